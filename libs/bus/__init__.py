@@ -1,0 +1,10 @@
+"""The bus: durable work queues with retries and dead letters, and events. One contract, two implementations.
+
+`rabbitmq` (cluster) and `embedded` (one process, a local file that survives `kill -9`) behave alike; the contract tests
+in `tests/contract` run against both. `open_bus(url)` picks one by the scheme of the address.
+"""
+
+from libs.bus.opening import open_bus
+from libs.bus.ports import Bus, Consumer, DeadLetter, Delivery, Depth, Event, Refused, Unavailable
+
+__all__ = ["Bus", "Consumer", "DeadLetter", "Delivery", "Depth", "Event", "Refused", "Unavailable", "open_bus"]

@@ -1,0 +1,141 @@
+"""What every bus promises."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from libs.envelope import Temporary
+
+# The delays of the ladder: a retry waits on the lowest rung that is not shorter than the delay that it asks for.
+LADDER = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
+
+
+class Unavailable(Temporary):
+    """The broker is gone, blocked or silent: nothing is known to be durable."""
+
+
+class Refused(Temporary):
+    """The broker answered and did not take the message: the queue is full, or there is no such queue."""
+
+
+class Delivery(Protocol):
+    """One message in hand. Exactly one of `ack`, `retry`, `bury`, `release` ends it."""
+
+    @property
+    def queue(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def attempt(self) -> int:
+        """1 on the first try; counts retries that were asked for as well as deliveries that a crash gave back."""
+
+    @property
+    def first_seen(self) -> datetime:
+        """When the message was first published to this queue (kept over retries)."""
+
+    async def ack(self) -> None:
+        """Done: the message is gone for ever."""
+
+    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
+        """Again after about `delay` (a rung of `LADDER`), with `body` instead if given; never blocks others."""
+
+    async def bury(self, reason: str) -> None:
+        """To the dead letters of its queue."""
+
+    async def release(self) -> None:
+        """Give it back at once, for another consumer (shutdown)."""
+
+
+class Consumer(Protocol):
+    """A running subscription."""
+
+    async def stop(self) -> None:
+        """Take nothing more. Deliveries in hand stay valid and may still be ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message that its consumer gave up. `id` is stable until it is replayed or purged."""
+
+    id: str
+    queue: str
+    reason: str
+    died_at: datetime
+    attempts: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many messages wait (`ready`), are in hand or wait for a retry (`pending`, where known) and are dead."""
+
+    ready: int
+    pending: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact in the past tense (`UsageChanged`) with its JSON."""
+
+    name: str
+    payload: bytes
+
+
+class Bus(Protocol):
+    """All methods raise `Unavailable` or `Refused`, never a driver's own error. No method waits without bound."""
+
+    @property
+    def healthy(self) -> bool:
+        """Connected and not blocked, as far as known now."""
+
+    async def start(self) -> None:
+        """Connect; waits for the broker, at most the configured time, then raises `Unavailable`."""
+
+    async def close(self) -> None:
+        """Stop everything and disconnect; unended deliveries go back."""
+
+    async def declare(self, *queues: str) -> None:
+        """Make sure that the work queues, their dead letters and the ladder exist. Idempotent."""
+
+    async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Returns when the message is durable in `queue`. Raises `Unavailable`, `Refused`."""
+
+    async def consume(
+        self, queue: str, handler: Callable[[Delivery], Awaitable[None]], *, prefetch: int = 50
+    ) -> Consumer:
+        """Call `handler` for each message, at most `prefetch` at a time, reconnecting by itself.
+
+        A handler that raises without having ended its delivery gives it back (counted as an attempt).
+        """
+
+    async def emit(self, event: Event) -> None:
+        """Publish a fact; durable for every group subscribed to it, at once for broadcast subscribers."""
+
+    async def subscribe(
+        self, names: Sequence[str], handler: Callable[[Event], Awaitable[None]], *, group: str | None = None
+    ) -> Consumer:
+        """Hear the events called `names` (declare-and-listen).
+
+        With `group`: durable, each event reaches one member of the group, at least once, again after an error.
+        Without: a broadcast to every live subscriber, lost for those who are away.
+        """
+
+    async def depth(self, queue: str) -> Depth:
+        """How full `queue` is."""
+
+    async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
+        """A page of the dead letters of `queue`, oldest first, behind the id `after`."""
+
+    async def replay(self, queue: str, id: str) -> bool:
+        """Back to its queue as a first attempt; False if there is no such dead letter. Durable before it is dropped."""
+
+    async def purge(self, queue: str, id: str) -> bool:
+        """Delete one dead letter for ever; False if there is none."""

@@ -1,0 +1,165 @@
+"""The envelope: all that the cluster knows of a message besides its bytes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+Listener = Literal["mx", "submission", "submissions", "http", "internal"]
+Action = Literal["none", "tag", "junk", "quarantine"]
+
+
+class Model(BaseModel):
+    """Frozen, and unknown fields survive a hop: a rolling update mixes versions."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Tls(Model):
+    """How a connection was encrypted, as the TLS library names it (`TLSv1.3`, `TLS_AES_256_GCM_SHA384`)."""
+
+    version: str
+    cipher: str
+
+
+class Peer(Model):
+    """Who handed the message in. `protocol` is the RFC 3848 keyword for `Received` (`ESMTPSA`, `HTTP` ...)."""
+
+    address: str = ""
+    port: int = 0
+    helo: str = ""
+    reverse_name: str | None = None
+    tls: Tls | None = None
+    account: str | None = None
+    protocol: str = "ESMTP"
+
+
+class Recipient(Model):
+    """One address the message is for.
+
+    `address` is where it goes now (the router rewrites it), `original` what the peer gave at RCPT. `domain` is our
+    domain whose policy counts, empty when the recipient is elsewhere. `orcpt` and `notify` are the DSN wishes of RFC 3461.
+    """
+
+    address: str
+    original: str = ""
+    domain: str = ""
+    orcpt: str = ""
+    notify: tuple[str, ...] = ()
+
+
+class Finding(Model):
+    """What one engine or filter saw. It reports; policy decides (`Verdict`)."""
+
+    stage: str
+    name: str
+    outcome: str
+    score: float = 0.0
+    reason: str = ""
+    ms: float = 0.0
+
+
+class Verdict(Model):
+    """What antispam decided for the recipients of one of our domains."""
+
+    spam: bool
+    score: float
+    required: float
+    action: Action = "none"
+    subject_prefix: str = ""
+    bayes: float | None = None
+    whitelisted: str = ""
+    tests: tuple[Finding, ...] = ()
+
+
+class Envelope(Model):
+    """Shape of the JSON line on the queue (design, section 2). Times are UTC, sizes bytes."""
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    received_at: AwareDatetime
+    listener: Listener = "mx"
+    peer: Peer = Peer()
+    mail_from: str = ""
+    ret: str = ""
+    envid: str = ""
+    smtputf8: bool = False
+    recipients: tuple[Recipient, ...]
+    size_bytes: int
+    sha256: str
+    blob: str | None = None
+    findings: tuple[Finding, ...] = ()
+    verdicts: Annotated[dict[str, Verdict], Field(default_factory=dict)]
+    quarantine_reason: str = ""
+    released: bool = False
+
+    def found(self, *findings: Finding) -> Envelope:
+        """The same envelope with `findings` added."""
+        return self.model_copy(update={"findings": (*self.findings, *findings)})
+
+    def to(self, recipients: tuple[Recipient, ...]) -> Envelope:
+        """The same envelope for `recipients` only."""
+        return self.model_copy(update={"recipients": recipients})
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """An envelope with its raw RFC 5322 bytes. The bytes are never changed on their way.
+
+    `content` is None where the bytes wait in the blob store and the handler did not ask for them.
+    """
+
+    envelope: Envelope
+    content: bytes | memoryview | None
+
+    @property
+    def raw(self) -> bytes:
+        """The message as it was received; asking for bytes that were not fetched is a bug in the handler table."""
+        if self.content is None:
+            raise LookupError(f"{self.envelope.id}: the handler did not ask for the raw message")
+        return bytes(self.content)
+
+    def with_envelope(self, envelope: Envelope) -> Mail:
+        """The same bytes under another envelope."""
+        return Mail(envelope, self.content)
+
+
+def new_id(now: datetime) -> str:
+    """A time-ordered id: UUID version 7 (RFC 9562 5.7) as 32 hex digits; monotonic within a process."""
+    return f"{_sequence.next(int(now.timestamp() * 1000)):032x}"
+
+
+class _Sequence:
+    """Hands out UUIDv7 numbers. A clock that jumps back never makes a smaller one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last_ms = 0
+        self._counter = 0
+
+    def next(self, milliseconds: int) -> int:
+        with self._lock:
+            if milliseconds > self._last_ms:
+                self._last_ms, self._counter = milliseconds, 0
+            else:
+                # RFC 9562 6.2, method 1: a 12-bit counter in rand_a; it borrows from the next millisecond.
+                self._counter += 1
+                if self._counter > 0xFFF:
+                    self._last_ms, self._counter = self._last_ms + 1, 0
+            head = (self._last_ms & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | self._counter << 64
+        return head | 0b10 << 62 | int.from_bytes(os.urandom(8), "big") >> 2
+
+
+_sequence = _Sequence()
+
+
+def utc_now() -> datetime:
+    """The wall clock, in UTC, for everything that is shown or stored (durations use the monotonic clock)."""
+    return datetime.now(UTC)

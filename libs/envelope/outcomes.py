@@ -1,0 +1,29 @@
+"""The two errors that cross a boundary. Anything else is a bug and goes up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from libs.envelope.model import Envelope
+
+
+class Temporary(Exception):
+    """Again later: an engine, a database or a peer did not answer.
+
+    `reason` is for the log and the operator. `narrowed`, when given, replaces the envelope on the next try, so that
+    the recipients that are done are not done again.
+    """
+
+    def __init__(self, reason: str, *, narrowed: Envelope | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.narrowed = narrowed
+
+
+class Permanent(Exception):
+    """Never again: no further try can succeed. The message goes to the dead letters with `reason`."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
