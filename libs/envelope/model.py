@@ -45,7 +45,8 @@ class Recipient(Model):
     """One address the message is for.
 
     `address` is where it goes now (the router rewrites it), `original` what the peer gave at RCPT. `domain` is our
-    domain whose policy counts, empty when the recipient is elsewhere. `orcpt` and `notify` are the DSN wishes of RFC 3461.
+    domain whose policy counts, empty when the recipient is elsewhere. `orcpt` and `notify` are the DSN wishes of
+    RFC 3461.
     """
 
     address: str

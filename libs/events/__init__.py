@@ -1,0 +1,97 @@
+"""What services tell one another, in the past tense. An event is a fact: whoever hears it twice is no worse off.
+
+A subscriber names the classes that it hears; `to_bus` and `from_bus` are the two ends of the wire.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from libs.bus.ports import Event
+
+
+class Fact(BaseModel):
+    """Frozen; unknown fields are ignored, for a rolling update mixes versions."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_bus(self) -> Event:
+        """The event under the name of its class."""
+        return Event(type(self).__name__, self.model_dump_json().encode())
+
+    @classmethod
+    def from_bus(cls, event: Event) -> Self:
+        """Raises pydantic's `ValidationError` when the payload is no such fact."""
+        return cls.model_validate_json(event.payload)
+
+
+class DomainChanged(Fact):
+    """router: a domain or its alias domains were made, changed or deleted."""
+
+    domain: str
+
+
+class AccountChanged(Fact):
+    """router: an account was made, changed, locked, or its password changed."""
+
+    address: str
+    quota_bytes: int | None = None
+    profile: str = "standard"
+
+
+class AccountDeleted(Fact):
+    """router: an account is gone; its folders and its usage follow."""
+
+    address: str
+
+
+class RoutesChanged(Fact):
+    """router: an alias, forward, redirect, replication or catch-all changed; any cached route may be stale."""
+
+    address: str
+
+
+class MailboxUsageChanged(Fact):
+    """store: absolute totals of a mailbox. `version` grows with every change: the newest wins, in any order."""
+
+    address: str
+    used_bytes: int
+    messages: int
+    version: int
+
+
+class QuotaChanged(Fact):
+    """quota: the limit of an account changed, or the account went over or under it."""
+
+    address: str
+
+
+class PolicyChanged(Fact):
+    """antispam: the policy, the lists or the rules of a domain changed (empty: of all)."""
+
+    domain: str = ""
+
+
+class PeerBlacklisted(Fact):
+    """antispam, ingress: a peer address is refused at connect until `until_epoch` (seconds, UTC)."""
+
+    address: str
+    until_epoch: float
+    reason: str = ""
+
+
+class MailStored(Fact):
+    """store: a message is in mailboxes of ours."""
+
+    id: str
+    mailboxes: int
+    size_bytes: int
+
+
+class MailQuarantined(Fact):
+    """store: a message is in the quarantine."""
+
+    id: str
+    reason: str

@@ -1,0 +1,24 @@
+"""MongoDB, behind one package, so that the driver can be changed in one place.
+
+`connect` gives a `Mongo`; a service takes its own database from it. Driver errors leave through `mongo_errors` as
+`Temporary`; a duplicate key is `DuplicateKey`.
+"""
+
+from libs.mongo.batches import Batcher
+from libs.mongo.client import Collection, Database, Mongo, Session, in_transaction
+from libs.mongo.embedded import EmbeddedMongod
+from libs.mongo.errors import DuplicateKey, mongo_errors
+from libs.mongo.opening import open_mongo
+
+__all__ = [
+    "Batcher",
+    "Collection",
+    "Database",
+    "DuplicateKey",
+    "EmbeddedMongod",
+    "Mongo",
+    "Session",
+    "in_transaction",
+    "mongo_errors",
+    "open_mongo",
+]

@@ -1,0 +1,12 @@
+"""How a service runs: one alone, or all in one process; SIGTERM drains, nothing is lost.
+
+`service` says what a service is, `worker` takes messages from the queue to a handler and on, `outbox` publishes,
+`shared` opens what a process has once, `process` runs it all.
+"""
+
+from libs.runtime.outbox import Outbox
+from libs.runtime.process import run
+from libs.runtime.service import Handles, Hears, Onward, Service
+from libs.runtime.shared import Shared
+
+__all__ = ["Handles", "Hears", "Onward", "Outbox", "Service", "Shared", "run"]

@@ -1,0 +1,55 @@
+"""What both buses do with a handler that failed, and with the ladder of delays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from libs.bus.ports import Delivery, Refused, Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+def rung(ladder: Sequence[timedelta], delay: timedelta) -> timedelta:
+    """The lowest rung that is not shorter than `delay`; the last one if there is none."""
+    return next((step for step in ladder if step >= delay), ladder[-1])
+
+
+async def hand_over(
+    handler: Callable[[Delivery], Awaitable[None]], delivery: Delivery, *, ladder: Sequence[timedelta], limit: int
+) -> None:
+    """Run `handler`. An exception that it lets through is a bug or an outage: its delivery is given back.
+
+    The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a handler
+    that always raises is never a hot loop, and after `limit` attempts the message is in the dead letters.
+    """
+    try:
+        await handler(delivery)
+    except Exception as error:
+        log.exception("handler_raised", queue=delivery.queue, attempt=delivery.attempt)
+        if not delivery.ended:
+            await _give_back(delivery, f"{type(error).__name__}: {error}", ladder=ladder, limit=limit)
+
+
+async def _give_back(delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], limit: int) -> None:
+    try:
+        if delivery.attempt >= limit:
+            await delivery.bury(reason)
+        else:
+            await delivery.retry(ladder[min(delivery.attempt, len(ladder)) - 1], reason=reason)
+    except (Unavailable, Refused) as error:
+        # The bus itself is away: keep the lease for a moment, so that an outage is no hot loop either.
+        log.warning("give_back_failed", queue=delivery.queue, reason=error.reason)
+        await asyncio.sleep(ladder[0].total_seconds())
+        await _release(delivery)
+
+
+async def _release(delivery: Delivery) -> None:
+    try:
+        await delivery.release()
+    except (Unavailable, Refused) as error:
+        # Nobody can be told; a bus that comes back gives every unended delivery back by itself.
+        log.warning("release_failed", queue=delivery.queue, reason=error.reason)

@@ -1,0 +1,258 @@
+"""The SQLite file of the embedded bus: its tables, its statements, and what a restart makes of them.
+
+One table a work queue, whose row ids are the order of arrival: publishing appends at its right edge, consuming deletes at
+its left edge, and no second index is kept. Messages are handed out in that order, so one number a queue (`mark`: the
+last id handed out) says durably which rows were in hand when the process died: those with an id up to the mark.
+Everything here runs in the writer thread, inside a transaction that the writer began.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from libs.bus.embedded.schema import PRAGMAS, QUEUE_TABLE, SCHEMA, SCHEMA_VERSION
+
+# first_seen (epoch seconds), attempts before the last retry, times given back by a crash since, headers (JSON), body.
+Row = tuple[float, int, int, str | None, bytes]
+# The same with the id in front.
+StoredRow = tuple[int, float, int, int, str | None, bytes]
+# id, reason, died_at (epoch seconds), attempts, headers (JSON), body.
+DeadRow = tuple[int, str, float, int, str | None, bytes]
+
+_COLUMNS = "first_seen, attempts, returned, headers, body"
+
+
+@dataclass(slots=True)
+class Table:
+    """One work queue in the file."""
+
+    id: int
+    name: str
+    next_id: int = 1
+    mark: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a queue held when the file was opened."""
+
+    id: int
+    name: str
+    ready: int
+    delayed: int
+    dead: int
+
+
+class QueueFile:
+    """The open file. Methods raise `sqlite3.Error`; the writer rolls back and maps it."""
+
+    def __init__(self, path: Path, *, max_bytes: int) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+        self._tables: dict[int, Table] = {}
+        self._marks_before: dict[int, int] = {}
+        for pragma in PRAGMAS:
+            self._db.execute(pragma)
+        (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
+        self._db.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
+        self._migrate()
+
+    # Transactions
+
+    def begin(self) -> None:
+        self._marks_before.clear()
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        for id in self._marks_before:
+            self._db.execute("UPDATE queues SET mark = ? WHERE id = ?", (self._tables[id].mark, id))
+        self._db.execute("COMMIT")
+
+    def rollback(self) -> None:
+        for id, mark in self._marks_before.items():
+            self._tables[id].mark = mark
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    # The hot path: whole groups in single statements, since each step gives the GIL away and must win it back.
+
+    def insert(self, queue: int, rows: Sequence[Row]) -> int:
+        """Append `rows`; returns the id of the first, the others follow."""
+        table = self._tables[queue]
+        first = next_id = table.next_id
+        at = 0
+        while at < len(rows):
+            size = min(1 << (len(rows) - at).bit_length() - 1, 64)
+            parameters: list[object] = []
+            for row in rows[at : at + size]:
+                parameters.append(next_id)
+                parameters += row
+                next_id += 1
+            self._db.execute(_insert(queue, size), parameters)
+            at += size
+        table.next_id = next_id
+        return first
+
+    def delete(self, queue: int, ids: Sequence[int]) -> None:
+        """Remove rows that are done, if they are there."""
+        for at in range(0, len(ids), 64):
+            chunk = ids[at : at + 64]
+            size = 1 << (len(chunk) - 1).bit_length()
+            # Padded with 0, which is no id, so that few different statements are prepared.
+            self._db.execute(_delete(queue, size), [*chunk, *[0] * (size - len(chunk))])
+
+    def set_mark(self, queue: int, id: int) -> None:
+        """Rows up to `id` are in hand from this transaction on."""
+        table = self._tables[queue]
+        self._marks_before.setdefault(queue, table.mark)
+        table.mark = id
+
+    def load(self, queue: int, limit: int) -> list[StoredRow]:
+        """The next rows that nobody has had, now in hand."""
+        rows: list[StoredRow] = self._db.execute(
+            f"SELECT id, {_COLUMNS} FROM queue_{queue} WHERE id > ? ORDER BY id LIMIT ?",
+            (self._tables[queue].mark, limit),
+        ).fetchall()
+        if rows:
+            self.set_mark(queue, rows[-1][0])
+        return rows
+
+    # Retries
+
+    def delay(self, queue: int, id: int, *, due: float, attempts: int, body: bytes | None) -> None:
+        """Row `id` waits until `due` (epoch seconds)."""
+        self._db.execute(
+            "INSERT INTO delayed (queue, due, first_seen, attempts, headers, body)"
+            f" SELECT ?, ?, first_seen, ?, headers, coalesce(?, body) FROM queue_{queue} WHERE id = ?",
+            (queue, due, attempts, body, id),
+        )
+        self.delete(queue, [id])
+
+    def promote(self, now: float, limit: int) -> tuple[dict[int, int], float | None]:
+        """Rows that are due go back to the end of their queues: how many to which, and when the next one is due."""
+        promoted: dict[int, int] = {}
+        due = self._db.execute(
+            "SELECT id, queue, first_seen, attempts, 0, headers, body FROM delayed WHERE due <= ? ORDER BY due LIMIT ?",
+            (now, limit),
+        ).fetchall()
+        for id, queue, *row in due:
+            self.insert(queue, [tuple(row)])
+            self._db.execute("DELETE FROM delayed WHERE id = ?", (id,))
+            promoted[queue] = promoted.get(queue, 0) + 1
+        return promoted, self.next_due()
+
+    def next_due(self) -> float | None:
+        (due,) = self._db.execute("SELECT min(due) FROM delayed").fetchone()
+        return due
+
+    # Dead letters
+
+    def bury(self, queue: int, id: int, *, reason: str, died_at: float, attempts: int) -> None:
+        self._db.execute(
+            "INSERT INTO dead (queue, reason, died_at, attempts, headers, body)"
+            f" SELECT ?, ?, ?, ?, headers, body FROM queue_{queue} WHERE id = ?",
+            (queue, reason, died_at, attempts, id),
+        )
+        self.delete(queue, [id])
+
+    def dead_page(self, queue: int, *, after: int, limit: int) -> list[DeadRow]:
+        """Oldest first."""
+        return self._db.execute(
+            "SELECT id, reason, died_at, attempts, headers, body FROM dead"
+            " WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
+            (queue, after, limit),
+        ).fetchall()
+
+    def replay(self, queue: int, id: int, *, now: float) -> bool:
+        """Back to the end of its queue, as if it had been published now."""
+        rows = self._db.execute(
+            "SELECT ?, 0, 0, headers, body FROM dead WHERE queue = ? AND id = ?", (now, queue, id)
+        ).fetchall()
+        if rows:
+            self.insert(queue, rows)
+        return self.purge(queue, id)
+
+    def purge(self, queue: int, id: int) -> bool:
+        return self._db.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, id)).rowcount == 1
+
+    # Queues and subscriptions
+
+    def declare(self, name: str) -> int:
+        """The number of the queue, made if it is not there."""
+        self._db.execute("INSERT OR IGNORE INTO queues (name) VALUES (?)", (name,))
+        (id,) = self._db.execute("SELECT id FROM queues WHERE name = ?", (name,)).fetchone()
+        self._db.execute(QUEUE_TABLE.format(id=id))
+        self._tables.setdefault(id, Table(id, name))
+        return int(id)
+
+    def subscribe(self, group: str, names: Iterable[str]) -> None:
+        """From now on `group` hears exactly `names`."""
+        self._db.execute("DELETE FROM subscriptions WHERE group_name = ?", (group,))
+        self._db.executemany("INSERT OR IGNORE INTO subscriptions VALUES (?, ?)", [(group, name) for name in names])
+
+    def subscriptions(self) -> list[tuple[str, str]]:
+        """Pairs of group and event name."""
+        return self._db.execute("SELECT group_name, event FROM subscriptions").fetchall()
+
+    # Opening, idling, closing
+
+    def recover(self, *, now: float, delivery_limit: int, latest_due: float) -> list[Counts]:
+        """Give back what was in hand when the process died, counted; too often so is a death."""
+        for id, name, mark in self._db.execute("SELECT id, name, mark FROM queues").fetchall():
+            self._tables[id] = Table(id, name)
+            self._give_back(id, mark, now=now, delivery_limit=delivery_limit)
+            (last,) = self._db.execute(f"SELECT max(id) FROM queue_{id}").fetchone()
+            self._tables[id].next_id = (last or 0) + 1
+        self._db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
+        # The wall clock may have jumped while the process was away.
+        self._db.execute("UPDATE delayed SET due = ? WHERE due > ?", (latest_due, latest_due))
+        return [self._count(table) for table in self._tables.values()]
+
+    def _give_back(self, queue: int, mark: int, *, now: float, delivery_limit: int) -> None:
+        self._db.execute(f"UPDATE queue_{queue} SET returned = returned + 1 WHERE id <= ?", (mark,))
+        too_often = self._db.execute(
+            f"SELECT id, attempts + returned FROM queue_{queue} WHERE id <= ? AND returned > ?", (mark, delivery_limit)
+        ).fetchall()
+        for id, attempts in too_often:
+            reason = f"in hand during {delivery_limit + 1} crashes of its consumer"
+            self.bury(queue, id, reason=reason, died_at=now, attempts=attempts)
+
+    def _count(self, table: Table) -> Counts:
+        (ready,) = self._db.execute(f"SELECT count(*) FROM queue_{table.id}").fetchone()
+        (delayed,) = self._db.execute("SELECT count(*) FROM delayed WHERE queue = ?", (table.id,)).fetchone()
+        (dead,) = self._db.execute("SELECT count(*) FROM dead WHERE queue = ?", (table.id,)).fetchone()
+        return Counts(table.id, table.name, ready, delayed, dead)
+
+    def give_pages_back(self, keep: int, step: int) -> bool:
+        """Shrink the file by `step` pages if more than `keep` are free; True if there is more to do."""
+        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        if free <= keep:
+            return False
+        self._db.execute(f"PRAGMA incremental_vacuum({min(step, free - keep)})").fetchall()
+        return bool(free - step > keep)
+
+    def close(self) -> None:
+        """Nothing is in hand any more: a clean stop counts against no message."""
+        try:
+            self._db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
+        finally:
+            self._db.close()
+
+    def _migrate(self) -> None:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, known: {SCHEMA_VERSION})")
+        self._db.executescript(SCHEMA)
+
+
+@cache
+def _insert(queue: int, rows: int) -> str:
+    return f"INSERT INTO queue_{queue} (id, {_COLUMNS}) VALUES {','.join(['(?,?,?,?,?,?)'] * rows)}"
+
+
+@cache
+def _delete(queue: int, ids: int) -> str:
+    return f"DELETE FROM queue_{queue} WHERE id IN ({','.join('?' * ids)})"

@@ -1,0 +1,248 @@
+"""The one thread that writes: it takes everything that waits, commits it together with one fsync, and tells the loop.
+
+An operation is settled on the event loop after its commit, never before. When a group cannot be committed (disk full),
+each operation of it is tried alone, so that the acknowledgements, which free space, get through; nothing is half-kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import structlog
+
+from libs.bus.embedded.file import QueueFile, Row
+from libs.bus.ports import Unavailable
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+MAX_GROUP = 500
+# Free pages that are kept for the next burst (64 MB), and how many are given back to the disk at a time.
+KEEP_FREE_PAGES = 8192
+VACUUM_STEP = 512
+
+
+class Put(Protocol):
+    """A message on its way into a queue. `handed`: it goes to a consumer as soon as it is durable."""
+
+    queue_id: int
+    row: Row
+    handed: bool
+
+    def settle(self, result: Any, error: Exception | None) -> None: ...
+
+
+class Run:
+    """Anything else that is done in the transaction; `future` gets what it returns."""
+
+    __slots__ = ("act", "future")
+
+    def __init__(self, act: Callable[[QueueFile], Any], future: asyncio.Future[Any]) -> None:
+        self.act = act
+        self.future = future
+
+    def settle(self, result: Any, error: Exception | None) -> None:
+        if self.future.done():
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+class Acks:
+    """Rows that are done. Nobody waits for it: an acknowledgement that a power cut undoes is a redelivery."""
+
+    __slots__ = ("id", "queue_id")
+
+    def __init__(self, queue_id: int, id: int) -> None:
+        self.queue_id = queue_id
+        self.id = id
+
+
+_Operation = Put | Run | Acks
+_Settled = list[tuple[Put | Run, Any, Exception | None]]
+
+
+class Writer:
+    """Owns the thread and the file. Its methods are called on the event loop."""
+
+    def __init__(self, open_file: Callable[[], QueueFile]) -> None:
+        self._open_file = open_file
+        self._loop = asyncio.get_running_loop()
+        self._inbox: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._closed = False
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._failed_acks: list[Acks] = []
+        self._group_since: float | None = None
+        self._thread = threading.Thread(target=self._main, name="bus-writer", daemon=True)
+        self.failing = False
+
+    async def start(self) -> None:
+        """Open the file. Raises `Unavailable`."""
+        self._thread.start()
+        await self._opened
+
+    def put(self, operation: Put) -> None:
+        self._submit(operation)
+
+    def ack(self, queue_id: int, id: int) -> None:
+        self._submit(Acks(queue_id, id))
+
+    def run(self, act: Callable[[QueueFile], T]) -> asyncio.Future[T]:
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._submit(Run(act, future))
+        return future
+
+    @property
+    def stalled(self) -> float:
+        """For how many seconds the disk has kept the current group."""
+        since = self._group_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    async def close(self) -> None:
+        """Commit all that was submitted, then close the file."""
+        if not self._closed:
+            self._closed = True
+            self._inbox.put(None)
+        await self._ended
+        self._thread.join()
+
+    def _submit(self, operation: _Operation) -> None:
+        if self._closed:
+            raise Unavailable("the bus is closed")
+        self._inbox.put(operation)
+
+    # In the thread
+
+    def _main(self) -> None:
+        try:
+            file = self._open_file()
+        except (sqlite3.Error, OSError) as error:
+            self._closed = True
+            self._tell(self._opened.set_exception, Unavailable(f"the queue file cannot be opened: {error}"))
+            self._tell(self._ended.set_result, None)
+            return
+        self._tell(self._opened.set_result, None)
+        try:
+            self._serve(file)
+        finally:
+            file.close()
+            self._tell(self._ended.set_result, None)
+
+    def _serve(self, file: QueueFile) -> None:
+        more_to_vacuum = True
+        while True:
+            try:
+                first = self._inbox.get(timeout=1.0 if more_to_vacuum else None)
+            except queue.Empty:
+                more_to_vacuum = self._give_pages_back(file)
+                continue
+            more_to_vacuum = True
+            group, last = self._take(first)
+            if group:
+                self._group_since = time.monotonic()
+                self._tell(_settle, self._commit(file, group))
+                self._group_since = None
+            if last:
+                return
+
+    def _take(self, first: _Operation | None) -> tuple[list[_Operation], bool]:
+        """All that waits now, and whether it is the end."""
+        group: list[_Operation] = []
+        operation = first
+        while operation is not None:
+            group.append(operation)
+            if len(group) == MAX_GROUP or self._inbox.empty():
+                return group, False
+            operation = self._inbox.get_nowait()
+        return group, True
+
+    def _commit(self, file: QueueFile, group: list[_Operation]) -> _Settled:
+        operations = [*self._failed_acks, *group]
+        self._failed_acks = []
+        try:
+            settled = _transact(file, operations)
+        except Exception as error:
+            file.rollback()
+            if len(operations) > 1:
+                return [settled for operation in operations for settled in self._commit_alone(file, operation)]
+            return self._fail(operations[0], error)
+        self.failing = False
+        return settled
+
+    def _commit_alone(self, file: QueueFile, operation: _Operation) -> _Settled:
+        try:
+            return _transact(file, [operation])
+        except Exception as error:
+            # A bug of one operation goes to its own caller; a failing disk fails each in turn.
+            file.rollback()
+            return self._fail(operation, error)
+
+    def _fail(self, operation: _Operation, error: Exception) -> _Settled:
+        if isinstance(error, sqlite3.Error):
+            self.failing = True
+            log.error("queue_file_failed", error=str(error))
+            error = Unavailable(f"the queue file: {error}")
+        if isinstance(operation, Acks):
+            self._failed_acks.append(operation)
+            return []
+        return [(operation, None, error)]
+
+    def _give_pages_back(self, file: QueueFile) -> bool:
+        try:
+            return file.give_pages_back(KEEP_FREE_PAGES, VACUUM_STEP)
+        except sqlite3.Error as error:
+            log.warning("queue_file_not_shrunk", error=str(error))
+            return False
+
+    def _tell(self, callback: Callable[..., object], *arguments: Any) -> None:
+        try:
+            self._loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:
+            # The loop was closed without `close()`: what is committed stays, nobody waits for the answer.
+            self._closed = True
+
+
+def _transact(file: QueueFile, operations: list[_Operation]) -> _Settled:
+    """One transaction: first what comes in, then the rest in its order, then what is done."""
+    puts: dict[int, list[Put]] = {}
+    done: dict[int, list[int]] = {}
+    settled: _Settled = []
+    runs: list[Run] = []
+    for operation in operations:
+        if isinstance(operation, Acks):
+            done.setdefault(operation.queue_id, []).append(operation.id)
+        elif isinstance(operation, Run):
+            runs.append(operation)
+        else:
+            puts.setdefault(operation.queue_id, []).append(operation)
+    file.begin()
+    for queue_id, group in puts.items():
+        settled += _insert(file, queue_id, group)
+    settled += [(run, run.act(file), None) for run in runs]
+    for queue_id, ids in done.items():
+        file.delete(queue_id, ids)
+    file.commit()
+    return settled
+
+
+def _insert(file: QueueFile, queue_id: int, group: list[Put]) -> _Settled:
+    first = file.insert(queue_id, [put.row for put in group])
+    handed = [id for id, put in enumerate(group, first) if put.handed]
+    if handed:
+        file.set_mark(queue_id, handed[-1])
+    return [(put, id, None) for id, put in enumerate(group, first)]
+
+
+def _settle(settled: _Settled) -> None:
+    for operation, result, error in settled:
+        operation.settle(result, error)

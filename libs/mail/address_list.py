@@ -1,0 +1,123 @@
+"""Mailboxes of header fields (RFC 5322 3.4, with the obsolete forms of 4.4): one pass, linear, tolerant.
+
+The opposite of `libs.mail.address`: nothing is refused here. What comes out is what a client would show, and whoever
+needs a real address gives it to `libs.mail.address.normalise`.
+"""
+
+import re
+from collections.abc import Iterator
+
+from libs.mail.encoded_words import decode_words
+
+_TOKEN = re.compile(
+    r'"(?:[^"\\]++|\\.)*+"?'  # quoted-string, closed or not
+    r"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*+\?="  # encoded-word: a comma inside it parts nothing
+    r'|\[[^\]\[<>,;"()\s]*+\]?'  # domain literal: its colons are not those of a group
+    r"|[()<>,;:]"
+    r'|\s++|[^"()<>,;:\[\s]++|.',
+    re.DOTALL,
+)
+
+_ADDRESS = r'[^\s<>"(),;:@\[\]]++@[^\s<>"(),;:@\[\]]++'
+_SIMPLE = re.compile(rf'\s*+(?:(?:"([^"\\]*+)"\s*+|([^"()<>,;:@\[\]]*+))<({_ADDRESS})>|({_ADDRESS}))\s*+')  # most mail
+
+
+def parse_addresses(text: str, limit: int) -> list[tuple[str, str]]:
+    """(display name, address) of at most `limit` mailboxes in an unfolded field value. Never raises.
+
+    The display name is decoded and printable, the address stands as written; groups are flattened. Each angle address
+    is a mailbox of its own, however many stand without a comma: readers disagree on which of them counts.
+    """
+    if simple := _SIMPLE.fullmatch(text):
+        return [(decode_words((simple[1] or simple[2] or "").strip()), simple[3] or simple[4])][:limit]
+    reader = _Reader()
+    found: list[tuple[str, str]] = []
+    for match in _TOKEN.finditer(text):
+        found.extend(reader.take(match[0]))
+        if len(found) >= limit:
+            return found[:limit]
+    found.extend(reader.finish())
+    return found[:limit]
+
+
+class _Reader:
+    """What is known of the mailbox at hand: words before the angle, the angle's content, comments."""
+
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        self._words: list[str] = []
+        self._comment: list[str] = []
+        self._angle: list[str] | None = None
+        self._in_angle = False
+        self._comment_depth = 0
+
+    def take(self, token: str) -> Iterator[tuple[str, str]]:
+        if token == "(" or self._comment_depth:
+            self._take_comment(token)
+        elif self._in_angle and self._takes_in_angle(token):
+            pass
+        elif token == "<":
+            if self._angle is not None:
+                yield from self.finish()
+            self._angle, self._in_angle = [], True
+        elif token in (",", ";"):
+            yield from self.finish()
+        elif token == ":":
+            self._words.clear()  # RFC 5322 3.4: what stood there was the name of a group
+        else:
+            self._words.append(token)
+
+    def _take_comment(self, token: str) -> None:
+        """RFC 5322 3.2.2: comments nest."""
+        if token == "(":
+            self._comment_depth += 1
+        elif token == ")":
+            self._comment_depth -= 1
+        else:
+            self._comment.append(token)
+
+    def _takes_in_angle(self, token: str) -> bool:
+        """A comma belongs to a source route only; else the closing bracket was forgotten."""
+        assert self._angle is not None
+        if token == ">":
+            self._in_angle = False
+        elif token in ("<", ",", ";") and not (token == "," and self._angle[:1] and self._angle[0].startswith("@")):
+            self._in_angle = False
+            return False
+        else:
+            self._angle.append(token)
+        return True
+
+    def finish(self) -> Iterator[tuple[str, str]]:
+        """The mailbox so far, if there is one; the reader is empty afterwards."""
+        words, angle, comment = self._words, self._angle, "".join(self._comment)
+        self._reset()
+        if angle is not None:
+            address = "".join(angle).strip()
+            if address.startswith("@"):  # RFC 5322 4.4: obs-route
+                address = address.partition(":")[2]
+            display = _phrase(words)
+        else:
+            display, address = _bare(words)
+        if address or display:
+            yield decode_words(display or comment.strip()), address
+
+
+def _phrase(words: list[str]) -> str:
+    return "".join(_unquote(word) if word.startswith('"') else word for word in words).strip()
+
+
+def _bare(words: list[str]) -> tuple[str, str]:
+    """A mailbox without brackets: the word with the `@`, spaces around that allowed (RFC 5322 4.4)."""
+    text = re.sub(r"(?<!\s)\s*+@\s*+", "@", "".join(words)).strip()
+    if text.startswith('"') or "@" not in text:
+        return "", text
+    display, _, address = text.rpartition(" ")
+    return (display, address) if "@" in address else ("", text)
+
+
+def _unquote(word: str) -> str:
+    inner = word[1:-1] if len(word) > 1 and word.endswith('"') else word[1:]
+    return re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL)

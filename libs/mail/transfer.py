@@ -1,0 +1,122 @@
+"""Content-Transfer-Encoding (RFC 2045 6) undone, as tolerantly as mail clients do: what a client shows, a scanner must see.
+
+All decoders are linear, never raise, and give at most as many octets as they got. Each returns (octets, defect or None).
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from io import BytesIO
+
+from libs.mail.defects import Defect
+
+_BASE64_OCTETS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_BASE64_LAWFUL = _BASE64_OCTETS + b"=\r\n \t"
+_BASE64_JUNK = bytes(octet for octet in range(256) if octet not in _BASE64_OCTETS)
+_MAX_BASE64_RUNS = 1_000
+
+_SPACE_AT_LINE_END = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")  # anchored at the start of a run, so linear
+_UU_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{0,255})\r?\n", re.MULTILINE)
+
+Decoded = tuple[bytes, Defect | None]
+
+
+def decode_body(encoding: str, octets: bytes) -> Decoded:
+    """The octets behind a Content-Transfer-Encoding, whose name is in lower case and may be empty."""
+    match encoding:
+        case "" | "7bit" | "8bit" | "binary":
+            return octets, None
+        case "base64":
+            return decode_base64(octets)
+        case "quoted-printable":
+            return decode_quoted_printable(octets)
+        case "x-uuencode" | "uuencode" | "x-uue" | "uue":
+            return decode_uuencode(octets)
+        case _:
+            return octets, Defect.UNKNOWN_ENCODING  # RFC 2045 6.4: then it is application/octet-stream, as it stands
+
+
+def decode_base64(octets: bytes) -> Decoded:
+    """RFC 2045 6.8: foreign octets are skipped, missing padding is supplied, text behind a padding is decoded too."""
+    padding = octets.find(b"=")
+    if padding >= 0 and octets[padding:].strip(b"=\r\n \t"):
+        return _decode_base64_runs(octets), Defect.BAD_BASE64
+    defect = Defect.BAD_BASE64 if octets.translate(None, _BASE64_LAWFUL) else None
+    try:
+        return binascii.a2b_base64(octets), defect
+    except binascii.Error:
+        return _decode_base64_run(octets), Defect.BAD_BASE64
+
+
+def _decode_base64_runs(octets: bytes) -> bytes:
+    """Several paddings: some programs glue encoded pieces together, and clients differ on where they stop."""
+    runs, start = [], 0
+    while start < len(octets) and len(runs) < _MAX_BASE64_RUNS:
+        end = octets.find(b"=", start)
+        end = len(octets) if end < 0 else end
+        runs.append(_decode_base64_run(octets[start:end]))
+        start = end + 1
+    return b"".join(runs)
+
+
+def _decode_base64_run(octets: bytes) -> bytes:
+    clean = octets.translate(None, _BASE64_JUNK)
+    if len(clean) % 4 == 1:  # six bits make no octet
+        clean = clean[:-1]
+    return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
+
+
+def decode_quoted_printable(octets: bytes) -> Decoded:
+    """RFC 2045 6.7; space at the end of a line is gone (rule 3), a malformed `=XY` stays as it is."""
+    if b"= " in octets or b"=\t" in octets:  # else binascii takes "= \n" for text, where clients see a soft line break
+        octets = _SPACE_AT_LINE_END.sub(b"", octets)
+    if b"=\r" in octets:  # binascii would skip from "=\r" to the next LF and so hide what stands there
+        octets = octets.replace(b"\r\n", b"\n").replace(b"=\r", b"=\n")
+    return binascii.a2b_qp(octets), None
+
+
+def decode_uuencode(octets: bytes) -> Decoded:
+    """The first block from `begin` to `end`; without one, whatever lines decode. POSIX uuencode."""
+    begin = _UU_BEGIN.search(octets)
+    if begin is None:
+        return _decode_uu_lines(octets)
+    return _decode_uu_lines(octets[begin.end() : _uu_end(octets, begin.end())])
+
+
+def uuencoded_files(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name, octets) of each uuencoded file inside a plain text, which old clients show as an attachment."""
+    position = 0
+    while begin := _UU_BEGIN.search(text, position):
+        position = _uu_end(text, begin.end())
+        block = text[begin.end() : position]
+        decoded = decode_base64(block) if begin[0].startswith(b"begin-") else _decode_uu_lines(block)
+        yield begin[1].decode("utf-8", "replace"), decoded[0]
+
+
+def _uu_end(text: bytes, start: int) -> int:
+    """Where the block that starts there ends: its `end` line, `====` of base64, or the end of the text."""
+    ends = [position for mark in (b"\nend", b"\n====") if (position := text.find(mark, start)) >= 0]
+    return min(ends, default=len(text))
+
+
+def _decode_uu_lines(octets: bytes) -> Decoded:
+    out: list[bytes] = []
+    defect = None
+    for line in BytesIO(octets):  # line by line: a list of all of them could be many times the text
+        decoded = _decode_uu_line(line.rstrip(b"\r\n"))
+        if decoded is None:
+            defect = Defect.BAD_UUENCODE
+        elif decoded:
+            out.append(decoded)
+    return b"".join(out), defect
+
+
+def _decode_uu_line(line: bytes) -> bytes | None:
+    """The first character is the number of octets; some encoders add a checksum behind them, which is cut off."""
+    if not line or line == b"end":
+        return b""
+    size = (line[0] - 32) & 63
+    try:
+        return binascii.a2b_uu(line[: 1 + (size + 2) // 3 * 4])
+    except binascii.Error:
+        return None

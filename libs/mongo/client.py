@@ -1,0 +1,92 @@
+"""One client a process; w:majority and journaled, since an answer of ours is a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pymongo import ReadPreference, WriteConcern
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from libs.envelope import Temporary
+from libs.mongo.errors import mongo_errors
+
+Database = AsyncIOMotorDatabase
+Collection = AsyncIOMotorCollection
+Session = AsyncIOMotorClientSession
+T = TypeVar("T")
+
+_TRANSACTION_TRIES = 20
+
+
+class Mongo:
+    """A connection to one MongoDB, from which each service takes its own database."""
+
+    def __init__(self, url: str, *, prefix: str, deadline: timedelta = timedelta(seconds=15)) -> None:
+        milliseconds = int(deadline.total_seconds() * 1000)
+        self._prefix = prefix
+        self._client: Any = AsyncIOMotorClient(
+            url,
+            w="majority",
+            journal=True,
+            tz_aware=True,
+            retryWrites=True,
+            wTimeoutMS=milliseconds,
+            timeoutMS=milliseconds,
+            serverSelectionTimeoutMS=min(milliseconds, 5000),
+            connectTimeoutMS=5000,
+            maxPoolSize=50,
+            appname="facteur",
+        )
+
+    def database(self, service: str) -> Any:
+        """The database of `service`."""
+        return self._client[f"{self._prefix}{service}"]
+
+    async def check(self) -> None:
+        """Raises `Temporary` when no primary answers."""
+        with mongo_errors("ping"):
+            await self._client.admin.command("ping")
+
+    async def drop_all(self) -> None:
+        """Delete every database with our prefix, which must not be empty."""
+        if not self._prefix:
+            raise ValueError("no prefix: this would delete everything")
+        with mongo_errors("drop"):
+            for name in await self._client.list_database_names():
+                if name.startswith(self._prefix):
+                    await self._client.drop_database(name)
+
+    async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Run `work(session)` in a transaction; again from its start on a write conflict. See `in_transaction`."""
+        return await in_transaction(self._client, work)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+
+async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+    """`work` may run several times and must touch nothing but the database. Raises `Temporary`, `DuplicateKey`."""
+    async with await client.start_session() as session:
+        for _ in range(_TRANSACTION_TRIES):
+            try:
+                async with session.start_transaction(
+                    read_concern=ReadConcern("snapshot"),
+                    write_concern=WriteConcern("majority", j=True),
+                    read_preference=ReadPreference.PRIMARY,
+                ):
+                    return await work(session)
+            except PyMongoError as error:
+                if not error.has_error_label("TransientTransactionError"):
+                    with mongo_errors("transaction"):
+                        raise
+    raise Temporary("transaction: too many write conflicts")

@@ -1,0 +1,82 @@
+"""The HTTP face of dead letters, the same in every service that consumes a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel
+
+from libs.bus import Bus, DeadLetter
+from libs.envelope import Envelope, Malformed, decode
+from libs.http import Page, Problem, Role, require
+
+
+class DeadLetterView(BaseModel):
+    """A dead letter as the operator sees it; `envelope` is null when the frame cannot be read."""
+
+    id: str
+    queue: str
+    reason: str
+    died_at: datetime
+    attempts: int
+    size_bytes: int
+    envelope: Envelope | None
+
+
+def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
+    """List, read, replay and purge the dead letters of `queues`. Ids are `QUEUE:ID`."""
+    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(require(Role.ADMIN))])
+
+    @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
+    async def listing(after: str | None = None, limit: int = 50) -> Page[DeadLetterView]:
+        limit = max(1, min(limit, 100))
+        start, _, last = (after or queues[0]).partition(":")
+        _known(queues, start)
+        for queue in queues[queues.index(start) :]:
+            found = await bus.dead_letters(queue, after=last or None, limit=limit)
+            if found:
+                more = f"{queue}:{found[-1].id}" if len(found) == limit or queue != queues[-1] else None
+                return Page(items=[_view(letter) for letter in found], next=more)
+            last = ""
+        return Page(items=[], next=None)
+
+    @router.post("/{id}/replay", summary="Back to its queue, as a first attempt")
+    async def replay(id: str) -> dict[str, str]:
+        queue, _, key = id.partition(":")
+        _known(queues, queue)
+        if not await bus.replay(queue, key):
+            raise Problem(404, "there is no such dead letter")
+        return {"id": id, "queue": queue}
+
+    @router.delete("/{id}", status_code=204, summary="Delete it for ever")
+    async def purge(id: str) -> Response:
+        queue, _, key = id.partition(":")
+        _known(queues, queue)
+        if not await bus.purge(queue, key):
+            raise Problem(404, "there is no such dead letter")
+        return Response(status_code=204)
+
+    return router
+
+
+def _known(queues: Sequence[str], queue: str) -> None:
+    if queue not in queues:
+        raise Problem(404, "there is no such dead letter")
+
+
+def _view(letter: DeadLetter) -> DeadLetterView:
+    try:
+        envelope = decode(letter.body).envelope
+    except Malformed:
+        envelope = None
+    return DeadLetterView(
+        id=f"{letter.queue}:{letter.id}",
+        queue=letter.queue,
+        reason=letter.reason,
+        died_at=letter.died_at,
+        attempts=letter.attempts,
+        size_bytes=len(letter.body),
+        envelope=envelope,
+    )

@@ -1,0 +1,85 @@
+"""What a service is: an HTTP API, queues that it handles, events that it hears, work in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from fastapi import APIRouter
+
+from libs.bus import Event
+from libs.envelope import Mail
+from libs.http import Check
+from libs.http.application import DEFAULT_BODY_LIMIT_BYTES
+from libs.runtime.shared import Shared
+from libs.settings import ServiceSettings
+from libs.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """Where a handler sends a message next."""
+
+    queue: str
+    mail: Mail
+
+
+@dataclass(frozen=True, slots=True)
+class Handles:
+    """A row of a handler table: messages of `queue` go to `handle`, at most `prefetch` at a time.
+
+    Without `needs_raw` the bytes of a large message stay in the blob store.
+    """
+
+    queue: str
+    handle: Callable[[Mail], Awaitable[Iterable[Onward]]]
+    needs_raw: bool = True
+    prefetch: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """A row of a subscription table. With `group`, durable and once a group; without, every process hears it."""
+
+    names: Sequence[str]
+    handle: Callable[[Event], Awaitable[None]]
+    group: str | None = None
+
+
+class Listener(Protocol):
+    """A socket of its own besides HTTP (SMTP, IMAP ...)."""
+
+    async def start(self) -> None:
+        """Bind and serve; raises `OSError` when it cannot bind."""
+
+    async def stop(self, grace: timedelta) -> None:
+        """Accept nothing more, let the sessions end within `grace`, then close them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What `build` of a service's `app.py` yields; the runner does the rest."""
+
+    name: str
+    settings: ServiceSettings
+    metrics: Metrics
+    routers: Sequence[APIRouter]
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    handles: Sequence[Handles] = ()
+    hears: Sequence[Hears] = ()
+    listeners: Sequence[Listener] = ()
+    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
+
+
+class ServiceModule(Protocol):
+    """The face of `services/<name>/app.py`."""
+
+    NAME: str
+    Settings: type[Any]
+
+    def build(self, settings: Any, shared: Shared) -> AbstractAsyncContextManager[Service]:
+        """The composition root: opens the adapters, yields the service, closes them."""

@@ -1,0 +1,41 @@
+"""Prometheus series. Each service has its own registry, so that several can live in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+# From a filter of a tenth of a millisecond to a handler at its deadline, seconds.
+BUCKETS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0)
+
+
+class Metrics:
+    """The series of one service. The runner fills the common ones; a service may add its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self.handled = self.counter("facteur_handled", "Messages handled, by queue and outcome.", ("queue", "outcome"))
+        self.handle_seconds = self.histogram("facteur_handle_seconds", "Time of one try at a message.", ("queue",))
+        self.published = self.counter("facteur_published", "Messages confirmed by the bus, by queue.", ("queue",))
+        self.in_hand = self.gauge("facteur_in_hand", "Messages in hand now, by queue.", ("queue",))
+        self.step_seconds = self.histogram(
+            "facteur_step_seconds", "Time of one engine, filter or step.", ("name", "outcome")
+        )
+
+    def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        """A new counter (`_total` is added to its name)."""
+        return Counter(name, text, labels, registry=self.registry)
+
+    def gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        """A new gauge."""
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def histogram(self, name: str, text: str, labels: Sequence[str] = ()) -> Histogram:
+        """A new histogram of seconds."""
+        return Histogram(name, text, labels, buckets=BUCKETS, registry=self.registry)
+
+    def render(self) -> bytes:
+        """The page of `/metrics` in Prometheus' text format."""
+        return generate_latest(self.registry)

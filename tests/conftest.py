@@ -1,0 +1,48 @@
+"""Real servers for the whole run, on free loopback ports; each test has its own database."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from libs.mongo import EmbeddedMongod, Mongo
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Ask for a loopback port that nobody uses now."""
+    return _free_port
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongod]:
+    """A real mongod, a replica set of one, for the whole run."""
+    server = EmbeddedMongod(tmp_path_factory.mktemp("mongo"), port=_free_port())
+    asyncio.run(server.start())
+    yield server
+    asyncio.run(server.stop())
+
+
+@pytest.fixture(scope="session")
+def mongo_url(mongod: EmbeddedMongod) -> str:
+    return mongod.url
+
+
+@pytest.fixture
+async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
+    """A connection whose databases are this test's alone."""
+    prefix = f"t{uuid.uuid4().hex[:12]}_"
+    mongo = Mongo(mongo_url, prefix=prefix)
+    yield mongo
+    await mongo.drop_all()
+    mongo.close()
