@@ -7,18 +7,19 @@ from collections.abc import Iterable, Iterator
 from libs.mail.charset import decode
 from libs.mail.transfer import decode_base64
 
-# RFC 2047 2, with what is met in the wild: spaces inside, words inside quotes. No part can match a "?", so it is linear.
+# RFC 2047 2, with what is met in the wild: spaces inside, words inside quotes. No part matches a "?", so it is linear.
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
 _CONTROLS = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0), " ")}
 
 _FRAME = "=?utf-8?{}?{}?="
 _FRAME_OCTETS = len(_FRAME.format("q", ""))
 MAX_WORD_OCTETS = 75  # RFC 2047 2, with the delimiters
-_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")  # RFC 2047 5 (3): in phrases too
+# RFC 2047 5 (3): safe in a phrase, and so everywhere
+_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 
 
 def decode_words(text: str) -> str:
-    """The text with its encoded-words decoded and control characters made spaces, so that no word smuggles a line in."""
+    """The text with its encoded-words decoded; control characters become spaces, so that none smuggles in a line."""
     decoded = _decode(text) if "=?" in text else text
     return decoded if decoded.isprintable() else decoded.translate(_CONTROLS)
 

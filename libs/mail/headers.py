@@ -31,8 +31,8 @@ _SINGLETONS = (
 class Headers:
     """The fields that start at `start` of `raw`, up to the blank line or to the first line that is no field.
 
-    `Headers(b"Subject: hello\\r\\n\\r\\nbody")`. Names are compared without case; values come unfolded, decoded from UTF-8
-    or, if they are none, from windows-1252, with RFC 2047 left as it is.
+    `Headers(b"Subject: hello\\r\\n\\r\\nbody")`. Names are compared without case; values come unfolded, decoded from
+    UTF-8 or, if they are none, from windows-1252, with RFC 2047 left as it is.
     """
 
     __slots__ = ("_body_start", "_end", "_fields", "_found", "_index", "_limits", "_raw", "_start")

@@ -1,6 +1,6 @@
-"""Content-Transfer-Encoding (RFC 2045 6) undone, as tolerantly as mail clients do: what a client shows, a scanner must see.
+"""Content-Transfer-Encoding (RFC 2045 6) undone as tolerantly as mail clients do: what they show, a scanner must see.
 
-All decoders are linear, never raise, and give at most as many octets as they got. Each returns (octets, defect or None).
+All decoders are linear, never raise, and give at most as many octets as they got: (octets, defect or None).
 """
 
 import binascii
@@ -50,7 +50,8 @@ def decode_base64(octets: bytes) -> Decoded:
 
 def _decode_base64_runs(octets: bytes) -> bytes:
     """Several paddings: some programs glue encoded pieces together, and clients differ on where they stop."""
-    runs, start = [], 0
+    runs: list[bytes] = []
+    start = 0
     while start < len(octets) and len(runs) < _MAX_BASE64_RUNS:
         end = octets.find(b"=", start)
         end = len(octets) if end < 0 else end

@@ -1,0 +1,67 @@
+"""A whole message (RFC 5322, MIME): `parse` reads nothing, the header block is read when asked, the body later."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from libs.mail.defects import Defect
+from libs.mail.headers import Headers
+from libs.mail.limits import Limits
+from libs.mail.part import Part
+from libs.mail.walk import walk
+
+__all__ = ["Defect", "Headers", "Limits", "Message", "Part", "parse"]
+
+# RFC 2046 5.1: a part needs no fields, so their absence is a defect of the message's own block only.
+_OF_THE_TOP_ONLY = frozenset({Defect.NO_HEADERS, Defect.NO_BLANK_LINE})
+
+_DEFAULT_LIMITS = Limits()
+
+
+def parse(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> "Message":
+    """The message in these octets, with CRLF or LF. Never raises; nothing is read yet."""
+    return Message(raw, limits)
+
+
+class Message:
+    """The raw octets and what can be read from them. The tree of parts is found once and kept as offsets."""
+
+    def __init__(self, raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> None:
+        self.raw = raw
+        self.root = Part(raw, 0, len(raw), limits=limits)
+        self._limits = limits
+        self._damage: set[Defect] = set()
+
+    @property
+    def headers(self) -> Headers:
+        return self.root.headers
+
+    @property
+    def subject(self) -> str:
+        """Decoded and printable; empty if there is none."""
+        return self.headers.decoded("Subject")
+
+    @property
+    def sender(self) -> str:
+        """The From field decoded and printable, for showing. For checking take `headers.addresses("From")`."""
+        return self.headers.decoded("From")
+
+    def parts(self) -> Iterator[Part]:
+        """All nodes, the root first, containers (multipart, embedded messages) before what is in them."""
+        return iter(self._parts)
+
+    def leaves(self) -> Iterator[Part]:
+        """The nodes that hold content: texts, attachments, and containers that could not be opened."""
+        return (part for part in self._parts if part.is_leaf)
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """What is wrong with the header block, the structure and every part; of encodings, what was decoded so far."""
+        found = set(self.headers.defects)
+        for part in self._parts:
+            found.update(set(part.defects) - _OF_THE_TOP_ONLY)
+        found |= self._damage
+        return tuple(defect for defect in Defect if defect in found)
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        return tuple(walk(self.root, self._limits, self._damage))

@@ -1,0 +1,128 @@
+"""One node of the MIME tree (RFC 2045, 2046): its fields at once, its body decoded when asked."""
+
+import re
+from functools import cached_property
+
+from libs.mail import charset
+from libs.mail.defects import Defect
+from libs.mail.encoded_words import decode_words
+from libs.mail.headers import Headers
+from libs.mail.limits import Limits
+from libs.mail.parameters import Parameterised, parse_parameters
+from libs.mail.transfer import decode_body
+
+MAX_FILENAME = 255
+
+_TYPE = re.compile(r"[^\s/()<>@,;:\\\"\[\]?=]+/[^\s/()<>@,;:\\\"\[\]?=]+")  # RFC 2045 5.1
+_EMBEDDED = frozenset({"message/rfc822", "message/global", "message/news"})  # RFC 2046 5.2.1, RFC 6532 3.7, RFC 5537
+
+
+class Part:
+    """The octets from `start` to `end` of `raw`: header block, blank line, body."""
+
+    def __init__(self, raw: bytes, start: int, end: int, *, limits: Limits, default_type: str = "text/plain") -> None:
+        self._raw = raw
+        self._start = start
+        self._end = end
+        self._limits = limits
+        self._default_type = default_type
+        self.is_leaf = True  # the walker knows better once it has found children
+        self.damage: set[Defect] = set()
+
+    @cached_property
+    def headers(self) -> Headers:
+        return Headers(self._raw, self._limits, self._start, self._end)
+
+    @property
+    def raw(self) -> memoryview:
+        """The whole part as it stands, headers included; no copy."""
+        return memoryview(self._raw)[self._start : self._end]
+
+    @property
+    def content_type(self) -> str:
+        """`type/subtype` in lower case. RFC 2045 5.2: text/plain where it is missing or malformed."""
+        value = self.parameters.value
+        if not value:
+            return self._default_type
+        if _TYPE.fullmatch(value):
+            return value
+        return "multipart/mixed" if value.rstrip("/") == "multipart" else "text/plain"
+
+    @property
+    def charset(self) -> str:
+        """As declared, in lower case; empty if it is not."""
+        return self.parameters.parameters.get("charset", "").strip(" '\"").lower()
+
+    @cached_property
+    def parameters(self) -> Parameterised:
+        """Content-Type as it stands, with its parameters."""
+        return parse_parameters(self.headers.get("Content-Type") or "")
+
+    @cached_property
+    def _disposition(self) -> Parameterised:
+        return parse_parameters(self.headers.get("Content-Disposition") or "")
+
+    @property
+    def disposition(self) -> str:
+        """`attachment`, `inline` or another token in lower case; empty if there is none (RFC 2183)."""
+        return self._disposition.value
+
+    @property
+    def filename(self) -> str:
+        """As the sender wants it shown, decoded (RFC 2231, RFC 2047), printable, at most 255 characters; or empty.
+
+        It may hold slashes and worse: text to show and to match, never a path.
+        """
+        named = self._disposition.parameters.get("filename") or self.parameters.parameters.get("name", "")
+        return decode_words(named).strip()[:MAX_FILENAME]
+
+    @property
+    def encoding(self) -> str:
+        """Content-Transfer-Encoding in lower case; empty if there is none."""
+        value = self.headers.get("Content-Transfer-Encoding")
+        return parse_parameters(value).value if value else ""
+
+    @property
+    def defects(self) -> tuple[Defect, ...]:
+        """Of this node alone; those of its encoding are known once `body()` was called."""
+        found = self.damage.union(self.headers.defects)
+        return tuple(defect for defect in Defect if defect in found)
+
+    def body(self, limit_octets: int | None = None) -> bytes:
+        """The decoded octets, made anew at each call; of a container, what stands between its headers and its end.
+
+        With a limit only so many encoded octets are looked at, so the result is never longer than that.
+        """
+        start = self.headers.body_start
+        end = self._end if limit_octets is None else min(self._end, start + limit_octets)
+        octets, defect = decode_body(self.encoding, self._raw[start:end])
+        if defect and end == self._end:
+            self.damage.add(defect)
+        return octets
+
+    def text(self, limit_octets: int | None = None) -> str:
+        """`body()` as text: the declared charset if we know it, else UTF-8 or windows-1252; never raises."""
+        return charset.decode(self.body(limit_octets), self.charset)
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.content_type.startswith("multipart/")
+
+    @property
+    def is_embedded_message(self) -> bool:
+        return self.content_type in _EMBEDDED
+
+    @property
+    def body_span(self) -> tuple[bytes, int, int]:
+        """(raw, start, end) of the body as it stands, for the walker."""
+        return self._raw, self.headers.body_start, self._end
+
+    @property
+    def boundary(self) -> bytes:
+        """RFC 2046 5.1.1; empty if there is none within the limits."""
+        text = self.parameters.parameters.get("boundary", "")
+        if not text.isascii():  # then it must be compared as the octets that it was
+            octets = self.headers.octets("Content-Type") or b""
+            text = parse_parameters(octets.decode("latin-1")).parameters.get("boundary", "")
+        octets = text.rstrip().encode("latin-1", "replace")
+        return octets if len(octets) <= self._limits.boundary_octets else b""
