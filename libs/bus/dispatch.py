@@ -23,8 +23,8 @@ async def hand_over(
 ) -> None:
     """Run `handler`. An exception that it lets through is a bug or an outage: its delivery is given back.
 
-    The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a handler
-    that always raises is never a hot loop, and after `limit` attempts the message is in the dead letters.
+    The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a
+    handler that always raises is never a hot loop, and after `limit` attempts the message is in the dead letters.
     """
     try:
         await handler(delivery)

@@ -39,6 +39,10 @@ class Delivery(Protocol):
     def first_seen(self) -> datetime:
         """When the message was first published to this queue (kept over retries)."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether it was ended. An end that raised `Unavailable` is none: another may follow."""
+
     async def ack(self) -> None:
         """Done: the message is gone for ever."""
 

@@ -1,8 +1,8 @@
 """The SQLite file of the embedded bus: its tables, its statements, and what a restart makes of them.
 
-One table a work queue, whose row ids are the order of arrival: publishing appends at its right edge, consuming deletes at
-its left edge, and no second index is kept. Messages are handed out in that order, so one number a queue (`mark`: the
-last id handed out) says durably which rows were in hand when the process died: those with an id up to the mark.
+One table a work queue, whose row ids are the order of arrival: publishing appends at its right edge, consuming
+deletes at its left edge, and no second index is kept. Messages are handed out in that order, so one number a queue
+(`mark`: the last id handed out) says durably which rows were in hand when the process died: those up to the mark.
 Everything here runs in the writer thread, inside a transaction that the writer began.
 """
 
@@ -14,14 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from libs.bus.embedded.rows import DeadRow, Row, StoredRow
 from libs.bus.embedded.schema import PRAGMAS, QUEUE_TABLE, SCHEMA, SCHEMA_VERSION
-
-# first_seen (epoch seconds), attempts before the last retry, times given back by a crash since, headers (JSON), body.
-Row = tuple[float, int, int, str | None, bytes]
-# The same with the id in front.
-StoredRow = tuple[int, float, int, int, str | None, bytes]
-# id, reason, died_at (epoch seconds), attempts, headers (JSON), body.
-DeadRow = tuple[int, str, float, int, str | None, bytes]
 
 _COLUMNS = "first_seen, attempts, returned, headers, body"
 
@@ -146,7 +140,7 @@ class QueueFile:
 
     def next_due(self) -> float | None:
         (due,) = self._db.execute("SELECT min(due) FROM delayed").fetchone()
-        return due
+        return None if due is None else float(due)
 
     # Dead letters
 

@@ -7,15 +7,14 @@ durable; all others are read from the file when a consumer has room. At most `pr
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from libs.bus import dispatch
-from libs.bus.embedded.clock import BusClock
-from libs.bus.embedded.file import Row, StoredRow
+from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.retries import RetryTimer
+from libs.bus.embedded.rows import StoredRow, decode_headers
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Delivery, Unavailable
 
@@ -147,9 +146,7 @@ class EmbeddedConsumer:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _handle(self, delivery: EmbeddedDelivery) -> None:
-        await dispatch.hand_over(
-            self._handler, delivery, ladder=self._ladder, limit=self._queue.delivery_limit
-        )
+        await dispatch.hand_over(self._handler, delivery, ladder=self._ladder, limit=self._queue.delivery_limit)
 
 
 class EmbeddedDelivery:
@@ -182,28 +179,34 @@ class EmbeddedDelivery:
 
     async def ack(self) -> None:
         self._end()
-        self._queue.writer.ack(self._queue.id, self._id)
+        try:
+            self._queue.writer.ack(self._queue.id, self._id)
+        except Unavailable:
+            self.ended = False
+            raise
         self._ended()
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
         queue, id, attempts = self._queue, self._id, self.attempt
         due = queue.timer.due_after(delay)
-        await self._end_with(
-            lambda: queue.writer.run(lambda file: file.delay(queue.id, id, due=due, attempts=attempts, body=body))
-        )
-        queue.delayed += 1
-        queue.timer.expect(due)
+
+        def delayed() -> None:
+            queue.delayed += 1
+            queue.timer.expect(due)
+
+        await self._end_with(lambda file: file.delay(queue.id, id, due=due, attempts=attempts, body=body), delayed)
 
     async def bury(self, reason: str) -> None:
         queue, id, attempts = self._queue, self._id, self.attempt
         text = reason.encode(errors="replace").decode()
         died_at = queue.timer.clock.now()
+
+        def buried() -> None:
+            queue.dead += 1
+
         await self._end_with(
-            lambda: queue.writer.run(
-                lambda file: file.bury(queue.id, id, reason=text, died_at=died_at, attempts=attempts)
-            )
+            lambda file: file.bury(queue.id, id, reason=text, died_at=died_at, attempts=attempts), buried
         )
-        queue.dead += 1
 
     async def release(self) -> None:
         self._end()
@@ -211,16 +214,25 @@ class EmbeddedDelivery:
         self._ended()
         self._queue.hand(again)
 
-    async def _end_with(self, submit: Callable[[], asyncio.Future[None]]) -> None:
-        """In hand until the commit: if that fails, the delivery may be ended in another way."""
+    async def _end_with(self, act: Callable[[QueueFile], None], then: Callable[[], None]) -> None:
+        """In hand until the commit; if that fails, the delivery may be ended in another way."""
         self._end()
+
+        def committed(future: asyncio.Future[None]) -> None:
+            if future.cancelled() or future.exception() is not None:
+                self.ended = False
+            else:
+                then()
+                self._ended()
+
         try:
-            # A cancelled caller does not undo what was submitted.
-            await asyncio.shield(submit())
-        except BaseException:
+            future = self._queue.writer.run(act)
+        except Unavailable:
             self.ended = False
             raise
-        self._ended()
+        future.add_done_callback(committed)
+        # A caller that is cancelled does not undo what was submitted.
+        await asyncio.shield(future)
 
     def _end(self) -> None:
         if self.ended:

@@ -12,11 +12,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from libs.bus.embedded.file import QueueFile, Row
+from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.rows import Row
 from libs.bus.ports import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -35,6 +37,7 @@ class Put(Protocol):
     queue_id: int
     row: Row
     handed: bool
+    future: asyncio.Future[Any]
 
     def settle(self, result: Any, error: Exception | None) -> None: ...
 
@@ -57,8 +60,8 @@ class Run:
             self.future.set_exception(error)
 
 
-class Acks:
-    """Rows that are done. Nobody waits for it: an acknowledgement that a power cut undoes is a redelivery."""
+class Ack:
+    """A row that is done. Nobody waits for it: an acknowledgement that a power cut undoes is a redelivery."""
 
     __slots__ = ("id", "queue_id")
 
@@ -67,7 +70,7 @@ class Acks:
         self.id = id
 
 
-_Operation = Put | Run | Acks
+_Operation = Put | Run | Ack
 _Settled = list[tuple[Put | Run, Any, Exception | None]]
 
 
@@ -81,10 +84,12 @@ class Writer:
         self._closed = False
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
-        self._failed_acks: list[Acks] = []
+        self._failed_acks: list[Ack] = []
         self._group_since: float | None = None
         self._thread = threading.Thread(target=self._main, name="bus-writer", daemon=True)
+        self._waiting: set[Put | Run] = set()
         self.failing = False
+        self.stalled = False
 
     async def start(self) -> None:
         """Open the file. Raises `Unavailable`."""
@@ -93,33 +98,49 @@ class Writer:
 
     def put(self, operation: Put) -> None:
         self._submit(operation)
+        self._waiting.add(operation)
 
     def ack(self, queue_id: int, id: int) -> None:
-        self._submit(Acks(queue_id, id))
+        self._submit(Ack(queue_id, id))
 
     def run(self, act: Callable[[QueueFile], T]) -> asyncio.Future[T]:
         future: asyncio.Future[T] = self._loop.create_future()
-        self._submit(Run(act, future))
+        operation = Run(act, future)
+        self._submit(operation)
+        self._waiting.add(operation)
         return future
 
-    @property
-    def stalled(self) -> float:
-        """For how many seconds the disk has kept the current group."""
-        since = self._group_since
-        return 0.0 if since is None else time.monotonic() - since
+    def give_up_waiting(self, limit: timedelta) -> None:
+        """If the disk has kept the current group for longer than `limit`, nobody waits for it any more.
 
-    async def close(self) -> None:
-        """Commit all that was submitted, then close the file."""
+        What was submitted may still become durable: `Unavailable` never promises the contrary.
+        """
+        since = self._group_since
+        self.stalled = since is not None and time.monotonic() - since > limit.total_seconds()
+        if not self.stalled:
+            return
+        for operation in self._waiting:
+            if not operation.future.done():
+                operation.future.set_exception(Unavailable(f"the disk has not answered for {limit}"))
+
+    async def close(self, limit: timedelta) -> None:
+        """Commit all that was submitted, then close the file; waits for the disk at most `limit`."""
         if not self._closed:
             self._closed = True
             self._inbox.put(None)
-        await self._ended
-        self._thread.join()
+        await asyncio.wait([self._ended], timeout=limit.total_seconds())
+        if not self._ended.done():
+            log.error("queue_file_not_closed", waited=str(limit))
 
     def _submit(self, operation: _Operation) -> None:
         if self._closed:
             raise Unavailable("the bus is closed")
         self._inbox.put(operation)
+
+    def _settle(self, settled: _Settled) -> None:
+        for operation, result, error in settled:
+            self._waiting.discard(operation)
+            operation.settle(result, error)
 
     # In the thread
 
@@ -135,8 +156,7 @@ class Writer:
         try:
             self._serve(file)
         finally:
-            file.close()
-            self._tell(self._ended.set_result, None)
+            self._finish(file)
 
     def _serve(self, file: QueueFile) -> None:
         more_to_vacuum = True
@@ -150,10 +170,17 @@ class Writer:
             group, last = self._take(first)
             if group:
                 self._group_since = time.monotonic()
-                self._tell(_settle, self._commit(file, group))
+                self._tell(self._settle, self._commit(file, group))
                 self._group_since = None
             if last:
                 return
+
+    def _finish(self, file: QueueFile) -> None:
+        try:
+            file.close()
+        except sqlite3.Error as error:
+            log.error("queue_file_not_closed", error=str(error))
+        self._tell(self._ended.set_result, None)
 
     def _take(self, first: _Operation | None) -> tuple[list[_Operation], bool]:
         """All that waits now, and whether it is the end."""
@@ -192,7 +219,7 @@ class Writer:
             self.failing = True
             log.error("queue_file_failed", error=str(error))
             error = Unavailable(f"the queue file: {error}")
-        if isinstance(operation, Acks):
+        if isinstance(operation, Ack):
             self._failed_acks.append(operation)
             return []
         return [(operation, None, error)]
@@ -219,7 +246,7 @@ def _transact(file: QueueFile, operations: list[_Operation]) -> _Settled:
     settled: _Settled = []
     runs: list[Run] = []
     for operation in operations:
-        if isinstance(operation, Acks):
+        if isinstance(operation, Ack):
             done.setdefault(operation.queue_id, []).append(operation.id)
         elif isinstance(operation, Run):
             runs.append(operation)
@@ -241,8 +268,3 @@ def _insert(file: QueueFile, queue_id: int, group: list[Put]) -> _Settled:
     if handed:
         file.set_mark(queue_id, handed[-1])
     return [(put, id, None) for id, put in enumerate(group, first)]
-
-
-def _settle(settled: _Settled) -> None:
-    for operation, result, error in settled:
-        operation.settle(result, error)

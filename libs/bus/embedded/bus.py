@@ -1,0 +1,231 @@
+"""The contract of the bus over one local file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.lock import DirectoryLock
+from libs.bus.embedded.publication import Publication
+from libs.bus.embedded.queues import EmbeddedConsumer, Handler, WorkQueue
+from libs.bus.embedded.retries import BusClock, RetryTimer
+from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
+from libs.bus.embedded.writer import Writer
+from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
+from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, Refused, Unavailable
+from libs.envelope.model import utc_now
+
+T = TypeVar("T")
+
+WATCH_EVERY = timedelta(seconds=0.5)
+LAST_ROW_ID = 2**63 - 1
+
+
+class EmbeddedBus:
+    """A bus in the directory `directory`, for this process alone.
+
+    `max_length` bounds the waiting messages of each queue, `max_bytes` the file; beyond them publishing is refused.
+    `timeout` bounds every wait for the disk.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        ladder: Sequence[timedelta] = LADDER,
+        delivery_limit: int = 20,
+        max_length: int = 500_000,
+        max_bytes: int = 16 << 30,
+        timeout: timedelta = timedelta(seconds=5),
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._path = directory / "queues.sqlite"
+        self._lock = DirectoryLock(directory)
+        self._ladder = tuple(ladder)
+        self._delivery_limit = delivery_limit
+        self._max_length = max_length
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        self._clock = BusClock(clock)
+        self._queues: dict[str, WorkQueue] = {}
+        self._groups: dict[str, set[str]] = {}
+        self._members: dict[str, frozenset[str]] = {}
+        self._ears: list[Ear] = []
+        self._running: list[EmbeddedConsumer] = []
+        self._writer: Writer | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return self._writer is not None and not self._writer.failing and not self._writer.stalled
+
+    async def start(self) -> None:
+        self._lock.acquire()
+        writer = Writer(lambda: QueueFile(self._path, max_bytes=self._max_bytes))
+        try:
+            await writer.start()
+            await self._recover(writer)
+        except BaseException:
+            await writer.close(self._timeout)
+            self._lock.release()
+            raise
+        self._watcher = asyncio.get_running_loop().create_task(self._watch(writer))
+
+    async def _recover(self, writer: Writer) -> None:
+        self._writer = writer
+        self._timer = RetryTimer(writer, self._clock, self._ladder, self._arrived)
+        now = self._clock.now()
+        latest_due = now + self._ladder[-1].total_seconds()
+        for counts in await writer.run(
+            lambda file: file.recover(now=now, delivery_limit=self._delivery_limit, latest_due=latest_due)
+        ):
+            queue = self._add_queue(counts.name, counts.id)
+            queue.backlog, queue.delayed, queue.dead = counts.ready, counts.delayed, counts.dead
+        for group, name in await writer.run(lambda file: file.subscriptions()):
+            self._groups.setdefault(name, set()).add(group)
+        self._timer.expect(await writer.run(lambda file: file.next_due()))
+
+    async def close(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        self._timer.stop()
+        self._watcher.cancel()
+        for consumer in self._running:
+            await consumer.cancel()
+        for ear in self._ears:
+            await ear.cancel()
+        await writer.close(self._timeout)
+        self._lock.release()
+        self._queues.clear()
+
+    async def declare(self, *queues: str) -> None:
+        for name in queues:
+            if name not in self._queues:
+                id = await self._run(lambda file, name=name: file.declare(name))  # type: ignore[misc]
+                self._add_queue(name, id)
+
+    async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        writer, target = self._running_writer(), self._queue(queue)
+        if target.ready >= self._max_length:
+            raise Refused(f"the queue {queue} is full ({self._max_length} messages)")
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        row = (self._clock.now(), 0, 0, encode_headers(headers), body)
+        publication = Publication(target, row, future)
+        try:
+            writer.put(publication)
+        except Unavailable:
+            publication.withdraw()
+            raise
+        await future
+
+    async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
+        await self.declare(queue)
+        target = self._queue(queue)
+        consumer = EmbeddedConsumer(target, handler, prefetch=prefetch, ladder=self._ladder)
+        self._running.append(consumer)
+        target.consumers.append(consumer)
+        target.pump()
+        return consumer
+
+    async def emit(self, event: Event) -> None:
+        self._running_writer()
+        groups = tuple(self._groups.get(event.name, ()))
+        headers = {EVENT_HEADER: event.name}
+        for group in groups:
+            await self.publish(group_queue(group), event.payload, headers)
+        for ear in self._ears:
+            ear.hear(event)
+
+    async def subscribe(self, names: Sequence[str], handler: EventHandler, *, group: str | None = None) -> Consumer:
+        if group is None:
+            self._ears.append(ear := Ear(names, handler))
+            return ear
+        if self._members.setdefault(group, frozenset(names)) != frozenset(names):
+            raise ValueError(f"the group {group!r} already hears {sorted(self._members[group])} in this process")
+        await self._join(group, names)
+        return await self.consume(group_queue(group), heard_by_group(names, handler))
+
+    async def _join(self, group: str, names: Sequence[str]) -> None:
+        await self.declare(group_queue(group))
+        await self._run(lambda file: file.subscribe(group, names))
+        for groups in self._groups.values():
+            groups.discard(group)
+        for name in names:
+            self._groups.setdefault(name, set()).add(group)
+
+    async def depth(self, queue: str) -> Depth:
+        found = self._queue(queue)
+        return Depth(ready=found.ready, pending=found.in_hand + found.delayed, dead=found.dead)
+
+    async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
+        found, start = self._queue(queue), _row_id(after or "")
+        rows = await self._run(lambda file: file.dead_page(found.id, after=start, limit=limit))
+        return [_dead_letter(queue, row) for row in rows]
+
+    async def replay(self, queue: str, id: str) -> bool:
+        found, now = self._queue(queue), self._clock.now()
+        done = await self._run(lambda file: file.replay(found.id, _row_id(id), now=now))
+        if done:
+            found.dead -= 1
+            found.arrived(1)
+        return done
+
+    async def purge(self, queue: str, id: str) -> bool:
+        found = self._queue(queue)
+        done = await self._run(lambda file: file.purge(found.id, _row_id(id)))
+        found.dead -= done
+        return done
+
+    async def _run(self, act: Callable[[QueueFile], T]) -> T:
+        return await self._running_writer().run(act)
+
+    def _running_writer(self) -> Writer:
+        if self._writer is None:
+            raise Unavailable("the bus is not running")
+        return self._writer
+
+    def _queue(self, name: str) -> WorkQueue:
+        self._running_writer()
+        try:
+            return self._queues[name]
+        except KeyError:
+            raise Refused(f"there is no queue {name}") from None
+
+    def _add_queue(self, name: str, id: int) -> WorkQueue:
+        writer = self._running_writer()
+        queue = WorkQueue(name, id, writer=writer, timer=self._timer, delivery_limit=self._delivery_limit)
+        return self._queues.setdefault(name, queue)
+
+    def _arrived(self, promoted: dict[int, int]) -> None:
+        for queue in self._queues.values():
+            if count := promoted.get(queue.id):
+                queue.delayed -= count
+                queue.arrived(count)
+
+    async def _watch(self, writer: Writer) -> None:
+        while True:
+            await asyncio.sleep(WATCH_EVERY.total_seconds())
+            writer.give_up_waiting(self._timeout)
+
+
+def _row_id(text: str) -> int:
+    """0, which no row has, for a text that is no id of ours."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
+    return number if number <= LAST_ROW_ID else 0
+
+
+def _dead_letter(queue: str, row: DeadRow) -> DeadLetter:
+    id, reason, died_at, attempts, headers, body = row
+    return DeadLetter(
+        id=str(id),
+        queue=queue,
+        reason=reason,
+        died_at=datetime.fromtimestamp(died_at, UTC),
+        attempts=attempts,
+        body=body,
+        headers=decode_headers(headers),
+    )

@@ -1,0 +1,52 @@
+"""A message on its way into the file."""
+
+from __future__ import annotations
+
+import asyncio
+
+from libs.bus.embedded.queues import EmbeddedDelivery, WorkQueue
+from libs.bus.embedded.rows import Row
+
+
+class Publication:
+    """Settled on the event loop when it is durable, whether or not its publisher still waits.
+
+    `consumer` is the one that gets it from memory then, None if it queues behind others in the file.
+    """
+
+    __slots__ = ("_consumer", "_queue", "future", "handed", "queue_id", "row")
+
+    def __init__(self, queue: WorkQueue, row: Row, future: asyncio.Future[None]) -> None:
+        self._queue = queue
+        self.queue_id = queue.id
+        self.row = row
+        self.future = future
+        self._consumer = queue.reserve()
+        self.handed = self._consumer is not None
+        if not self.handed:
+            queue.backlog += 1
+
+    def settle(self, result: int, error: Exception | None) -> None:
+        if error is None:
+            self._durable(result)
+        else:
+            self.withdraw()
+        if not self.future.done():
+            if error is None:
+                self.future.set_result(None)
+            else:
+                self.future.set_exception(error)
+
+    def withdraw(self) -> None:
+        """It did not get into the file."""
+        if self._consumer is None:
+            self._queue.backlog -= 1
+        else:
+            self._consumer.in_hand -= 1
+            self._queue.pump()
+
+    def _durable(self, id: int) -> None:
+        if self._consumer is None:
+            self._queue.pump()
+        else:
+            self._queue.hand(EmbeddedDelivery(self._queue, (id, *self.row)), self._consumer)

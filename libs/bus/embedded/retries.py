@@ -1,0 +1,74 @@
+"""Delays: when a message is due again, in a time that a jump of the wall clock does not move."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from libs.bus.dispatch import rung
+from libs.bus.embedded.writer import Writer
+from libs.bus.ports import Unavailable
+
+PROMOTE_AT_ONCE = 500
+
+_Promoted = tuple[dict[int, int], float | None]
+
+
+class BusClock:
+    """The wall clock as it was at the start, moved on by the monotonic one. Epoch seconds."""
+
+    def __init__(self, wall: Callable[[], datetime]) -> None:
+        self._offset = wall().timestamp() - time.monotonic()
+
+    def now(self) -> float:
+        return self._offset + time.monotonic()
+
+
+class RetryTimer:
+    """Wakes when the first delayed message is due; `arrived` hears how many came to which queue."""
+
+    def __init__(
+        self, writer: Writer, clock: BusClock, ladder: Sequence[timedelta], arrived: Callable[[dict[int, int]], None]
+    ) -> None:
+        self.clock = clock
+        self._writer = writer
+        self._ladder = ladder
+        self._arrived = arrived
+        self._due: float | None = None
+        self._handle: asyncio.TimerHandle | None = None
+
+    def due_after(self, delay: timedelta) -> float:
+        return self.clock.now() + rung(self._ladder, delay).total_seconds()
+
+    def expect(self, due: float | None) -> None:
+        """A message is due then; None when there is none."""
+        if due is None or (self._due is not None and self._due <= due):
+            return
+        self.stop()
+        self._due = due
+        self._handle = asyncio.get_running_loop().call_later(max(0.0, due - self.clock.now()), self._promote)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._handle = self._due = None
+
+    def _promote(self) -> None:
+        self._handle = self._due = None
+        now = self.clock.now()
+        try:
+            self._writer.run(lambda file: file.promote(now, PROMOTE_AT_ONCE)).add_done_callback(self._promoted)
+        except Unavailable:
+            return  # closing: they are due at the next start
+
+    def _promoted(self, promotion: asyncio.Future[_Promoted]) -> None:
+        if promotion.cancelled():
+            return
+        if promotion.exception() is not None:
+            self.expect(self.clock.now() + 1.0)
+            return
+        promoted, due = promotion.result()
+        self._arrived(promoted)
+        self.expect(due)

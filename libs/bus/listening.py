@@ -1,0 +1,83 @@
+"""Hearing events: the ear of one broadcast subscriber, and the handler of a group's queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from libs.bus.ports import Delivery, Event
+
+log = structlog.get_logger(__name__)
+
+EVENT_HEADER = "event"
+# A broadcast subscriber that falls further behind loses the oldest events: they only invalidate caches.
+MAX_UNHEARD = 10_000
+
+EventHandler = Callable[[Event], Awaitable[None]]
+
+
+def group_queue(group: str) -> str:
+    """The work queue of a group of subscribers."""
+    return f"events.{group}"
+
+
+def heard_by_group(names: Collection[str], handler: EventHandler) -> Callable[[Delivery], Awaitable[None]]:
+    """A delivery handler for the queue of a group.
+
+    An event that this member does not know waits for another one: during a rolling update a newer member may.
+    """
+
+    async def hear(delivery: Delivery) -> None:
+        event = Event(delivery.headers.get(EVENT_HEADER, ""), delivery.body)
+        if event.name not in names:
+            raise LookupError(f"no handler for the event {event.name!r} here")
+        await handler(event)
+        await delivery.ack()
+
+    return hear
+
+
+class Ear:
+    """A broadcast subscriber: events are heard one after the other, in their order."""
+
+    def __init__(self, names: Collection[str], handler: EventHandler) -> None:
+        self.names = frozenset(names)
+        self._handler = handler
+        self._unheard: deque[Event] = deque(maxlen=MAX_UNHEARD)
+        self._wake = asyncio.Event()
+        self._stopped = False
+        self._task = asyncio.get_running_loop().create_task(self._listen())
+
+    def hear(self, event: Event) -> None:
+        if event.name in self.names:
+            self._unheard.append(event)
+            self._wake.set()
+
+    async def stop(self) -> None:
+        """Hear nothing more; the event in hand is finished."""
+        self._stopped = True
+        self._wake.set()
+
+    async def cancel(self) -> None:
+        """Stop, and end the handler that still runs."""
+        await self.stop()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _listen(self) -> None:
+        while not self._stopped:
+            if not self._unheard:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            await self._handle(self._unheard.popleft())
+
+    async def _handle(self, event: Event) -> None:
+        try:
+            await self._handler(event)
+        except Exception:
+            # There is nobody to give a broadcast back to; the next one must be heard all the same.
+            log.exception("event_handler_raised", event_name=event.name)

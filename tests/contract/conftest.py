@@ -1,0 +1,63 @@
+"""The places where the buses of one test live: opened again, they hold what was durable."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.bus import Bus
+from libs.bus.embedded import EmbeddedBus
+
+LADDER = (timedelta(milliseconds=50), timedelta(milliseconds=400))
+
+
+@dataclass
+class Place:
+    """`start()` opens a bus there; `queue` is a name that no other test uses; `url` is for other processes."""
+
+    url: str
+    build: Callable[..., Bus]
+    queue: str = field(default_factory=lambda: f"test.{uuid.uuid4().hex[:8]}")
+    opened: list[Bus] = field(default_factory=list)
+
+    async def start(self, **options: Any) -> Bus:
+        bus = self.build(**{"ladder": LADDER, **options})
+        await bus.start()
+        await bus.declare(self.queue)
+        self.opened.append(bus)
+        return bus
+
+
+@pytest.fixture(params=["embedded"])
+async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+    place = Place(f"embedded:{tmp_path}", lambda **options: EmbeddedBus(tmp_path, **options))
+    yield place
+    for bus in place.opened:
+        await bus.close()
+
+
+@pytest.fixture
+async def bus(place: Place) -> Bus:
+    return await place.start()
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[None]]:
+    """Waits until a condition holds; fails when it does not within the time limit."""
+
+    async def wait(condition: Callable[[], Any], limit: float = 10.0) -> None:
+        async with asyncio.timeout(limit):
+            while True:
+                result = condition()
+                if await result if asyncio.iscoroutine(result) else result:
+                    return
+                await asyncio.sleep(0.01)
+
+    return wait

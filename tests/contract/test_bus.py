@@ -1,0 +1,571 @@
+"""What every bus promises, tried on each of them with the real thing behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from libs.bus import Bus, Delivery, Event, Refused, Unavailable
+
+Eventually = Callable[..., Awaitable[None]]
+SHORT = timedelta(milliseconds=50)
+
+
+class Hand:
+    """A handler that keeps what it gets, and does with it what it was told to."""
+
+    def __init__(self, act: Callable[[Delivery], Awaitable[None]] | None = None) -> None:
+        self.taken: list[Delivery] = []
+        self.act = act
+
+    async def __call__(self, delivery: Delivery) -> None:
+        self.taken.append(delivery)
+        if self.act is not None:
+            await self.act(delivery)
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [delivery.body for delivery in self.taken]
+
+    @property
+    def attempts(self) -> list[int]:
+        return [delivery.attempt for delivery in self.taken]
+
+
+async def ack(delivery: Delivery) -> None:
+    await delivery.ack()
+
+
+def bury(reason: str) -> Callable[[Delivery], Awaitable[None]]:
+    return lambda delivery: delivery.bury(reason)
+
+
+def retry_until(attempt: int, **options: Any) -> Callable[[Delivery], Awaitable[None]]:
+    async def act(delivery: Delivery) -> None:
+        if delivery.attempt < attempt:
+            await delivery.retry(SHORT, reason="engine down", **options)
+        else:
+            await delivery.ack()
+
+    return act
+
+
+def is_empty(bus: Bus, queue: str) -> Callable[[], Any]:
+    async def check() -> bool:
+        depth = await bus.depth(queue)
+        return (depth.ready, depth.pending, depth.dead) == (0, 0, 0)
+
+    return check
+
+
+def has_dead(bus: Bus, queue: str, count: int) -> Callable[[], Any]:
+    async def check() -> bool:
+        return (await bus.depth(queue)).dead == count
+
+    return check
+
+
+async def kill_the_dead(bus: Bus, queue: str, *bodies: bytes, eventually: Eventually) -> None:
+    """Publish `bodies` and bury them in their order."""
+    for body in bodies:
+        await bus.publish(queue, body, {"trace": body.decode()})
+    consumer = await bus.consume(queue, Hand(bury("poison")), prefetch=1)
+    await eventually(has_dead(bus, queue, len(bodies)))
+    await consumer.stop()
+
+
+@pytest.mark.parametrize("body", [b"", b"plain", bytes(range(256)) * 1200], ids=["empty", "short", "300_KB"])
+async def test_a_message_arrives_as_it_was_published(bus: Bus, place: Any, eventually: Eventually, body: bytes) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    await bus.publish(place.queue, body, {"traceparent": "00-ab-cd-01", "name": "Zoë"})
+    await eventually(lambda: hand.taken)
+    [delivery] = hand.taken
+    assert (delivery.queue, delivery.body, delivery.attempt) == (place.queue, body, 1)
+    assert dict(delivery.headers) == {"traceparent": "00-ab-cd-01", "name": "Zoë"}
+    assert before <= delivery.first_seen <= datetime.now(UTC)
+
+
+async def test_messages_that_waited_come_in_their_order(bus: Bus, place: Any, eventually: Eventually) -> None:
+    bodies = [str(number).encode() for number in range(100)]
+    for body in bodies:
+        await bus.publish(place.queue, body)
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand, prefetch=7)
+    await eventually(lambda: len(hand.taken) == 100)
+    assert hand.bodies == bodies
+
+
+async def test_many_publishers_at_once_lose_and_double_nothing(bus: Bus, place: Any, eventually: Eventually) -> None:
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    bodies = [str(number).encode() for number in range(500)]
+    await asyncio.gather(*(bus.publish(place.queue, body) for body in bodies))
+    await eventually(lambda: len(hand.taken) >= 500)
+    assert sorted(hand.bodies) == sorted(bodies)
+    await eventually(is_empty(bus, place.queue))
+
+
+async def test_an_acknowledged_message_does_not_come_again_after_a_restart(place: Any, eventually: Eventually) -> None:
+    first = await place.start()
+    hand = Hand(ack)
+    await first.consume(place.queue, hand)
+    await first.publish(place.queue, b"once")
+    await eventually(is_empty(first, place.queue))
+    await first.close()
+    second = await place.start()
+    assert (await second.depth(place.queue)).ready == 0
+    assert hand.bodies == [b"once"]
+
+
+async def test_no_more_than_the_prefetch_is_in_hand(bus: Bus, place: Any, eventually: Eventually) -> None:
+    in_hand = most = done = 0
+    go = asyncio.Event()
+
+    async def hold(delivery: Delivery) -> None:
+        nonlocal in_hand, most, done
+        in_hand += 1
+        most = max(most, in_hand)
+        await go.wait()
+        await delivery.ack()
+        in_hand -= 1
+        done += 1
+
+    await asyncio.gather(*(bus.publish(place.queue, b"x") for _ in range(20)))
+    await bus.consume(place.queue, hold, prefetch=3)
+    await bus.publish(place.queue, b"one more")
+    await eventually(lambda: in_hand == 3)
+    go.set()
+    await eventually(lambda: done == 21)
+    assert most == 3
+
+
+async def test_a_retry_comes_back_counted_and_does_not_block_those_behind(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    order: list[tuple[bytes, int]] = []
+
+    async def act(delivery: Delivery) -> None:
+        order.append((delivery.body, delivery.attempt))
+        if delivery.body == b"slow" and delivery.attempt == 1:
+            await delivery.retry(SHORT, reason="engine down")
+        else:
+            await delivery.ack()
+
+    await bus.publish(place.queue, b"slow", {"trace": "t1"})
+    await bus.publish(place.queue, b"quick")
+    hand = Hand(act)
+    await bus.consume(place.queue, hand, prefetch=1)
+    await eventually(lambda: len(order) == 3)
+    assert order == [(b"slow", 1), (b"quick", 1), (b"slow", 2)]
+    assert hand.taken[2].first_seen == hand.taken[0].first_seen
+    assert dict(hand.taken[2].headers) == {"trace": "t1"}
+
+
+async def test_attempts_go_on_counting_over_several_retries(bus: Bus, place: Any, eventually: Eventually) -> None:
+    hand = Hand(retry_until(4))
+    await bus.consume(place.queue, hand)
+    await bus.publish(place.queue, b"x")
+    await eventually(lambda: len(hand.taken) == 4)
+    assert hand.attempts == [1, 2, 3, 4]
+    await eventually(is_empty(bus, place.queue))
+
+
+async def test_a_longer_delay_waits_on_a_higher_rung(bus: Bus, place: Any, eventually: Eventually) -> None:
+    order: list[bytes] = []
+
+    async def act(delivery: Delivery) -> None:
+        if delivery.attempt == 1:
+            delay = timedelta(milliseconds=60) if delivery.body == b"long" else SHORT
+            await delivery.retry(delay, reason="again")
+        else:
+            order.append(delivery.body)
+            await delivery.ack()
+
+    await bus.consume(place.queue, act, prefetch=1)
+    await bus.publish(place.queue, b"long")
+    await bus.publish(place.queue, b"short")
+    await eventually(lambda: len(order) == 2)
+    assert order == [b"short", b"long"]
+
+
+async def test_a_retry_may_carry_another_body(bus: Bus, place: Any, eventually: Eventually) -> None:
+    hand = Hand(retry_until(2, body=b"only the rest"))
+    await bus.consume(place.queue, hand)
+    await bus.publish(place.queue, b"everything")
+    await eventually(lambda: len(hand.taken) == 2)
+    assert hand.bodies == [b"everything", b"only the rest"]
+
+
+async def test_a_buried_message_is_a_dead_letter_with_its_reason(bus: Bus, place: Any, eventually: Eventually) -> None:
+    await kill_the_dead(bus, place.queue, b"poison", eventually=eventually)
+    [letter] = await bus.dead_letters(place.queue)
+    assert (letter.queue, letter.reason, letter.body, letter.attempts) == (place.queue, "poison", b"poison", 1)
+    assert dict(letter.headers) == {"trace": "poison"}
+    assert abs(letter.died_at - datetime.now(UTC)) < timedelta(seconds=20)
+    depth = await bus.depth(place.queue)
+    assert (depth.ready, depth.pending, depth.dead) == (0, 0, 1)
+
+
+async def test_a_reason_with_bytes_of_a_hostile_peer_is_kept_readable(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    reason = "550 " + b"\xff\x00".decode(errors="surrogateescape") + "é" * 2000
+    await bus.publish(place.queue, b"x")
+    await bus.consume(place.queue, Hand(bury(reason)))
+    await eventually(has_dead(bus, place.queue, 1))
+    [letter] = await bus.dead_letters(place.queue)
+    assert letter.reason.startswith("550 ")
+
+
+async def test_dead_letters_are_listed_in_pages_oldest_first(bus: Bus, place: Any, eventually: Eventually) -> None:
+    bodies = [str(number).encode() for number in range(7)]
+    await kill_the_dead(bus, place.queue, *bodies, eventually=eventually)
+    seen: list[bytes] = []
+    after: str | None = None
+    while page := await bus.dead_letters(place.queue, after=after, limit=3):
+        assert len(page) <= 3
+        seen += [letter.body for letter in page]
+        after = page[-1].id
+    assert seen == bodies
+    assert [letter.body for letter in await bus.dead_letters(place.queue)] == bodies
+
+
+async def test_dead_letters_listed_by_several_at_once_hide_nothing(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    bodies = [str(number).encode() for number in range(5)]
+    await kill_the_dead(bus, place.queue, *bodies, eventually=eventually)
+    pages = await asyncio.gather(*(bus.dead_letters(place.queue) for _ in range(5)))
+    assert [[letter.body for letter in page] for page in pages] == [bodies] * 5
+    ids = [[letter.id for letter in page] for page in pages]
+    assert ids == [ids[0]] * 5
+
+
+async def test_a_replayed_dead_letter_comes_as_a_first_attempt(bus: Bus, place: Any, eventually: Eventually) -> None:
+    await kill_the_dead(bus, place.queue, b"a", b"b", b"c", eventually=eventually)
+    letters = await bus.dead_letters(place.queue)
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    assert await bus.replay(place.queue, letters[1].id)
+    await eventually(lambda: hand.taken)
+    [delivery] = hand.taken
+    assert (delivery.body, delivery.attempt, dict(delivery.headers)) == (b"b", 1, {"trace": "b"})
+    assert delivery.first_seen >= letters[1].died_at - timedelta(seconds=1)
+    assert [letter.body for letter in await bus.dead_letters(place.queue)] == [b"a", b"c"]
+    assert not await bus.replay(place.queue, letters[1].id)
+
+
+async def test_a_purged_dead_letter_is_gone(bus: Bus, place: Any, eventually: Eventually) -> None:
+    await kill_the_dead(bus, place.queue, b"a", b"b", eventually=eventually)
+    letters = await bus.dead_letters(place.queue)
+    assert await bus.purge(place.queue, letters[0].id)
+    assert not await bus.purge(place.queue, letters[0].id)
+    assert [letter.body for letter in await bus.dead_letters(place.queue)] == [b"b"]
+
+
+@pytest.mark.parametrize("id", ["", "no such", "-1", "9" * 400, "²", "é"])
+async def test_an_id_that_is_none_of_ours_finds_nothing(bus: Bus, place: Any, id: str) -> None:
+    assert not await bus.replay(place.queue, id)
+    assert not await bus.purge(place.queue, id)
+    assert await bus.dead_letters(place.queue, after=id) == []
+
+
+async def test_a_released_message_goes_to_another_consumer_at_once(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    leaving, staying = Hand(), Hand(ack)
+    await bus.publish(place.queue, b"x")
+    consumer = await bus.consume(place.queue, leaving)
+    await eventually(lambda: leaving.taken)
+    await consumer.stop()
+    await bus.consume(place.queue, staying)
+    await leaving.taken[0].release()
+    await eventually(lambda: staying.bodies == [b"x"])
+
+
+async def test_a_stopped_consumer_takes_nothing_more_and_may_end_what_it_has(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    hand = Hand()
+    consumer = await bus.consume(place.queue, hand, prefetch=1)
+    await bus.publish(place.queue, b"in hand")
+    await bus.publish(place.queue, b"waits")
+    await eventually(lambda: hand.taken)
+    await consumer.stop()
+    await hand.taken[0].ack()
+    other = Hand(ack)
+    await bus.consume(place.queue, other)
+    await eventually(lambda: other.bodies == [b"waits"])
+    assert hand.bodies == [b"in hand"]
+
+
+async def test_a_message_whose_handler_raises_comes_back_counted_and_ends_in_the_dead_letters(
+    place: Any, eventually: Eventually
+) -> None:
+    bus = await place.start(delivery_limit=3)
+
+    async def crash(delivery: Delivery) -> None:
+        raise ZeroDivisionError("a bug")
+
+    hand = Hand(crash)
+    await bus.publish(place.queue, b"poison")
+    await bus.consume(place.queue, hand)
+    await eventually(has_dead(bus, place.queue, 1))
+    assert hand.attempts == [1, 2, 3]
+    [letter] = await bus.dead_letters(place.queue)
+    assert (letter.reason, letter.attempts) == ("ZeroDivisionError: a bug", 3)
+
+
+async def test_a_handler_that_raises_does_not_stop_the_others(bus: Bus, place: Any, eventually: Eventually) -> None:
+    done: list[bytes] = []
+
+    async def act(delivery: Delivery) -> None:
+        if delivery.body == b"bad" and delivery.attempt == 1:
+            raise ValueError("first time")
+        done.append(delivery.body)
+        await delivery.ack()
+
+    await bus.consume(place.queue, act, prefetch=1)
+    for body in (b"bad", b"good", b"good"):
+        await bus.publish(place.queue, body)
+    await eventually(lambda: done == [b"good", b"good", b"bad"])
+
+
+async def test_a_delivery_ends_only_once(bus: Bus, place: Any, eventually: Eventually) -> None:
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    await bus.publish(place.queue, b"x")
+    await eventually(lambda: hand.taken and hand.taken[0].ended)
+    for again in (hand.taken[0].ack(), hand.taken[0].release(), hand.taken[0].bury("no")):
+        with pytest.raises(RuntimeError, match="already ended"):
+            await again
+
+
+DIE_WITH_A_MESSAGE_IN_HAND = """
+import asyncio, os, signal, sys
+from libs.bus import open_bus
+
+async def die(delivery):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    bus = open_bus(sys.argv[1])
+    await bus.start()
+    await bus.consume(sys.argv[2], die)
+    await asyncio.sleep(30)
+
+asyncio.run(main())
+"""
+
+
+async def die_with_a_message_in_hand(place: Any) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DIE_WITH_A_MESSAGE_IN_HAND, place.url, place.queue
+    )
+    async with asyncio.timeout(30):
+        assert await process.wait() == -9
+
+
+async def test_a_message_in_hand_of_a_killed_process_comes_back_counted(place: Any, eventually: Eventually) -> None:
+    first = await place.start()
+    await first.publish(place.queue, b"x")
+    await first.close()
+    await die_with_a_message_in_hand(place)
+    second = await place.start()
+    hand = Hand(ack)
+    await second.consume(place.queue, hand)
+    await eventually(lambda: hand.taken)
+    assert (hand.bodies, hand.attempts) == ([b"x"], [2])
+
+
+async def test_a_queue_that_is_not_there_refuses(bus: Bus, place: Any) -> None:
+    with pytest.raises(Refused):
+        await bus.publish(f"{place.queue}.nowhere", b"x")
+    with pytest.raises(Refused):
+        await bus.depth(f"{place.queue}.nowhere")
+    with pytest.raises(Refused):
+        await bus.dead_letters(f"{place.queue}.nowhere")
+    await bus.publish(place.queue, b"the bus still works")
+
+
+async def publish_until_refused(bus: Bus, queue: str) -> None:
+    for _ in range(100):
+        await bus.publish(queue, b"one too many")
+
+
+async def test_a_full_queue_refuses_and_takes_again_when_it_is_drained(place: Any, eventually: Eventually) -> None:
+    bus = await place.start(max_length=10)
+    await asyncio.gather(*(bus.publish(place.queue, b"x") for _ in range(10)))
+    with pytest.raises(Refused):
+        await publish_until_refused(bus, place.queue)
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    await eventually(is_empty(bus, place.queue))
+    await bus.publish(place.queue, b"room again")
+    await eventually(lambda: hand.bodies[-1] == b"room again")
+
+
+async def test_each_group_hears_an_event_once_and_each_broadcast_subscriber_too(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    heard: list[str] = []
+
+    def ear(name: str) -> Callable[[Event], Awaitable[None]]:
+        async def hear(event: Event) -> None:
+            assert (event.name, event.payload) == ("UsageChanged", b'{"used":1}')
+            heard.append(name)
+
+        return hear
+
+    group_one, group_two = f"{place.queue}.one", f"{place.queue}.two"
+    await bus.subscribe(["UsageChanged"], ear("one"), group=group_one)
+    await bus.subscribe(["UsageChanged"], ear("one"), group=group_one)
+    await bus.subscribe(["UsageChanged", "Other"], ear("two"), group=group_two)
+    await bus.subscribe(["UsageChanged"], ear("live"))
+    await bus.subscribe(["UsageChanged"], ear("live"))
+    await bus.subscribe(["Other"], ear("deaf"))
+    await bus.emit(Event("Unheard", b"{}"))
+    await bus.emit(Event("UsageChanged", b'{"used":1}'))
+    await eventually(lambda: len(heard) >= 4)
+    await eventually(is_empty(bus, f"events.{group_one}"))
+    assert sorted(heard) == ["live", "live", "one", "two"]
+
+
+async def test_a_group_hears_again_what_it_could_not_handle(bus: Bus, place: Any, eventually: Eventually) -> None:
+    tries: list[bytes] = []
+
+    async def hear(event: Event) -> None:
+        tries.append(event.payload)
+        if len(tries) < 3:
+            raise ConnectionError("database away")
+
+    await bus.subscribe(["UsageChanged"], hear, group=place.queue)
+    await bus.emit(Event("UsageChanged", b"1"))
+    await eventually(lambda: tries == [b"1"] * 3)
+    await eventually(is_empty(bus, f"events.{place.queue}"))
+
+
+async def test_a_group_hears_what_happened_while_it_was_away(place: Any, eventually: Eventually) -> None:
+    heard: list[bytes] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(event.payload)
+
+    first = await place.start()
+    consumer = await first.subscribe(["UsageChanged"], hear, group=place.queue)
+    await consumer.stop()
+    await first.emit(Event("UsageChanged", b"1"))
+    await first.close()
+    second = await place.start()
+    await second.emit(Event("UsageChanged", b"2"))
+    await second.subscribe(["UsageChanged"], hear, group=place.queue)
+    await eventually(lambda: heard == [b"1", b"2"])
+
+
+async def test_a_broadcast_handler_that_raises_hears_the_next_event(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    heard: list[bytes] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(event.payload)
+        raise ValueError("a bug")
+
+    name = f"Event{place.queue}"
+    consumer = await bus.subscribe([name], hear)
+    await bus.emit(Event(name, b"1"))
+    await bus.emit(Event(name, b"2"))
+    await eventually(lambda: heard == [b"1", b"2"])
+    await consumer.stop()
+    await bus.emit(Event(name, b"3"))
+    assert heard == [b"1", b"2"]
+
+
+async def test_one_group_cannot_hear_different_events_in_one_process(bus: Bus, place: Any) -> None:
+    async def hear(event: Event) -> None: ...
+
+    await bus.subscribe(["A"], hear, group=place.queue)
+    with pytest.raises(ValueError, match="already hears"):
+        await bus.subscribe(["B"], hear, group=place.queue)
+
+
+async def test_a_restart_keeps_what_waits_is_delayed_or_dead(place: Any, eventually: Eventually) -> None:
+    first = await place.start()
+    await kill_the_dead(first, place.queue, b"dead", eventually=eventually)
+    delayed = Hand(lambda delivery: delivery.retry(timedelta(milliseconds=400), reason="again"))
+    consumer = await first.consume(place.queue, delayed)
+    await first.publish(place.queue, b"delayed")
+    await eventually(lambda: delayed.taken and delayed.taken[0].ended)
+    await consumer.stop()
+    await first.publish(place.queue, b"waits")
+    await first.close()
+
+    second = await place.start()
+    assert (await second.depth(place.queue)).dead == 1
+    hand = Hand(ack)
+    await second.consume(place.queue, hand)
+    await eventually(lambda: sorted(hand.bodies) == [b"delayed", b"waits"])
+    assert [letter.body for letter in await second.dead_letters(place.queue)] == [b"dead"]
+
+
+async def test_a_message_in_hand_when_the_bus_is_closed_comes_back(place: Any, eventually: Eventually) -> None:
+    first = await place.start()
+    never = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def hold(delivery: Delivery) -> None:
+        try:
+            await never.wait()
+        finally:
+            ended.set()
+
+    hand = Hand(hold)
+    await first.consume(place.queue, hand)
+    await first.publish(place.queue, b"x")
+    await eventually(lambda: hand.taken)
+    await first.close()
+    assert ended.is_set(), "the task of the handler has an owner, which ended it"
+    with pytest.raises(Unavailable):
+        await hand.taken[0].ack()
+
+    second = await place.start()
+    again = Hand(ack)
+    await second.consume(place.queue, again)
+    await eventually(lambda: again.bodies == [b"x"])
+
+
+async def test_a_bus_that_is_not_running_says_so(place: Any) -> None:
+    bus = place.build()
+    assert not bus.healthy
+    with pytest.raises(Unavailable):
+        await bus.publish(place.queue, b"x")
+    await bus.start()
+    assert bus.healthy
+    await bus.close()
+    await bus.close()
+    assert not bus.healthy
+    for call in (bus.publish(place.queue, b"x"), bus.declare("x"), bus.depth(place.queue), bus.emit(Event("A", b""))):
+        with pytest.raises(Unavailable):
+            await call
+
+
+async def test_a_publisher_that_is_cancelled_leaves_the_bus_in_order(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    publishing = [asyncio.ensure_future(bus.publish(place.queue, b"maybe")) for _ in range(20)]
+    await asyncio.sleep(0)
+    for task in publishing:
+        task.cancel()
+    await asyncio.gather(*publishing, return_exceptions=True)
+    await bus.publish(place.queue, b"sure")
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    await eventually(lambda: b"sure" in hand.bodies)
+    await eventually(is_empty(bus, place.queue))
