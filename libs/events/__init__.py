@@ -63,7 +63,7 @@ class MailboxUsageChanged(Fact):
 
 
 class QuotaChanged(Fact):
-    """quota: the limit of an account changed, or the account went over or under it."""
+    """quota: the limit of an account (or, as `@domain`, of a whole domain) changed, or it went over or under it."""
 
     address: str
 

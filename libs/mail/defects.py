@@ -1,5 +1,6 @@
 """What can be wrong with a message. The readers only say so; policy decides what it is worth."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 
@@ -34,3 +35,11 @@ class Defect(StrEnum):
     BAD_BASE64 = "bad-base64"
     BAD_UUENCODE = "bad-uuencode"
     UNKNOWN_ENCODING = "unknown-encoding"
+
+
+_ORDER = tuple(Defect)
+
+
+def in_order(found: Collection[Defect]) -> tuple[Defect, ...]:
+    """Each once, as the enumeration orders them."""
+    return tuple(defect for defect in _ORDER if defect in found) if found else ()

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from libs.mail import charset
 from libs.mail.address_list import parse_addresses
-from libs.mail.defects import Defect
+from libs.mail.defects import Defect, in_order
 from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold, mailbox
-from libs.mail.limits import Limits
+from libs.mail.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["Headers", "fold", "mailbox"]
 
@@ -35,22 +35,22 @@ class Headers:
     UTF-8 or, if they are none, from windows-1252, with RFC 2047 left as it is.
     """
 
-    __slots__ = ("_body_start", "_end", "_fields", "_found", "_index", "_limits", "_raw", "_start")
+    __slots__ = ("_body_start", "_end", "_fields", "_found", "_limits", "_names", "_raw", "_start")
 
-    def __init__(self, raw: bytes, limits: Limits | None = None, start: int = 0, end: int | None = None) -> None:
+    def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS, start: int = 0, end: int | None = None) -> None:
         self._raw = raw
-        self._limits = limits or Limits()
+        self._limits = limits
         self._start = start
         self._end = len(raw) if end is None else end
         self._fields: list[re.Match[bytes]] = []
-        self._index: dict[bytes, list[re.Match[bytes]]] = {}
+        self._names: list[bytes] = []  # of the fields, in lower case: a list is quicker than a dict for one message
         self._found: set[Defect] = set()
         self._body_start = self._scan()
 
     def get(self, name: str) -> str | None:
         """The value of the first field of that name, None if there is none."""
-        fields = self._index.get(_key(name))
-        return _text(fields[0][2]) if fields else None
+        value = self._first(name)
+        return None if value is None else _text(value)
 
     def decoded(self, name: str) -> str:
         """As `get`, with encoded-words decoded and control characters made spaces; empty if there is none."""
@@ -59,10 +59,13 @@ class Headers:
 
     def all(self, name: str) -> list[str]:
         """The values of all fields of that name, from the top."""
-        return [_text(field[2]) for field in self._index.get(_key(name), ())]
+        key = _key(name)
+        if key not in self._names:
+            return []
+        return [_text(field[2]) for field, present in zip(self._fields, self._names, strict=True) if present == key]
 
     def count(self, name: str) -> int:
-        return len(self._index.get(_key(name), ()))
+        return self._names.count(_key(name))
 
     def addresses(self, name: str) -> list[tuple[str, str]]:
         """(display name, address) of each mailbox in all fields of that name, bounded by `Limits.addresses`."""
@@ -73,8 +76,8 @@ class Headers:
 
     def octets(self, name: str) -> bytes | None:
         """The first value unfolded but undecoded, for what must be compared octet by octet (a MIME boundary)."""
-        fields = self._index.get(_key(name))
-        return _unfold(fields[0][2]) if fields else None
+        value = self._first(name)
+        return None if value is None else _unfold(value)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) of each field, from the top."""
@@ -84,7 +87,7 @@ class Headers:
         return len(self._fields)
 
     def __contains__(self, name: str) -> bool:
-        return _key(name) in self._index
+        return _key(name) in self._names
 
     @property
     def raw(self) -> bytes:
@@ -99,21 +102,24 @@ class Headers:
     @property
     def defects(self) -> tuple[Defect, ...]:
         """What is wrong with the block, in the order of the enumeration."""
-        found = self._found | self._damage()
-        return tuple(defect for defect in Defect if defect in found)
+        return in_order([*self._found, *self._damage()])
+
+    def _first(self, name: str) -> bytes | None:
+        key = _key(name)
+        return self._fields[self._names.index(key)][2] if key in self._names else None
 
     def _scan(self) -> int:
         """Fills the index and returns where the body starts."""
         raw, end, position = self._raw, self._end, self._skip_mbox_line()
         ceiling, room = self._start + self._limits.header_bytes, self._limits.header_count
-        fields, index, match_at = self._fields, self._index, _FIELD.match
+        fields, names, match_at = self._fields, self._names, _FIELD.match
         while match := match_at(raw, position, end):
             position = match.end()
             if position > ceiling or len(fields) == room:
                 self._found.add(Defect.HEADERS_TOO_LARGE if position > ceiling else Defect.TOO_MANY_HEADERS)
                 return self._behind_blank_line(position - 1)
             fields.append(match)
-            index.setdefault(match[1].lower(), []).append(match)
+            names.append(match[1].lower())
         return self._body_at(position)
 
     def _skip_mbox_line(self) -> int:
@@ -149,17 +155,18 @@ class Headers:
         self._found.add(Defect.NO_BLANK_LINE)
         return self._end
 
-    def _damage(self) -> set[Defect]:
+    def _damage(self) -> Iterator[Defect]:
         block = self._raw[self._start : min(self._body_start, self._start + self._limits.header_bytes)]
-        longest = max(map(len, block.split(b"\n"))) - 1 if len(block) > self._limits.line_octets else 0
-        damage = {
-            Defect.NUL: b"\0" in block,
-            Defect.BARE_CR: block.count(b"\r") != block.count(b"\r\n"),
-            Defect.EIGHT_BIT_HEADER: not block.isascii(),
-            Defect.LINE_TOO_LONG: longest > self._limits.line_octets,
-            Defect.DUPLICATE_HEADER: any(len(self._index.get(name, ())) > 1 for name in _SINGLETONS),
-        }
-        return {defect for defect, present in damage.items() if present}
+        if b"\0" in block:
+            yield Defect.NUL
+        if block.count(b"\r") != block.count(b"\r\n"):
+            yield Defect.BARE_CR
+        if not block.isascii():
+            yield Defect.EIGHT_BIT_HEADER
+        if len(block) > self._limits.line_octets and max(map(len, block.splitlines())) > self._limits.line_octets:
+            yield Defect.LINE_TOO_LONG
+        if any(self._names.count(name) > 1 for name in _SINGLETONS):
+            yield Defect.DUPLICATE_HEADER
 
 
 def _key(name: str) -> bytes:

@@ -19,3 +19,6 @@ class Limits:
     parts: int = 1_000  # nodes of the MIME tree, containers included
     boundary_octets: int = 256  # RFC 2046 5.1.1 says 70; some senders write more
     decoded_bytes: int = 64 * 1024 * 1024  # sum over the embedded messages that had to be decoded to be walked
+
+
+DEFAULT_LIMITS = Limits()

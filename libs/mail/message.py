@@ -1,11 +1,10 @@
 """A whole message (RFC 5322, MIME): `parse` reads nothing, the header block is read when asked, the body later."""
 
 from collections.abc import Iterator
-from functools import cached_property
 
-from libs.mail.defects import Defect
+from libs.mail.defects import Defect, in_order
 from libs.mail.headers import Headers
-from libs.mail.limits import Limits
+from libs.mail.limits import DEFAULT_LIMITS, Limits
 from libs.mail.part import Part
 from libs.mail.walk import walk
 
@@ -14,10 +13,8 @@ __all__ = ["Defect", "Headers", "Limits", "Message", "Part", "parse"]
 # RFC 2046 5.1: a part needs no fields, so their absence is a defect of the message's own block only.
 _OF_THE_TOP_ONLY = frozenset({Defect.NO_HEADERS, Defect.NO_BLANK_LINE})
 
-_DEFAULT_LIMITS = Limits()
 
-
-def parse(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> "Message":
+def parse(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> "Message":
     """The message in these octets, with CRLF or LF. Never raises; nothing is read yet."""
     return Message(raw, limits)
 
@@ -25,11 +22,12 @@ def parse(raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> "Message":
 class Message:
     """The raw octets and what can be read from them. The tree of parts is found once and kept as offsets."""
 
-    def __init__(self, raw: bytes, limits: Limits = _DEFAULT_LIMITS) -> None:
+    def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
         self.raw = raw
         self.root = Part(raw, 0, len(raw), limits=limits)
         self._limits = limits
         self._damage: set[Defect] = set()
+        self._found: tuple[Part, ...] | None = None
 
     @property
     def headers(self) -> Headers:
@@ -56,12 +54,11 @@ class Message:
     @property
     def defects(self) -> tuple[Defect, ...]:
         """What is wrong with the header block, the structure and every part; of encodings, what was decoded so far."""
-        found = set(self.headers.defects)
-        for part in self._parts:
-            found.update(set(part.defects) - _OF_THE_TOP_ONLY)
-        found |= self._damage
-        return tuple(defect for defect in Defect if defect in found)
+        found = {defect for part in self._parts for defect in part.defects if defect not in _OF_THE_TOP_ONLY}
+        return in_order(found.union(self._damage, self.headers.defects))
 
-    @cached_property
+    @property
     def _parts(self) -> tuple[Part, ...]:
-        return tuple(walk(self.root, self._limits, self._damage))
+        if self._found is None:
+            self._found = tuple(walk(self.root, self._limits, self._damage))
+        return self._found

@@ -15,8 +15,8 @@ class _Line(Enum):
 def sections(raw: bytes, start: int, end: int, *, boundary: bytes, defects: set[Defect]) -> Iterator[tuple[int, int]]:
     """(start, end) of each part between the delimiter lines, headers included; preamble and epilogue are left out.
 
-    `start` is the start of a line, so a line feed stands before it. Parts behind the closing delimiter count too, with a defect: some clients show them. Damage is added to `defects`;
-    the walk ends when the caller stops asking.
+    `start` is the start of a line, so a line feed stands before it. Parts behind the closing delimiter count too, with
+    a defect: some clients show them. Damage is added to `defects`; the walk ends when the caller stops asking.
     """
     opened: int | None = None
     closed = False

@@ -4,7 +4,9 @@ Linear: every pattern is possessive, and no attempt crosses the next semicolon.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from libs.mail.charset import decode
@@ -12,22 +14,32 @@ from libs.mail.charset import decode
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?:[^"\\]++|\\.)*+"?|[^;]*+)', re.DOTALL)
 _EXTENDED = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*?)")  # RFC 2231 3 and 4: name*, name*0, name*0*
 _MAX_PARAMETERS = 200
+_MAX_REMEMBERED = 80  # characters: strangers must not fill the memory
 
 
-@dataclass(frozen=True, slots=True)
-class Parameterised:
+class Parameterised(NamedTuple):
     """`value` in lower case; `parameters` by lower-case name, the first of each; `repeated` the names seen twice."""
 
     value: str
-    parameters: dict[str, str]
+    parameters: Mapping[str, str]
     repeated: frozenset[str] = frozenset()
 
 
 def parse_parameters(text: str) -> Parameterised:
     """The parts of `value; name=value; ...`. Never raises."""
+    return _parse_and_remember(text) if len(text) <= _MAX_REMEMBERED else _parse(text)
+
+
+def first_token(text: str) -> str:
+    """The value without parameters, in lower case and without the comments that RFC 822 allowed behind a token."""
+    words = text.partition(";")[0].partition("(")[0].split(None, 1)
+    return words[0].lower() if words else ""
+
+
+def _parse(text: str) -> Parameterised:
     value, semicolon, _ = text.partition(";")
     if not semicolon:
-        return Parameterised(_first_word(value), {})
+        return Parameterised(first_token(value), {})
     plain: dict[str, str] = {}
     extended: dict[str, str] = {}
     repeated: set[str] = set()
@@ -40,13 +52,11 @@ def parse_parameters(text: str) -> Parameterised:
             repeated.add(name)
         kind.setdefault(name, _unquote(match[2]))
     # RFC 2231 and RFC 6266 4.3: the extended form is the better one where both stand
-    return Parameterised(_first_word(value), plain | _join_extended(extended), frozenset(repeated))
+    parameters = plain | _join_extended(extended) if extended else plain
+    return Parameterised(first_token(value), parameters, frozenset(repeated))
 
 
-def _first_word(value: str) -> str:
-    """Without the comments that RFC 822 allowed behind a token."""
-    words = value.partition("(")[0].split(None, 1)
-    return words[0].lower() if words else ""
+_parse_and_remember = lru_cache(maxsize=512)(_parse)  # most mail says one of a few dozen things
 
 
 def _unquote(value: str) -> str:

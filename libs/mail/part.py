@@ -1,14 +1,13 @@
 """One node of the MIME tree (RFC 2045, 2046): its fields at once, its body decoded when asked."""
 
 import re
-from functools import cached_property
 
 from libs.mail import charset
-from libs.mail.defects import Defect
+from libs.mail.defects import Defect, in_order
 from libs.mail.encoded_words import decode_words
 from libs.mail.headers import Headers
 from libs.mail.limits import Limits
-from libs.mail.parameters import Parameterised, parse_parameters
+from libs.mail.parameters import Parameterised, first_token, parse_parameters
 from libs.mail.transfer import decode_body
 
 MAX_FILENAME = 255
@@ -20,18 +19,28 @@ _EMBEDDED = frozenset({"message/rfc822", "message/global", "message/news"})  # R
 class Part:
     """The octets from `start` to `end` of `raw`: header block, blank line, body."""
 
+    __slots__ = (
+        *("_content", "_default_type", "_end", "_headers", "_limits", "_raw", "_start", "_type"),
+        *("damage", "is_leaf"),
+    )
+
     def __init__(self, raw: bytes, start: int, end: int, *, limits: Limits, default_type: str = "text/plain") -> None:
         self._raw = raw
         self._start = start
         self._end = end
         self._limits = limits
         self._default_type = default_type
+        self._headers: Headers | None = None
+        self._content: Parameterised | None = None
+        self._type = ""
         self.is_leaf = True  # the walker knows better once it has found children
         self.damage: set[Defect] = set()
 
-    @cached_property
+    @property
     def headers(self) -> Headers:
-        return Headers(self._raw, self._limits, self._start, self._end)
+        if self._headers is None:
+            self._headers = Headers(self._raw, self._limits, self._start, self._end)
+        return self._headers
 
     @property
     def raw(self) -> memoryview:
@@ -41,24 +50,23 @@ class Part:
     @property
     def content_type(self) -> str:
         """`type/subtype` in lower case. RFC 2045 5.2: text/plain where it is missing or malformed."""
-        value = self.parameters.value
-        if not value:
-            return self._default_type
-        if _TYPE.fullmatch(value):
-            return value
-        return "multipart/mixed" if value.rstrip("/") == "multipart" else "text/plain"
+        if not self._type:
+            self._type = _type_of(self.parameters.value) or self._default_type
+        return self._type
 
     @property
     def charset(self) -> str:
         """As declared, in lower case; empty if it is not."""
         return self.parameters.parameters.get("charset", "").strip(" '\"").lower()
 
-    @cached_property
+    @property
     def parameters(self) -> Parameterised:
         """Content-Type as it stands, with its parameters."""
-        return parse_parameters(self.headers.get("Content-Type") or "")
+        if self._content is None:
+            self._content = parse_parameters(self.headers.get("Content-Type") or "")
+        return self._content
 
-    @cached_property
+    @property
     def _disposition(self) -> Parameterised:
         return parse_parameters(self.headers.get("Content-Disposition") or "")
 
@@ -80,13 +88,12 @@ class Part:
     def encoding(self) -> str:
         """Content-Transfer-Encoding in lower case; empty if there is none."""
         value = self.headers.get("Content-Transfer-Encoding")
-        return parse_parameters(value).value if value else ""
+        return first_token(value) if value else ""
 
     @property
     def defects(self) -> tuple[Defect, ...]:
         """Of this node alone; those of its encoding are known once `body()` was called."""
-        found = self.damage.union(self.headers.defects)
-        return tuple(defect for defect in Defect if defect in found)
+        return in_order([*self.damage, *self.headers.defects])
 
     def body(self, limit_octets: int | None = None) -> bytes:
         """The decoded octets, made anew at each call; of a container, what stands between its headers and its end.
@@ -126,3 +133,10 @@ class Part:
             text = parse_parameters(octets.decode("latin-1")).parameters.get("boundary", "")
         octets = text.rstrip().encode("latin-1", "replace")
         return octets if len(octets) <= self._limits.boundary_octets else b""
+
+
+def _type_of(value: str) -> str:
+    """The type that a Content-Type means; empty if it says nothing."""
+    if not value or _TYPE.fullmatch(value):
+        return value
+    return "multipart/mixed" if value.rstrip("/") == "multipart" else "text/plain"

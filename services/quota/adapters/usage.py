@@ -1,0 +1,146 @@
+"""Usage and limits in MongoDB: `usage` one document an account, `domains` one a domain that has a limit of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.mail.address import domain_of
+from libs.mongo import Batcher, UpdateOne, mongo_errors
+from services.quota.domain.storage import Usage, limit_of
+from services.quota.ports import Counted
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a newer count did to an account."""
+
+    before: Usage | None
+    after: Usage
+    warned_at: datetime | None
+
+
+class MongoUsage:
+    """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, profile?, warned_at?, recounted_at?}."""
+
+    def __init__(self, database: Any, *, profiles: Mapping[str, int], default_profile: str) -> None:
+        self._usage = database["usage"]
+        self._domains = database["domains"]
+        self._profiles = profiles
+        self._default_profile = default_profile
+        self._counts: Batcher[Counted, Change | None] = Batcher(self._write)
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        with mongo_errors("usage indexes"):
+            await self._usage.create_index("recounted_at")
+
+    async def get(self, address: str) -> Usage | None:
+        """None for an account that was never heard of."""
+        with mongo_errors("usage"):
+            document = await self._usage.find_one({"_id": address})
+        return self._usage_of(document, await self._domain_limits([address])) if document else None
+
+    async def apply(self, counted: Counted) -> Change | None:
+        """Take over newer totals; None when they were not newer."""
+        return await self._counts.add(counted)
+
+    async def _write(self, batch: Sequence[Counted]) -> Sequence[Change | None]:
+        """One read and one write for the whole batch; of several counts of a mailbox only the newest is written."""
+        newest: dict[str, Counted] = {}
+        for counted in batch:
+            if counted.address not in newest or counted.version > newest[counted.address].version:
+                newest[counted.address] = counted
+        with mongo_errors("usage"):
+            query = self._usage.find({"_id": {"$in": list(newest)}})
+            before = {document["_id"]: document async for document in query}
+            limits = await self._domain_limits(list(newest))
+            await self._usage.bulk_write([_set_if_newer(counted) for counted in newest.values()], ordered=False)
+        return [
+            self._change(counted, before.get(counted.address), limits) if newest[counted.address] is counted else None
+            for counted in batch
+        ]
+
+    def _change(self, counted: Counted, before: dict[str, Any] | None, limits: Mapping[str, int]) -> Change | None:
+        old = before or {"_id": counted.address}
+        if old.get("version", -1) >= counted.version:
+            return None
+        after = {**old, "used_bytes": counted.used_bytes, "messages": counted.messages}
+        was = self._usage_of(before, limits) if before else None
+        return Change(was, self._usage_of(after, limits), old.get("warned_at"))
+
+    async def set_profile(self, address: str, *, limit_bytes: int | None, profile: str) -> None:
+        """As the router says it of the account."""
+        fields = {"account_limit_bytes": limit_bytes, "profile": profile}
+        with mongo_errors("usage"):
+            await self._usage.update_one({"_id": address}, {"$set": fields}, upsert=True)
+
+    async def set_limit(self, address: str, limit_bytes: int | None) -> bool:
+        """An override given here; None takes it back. False when there is no such account."""
+        with mongo_errors("usage"):
+            result = await self._usage.update_one({"_id": address}, {"$set": {"limit_bytes": limit_bytes}})
+        return bool(result.matched_count)
+
+    async def set_domain_limit(self, domain: str, limit_bytes: int | None) -> None:
+        """For every account of `domain` without a limit of its own; None takes it back."""
+        with mongo_errors("usage"):
+            if limit_bytes is None:
+                await self._domains.delete_one({"_id": domain})
+            else:
+                await self._domains.update_one({"_id": domain}, {"$set": {"limit_bytes": limit_bytes}}, upsert=True)
+
+    async def forget(self, address: str) -> None:
+        """The account is gone."""
+        with mongo_errors("usage"):
+            await self._usage.delete_one({"_id": address})
+
+    async def mark_warned(self, address: str, *, now: datetime, again: timedelta) -> bool:
+        """True for the one caller that may warn now, of all replicas."""
+        due = {"_id": address, "warned_at": {"$not": {"$gt": now - again}}}
+        with mongo_errors("usage"):
+            result = await self._usage.update_one(due, {"$set": {"warned_at": now}})
+        return bool(result.modified_count)
+
+    async def unmark_warned(self, address: str, *, now: datetime) -> None:
+        """The warning of `now` could not be sent."""
+        with mongo_errors("usage"):
+            await self._usage.update_one({"_id": address, "warned_at": now}, {"$unset": {"warned_at": ""}})
+
+    async def due_for_recount(self, before: datetime) -> AsyncIterator[str]:
+        """Addresses whose last recount is older; each is marked as it is handed out."""
+        while True:
+            with mongo_errors("usage"):
+                document = await self._usage.find_one_and_update(
+                    {"recounted_at": {"$not": {"$gt": before}}}, {"$currentDate": {"recounted_at": True}}
+                )
+            if document is None:
+                return
+            yield document["_id"]
+
+    async def _domain_limits(self, addresses: Sequence[str]) -> dict[str, int]:
+        domains = list({domain_of(address) for address in addresses})
+        with mongo_errors("usage"):
+            query = self._domains.find({"_id": {"$in": domains}})
+            return {document["_id"]: document["limit_bytes"] async for document in query}
+
+    def _usage_of(self, document: Mapping[str, Any], domain_limits: Mapping[str, int]) -> Usage:
+        address = document["_id"]
+        own = document.get("limit_bytes")
+        limit = limit_of(
+            own=own if own is not None else document.get("account_limit_bytes"),
+            domain=domain_limits.get(domain_of(address)),
+            profile=document.get("profile"),
+            profiles=self._profiles,
+            default_profile=self._default_profile,
+        )
+        return Usage(address, document.get("used_bytes", 0), document.get("messages", 0), limit)
+
+
+def _set_if_newer(counted: Counted) -> UpdateOne:
+    """Compares on the server, so that a replica with older news never wins."""
+    newer = {"$gt": [counted.version, {"$ifNull": ["$version", -1]}]}
+    fields = {"used_bytes": counted.used_bytes, "messages": counted.messages, "version": counted.version}
+    update = {name: {"$cond": [newer, value, f"${name}"]} for name, value in fields.items()}
+    return UpdateOne({"_id": counted.address}, [{"$set": update}], upsert=True)

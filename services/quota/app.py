@@ -1,0 +1,61 @@
+"""Composition root of quota."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.events import QuotaChanged
+from libs.runtime import Service, Shared
+from libs.telemetry import Metrics
+from services.quota.adapters.neighbours import IngressPost, RouterDirectory, StoreCounter
+from services.quota.adapters.sends import MongoSends
+from services.quota.adapters.usage import MongoUsage
+from services.quota.api import routes
+from services.quota.handlers import Accountant
+from services.quota.recounting import recounting
+from services.quota.settings import Settings
+
+NAME = "quota"
+
+__all__ = ["NAME", "Settings", "build"]
+
+
+@asynccontextmanager
+async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
+    """Raises `Temporary` when MongoDB does not answer."""
+    database = shared.mongo.database(NAME)
+    usage = MongoUsage(database, profiles=settings.profiles, default_profile=settings.default_profile)
+    sends = MongoSends(database)
+    await usage.prepare()
+    await sends.prepare()
+    # Each neighbour away: usage is told by events anyway, so recounts and warnings wait for the next occasion.
+    ingress, router, store = (shared.client(settings, name) for name in ("ingress", "router", "store"))
+    accountant = Accountant(
+        usage=usage,
+        counter=StoreCounter(store),
+        post=IngressPost(ingress, sender=settings.warn_sender),
+        bus=shared.bus,
+        clock=shared.clock,
+        warn_percent=settings.warn_percent,
+        warn_again=settings.warn_again,
+    )
+
+    async def changed(address: str) -> None:
+        await shared.bus.emit(QuotaChanged(address=address).to_bus())
+
+    api = routes(
+        settings, usage, sends, RouterDirectory(router), accountant, changed=changed, clock=shared.clock
+    )  # fmt: skip
+    try:
+        yield Service(
+            name=NAME,
+            settings=settings,
+            metrics=Metrics(),
+            routers=(api,),
+            hears=accountant.table(),
+            background=(recounting(usage, accountant, period=settings.recount_period, clock=shared.clock),),
+        )
+    finally:
+        for client in (ingress, router, store):
+            await client.close()

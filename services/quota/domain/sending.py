@@ -1,0 +1,74 @@
+"""Send limits in sliding windows (R-IN-07, R-QT-04)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+HOUR = timedelta(hours=1)
+QUARTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class SendLimits:
+    """Of one class of client; None is no limit."""
+
+    recipients_per_message: int | None
+    messages_per_hour: int | None
+    recipients_per_quarter: int | None
+    recipients_per_hour: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One attempt that was let through."""
+
+    at: datetime
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`retry_at` is None when no waiting helps (too many recipients for one message)."""
+
+    allowed: bool
+    reason: str = ""
+    retry_at: datetime | None = None
+
+
+def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: datetime) -> Decision:
+    """May a message to `recipients` go now, after those in `log` (oldest first)?"""
+    most = limits.recipients_per_message
+    if most is not None and recipients > most:
+        return Decision(False, f"more than {most} recipients in a message")
+    windows = (
+        (HOUR, limits.messages_per_hour, 1, "messages an hour"),
+        (QUARTER, limits.recipients_per_quarter, recipients, "recipients in 15 minutes"),
+        (HOUR, limits.recipients_per_hour, recipients, "recipients an hour"),
+    )
+    refusals = [
+        Decision(False, f"more than {limit} {what}", at)
+        for window, limit, cost, what in windows
+        if limit is not None and (at := _free_at(log, window, limit - cost, what, now=now)) is not None
+    ]
+    return max(refusals, key=lambda refusal: refusal.retry_at or now, default=Decision(True))
+
+
+def recent(log: Sequence[Sent], *, now: datetime) -> list[Sent]:
+    """What still counts in some window."""
+    return [sent for sent in log if sent.at > now - HOUR]
+
+
+def _free_at(log: Sequence[Sent], window: timedelta, room: int, what: str, *, now: datetime) -> datetime | None:
+    """When the sum over `window` will be down to `room`; None if it is now."""
+    inside = [sent for sent in log if sent.at > now - window]
+    costs = [1 if what.startswith("messages") else sent.recipients for sent in inside]
+    total = sum(costs)
+    if total <= room:
+        return None
+    for sent, cost in zip(inside, costs, strict=True):
+        total -= cost
+        if total <= room:
+            return sent.at + window
+    return now + window  # one message alone is over the limit

@@ -1,0 +1,94 @@
+"""What quota does when it hears of mailboxes and accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from libs.bus import Bus, Event
+from libs.envelope import Permanent, Temporary
+from libs.events import AccountChanged, AccountDeleted, MailboxUsageChanged, QuotaChanged
+from libs.runtime import Hears
+from services.quota.adapters.usage import Change, MongoUsage
+from services.quota.domain.storage import Usage, should_warn, warning_text
+from services.quota.ports import Counted, Counter, Post
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accountant:
+    """Keeps usage true and warns whoever is nearly full."""
+
+    usage: MongoUsage
+    counter: Counter
+    post: Post
+    bus: Bus
+    clock: Callable[[], datetime]
+    warn_percent: int
+    warn_again: timedelta
+
+    async def usage_changed(self, event: Event) -> None:
+        """Newer totals of a mailbox."""
+        await self.take_over(Counted(**MailboxUsageChanged.from_bus(event).model_dump()))
+
+    async def account_changed(self, event: Event) -> None:
+        """A new account, another profile or limit."""
+        account = AccountChanged.from_bus(event)
+        await self.usage.set_profile(account.address, limit_bytes=account.quota_bytes, profile=account.profile)
+        await self.bus.emit(QuotaChanged(address=account.address).to_bus())
+
+    async def account_deleted(self, event: Event) -> None:
+        """Nothing is left of it."""
+        await self.usage.forget(AccountDeleted.from_bus(event).address)
+
+    async def take_over(self, counted: Counted) -> Usage | None:
+        """Apply totals if they are newer, tell the neighbours when the account went over or under, warn."""
+        change = await self.usage.apply(counted)
+        if change is None:
+            return None
+        if (change.before is not None and change.before.over) != change.after.over:
+            await self.bus.emit(QuotaChanged(address=counted.address).to_bus())
+        await self._warn(change)
+        return change.after
+
+    async def _warn(self, change: Change) -> None:
+        now, usage = self.clock(), change.after
+        if not should_warn(
+            usage, warned_at=change.warned_at, now=now, percent=self.warn_percent, again=self.warn_again
+        ):
+            return
+        if not await self.usage.mark_warned(usage.address, now=now, again=self.warn_again):
+            return
+        subject, text = warning_text(usage)
+        try:
+            await self.post.warn(
+                usage.address, subject=subject, text=text, key=f"quota:{usage.address}:{now:%Y%m%d%H%M}"
+            )
+        except (Temporary, Permanent) as error:
+            # A lost warning is no lost mail: the next message tries again.
+            log.warning("warning_not_sent", reason=error.reason)
+            await self.usage.unmark_warned(usage.address, now=now)
+
+    async def recount(self, address: str) -> Usage | None:
+        """Repair drift by a count of the store; None when there is no such mailbox."""
+        counted = await self.counter.recount(address)
+        if counted is None:
+            return None
+        await self.take_over(counted)
+        return await self.usage.get(address)
+
+    def table(self) -> tuple[Hears, ...]:
+        """Who hears what."""
+
+        def row(name: str, handle: Callable[[Event], Awaitable[None]]) -> Hears:
+            return Hears((name,), handle, group=f"quota.{name}")
+
+        return (
+            row(MailboxUsageChanged.__name__, self.usage_changed),
+            row(AccountChanged.__name__, self.account_changed),
+            row(AccountDeleted.__name__, self.account_deleted),
+        )

@@ -1,0 +1,37 @@
+"""What quota needs from outside."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pydantic import BaseModel
+
+
+class Counted(BaseModel):
+    """Exact totals of a mailbox as its store counts them; the newest `version` wins."""
+
+    address: str
+    used_bytes: int
+    messages: int
+    version: int
+
+
+class Counter(Protocol):
+    """The store, which owns the messages."""
+
+    async def recount(self, address: str) -> Counted | None:
+        """Count the messages anew; None when there is no such mailbox. Raises `Temporary`."""
+
+
+class Directory(Protocol):
+    """The router, which owns the accounts."""
+
+    async def is_account(self, address: str) -> bool:
+        """Raises `Temporary`."""
+
+
+class Post(Protocol):
+    """Ingress, through which a warning is sent."""
+
+    async def warn(self, address: str, *, subject: str, text: str, key: str) -> None:
+        """Once for a `key`, however often it is called. Raises `Temporary`, `Permanent`."""

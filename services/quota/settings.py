@@ -1,0 +1,38 @@
+"""Settings of the quota service."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.settings import ServiceSettings
+from services.quota.domain.sending import SendLimits
+
+GB = 1024**3
+
+
+class SendClasses(BaseModel):
+    """The send limits of each class of client (R-IN-07)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    webmail: SendLimits = SendLimits(50, 100, 500, 1000)
+    internal: SendLimits = SendLimits(100, 200, 500, 1000)
+    external: SendLimits = SendLimits(50, 50, 250, 500)
+    relay: SendLimits = SendLimits(50, 100, None, None)
+
+
+class Settings(ServiceSettings):
+    """Profiles, warnings and send limits."""
+
+    profiles: dict[str, int] = Field(
+        default={"guest": 2 * GB, "standard": 1 * GB, "manager": 1 * GB},
+        description="Storage limit of each profile, bytes (R-QT-01); a manager's is raised on request.",
+    )
+    default_profile: str = Field("standard", description="Profile of an account that names none.")
+    warn_percent: int = Field(80, ge=1, le=100, description="A mailbox that is fuller gets one warning (R-QT-03).")
+    warn_again: timedelta = Field(timedelta(hours=24), description="At most one warning in this time.")
+    warn_sender: str = Field("postmaster@localhost", description="From address of the warnings.")
+    recount_period: timedelta = Field(timedelta(hours=24), description="Each mailbox is recounted once in this time.")
+    send_limits: SendClasses = Field(SendClasses(), description="Send limits by class of client (R-IN-07).")

@@ -1,0 +1,97 @@
+"""Usage and send counters against a real MongoDB."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.mongo import Mongo
+from services.quota.adapters.sends import MongoSends
+from services.quota.adapters.usage import MongoUsage
+from services.quota.domain.sending import SendLimits
+from services.quota.ports import Counted
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PROFILES = {"guest": 2000, "standard": 1000}
+ADDRESS = "a@example.org"
+
+
+@pytest.fixture
+async def usage(mongo: Mongo) -> MongoUsage:
+    usage = MongoUsage(mongo.database("quota"), profiles=PROFILES, default_profile="standard")
+    await usage.prepare()
+    return usage
+
+
+def counted(used: int, version: int, address: str = ADDRESS) -> Counted:
+    return Counted(address=address, used_bytes=used, messages=version, version=version)
+
+
+async def test_totals_that_come_late_twice_or_out_of_order_leave_the_newest(usage: MongoUsage) -> None:
+    for used, version in ((10, 1), (30, 3), (20, 2), (30, 3)):
+        await usage.apply(counted(used, version))
+    found = await usage.get(ADDRESS)
+    assert found is not None
+    assert (found.used_bytes, found.messages, found.limit_bytes) == (30, 3, 1000)
+
+
+async def test_a_crowd_of_totals_in_one_batch_leaves_the_newest(usage: MongoUsage) -> None:
+    changes = await asyncio.gather(*(usage.apply(counted(n, n, f"{n % 5}@example.org")) for n in range(1, 101)))
+    assert 5 <= sum(change is not None for change in changes) <= 100
+    found = [await usage.get(f"{n}@example.org") for n in range(5)]
+    assert [usage.used_bytes for usage in found if usage] == [100, 96, 97, 98, 99]
+
+
+async def test_limits_come_from_account_then_domain_then_profile(usage: MongoUsage) -> None:
+    await usage.set_profile(ADDRESS, limit_bytes=None, profile="guest")
+    limits = []
+    for change in (
+        usage.set_domain_limit("example.org", 500),
+        usage.set_profile(ADDRESS, limit_bytes=400, profile="guest"),
+        usage.set_limit(ADDRESS, 300),
+        usage.set_limit(ADDRESS, None),
+        usage.set_domain_limit("example.org", None),
+        usage.set_profile(ADDRESS, limit_bytes=None, profile="guest"),
+    ):
+        await change
+        limits.append((await usage.get(ADDRESS)).limit_bytes)  # type: ignore[union-attr]
+    assert limits == [500, 400, 300, 400, 400, 2000]
+
+
+async def test_of_many_replicas_one_warns(usage: MongoUsage) -> None:
+    await usage.apply(counted(900, 1))
+    day = timedelta(hours=24)
+    won = await asyncio.gather(*(usage.mark_warned(ADDRESS, now=NOW, again=day) for _ in range(10)))
+    assert sum(won) == 1
+    assert await usage.mark_warned(ADDRESS, now=NOW + day, again=day)
+
+
+async def test_a_warning_that_was_not_sent_is_due_again(usage: MongoUsage) -> None:
+    await usage.apply(counted(900, 1))
+    day = timedelta(hours=24)
+    assert await usage.mark_warned(ADDRESS, now=NOW, again=day)
+    await usage.unmark_warned(ADDRESS, now=NOW)
+    assert await usage.mark_warned(ADDRESS, now=NOW, again=day)
+
+
+async def test_each_mailbox_is_recounted_once_in_a_period(usage: MongoUsage) -> None:
+    for n in range(3):
+        await usage.apply(counted(1, 1, f"{n}@example.org"))
+    before = datetime.now(UTC) - timedelta(hours=1)
+    assert sorted([address async for address in usage.due_for_recount(before)]) == [
+        "0@example.org",
+        "1@example.org",
+        "2@example.org",
+    ]
+    assert [address async for address in usage.due_for_recount(before)] == []
+
+
+async def test_concurrent_senders_of_one_key_never_exceed_the_limit(mongo: Mongo) -> None:
+    replicas = [MongoSends(mongo.database("quota")) for _ in range(2)]
+    await replicas[0].prepare()
+    limits = SendLimits(50, 10, None, None)
+    decisions = await asyncio.gather(
+        *(replicas[n % 2].check_and_count("external:a", 1, limits, now=NOW) for n in range(30))
+    )
+    assert sum(decision.allowed for decision in decisions) == 10
+    assert {decision.retry_at for decision in decisions if not decision.allowed} == {NOW + timedelta(hours=1)}
