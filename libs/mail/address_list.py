@@ -5,7 +5,6 @@ needs a real address gives it to `libs.mail.address.normalise`.
 """
 
 import re
-from collections.abc import Iterator
 
 from libs.mail.encoded_words import decode_words
 
@@ -13,7 +12,7 @@ _TOKEN = re.compile(
     r'"(?:[^"\\]++|\\.)*+"?'  # quoted-string, closed or not
     r"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*+\?="  # encoded-word: a comma inside it parts nothing
     r'|\[[^\]\[<>,;"()\s]*+\]?'  # domain literal: its colons are not those of a group
-    r"|[()<>,;:]"
+    r"|[()<>]|[,;]++|:++"
     r'|\s++|[^"()<>,;:\[\s]++|.',
     re.DOTALL,
 )
@@ -31,40 +30,38 @@ def parse_addresses(text: str, limit: int) -> list[tuple[str, str]]:
     if simple := _SIMPLE.fullmatch(text):
         return [(decode_words((simple[1] or simple[2] or "").strip()), simple[3] or simple[4])][:limit]
     reader = _Reader()
-    found: list[tuple[str, str]] = []
     for match in _TOKEN.finditer(text):
-        found.extend(reader.take(match[0]))
-        if len(found) >= limit:
-            return found[:limit]
-    found.extend(reader.finish())
-    return found[:limit]
+        reader.take(match[0])
+        if len(reader.found) >= limit:
+            return reader.found[:limit]
+    reader.finish()
+    return reader.found[:limit]
 
 
 class _Reader:
-    """What is known of the mailbox at hand: words before the angle, the angle's content, comments."""
+    """What is known of the mailbox at hand (words before the angle, the angle's content, comments), and those found."""
 
     def __init__(self) -> None:
-        self._reset()
-
-    def _reset(self) -> None:
+        self.found: list[tuple[str, str]] = []
         self._words: list[str] = []
         self._comment: list[str] = []
-        self._angle: list[str] | None = None
-        self._in_angle = False
+        self._angle: list[str] = []
+        self._has_angle = self._in_angle = False
         self._comment_depth = 0
 
-    def take(self, token: str) -> Iterator[tuple[str, str]]:
-        if token == "(" or self._comment_depth:
+    def take(self, token: str) -> None:
+        kind = token[0]
+        if kind == "(" or self._comment_depth:
             self._take_comment(token)
         elif self._in_angle and self._takes_in_angle(token):
             pass
-        elif token == "<":
-            if self._angle is not None:
-                yield from self.finish()
-            self._angle, self._in_angle = [], True
-        elif token in (",", ";"):
-            yield from self.finish()
-        elif token == ":":
+        elif kind == "<":
+            if self._has_angle:
+                self.finish()
+            self._has_angle = self._in_angle = True
+        elif kind in ",;":
+            self.finish()
+        elif kind == ":":
             self._words.clear()  # RFC 5322 3.4: what stood there was the name of a group
         else:
             self._words.append(token)
@@ -80,29 +77,33 @@ class _Reader:
 
     def _takes_in_angle(self, token: str) -> bool:
         """A comma belongs to a source route only; else the closing bracket was forgotten."""
-        assert self._angle is not None
         if token == ">":
             self._in_angle = False
-        elif token in ("<", ",", ";") and not (token == "," and self._angle[:1] and self._angle[0].startswith("@")):
+            return True
+        is_route = bool(self._angle) and self._angle[0].startswith("@")
+        if token[0] in "<,;" and not (token == "," and is_route):
             self._in_angle = False
             return False
-        else:
-            self._angle.append(token)
+        self._angle.append(token)
         return True
 
-    def finish(self) -> Iterator[tuple[str, str]]:
-        """The mailbox so far, if there is one; the reader is empty afterwards."""
-        words, angle, comment = self._words, self._angle, "".join(self._comment)
-        self._reset()
-        if angle is not None:
-            address = "".join(angle).strip()
-            if address.startswith("@"):  # RFC 5322 4.4: obs-route
-                address = address.partition(":")[2]
-            display = _phrase(words)
-        else:
-            display, address = _bare(words)
-        if address or display:
-            yield decode_words(display or comment.strip()), address
+    def finish(self) -> None:
+        """Adds the mailbox so far to those found, if there is one, and starts the next."""
+        if self._words or self._angle:
+            display, address = self._mailbox()
+            if address or display:
+                comment = "".join(self._comment).strip()
+                self.found.append((decode_words(display or comment), address))
+        self._words, self._comment, self._angle = [], [], []
+        self._has_angle = self._in_angle = False
+
+    def _mailbox(self) -> tuple[str, str]:
+        if not self._has_angle:
+            return _bare(self._words)
+        address = "".join(self._angle).strip()
+        if address.startswith("@"):  # RFC 5322 4.4: obs-route
+            address = address.partition(":")[2]
+        return _phrase(self._words), address
 
 
 def _phrase(words: list[str]) -> str:

@@ -165,7 +165,8 @@ class Headers:
             yield Defect.EIGHT_BIT_HEADER
         if len(block) > self._limits.line_octets and max(map(len, block.splitlines())) > self._limits.line_octets:
             yield Defect.LINE_TOO_LONG
-        if any(self._names.count(name) > 1 for name in _SINGLETONS):
+        names = self._names
+        if len(set(names)) < len(names) and any(names.count(name) > 1 for name in _SINGLETONS):
             yield Defect.DUPLICATE_HEADER
 
 

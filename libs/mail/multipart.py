@@ -5,6 +5,8 @@ from enum import Enum, auto
 
 from libs.mail.defects import Defect
 
+_MAX_NEAR_MISSES = 10_000  # lines that only start like a delimiter, as those of inner boundaries may
+
 
 class _Line(Enum):
     OPENS = auto()
@@ -20,7 +22,7 @@ def sections(raw: bytes, start: int, end: int, *, boundary: bytes, defects: set[
     """
     opened: int | None = None
     closed = False
-    for line_start, line_end, kind in _delimiters(raw, start, end, b"--" + boundary):
+    for line_start, line_end, kind in _delimiters(raw, start, end, b"--" + boundary, defects):
         if opened is not None:
             yield opened, _before_line_break(raw, opened, line_start)
         if closed:
@@ -34,9 +36,11 @@ def sections(raw: bytes, start: int, end: int, *, boundary: bytes, defects: set[
         defects.add(Defect.BROKEN_BOUNDARY)
 
 
-def _delimiters(raw: bytes, start: int, end: int, mark: bytes) -> Iterator[tuple[int, int, _Line]]:
+def _delimiters(
+    raw: bytes, start: int, end: int, mark: bytes, defects: set[Defect]
+) -> Iterator[tuple[int, int, _Line]]:
     """(start, end without its LF, kind) of each delimiter line."""
-    mark = b"\n" + mark
+    mark, misses = b"\n" + mark, 0
     at = raw.find(mark, max(start - 1, 0), end)
     while at >= 0:
         line_end = raw.find(b"\n", at + len(mark), end)
@@ -44,6 +48,9 @@ def _delimiters(raw: bytes, start: int, end: int, mark: bytes) -> Iterator[tuple
         kind = _kind(raw[at + len(mark) : line_end])
         if kind is not _Line.NEITHER:
             yield at + 1, line_end, kind
+        elif (misses := misses + 1) > _MAX_NEAR_MISSES:
+            defects.add(Defect.BROKEN_BOUNDARY)
+            return
         at = raw.find(mark, line_end, end)
 
 

@@ -6,7 +6,7 @@ All decoders are linear, never raise, and give at most as many octets as they go
 import binascii
 import re
 from collections.abc import Iterator
-from io import BytesIO
+from itertools import islice
 
 from libs.mail.defects import Defect
 
@@ -14,8 +14,11 @@ _BASE64_OCTETS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 _BASE64_LAWFUL = _BASE64_OCTETS + b"=\r\n \t"
 _BASE64_JUNK = bytes(octet for octet in range(256) if octet not in _BASE64_OCTETS)
 _MAX_BASE64_RUNS = 1_000
+_MAX_UU_FILES = 1_000
+_MAX_UU_LINES = 400_000  # 25 MB in full lines
 
 _SPACE_AT_LINE_END = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")  # anchored at the start of a run, so linear
+_LINE = re.compile(rb"[^\r\n]++")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{0,255})\r?\n", re.MULTILINE)
 
 Decoded = tuple[bytes, Defect | None]
@@ -79,42 +82,47 @@ def decode_quoted_printable(octets: bytes) -> Decoded:
 def decode_uuencode(octets: bytes) -> Decoded:
     """The first block from `begin` to `end`; without one, whatever lines decode. POSIX uuencode."""
     begin = _UU_BEGIN.search(octets)
-    if begin is None:
-        return _decode_uu_lines(octets)
-    return _decode_uu_lines(octets[begin.end() : _uu_end(octets, begin.end())])
+    return _decode_uu_block(octets, begin) if begin else _decode_uu_lines(octets)
 
 
 def uuencoded_files(text: bytes) -> Iterator[tuple[str, bytes]]:
     """(name, octets) of each uuencoded file inside a plain text, which old clients show as an attachment."""
-    position = 0
-    while begin := _UU_BEGIN.search(text, position):
-        position = _uu_end(text, begin.end())
-        block = text[begin.end() : position]
-        decoded = decode_base64(block) if begin[0].startswith(b"begin-") else _decode_uu_lines(block)
-        yield begin[1].decode("utf-8", "replace"), decoded[0]
+    begin = _UU_BEGIN.search(text) if b"begin" in text else None
+    for _ in range(_MAX_UU_FILES):
+        if begin is None:
+            return
+        yield begin[1].decode("utf-8", "replace"), _decode_uu_block(text, begin)[0]
+        begin = _UU_BEGIN.search(text, _uu_end(text, begin))
 
 
-def _uu_end(text: bytes, start: int) -> int:
-    """Where the block that starts there ends: its `end` line, `====` of base64, or the end of the text."""
-    ends = [position for mark in (b"\nend", b"\n====") if (position := text.find(mark, start)) >= 0]
-    return min(ends, default=len(text))
+def _decode_uu_block(text: bytes, begin: re.Match[bytes]) -> Decoded:
+    block = text[begin.end() : _uu_end(text, begin)]
+    return decode_base64(block) if begin[0].startswith(b"begin-") else _decode_uu_lines(block)
+
+
+def _uu_end(text: bytes, begin: re.Match[bytes]) -> int:
+    """Where the block ends: at its `end` line (`====` of base64), or where the text does."""
+    end = text.find(b"\n====" if begin[0].startswith(b"begin-") else b"\nend", begin.end() - 1)
+    return len(text) if end < 0 else max(end, begin.end())
 
 
 def _decode_uu_lines(octets: bytes) -> Decoded:
     out: list[bytes] = []
     defect = None
-    for line in BytesIO(octets):  # line by line: a list of all of them could be many times the text
-        decoded = _decode_uu_line(line.rstrip(b"\r\n"))
+    for line in islice(_LINE.finditer(octets), _MAX_UU_LINES):  # lazily: a list could be many times the text
+        decoded = _decode_uu_line(line[0])
         if decoded is None:
             defect = Defect.BAD_UUENCODE
         elif decoded:
             out.append(decoded)
+    if octets.count(b"\n") > _MAX_UU_LINES:
+        defect = Defect.BAD_UUENCODE
     return b"".join(out), defect
 
 
 def _decode_uu_line(line: bytes) -> bytes | None:
     """The first character is the number of octets; some encoders add a checksum behind them, which is cut off."""
-    if not line or line == b"end":
+    if line == b"end":
         return b""
     size = (line[0] - 32) & 63
     try:

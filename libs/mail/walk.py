@@ -33,11 +33,12 @@ def walk(root: Part, limits: Limits, defects: set[Defect]) -> Iterator[Part]:
 
 
 class _Walker:
-    """Finds the children of a part, and keeps the account of what had to be decoded for that."""
+    """Finds the children of a part, and keeps the account of what that took."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._decoded_bytes = 0
+        self._scanned_bytes = 0
 
     def children(self, part: Part, depth: int) -> list[Part]:
         """The parts directly inside, none for a leaf."""
@@ -58,6 +59,10 @@ class _Walker:
         if "boundary" in part.parameters.repeated:
             part.damage.add(Defect.DUPLICATE_PARAMETER)
         raw, start, end = part.body_span
+        self._scanned_bytes += end - start
+        if self._scanned_bytes > self._limits.scanned_bytes:
+            part.damage.add(Defect.TOO_DEEP)
+            return []
         found = sections(raw, start, end, boundary=boundary, defects=part.damage)
         # RFC 2046 5.1.5: in a digest a part without a type is a message
         default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
