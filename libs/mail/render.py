@@ -18,6 +18,9 @@ from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold
 
 
+EDITED_OCTETS = 1024 * 1024  # edits lie in this much of the start; no honest header block is as large
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """Bytes `start` to `end` of the raw message are read as `text`. Edits are in order and do not overlap."""
@@ -104,7 +107,7 @@ def edits(raw: bytes | memoryview, body_start: int, *, subject_prefix: str = "")
 
     `subject_prefix` is put before the subject, unless the subject starts with it; a message without one gets one.
     """
-    header = bytes(raw[:body_start])
+    header = bytes(raw[: min(body_start, EDITED_OCTETS)])
     found: list[Edit] = []
     mbox = _MBOX_LINE.match(header)
     if mbox:
