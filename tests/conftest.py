@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from libs.mongo import EmbeddedMongod, Mongo
+from tests.servers.rabbitmq import RabbitServer
 
 
 def _free_port() -> int:
@@ -46,3 +47,17 @@ async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
     yield mongo
     await mongo.drop_all()
     mongo.close()
+
+
+@pytest.fixture(scope="session")
+def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
+    """A real RabbitMQ node for the whole run."""
+    server = RabbitServer(tmp_path_factory.mktemp("rabbit"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def rabbit_url(rabbit_server: RabbitServer) -> str:
+    return rabbit_server.url

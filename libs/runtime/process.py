@@ -15,7 +15,7 @@ import structlog
 import uvloop
 
 from libs.bus import Consumer
-from libs.envelope import Temporary
+from libs.envelope import Permanent, Temporary
 from libs.runtime.http_server import HttpServer
 from libs.runtime.service import Service, ServiceModule
 from libs.runtime.shared import Shared, open_shared
@@ -37,7 +37,7 @@ def run(*modules: ServiceModule, ready: Ready | None = None) -> None:
         settings = [load(module.Settings, module.NAME, os.environ) for module in modules]
         configure_logs(settings[0].log_level)
         uvloop.run(_main(list(zip(modules, settings, strict=True)), ready))
-    except (WrongSetting, Temporary, ValueError, OSError) as error:
+    except (WrongSetting, Temporary, Permanent, ValueError, OSError) as error:
         sys.exit(f"facteur: {error}")
 
 
