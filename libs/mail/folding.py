@@ -2,6 +2,7 @@
 
 import re
 
+from libs.mail.address import normalise
 from libs.mail.encoded_words import MAX_WORD_OCTETS, encode_words
 
 LINE_OCTETS = 78  # RFC 5322 2.1.1: should
@@ -36,10 +37,12 @@ def fold(name: str, value: str) -> bytes:
 def mailbox(display: str, address: str) -> str:
     """`display <address>` fit for `fold`: the display name quoted or encoded as it needs (RFC 5322 3.4, RFC 2047 5).
 
-    Raises ValueError on control characters, and on an address that a header could not carry.
+    Raises ValueError on control characters, on what is no address (InvalidAddress), and on one that is not ASCII:
+    that takes SMTPUTF8 (RFC 6532), which we never presume of a reader.
     """
-    if _CONTROL.search(display) or not re.fullmatch(r"[!-;=?-~]+", address):
-        raise ValueError("a mailbox has a control character, or an address that is not ASCII without brackets")
+    if _CONTROL.search(display) or not address.isascii():
+        raise ValueError("a display name has a control character, or the address is not ASCII")
+    address = normalise(address)
     if not display.strip():
         return address
     if not display.isascii() or "=?" in display:

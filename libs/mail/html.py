@@ -13,7 +13,7 @@ MAX_LINKS = 1_000
 MAX_URL = 4_096  # characters; longer ones are cut
 
 _ATTRIBUTES = r"""((?:[^>=]++|=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z))?+)*+)(?:>|\Z)"""  # quotes count behind "=" only
-# A comment, an element whose content is not shown, a tag, a declaration. Each also takes what never ends, as browsers do.
+# A comment, an element whose content is not shown, a tag, a declaration. Each takes what never ends, as browsers do.
 _MARKUP = re.compile(
     r"<(?:!--(?:.*?-->|.*)"
     rf"|(?i:(script|style|title)(?![a-z0-9:-]){_ATTRIBUTES}.*?(?=</\1|\Z))"
@@ -30,8 +30,11 @@ _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # soft hyphen, zero widths
 
 _INLINE = frozenset(
-    ["a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "del", "dfn", "em", "font", "i", "ins", "kbd"]
-    + ["mark", "q", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "tt", "u", "var", "wbr"]
+    re.findall(
+        r"\w+",
+        "a abbr acronym b bdi bdo big cite code del dfn em font i ins kbd mark q s samp small span strike strong"
+        " sub sup tt u var wbr",
+    )
 )
 
 
