@@ -1,0 +1,1 @@
+"""MongoDB (schema, ledger, domains, addresses, routes, credentials), Argon2id, and the way of events to the bus."""

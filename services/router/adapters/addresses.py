@@ -1,0 +1,167 @@
+"""Accounts, aliases and forwards in MongoDB: one document an address."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from libs.events import AccountChanged, AccountDeleted, Fact, RoutesChanged
+from libs.mongo import DuplicateKey, mongo_errors
+from services.router.adapters.ledger import Change, Ledger
+from services.router.domain.records import Domain, Entry, Kind
+from services.router.ports import Match, Once
+from services.router.refusals import Absent, LoginTaken, Stale, Taken, Unfit
+
+_ROUTE_FIELDS = {"targets", "keep_copy", "replications"}
+
+
+class MongoAddresses:
+    """See `ports.Addresses`."""
+
+    def __init__(self, database: Any, ledger: Ledger) -> None:
+        self._addresses = database["addresses"]
+        self._domains = database["domains"]
+        self._credentials = database["credentials"]
+        self._ledger = ledger
+
+    async def create(self, entry: Entry, *, once: Once | None = None, password_hash: str | None = None) -> Entry:
+        async def work(change: Change) -> Entry:
+            domain = await self._count(entry, +1, change)
+            if entry.kind == "account" and domain.max_accounts is not None and domain.accounts > domain.max_accounts:
+                raise Taken(f"{entry.domain} has its {domain.max_accounts} accounts")
+            await self._addresses.insert_one(_document(entry), session=change.session)
+            await self._set_password(entry.address, password_hash, change)
+            change.tell(*_facts(None, entry, domain))
+            return entry
+
+        try:
+            return await self._ledger.run(Entry, work, once=once)
+        except DuplicateKey as error:
+            if "account.login" in str((error.details or {}).get("keyPattern", error)):
+                raise LoginTaken(f"the login name {entry.details.login} is in use") from None
+            raise Taken(f"{entry.address} exists already") from None
+
+    async def _count(self, entry: Entry, by: int, change: Change) -> Domain:
+        """The domain with its new numbers; two changes in one domain meet here."""
+        numbers = {"addresses": by, "accounts": by if entry.kind == "account" else 0}
+        found = await self._domains.find_one_and_update(
+            {"_id": entry.domain, "alias_of": None},
+            {"$inc": numbers},
+            return_document=True,
+            session=change.session,
+        )
+        if found is None:
+            raise Unfit(f"{entry.domain} is not a domain of ours")
+        return Domain(name=found.pop("_id"), **found)
+
+    async def _set_password(self, address: str, password_hash: str | None, change: Change) -> None:
+        if password_hash is not None:
+            document = {"hash": password_hash, "changed_at": change.now}
+            await self._credentials.replace_one({"_id": address}, document, upsert=True, session=change.session)
+
+    async def find(self, address: str) -> Entry | None:
+        return await self._one({"_id": address})
+
+    async def find_login(self, login: str) -> Entry | None:
+        return await self._one({"kind": "account", "account.login": login})
+
+    async def logins_like(self, login: str) -> Collection[str]:
+        wanted = {"kind": "account", "account.login": {"$regex": rf"^{re.escape(login)}(-[0-9]+)?$"}}
+        with mongo_errors("find login names"):
+            return {found["account"]["login"] async for found in self._addresses.find(wanted, {"account.login": 1})}
+
+    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[Entry]:
+        within = {"domain": domain} if domain else {}
+        return await self._many({"kind": kind, "_id": {"$gt": after}, **within}, limit)
+
+    async def redirected(self, *, after: str, limit: int) -> Sequence[Entry]:
+        return await self._many({"kind": "account", "targets": {"$ne": []}, "_id": {"$gt": after}}, limit)
+
+    async def replicated(self, *, after: str, limit: int) -> Sequence[Entry]:
+        return await self._many({"replications": {"$ne": []}, "_id": {"$gt": after}}, limit)
+
+    async def owned_by(self, account: str) -> Sequence[Entry]:
+        return await self._many({"owner": account}, None)
+
+    async def leading_to(self, account: str) -> Sequence[Entry]:
+        return await self._many({"kind": "alias", "targets": account}, None)
+
+    async def edit(
+        self,
+        address: str,
+        change: Callable[[Entry], Entry],
+        *,
+        match: Match = None,
+        once: Once | None = None,
+        password_hash: str | None = None,
+    ) -> Entry:
+        async def work(transaction: Change) -> Entry:
+            before = await self._current({"_id": address}, transaction, match)
+            after = change(before).model_copy(update={"version": before.version + 1})
+            await self._addresses.replace_one({"_id": address}, _document(after), session=transaction.session)
+            await self._set_password(address, password_hash, transaction)
+            transaction.tell(*_facts(before, after, await self._domain_of(after, transaction)))
+            return after
+
+        return await self._ledger.run(Entry, work, once=once)
+
+    async def delete(self, address: str, kind: Kind, *, match: Match = None) -> None:
+        async def work(change: Change) -> Entry:
+            entry = await self._current({"_id": address, "kind": kind}, change, match)
+            others = await self._addresses.find({"owner": address}, session=change.session).to_list(None)
+            for gone in (entry, *map(_entry, others)):
+                await self._addresses.delete_one({"_id": gone.address}, session=change.session)
+                await self._count(gone, -1, change)
+                change.tell(RoutesChanged(address=gone.address))
+            if kind == "account":
+                await self._credentials.delete_one({"_id": address}, session=change.session)
+                change.tell(AccountDeleted(address=address))
+            return entry
+
+        await self._ledger.run(Entry, work)
+
+    async def _current(self, wanted: dict[str, Any], change: Change, match: Match) -> Entry:
+        found = await self._addresses.find_one(wanted, session=change.session)
+        if found is None:
+            raise Absent(f"there is no {wanted.get('kind', 'address')} {wanted['_id']}")
+        if match is not None and not match(found["version"]):
+            raise Stale
+        return _entry(found)
+
+    async def _domain_of(self, entry: Entry, change: Change) -> Domain:
+        found = await self._domains.find_one({"_id": entry.domain}, session=change.session)
+        return Domain(name=found.pop("_id"), **found)
+
+    async def _one(self, wanted: dict[str, Any]) -> Entry | None:
+        with mongo_errors("find address"):
+            found = await self._addresses.find_one(wanted)
+        return _entry(found) if found else None
+
+    async def _many(self, wanted: dict[str, Any], limit: int | None) -> Sequence[Entry]:
+        with mongo_errors("list addresses"):
+            return [_entry(found) for found in await self._addresses.find(wanted).sort("_id", 1).to_list(limit)]
+
+
+def _facts(before: Entry | None, after: Entry, domain: Domain) -> list[Fact]:
+    """What changed, in the words of the others. A new password of an account changes it, too."""
+    facts: list[Fact] = []
+    if before is None or before.model_dump(include=_ROUTE_FIELDS) != after.model_dump(include=_ROUTE_FIELDS):
+        facts.append(RoutesChanged(address=after.address))
+    if after.kind == "account":
+        details = after.details
+        quota = details.quota_bytes if details.quota_bytes is not None else domain.default_quota_bytes
+        facts.append(AccountChanged(address=after.address, quota_bytes=quota, profile=details.profile))
+    elif after.owner is not None:
+        facts.append(RoutesChanged(address=after.owner))  # it may send under one more address
+    return facts
+
+
+def _document(entry: Entry) -> dict[str, Any]:
+    fields = entry.model_dump()
+    lists = {"targets": list(entry.targets), "replications": list(entry.replications)}
+    return {"_id": fields.pop("address"), **fields, **lists}
+
+
+def _entry(found: dict[str, Any]) -> Entry:
+    return Entry(address=found.pop("_id"), **found)

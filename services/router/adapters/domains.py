@@ -1,0 +1,116 @@
+"""Domains in MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from libs.events import AccountChanged, DomainChanged
+from libs.mongo import DuplicateKey, mongo_errors
+from services.router.adapters.ledger import Change, Ledger
+from services.router.domain.records import Domain
+from services.router.ports import Match, Once
+from services.router.refusals import Absent, Stale, Taken, Unfit
+
+
+class MongoDomains:
+    """See `ports.Domains`."""
+
+    def __init__(self, database: Any, ledger: Ledger) -> None:
+        self._domains = database["domains"]
+        self._addresses = database["addresses"]
+        self._counters = database["counters"]
+        self._ledger = ledger
+
+    async def create(self, domain: Domain, *, once: Once | None = None) -> Domain:
+        async def work(change: Change) -> Domain:
+            if domain.alias_of is not None:
+                await self._hold_main(domain.alias_of, change)
+            await self._domains.insert_one(_document(domain), session=change.session)
+            change.tell(DomainChanged(domain=domain.alias_of or domain.name))
+            return domain
+
+        try:
+            return await self._ledger.run(Domain, work, once=once)
+        except DuplicateKey:
+            raise Taken(f"{domain.name} is already a domain or an alias domain") from None
+
+    async def _hold_main(self, name: str, change: Change) -> None:
+        """The main domain cannot be deleted while it gets another name."""
+        held = await self._domains.update_one(
+            {"_id": name, "alias_of": None}, {"$inc": {"version": 1}}, session=change.session
+        )
+        if held.matched_count == 0:
+            raise Unfit(f"{name} is no main domain of ours")
+
+    async def find(self, name: str) -> Domain | None:
+        with mongo_errors("find domain"):
+            found = await self._domains.find_one({"_id": name})
+        return _domain(found) if found else None
+
+    async def page(self, *, aliases: bool, of: str | None, after: str, limit: int) -> Sequence[Domain]:
+        wanted: dict[str, Any] = {"_id": {"$gt": after}, "alias_of": {"$ne": None} if aliases else None}
+        if of is not None:
+            wanted["alias_of"] = of
+        with mongo_errors("list domains"):
+            return [_domain(found) for found in await self._domains.find(wanted).sort("_id", 1).to_list(limit)]
+
+    async def edit(self, name: str, change: Callable[[Domain], Domain], *, match: Match = None) -> Domain:
+        async def work(transaction: Change) -> Domain:
+            before = await self._current(name, transaction, alias=False, match=match)
+            after = change(before).model_copy(update={"version": before.version + 1})
+            await self._domains.replace_one({"_id": name}, _document(after), session=transaction.session)
+            transaction.tell(DomainChanged(domain=name))
+            if after.default_quota_bytes != before.default_quota_bytes:
+                await self._tell_quota(after, transaction)
+            return after
+
+        return await self._ledger.run(Domain, work)
+
+    async def _tell_quota(self, domain: Domain, change: Change) -> None:
+        """Accounts without a quota of their own have that of the domain."""
+        wanted = {"domain": domain.name, "kind": "account", "account.quota_bytes": None}
+        async for found in self._addresses.find(wanted, {"account.profile": 1}, session=change.session):
+            profile = found["account"]["profile"]
+            change.tell(AccountChanged(address=found["_id"], quota_bytes=domain.default_quota_bytes, profile=profile))
+
+    async def delete(self, name: str, *, alias: bool, match: Match = None) -> None:
+        async def work(change: Change) -> Domain:
+            domain = await self._current(name, change, alias=alias, match=match)
+            if domain.addresses:
+                raise Taken(f"{name} still has {domain.addresses} addresses")
+            if await self._domains.find_one({"alias_of": name}, session=change.session):
+                raise Taken(f"{name} still has alias domains")
+            await self._domains.delete_one({"_id": name}, session=change.session)
+            change.tell(DomainChanged(domain=name))
+            return domain
+
+        await self._ledger.run(Domain, work)
+
+    async def _current(self, name: str, change: Change, *, alias: bool, match: Match) -> Domain:
+        wanted = {"_id": name, "alias_of": {"$ne": None} if alias else None}
+        found = await self._domains.find_one(wanted, session=change.session)
+        if found is None:
+            raise Absent(f"there is no {'alias ' if alias else ''}domain {name}")
+        if match is not None and not match(found["version"]):
+            raise Stale
+        return _domain(found)
+
+    async def next_number(self, prefix: str) -> int:
+        # Outside every transaction: a creation that fails leaves a gap, never the same number twice.
+        with mongo_errors("count accounts of a prefix"):
+            counter = await self._counters.find_one_and_update(
+                {"_id": prefix}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
+            )
+        return int(counter["value"])
+
+
+def _document(domain: Domain) -> dict[str, Any]:
+    fields = domain.model_dump()
+    return {"_id": fields.pop("name"), **fields}
+
+
+def _domain(found: dict[str, Any]) -> Domain:
+    return Domain(name=found.pop("_id"), **found)

@@ -1,0 +1,108 @@
+"""Changes: the documents, the events that tell of them and the Idempotency-Key, all in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from libs.bus import Event
+from libs.envelope import new_id
+from libs.events import Fact
+from libs.mongo import DuplicateKey, Mongo, mongo_errors
+from services.router.ports import Once
+from services.router.refusals import Unfit
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Change:
+    """A transaction in progress. Collections are used with its `session`."""
+
+    def __init__(self, database: Any, session: Any, now: datetime) -> None:
+        self.database = database
+        self.session = session
+        self.now = now
+        self.events: list[Event] = []
+
+    def tell(self, *facts: Fact) -> None:
+        """To be emitted when, and only when, the change has happened."""
+        self.events += [fact.to_bus() for fact in facts]
+
+
+class Ledger:
+    """Runs changes. `changed` is called with the events of each one that was committed here."""
+
+    def __init__(
+        self,
+        mongo: Mongo,
+        database: Any,
+        clock: Callable[[], datetime],
+        *,
+        remember: timedelta,
+        changed: Callable[[Iterable[Event]], None],
+    ) -> None:
+        self._mongo = mongo
+        self._database = database
+        self._clock = clock
+        self._remember = remember
+        self._changed = changed
+        # Changes of one replica would only meet in conflicts; in a row each goes through at once.
+        self._turn = asyncio.Lock()
+
+    async def run(self, kind: type[M], work: Callable[[Change], Awaitable[M]], *, once: Once | None = None) -> M:
+        """The result of `work`, or with a known key the result of the first time.
+
+        Raises `Temporary`, `DuplicateKey` and the refusals of `work`; then nothing has changed. After a `Temporary`
+        at the commit itself it may have: whoever repeats with the same key gets the result.
+        """
+        events: list[Event] = []
+
+        async def transaction(session: Any) -> M:
+            change = Change(self._database, session, self._clock())
+            result = await work(change)
+            await self._write_events(change)
+            if once:
+                await self._write_once(change, once, result)
+            events[:] = change.events
+            return result
+
+        async with self._turn:
+            if once and (done := await self._result(kind, once)):
+                return done
+            try:
+                result = await self._mongo.transaction(transaction)
+            except DuplicateKey:
+                if once and (done := await self._result(kind, once)):
+                    return done  # the same request, at the same time in another replica
+                raise
+        self._changed(events)
+        return result
+
+    async def _result(self, kind: type[M], once: Once) -> M | None:
+        with mongo_errors("idempotency key"):
+            found = await self._database["idempotency"].find_one({"_id": once.key})
+        if found is None:
+            return None
+        if found["fingerprint"] != once.fingerprint:
+            raise Unfit("this Idempotency-Key was used for another request")
+        return kind.model_validate_json(found["result"])
+
+    async def _write_events(self, change: Change) -> None:
+        documents = [
+            {"_id": new_id(change.now), "name": event.name, "payload": event.payload} for event in change.events
+        ]
+        if documents:
+            await self._database["events"].insert_many(documents, session=change.session)
+
+    async def _write_once(self, change: Change, once: Once, result: BaseModel) -> None:
+        document = {
+            "_id": once.key,
+            "fingerprint": once.fingerprint,
+            "result": result.model_dump_json(),
+            "expires_at": change.now + self._remember,
+        }
+        await self._database["idempotency"].insert_one(document, session=change.session)

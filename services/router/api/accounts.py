@@ -1,0 +1,179 @@
+"""Accounts: mailboxes with a login."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, SecretStr
+
+from libs.http import Page
+from services.router.api.exchange import (
+    Address,
+    After,
+    AsAdmin,
+    Body,
+    DomainName,
+    IfMatch,
+    Key,
+    Limit,
+    Name,
+    once,
+    page_of,
+    tag,
+)
+from services.router.directory import Directory, new_details
+from services.router.domain.names import LOGIN
+from services.router.domain.records import Entry
+from services.router.refusals import Unfit
+
+Profile = Literal["guest", "standard", "manager"]
+
+
+class NewAccount(Body):
+    """Either `address`, or `domain` for the next name of the domain's account-name prefix."""
+
+    address: Address | None = Field(None, description="The official address.")
+    domain: DomainName | None = Field(None, description="Number the account by this domain's prefix.")
+    password: SecretStr = Field(description="At least 8 characters, letters and digits.")
+    quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
+    profile: Profile = "standard"
+    surname: Name = Field("", max_length=200)
+    given_names: Name = Field("", max_length=200)
+    login: str | None = Field(None, pattern=f"^{LOGIN.pattern}$", description="Null: surname, dash, initials.")
+    locked: bool = False
+    may_send: bool = True
+
+
+class AccountChanges(Body):
+    """A field that is absent stays as it is."""
+
+    password: SecretStr | None = None
+    official_address: Address | None = Field(None, description="Made when new; the old one stays an address.")
+    quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
+    profile: Profile = "standard"
+    surname: Name = Field("", max_length=200)
+    given_names: Name = Field("", max_length=200)
+    locked: bool = False
+    may_send: bool = True
+
+
+class NewAddress(Body):
+    address: Address = Field(description="A functional or former address of the account.")
+
+
+class Redirect(BaseModel):
+    targets: tuple[str, ...]
+    keep_copy: bool
+
+
+class AccountView(BaseModel):
+    """`address` names the mailbox and never changes; `quota_bytes` is the account's own, null when it has none."""
+
+    address: str
+    official_address: str
+    addresses: tuple[str, ...] = Field(description="Its other addresses.")
+    domain: str
+    login: str
+    surname: str
+    given_names: str
+    profile: str
+    quota_bytes: int | None
+    locked: bool
+    may_send: bool
+    redirect: Redirect | None
+    replications: tuple[str, ...]
+    created_at: datetime
+
+
+def account_routes(directory: Directory) -> APIRouter:
+    """`/v1/accounts`."""
+    router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
+    addresses = directory.addresses
+
+    async def view(entry: Entry, response: Response | None = None) -> AccountView:
+        if response is not None:
+            tag(response, entry.version)
+        others = [other.address for other in await addresses.owned_by(entry.address)]
+        return _view(entry, others)
+
+    @router.post("", status_code=201, summary="Make an account; 409 when the address exists or the domain is full")
+    async def make(body: NewAccount, actor: AsAdmin, response: Response, key: Key = None) -> AccountView:
+        if (body.address is None) == (body.domain is None):
+            raise Unfit("give either the address, or the domain that numbers it")
+        address = body.address or await directory.numbered_address(body.domain or "")
+        fields = body.model_dump(exclude={"address", "domain", "password", "login"})
+        place = await directory.located(address)
+        entry = await directory.entry(place, kind="account", account=new_details(place, **fields))
+        made = await directory.make_account(
+            entry,
+            password=body.password.get_secret_value(),
+            login=body.login or (place.rpartition("@")[0] if body.address is None else None),
+            once=once(key, "POST accounts", body),
+        )
+        actor.did("account_made", address=made.address, **fields)
+        response.headers["Location"] = f"/v1/accounts/{made.address}"
+        return await view(made, response)
+
+    @router.get("", summary="Accounts by address, of one domain or of all")
+    async def listing(
+        actor: AsAdmin,
+        domain: Annotated[DomainName | None, Query(description="Of this domain only.")] = None,
+        after: After = "",
+        limit: Limit = 50,
+    ) -> Page[AccountView]:
+        found = await addresses.page("account", domain=domain, after=after, limit=limit)
+        items = [await view(item) for item in found]
+        return Page(items=items, next=page_of(found, limit, lambda item: item.address))
+
+    @router.post("/{address:path}/addresses", status_code=201, summary="Give an account another address; 409 if taken")
+    async def add_address(
+        address: Address, body: NewAddress, actor: AsAdmin, response: Response, key: Key = None
+    ) -> AccountView:
+        account = await directory.found(address, "account")
+        added = await directory.add_address(account, body.address, once=once(key, f"POST {account.address}", body))
+        actor.did("address_added", address=account.address, added=added.address)
+        return await view(account, response)
+
+    @router.get("/{address:path}", summary="One account, by any form of its address")
+    async def read(address: Address, actor: AsAdmin, response: Response) -> AccountView:
+        return await view(await directory.found(address, "account"), response)
+
+    @router.patch("/{address:path}", summary="Change an account; 412 when If-Match names another version")
+    async def edit(
+        address: Address, body: AccountChanges, actor: AsAdmin, match: IfMatch, response: Response
+    ) -> AccountView:
+        account = await directory.found(address, "account")
+        changes = body.model_dump(exclude_unset=True, exclude={"password"})
+        hashed = await directory.password_hash(body.password.get_secret_value()) if body.password else None
+        if body.official_address:
+            changes["official_address"] = await directory.make_official(account, body.official_address)
+        edited = await addresses.edit(
+            account.address, lambda entry: entry.with_details(**changes), match=match, password_hash=hashed
+        )
+        actor.did("account_changed", address=account.address, password_changed=hashed is not None, **changes)
+        return await view(edited, response)
+
+    @router.delete("/{address:path}", status_code=204, summary="Delete an account, its addresses, and then its mailbox")
+    async def delete(address: Address, actor: AsAdmin, match: IfMatch) -> Response:
+        place = await directory.located(address)
+        await addresses.delete(place, "account", match=match)
+        actor.did("account_deleted", address=place)
+        return Response(status_code=204)
+
+    return router
+
+
+def _view(entry: Entry, others: list[str]) -> AccountView:
+    fields = entry.details.model_dump()
+    redirect = Redirect(targets=entry.targets, keep_copy=entry.keep_copy) if entry.targets else None
+    return AccountView(
+        address=entry.address,
+        addresses=tuple(others),
+        domain=entry.domain,
+        redirect=redirect,
+        replications=entry.replications,
+        created_at=entry.created_at,
+        **fields,
+    )

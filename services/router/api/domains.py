@@ -1,0 +1,116 @@
+"""Domains and their other names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from libs.http import Page
+from services.router.api.exchange import (
+    Address,
+    After,
+    AsAdmin,
+    Body,
+    DomainName,
+    IfMatch,
+    Key,
+    Limit,
+    once,
+    page_of,
+    tag,
+)
+from services.router.directory import Directory
+from services.router.domain.names import PREFIX
+from services.router.domain.records import Domain
+from services.router.refusals import Absent, Unfit
+
+
+class DomainSettings(Body):
+    """What can be changed of a domain; a field that is absent stays as it is, null unsets it."""
+
+    max_accounts: int | None = Field(None, ge=0, description="Most accounts; null: no limit.")
+    default_quota_bytes: int | None = Field(None, ge=0, description="Of accounts without one; null: by profile.")
+    account_prefix: str | None = Field(None, description="`exemple` names accounts exemple0001, exemple0002 ...")
+    catch_all: Address | None = Field(None, description="Gets mail for addresses that do not exist.")
+    postmaster: Address | None = Field(None, description="Gets mail for postmaster@ and abuse@.")
+
+
+class NewDomain(DomainSettings):
+    name: DomainName
+
+
+class DomainView(BaseModel):
+    name: str
+    max_accounts: int | None
+    default_quota_bytes: int | None
+    account_prefix: str | None
+    catch_all: str | None
+    postmaster: str | None
+    accounts: int
+    addresses: int
+    created_at: datetime
+
+
+def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRouter:
+    """`/v1/domains`."""
+    router = APIRouter(prefix="/v1/domains", tags=["domains"])
+    domains = directory.domains
+
+    @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
+    async def make(body: NewDomain, actor: AsAdmin, response: Response, key: Key = None) -> DomainView:
+        fields = await _checked(directory, body)
+        domain = Domain(created_at=clock(), **fields)
+        made = await domains.create(domain, once=once(key, "POST domains", body))
+        actor.did("domain_made", domain=made.name)
+        response.headers["Location"] = f"/v1/domains/{made.name}"
+        return _view(made, response)
+
+    @router.get("", summary="Domains by name")
+    async def listing(actor: AsAdmin, after: After = "", limit: Limit = 50) -> Page[DomainView]:
+        found = await domains.page(aliases=False, of=None, after=after, limit=limit)
+        return Page(items=[_view(item) for item in found], next=page_of(found, limit, lambda item: item.name))
+
+    @router.get("/{name}", summary="One domain")
+    async def read(name: DomainName, actor: AsAdmin, response: Response) -> DomainView:
+        found = await domains.find(name)
+        if found is None or found.alias_of is not None:
+            raise Absent(f"there is no domain {name}")
+        return _view(found, response)
+
+    @router.patch("/{name}", summary="Change a domain; 412 when If-Match names another version")
+    async def edit(
+        name: DomainName, body: DomainSettings, actor: AsAdmin, match: IfMatch, response: Response
+    ) -> DomainView:
+        fields = await _checked(directory, body)
+        edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields), match=match)
+        actor.did("domain_changed", domain=name, **fields)
+        return _view(edited, response)
+
+    @router.delete("/{name}", status_code=204, summary="Delete an empty domain; 409 while it has addresses")
+    async def delete(name: DomainName, actor: AsAdmin, match: IfMatch) -> Response:
+        await domains.delete(name, alias=False, match=match)
+        actor.did("domain_deleted", domain=name)
+        return Response(status_code=204)
+
+    return router
+
+
+async def _checked(directory: Directory, body: DomainSettings) -> dict[str, object]:
+    """The fields that were given, in the form in which they are kept."""
+    fields = body.model_dump(exclude_unset=True)
+    prefix = fields.get("account_prefix")
+    if prefix is not None and not PREFIX.fullmatch(prefix):
+        raise Unfit("a prefix has lower-case letters, digits and dashes, starts with a letter and ends with none digit")
+    for name in ("catch_all", "postmaster"):
+        if fields.get(name) is not None:
+            fields[name] = await directory.located(fields[name])
+    return fields
+
+
+def _view(domain: Domain, response: Response | None = None) -> DomainView:
+    if response is not None:
+        tag(response, domain.version)
+    return DomainView.model_validate(domain.model_dump())

@@ -1,0 +1,127 @@
+"""What others ask: where an address leads, whether a recipient exists, who somebody is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field, SecretStr
+
+from libs.http import Problem, Role, require
+from services.router.api.exchange import Address, Body
+from services.router.authentication import Authentication, Locked
+from services.router.directory import Directory
+from services.router.domain.explanation import explain
+from services.router.domain.resolution import Resolution
+from services.router.resolver import Resolver
+
+
+class DeliveryView(BaseModel):
+    kind: Literal["local", "remote"]
+    address: str
+
+
+class StepView(BaseModel):
+    address: str
+    kind: str
+    to: tuple[str, ...]
+    text: str
+
+
+class FailureView(BaseModel):
+    address: str
+    status: str = Field(description="RFC 3463.")
+    reason: str
+
+
+class ResolutionView(BaseModel):
+    """Each mailbox and each remote address once. Failures are fatal only when there is no delivery."""
+
+    address: str
+    deliveries: list[DeliveryView]
+    steps: list[StepView]
+    failures: list[FailureView]
+
+
+class RecipientView(BaseModel):
+    """`account` is set when the mail ends in exactly one place and that is a mailbox of ours."""
+
+    status: Literal["local", "unknown", "not_ours"]
+    domain: str = Field("", description="Our main domain whose policy counts.")
+    account: str | None = None
+    max_size_bytes: int | None = None
+    reason: str = Field("", description="Of `unknown`: RFC 3463 status and one sentence.")
+
+
+class LoginAttempt(Body):
+    login: str = Field(max_length=320, description="Login name or address.")
+    password: SecretStr = Field(max_length=1024)
+
+
+class IdentityView(BaseModel):
+    account: str
+    addresses: tuple[str, ...] = Field(description="What it may send as.")
+    may_send: bool
+
+
+class SendersView(BaseModel):
+    account: str
+    addresses: tuple[str, ...]
+    may_send: bool
+
+
+def question_routes(resolver: Resolver, authentication: Authentication, directory: Directory) -> APIRouter:
+    """Routes that change nothing."""
+    router = APIRouter(prefix="/v1", tags=["questions"])
+    asked_by_services = [Depends(require(Role.ADMIN, Role.SERVICE))]
+
+    @router.get("/resolve", dependencies=[Depends(require(Role.ADMIN))], summary="Where an address leads, step by step")
+    async def resolve(address: Annotated[Address, Query(description="Ours or elsewhere.")]) -> ResolutionView:
+        resolution = await resolver.resolve(address)
+        return ResolutionView(
+            address=address,
+            deliveries=[DeliveryView(kind=item.kind, address=item.address) for item in resolution.deliveries],
+            steps=[StepView(address=s.address, kind=s.kind, to=s.to, text=s.text) for s in explain(resolution)],
+            failures=[FailureView(address=f.address, status=f.status, reason=f.reason) for f in resolution.failures],
+        )
+
+    @router.get("/recipients/{address:path}", dependencies=asked_by_services, summary="Whether mail can go there")
+    async def recipient(address: str) -> RecipientView:
+        return _recipient(await resolver.resolve(address))
+
+    @router.post("/authentications", dependencies=asked_by_services, summary="Check a login; 401 wrong, 423 locked")
+    async def authenticate(body: LoginAttempt) -> IdentityView:
+        try:
+            account = await authentication.account(body.login, body.password.get_secret_value())
+        except Locked:
+            raise Problem(423, "the account is locked") from None
+        if account is None:
+            raise Problem(401, "wrong login or password")
+        return IdentityView(
+            account=account.address,
+            addresses=await authentication.sender_addresses(account),
+            may_send=account.details.may_send,
+        )
+
+    @router.get("/senders/{account:path}", dependencies=asked_by_services, summary="What an account may send as")
+    async def senders(account: Address) -> SendersView:
+        entry = await directory.found(account, "account")
+        return SendersView(
+            account=entry.address,
+            addresses=await authentication.sender_addresses(entry),
+            may_send=entry.details.may_send and not entry.details.locked,
+        )
+
+    return router
+
+
+def _recipient(resolution: Resolution) -> RecipientView:
+    first = resolution.first
+    if first.kind == "remote":
+        return RecipientView(status="not_ours")
+    domain = first.address.rpartition("@")[2] if "@" in first.address else ""
+    if not resolution.deliveries:
+        return RecipientView(status="unknown", domain=domain, reason=resolution.failure)
+    only = resolution.deliveries[0] if len(resolution.deliveries) == 1 else None
+    account = only.address if only is not None and only.kind == "local" else None
+    return RecipientView(status="local", domain=domain, account=account)

@@ -1,0 +1,92 @@
+"""Redirects: mail of an existing account goes to other addresses, with or without a local copy (R-RT-05)."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from libs.http import Page
+from services.router.api.exchange import Address, After, AsAdmin, Body, IfMatch, Key, Limit, once, page_of, tag
+from services.router.directory import Directory
+from services.router.domain.records import Entry
+from services.router.refusals import Absent, Taken
+
+
+class RedirectTargets(Body):
+    targets: list[Address] = Field(description="Where the mail goes: addresses of ours or elsewhere.")
+    keep_copy: bool = Field(True, description="Whether the mailbox of the account still gets the mail.")
+
+
+class NewRedirect(RedirectTargets):
+    address: Address = Field(description="An existing account.")
+
+
+class RedirectView(BaseModel):
+    address: str
+    targets: tuple[str, ...]
+    keep_copy: bool
+
+
+def redirect_routes(directory: Directory) -> APIRouter:
+    """`/v1/redirects`."""
+    router = APIRouter(prefix="/v1/redirects", tags=["redirects"])
+    addresses = directory.addresses
+
+    @router.post("", status_code=201, summary="Redirect an account; 409 when it is redirected already")
+    async def make(body: NewRedirect, actor: AsAdmin, response: Response, key: Key = None) -> RedirectView:
+        account = await directory.found(body.address, "account")
+        targets = await directory.targets(body.targets, of=account.address)
+
+        def redirect(entry: Entry) -> Entry:
+            if entry.targets:
+                raise Taken(f"{entry.address} is redirected already")
+            return entry.model_copy(update={"targets": targets, "keep_copy": body.keep_copy})
+
+        made = await addresses.edit(account.address, redirect, once=once(key, "POST redirects", body))
+        actor.did("redirect_made", address=made.address, targets=targets, keep_copy=body.keep_copy)
+        response.headers["Location"] = f"/v1/redirects/{made.address}"
+        return _view(made, response)
+
+    @router.get("", summary="Redirected accounts by address")
+    async def listing(actor: AsAdmin, after: After = "", limit: Limit = 50) -> Page[RedirectView]:
+        found = await addresses.redirected(after=after, limit=limit)
+        return Page(items=[_view(item) for item in found], next=page_of(found, limit, lambda item: item.address))
+
+    @router.get("/{address:path}", summary="The redirect of one account")
+    async def read(address: Address, actor: AsAdmin, response: Response) -> RedirectView:
+        return _view(_redirected(await directory.found(address, "account")), response)
+
+    @router.patch("/{address:path}", summary="Change a redirect; 412 when If-Match names another version")
+    async def edit(
+        address: Address, body: RedirectTargets, actor: AsAdmin, match: IfMatch, response: Response
+    ) -> RedirectView:
+        account = await directory.found(address, "account")
+        changes = body.model_dump(exclude_unset=True)
+        changes["targets"] = await directory.targets(body.targets, of=account.address)
+        edited = await addresses.edit(
+            account.address, lambda entry: _redirected(entry).model_copy(update=changes), match=match
+        )
+        actor.did("redirect_changed", address=edited.address, **changes)
+        return _view(edited, response)
+
+    @router.delete("/{address:path}", status_code=204, summary="End a redirect: the mailbox gets the mail again")
+    async def delete(address: Address, actor: AsAdmin, match: IfMatch) -> Response:
+        account = await directory.found(address, "account")
+        ended = {"targets": (), "keep_copy": True}
+        await addresses.edit(account.address, lambda entry: _redirected(entry).model_copy(update=ended), match=match)
+        actor.did("redirect_deleted", address=account.address)
+        return Response(status_code=204)
+
+    return router
+
+
+def _redirected(entry: Entry) -> Entry:
+    if not entry.targets:
+        raise Absent(f"{entry.address} is not redirected")
+    return entry
+
+
+def _view(entry: Entry, response: Response | None = None) -> RedirectView:
+    if response is not None:
+        tag(response, entry.version)
+    return RedirectView(address=entry.address, targets=entry.targets, keep_copy=entry.keep_copy)

@@ -1,0 +1,79 @@
+"""Replications: mail of an address of ours is also sent to another one (R-RT-06)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
+
+from libs.http import Page
+from services.router.api.exchange import Address, After, AsAdmin, Body, Key, Limit, once, page_of
+from services.router.directory import Directory
+from services.router.domain.records import Entry
+from services.router.refusals import Absent, Taken, Unfit
+
+
+class NewReplication(Body):
+    address: Address = Field(description="An existing account, alias or forward.")
+    target: Address = Field(description="Gets a copy of all of its mail: an address of ours or elsewhere.")
+
+
+class ReplicationView(BaseModel):
+    address: str
+    target: str
+
+
+def replication_routes(directory: Directory, *, max_replications: int) -> APIRouter:
+    """`/v1/replications`; one is named by its two addresses."""
+    router = APIRouter(prefix="/v1/replications", tags=["replications"])
+    addresses = directory.addresses
+
+    @router.post("", status_code=201, summary="Replicate the mail of an address; 409 when it is already")
+    async def make(body: NewReplication, actor: AsAdmin, key: Key = None) -> ReplicationView:
+        place = await directory.located(body.address)
+        (target,) = await directory.targets([body.target], of=place)
+
+        def replicate(entry: Entry) -> Entry:
+            if target in entry.replications:
+                raise Taken(f"{place} is replicated to {target} already")
+            if len(entry.replications) >= max_replications:
+                raise Unfit(f"an address has at most {max_replications} replications")
+            return entry.model_copy(update={"replications": (*entry.replications, target)})
+
+        await addresses.edit(place, replicate, once=once(key, "POST replications", body))
+        actor.did("replication_made", address=place, target=target)
+        return ReplicationView(address=place, target=target)
+
+    @router.get("", summary="Replications of one address or of all; a page holds at most `limit` addresses")
+    async def listing(
+        actor: AsAdmin,
+        address: Annotated[Address | None, Query(description="Of this address only.")] = None,
+        after: After = "",
+        limit: Limit = 50,
+    ) -> Page[ReplicationView]:
+        if address is not None:
+            one = await addresses.find(await directory.located(address))
+            return Page(items=_views(one) if one else [], next=None)
+        found = await addresses.replicated(after=after, limit=limit)
+        items = [view for entry in found for view in _views(entry)]
+        return Page(items=items, next=page_of(found, limit, lambda item: item.address))
+
+    @router.delete("", status_code=204, summary="End a replication")
+    async def delete(address: Address, target: Address, actor: AsAdmin) -> Response:
+        place, gone = await directory.located(address), await directory.located(target)
+
+        def end(entry: Entry) -> Entry:
+            if gone not in entry.replications:
+                raise Absent(f"{place} is not replicated to {gone}")
+            return entry.model_copy(update={"replications": tuple(t for t in entry.replications if t != gone)})
+
+        await addresses.edit(place, end)
+        actor.did("replication_deleted", address=place, target=gone)
+        return Response(status_code=204)
+
+    return router
+
+
+def _views(entry: Entry) -> list[ReplicationView]:
+    return [ReplicationView(address=entry.address, target=target) for target in entry.replications]

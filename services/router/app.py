@@ -1,0 +1,95 @@
+"""Composition root: alone names the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from argon2 import PasswordHasher
+
+from libs.bus import Event
+from libs.envelope.queues import ROUTER
+from libs.runtime import Service, Shared
+from libs.runtime.dead_letters import dead_letter_routes
+from libs.telemetry import Metrics
+from services.router import api, settings
+from services.router.adapters.addresses import MongoAddresses
+from services.router.adapters.argon2 import Argon2Passwords
+from services.router.adapters.credentials import MongoCredentials
+from services.router.adapters.domains import MongoDomains
+from services.router.adapters.emitter import Emitter
+from services.router.adapters.ledger import Ledger
+from services.router.adapters.routes import MongoRoutes
+from services.router.adapters.schema import create_indexes
+from services.router.authentication import Authentication
+from services.router.directory import Directory
+from services.router.domain.resolution import Limits
+from services.router.handlers import Routing, subscriptions, table
+from services.router.resolver import Resolver
+
+NAME = "router"
+Settings = settings.Settings
+
+
+@asynccontextmanager
+async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
+    """MongoDB away: cached routes serve, everything else is deferred. Argon2 overloaded: deferred."""
+    database = shared.mongo.database(NAME)
+    await create_indexes(database)
+    resolver = Resolver(
+        MongoRoutes(database),
+        Limits(depth=settings.depth_limit, addresses=settings.expansion_limit),
+        cached_routes=settings.cached_routes,
+        ttl=settings.route_ttl,
+        postmaster=settings.postmaster,
+    )
+    routing = Routing(resolver)
+    emitter = Emitter(database, shared.bus, settings.event_period)
+
+    def changed(events: Iterable[Event]) -> None:
+        for event in events:
+            routing.forget(event)
+        emitter.wake()
+
+    ledger = Ledger(shared.mongo, database, shared.clock, remember=settings.idempotency_ttl, changed=changed)
+    domains, addresses = MongoDomains(database, ledger), MongoAddresses(database, ledger)
+    passwords = _passwords(settings)
+    directory = Directory(domains, addresses, passwords, shared.clock, max_targets=settings.expansion_limit)
+    authentication = Authentication(directory, domains, addresses, MongoCredentials(database), passwords)
+    try:
+        yield Service(
+            name=NAME,
+            settings=settings,
+            metrics=Metrics(),
+            routers=(
+                api.domain_routes(directory, shared.clock),
+                api.alias_domain_routes(directory, shared.clock),
+                api.account_routes(directory),
+                api.alias_routes(directory),
+                api.forward_routes(directory),
+                api.redirect_routes(directory),
+                api.replication_routes(directory, max_replications=settings.expansion_limit),
+                api.question_routes(resolver, authentication, directory),
+                dead_letter_routes(shared.bus, (ROUTER,)),
+            ),
+            checks={"mongo": shared.mongo.check},
+            handles=table(routing),
+            hears=subscriptions(routing),
+            background=(emitter.run,),
+        )
+    finally:
+        passwords.close()
+
+
+def _passwords(settings: Settings) -> Argon2Passwords:
+    hasher = PasswordHasher(
+        time_cost=settings.argon2_iterations,
+        memory_cost=settings.argon2_memory_kib,
+        parallelism=settings.argon2_lanes,
+    )
+    return Argon2Passwords(
+        hasher,
+        threads=settings.password_threads,
+        queue=settings.password_queue,
+        deadline=settings.password_deadline,
+    )

@@ -1,0 +1,142 @@
+"""Changes of the directory that need more than one look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from libs.mail.address import InvalidAddress, canonical, normalise
+from services.router.domain.names import account_name, login_name, numbered
+from services.router.domain.passwords import WeakPassword, check
+from services.router.domain.records import AccountDetails, Domain, Entry
+from services.router.ports import Addresses, Domains, Once, Passwords
+from services.router.refusals import Absent, LoginTaken, Taken, Unfit
+
+_TRIES = 20
+
+
+class Directory:
+    """Domains and addresses, with the rules that hold between them."""
+
+    def __init__(
+        self,
+        domains: Domains,
+        addresses: Addresses,
+        passwords: Passwords,
+        clock: Callable[[], datetime],
+        *,
+        max_targets: int,
+    ) -> None:
+        self.domains = domains
+        self.addresses = addresses
+        self._passwords = passwords
+        self._clock = clock
+        self._max_targets = max_targets
+
+    async def entry(self, address: str, **fields: object) -> Entry:
+        """A new entry for `address` in its main domain. Raises `Unfit` when that is not ours."""
+        place = await self.located(address)
+        domain = await self.main_domain(place)
+        if domain is None:
+            raise Unfit(f"{place.rpartition('@')[2]} is not a domain of ours")
+        return Entry.model_validate({"address": place, "domain": domain.name, "created_at": self._clock(), **fields})
+
+    async def located(self, address: str) -> str:
+        """`address` as it is kept: canonical and in its main domain when it is ours, in normal form when not."""
+        try:
+            local, _, name = canonical(address).rpartition("@")
+            domain = await self.domains.find(name)
+            return f"{local}@{domain.alias_of or domain.name}" if domain else normalise(address)
+        except InvalidAddress as error:
+            raise Unfit(f"{error}") from None
+
+    async def main_domain(self, address: str) -> Domain | None:
+        """The domain of a located address; None when it is elsewhere."""
+        found = await self.domains.find(address.rpartition("@")[2])
+        return found if found is not None and found.alias_of is None else None
+
+    async def found(self, address: str, kind: str) -> Entry:
+        """The account, alias or forward `address`. Raises `Absent`."""
+        place = await self.located(address)
+        entry = await self.addresses.find(place)
+        if entry is None or entry.kind != kind:
+            raise Absent(f"there is no {kind} {place}")
+        return entry
+
+    async def targets(self, given: Sequence[str], *, of: str) -> tuple[str, ...]:
+        """Located, each once. Raises `Unfit` for the address itself, for none and for too many."""
+        if len(given) > self._max_targets:
+            raise Unfit(f"an address may lead to at most {self._max_targets} others, not {len(given)}")
+        places = tuple(dict.fromkeys([await self.located(target) for target in given]))
+        if not places:
+            raise Unfit("there must be at least one target")
+        if of in places:
+            raise Unfit(f"mail loop: {of} would lead to itself")
+        return places
+
+    async def external(self, target: str) -> str:
+        """The target of a forward. Raises `Unfit` when it is ours."""
+        place = await self.located(target)
+        if await self.main_domain(place):
+            raise Unfit("a forward leads to an address elsewhere; within our domains use an alias")
+        return place
+
+    async def password_hash(self, password: str) -> str:
+        """Raises `Unfit` for a password that is not good enough, `Temporary` when too many are being hashed."""
+        try:
+            check(password)
+        except WeakPassword as error:
+            raise Unfit(str(error)) from None
+        return await self._passwords.hash(password)
+
+    async def make_account(self, entry: Entry, *, password: str, login: str | None, once: Once | None) -> Entry:
+        """`entry` has no login name yet. A generated one is numbered until it is free."""
+        hashed = await self.password_hash(password)
+        if login is not None:
+            return await self.addresses.create(_named(entry, login), once=once, password_hash=hashed)
+        details, local = entry.details, entry.address.rpartition("@")[0]
+        wanted = login_name(details.surname, details.given_names, local_part=local)
+        for _ in range(_TRIES):
+            free = numbered(wanted, await self.addresses.logins_like(wanted))
+            try:
+                return await self.addresses.create(_named(entry, free), once=once, password_hash=hashed)
+            except LoginTaken:
+                continue  # by another replica, in between
+        raise Taken(f"no free login name like {wanted}")
+
+    async def numbered_address(self, domain_name: str) -> str:
+        """The next address of the domain's account-name prefix. Raises `Absent`, `Unfit`."""
+        domain = await self.domains.find(domain_name)
+        if domain is None:
+            raise Absent(f"there is no domain {domain_name}")
+        if domain.account_prefix is None:
+            raise Unfit(f"{domain_name} has no account-name prefix: give the address")
+        while True:
+            number = await self.domains.next_number(domain.account_prefix)
+            address = f"{account_name(domain.account_prefix, number)}@{domain.name}"
+            if await self.addresses.find(address) is None:
+                return address
+
+    async def add_address(self, account: Entry, address: str, *, once: Once | None = None) -> Entry:
+        """Another address of the account. Raises `Taken` when it exists."""
+        entry = await self.entry(address, kind="alias", targets=(account.address,), owner=account.address)
+        return await self.addresses.create(entry, once=once)
+
+    async def make_official(self, account: Entry, address: str) -> str:
+        """`address` as the official one of the account; made when it does not exist. The old one stays an address."""
+        place = await self.located(address)
+        existing = await self.addresses.find(place)
+        if existing is None:
+            await self.add_address(account, place)
+        elif account.address not in (existing.address, existing.owner):
+            raise Taken(f"{place} belongs to somebody else")
+        return place
+
+
+def new_details(address: str, **fields: object) -> AccountDetails:
+    """Of an account that has no login name yet."""
+    return AccountDetails.model_validate({"login": "", "official_address": address, **fields})
+
+
+def _named(entry: Entry, login: str) -> Entry:
+    return entry.with_details(login=login)

@@ -1,0 +1,68 @@
+"""A resolution in words, step by step (R-RT-14)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.router.domain.loops import find_loops
+from services.router.domain.resolution import LOOP, TOO_MANY, Resolution, Route
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens at `address`: `to` are the addresses it leads on to, `text` is one sentence for the operator."""
+
+    address: str
+    kind: str
+    to: tuple[str, ...]
+    text: str
+
+
+def explain(resolution: Resolution) -> tuple[Step, ...]:
+    """A step for each address in the order in which it was met, then the loops that were cut, then what failed."""
+    steps = [_step(route) for route in resolution.routes.values()]
+    steps += [_loop(loop) for loop in _loops(resolution)]
+    steps += [
+        Step(failure.address, "limit", (), failure.reason)
+        for failure in resolution.failures
+        if failure.status == TOO_MANY or (failure.status == LOOP and "loop" not in failure.reason)
+    ]
+    return tuple(steps)
+
+
+def _loops(resolution: Resolution) -> list[tuple[str, ...]]:
+    if not resolution.ways:
+        return []
+    return find_loops(resolution.first.address, resolution.ways)
+
+
+def _loop(loop: tuple[str, ...]) -> Step:
+    return Step(loop[-2], "loop", (loop[-1],), f"mail loop: {' -> '.join(loop)}; cut here")
+
+
+def _step(route: Route) -> Step:
+    return Step(route.address, route.kind, (*route.targets, *route.replications), _text(route))
+
+
+def _text(route: Route) -> str:
+    targets, copies = ", ".join(route.targets), ", ".join(route.replications)
+    also = f"; replicated to {copies}" if copies else ""
+    match route.kind:
+        case "account" if not route.keeps_copy:
+            return f"account, redirected to {targets} without a local copy{also}"
+        case "account" if targets:
+            return f"account: delivered to its mailbox, redirected to {targets}{also}"
+        case "account":
+            return f"account: delivered to its mailbox{also}"
+        case "alias":
+            return f"alias of {targets}{also}"
+        case "forward":
+            return f"forwarded to {targets}{also}"
+        case "catch-all":
+            return f"no such address; the catch-all of its domain is {targets}"
+        case "postmaster":
+            return f"an address that every domain has; here it is {targets}"
+        case "remote":
+            return "not a domain of ours: leaves for another server"
+        case "unknown":
+            return route.reason or "no such address"

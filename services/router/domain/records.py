@@ -1,0 +1,77 @@
+"""What the router keeps, as it is kept: a document a domain, a document an address."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["account", "alias", "forward"]
+
+
+class Record(BaseModel):
+    """Frozen. `version` grows by one with every change and is the ETag."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: int = 1
+    created_at: datetime
+
+
+class Domain(Record):
+    """A main domain, or with `alias_of` another name of one. `accounts` and `addresses` are counted by transactions."""
+
+    name: str
+    alias_of: str | None = None
+    max_accounts: int | None = None
+    default_quota_bytes: int | None = None
+    account_prefix: str | None = None
+    catch_all: str | None = None
+    postmaster: str | None = None
+    accounts: int = 0
+    addresses: int = 0
+
+
+class AccountDetails(BaseModel):
+    """What an account has besides its routes. The password's hash is kept elsewhere and never comes here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    login: str
+    official_address: str
+    surname: str = ""
+    given_names: str = ""
+    profile: str = "standard"
+    quota_bytes: int | None = None
+    locked: bool = False
+    may_send: bool = True
+
+
+class Entry(Record):
+    """An address of ours is exactly one thing. `address` is canonical and lies in a main domain.
+
+    account: `targets` is its redirect, `keep_copy` whether its mailbox still gets a copy; the address it was made with
+    names its mailbox for ever, so that a new official address moves no mail. alias: `targets`, one or more, and
+    `owner` when it is another address of that account. forward: `targets` is the one external address.
+    """
+
+    address: str
+    domain: str
+    kind: Kind
+    targets: tuple[str, ...] = ()
+    keep_copy: bool = True
+    replications: tuple[str, ...] = ()
+    owner: str | None = None
+    account: AccountDetails | None = None
+
+    @property
+    def details(self) -> AccountDetails:
+        """Of an account; asking an alias for them is a bug."""
+        if self.account is None:
+            raise LookupError(f"a {self.kind} has no account details")
+        return self.account
+
+    def with_details(self, **changes: object) -> Entry:
+        """The same account with other details."""
+        return self.model_copy(update={"account": self.details.model_copy(update=changes)})

@@ -1,0 +1,176 @@
+"""Where mail for an address ends: each final mailbox and each remote address once (R-RT-10).
+
+Breadth first, so that every address is met on its shortest way: the depth limit then never depends on the order of
+targets. An address met again is not followed again; whether that was a diamond or a loop is told by `loops`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from services.router.domain.loops import find_loops
+
+RouteKind = Literal["account", "alias", "forward", "catch-all", "postmaster", "remote", "unknown"]
+
+# RFC 3463: bad destination mailbox address, routing loop, too many recipients
+UNKNOWN = "5.1.1"
+LOOP = "5.4.6"
+TOO_MANY = "5.5.3"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What one address is. `address` is in canonical form, its domain a main domain when it is ours.
+
+    `keeps_copy`: a mailbox here gets the message. `targets` and `replications` are followed alike and differ only in
+    the explanation. `reason` says why an `unknown` address is none.
+    """
+
+    address: str
+    kind: RouteKind
+    keeps_copy: bool = False
+    targets: tuple[str, ...] = ()
+    replications: tuple[str, ...] = ()
+    reason: str = ""
+
+
+# None: not known yet; the caller loads the addresses in `Resolution.missing` and resolves again.
+Lookup = Callable[[str], Route | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`depth`: hops from the first address to the last. `addresses`: distinct addresses met on all ways together."""
+
+    depth: int = 20
+    addresses: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An end of the way: the mailbox of an account of ours, or an address elsewhere."""
+
+    kind: Literal["local", "remote"]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A way that ends nowhere, with its RFC 3463 status and one sentence for the sender."""
+
+    address: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """Without deliveries the recipient has failed and `failures` says why; with some, `failures` are lost branches.
+
+    `routes` are the addresses met, in that order; `ways` their edges, by canonical address.
+    """
+
+    deliveries: tuple[Delivery, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    routes: Mapping[str, Route] = field(default_factory=dict)
+    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: frozenset[str] = frozenset()
+
+    @property
+    def first(self) -> Route:
+        """The address that was asked for; only when nothing is missing."""
+        return next(iter(self.routes.values()))
+
+    @property
+    def failure(self) -> str:
+        """Status and sentence of the first failure when nothing is delivered, else empty."""
+        if self.deliveries or not self.failures:
+            return ""
+        return f"{self.failures[0].status} {self.failures[0].reason}"
+
+
+def resolve(address: str, lookup: Lookup, limits: Limits) -> Resolution:
+    """Follow `address` to its ends. Never raises, always ends; work is bounded by `limits`."""
+    first = lookup(address)
+    if first is None:
+        return Resolution(missing=frozenset((address,)))
+    if first.kind == "account" and first.keeps_copy and not first.targets and not first.replications:
+        return Resolution((Delivery("local", first.address),), routes={first.address: first})  # most mail by far
+    return _Walk(lookup, limits).from_(first)
+
+
+class _Walk:
+    """One walk over the graph of addresses."""
+
+    def __init__(self, lookup: Lookup, limits: Limits) -> None:
+        self._lookup = lookup
+        self._limits = limits
+        self._routes: dict[str, Route] = {}
+        self._ways: dict[str, tuple[str, ...]] = {}
+        self._failures: list[Failure] = []
+        self._missing: set[str] = set()
+        self._met_again = False
+
+    def from_(self, first: Route) -> Resolution:
+        self._routes[first.address] = first
+        waiting = deque([(first, 0)])
+        while waiting:
+            route, depth = waiting.popleft()
+            waiting.extend((target, depth + 1) for target in self._follow(route, depth))
+            if len(self._routes) > self._limits.addresses:
+                return self._too_many(first)
+        return self._result(first)
+
+    def _follow(self, route: Route, depth: int) -> list[Route]:
+        """The targets of `route` that were not met before."""
+        if route.kind == "unknown":
+            self._failures.append(Failure(route.address, UNKNOWN, route.reason or f"{route.address} does not exist"))
+        targets = (*route.targets, *route.replications)
+        if targets and depth >= self._limits.depth:
+            reason = f"{route.address} is more than {self._limits.depth} steps away"
+            self._failures.append(Failure(route.address, LOOP, reason))
+            return []
+        return self._meet(route, targets)
+
+    def _meet(self, route: Route, targets: tuple[str, ...]) -> list[Route]:
+        fresh: list[Route] = []
+        ways: dict[str, None] = {}
+        for target in targets:
+            found = self._lookup(target)
+            if found is None:
+                self._missing.add(target)
+                continue
+            ways[found.address] = None
+            if found.address in self._routes:
+                self._met_again = True
+            elif len(self._routes) <= self._limits.addresses:
+                self._routes[found.address] = found
+                fresh.append(found)
+        self._ways[route.address] = tuple(ways)
+        return fresh
+
+    def _result(self, first: Route) -> Resolution:
+        deliveries = tuple(delivery for route in self._routes.values() if (delivery := _delivery(route)))
+        if self._met_again:
+            for loop in find_loops(first.address, self._ways):
+                self._failures.append(Failure(loop[0], LOOP, f"mail loop: {' -> '.join(loop)}"))
+        if not deliveries and not self._failures and not self._missing:
+            self._failures.append(Failure(first.address, UNKNOWN, f"{first.address} leads nowhere"))
+        return Resolution(deliveries, tuple(self._failures), self._routes, self._ways, frozenset(self._missing))
+
+    def _too_many(self, first: Route) -> Resolution:
+        reason = f"{first.address} leads to more than {self._limits.addresses} addresses"
+        return Resolution((), (Failure(first.address, TOO_MANY, reason),), self._routes, self._ways)
+
+
+def _delivery(route: Route) -> Delivery | None:
+    match route.kind:
+        case "remote":
+            return Delivery("remote", route.address)
+        case "account" if route.keeps_copy:
+            return Delivery("local", route.address)
+        case _:
+            return None

@@ -1,0 +1,131 @@
+"""What the router needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.router.domain.records import Domain, Entry, Kind
+from services.router.domain.resolution import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An Idempotency-Key within its operation, and a digest of the request that it belongs to."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainRoutes:
+    """What routing needs of a domain of ours: `name` is the main domain, also when asked for an alias domain.
+
+    `first_account` is the oldest one; until there are roles, it stands for the domain's administrator.
+    """
+
+    name: str
+    catch_all: str | None = None
+    postmaster: str | None = None
+    first_account: str | None = None
+
+
+class RouteTable(Protocol):
+    """Where routes are read. Raises `Temporary`."""
+
+    async def domains(self, names: Collection[str]) -> Mapping[str, DomainRoutes]:
+        """Those of `names` that are ours; the name "" asks for the oldest domain."""
+
+    async def routes(self, addresses: Collection[str]) -> Mapping[str, Route]:
+        """Those canonical `addresses` that exist."""
+
+
+# A precondition on the version of what is edited or deleted (If-Match); None accepts any.
+Match = Callable[[int], bool] | None
+
+
+class Domains(Protocol):
+    """Domains and alias domains. Every change raises `Temporary` and the refusals that its text names."""
+
+    async def create(self, domain: Domain, *, once: Once | None = None) -> Domain:
+        """`Taken` when the name is in use; `Unfit` when `alias_of` is no main domain."""
+
+    async def find(self, name: str) -> Domain | None:
+        """Main or alias domain."""
+
+    async def page(self, *, aliases: bool, of: str | None, after: str, limit: int) -> Sequence[Domain]:
+        """By name, behind `after`."""
+
+    async def edit(self, name: str, change: Callable[[Domain], Domain], *, match: Match = None) -> Domain:
+        """`Absent`, `Stale`. `change` may run more than once."""
+
+    async def delete(self, name: str, *, alias: bool, match: Match = None) -> None:
+        """`Absent`, `Stale`; `Taken` while it has addresses or alias domains."""
+
+    async def next_number(self, prefix: str) -> int:
+        """1, 2, 3 ...: no number of a prefix is ever given twice, whatever becomes of the account."""
+
+
+class Addresses(Protocol):
+    """Accounts, aliases and forwards by canonical address. Errors as for `Domains`."""
+
+    async def create(self, entry: Entry, *, once: Once | None = None, password_hash: str | None = None) -> Entry:
+        """`Unfit` when its domain is not ours, `Taken` when the address or login exists or the domain is full."""
+
+    async def find(self, address: str) -> Entry | None: ...
+
+    async def find_login(self, login: str) -> Entry | None: ...
+
+    async def logins_like(self, login: str) -> Collection[str]:
+        """Those in use that are `login` or `login-NUMBER`."""
+
+    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[Entry]:
+        """By address, behind `after`."""
+
+    async def redirected(self, *, after: str, limit: int) -> Sequence[Entry]:
+        """Accounts with a redirect, as `page`."""
+
+    async def replicated(self, *, after: str, limit: int) -> Sequence[Entry]:
+        """Addresses with replications, as `page`."""
+
+    async def owned_by(self, account: str) -> Sequence[Entry]:
+        """The other addresses of an account."""
+
+    async def leading_to(self, account: str) -> Sequence[Entry]:
+        """Aliases with the account among their targets."""
+
+    async def edit(
+        self,
+        address: str,
+        change: Callable[[Entry], Entry],
+        *,
+        match: Match = None,
+        once: Once | None = None,
+        password_hash: str | None = None,
+    ) -> Entry:
+        """`Absent`, `Stale` and what `change` raises. `change` may run more than once."""
+
+    async def delete(self, address: str, kind: Kind, *, match: Match = None) -> None:
+        """`Absent`, `Stale`. With an account go its credentials and its other addresses."""
+
+
+class Credentials(Protocol):
+    """Password hashes, apart from everything else so that none leaves by accident."""
+
+    async def hash_of(self, account: str) -> str | None: ...
+
+    async def renew(self, account: str, old: str, new: str) -> None:
+        """The same password under stronger parameters; nothing when it was changed meanwhile."""
+
+
+class Passwords(Protocol):
+    """Argon2id off the event loop. Both raise `Temporary` when too many wait."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Takes as long without a stored hash as with one."""
+
+    def is_weak(self, stored: str) -> bool:
+        """Whether its parameters are no longer those of the settings."""
