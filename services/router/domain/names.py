@@ -12,8 +12,6 @@ _WORD = re.compile(r"[a-z0-9]+")
 LOGIN = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 # No digit at the end: exemple1 + 0001 would meet exemple + 10001.
 PREFIX = re.compile(r"[a-z](?:[a-z0-9-]{0,30}[a-z-])?")
-    r"[a-z](?:[a-z0-9-]{0,30}[a-z-])?"
-)  # no digit at the end: exemple1 + 0001 would meet exemple + 10001
 
 _MAX_SURNAME = 40
 
