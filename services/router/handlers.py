@@ -13,7 +13,7 @@ from libs.envelope.queues import QUARANTINE, RELAY, ROUTER, STORE
 from libs.events import AccountChanged, AccountDeleted, DomainChanged, RoutesChanged
 from libs.runtime import Handles, Hears, Onward
 from services.router.domain.distribution import JUNK_STAYS, distribute
-from services.router.domain.resolution import LOOP, Resolution
+from services.router.domain.resolution import Resolution
 from services.router.resolver import Resolver
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ def _report_lost_branches(envelope: Envelope, resolutions: Sequence[Resolution])
         for resolution in resolutions
         if resolution.deliveries
         for failure in resolution.failures
-        if failure.status != LOOP or "loop" not in failure.reason
+        if failure.kind != "loop"
     ]
     if lost:
         log.warning("branches_lost", id=envelope.id, reasons=lost[:10], count=len(lost))

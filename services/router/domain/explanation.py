@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.router.domain.loops import find_loops
-from services.router.domain.resolution import LOOP, TOO_MANY, Resolution, Route
+from services.router.domain.resolution import Resolution, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def explain(resolution: Resolution) -> tuple[Step, ...]:
     steps += [
         Step(failure.address, "limit", (), failure.reason)
         for failure in resolution.failures
-        if failure.status == TOO_MANY or (failure.status == LOOP and "loop" not in failure.reason)
+        if failure.kind in ("depth", "too many")
     ]
     return tuple(steps)
 

@@ -14,11 +14,7 @@ from typing import Literal
 from services.router.domain.loops import find_loops
 
 RouteKind = Literal["account", "alias", "forward", "catch-all", "postmaster", "remote", "unknown"]
-
-# RFC 3463: bad destination mailbox address, routing loop, too many recipients
-UNKNOWN = "5.1.1"
-LOOP = "5.4.6"
-TOO_MANY = "5.5.3"
+FailureKind = Literal["unknown", "loop", "depth", "too many"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +55,22 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A way that ends nowhere, with its RFC 3463 status and one sentence for the sender."""
+    """A way that ends nowhere, with one sentence for the sender."""
 
     address: str
-    status: str
+    kind: FailureKind
     reason: str
+
+    @property
+    def status(self) -> str:
+        """RFC 3463: bad destination mailbox address, routing loop detected, too many recipients."""
+        match self.kind:
+            case "unknown":
+                return "5.1.1"
+            case "loop" | "depth":
+                return "5.4.6"
+            case "too many":
+                return "5.5.3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +134,11 @@ class _Walk:
     def _follow(self, route: Route, depth: int) -> list[Route]:
         """The targets of `route` that were not met before."""
         if route.kind == "unknown":
-            self._failures.append(Failure(route.address, UNKNOWN, route.reason or f"{route.address} does not exist"))
+            self._failures.append(Failure(route.address, "unknown", route.reason or f"{route.address} does not exist"))
         targets = (*route.targets, *route.replications)
         if targets and depth >= self._limits.depth:
-            reason = f"{route.address} is more than {self._limits.depth} steps away"
-            self._failures.append(Failure(route.address, LOOP, reason))
+            reason = f"{route.address} is {self._limits.depth} steps away and leads on"
+            self._failures.append(Failure(route.address, "depth", reason))
             return []
         return self._meet(route, targets)
 
@@ -156,14 +163,14 @@ class _Walk:
         deliveries = tuple(delivery for route in self._routes.values() if (delivery := _delivery(route)))
         if self._met_again:
             for loop in find_loops(first.address, self._ways):
-                self._failures.append(Failure(loop[0], LOOP, f"mail loop: {' -> '.join(loop)}"))
+                self._failures.append(Failure(loop[0], "loop", f"mail loop: {' -> '.join(loop)}"))
         if not deliveries and not self._failures and not self._missing:
-            self._failures.append(Failure(first.address, UNKNOWN, f"{first.address} leads nowhere"))
+            self._failures.append(Failure(first.address, "unknown", f"{first.address} leads nowhere"))
         return Resolution(deliveries, tuple(self._failures), self._routes, self._ways, frozenset(self._missing))
 
     def _too_many(self, first: Route) -> Resolution:
         reason = f"{first.address} leads to more than {self._limits.addresses} addresses"
-        return Resolution((), (Failure(first.address, TOO_MANY, reason),), self._routes, self._ways)
+        return Resolution((), (Failure(first.address, "too many", reason),), self._routes, self._ways)
 
 
 def _delivery(route: Route) -> Delivery | None:
