@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,12 +30,9 @@ class Sink:
     _controller: Controller | None = None
 
     def start(self, port: int = 0) -> None:
-        self._controller = Controller(self, hostname="127.0.0.1", port=port, enable_SMTPUTF8=True)
-        # The controller wants to know its port at once; port 0 lets the system choose.
-        self._controller._trigger_server = lambda: None  # type: ignore[method-assign]
+        self.port = port or _free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
         self._controller.start()
-        assert self._controller.server is not None
-        self.port = self._controller.server.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
         if self._controller is not None:
@@ -53,3 +51,9 @@ class Sink:
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
         self.taken.append(Taken(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.content))
         return "250 2.0.0 Ok"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,4 @@
+from libs.runtime import run
+from services.relay import app
+
+run(app)

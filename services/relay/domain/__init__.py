@@ -1,0 +1,1 @@
+"""The rules: pure, no socket, no framework."""

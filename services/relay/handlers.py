@@ -1,0 +1,31 @@
+"""What relay does with a message from the queue: it is in the outbound queue, then the broker may forget it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.envelope import Mail, queues
+from libs.runtime import Handles, Onward
+from services.relay.adapters.queue import MongoQueue
+from services.relay.courier import Courier
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """Queues mail and wakes the courier."""
+
+    queue: MongoQueue
+    courier: Courier
+    clock: Callable[[], datetime]
+
+    async def accept(self, mail: Mail) -> Iterable[Onward]:
+        """Nothing goes on from here."""
+        await self.queue.add(mail, now=self.clock())
+        self.courier.wake()
+        return ()
+
+    def table(self) -> tuple[Handles, ...]:
+        """Which queue is handled how."""
+        return (Handles(queues.RELAY, self.accept, needs_raw=False),)

@@ -1,0 +1,276 @@
+"""The relay as a running service: a real bus, MongoDB, DNS server and other mail servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import APIRouter, Request
+
+from libs.blobs import open_blobs
+from libs.bus import open_bus
+from libs.envelope import Envelope, Mail, Peer, Recipient, new_id, queues
+from libs.envelope.model import utc_now
+from libs.http import Role, Tokens, application
+from libs.mongo import Mongo
+from libs.runtime import Outbox, Shared
+from libs.runtime.process import RunningService
+from libs.telemetry import Metrics
+from services.relay import app
+from services.relay.settings import Settings
+from tests.servers.dns import DnsServer
+from tests.servers.facteur import free_port_base
+from tests.servers.sink import Sink
+
+RAW = b"From: jean@example.org\r\nSubject: bonjour\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\n\r\nfin\r\n"
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[Sink]:
+    sink = Sink()
+    sink.start()
+    yield sink
+    sink.stop()
+
+
+@pytest.fixture(scope="module")
+def dns() -> Iterator[DnsServer]:
+    """`good` has an MX that is dead before one that lives; `null` takes no mail; `plain` has an address alone."""
+    server = DnsServer(
+        [
+            "--mx-host=good.example,dead.example,10",
+            "--mx-host=good.example,live.example,20",
+            "--host-record=dead.example,127.0.0.9",
+            "--host-record=live.example,127.0.0.1",
+            "--host-record=plain.example,127.0.0.1",
+            "--mx-host=null.example,.,0",
+            "--local=/example/",
+        ]
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+class Relay:
+    """A running relay and what it reported to ingress."""
+
+    def __init__(self, shared: Shared, settings: Settings) -> None:
+        self.shared = shared
+        self.settings = settings
+        self.reports: list[tuple[str, bytes]] = []
+        self._http = httpx.AsyncClient(base_url=settings.url_of("relay"), trust_env=False)
+
+    async def send(self, *recipients: str, account: str | None = "jean@example.org", **more: object) -> str:
+        id = new_id(utc_now())
+        envelope = Envelope(
+            id=id,
+            received_at=utc_now(),
+            mail_from="jean@example.org",
+            peer=Peer(account=account),
+            recipients=tuple(Recipient(address=address, **more) for address in recipients),
+            size_bytes=len(RAW),
+            sha256=sha256(RAW).hexdigest(),
+        )
+        await self.shared.outbox.send(queues.RELAY, Mail(envelope, RAW))
+        return id
+
+    async def call(self, method: str, path: str, **options: object) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.shared.tokens.text(Role.ADMIN)}"}
+        return await self._http.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
+
+    async def entry(self, id: str) -> dict[str, object]:
+        return next(e for e in (await self.call("GET", "/v1/queue?limit=200")).json()["items"] if e["message"] == id)
+
+    async def wait_for_state(self, id: str, state: str, *, attempts: int = 0) -> dict[str, object]:
+        async with asyncio.timeout(20):
+            while True:
+                found = [
+                    e for e in (await self.call("GET", "/v1/queue?limit=200")).json()["items"] if e["message"] == id
+                ]
+                if found and all(e["state"] == state and e["attempts"] >= attempts for e in found):
+                    return found[0]
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def start(mongo: Mongo, tmp_path: Path, dns: DnsServer) -> Callable[..., AsyncIterator[Relay]]:
+    """A relay with the given settings."""
+    from contextlib import AsyncExitStack, asynccontextmanager
+
+    @asynccontextmanager
+    async def running(**settings: object) -> AsyncIterator[Relay]:
+        files = {role: tmp_path / role for role in Role}
+        for role, path in files.items():
+            path.write_text(f"{role}-token")
+        bus = open_bus(f"embedded:{tmp_path}/bus")
+        await bus.start()
+        blobs = open_blobs(f"file:{tmp_path}/blobs", mongo)
+        shared = Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=100_000))
+        options = {
+            "port_base": free_port_base(),
+            "dns_servers": ["127.0.0.1"],
+            "dns_port": dns.port,
+            "first_delay": "PT0.1S",
+            "poll_period": "PT0.05S",
+            "connect_timeout": "PT2S",
+            **settings,
+        }
+        relay = Relay(shared, Settings(**options))  # type: ignore[arg-type]
+        async with AsyncExitStack() as stack:
+            ingress = await stack.enter_async_context(_ingress(relay))
+            service = RunningService(await stack.enter_async_context(app.build(relay.settings, shared)), shared)
+            await service.start(on_failure=lambda: None)
+            try:
+                yield relay
+            finally:
+                await service.drain()
+                await service.stop()
+                await bus.close()
+                del ingress
+
+    return running  # type: ignore[return-value]
+
+
+def _ingress(relay: Relay):  # type: ignore[no-untyped-def]
+    """An HTTP server that takes what relay reports, as ingress does."""
+    from contextlib import asynccontextmanager
+
+    import uvicorn
+
+    router = APIRouter()
+
+    @router.post("/v1/messages", status_code=202)
+    async def take(request: Request) -> dict[str, str]:
+        assert request.query_params["from"] == ""
+        relay.reports.append((request.query_params["to"], await request.body()))
+        return {"id": "x"}
+
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[None]:
+        api = application("ingress", routers=(router,), checks={}, metrics=Metrics(), tokens=relay.shared.tokens)
+        config = uvicorn.Config(api, port=relay.settings.port_of("ingress"), lifespan="off", log_config=None)
+        server = uvicorn.Server(config)
+        server.config.load()
+        server.lifespan = config.lifespan_class(config)
+        await server.startup()
+        try:
+            yield
+        finally:
+            await server.shutdown()
+
+    return serve()
+
+
+async def test_mail_goes_to_the_next_mx_when_the_first_is_dead(start, sink: Sink) -> None:
+    async with start(smtp_port=sink.port) as relay:
+        id = await relay.send("a@good.example")
+        await relay.wait_for_state(id, "sent")
+    taken = sink.to("a@good.example")[0]
+    assert taken.mail_from == "jean@example.org"
+    assert taken.content.startswith(b"Received: ")
+    assert taken.content.endswith(RAW)
+
+
+async def test_two_recipients_of_a_domain_share_a_transaction(start, sink: Sink) -> None:
+    async with start(smtp_port=sink.port) as relay:
+        await relay.wait_for_state(await relay.send("b1@plain.example", "b2@plain.example"), "sent")
+    assert sink.to("b1@plain.example")[0].recipients == ("b1@plain.example", "b2@plain.example")
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [("a@null.example", b"5.1.10"), ("a@nowhere.example", b"5.1.2")],
+)
+async def test_a_domain_that_takes_no_mail_is_told_to_the_sender(start, address: str, status: bytes) -> None:
+    async with start() as relay:
+        await relay.wait_for_state(await relay.send(address), "failed")
+        [(to, report)] = relay.reports
+    assert to == "jean@example.org"
+    assert b"Status: " + status in report
+    assert b"Subject: bonjour" in report
+
+
+async def test_a_stranger_is_told_nothing(start) -> None:
+    async with start() as relay:
+        await relay.wait_for_state(await relay.send("a@null.example", account=None), "failed")
+        assert relay.reports == []
+
+
+async def test_a_recipient_refused_for_now_is_tried_until_taken_and_the_other_is_sent_once(start, sink: Sink) -> None:
+    refusals = iter(["450 4.2.0 later", "450 4.2.0 later"])
+    sink.refuse = lambda recipient: next(refusals, None) if recipient.startswith("grey") else None
+    async with start(smtp_port=sink.port) as relay:
+        id = await relay.send("grey@plain.example", "white@plain.example")
+        await relay.wait_for_state(id, "sent")
+    assert len(sink.to("grey@plain.example")) == 1
+    assert len(sink.to("white@plain.example")) == 1
+
+
+async def test_a_recipient_refused_for_ever_comes_back_with_the_peers_words(start, sink: Sink) -> None:
+    sink.refuse = lambda recipient: "550 5.1.1 no such user" if recipient.startswith("gone") else None
+    async with start(smtp_port=sink.port) as relay:
+        await relay.wait_for_state(await relay.send("gone@plain.example"), "failed")
+        [(_, report)] = relay.reports
+    assert b"no such user" in report
+    assert b"Final-Recipient: rfc822; gone@plain.example" in report
+
+
+async def test_what_the_router_could_not_resolve_comes_back_without_a_connection(start) -> None:
+    async with start() as relay:
+        id = await relay.send("lost@example.org", failure="the alias leads to itself")
+        await relay.wait_for_state(id, "failed")
+        assert b"the alias leads to itself" in relay.reports[0][1]
+
+
+async def test_a_message_that_the_broker_gives_twice_is_sent_once(start, sink: Sink) -> None:
+    async with start(smtp_port=sink.port) as relay:
+        id = await relay.send("twice@plain.example")
+        await relay.wait_for_state(id, "sent")
+        envelope = (await relay.shared.mongo.database("relay").messages.find_one({"_id": id}))["envelope"]
+        await relay.shared.outbox.send(queues.RELAY, Mail(Envelope.model_validate_json(envelope), RAW))
+        await relay.wait_for_state(await relay.send("after@plain.example"), "sent")
+    assert len(sink.to("twice@plain.example")) == 1
+
+
+async def test_a_dead_server_defers_and_the_queue_is_manageable(start, sink: Sink, free_port) -> None:
+    async with start(smtp_port=free_port(), first_delay="PT1H") as relay:
+        first, second = await relay.send("c1@plain.example"), await relay.send("c2@plain.example")
+        for id in (first, second):
+            entry = await relay.wait_for_state(id, "queued", attempts=1)
+            assert entry["last_reply"]
+        entries = [await relay.entry(id) for id in (first, second)]
+        assert (await relay.call("DELETE", f"/v1/queue/{entries[0]['id']}")).status_code == 204
+        assert (await relay.call("POST", f"/v1/queue/{entries[1]['id']}/retry")).status_code == 204
+        await relay.wait_for_state(first, "cancelled")
+        await relay.wait_for_state(second, "queued", attempts=2)
+        assert (await relay.call("POST", "/v1/queue/nothing/retry")).status_code == 404
+
+
+async def test_a_suspended_destination_waits_until_it_is_let_go(start, sink: Sink) -> None:
+    async with start(smtp_port=sink.port) as relay:
+        await relay.call("PUT", "/v1/destinations/plain.example", json={"suspended": True})
+        held = await relay.send("held@plain.example")
+        await relay.wait_for_state(await relay.send("free@good.example"), "sent")
+        assert (await relay.entry(held))["state"] == "queued"
+        listed = (await relay.call("GET", "/v1/destinations")).json()["items"]
+        assert {"destination": "plain.example", "waiting": 1, "suspended": True} in listed
+        await relay.call("PUT", "/v1/destinations/plain.example", json={"suspended": False})
+        await relay.wait_for_state(held, "sent")
+
+
+async def test_a_large_message_leaves_from_the_blob_store(start, sink: Sink) -> None:
+    async with start(smtp_port=sink.port) as relay:
+        id = new_id(utc_now())
+        raw = b"Subject: gros\r\n\r\n" + b"0123456789abcdef\r\n" * 50_000
+        envelope = Envelope(
+            id=id, received_at=utc_now(), recipients=(Recipient(address="big@plain.example"),), size_bytes=len(raw),
+            sha256=sha256(raw).hexdigest(),
+        )  # fmt: skip
+        await relay.shared.outbox.send(queues.RELAY, Mail(envelope, raw))
+        await relay.wait_for_state(id, "sent")
+    assert sink.to("big@plain.example")[0].content.endswith(raw)
