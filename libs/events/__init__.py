@@ -95,3 +95,17 @@ class MailQuarantined(Fact):
 
     id: str
     reason: str
+
+
+class VirusFound(Fact):
+    """antivirus: a message is infected, and on its way into the quarantine. `engines` are those that saw it."""
+
+    id: str
+    names: list[str]
+    engines: list[str]
+
+
+class FingerprintChanged(Fact):
+    """antivirus: an attachment (`sha256`, hex) was entered in the fingerprint database."""
+
+    sha256: str

@@ -1,0 +1,1 @@
+"""Engines and the database: everything with a socket or a thread."""

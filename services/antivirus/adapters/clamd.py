@@ -1,0 +1,97 @@
+"""ClamAV's daemon, by its own protocol (clamd(8)) over TCP or a Unix socket.
+
+What clamd.conf has to say, since its limits let mail through by default:
+
+    AlertExceedsMax yes        a message that is over a limit is a finding and not "OK"
+    StreamMaxLength 64M        more than the largest message
+    MaxScanTime 30000          less than our own deadline, so that a slow message is a finding too
+    ConcurrentDatabaseReload yes (the default; twice the memory for a moment, but no pause)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from libs.envelope import Temporary
+from services.antivirus.adapters.clamd_sessions import Sessions
+from services.antivirus.domain.engine_address import EngineAddress
+from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.ports import Item, Signatures
+
+# The names that are no viruses, by how they start; policy is asked about them.
+_KINDS = (
+    ("Heuristics.Limits.Exceeded", Kind.UNSCANNABLE),
+    ("Heuristics.Encrypted", Kind.ENCRYPTED),
+    ("Heuristics.OLE2.ContainsMacros", Kind.MACRO),
+    ("Heuristics.Phishing", Kind.SUSPICIOUS),
+    ("Heuristics.Broken", Kind.SUSPICIOUS),
+    ("Heuristics.Structured", Kind.SUSPICIOUS),
+    ("PUA.", Kind.SUSPICIOUS),
+)
+_TOO_LARGE = "INSTREAM size limit exceeded"
+_VERSION = re.compile(r"ClamAV [^/]+/(\d+)/(.+)")
+_DATE = "%a %b %d %H:%M:%S %Y"
+_HARMLESS = b"Facteur asks whether the scanner scans."
+
+
+class ClamdEngine:
+    """One clamd, with a bounded number of scans at a time."""
+
+    def __init__(
+        self, name: str, address: EngineAddress, *, connections: int, deadline: timedelta, probe_deadline: timedelta
+    ) -> None:
+        self.name = name
+        self._scans = Sessions(address, limit=connections)
+        self._probes = Sessions(address, limit=1)  # a busy clamd is not one that is down
+        self._deadline = deadline
+        self._probe_deadline = probe_deadline
+
+    async def scan(self, item: Item) -> Sequence[Sighting]:
+        """Raises `Temporary` for every answer that is not a clear one."""
+        return self._read(await self._ask(self._scans, b"zINSTREAM\0", item.octets, self._deadline))
+
+    async def probe(self) -> Signatures:
+        """Its version, and a scan: a clamd whose scanners hang still tells its version."""
+        version = await self._ask(self._probes, b"zVERSION\0", None, self._probe_deadline)
+        self._read(await self._ask(self._probes, b"zINSTREAM\0", _HARMLESS, self._probe_deadline))
+        return signatures_of(version)
+
+    async def close(self) -> None:
+        self._scans.close()
+        self._probes.close()
+
+    async def _ask(self, sessions: Sessions, command: bytes, stream: bytes | None, deadline: timedelta) -> str:
+        try:
+            return (await sessions.ask(command, stream, deadline=deadline)).decode("utf-8", "replace")
+        except TimeoutError as error:
+            raise Temporary(f"{self.name}: no answer within {deadline.total_seconds():g} seconds") from error
+        except OSError as error:
+            raise Temporary(f"{self.name}: {error.strerror or error}") from error
+
+    def _read(self, answer: str) -> Sequence[Sighting]:
+        text = answer.removeprefix("stream: ")
+        if text == "OK":
+            return ()
+        if text.endswith(" FOUND"):
+            return (_sighting_of(text.removesuffix(" FOUND")),)
+        if text.startswith(_TOO_LARGE):
+            return (sighting(Kind.UNSCANNABLE, "larger than StreamMaxLength"),)
+        raise Temporary(f"{self.name}: {text[:200]!r}")
+
+
+def signatures_of(version: str) -> Signatures:
+    """`ClamAV 1.4.6/27500/Mon Dec  2 09:33:31 2024`; only the program where there are no official signatures."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return Signatures(version, None)
+    try:
+        return Signatures(match[1], datetime.strptime(match[2], _DATE).replace(tzinfo=UTC))
+    except ValueError:
+        return Signatures(match[1], None)
+
+
+def _sighting_of(name: str) -> Sighting:
+    kind = next((kind for start, kind in _KINDS if name.startswith(start)), Kind.VIRUS)
+    return sighting(kind, name)

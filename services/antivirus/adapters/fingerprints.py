@@ -1,0 +1,125 @@
+"""The fingerprint database in MongoDB: `fingerprints` {_id: SHA-256 in hex, verdict, name, note, created_at}."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from libs.bus import Event
+from libs.envelope import Temporary
+from libs.events import FingerprintChanged
+from libs.mongo import Batcher, DuplicateKey, mongo_errors
+from services.antivirus.domain.fingerprints import Fingerprint, Hints, Verdict
+
+log = structlog.get_logger(__name__)
+
+# Clocks of replicas differ, and a write takes its time: entries this much older than the last look are read again.
+_OVERLAP = timedelta(minutes=5)
+_HINTS_AT_A_TIME = 10_000
+
+
+class MongoFingerprints:
+    """Entries, with a hint of each in memory: nearly all attachments are unknown, and cost no question."""
+
+    def __init__(self, database: Any, clock: Callable[[], datetime]) -> None:
+        self._entries = database["fingerprints"]
+        self._clock = clock
+        self._hints = Hints()
+        self._looked_at: datetime | None = None
+        self._questions: Batcher[bytes, Fingerprint | None] = Batcher(self._find)
+
+    async def open(self) -> None:
+        """Create the index and read the hints. Raises `Temporary`."""
+        with mongo_errors("fingerprints"):
+            await self._entries.create_index("created_at")
+        await self.refresh()
+
+    async def known(self, digests: Sequence[bytes]) -> Sequence[Fingerprint]:
+        """Those that are in the database. Raises `Temporary`."""
+        hinted = [digest for digest in digests if self._hints.may_know(digest)]
+        return [entry for digest in hinted if (entry := await self._questions.add(digest))]
+
+    async def refresh(self) -> None:
+        """Hints of what others have added since the last look; of all the first time."""
+        now = self._clock()
+        newer = {"created_at": {"$gte": self._looked_at - _OVERLAP}} if self._looked_at else {}
+        digests: list[bytes] = []
+        with mongo_errors("fingerprints"):
+            async for document in self._entries.find(newer, {"_id": 1}, batch_size=_HINTS_AT_A_TIME):
+                digests.append(bytes.fromhex(document["_id"]))
+        missing = [digest for digest in digests if not self._hints.may_know(digest)]
+        if missing:
+            await asyncio.to_thread(self._hints.add_all, missing)
+        self._looked_at = now
+
+    async def keep_refreshing(self, period: timedelta) -> None:
+        """For ever: an event can be lost, an entry must not be."""
+        while True:
+            await asyncio.sleep(period.total_seconds())
+            try:
+                await self.refresh()
+            except Temporary as error:
+                log.warning("fingerprints_not_read", reason=error.reason)
+
+    async def hear(self, event: Event) -> None:
+        """An entry was made somewhere: it counts from now on. One that is gone answers for itself."""
+        self._hints.add(bytes.fromhex(FingerprintChanged.from_bus(event).sha256))
+
+    async def get(self, digest: bytes) -> Fingerprint | None:
+        """None if it is unknown."""
+        with mongo_errors("fingerprints"):
+            document = await self._entries.find_one({"_id": digest.hex()})
+        return _entry(document) if document else None
+
+    async def create(self, entry: Fingerprint) -> bool:
+        """False if there is one for this digest already."""
+        try:
+            with mongo_errors("fingerprints"):
+                await self._entries.insert_one(_document(entry))
+        except DuplicateKey:
+            return False
+        self._hints.add(entry.digest)
+        return True
+
+    async def delete(self, digest: bytes) -> bool:
+        """False if there was none."""
+        with mongo_errors("fingerprints"):
+            return bool((await self._entries.delete_one({"_id": digest.hex()})).deleted_count)
+
+    async def page(self, *, after: str | None, limit: int, verdict: Verdict | None) -> list[Fingerprint]:
+        """In the order of their digests, behind the digest `after` (hex)."""
+        wanted: dict[str, Any] = {"_id": {"$gt": after}} if after else {}
+        if verdict:
+            wanted["verdict"] = verdict
+        with mongo_errors("fingerprints"):
+            return [_entry(document) async for document in self._entries.find(wanted).sort("_id").limit(limit)]
+
+    async def _find(self, digests: Sequence[bytes]) -> Sequence[Fingerprint | None]:
+        wanted = {"_id": {"$in": list({digest.hex() for digest in digests})}}
+        with mongo_errors("fingerprints"):
+            found = {document["_id"]: _entry(document) async for document in self._entries.find(wanted)}
+        return [found.get(digest.hex()) for digest in digests]
+
+
+def _document(entry: Fingerprint) -> dict[str, Any]:
+    return {
+        "_id": entry.digest.hex(),
+        "verdict": entry.verdict,
+        "name": entry.name,
+        "note": entry.note,
+        "created_at": entry.created_at,
+    }
+
+
+def _entry(document: Mapping[str, Any]) -> Fingerprint:
+    return Fingerprint(
+        digest=bytes.fromhex(document["_id"]),
+        verdict=Verdict(document["verdict"]),
+        name=document["name"],
+        note=document["note"],
+        created_at=document["created_at"],
+    )

@@ -1,0 +1,91 @@
+"""HTTP: scan octets, see the engines and the statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field
+
+from libs.envelope import Finding
+from libs.http import Page, Problem, Role, require
+from services.antivirus.adapters.counts import MongoCounts
+from services.antivirus.domain.judgement import Action, Judgement
+from services.antivirus.engines import Engines, EngineState
+from services.antivirus.handlers import Scanner
+from services.antivirus.ports import DayCount, Item
+
+_LONGEST_SPAN = timedelta(days=400)
+
+
+class ScanAnswer(BaseModel):
+    """`action` is what would become of a message like this; `infected` means a virus or a known bad fingerprint."""
+
+    infected: bool
+    action: Action
+    reason: str = Field(description="Why it would be held; empty if it would not.")
+    findings: list[Finding]
+
+
+class EngineView(BaseModel):
+    """`signature_age_seconds` is null, and never stale, where the engine does not date its signatures."""
+
+    name: str
+    up: bool
+    reason: str = Field(description="Why it is down; empty if it is up.")
+    signature_version: str | None
+    signature_age_seconds: float | None
+    stale: bool
+
+
+def routes(
+    scanner: Scanner,
+    engines: Engines,
+    counts: MongoCounts,
+    *,
+    stale_after: timedelta,
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """The API of antivirus, fingerprints apart."""
+    router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))])
+
+    @router.post("/scan", summary="Scan the body: a message or any other file; 503 while an engine is down")
+    async def scan(request: Request) -> ScanAnswer:
+        return _answer(await scanner.judgement_of(Item(await request.body())))
+
+    @router.get("/engines", summary="The configured engines, whether they answer, how old their signatures are")
+    async def listing() -> Page[EngineView]:
+        return Page(items=[_view(state, clock(), stale_after) for state in engines.states()], next=None)
+
+    @router.get("/statistics", summary="Messages, viruses and findings by day (UTC); today where no days are given")
+    async def statistics(first: date | None = None, last: date | None = None) -> Page[DayCount]:
+        last = last or clock().date()
+        first = first or last
+        if not timedelta(0) <= last - first <= _LONGEST_SPAN:
+            raise Problem(422, f"from first to last must be 0 to {_LONGEST_SPAN.days} days")
+        return Page(items=await counts.days(first=first.isoformat(), last=last.isoformat()), next=None)
+
+    return router
+
+
+def _answer(judgement: Judgement) -> ScanAnswer:
+    return ScanAnswer(
+        infected=judgement.infected,
+        action=judgement.action,
+        reason=judgement.quarantine_reason,
+        findings=list(judgement.findings),
+    )
+
+
+def _view(state: EngineState, now: datetime, stale_after: timedelta) -> EngineView:
+    released_at = state.signatures.released_at if state.signatures else None
+    age = now - released_at if released_at else None
+    return EngineView(
+        name=state.name,
+        up=state.up,
+        reason=state.reason,
+        signature_version=state.signatures.version if state.signatures else None,
+        signature_age_seconds=age.total_seconds() if age is not None else None,
+        stale=age is not None and age > stale_after,
+    )

@@ -1,0 +1,107 @@
+"""Composition root of the antivirus service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import structlog
+
+from libs.envelope import Temporary
+from libs.runtime import Hears, Service, Shared
+from libs.telemetry import Metrics
+from services.antivirus.adapters.builtin import BuiltinEngine
+from services.antivirus.adapters.clamd import ClamdEngine
+from services.antivirus.adapters.counts import MongoCounts
+from services.antivirus.adapters.fingerprints import MongoFingerprints
+from services.antivirus.api import routes
+from services.antivirus.domain.engine_address import EngineAddress, names_of
+from services.antivirus.engines import Engines
+from services.antivirus.fingerprint_api import fingerprint_routes
+from services.antivirus.handlers import MailScanner, Scanner, handler_table
+from services.antivirus.ports import Engine
+from services.antivirus.series import Series
+from services.antivirus.settings import Settings
+from services.antivirus.tally import Tally
+
+log = structlog.get_logger(__name__)
+
+NAME = "antivirus"
+
+__all__ = ["NAME", "Settings", "build"]
+
+
+@asynccontextmanager
+async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
+    """Raises `Temporary` when MongoDB does not answer. An engine that does not is waited for by the mail."""
+    database = shared.mongo.database(NAME)
+    known = MongoFingerprints(database, shared.clock)
+    counts = MongoCounts(database, kept=settings.counts_kept)
+    await known.open()
+    await counts.open()
+    tally = Tally(counts, shared.clock)
+    metrics = Metrics()
+    series = Series.of(metrics)
+    adapters = list(_engines(settings, known, tally))
+    # Every engine fails closed: what it has not looked at is never called clean (R-AV-03).
+    engines = Engines(adapters, series, shared.clock)
+    await engines.probe()
+    scanner = Scanner(engines, settings.policy, tally, series)
+    try:
+        yield Service(
+            name=NAME,
+            settings=settings,
+            metrics=metrics,
+            routers=(
+                routes(scanner, engines, counts, stale_after=settings.stale_after, clock=shared.clock),
+                fingerprint_routes(known, counts, emit=shared.bus.emit, clock=shared.clock),
+            ),
+            checks={"engines": engines.check},
+            handles=handler_table(MailScanner(scanner, shared.bus.emit)),
+            hears=(Hears(names=("FingerprintChanged",), handle=known.hear),),
+            background=(
+                lambda: engines.watch(settings.probe_period),
+                lambda: known.keep_refreshing(settings.known_refresh),
+                lambda: tally.keep_writing(settings.counts_period),
+            ),
+            body_limit_bytes=settings.scan_limit_bytes,
+        )
+    finally:
+        await _write_last(tally)
+        for adapter in adapters:
+            await adapter.close()
+
+
+def _engines(settings: Settings, known: MongoFingerprints, tally: Tally) -> Sequence[Engine]:
+    addresses = tuple(EngineAddress.read(text) for text in settings.engines)
+    return [
+        _engine(name, address, settings, known, tally)
+        for name, address in zip(names_of(addresses), addresses, strict=True)
+    ]
+
+
+def _engine(name: str, address: EngineAddress, settings: Settings, known: MongoFingerprints, tally: Tally) -> Engine:
+    if address.kind == "clamav":
+        return ClamdEngine(
+            name,
+            address,
+            connections=settings.clamav_connections,
+            deadline=settings.engine_deadline,
+            probe_deadline=settings.probe_deadline,
+        )
+    return BuiltinEngine(
+        name,
+        known,
+        tally,
+        limits=settings.limits,
+        threads=settings.threads,
+        loop_limit_bytes=settings.loop_limit_bytes,
+        deadline=settings.engine_deadline,
+    )
+
+
+async def _write_last(tally: Tally) -> None:
+    try:
+        await tally.write()
+    except Temporary as error:
+        log.warning("counts_lost", reason=error.reason)

@@ -1,0 +1,60 @@
+"""What one message may make us do when its archives are opened."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds for all archives of one message together. Beyond one the message is called unscannable, never clean."""
+
+    depth: int = 8  # archives inside each other
+    entries: int = 10_000
+    expanded_bytes: int = 100 * 1024 * 1024  # what is held in memory at the most, twice for a moment
+    ratio: int = 250  # expanded by packed, of one entry; deflate's best is 1032
+    ratio_floor_bytes: int = 16 * 1024 * 1024  # below it any ratio is fine: honest files of zeros exist
+    seconds: float = 10.0
+
+
+class Exceeded(Exception):
+    """A limit was hit; the text names it."""
+
+
+class Budget:
+    """The account of one message. Every method raises `Exceeded`."""
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._entries = 0
+        self._expanded_bytes = 0
+        self._ends = clock() + limits.seconds
+
+    def enter(self, depth: int) -> None:
+        """An archive at this depth is opened; one that is attached to the message is at 1."""
+        if depth > self.limits.depth:
+            raise Exceeded(f"archives nested more than {self.limits.depth} deep")
+        self.in_time()
+
+    def entry(self) -> None:
+        """One more entry is looked at."""
+        self._entries += 1
+        if self._entries > self.limits.entries:
+            raise Exceeded(f"more than {self.limits.entries} entries")
+        self.in_time()
+
+    def grown(self, size: int, *, total: int, packed: int) -> None:
+        """`size` more octets came out of an entry, which makes `total` out of `packed`."""
+        self._expanded_bytes += size
+        if self._expanded_bytes > self.limits.expanded_bytes:
+            raise Exceeded(f"more than {self.limits.expanded_bytes} octets expanded")
+        if total > self.limits.ratio_floor_bytes and total > self.limits.ratio * packed:
+            raise Exceeded(f"expands more than {self.limits.ratio} times")
+        self.in_time()
+
+    def in_time(self) -> None:
+        if self._clock() > self._ends:
+            raise Exceeded(f"takes more than {self.limits.seconds:g} seconds")

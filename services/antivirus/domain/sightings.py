@@ -1,0 +1,50 @@
+"""What an engine can see in a message. It reports; `judgement` decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+MAX_NAME = 120
+
+
+class Kind(StrEnum):
+    """The value is stable: findings, metrics and settings (`on_macro`) use it."""
+
+    VIRUS = "virus"
+    SPAM_FINGERPRINT = "fingerprint"  # an attachment that the fingerprint database calls spam
+    SUSPICIOUS = "suspicious"  # what an engine guesses: phishing, potentially unwanted
+    ENCRYPTED = "encrypted"  # an archive or document that needs a password
+    ARCHIVE_LIMIT = "archive_limit"  # a bomb, or close enough: too deep, too many, too large, too slow
+    UNREADABLE_ARCHIVE = "unreadable_archive"  # damaged, or of a format that the engine cannot open
+    MACRO = "macro"
+    EXECUTABLE = "executable"
+    DISGUISED = "disguised"  # an executable under a name or type that says otherwise
+    PARTIAL = "partial"  # message/partial: no one can scan a slice (RFC 2046 5.2.2)
+    MIME_LIMIT = "mime_limit"  # nested too deep or too many parts: something was not looked at
+    AMBIGUOUS_MIME = "ambiguous_mime"  # readers would disagree on what the parts are
+    UNSCANNABLE = "unscannable"  # beyond a limit of the engine: it looked at less than all
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One thing seen. `name` is the virus, or says in a few words what and where; safe to log and to show."""
+
+    kind: Kind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one engine saw: nothing means clean. It never means that the engine did not look."""
+
+    engine: str
+    sightings: Sequence[Sighting]
+    milliseconds: float = 0.0
+
+
+def sighting(kind: Kind, *words: str) -> Sighting:
+    """With the words joined, printable and short: file names come from strangers."""
+    text = " ".join(word for word in words if word)
+    return Sighting(kind, "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME]))

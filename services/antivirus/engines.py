@@ -1,0 +1,142 @@
+"""All engines on one item, together. Whoever does not answer is down, and nothing is clean while one is down."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from libs.envelope import Temporary
+from services.antivirus.domain.sightings import Kind, Report
+from services.antivirus.ports import Engine, Item, Signatures
+from services.antivirus.series import Series
+
+log = structlog.get_logger(__name__)
+
+FIRST_AGAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What is known of an engine now; `reason` says why it is down."""
+
+    name: str
+    up: bool = False
+    reason: str = "not asked yet"
+    signatures: Signatures | None = None
+
+
+class Engines:
+    """The configured engines. `watch` runs in the background and is what finds out that one is back."""
+
+    def __init__(self, engines: Sequence[Engine], series: Series, clock: Callable[[], datetime]) -> None:
+        if not engines:
+            raise ValueError("no antivirus engine is configured: nothing could ever be called clean")
+        self._watched = [_Watched(engine, series, clock) for engine in engines]
+
+    async def scan(self, item: Item) -> Sequence[Report]:
+        """What each saw. One that saw a virus is enough; otherwise raises `Temporary` unless all have answered."""
+        if len(self._watched) == 1:
+            return (await self._watched[0].scan(item),)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(watched.answer(item)) for watched in self._watched]
+        answers = [task.result() for task in tasks]
+        reports = [answer for answer in answers if isinstance(answer, Report)]
+        missing = [answer for answer in answers if isinstance(answer, Temporary)]
+        if missing and not any(found.kind is Kind.VIRUS for report in reports for found in report.sightings):
+            raise missing[0]
+        return reports
+
+    def states(self) -> list[EngineState]:
+        """In the order of the configuration."""
+        return [watched.state for watched in self._watched]
+
+    async def probe(self) -> None:
+        """Ask all of them now."""
+        async with asyncio.TaskGroup() as group:
+            for watched in self._watched:
+                group.create_task(watched.probe())
+
+    async def watch(self, period: timedelta) -> None:
+        """Ask each for ever: every `period`, at once when a scan has failed, and every second while it is down."""
+        async with asyncio.TaskGroup() as group:
+            for watched in self._watched:
+                group.create_task(watched.keep_probing(period))
+
+    async def check(self) -> None:
+        """For the readiness probe. Raises `Temporary` that names who is down."""
+        down = [f"{state.name}: {state.reason}" for state in self.states() if not state.up]
+        if down:
+            raise Temporary("; ".join(down))
+
+
+class _Watched:
+    """One engine, and whether it is up. While it is down nobody waits for it: the message waits in the queue."""
+
+    def __init__(self, engine: Engine, series: Series, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._series = series
+        self._clock = clock
+        self._failed = asyncio.Event()
+        self._took = {
+            outcome: series.metrics.step_seconds.labels(engine.name, outcome) for outcome in ("clean", "seen", "failed")
+        }
+        self.state = EngineState(engine.name)
+        series.engine_is(engine.name, up=False)
+
+    async def scan(self, item: Item) -> Report:
+        """Raises `Temporary`, at once while the engine is down."""
+        if not self.state.up:
+            raise Temporary(f"{self._engine.name} is down: {self.state.reason}")
+        started = time.perf_counter()
+        try:
+            sightings = await self._engine.scan(item)
+        except Temporary as error:
+            self._took["failed"].observe(time.perf_counter() - started)
+            self._goes_down(error.reason)
+            raise
+        seconds = time.perf_counter() - started
+        self._took["seen" if sightings else "clean"].observe(seconds)
+        return Report(self._engine.name, sightings, seconds * 1000)
+
+    async def answer(self, item: Item) -> Report | Temporary:
+        """As `scan`, with the error as a value: what the other engines say still counts."""
+        try:
+            return await self.scan(item)
+        except Temporary as error:
+            return error
+
+    async def keep_probing(self, period: timedelta) -> None:
+        while True:
+            await self.probe()
+            pause = period if self.state.up else min(period, FIRST_AGAIN)
+            try:
+                async with asyncio.timeout(pause.total_seconds()):
+                    await self._failed.wait()
+            except TimeoutError:
+                continue  # nothing failed: it is simply time
+
+    async def probe(self) -> None:
+        self._failed.clear()
+        try:
+            signatures = await self._engine.probe()
+        except Temporary as error:
+            self._goes_down(error.reason)
+            self._failed.clear()  # this failure has been seen; the next question may wait
+            return
+        if not self.state.up:
+            log.info("engine_up", engine=self._engine.name, signatures=signatures.version)
+        self.state = EngineState(self._engine.name, up=True, reason="", signatures=signatures)
+        self._series.engine_is(self._engine.name, up=True)
+        self._series.signatures_are(self._engine.name, signatures, self._clock())
+
+    def _goes_down(self, reason: str) -> None:
+        if self.state.up:
+            log.error("engine_down", engine=self._engine.name, reason=reason)
+        self.state = replace(self.state, up=False, reason=reason)
+        self._series.engine_is(self._engine.name, up=False)
+        self._failed.set()

@@ -1,0 +1,116 @@
+"""HTTP: the fingerprint database and how often attachments were seen (R-AV-05)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+
+from libs.bus import Event
+from libs.events import FingerprintChanged
+from libs.http import Page, Problem, Role, require
+from services.antivirus.adapters.counts import MongoCounts
+from services.antivirus.adapters.fingerprints import MongoFingerprints
+from services.antivirus.domain.fingerprints import Fingerprint, Verdict
+from services.antivirus.ports import AttachmentCount
+
+_SHA256 = r"^[0-9a-fA-F]{64}$"
+Sha256 = Annotated[str, StringConstraints(pattern=_SHA256, to_lower=True)]
+InPath = Annotated[str, Path(pattern=_SHA256, description="SHA-256 in hex")]
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+class NewFingerprint(BaseModel):
+    """`bad` is stopped like a virus; `spam` is reported to antispam."""
+
+    sha256: Sha256
+    verdict: Verdict
+    name: str = Field("", max_length=100, description="What findings call it; made from the digest where it is empty.")
+    note: str = Field("", max_length=500, description="For people.")
+
+
+class FingerprintView(NewFingerprint):
+    """`seen` is how often it passed by lately, inside archives not counted."""
+
+    created_at: AwareDatetime
+    seen: int
+
+
+def fingerprint_routes(
+    known: MongoFingerprints,
+    counts: MongoCounts,
+    *,
+    emit: Callable[[Event], Awaitable[None]],
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """The digest is the key, so that a creating call can be sent again without an idempotency key."""
+    router = APIRouter(prefix="/v1", tags=["fingerprints"], dependencies=[Depends(require(Role.ADMIN))])
+
+    async def view(entry: Fingerprint) -> FingerprintView:
+        return _view(entry, (await counts.seen([entry.digest])).get(entry.digest, 0))
+
+    @router.get("/fingerprints", summary="Known attachments, in the order of their digests")
+    async def listing(
+        after: str | None = None, limit: Limit = 50, verdict: Verdict | None = None
+    ) -> Page[FingerprintView]:
+        found = await known.page(after=after, limit=limit, verdict=verdict)
+        seen = await counts.seen([entry.digest for entry in found])
+        items = [_view(entry, seen.get(entry.digest, 0)) for entry in found]
+        return Page(items=items, next=items[-1].sha256 if len(items) == limit else None)
+
+    @router.post("/fingerprints", status_code=201, summary="Know an attachment; 409 if it is known as something else")
+    async def create(new: NewFingerprint, response: Response) -> FingerprintView:
+        entry = Fingerprint(bytes.fromhex(new.sha256), new.verdict, new.name, new.note, clock())
+        if await known.create(entry):
+            await emit(FingerprintChanged(sha256=new.sha256).to_bus())
+            return await view(entry)
+        before = await known.get(entry.digest)
+        if before is None or before.verdict != entry.verdict:
+            raise Problem(409, "this attachment is known with another verdict; delete that entry first")
+        response.status_code = 200
+        return await view(before)
+
+    @router.get("/fingerprints/{sha256}", summary="One known attachment; 404 if it is not known")
+    async def read(sha256: InPath) -> FingerprintView:
+        entry = await known.get(bytes.fromhex(sha256))
+        if entry is None:
+            raise Problem(404, "this attachment is not known")
+        return await view(entry)
+
+    @router.delete(
+        "/fingerprints/{sha256}", status_code=204, summary="Forget it; what is on its way may still be stopped"
+    )
+    async def delete(sha256: InPath) -> Response:
+        if not await known.delete(bytes.fromhex(sha256)):
+            raise Problem(404, "this attachment is not known")
+        return Response(status_code=204)
+
+    @router.get("/attachments", summary="Attachments by how often they passed by, the most frequent first")
+    async def frequent(after: str | None = None, limit: Limit = 50) -> Page[AttachmentCount]:
+        found = await counts.most_seen(after=_cursor(after), limit=limit)
+        return Page(items=found, next=f"{found[-1].seen}:{found[-1].sha256}" if len(found) == limit else None)
+
+    return router
+
+
+def _view(entry: Fingerprint, seen: int) -> FingerprintView:
+    return FingerprintView(
+        sha256=entry.digest.hex(),
+        verdict=entry.verdict,
+        name=entry.name,
+        note=entry.note,
+        created_at=entry.created_at,
+        seen=seen,
+    )
+
+
+def _cursor(after: str | None) -> tuple[int, str] | None:
+    if after is None:
+        return None
+    times, _, digest = after.partition(":")
+    if not times.isdecimal():
+        raise Problem(422, "this cursor did not come from here")
+    return int(times), digest

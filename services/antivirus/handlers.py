@@ -1,0 +1,71 @@
+"""From the queue through all engines, to antispam or into the quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import structlog
+
+from libs.bus import Event
+from libs.envelope import Mail
+from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
+from libs.events import VirusFound
+from libs.mail.message import parse
+from libs.runtime import Handles, Onward
+from services.antivirus.domain.judgement import Judgement, Policy, judge
+from services.antivirus.engines import Engines
+from services.antivirus.ports import Item
+from services.antivirus.series import Series
+from services.antivirus.tally import Tally
+
+log = structlog.get_logger(__name__)
+
+PREFETCH = 50
+
+
+class Scanner:
+    """Scans an item and keeps the accounts of it; the queue and the API both come here."""
+
+    def __init__(self, engines: Engines, policy: Policy, tally: Tally, series: Series) -> None:
+        self._engines = engines
+        self._policy = policy
+        self._tally = tally
+        self._series = series
+
+    async def judgement_of(self, item: Item) -> Judgement:
+        """Raises `Temporary` while an engine is down."""
+        judgement = judge(await self._engines.scan(item), self._policy)
+        self._tally.judged(judgement)
+        self._series.judged(judgement)
+        return judgement
+
+
+class MailScanner:
+    """Infected mail goes to the quarantine with all its recipients, and nobody is told (R-AV-02)."""
+
+    def __init__(self, scanner: Scanner, emit: Callable[[Event], Awaitable[None]]) -> None:
+        self._scanner = scanner
+        self._emit = emit
+
+    async def scan(self, mail: Mail) -> Iterable[Onward]:
+        """One step onward, with what was found on the envelope."""
+        raw = mail.raw
+        judgement = await self._scanner.judgement_of(Item(raw, parse(raw)))
+        envelope = mail.envelope.found(*judgement.findings)
+        if not judgement.quarantine_reason:
+            return (Onward(ANTISPAM, mail.with_envelope(envelope)),)
+        await self._announce(mail, judgement)
+        held = envelope.model_copy(update={"quarantine_reason": judgement.quarantine_reason})
+        return (Onward(QUARANTINE, mail.with_envelope(held)),)
+
+    async def _announce(self, mail: Mail, judgement: Judgement) -> None:
+        log.warning("mail_held", id=mail.envelope.id, reason=judgement.quarantine_reason)
+        if judgement.infected:
+            names = sorted({name for _, name in judgement.viruses})
+            engines = sorted({engine for engine, _ in judgement.viruses})
+            await self._emit(VirusFound(id=mail.envelope.id, names=names, engines=engines).to_bus())
+
+
+def handler_table(scanner: MailScanner) -> Sequence[Handles]:
+    """What this service consumes."""
+    return (Handles(queue=ANTIVIRUS, handle=scanner.scan, prefetch=PREFETCH),)

@@ -1,0 +1,86 @@
+"""What the service needs from outside: engines, and a place for fingerprints and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from libs.mail.message import Message
+from services.antivirus.domain.fingerprints import Fingerprint
+from services.antivirus.domain.sightings import Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is scanned: the octets, and the message that they are, where they came as one."""
+
+    octets: bytes
+    message: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """What an engine knows viruses by. `released_at` is None where it does not say."""
+
+    version: str
+    released_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentCount:
+    """How often an attachment passed by; times are UTC."""
+
+    sha256: str
+    seen: int
+    size_bytes: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayCount:
+    """How often something happened on a day (ISO date, UTC).
+
+    `what` is `message` (`name`: quarantine, tag or pass), `virus` (its name) or `finding` (its kind).
+    """
+
+    day: str
+    what: str
+    name: str
+    times: int
+
+
+class Engine(Protocol):
+    """A scanner. Both calls raise `Temporary` when it does not answer, or not in a way that can be trusted."""
+
+    @property
+    def name(self) -> str:
+        """Short and stable: it is a label of metrics and stands in findings."""
+
+    async def scan(self, item: Item) -> Sequence[Sighting]:
+        """What it saw in all of the item."""
+
+    async def probe(self) -> Signatures:
+        """Proves that it can scan now."""
+
+    async def close(self) -> None:
+        """Give back its connections or threads."""
+
+
+class Fingerprints(Protocol):
+    """The database of known attachments. Raises `Temporary`."""
+
+    async def known(self, digests: Sequence[bytes]) -> Sequence[Fingerprint]:
+        """Those of `digests` that are in it."""
+
+
+class Counts(Protocol):
+    """Where statistics go, now and then, many at once. Raises `Temporary`."""
+
+    async def add_attachments(self, seen: Mapping[bytes, tuple[int, int]], now: datetime) -> None:
+        """Digest to (times, size in octets)."""
+
+    async def add_events(self, counts: Mapping[tuple[str, str], int], now: datetime) -> None:
+        """(what, name) to times."""

@@ -1,0 +1,51 @@
+"""The service's own Prometheus series. Engines and kinds are labels, never a virus name, a file name or an address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client import Counter, Gauge
+
+from libs.telemetry import Metrics
+from services.antivirus.domain.judgement import Judgement
+from services.antivirus.ports import Signatures
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Gauges of each engine, counters of what was found."""
+
+    metrics: Metrics
+    engine_up: Gauge
+    signature_age: Gauge
+    infected: Counter
+    seen: Counter
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> Series:
+        """Register them; once a service."""
+        return cls(
+            metrics,
+            metrics.gauge("facteur_engine_up", "1 while the engine answers, 0 while mail waits for it.", ("engine",)),
+            metrics.gauge("facteur_signature_age_seconds", "Age of the engine's signatures.", ("engine",)),
+            metrics.counter("facteur_infected", "Infected messages, by the engine that saw it.", ("engine",)),
+            metrics.counter(
+                "facteur_sightings", "Messages in which it was seen, by kind and action.", ("kind", "action")
+            ),
+        )
+
+    def engine_is(self, engine: str, *, up: bool) -> None:
+        self.engine_up.labels(engine).set(1 if up else 0)
+
+    def signatures_are(self, engine: str, signatures: Signatures, now: datetime) -> None:
+        """Without a date there is no age, and no series that an alert could misread."""
+        if signatures.released_at is not None:
+            self.signature_age.labels(engine).set((now - signatures.released_at).total_seconds())
+
+    def judged(self, judgement: Judgement) -> None:
+        """Nothing is counted for clean mail here: the runner counts it."""
+        for engine in {engine for engine, _ in judgement.viruses}:
+            self.infected.labels(engine).inc()
+        for finding in judgement.sighted:
+            self.seen.labels(finding.name, finding.outcome).inc()

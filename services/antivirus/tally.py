@@ -1,0 +1,76 @@
+"""Counts that are gathered in memory and written now and then, off the way of the mail.
+
+A crash loses the counts of a few seconds, and a message that is delivered twice counts twice: they are statistics, and
+nothing is decided by them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+import structlog
+
+from libs.envelope import Temporary
+from services.antivirus.domain.inspection import Attachment
+from services.antivirus.domain.judgement import Judgement
+from services.antivirus.ports import Counts
+
+log = structlog.get_logger(__name__)
+
+MAX_WAITING = 50_000  # while the database is away, memory stays flat and later attachments go uncounted
+
+
+class Tally:
+    """What was seen since the last write."""
+
+    def __init__(self, counts: Counts, clock: Callable[[], datetime]) -> None:
+        self._counts = counts
+        self._clock = clock
+        self._attachments: dict[bytes, tuple[int, int]] = {}
+        self._events: Counter[tuple[str, str]] = Counter()
+
+    def saw(self, attachments: Iterable[Attachment]) -> None:
+        """Each once more."""
+        for attachment in attachments:
+            self._add(attachment.digest, 1, attachment.size_bytes)
+
+    def judged(self, judgement: Judgement) -> None:
+        """One message more; viruses by name, other sightings by kind."""
+        self._events["message", judgement.action] += 1
+        for name in {name for _, name in judgement.viruses}:
+            self._events["virus", name] += 1
+        for name in {finding.name for finding in judgement.sighted}:
+            self._events["finding", name] += 1
+
+    async def keep_writing(self, period: timedelta) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(period.total_seconds())
+            try:
+                await self.write()
+            except Temporary as error:
+                log.warning("counts_not_written", reason=error.reason)
+
+    async def write(self) -> None:
+        """Write all. Raises `Temporary`; then it is all still here."""
+        attachments, self._attachments = self._attachments, {}
+        events, self._events = self._events, Counter()
+        try:
+            if attachments:
+                await self._counts.add_attachments(attachments, self._clock())
+                attachments = {}
+            if events:
+                await self._counts.add_events(events, self._clock())
+                events = Counter()
+        finally:
+            self._events.update(events)
+            for digest, (times, size) in attachments.items():
+                self._add(digest, times, size)
+
+    def _add(self, digest: bytes, times: int, size: int) -> None:
+        before, _ = self._attachments.get(digest, (0, 0))
+        if before or len(self._attachments) < MAX_WAITING:
+            self._attachments[digest] = (before + times, size)
