@@ -8,9 +8,13 @@ import codecs
 from encodings.aliases import aliases
 from functools import lru_cache
 
-_NOT_CHARSETS = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
-_NOT_TEXT = frozenset({"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"})
-_KNOWN = (frozenset(aliases) | frozenset(aliases.values())) - _NOT_CHARSETS - _NOT_TEXT
+_NOT_CHARSETS = frozenset(
+    {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
+    | {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
+)
+_KNOWN = frozenset(
+    name for alias, codec in aliases.items() if codec not in _NOT_CHARSETS for name in (alias, codec)
+)  # closed: what is not in here is never looked up
 
 # What mail says and what it means: the supersets that clients use (WHATWG Encoding 4.2), and names Python lacks.
 _MEANT = {

@@ -181,13 +181,13 @@ def _typed(address: str) -> str:
 
 def _text_part(content_type: str, octets: bytes) -> bytes:
     """Fields, blank line and text with CRLF; quoted-printable where 7bit could not carry it (RFC 2045 2.7)."""
-    text = octets.replace(b"\r\n", b"\n").replace(b"\r", b" ").replace(b"\n", b"\r\n")
+    text = octets.replace(b"\r\n", b"\n").replace(b"\r", b" ")
     charset = "us-ascii" if text.isascii() else "utf-8"
-    plain = text.isascii() and b"\0" not in text and max(map(len, text.split(b"\r\n"))) <= MAX_LINE_OCTETS
+    plain = text.isascii() and b"\0" not in text and max(map(len, text.split(b"\n"))) <= MAX_LINE_OCTETS
     encoding = "7bit" if plain else "quoted-printable"
     fields = fold("Content-Type", f"{content_type}; charset={charset}") + fold("Content-Transfer-Encoding", encoding)
     body = text if plain else binascii.b2a_qp(text)
-    return fields + b"\r\n" + body + (b"" if body.endswith(b"\r\n") else b"\r\n")
+    return fields + b"\r\n" + (body.removesuffix(b"\n") + b"\n").replace(b"\n", b"\r\n")
 
 
 def _cut_at_line(headers: bytes) -> bytes:

@@ -26,14 +26,14 @@ _URL_ATTRIBUTE = re.compile(
     r"""(?<![^\s"'/])(?:href|src|action|background)\s*+=\s*+(?:"([^"]*+)|'([^']*+)|([^\s"'>]++))""", re.IGNORECASE
 )
 _BARE_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\x00-\x20]++", re.IGNORECASE)
-_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});?")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}(?![0-9])|#[xX][0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[a-zA-Z][a-zA-Z0-9]{1,31});?")
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # soft hyphen, zero widths
 
 _INLINE = frozenset(
     re.findall(
         r"\w+",
         "a abbr acronym b bdi bdo big cite code del dfn em font i ins kbd mark q s samp small span strike strong"
-        " sub sup tt u var wbr",
+        " sub sup tt u var wbr script style title",  # the end tags of the last three stand where nothing is shown
     )
 )
 

@@ -108,13 +108,14 @@ def _uu_end(text: bytes, begin: re.Match[bytes]) -> int:
 
 def _decode_uu_lines(octets: bytes) -> Decoded:
     out: list[bytes] = []
-    defect = None
+    defect, size = None, 0
     for line in islice(_LINE.finditer(octets), _MAX_UU_LINES):  # lazily: a list could be many times the text
         decoded = _decode_uu_line(line[0])
         if decoded is None:
             defect = Defect.BAD_UUENCODE
-        elif decoded:
+        elif size + len(decoded) <= len(octets):  # a crafted short line stands for many zeros
             out.append(decoded)
+            size += len(decoded)
     if octets.count(b"\n") > _MAX_UU_LINES:
         defect = Defect.BAD_UUENCODE
     return b"".join(out), defect
@@ -124,8 +125,10 @@ def _decode_uu_line(line: bytes) -> bytes | None:
     """The first character is the number of octets; some encoders add a checksum behind them, which is cut off."""
     if line == b"end":
         return b""
+    if not 32 <= line[0] <= 96:
+        return None
     size = (line[0] - 32) & 63
     try:
-        return binascii.a2b_uu(line[: 1 + (size + 2) // 3 * 4])
+        return binascii.a2b_uu(line[: 1 + (size * 4 + 2) // 3])
     except binascii.Error:
         return None
