@@ -67,7 +67,10 @@ class _Eye:
             self.seen.saw(Sighting(Kind.VIRUS, virus))
         if content.role is not Role.BODY and octets and content.message is None:
             self._fingerprint(content)
-        if wrong := name_sighting(content.name, content.declared_type, executable=is_executable(octets)):
+        executable = is_executable(octets)
+        if (content.name or executable) and (
+            wrong := name_sighting(content.name, content.declared_type, executable=executable)
+        ):
             self.seen.saw(wrong)
         if content.form in CONTAINERS:
             self._open(content, depth + (content.message is None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from libs.mail.defects import Defect
+from libs.mail.limits import DEFAULT_LIMITS
 from libs.mail.message import Part, parse
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
@@ -27,17 +28,21 @@ _ONCE = ("Content-Type", "Content-Transfer-Encoding", "Content-Disposition")
 
 
 def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
-    """Its leaves decoded, then what its structure says."""
+    """Its leaves decoded, each with what its structure says."""
     message = content.message or parse(content.octets)
+    count = 0
     for part in message.parts():
         budget.in_time()
-        if any(part.headers.count(name) > 1 for name in _ONCE):
-            yield sighting(Kind.AMBIGUOUS_MIME, "two fields where one may be")
+        count += 1
         if part.is_leaf:
             yield _content_of(part)
-    for defect in message.defects:
-        if defect in _MEANING:
-            yield sighting(_MEANING[defect], defect)
+        for defect in part.defects:
+            if defect in _MEANING:
+                yield sighting(_MEANING[defect], defect)
+            elif defect is Defect.DUPLICATE_HEADER and any(part.headers.count(name) > 1 for name in _ONCE):
+                yield sighting(Kind.AMBIGUOUS_MIME, "two fields where one may be")
+    if count >= DEFAULT_LIMITS.parts and Defect.TOO_MANY_PARTS in message.defects:
+        yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_PARTS)
 
 
 def _content_of(part: Part) -> Content:
