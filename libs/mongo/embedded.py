@@ -60,6 +60,12 @@ class EmbeddedMongod:
             self._process.terminate()
             await asyncio.to_thread(self._process.wait)
 
+    async def kill(self) -> None:
+        """`kill -9` (tests)."""
+        if self._process is not None:
+            self._process.kill()
+            await asyncio.to_thread(self._process.wait)
+
     async def _started(self) -> bool:
         log = self._directory / "mongod.log"
         self._process = self._spawn(log)

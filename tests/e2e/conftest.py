@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from libs.mongo import EmbeddedMongod
-from services import SERVICES
+from tests.servers.cluster import cluster_of, demonstration
 from tests.servers.facteur import Facteur
-from tests.servers.rabbitmq import RabbitServer
 from tests.servers.sink import Sink
 
 
@@ -31,36 +28,10 @@ def facteur(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if request.param == "embedded":
         facteur = Facteur(directory, processes=[()], environ=common)
     else:
-        facteur = cluster(
-            directory, request.getfixturevalue("mongod"), request.getfixturevalue("rabbit_server"), common
-        )
+        mongo_url, bus_url = request.getfixturevalue("mongo_url"), request.getfixturevalue("rabbit_url")
+        facteur = cluster_of(directory, mongo_url=mongo_url, bus_url=bus_url, more=common)
     facteur.start()
     if request.param == "cluster":
         demonstration(facteur)
     yield facteur
     facteur.close()
-
-
-def cluster(directory: Path, mongod: EmbeddedMongod, rabbit: RabbitServer, more: dict[str, str]) -> Facteur:
-    """A process a service."""
-    (directory / "var").mkdir()
-    for name in ("admin", "service"):
-        (directory / f"var/{name}-token").write_text(f"{name}-{directory.name}\n")
-    environ = {
-        "FACTEUR_BUS_URL": rabbit.url,
-        "FACTEUR_MONGO_URL": mongod.url,
-        "FACTEUR_MONGO_PREFIX": f"{directory.name}_",
-        "FACTEUR_BLOBS_URL": "mongo:",
-        **more,
-    }
-    return Facteur(directory, processes=[(service,) for service in SERVICES], environ=environ)
-
-
-def demonstration(facteur: Facteur) -> None:
-    """What embedded mode makes at its first start."""
-    facteur.post("router", "/v1/domains", {"name": "example.org"})
-    passwords = {"jean.toto@example.org": "jeanpassword1", "marie.dupont@example.org": "mariepassword1"}
-    for address, password in passwords.items():
-        facteur.post("router", "/v1/accounts", {"address": address, "password": password})
-    lines = "".join(f"{address} {password}\n" for address, password in passwords.items())
-    (facteur.directory / "var/demo-passwords").write_text(lines)

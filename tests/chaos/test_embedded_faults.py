@@ -1,0 +1,52 @@
+"""The embedded product, killed in the middle of its work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.facteur import Facteur
+from tests.servers.peer import Peer
+
+JEAN = "jean.toto@example.org"
+
+
+@pytest.fixture
+def facteur(tmp_path: Path) -> Iterator[Facteur]:
+    facteur = Facteur(tmp_path, processes=[()], environ={})
+    facteur.start()
+    yield facteur
+    facteur.close()
+
+
+def test_kill_9_in_the_middle_of_300_messages_loses_and_doubles_nothing(facteur: Facteur) -> None:
+    peer = Peer(facteur, JEAN)
+    peer.start(300)
+    for goal in (60, 150, 250):
+        peer.wait_for_accepted(goal)
+        facteur.kill()
+        facteur.start()
+    peer.finish()
+    peer.all_are_there_once()
+    counts = peer.counts()
+    assert all(counts[subject] == 1 for subject in peer.accepted if subject not in _tried_again(peer, counts))
+    peer.close()
+
+
+def _tried_again(peer: Peer, counts: dict[str, int]) -> set[str]:
+    """RFC 1047: a peer whose connection broke after DATA tries again, and what was accepted unseen is there twice."""
+    assert sum(count - 1 for count in counts.values()) <= peer.refusals[0]
+    return {subject for subject, count in counts.items() if count > 1}
+
+
+def test_sigterm_ends_the_process_and_the_next_start_goes_on(facteur: Facteur) -> None:
+    peer = Peer(facteur, JEAN)
+    peer.start(60)
+    peer.wait_for_accepted(20)
+    facteur.stop()
+    facteur.start()
+    peer.finish()
+    peer.all_are_there_once()
+    peer.close()

@@ -1,0 +1,99 @@
+"""A peer that keeps on trying, as mail servers do, and remembers what it was told."""
+
+from __future__ import annotations
+
+import smtplib
+import threading
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.servers.facteur import Facteur, wait_for
+
+SENDER = "someone@example.net"
+
+
+class Peer:
+    """Sends messages with subjects of its own to one account; a refusal or a broken connection is tried again."""
+
+    def __init__(self, facteur: Facteur, recipient: str, *, connections: int = 8) -> None:
+        self.run = uuid.uuid4().hex[:8]
+        self.accepted: set[str] = set()
+        self.refusals: Counter[int] = Counter()
+        self._facteur = facteur
+        self._recipient = recipient
+        self._connections = connections
+        self._pool = ThreadPoolExecutor(connections)
+        self._lock = threading.Lock()
+        self._numbers = iter(range(10**9))
+        self._stop = threading.Event()
+
+    def start(self, count: int) -> None:
+        """Begin to send `count` messages in the background."""
+        per_connection = -(-count // self._connections)
+        self._work = [self._pool.submit(self._session, per_connection) for _ in range(self._connections)]
+
+    def finish(self, deadline: float = 120) -> None:
+        """Until all are accepted."""
+        for work in self._work:
+            work.result(timeout=deadline)
+
+    def wait_for_accepted(self, count: int, deadline: float = 60) -> None:
+        wait_for(lambda: len(self.accepted) >= count, deadline=deadline, what=lambda: f"{len(self.accepted)} accepted")
+
+    def close(self) -> None:
+        self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def send(self, subject: str) -> int:
+        """One try; the reply code, 0 when the connection broke."""
+        try:
+            with smtplib.SMTP("127.0.0.1", self._facteur.port("mx"), timeout=60) as smtp:
+                smtp.sendmail(SENDER, [self._recipient], a_message(subject))
+                return 250
+        except smtplib.SMTPRecipientsRefused as error:
+            return next(iter(error.recipients.values()))[0]
+        except smtplib.SMTPResponseException as error:
+            return error.smtp_code
+        except (smtplib.SMTPException, OSError):
+            return 0
+
+    def _session(self, count: int) -> None:
+        for _ in range(count):
+            with self._lock:
+                subject = f"{self.run}-{next(self._numbers)}"
+            while not self._stop.is_set():
+                code = self.send(subject)
+                if code == 250:
+                    with self._lock:
+                        self.accepted.add(subject)
+                    break
+                with self._lock:
+                    self.refusals[code] += 1
+                time.sleep(0.1)
+
+    def counts(self) -> Counter[str]:
+        """How often each of our messages is in the mailbox."""
+        subjects = (item["subject"] for item in self._facteur.messages(self._recipient))
+        return Counter(subject for subject in subjects if subject.startswith(self.run))
+
+    def all_are_there_once(self, deadline: float = 90) -> None:
+        """The invariant: what got 250 is in the mailbox, once. What did not may be there once at most, too."""
+
+        def arrived() -> bool:
+            return self.accepted <= set(self.counts())
+
+        wait_for(
+            arrived, deadline=deadline,
+            what=lambda: f"lost: {sorted(self.accepted - set(self.counts()))[:5]}; {self._facteur.log()[-3000:]}",
+        )  # fmt: skip
+
+
+def a_message(subject: str, *, size: int = 2000) -> bytes:
+    """A plain message of about `size` bytes."""
+    head = (
+        f"From: {SENDER}\r\nTo: jean.toto@example.org\r\nSubject: {subject}\r\n"
+        f"Date: Sun, 22 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{subject}@example.net>\r\n\r\n"
+    )
+    return head.encode() + b"Bonjour, voici une ligne de texte.\r\n" * (size // 36)
