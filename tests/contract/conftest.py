@@ -14,6 +14,7 @@ import pytest
 
 from libs.bus import Bus
 from libs.bus.embedded import EmbeddedBus
+from libs.bus.rabbitmq import RabbitBus
 
 LADDER = (timedelta(milliseconds=50), timedelta(milliseconds=400))
 
@@ -30,14 +31,18 @@ class Place:
     async def start(self, **options: Any) -> Bus:
         bus = self.build(**{"ladder": LADDER, **options})
         await bus.start()
-        await bus.declare(self.queue)
         self.opened.append(bus)
+        await bus.declare(self.queue)
         return bus
 
 
-@pytest.fixture(params=["embedded"])
+@pytest.fixture(params=["embedded", "rabbitmq"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
-    place = Place(f"embedded:{tmp_path}", lambda **options: EmbeddedBus(tmp_path, **options))
+    if request.param == "embedded":
+        place = Place(f"embedded:{tmp_path}", lambda **options: EmbeddedBus(tmp_path, **options))
+    else:
+        url = request.getfixturevalue("rabbit_url")
+        place = Place(url, lambda **options: RabbitBus(url, **options))
     yield place
     for bus in place.opened:
         await bus.close()

@@ -277,6 +277,15 @@ async def test_an_id_that_is_none_of_ours_finds_nothing(bus: Bus, place: Any, id
     assert await bus.dead_letters(place.queue, after=id) == []
 
 
+async def test_a_page_behind_a_letter_that_is_gone_goes_on_with_what_is_left(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    await kill_the_dead(bus, place.queue, b"a", b"b", b"c", eventually=eventually)
+    [first] = await bus.dead_letters(place.queue, limit=1)
+    assert await bus.replay(place.queue, first.id)
+    assert [letter.body for letter in await bus.dead_letters(place.queue, after=first.id)] == [b"b", b"c"]
+
+
 async def test_a_released_message_goes_to_another_consumer_at_once(
     bus: Bus, place: Any, eventually: Eventually
 ) -> None:

@@ -1,0 +1,181 @@
+"""The contract of the bus over RabbitMQ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
+from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, Unavailable
+from libs.bus.rabbitmq import messages
+from libs.bus.rabbitmq.consumer import Handler, RabbitConsumer
+from libs.bus.rabbitmq.dead_letters import DeadLetters
+from libs.bus.rabbitmq.ear import RabbitEar
+from libs.bus.rabbitmq.link import Link
+from libs.bus.rabbitmq.outgoing import Outgoing
+from libs.bus.rabbitmq.topology import EVENTS, Topology, count, dead_queue
+from libs.bus.rabbitmq.wire import Wire, connect
+
+
+class RabbitBus:
+    """A bus on the broker at `url` (`amqp://` or `amqps://`, user and password in it).
+
+    `timeout` bounds each publish and each question to the broker; `patience` is how long a call waits through a gap of
+    the connection; `start_timeout` bounds `start`. `max_length` bounds the waiting messages of each queue.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ladder: Sequence[timedelta] = LADDER,
+        delivery_limit: int = 20,
+        max_length: int = 500_000,
+        timeout: timedelta = timedelta(seconds=5),
+        patience: timedelta = timedelta(seconds=2),
+        start_timeout: timedelta = timedelta(seconds=60),
+        heartbeat: timedelta = timedelta(seconds=30),
+        name: str = "facteur",
+    ) -> None:
+        self._url = url
+        self._name = name
+        self._ladder = tuple(ladder)
+        self._delivery_limit = delivery_limit
+        self._timeout = timeout
+        self._patience = patience
+        self._start_timeout = start_timeout
+        self._heartbeat = heartbeat
+        self._topology = Topology(self._ladder, delivery_limit=delivery_limit, max_length=max_length)
+        self._dead_letters = DeadLetters(delivery_limit=delivery_limit, timeout=timeout)
+        self._declared: dict[str, None] = {}
+        self._members: dict[str, frozenset[str]] = {}
+        self._consumers: list[RabbitConsumer] = []
+        self._ears: list[RabbitEar] = []
+        self._outgoing: Outgoing | None = None
+        self._incoming: Link | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return (
+            self._outgoing is not None
+            and self._outgoing.link.usable
+            and self._incoming is not None
+            and self._incoming.usable
+        )
+
+    async def start(self) -> None:
+        self._incoming = Link(lambda: self._connect("in"), _nothing, heartbeat=self._heartbeat, patience=self._patience)
+        self._outgoing = Outgoing(
+            lambda: self._connect("out"),
+            self._prepare,
+            timeout=self._timeout,
+            heartbeat=self._heartbeat,
+            patience=self._patience,
+        )
+        try:
+            await self._incoming.first(self._start_timeout)
+            await self._outgoing.link.first(self._start_timeout)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        for consumer in self._consumers:
+            await consumer.cancel()
+        for ear in self._ears:
+            await ear.cancel()
+        outgoing, self._outgoing = self._outgoing, None
+        incoming, self._incoming = self._incoming, None
+        if outgoing is not None:
+            await outgoing.link.close()
+        if incoming is not None:
+            await incoming.close()
+
+    async def declare(self, *queues: str) -> None:
+        for queue in queues:
+            if queue not in self._declared:
+                await self._topology.declare_work_queue(await self._wire(), queue)
+                self._declared[queue] = None
+
+    async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        await self._running().to_queue(queue, messages.fresh(headers), body)
+
+    async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
+        link = await self._link()
+
+        async def declare(wire: Wire) -> str:
+            await self._topology.declare_work_queue(wire, queue)
+            await self._topology.bind_group(wire, queue, self._members.get(queue, ()))
+            return queue
+
+        consumer = RabbitConsumer(
+            link,
+            declare,
+            handler,
+            queue=queue,
+            prefetch=prefetch,
+            outgoing=self._running(),
+            ladder=self._ladder,
+            delivery_limit=self._delivery_limit,
+            timeout=self._timeout,
+        )
+        self._consumers.append(consumer)
+        await consumer.subscription.first()
+        return consumer
+
+    async def emit(self, event: Event) -> None:
+        properties = messages.fresh({EVENT_HEADER: event.name})
+        await self._running().to_exchange(EVENTS, event.name, properties, event.payload, mandatory=False)
+
+    async def subscribe(self, names: Sequence[str], handler: EventHandler, *, group: str | None = None) -> Consumer:
+        if group is None:
+            ear = RabbitEar(await self._link(), Ear(names, handler), timeout=self._timeout)
+            self._ears.append(ear)
+            await ear.first()
+            return ear
+        queue = group_queue(group)
+        if self._members.setdefault(queue, frozenset(names)) != frozenset(names):
+            raise ValueError(f"the group {group!r} already hears {sorted(self._members[queue])} in this process")
+        return await self.consume(queue, heard_by_group(names, handler))
+
+    async def depth(self, queue: str) -> Depth:
+        """`pending` counts what this process has in hand. Dead letters that somebody is looking at are not counted."""
+        wire = await self._wire()
+        pending = sum(consumer.in_hand for consumer in self._consumers if consumer.queue == queue)
+        return Depth(ready=await count(wire, queue), pending=pending, dead=await count(wire, dead_queue(queue)))
+
+    async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
+        return await self._dead_letters.page(await self._wire(), queue, after=after, limit=limit)
+
+    async def replay(self, queue: str, id: str) -> bool:
+        return await self._dead_letters.replay(await self._wire(), queue, id, self._running())
+
+    async def purge(self, queue: str, id: str) -> bool:
+        return await self._dead_letters.purge(await self._wire(), queue, id)
+
+    async def _connect(self, direction: str) -> Wire:
+        name = f"{self._name} {direction}"
+        return await connect(self._url, name=name, heartbeat=self._heartbeat, timeout=self._timeout)
+
+    async def _prepare(self, wire: Wire) -> None:
+        """Everything that we publish to is there, also on a broker that came back empty."""
+        await self._topology.declare_shared(wire)
+        for queue in self._declared:
+            await self._topology.declare_work_queue(wire, queue)
+
+    def _running(self) -> Outgoing:
+        if self._outgoing is None:
+            raise Unavailable("the bus is not running")
+        return self._outgoing
+
+    async def _link(self) -> Link:
+        if self._incoming is None:
+            raise Unavailable("the bus is not running")
+        return self._incoming
+
+    async def _wire(self) -> Wire:
+        return await (await self._link()).ready()
+
+
+async def _nothing(wire: Wire) -> None:
+    """The consuming connection needs no preparation: each subscription declares what it consumes."""

@@ -1,0 +1,197 @@
+"""Looking at dead letters, and taking one out.
+
+A queue has no random access: to see a message one takes it and all before it, and gives them back. The cost is that of
+transferring everything up to the page or the letter, so the usual work at the front of the queue is cheap and a page
+behind 10,000 letters is not. A letter in one's hand is invisible to others: an exclusive queue named after it is the
+lock that lets one caller in the cluster look at a time; the broker drops it with the connection of a caller that dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from libs.bus.ports import DeadLetter, Refused, Unavailable
+from libs.bus.rabbitmq import messages
+from libs.bus.rabbitmq.codec import Properties, decode_properties
+from libs.bus.rabbitmq.consumer import Publishes
+from libs.bus.rabbitmq.subscription import ConsumeChannel
+from libs.bus.rabbitmq.topology import count, dead_queue
+from libs.bus.rabbitmq.wire import Wire
+
+log = structlog.get_logger(__name__)
+
+MAX_SCANNED = 50_000
+FIRST_STEP = 128
+POLL = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dead letter in hand."""
+
+    tag: int
+    id: str
+    properties: Properties
+    body: bytes
+
+
+class DeadLetters:
+    """The dead letters of all queues, over one connection."""
+
+    def __init__(self, *, delivery_limit: int, timeout: timedelta) -> None:
+        self._delivery_limit = delivery_limit
+        self._timeout = timeout
+        # The broker's lock is between connections; this one is between the callers of this process.
+        self._looking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def page(self, wire: Wire, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
+        """Behind `after`; from the front when `after` is no longer there."""
+        front: list[DeadLetter] = []
+        behind: list[DeadLetter] = []
+        passed = False
+        async with self._scan(wire, queue) as scan:
+            async for found in scan.letters():
+                page = behind if passed else front
+                if len(page) < limit:
+                    page.append(self._shown(queue, found))
+                if len(behind if after is not None else front) >= limit:
+                    break
+                passed = passed or found.id == after
+        return behind if passed else front
+
+    async def replay(self, wire: Wire, queue: str, id: str, outgoing: Publishes) -> bool:
+        async with self._scan(wire, queue) as scan:
+            found = await scan.find(id)
+            if found is not None:
+                headers = messages.own_headers(found.properties)
+                await outgoing.to_queue(queue, messages.fresh(headers), found.body)
+                scan.drop(found)
+        return found is not None
+
+    async def purge(self, wire: Wire, queue: str, id: str) -> bool:
+        async with self._scan(wire, queue) as scan:
+            found = await scan.find(id)
+            if found is not None:
+                scan.drop(found)
+        return found is not None
+
+    def _shown(self, queue: str, found: Found) -> DeadLetter:
+        return messages.dead_letter(queue, found.id, found.properties, found.body, delivery_limit=self._delivery_limit)
+
+    @asynccontextmanager
+    async def _scan(self, wire: Wire, queue: str) -> AsyncIterator[Scan]:
+        name = dead_queue(queue)
+        async with self._looking[name], _locked(wire, name, self._timeout):
+            waiting = await count(wire, name)
+            scan = Scan(wire, name, waiting, self._timeout)
+            try:
+                await scan.open()
+                yield scan
+            finally:
+                await scan.give_back()
+
+
+class Scan:
+    """One pass over a dead-letter queue that nobody else looks at, from its front."""
+
+    def __init__(self, wire: Wire, name: str, waiting: int, timeout: timedelta) -> None:
+        self._wire = wire
+        self._name = name
+        self._waiting = min(waiting, MAX_SCANNED)
+        self._timeout = timeout
+        self._arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
+        self._channel = ConsumeChannel(wire.tap, self._arrive, timeout=timeout)
+        self._total = waiting
+
+    async def open(self) -> None:
+        await self._channel.open()
+
+    async def letters(self) -> AsyncIterator[Found]:
+        """Oldest first. Raises `Unavailable` when the broker stops giving."""
+        if not self._waiting:
+            return
+        seen: dict[str, int] = {}
+        asked, step = 0, FIRST_STEP
+        for position in range(self._waiting):
+            if position == asked:
+                # A consumer for each step, since the prefetch of one cannot be raised.
+                await self._channel.consume(self._name, prefetch=min(step, self._waiting - asked), tag=f"c{asked}")
+                asked, step = asked + step, step * 2
+            tag, encoded, body = await self._next()
+            properties = decode_properties(encoded)
+            id = properties.message_id or hashlib.sha256(body).hexdigest()
+            # The broker may hold a message twice; each copy has an id of its own all the same.
+            seen[id] = seen.get(id, 0) + 1
+            yield Found(tag, id if seen[id] == 1 else f"{id}~{seen[id]}", properties, body)
+
+    async def find(self, id: str) -> Found | None:
+        async for found in self.letters():
+            if found.id == id:
+                return found
+        return None
+
+    def drop(self, found: Found) -> None:
+        """For ever."""
+        self._channel.ack(found.tag)
+        self._total -= 1
+
+    async def give_back(self) -> None:
+        """All that were taken, in their order: the end of a channel does it. Returns when others can see them again."""
+        await self._channel.close()
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                while await count(self._wire, self._name) < self._total:
+                    await asyncio.sleep(POLL)
+        except (TimeoutError, Unavailable, Refused):
+            # Nothing is lost: the broker gives back what a closed channel held. Only the next look may come too early.
+            log.warning("dead_letters_not_back_in_time", queue=self._name)
+
+    def _arrive(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
+        self._arrived.put_nowait((tag, properties, body))
+
+    async def _next(self) -> tuple[int, bytes, bytes]:
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                return await self._arrived.get()
+        except TimeoutError as error:
+            raise Unavailable("the broker stopped giving dead letters") from error
+
+
+@asynccontextmanager
+async def _locked(wire: Wire, name: str, limit: timedelta) -> AsyncIterator[None]:
+    """One at a time in the whole cluster. Raises `Unavailable` when others keep it too long."""
+    lock = f"lock.{name}"
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + 4 * limit.total_seconds()
+    while not await _try_lock(wire, lock):
+        if loop.time() > deadline:
+            raise Unavailable(f"somebody else is looking at {name}")
+        await asyncio.sleep(POLL)
+    try:
+        yield
+    finally:
+        await _unlock(wire, lock)
+
+
+async def _unlock(wire: Wire, lock: str) -> None:
+    try:
+        await wire.control(lambda channel: channel.queue_delete(lock))
+    except (Unavailable, Refused) as error:
+        # It goes with the connection at the latest.
+        log.warning("dead_letters_not_unlocked", lock=lock, reason=error.reason)
+
+
+async def _try_lock(wire: Wire, lock: str) -> bool:
+    try:
+        await wire.control(lambda channel: channel.declare_queue(lock, exclusive=True))
+    except Refused:
+        return False
+    return True

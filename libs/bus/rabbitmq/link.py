@@ -1,0 +1,132 @@
+"""A connection that comes back by itself, for as long as it is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from libs.bus.ports import Refused, Unavailable
+from libs.bus.rabbitmq.wire import Wire
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+
+
+class Link:
+    """Connects, prepares the connection with `on_up`, watches it, and begins again when it is lost.
+
+    `patience` is how long a caller waits through a gap; in a longer outage callers fail at once.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Wire]],
+        on_up: Callable[[Wire], Awaitable[None]],
+        *,
+        heartbeat: timedelta,
+        patience: timedelta,
+    ) -> None:
+        self._connect = connect
+        self._on_up = on_up
+        self._heartbeat = heartbeat.total_seconds()
+        self._patience = patience.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self._wire: Wire | None = None
+        self._up = asyncio.Event()
+        self._usable = asyncio.Event()
+        self._unusable_since = self._loop.time()
+        self._trouble = "not connected yet"
+        self._task = self._loop.create_task(self._run())
+
+    @property
+    def usable(self) -> bool:
+        """Connected, and the broker takes messages."""
+        return self._usable.is_set()
+
+    async def wire(self) -> Wire:
+        """The connection, as soon as there is one."""
+        while self._wire is None:
+            await self._up.wait()
+        return self._wire
+
+    async def ready(self) -> Wire:
+        """The connection if it is usable now or soon. Raises `Unavailable`."""
+        left = self._unusable_since + self._patience - self._loop.time()
+        if not self.usable and left > 0:
+            await asyncio.wait({wait := self._loop.create_task(self._usable.wait())}, timeout=left)
+            wait.cancel()
+        if self._wire is None or not self.usable:
+            raise Unavailable(self._trouble)
+        return self._wire
+
+    async def first(self, limit: timedelta) -> None:
+        """Wait for the first connection. Raises `Unavailable` with what is wrong."""
+        try:
+            async with asyncio.timeout(limit.total_seconds()):
+                await self._up.wait()
+        except TimeoutError as error:
+            raise Unavailable(self._trouble) from error
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            wire: Wire | None = None
+            try:
+                wire = await self._connect()
+                await self._on_up(wire)
+                pause = FIRST_PAUSE
+                self._came_up(wire)
+                await self._watch(wire)
+                self._went_down("the connection to the broker is lost")
+            except (Unavailable, Refused) as error:
+                self._went_down(error.reason)
+                log.warning("broker_unavailable", reason=error.reason, again_in_seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+            finally:
+                self._wire = None
+                if wire is not None:
+                    await wire.close()
+
+    def _came_up(self, wire: Wire) -> None:
+        wire.tap.on_blocked = self._blocked
+        self._wire = wire
+        self._up.set()
+        self._blocked(wire.tap.blocked)
+        log.info("broker_connected")
+
+    def _went_down(self, trouble: str) -> None:
+        self._trouble = trouble
+        self._wire = None
+        self._up.clear()
+        self._set_usable(False)
+
+    def _blocked(self, blocked: bool) -> None:
+        if blocked:
+            self._trouble = "the broker takes no messages now (memory or disk alarm)"
+            log.warning("broker_blocks_publishers")
+        self._set_usable(not blocked)
+
+    def _set_usable(self, usable: bool) -> None:
+        if self.usable and not usable:
+            self._unusable_since = self._loop.time()
+        if usable:
+            self._usable.set()
+        else:
+            self._usable.clear()
+
+    async def _watch(self, wire: Wire) -> None:
+        """Until the connection is gone. The broker sends something at least every half heartbeat."""
+        while not wire.tap.closed.done():
+            await asyncio.wait({wire.tap.closed}, timeout=self._heartbeat / 4)
+            if self._loop.time() - wire.tap.received_at > self._heartbeat * 1.5:
+                log.warning("broker_silent", seconds=self._heartbeat * 1.5)
+                wire.tap.abort()

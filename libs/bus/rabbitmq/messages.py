@@ -1,0 +1,82 @@
+"""What stands in the properties of our messages: the caller's headers, and what we keep beside them.
+
+`timestamp` is when the message was first published (kept over retries), `message_id` its identity. Headers that begin
+with `facteur-` are ours, those of the broker begin with `x-`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from libs.bus.ports import DeadLetter
+from libs.bus.rabbitmq.codec import Properties
+
+_ATTEMPTS, _REASON, _DIED_AT = "facteur-attempts", "facteur-reason", "facteur-died-at"
+_OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
+# Longer reasons are cut: all headers of a message must fit into one frame.
+MAX_REASON = 2000
+
+_process = os.urandom(8).hex()
+_numbers = itertools.count(1)
+
+
+def new_message_id() -> str:
+    """Unique, and cheaper than asking the kernel each time."""
+    return f"{_process}{next(_numbers):x}"
+
+
+def fresh(headers: Mapping[str, str] | None) -> Properties:
+    """A first publication, now."""
+    return Properties(headers or {}, new_message_id(), int(time.time()))
+
+
+def attempt(properties: Properties) -> int:
+    """Retries that were asked for, and deliveries that a crash gave back since (`x-delivery-count`), and this one."""
+    headers = properties.headers
+    return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get("x-delivery-count", 0))
+
+
+def own_headers(properties: Properties) -> dict[str, str]:
+    """The caller's headers."""
+    return {
+        name: value
+        for name, value in properties.headers.items()
+        if isinstance(value, str) and not name.startswith((*_OF_THE_BROKER, "facteur-"))
+    }
+
+
+def again(properties: Properties) -> Properties:
+    """The same message on its way to a rung of the ladder."""
+    headers = {**own_headers(properties), _ATTEMPTS: attempt(properties)}
+    return Properties(headers, properties.message_id or new_message_id(), properties.timestamp)
+
+
+def buried(properties: Properties, reason: str) -> Properties:
+    """The same message on its way to the dead letters, under a new identity: it may die again one day."""
+    headers = {
+        **own_headers(properties),
+        _ATTEMPTS: attempt(properties),
+        _REASON: reason[:MAX_REASON],
+        _DIED_AT: int(time.time()),
+    }
+    return Properties(headers, new_message_id(), properties.timestamp)
+
+
+def dead_letter(queue: str, id: str, properties: Properties, body: bytes, *, delivery_limit: int) -> DeadLetter:
+    """What the operator sees: `bury` left its reason, the broker left `x-death`."""
+    headers = properties.headers
+    death: dict[str, Any] = (headers.get("x-death") or [{}])[0]
+    if _REASON in headers:
+        reason, attempts = str(headers[_REASON]), int(headers[_ATTEMPTS])
+    else:
+        attempts = int(headers.get(_ATTEMPTS, 0)) + delivery_limit + 1
+        reason = f"{death.get('reason', 'unknown')}: given back {delivery_limit + 1} times by its consumers"
+    died_at = datetime.fromtimestamp(int(headers.get(_DIED_AT, properties.timestamp)), UTC)
+    if _DIED_AT not in headers and isinstance(death.get("time"), datetime):
+        died_at = death["time"]
+    return DeadLetter(id, queue, reason, died_at, attempts, body, own_headers(properties))

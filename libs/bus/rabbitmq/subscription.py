@@ -1,0 +1,138 @@
+"""A subscription that survives its channel: whatever closes it, it declares its queue and consumes again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+from pamqp import commands
+
+from libs.bus.ports import Refused, Unavailable
+from libs.bus.rabbitmq import codec
+from libs.bus.rabbitmq.channel import LeanChannel
+from libs.bus.rabbitmq.link import FIRST_PAUSE, LONGEST_PAUSE, Link
+from libs.bus.rabbitmq.tap import Tap
+from libs.bus.rabbitmq.wire import Wire
+
+log = structlog.get_logger(__name__)
+
+# What came, on which channel: delivery tag, encoded properties, body.
+Arrived = Callable[["ConsumeChannel", int, bytes, bytes], None]
+
+
+class ConsumeChannel(LeanChannel):
+    """A channel that consumes."""
+
+    def __init__(self, tap: Tap, arrived: Arrived, *, timeout: timedelta) -> None:
+        super().__init__(tap, timeout=timeout)
+        self._arrived = arrived
+
+    async def consume(self, queue: str, *, prefetch: int, no_ack: bool = False, tag: str = "c") -> None:
+        """At most `prefetch` unacknowledged deliveries for the consumer `tag` of this channel."""
+        await self.call(commands.Basic.Qos(prefetch_count=prefetch))
+        await self.call(commands.Basic.Consume(queue=queue, consumer_tag=tag, no_ack=no_ack))
+
+    async def cancel(self, tag: str = "c") -> None:
+        """Nothing more arrives; what arrived can still be acknowledged."""
+        await self.call(commands.Basic.Cancel(consumer_tag=tag))
+
+    def ack(self, tag: int) -> None:
+        self.ensure_open()
+        self._tap.send((codec.ack(self._number, tag),))
+
+    def requeue(self, tag: int, *, multiple: bool = False) -> None:
+        self.ensure_open()
+        self._tap.send((codec.requeue(self._number, tag, multiple=multiple),))
+
+    def received(self, method: int, buffer: bytes, start: int, end: int) -> bool:
+        if method != codec.CANCEL:
+            return False
+        self.drop("the broker cancelled the consumer: its queue was deleted or moved")
+        return True
+
+    def content_received(self, method: int, arguments: bytes, properties: bytes, body: bytes) -> None:
+        self._arrived(self, codec.delivery_tag(arguments, 0), properties, body)
+
+
+class Subscription:
+    """Owns the task that keeps a `ConsumeChannel` open. `declare` makes the queue and says what it is called."""
+
+    def __init__(
+        self,
+        link: Link,
+        declare: Callable[[Wire], Awaitable[str]],
+        arrived: Arrived,
+        *,
+        prefetch: int,
+        no_ack: bool,
+        timeout: timedelta,
+    ) -> None:
+        self.channel: ConsumeChannel | None = None
+        self._link = link
+        self._declare = declare
+        self._arrived = arrived
+        self._prefetch = prefetch
+        self._no_ack = no_ack
+        self._timeout = timeout
+        loop = asyncio.get_running_loop()
+        self._first: asyncio.Future[None] = loop.create_future()
+        self._task = loop.create_task(self._run())
+
+    async def first(self) -> None:
+        """Wait for the first time that it consumes. Raises `Unavailable`, `Refused`."""
+        await asyncio.wait({self._first}, timeout=self._timeout.total_seconds())
+        if not self._first.done():
+            raise Unavailable("the broker cannot be reached")
+        self._first.result()
+
+    async def stop(self) -> None:
+        """Nothing more arrives; the channel stays open for what did."""
+        await self._end_task()
+        if self.channel is not None and not self.channel.closed:
+            try:
+                await self.channel.cancel()
+            except (Unavailable, Refused) as error:
+                log.info("consumer_not_cancelled", reason=error.reason)
+
+    async def close(self) -> None:
+        """What is unacknowledged goes back."""
+        await self._end_task()
+        if self.channel is not None:
+            await self.channel.close()
+
+    async def _end_task(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            wire = await self._link.wire()
+            channel = ConsumeChannel(wire.tap, self._arrived, timeout=self._timeout)
+            try:
+                queue = await self._declare(wire)
+                await channel.open()
+                await channel.consume(queue, prefetch=self._prefetch, no_ack=self._no_ack)
+            except (Unavailable, Refused) as error:
+                channel.drop("not consuming")
+                log.warning("cannot_consume", reason=error.reason, again_in_seconds=pause)
+                self._tell_first(error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            pause = FIRST_PAUSE
+            self.channel = channel
+            self._tell_first(None)
+            await channel.ended
+            log.warning("consumer_lost", reason=channel.close_reason)
+
+    def _tell_first(self, error: Unavailable | Refused | None) -> None:
+        if self._first.done():
+            return
+        if error is None:
+            self._first.set_result(None)
+        else:
+            self._first.set_exception(error)
+            self._first.exception()

@@ -1,0 +1,105 @@
+"""One connection that is up: aio-pika's, with the tap on its socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel
+from aiormq.exceptions import AMQPError, ChannelLockedResource, ChannelNotFoundEntity, ChannelPreconditionFailed
+from yarl import URL
+
+from libs.bus.ports import Refused, Unavailable
+from libs.bus.rabbitmq.tap import Tap, TapFactory
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class Differs(Refused):
+    """It exists already, with other arguments."""
+
+
+class Wire:
+    """`control` is for declaring and asking; the channels that carry mail hang on `tap`."""
+
+    def __init__(self, connection: aio_pika.Connection, tap: Tap, *, timeout: timedelta) -> None:
+        self.tap = tap
+        self._connection = connection
+        self._timeout = timeout
+        transport = connection.transport
+        assert transport is not None, "connected"
+        self.frame_size: int = transport.connection.connection_tune.frame_max or 131072
+
+    async def control(self, act: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """Do `act` on a channel for it alone. Raises `Unavailable`, `Refused`, `Differs`."""
+
+        async def on_a_channel() -> T:
+            async with self._connection.channel(publisher_confirms=False) as channel:
+                return await act(channel)
+
+        return await bounded(on_a_channel(), self._timeout)
+
+    async def close(self) -> None:
+        self.tap.flush()
+        try:
+            await bounded(self._connection.close(), self._timeout)
+        except (Unavailable, Refused) as error:
+            log.info("connection_not_closed", reason=error.reason)
+        self.tap.abort()
+
+
+async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> Wire:
+    """Raises `Unavailable`."""
+    factory = TapFactory()
+    address = URL(url).update_query(heartbeat=int(heartbeat.total_seconds()), name=name)
+    connection = aio_pika.Connection(address)
+    connection.kwargs["transport_factory"] = factory
+    try:
+        await bounded(connection.connect(), timeout)
+    except BaseException:
+        if factory.tap is not None:
+            factory.tap.abort()
+        raise
+    assert factory.tap is not None, "aio-pika asks the factory for its transport"
+    return Wire(connection, factory.tap, timeout=timeout)
+
+
+async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:
+    """The result of `work`, with the driver's errors mapped to ours.
+
+    It runs in a task of its own: a driver that cancels its callers when a connection closes does not cancel ours.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait({task}, timeout=limit.total_seconds())
+    finally:
+        if not task.done():
+            task.cancel()
+            task.add_done_callback(_ignore)
+    if not task.done() or task.cancelled():
+        raise Unavailable(f"the broker did not answer in {limit.total_seconds():g} s")
+    try:
+        return task.result()
+    except ChannelPreconditionFailed as error:
+        raise Differs(f"the broker refused: {_text(error)}") from error
+    except (ChannelNotFoundEntity, ChannelLockedResource) as error:
+        raise Refused(f"the broker refused: {_text(error)}") from error
+    except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
+        # aio-pika reports a connection that goes away under its hands as RuntimeError.
+        raise Unavailable(f"the broker cannot be reached: {_text(error)}") from error
+
+
+def _text(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _ignore(task: asyncio.Future[Any]) -> None:
+    """An error that comes after its time limit was reported as the time limit."""
+    if not task.cancelled():
+        task.exception()
