@@ -1,0 +1,4 @@
+from libs.runtime import run
+from services.antispam import app
+
+run(app)

@@ -1,0 +1,1 @@
+"""HTTP of antispam: parse, call, respond. One file a resource."""

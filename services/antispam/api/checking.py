@@ -1,0 +1,140 @@
+"""`/v1/check` explains the verdict of any message; `/v1/filters` lists the chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+
+from libs.envelope import Envelope, Mail, Peer, Recipient, new_id
+from libs.http import Problem, Role, require
+from services.antispam.api.scopes import domain_of, scope_of
+from services.antispam.chain import CHAIN
+from services.antispam.domain.facts import FACTS
+from services.antispam.domain.judging import Seen, explained
+from services.antispam.domain.report import Outcome
+from services.antispam.domain.verdicts import Scale, verdict_of
+from services.antispam.handlers import Judge
+
+
+class CheckedFilter(BaseModel):
+    """One filter's word on the message; `ms` is the time that it took."""
+
+    filter: str
+    outcome: Outcome
+    score: float
+    reason: str
+    ms: float
+
+
+class Checked(BaseModel):
+    """The verdict and how it came about; scores in the convention of the domain."""
+
+    spam: bool
+    score: float
+    required: float
+    action: Literal["none", "tag", "junk", "quarantine"]
+    bayes: float | None
+    whitelisted: str
+    ms: float
+    findings: list[CheckedFilter]
+
+
+class FilterView(BaseModel):
+    """A step of the chain. `score` is what a hit adds (times its strength) unless a policy says otherwise."""
+
+    name: str
+    kind: Literal["accept", "refuse", "spare", "score"]
+    on: bool
+    score: float
+    requirement: str
+    doc: str
+
+
+_RAW_BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
+
+
+def check_routes(judge: Judge, clock: Callable[[], datetime]) -> APIRouter:
+    """The API of the chain."""
+    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
+    router = APIRouter(prefix="/v1", tags=["chain"], dependencies=[anyone])
+
+    @router.post(
+        "/check",
+        summary="Judge a raw message as if it had come by SMTP; nothing is delivered, learned or counted",
+        openapi_extra=_RAW_BODY,
+    )
+    async def check(
+        request: Request,
+        sender: str = Query("", alias="from", max_length=320, description="Envelope sender."),
+        to: list[str] = Query([], max_length=1000, description="Envelope recipients."),  # noqa: B008
+        peer: str = Query("", max_length=64, description="IP address of the peer."),
+        helo: str = Query("", max_length=255),
+        domain: str = Query("", max_length=255, description="Whose policy counts; default: that of all domains."),
+    ) -> Checked:
+        raw = await request.body()
+        if not raw:
+            raise Problem(422, "the body must be a raw message")
+        scope = scope_of(domain)
+        asked = Envelope(
+            id=new_id(clock()),
+            received_at=clock(),
+            peer=Peer(address=peer, helo=helo),
+            mail_from=sender,
+            recipients=tuple(Recipient(address=address, domain=domain_of(scope)) for address in to),
+            size_bytes=len(raw),
+            sha256=sha256(raw).hexdigest(),
+            verdicts={},
+        )
+        return await _checked(judge, Mail(asked, raw), scope)
+
+    @router.get("/filters", summary="The chain in its order")
+    async def filters() -> list[FilterView]:
+        return [
+            FilterView(
+                name=step.name,
+                kind=step.kind.value,
+                on=step.on,
+                score=step.score,
+                requirement=step.requirement,
+                doc=step.doc,
+            )
+            for step in CHAIN
+        ]
+
+    @router.get("/facts", summary="What logic rules may name besides the filters")
+    async def facts() -> dict[str, str]:
+        return dict(FACTS)
+
+    return router
+
+
+async def _checked(judge: Judge, mail: Mail, scope: str) -> Checked:
+    desk, judgement = await judge.explain(mail, scope)
+    verdict = verdict_of(judgement, desk.policy)
+    scale = Scale(desk.policy, verdict.spam)
+    findings = [_view(seen, scale) for seen in explained(desk.plan, judgement)]
+    return Checked(
+        spam=verdict.spam,
+        score=verdict.score,
+        required=verdict.required,
+        action=verdict.action,
+        bayes=verdict.bayes,
+        whitelisted=verdict.whitelisted,
+        ms=round(sum(finding.ms for finding in findings), 3),
+        findings=findings,
+    )
+
+
+def _view(seen: Seen, scale: Scale) -> CheckedFilter:
+    return CheckedFilter(
+        filter=seen.step.name,
+        outcome=seen.report.outcome,
+        score=scale.part(seen.score),
+        reason=seen.report.reason,
+        ms=round(seen.ms, 3),
+    )

@@ -1,0 +1,105 @@
+"""`/v1/lists/{list}`: white and black lists of senders and peers, of a domain or of all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.envelope import new_id
+from libs.http import Page, Problem, Role, require
+from services.antispam.adapters.lists import Entry, ListName, MongoLists
+from services.antispam.api.scopes import domain_of, scope_of
+from services.antispam.domain.listing import Kind, NotAnEntry, entry_of
+
+
+class NewEntry(BaseModel):
+    """What to list, for whom."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    value: str = Field(
+        max_length=320,
+        description="Senders: `a@example.org`, `example.org`, or `.example.org` with all under it. "
+        "Peers: an address or a network.",
+    )
+    domain: str = Field("", description="Domain of ours that it counts for; empty: all.")
+    comment: str = Field("", max_length=500)
+
+
+class EntryView(BaseModel):
+    """A stored entry, its value in normal form."""
+
+    id: str
+    list: ListName
+    domain: str
+    type: Kind
+    value: str
+    comment: str
+    created_at: datetime
+
+
+def list_routes(
+    lists: MongoLists, changed: Callable[[str], Awaitable[None]], clock: Callable[[], datetime]
+) -> APIRouter:
+    """`changed(scope)` tells all replicas."""
+    router = APIRouter(prefix="/v1/lists", tags=["lists"])
+    anyone, admin = Depends(require(Role.ADMIN, Role.SERVICE)), Depends(require(Role.ADMIN))
+
+    @router.get("/{list}", dependencies=[anyone], summary="Entries of one list of a domain (default: of all), by value")
+    async def listing(
+        list: ListName, domain: str = "", after: str = "", limit: int = Query(50, ge=1, le=500)
+    ) -> Page[EntryView]:
+        found = await lists.page(list, scope_of(domain), after=after, limit=limit)
+        return Page(items=[_view(entry) for entry in found], next=found[-1].value if len(found) == limit else None)
+
+    @router.post("/{list}", status_code=201, dependencies=[anyone], summary="Add an entry; twice is once")
+    async def add(list: ListName, entry: NewEntry) -> EntryView:
+        kind, value = _parsed(list, entry.value)
+        scope, now = scope_of(entry.domain), clock()
+        stored = await lists.add(Entry(new_id(now), list, scope, kind, value, entry.comment, now))
+        await changed(scope)
+        return _view(stored)
+
+    @router.get("/{list}/{id}", dependencies=[anyone], summary="One entry")
+    async def read(list: ListName, id: str) -> EntryView:
+        return _view(_there(await lists.get(list, id)))
+
+    @router.delete("/{list}/{id}", status_code=204, dependencies=[admin], summary="Take an entry out")
+    async def delete(list: ListName, id: str) -> Response:
+        entry = _there(await lists.delete(list, id))
+        await changed(entry.scope)
+        return Response(status_code=204)
+
+    return router
+
+
+def _parsed(list_name: ListName, text: str) -> tuple[Kind, str]:
+    try:
+        kind, value = entry_of(text)
+    except NotAnEntry as error:
+        raise Problem(422, str(error)) from None
+    if (kind == "network") != list_name.startswith("peer"):
+        wanted = "a network or an IP address" if list_name.startswith("peer") else "an address or a domain"
+        raise Problem(422, f"{list_name} takes {wanted}, and this is a {kind}")
+    return kind, value
+
+
+def _there(entry: Entry | None) -> Entry:
+    if entry is None:
+        raise Problem(404, "there is no such entry")
+    return entry
+
+
+def _view(entry: Entry) -> EntryView:
+    return EntryView(
+        id=entry.id,
+        list=entry.list,
+        domain=domain_of(entry.scope),
+        type=entry.type,
+        value=entry.value,
+        comment=entry.comment,
+        created_at=entry.created_at,
+    )

@@ -1,0 +1,61 @@
+"""`/v1/blacklisted-peers`: peers that are refused for a short time (R-SPAM-01)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.http import Page, Role, require
+from services.antispam.adapters.peers import MongoPeers
+from services.antispam.peers import Peers
+from services.antispam.ports import BlacklistedPeer
+
+
+class NewPeer(BaseModel):
+    """Whom to refuse, for how long, and why."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: IPv4Address | IPv6Address
+    seconds: int = Field(3600, ge=1, le=30 * 86400, description="Seconds from now on.")
+    reason: str = Field("", max_length=200)
+
+
+class PeerView(BaseModel):
+    """A refused peer; `until` in UTC."""
+
+    address: str
+    until: datetime
+    reason: str
+
+
+def peer_routes(peers: Peers, store: MongoPeers, clock: Callable[[], datetime]) -> APIRouter:
+    """Every change is told to all services, ingress among them."""
+    router = APIRouter(prefix="/v1/blacklisted-peers", tags=["blacklisted peers"])
+    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
+
+    @router.get("", dependencies=[anyone], summary="Peers refused now, by address")
+    async def listing(after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[PeerView]:
+        found = await store.page(clock(), after=after, limit=limit)
+        return Page(items=[_view(peer) for peer in found], next=found[-1].address if len(found) == limit else None)
+
+    @router.post("", status_code=201, dependencies=[anyone], summary="Refuse a peer for a time; again: for that time")
+    async def add(new: NewPeer) -> PeerView:
+        peer = BlacklistedPeer(str(new.address), clock() + timedelta(seconds=new.seconds), new.reason)
+        await peers.blacklist(peer)
+        return _view(peer)
+
+    @router.delete("/{address}", status_code=204, dependencies=[anyone], summary="Take a refusal back, everywhere")
+    async def delete(address: IPv4Address | IPv6Address) -> Response:
+        await peers.blacklist(BlacklistedPeer(str(address), clock(), ""))
+        return Response(status_code=204)
+
+    return router
+
+
+def _view(peer: BlacklistedPeer) -> PeerView:
+    return PeerView(address=peer.address, until=peer.until, reason=peer.reason)

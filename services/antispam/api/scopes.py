@@ -1,0 +1,24 @@
+"""The part of an address or a body that says whose rules are meant: a domain of ours, or all."""
+
+from __future__ import annotations
+
+from libs.http import Problem
+from libs.mail.address import InvalidAddress, normalise_domain
+from services.antispam.domain.policy import DEFAULT, OUTGOING
+
+
+def scope_of(domain: str) -> str:
+    """`default` for all (or nothing given), `outgoing`, or a domain in its normal form. Raises `Problem` 422."""
+    if domain in ("", DEFAULT):
+        return DEFAULT
+    if domain == OUTGOING:
+        return OUTGOING
+    try:
+        return normalise_domain(domain)
+    except InvalidAddress as error:
+        raise Problem(422, f"{domain[:100]!r} is no domain: {error}") from None
+
+
+def domain_of(scope: str) -> str:
+    """As events and answers say it: empty for all."""
+    return "" if scope == DEFAULT else scope

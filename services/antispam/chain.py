@@ -1,0 +1,101 @@
+"""The chain: every filter in the order in which mail meets it. The only place with order and scores.
+
+A new filter is its file in `filters/`, its line here, its test. ACCEPT and REFUSE end the chain, SCORE adds, SPARE
+takes hits of later filters out of the count. 7.5 points are spam unless the domain says otherwise. The lines that
+begin with R-SPAM and have no step mark the places of the filters that ask outside services.
+"""
+
+from __future__ import annotations
+
+from services.antispam.domain.steps import Kind, Step
+from services.antispam.filters import (
+    attachment_fingerprint,
+    broken_form,
+    cached_peer,
+    checksum,
+    click_here,
+    cyrillic,
+    disguised_author,
+    disguised_link,
+    duplicate_headers,
+    empty_message,
+    forged_received,
+    han,
+    helo,
+    hidden_characters,
+    html_only,
+    image_only,
+    ip_blacklist,
+    ip_whitelist,
+    keyword_exceptions,
+    keywords,
+    logic,
+    missing_date,
+    missing_from,
+    missing_message_id,
+    missing_recipients,
+    no_sender,
+    same_sender_recipient,
+    sender_blacklist,
+    sender_whitelist,
+    shouting_subject,
+    wrong_date,
+)
+
+CHAIN: tuple[Step, ...] = (
+    # First, and for all domains: such a peer is refused at connect; what it sent just before is stopped here.
+    Step.of(cached_peer, Kind.REFUSE, 100.0, "R-SPAM-01"),
+    # R-SPAM-02 greylisting: before anything that costs.
+    # A trusted server vouches for what it hands on, whoever the sender is.
+    Step.of(ip_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-03", per_domain=True),
+    # R-SPAM-04 SPF: before the sender whitelist, for a forged sender must not profit from it.
+    # An administrator knows this sender.
+    Step.of(sender_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-05", per_domain=True),
+    # R-SPAM-06 automatic whitelist: a weight, not an absolute.
+    # The whitelists have spoken; what an administrator banned goes no further.
+    Step.of(ip_blacklist, Kind.REFUSE, 100.0, "R-SPAM-07", per_domain=True),
+    Step.of(sender_blacklist, Kind.REFUSE, 100.0, "R-SPAM-08", per_domain=True),
+    # R-SPAM-09 reverse DNS.
+    # From here on each filter adds its part. The envelope first, since it costs nothing to read.
+    Step.of(no_sender, Kind.SCORE, 2.5, "R-SPAM-10"),
+    Step.of(same_sender_recipient, Kind.SCORE, 2.0, "R-SPAM-11"),
+    # R-SPAM-12 honeypot, R-SPAM-13 IP complaints, R-SPAM-14 invalid MX, R-SPAM-15 DNSBL.
+    # Nothing to read for the filters behind, and nothing for a person either.
+    Step.of(empty_message, Kind.SCORE, 2.0, "R-SPAM-16"),
+    # Before what it spares.
+    Step.of(keyword_exceptions, Kind.SPARE, 0.0, "R-SPAM-17", per_domain=True),
+    # One point for each point of the rules that match.
+    Step.of(keywords, Kind.SCORE, 1.0, "R-SPAM-18", per_domain=True),
+    # R-SPAM-19 logic rules stand last: see there. R-SPAM-20 image text.
+    # Dozens at the same time are a mass mailing, which may be honest: a part of the sum only.
+    Step.of(checksum, Kind.SCORE, 2.5, "R-SPAM-21"),
+    # R-SPAM-22 SURBL and URIBL.
+    # Someone entered this very file as spam: enough by itself.
+    Step.of(attachment_fingerprint, Kind.SCORE, 8.0, "R-SPAM-23"),
+    # R-SPAM-25 SpamAssassin or Rspamd.
+    # Off unless a domain has no correspondents who write so.
+    Step.of(cyrillic, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
+    Step.of(han, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
+    # 3 points for our own name, less for what badly kept honest servers do as well.
+    Step.of(helo, Kind.SCORE, 3.0, "R-SPAM-27"),
+    # R-SPAM-28 sender complaints: always on while antispam is on.
+    # The form of the message: each a small sign, together a picture. Forgeries weigh most.
+    Step.of(duplicate_headers, Kind.SCORE, 5.0, "R-SPAM-29"),
+    Step.of(forged_received, Kind.SCORE, 3.0, "R-SPAM-29"),
+    Step.of(disguised_author, Kind.SCORE, 2.0, "R-SPAM-29"),
+    Step.of(disguised_link, Kind.SCORE, 1.5, "R-SPAM-29"),
+    Step.of(hidden_characters, Kind.SCORE, 2.0, "R-SPAM-29"),
+    Step.of(broken_form, Kind.SCORE, 1.5, "R-SPAM-29"),
+    Step.of(missing_from, Kind.SCORE, 2.5, "R-SPAM-29"),
+    Step.of(missing_date, Kind.SCORE, 1.0, "R-SPAM-29"),
+    Step.of(wrong_date, Kind.SCORE, 1.0, "R-SPAM-29"),
+    Step.of(missing_message_id, Kind.SCORE, 1.0, "R-SPAM-29"),
+    Step.of(missing_recipients, Kind.SCORE, 0.5, "R-SPAM-29"),
+    Step.of(html_only, Kind.SCORE, 0.8, "R-SPAM-29"),
+    Step.of(image_only, Kind.SCORE, 1.0, "R-SPAM-29"),
+    Step.of(click_here, Kind.SCORE, 1.0, "R-SPAM-29"),
+    Step.of(shouting_subject, Kind.SCORE, 0.8, "R-SPAM-29"),
+    # R-SPAM-30 DKIM, DMARC, ARC.
+    # Last, so that its rules may combine everything above; being a sum, the score does not mind the place.
+    Step.of(logic, Kind.SCORE, 1.0, "R-SPAM-19", per_domain=True),
+)

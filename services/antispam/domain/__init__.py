@@ -1,0 +1,1 @@
+"""The rules of antispam: pure, no socket, no framework."""

@@ -1,0 +1,65 @@
+"""What a filter may know besides the message: the rulebooks of the domain, and what the process keeps in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Protocol
+
+from services.antispam.domain.mail_view import Ip
+from services.antispam.domain.policy import Policy
+from services.antispam.domain.rulebook import Rulebook
+
+
+class BlacklistedPeers(Protocol):
+    """Peers that are refused for a short time."""
+
+    def reason(self, peer: Ip, now: datetime) -> str | None:
+        """Why `peer` is refused now; None if it is not."""
+
+
+class Sightings(Protocol):
+    """How often the same message was seen lately."""
+
+    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+        """Count `recipients` more of this digest; how many it went to within the window."""
+
+    @property
+    def threshold(self) -> int:
+        """Recipients from which on a message is a mass mailing."""
+
+    def without_counting(self) -> Sightings:
+        """The same, but asking leaves no trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the whole process knows; the same for every domain."""
+
+    own_names: frozenset[str]
+    trusted_networks: Sequence[IPv4Network | IPv6Network]
+    peers: BlacklistedPeers
+    sightings: Sightings
+
+    def trusts(self, peer: Ip) -> bool:
+        """A machine of ours: what is asked of strangers' servers is not asked of it."""
+        return any(peer in network for network in self.trusted_networks)
+
+    def without_counting(self) -> Knowledge:
+        """The same, for a message that is only looked at."""
+        return replace(self, sightings=self.sightings.without_counting())
+
+
+@dataclass(slots=True)
+class Context:
+    """For one run of the chain: the domain, its policy, its rulebooks (those for all first, then its own)."""
+
+    domain: str
+    policy: Policy
+    books: Sequence[Rulebook]
+    knowledge: Knowledge
+    now: datetime
+    spared: frozenset[str] = frozenset()
+    scores: Mapping[str, float] = field(default_factory=dict)

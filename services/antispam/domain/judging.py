@@ -1,0 +1,143 @@
+"""The runner: a message through the chain, once for each domain that it is for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from libs.envelope import Temporary
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import Outcome, Report
+from services.antispam.domain.steps import Kind, Plan, Planned, Step
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a step did in this process so far, for the metrics."""
+
+    runs: int = 0
+    hits: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A step's report on one message, with the score that it adds and the time that it took."""
+
+    step: Step
+    report: Report
+    score: float
+    ms: float
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What the chain found: every step that ran, the sum, and the step that ended it, if one did."""
+
+    seen: list[Seen] = field(default_factory=list)
+    score: float = 0.0
+    ended_by: Seen | None = None
+
+    @property
+    def whitelisted(self) -> str:
+        """Why it was accepted without more ado; empty if it was not."""
+        if self.ended_by is None or self.ended_by.step.kind is not Kind.ACCEPT:
+            return ""
+        return f"{self.ended_by.step.name}: {self.ended_by.report.reason}"
+
+
+class Runner:
+    """Runs chains. One filter that fails is a finding; it neither stops the chain nor loses the message."""
+
+    def __init__(self, chain: Sequence[Step]) -> None:
+        self._chain = chain
+        self.tallies = {step.name: Tally() for step in chain}
+
+    def without_counting(self) -> Runner:
+        """Another one, whose tallies go nowhere."""
+        return Runner(self._chain)
+
+    async def run(self, mail: MailView, context: Context, plan: Plan) -> Judgement:
+        """Through the steps of `plan` that are on, up to the first that ends the chain."""
+        judgement = Judgement()
+        scores: dict[str, float] = {}
+        context.scores = scores
+        for planned in plan:
+            step = planned.step
+            if not planned.on or step.name in context.spared:
+                continue
+            started = time.perf_counter()
+            report = await self._report(step, mail, context)
+            seconds = time.perf_counter() - started
+            self._count(step.name, report.outcome, seconds)
+            score = planned.score * report.strength if report.outcome == "hit" else 0.0
+            seen = Seen(step, report, score, seconds * 1000)
+            judgement.seen.append(seen)
+            if report.outcome != "hit":
+                continue
+            judgement.score += score
+            scores[step.name] = score
+            if step.kind is Kind.SPARE:
+                context.spared |= report.spares
+            elif step.kind is not Kind.SCORE:
+                judgement.ended_by, judgement.score = seen, score
+                break
+        return judgement
+
+    async def _report(self, step: Step, mail: MailView, context: Context) -> Report:
+        """A filter that knows no domain says the same for all of them."""
+        if step.per_domain:
+            return await self._guarded(step, mail, context)
+        known: Report | None = mail.reports.get(step.name)
+        if known is None:
+            known = mail.reports[step.name] = await self._guarded(step, mail, context)
+        return known
+
+    async def _guarded(self, step: Step, mail: MailView, context: Context) -> Report:
+        try:
+            if step.deadline is None:
+                return await step.check(mail, context)
+            async with asyncio.timeout(step.deadline.total_seconds()):
+                return await step.check(mail, context)
+        except TimeoutError:
+            return Report("error", f"no answer within {step.deadline}")
+        except Temporary as error:
+            return Report("error", error.reason[:200])
+        except Exception as error:
+            log.error("filter_failed", filter=step.name, id=mail.envelope.id, exc_info=error)
+            return Report("error", type(error).__name__)
+
+    def _count(self, name: str, outcome: Outcome, seconds: float) -> None:
+        tally = self.tallies[name]
+        tally.runs += 1
+        tally.seconds += seconds
+        if outcome == "hit":
+            tally.hits += 1
+        elif outcome == "error":
+            tally.errors += 1
+
+
+def explained(plan: Plan, judgement: Judgement) -> Iterator[Seen]:
+    """Every step of `plan`, also those that did not run, with the reason why."""
+    seen = {item.step.name: item for item in judgement.seen}
+    ended = False
+    for planned in plan:
+        if item := seen.get(planned.step.name):
+            yield item
+            ended = ended or item is judgement.ended_by
+        else:
+            yield Seen(planned.step, Report(_why_not(planned, ended)), 0.0, 0.0)
+
+
+def _why_not(planned: Planned, ended: bool) -> Outcome:
+    if not planned.on:
+        return "off"
+    return "unreached" if ended else "spared"

@@ -1,0 +1,97 @@
+"""White and black lists in memory: addresses, domains and networks of one administrator's scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Literal
+
+from libs.mail.address import InvalidAddress, normalise, normalise_domain
+from services.antispam.domain.mail_view import Ip
+
+Kind = Literal["address", "domain", "network"]
+
+
+class NotAnEntry(ValueError):
+    """The text is no address, domain or network; `str()` is one sentence for whoever sent it."""
+
+
+def entry_of(text: str) -> tuple[Kind, str]:
+    """(kind, normal form) of what an administrator typed. Raises `NotAnEntry`.
+
+    `jean@example.org`, `example.org` (that domain alone), `.example.org` (it and all under it), `192.0.2.1`,
+    `192.0.2.0/24`, `2001:db8::/32`.
+    """
+    text = text.strip()
+    if network := _network(text):
+        return "network", str(network)
+    try:
+        if "@" in text:
+            return "address", normalise(text).lower()
+        dot = "." if text.startswith(".") else ""
+        return "domain", dot + normalise_domain(text.removeprefix("."))
+    except InvalidAddress as error:
+        raise NotAnEntry(f"neither an address nor a domain nor a network: {error}") from None
+
+
+@dataclass(slots=True)
+class AddressList:
+    """Lookups cost a few dictionary reads, however long the list is."""
+
+    addresses: set[str] = field(default_factory=set)
+    domains: set[str] = field(default_factory=set)
+    # By (version, prefix length): the network's number without its host bits.
+    networks: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[Kind, str]]) -> AddressList:
+        """From entries in normal form."""
+        made = cls()
+        for kind, value in entries:
+            match kind:
+                case "address":
+                    made.addresses.add(value)
+                case "domain":
+                    made.domains.add(value)
+                case "network":
+                    network = ip_network(value)
+                    key = (network.version, network.prefixlen)
+                    made.networks.setdefault(key, set()).add(_prefix(int(network.network_address), network))
+        made.networks = dict(sorted(made.networks.items(), key=lambda item: -item[0][1]))
+        return made
+
+    def entry_for_sender(self, address: str) -> str | None:
+        """The entry that lists `address` (in lower case), None if none does."""
+        if address in self.addresses:
+            return address
+        domain = address.rpartition("@")[2]
+        if not self.domains or not domain:
+            return None
+        return domain if domain in self.domains else self._parent(domain)
+
+    def entry_for_peer(self, peer: Ip) -> str | None:
+        """The network that lists `peer`, the narrowest first."""
+        for (version, length), numbers in self.networks.items():
+            if version == peer.version and int(peer) >> (peer.max_prefixlen - length) in numbers:
+                return str(ip_network(f"{peer}/{length}", strict=False))
+        return None
+
+    def _parent(self, domain: str) -> str | None:
+        """`.example.org` lists example.org and everything under it."""
+        while domain:
+            if f".{domain}" in self.domains:
+                return f".{domain}"
+            domain = domain.partition(".")[2]
+        return None
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _prefix(number: int, network: IPv4Network | IPv6Network) -> int:
+    return number >> (network.max_prefixlen - network.prefixlen)

@@ -1,0 +1,149 @@
+"""What filters may know of a message: each fact is worked out when the first filter asks, and then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeVar
+
+from libs.envelope import Envelope, Mail
+from libs.mail.encoded_words import decode_words
+from libs.mail.html import Link, links, links_of_text, text_of_html
+from libs.mail.message import Headers, Message, Part, parse
+from services.antispam.domain.digest import message_digest
+from services.antispam.domain.once import once
+from services.antispam.domain.report import Report
+
+T = TypeVar("T")
+Ip = IPv4Address | IPv6Address
+
+TEXT_LIMIT_OCTETS = 128 * 1024  # of all texts together: nobody reads on, and every filter's cost is bounded by it
+ADDRESS_LIMIT = 320  # RFC 5321 4.5.3.1: 64 octets, the @, 255 octets
+
+_SUBMITTED = frozenset({"submission", "submissions", "http", "internal"})
+_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+class MailView:
+    """A message as filters see it. Nothing here raises, whatever the message looks like."""
+
+    def __init__(self, mail: Mail) -> None:
+        self.envelope: Envelope = mail.envelope
+        self.raw: bytes = mail.raw
+        self.reports: dict[str, Report] = {}  # of the filters that say the same for every domain, by name
+        self._kept: dict[str, Any] = {}
+
+    def read(self) -> None:
+        """Work out now what takes long for a large message."""
+        _ = self.text, self.links, self.digest, self.attachments
+
+    def keep(self, key: str, compute: Callable[[], T]) -> T:
+        """A fact that only one filter knows to work out, kept for the other domains of the same message."""
+        if key not in self._kept:
+            self._kept[key] = compute()
+        return self._kept[key]  # type: ignore[no-any-return]
+
+    @once
+    def message(self) -> Message:
+        return parse(self.raw)
+
+    @once
+    def headers(self) -> Headers:
+        return self.message.headers
+
+    @once
+    def is_submitted(self) -> bool:
+        """Handed in by one of ours (signed in, or by API): what is asked of servers is not asked of their client."""
+        return self.envelope.peer.account is not None or self.envelope.listener in _SUBMITTED
+
+    @once
+    def peer(self) -> Ip | None:
+        """Address of the server that handed it in; None when one of ours did, or it is unknown."""
+        return None if self.is_submitted else parsed_ip(self.envelope.peer.address)
+
+    @once
+    def sender(self) -> str:
+        """The envelope sender in lower case, empty for the null sender."""
+        return self.envelope.mail_from.lower()
+
+    @once
+    def authors(self) -> tuple[str, ...]:
+        """The addresses of the From field in lower case, at most ten."""
+        mailboxes = self.headers.addresses("From")[:10]
+        return tuple(address.lower() for _, address in mailboxes if len(address) <= ADDRESS_LIMIT)
+
+    @once
+    def header_lines(self) -> str:
+        """The header block as lines `Name: value`, unfolded and decoded."""
+        return "\n".join(f"{name}: {decode_words(value)}" for name, value in self.headers)
+
+    @once
+    def subject(self) -> str:
+        """Decoded, on one line."""
+        return self.message.subject
+
+    @once
+    def leaves(self) -> Sequence[Part]:
+        """The MIME parts that hold content."""
+        return tuple(self.message.leaves())
+
+    @once
+    def attachments(self) -> Sequence[Part]:
+        """The parts that are no text to be read at once."""
+        return tuple(part for part in self.leaves if not _is_read(part))
+
+    @once
+    def plain(self) -> str:
+        """The text/plain parts."""
+        return self._texts("text/plain")
+
+    @once
+    def html(self) -> str:
+        """The source of the text/html parts."""
+        return self._texts("text/html")
+
+    @once
+    def html_text(self) -> str:
+        """What a reader sees of the HTML."""
+        return text_of_html(self.html) if self.html else ""
+
+    @once
+    def text(self) -> str:
+        """All that a reader sees besides the subject."""
+        return "\n".join(part for part in (self.plain, self.html_text) if part)
+
+    @once
+    def links(self) -> Sequence[Link]:
+        """Where the message leads: what HTML links and loads first, then addresses in plain text (tag is empty)."""
+        shown = links(self.html) if self.html else []
+        return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain))) if self.plain else shown
+
+    @once
+    def digest(self) -> str:
+        """The same for messages that differ in their recipient, numbers and spacing only: 40 hex digits."""
+        return message_digest(",".join(self.authors), self.subject, self.text, [len(p.raw) for p in self.attachments])
+
+    def _texts(self, content_type: str) -> str:
+        room, found = TEXT_LIMIT_OCTETS, []
+        for part in self.leaves:
+            if part.content_type == content_type and _is_read(part):
+                found.append(part.text(room))
+                room -= len(found[-1])
+                if room <= 0:
+                    break
+        return "\n".join(found)
+
+
+def _is_read(part: Part) -> bool:
+    return part.content_type in ("text/plain", "text/html") and part.disposition != "attachment"
+
+
+def parsed_ip(text: str) -> Ip | None:
+    """An IP address, an IPv4 one also when it is mapped into IPv6 (RFC 4291 2.5.5.2); None if it is none."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, IPv6Address) and address in _MAPPED:
+        return address.ipv4_mapped
+    return address

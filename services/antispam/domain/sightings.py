@@ -1,0 +1,102 @@
+"""How many recipients the same message went to lately, over all replicas (R-SPAM-21).
+
+Each replica counts in memory and exchanges counts through the database every few seconds, so that no message waits for
+it. A replica shares a digest from its second message on: most mail is unique and never costs a write. The price: the
+total may be short by the first message of each replica that saw no second one, and late by one exchange. A mailing of
+dozens is seen anyway, only a few recipients later.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(slots=True)
+class _Seen:
+    since: datetime
+    last_id: str
+    here: int = 0  # recipients counted by this replica
+    shared: int = 0  # of those, already in the shared total
+    total: int = 0  # shared total of all replicas, as of the last exchange
+    messages: int = 0
+
+
+class SightingsInMemory:
+    """At most `capacity` digests, the longest unseen go first."""
+
+    def __init__(self, *, threshold: int, window: timedelta, capacity: int) -> None:
+        self.threshold = threshold
+        self._window = window
+        self._capacity = capacity
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._unshared: set[str] = set()
+
+    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+        """Count; the recipients within the window. A message that the queue delivers again counts once."""
+        seen = self._seen.get(digest)
+        if seen is None or now - seen.since > self._window:
+            seen = self._seen[digest] = _Seen(now, "")
+        self._seen.move_to_end(digest)
+        if seen.last_id != message_id:
+            seen.last_id = message_id
+            seen.here += recipients
+            seen.messages += 1
+            if seen.messages > 1:
+                self._unshared.add(digest)
+        if len(self._seen) > self._capacity:
+            self._unshared.discard(self._seen.popitem(last=False)[0])
+        return self.count_of(digest, now)
+
+    def without_counting(self) -> Glance:
+        """For a message that is only looked at."""
+        return Glance(self)
+
+    def count_of(self, digest: str, now: datetime) -> int:
+        """Recipients within the window so far."""
+        seen = self._seen.get(digest)
+        if seen is None or now - seen.since > self._window:
+            return 0
+        return seen.total + seen.here - seen.shared
+
+    def take_unshared(self) -> Mapping[str, int]:
+        """What the shared totals lack, by digest; taken for shared from now on."""
+        taken = {}
+        for digest in self._unshared:
+            seen = self._seen[digest]
+            taken[digest] = seen.here - seen.shared
+            seen.shared = seen.here
+        self._unshared.clear()
+        return taken
+
+    def give_back(self, counts: Mapping[str, int]) -> None:
+        """The exchange failed: the counts wait for the next one."""
+        for digest, count in counts.items():
+            if seen := self._seen.get(digest):
+                seen.shared = max(seen.shared - count, 0)
+                self._unshared.add(digest)
+
+    def learn_totals(self, totals: Mapping[str, int]) -> None:
+        """The shared totals as of now."""
+        for digest, total in totals.items():
+            if seen := self._seen.get(digest):
+                seen.total = total
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Answers as if it counted the message, and does not."""
+
+    sightings: SightingsInMemory
+
+    @property
+    def threshold(self) -> int:
+        return self.sightings.threshold
+
+    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+        return self.sightings.count_of(digest, now) + recipients
+
+    def without_counting(self) -> Glance:
+        return self

@@ -1,0 +1,18 @@
+"""The same message goes to dozens of recipients at the same time (R-SPAM-21)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Counts recipients, not messages: one message with thirty is the same as thirty with one."""
+    if mail.is_submitted:
+        return MISS
+    envelope, sightings = mail.envelope, context.knowledge.sightings
+    seen = sightings.saw(
+        mail.digest, recipients=len(envelope.recipients), message_id=envelope.id, now=context.now
+    )  # fmt: skip
+    return hit(f"went to {seen} recipients lately") if seen >= sightings.threshold else MISS

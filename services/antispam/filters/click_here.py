@@ -1,0 +1,24 @@
+"""The words on a link say no more than "click here" (R-SPAM-29)."""
+
+from __future__ import annotations
+
+import re
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+_WORDS = re.compile(
+    r"[\W_]{0,20}(?:please )?(?:click|tap|press)(?: (?:here|now|below|this link))?\b"
+    r"|[\W_]{0,20}(?:cliquez|appuyez)(?: (?:ici|dessus|sur ce lien))?\b"
+    r"|[\W_]{0,20}(?:hier klicken|klicken sie hier|haga clic|haz clic|clicca qui|clique aqui)\b",
+    re.IGNORECASE,
+)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Only the words on the link itself: prose may well say where to click."""
+    for link in mail.links:
+        if link.tag == "a" and _WORDS.match(link.text):
+            return hit(f"a link says {link.text[:40]!r}")
+    return MISS

@@ -1,0 +1,21 @@
+"""The name in the From header is an address of another domain than the author's (R-SPAM-29)."""
+
+from __future__ import annotations
+
+import re
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+_ADDRESS = re.compile(r"[^\s@<>\"']{1,64}@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,20})\b", re.IGNORECASE)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Most clients show the name alone: `"boss@example.org" <x@elsewhere.example>` is the boss to its reader."""
+    for name, address in mail.headers.addresses("From")[:10]:
+        shown = _ADDRESS.search(name[:400])
+        domain = address.rpartition("@")[2].lower()
+        if shown and domain and shown[1].lower() != domain:
+            return hit(f"the name shows {shown[1]}, the address is of {domain}")
+    return MISS

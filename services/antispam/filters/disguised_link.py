@@ -1,0 +1,28 @@
+"""A link shows the address of one site and leads to another (R-SPAM-29)."""
+
+from __future__ import annotations
+
+import re
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+_HOST = re.compile(
+    r"\s{0,20}(?:https?://)?(?:[^/?#@\s]{1,100}@)?((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,20})(?=[/?#:\s]|$)", re.IGNORECASE
+)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Compared by the last two labels, since click counters of the same firm live on another host."""
+    for link in mail.links:
+        if link.tag != "a":
+            continue
+        shown, led = _HOST.match(link.text), _HOST.match(link.url)
+        if shown and led and _site(shown[1]) != _site(led[1]):
+            return hit(f"shows {shown[1]}, leads to {led[1]}")
+    return MISS
+
+
+def _site(host: str) -> list[str]:
+    return host.lower().split(".")[-2:]

@@ -1,0 +1,21 @@
+"""A header that may stand once stands twice, or From names several people (R-SPAM-29, RFC 5322 3.6)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+# Of two, one reader shows the first and another checks the last: the classic way to show a forged author.
+_ONCE = ("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID")
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Two authors need a Sender (RFC 5322 3.6.2); without, and from two domains, they are a forgery."""
+    twice = [name for name in _ONCE if mail.headers.count(name) > 1]
+    if twice:
+        return hit(f"more than one {', '.join(twice)} header", 1.0 if "From" in twice else 0.6)
+    domains = {author.rpartition("@")[2] for author in mail.authors}
+    if len(domains) > 1 and "Sender" not in mail.headers:
+        return hit("authors of several domains and no Sender")
+    return MISS

@@ -1,0 +1,18 @@
+"""The message has neither text nor attachment (R-SPAM-16)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """An image shown by HTML is content too."""
+    if mail.text.strip() or "<img" in mail.html.lower() or _has_attachment(mail):
+        return MISS
+    return hit("no text, only a subject", 0.5) if mail.subject.strip() else hit("no text and no subject")
+
+
+def _has_attachment(mail: MailView) -> bool:
+    return any(part.body(1024).strip() for part in mail.attachments)

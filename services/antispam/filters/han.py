@@ -1,0 +1,19 @@
+"""Much of the text is in Han characters (R-SPAM-26); for who cannot read them."""
+
+from __future__ import annotations
+
+import re
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report
+from services.antispam.domain.scripts import share
+
+# Unicode: the CJK unified ideographs, their extension A, the compatibility block and the supplementary planes 2 and 3.
+_LETTERS = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Hit from a fifth of the letters on."""
+    text = f"{mail.subject}\n{mail.text}"
+    return MISS if text.isascii() else share(_LETTERS, text, "Han")

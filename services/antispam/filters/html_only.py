@@ -1,0 +1,12 @@
+"""The message is HTML without a plain text beside it (R-SPAM-29)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """RFC 2046 5.1.4: honest programs send the plain text as an alternative, mass mailers save the trouble."""
+    return hit("HTML and no plain text") if mail.html and not mail.plain.strip() else MISS

@@ -1,0 +1,22 @@
+"""A rule spares the message what the next filters would hit (R-SPAM-17)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.matching import matched
+from services.antispam.domain.report import MISS, Report, one_line
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Names the filters and rules whose hits are not to count."""
+    found: list[str] = []
+    spares: set[str] = set()
+    for book in context.books:
+        for name in matched(mail, book.scope, "exceptions", book.exceptions):
+            found.append(name)
+            spares.update(book.exceptions.rules[name].spares)
+    if not found:
+        return MISS
+    reason = one_line(f"{', '.join(found)} spare {', '.join(sorted(spares))}")
+    return Report("hit", reason, rules=tuple(found), spares=frozenset(spares))

@@ -1,0 +1,20 @@
+"""Regular expressions over headers and body, maintained by administrators (R-SPAM-18)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.matching import matched
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Strength is the sum of the scores of the rules that matched."""
+    found: list[str] = []
+    total = 0.0
+    for book in context.books:
+        for name in matched(mail, book.scope, "keywords", book.keywords):
+            if name not in context.spared:
+                found.append(name)
+                total += book.keywords.rules[name].score
+    return hit(", ".join(found), total, rules=found) if found else MISS

@@ -1,0 +1,18 @@
+"""Rules that combine what the other filters saw with facts of the message (R-SPAM-19)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.facts import facts_of
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Strength is the sum of the scores of the rules that hold."""
+    rules = [rule for book in context.books for rule in book.logic_rules if rule[0] not in context.spared]
+    if not rules:
+        return MISS
+    names = {**facts_of(mail), **context.scores}
+    holding = {name: score for name, expression, score in rules if expression.holds(names)}
+    return hit(", ".join(holding), sum(holding.values()), rules=tuple(holding)) if holding else MISS

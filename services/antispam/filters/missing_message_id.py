@@ -1,0 +1,17 @@
+"""There is no Message-ID header, or it is none (R-SPAM-29, RFC 5322 3.6.4)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Only SHOULD be there by the RFC, yet every mail program writes one."""
+    if mail.is_submitted:
+        return MISS
+    value = mail.headers.get("Message-ID")
+    if value is None:
+        return hit("no Message-ID header")
+    return MISS if "@" in value and "<" in value else hit("the Message-ID has no form <left@right>", 0.6)

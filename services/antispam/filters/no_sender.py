@@ -1,0 +1,31 @@
+"""The envelope sender is empty although the message is no notification (R-SPAM-10, RFC 5321 4.5.5)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+# RFC 3464 (delivery), RFC 8098 (reading) and RFC 5965 (abuse) are all multipart/report (RFC 6522).
+_REPORT = "multipart/report"
+_NOTIFIERS = ("mailer-daemon@", "postmaster@")
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """A bounce has one recipient, the sender of what could not be delivered; and it says that it is automatic."""
+    if mail.sender or mail.is_submitted:
+        return MISS
+    recipients = len(mail.envelope.recipients)
+    if recipients > 1:
+        return hit(f"no sender, {recipients} recipients")
+    return MISS if _is_notification(mail) else hit("no sender, and no notification")
+
+
+def _is_notification(mail: MailView) -> bool:
+    # RFC 3834 5: anything but `no` is an automatic answer.
+    automatic = (mail.headers.get("Auto-Submitted") or "no").strip().lower()
+    return (
+        mail.message.root.content_type == _REPORT
+        or automatic.startswith("auto-")
+        or any(author.startswith(_NOTIFIERS) for author in mail.authors)
+    )

@@ -1,0 +1,24 @@
+"""A stranger writes to someone in that person's own name (R-SPAM-11)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Signed in, one may write to oneself; from outside it is a forgery, or a list that keeps the author."""
+    if mail.is_submitted or _is_from_list(mail):
+        return MISS
+    recipients = {(to.original or to.address).lower() for to in mail.envelope.recipients}
+    if mail.sender in recipients:
+        return hit("the envelope sender is a recipient")
+    if any(author in recipients for author in mail.authors):
+        return hit("the author is a recipient", 0.6)
+    return MISS
+
+
+def _is_from_list(mail: MailView) -> bool:
+    """RFC 2919: what one wrote to a list comes back to oneself, with the list as envelope sender."""
+    return "List-Id" in mail.headers and mail.sender not in mail.authors

@@ -1,0 +1,18 @@
+"""The subject is in capitals, or full of exclamation marks (R-SPAM-29)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+_LEAST = 10  # letters: shorter ones are abbreviations
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Letters of scripts without case count for nothing."""
+    subject = mail.subject
+    lower, upper = sum(map(str.islower, subject)), sum(map(str.isupper, subject))
+    if upper >= _LEAST and upper > 4 * lower:
+        return hit("the subject is in capitals")
+    return hit("exclamation marks in the subject", 0.6) if subject.count("!") >= 3 or "$$" in subject else MISS

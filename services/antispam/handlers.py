@@ -1,0 +1,138 @@
+"""`mail.antispam`: judge, then send on: to the router, or to the quarantine where the policy of the domain says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from libs.bus import Event
+from libs.envelope import Envelope, Mail, Recipient, Verdict, queues
+from libs.events import PeerBlacklisted, PolicyChanged
+from libs.runtime import Handles, Hears, Onward
+from services.antispam.counters import Counters
+from services.antispam.domain.context import Context, Knowledge
+from services.antispam.domain.judging import Judgement, Runner
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.policy import DEFAULT, OUTGOING
+from services.antispam.domain.verdicts import verdict_of
+from services.antispam.peers import Peers
+from services.antispam.shelf import Desk, Shelf
+
+_LARGE_OCTETS = 256 * 1024  # above it a message is read in a thread, so that the others do not wait
+
+
+class Judge:
+    """One verdict for each domain of ours that a message is for."""
+
+    def __init__(
+        self, *, shelf: Shelf, runner: Runner, knowledge: Knowledge, counters: Counters, clock: Callable[[], datetime]
+    ) -> None:
+        self._shelf = shelf
+        self._runner = runner
+        self._knowledge = knowledge
+        self._counters = counters
+        self._clock = clock
+
+    async def judge(self, mail: Mail) -> Iterable[Onward]:
+        """The handler. Raises `Temporary` when a policy was never read and cannot be."""
+        if mail.envelope.released:  # someone looked at it and let it go
+            return (Onward(queues.ROUTER, mail),)
+        verdicts = await self._verdicts(mail)
+        if not verdicts:
+            return (Onward(queues.ROUTER, mail),)
+        return _parted(mail.with_envelope(mail.envelope.model_copy(update={"verdicts": verdicts})))
+
+    async def explain(self, mail: Mail, scope: str) -> tuple[Desk, Judgement]:
+        """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted."""
+        desk = await self._shelf.desk(scope)
+        domain = "" if scope in (DEFAULT, OUTGOING) else scope
+        context = Context(domain, desk.policy, desk.books, self._knowledge.without_counting(), self._clock())
+        return desk, await self._runner.without_counting().run(await _viewed(mail), context, desk.plan)
+
+    async def _verdicts(self, mail: Mail) -> Mapping[str, Verdict]:
+        verdicts: dict[str, Verdict] = {}
+        view: MailView | None = None
+        for domain in dict.fromkeys(recipient.domain for recipient in mail.envelope.recipients):
+            desk = await self._shelf.desk(domain or OUTGOING)
+            if not desk.policy.enabled:
+                continue
+            view = view or await _viewed(mail)
+            judgement = await self._run(view, domain, desk)
+            verdict = verdict_of(judgement, desk.policy)
+            verdicts[domain] = verdict if domain else _leaving(verdict)
+            self._counters.count(domain, judgement, verdicts[domain])
+        return verdicts
+
+    async def _run(self, view: MailView, domain: str, desk: Desk) -> Judgement:
+        context = Context(domain, desk.policy, desk.books, self._knowledge, self._clock())
+        return await self._runner.run(view, context, desk.plan)
+
+
+async def _viewed(mail: Mail) -> MailView:
+    view = MailView(mail)
+    if mail.envelope.size_bytes > _LARGE_OCTETS:
+        await asyncio.to_thread(view.read)
+    return view
+
+
+def _leaving(verdict: Verdict) -> Verdict:
+    """R-SPAM-41: no subject is changed and no folder chosen in copies for other servers; they can only be held."""
+    if verdict.action == "quarantine":
+        return verdict
+    return verdict.model_copy(update={"action": "none", "subject_prefix": ""})
+
+
+def _parted(mail: Mail) -> Sequence[Onward]:
+    """Recipients whose domain quarantines leave on their own queue; the others go on."""
+    envelope = mail.envelope
+    held = tuple(to for to in envelope.recipients if _action(envelope, to) == "quarantine")
+    if not held:
+        return (Onward(queues.ROUTER, mail),)
+    quarantine = Onward(queues.QUARANTINE, mail.with_envelope(_held(envelope, held)))
+    free = tuple(to for to in envelope.recipients if to not in held)
+    if not free:
+        return (quarantine,)
+    return (quarantine, Onward(queues.ROUTER, mail.with_envelope(envelope.to(free))))
+
+
+def _action(envelope: Envelope, recipient: Recipient) -> str:
+    verdict = envelope.verdicts.get(recipient.domain)
+    return verdict.action if verdict else "none"
+
+
+def _held(envelope: Envelope, recipients: tuple[Recipient, ...]) -> Envelope:
+    verdict = envelope.verdicts[recipients[0].domain]
+    reason = f"spam: score {verdict.score:g}, required {verdict.required:g}"
+    return envelope.model_copy(update={"recipients": recipients, "quarantine_reason": reason})
+
+
+class Listener:
+    """What other replicas and services tell us."""
+
+    def __init__(self, shelf: Shelf, peers: Peers) -> None:
+        self._shelf = shelf
+        self._peers = peers
+
+    async def policy_changed(self, event: Event) -> None:
+        self._shelf.forget(PolicyChanged.from_bus(event).domain or DEFAULT)
+
+    async def peer_blacklisted(self, event: Event) -> None:
+        self._peers.hear(PeerBlacklisted.from_bus(event))
+
+    async def keep_peer(self, event: Event) -> None:
+        await self._peers.keep(PeerBlacklisted.from_bus(event))
+
+
+def handles(judge: Judge) -> Sequence[Handles]:
+    """The table of queues."""
+    return (Handles(queue=queues.ANTISPAM, handle=judge.judge, needs_raw=True, prefetch=50),)
+
+
+def hears(listener: Listener) -> Sequence[Hears]:
+    """The table of events. Every replica drops what it holds in memory; one of them stores a blacklisted peer."""
+    return (
+        Hears((PolicyChanged.__name__,), listener.policy_changed),
+        Hears((PeerBlacklisted.__name__,), listener.peer_blacklisted),
+        Hears((PeerBlacklisted.__name__,), listener.keep_peer, group="antispam"),
+    )

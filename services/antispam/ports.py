@@ -1,0 +1,53 @@
+"""What antispam needs from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.antispam.domain.rulebook import Rulebook
+
+# Reads all that is stored for a scope; an empty rulebook when nothing is. Raises `Temporary`.
+LoadRulebook = Callable[[str], Awaitable[Rulebook]]
+
+
+@dataclass(frozen=True, slots=True)
+class BlacklistedPeer:
+    """A peer that is refused until a moment, in UTC."""
+
+    address: str
+    until: datetime
+    reason: str
+
+
+class PeerStore(Protocol):
+    """Where blacklisted peers outlive a restart."""
+
+    async def all(self, now: datetime, limit: int) -> Sequence[BlacklistedPeer]:
+        """Those that are still refused, the longest first. Raises `Temporary`."""
+
+    async def put(self, peer: BlacklistedPeer) -> None:
+        """Keep until it is over; one that is over already is deleted. Raises `Temporary`."""
+
+
+class SightingStore(Protocol):
+    """Where replicas add up how often they saw the same message."""
+
+    async def add(self, counts: Mapping[str, int], now: datetime) -> Mapping[str, int]:
+        """Add to the shared counts; the totals of these digests within the window. Raises `Temporary`."""
+
+
+class CounterStore(Protocol):
+    """Where statistics are kept by domain and day."""
+
+    async def add(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
+        """Add counts by (domain, ISO day) and name. Raises `Temporary`."""
+
+
+class HitStore(Protocol):
+    """Where rules keep how often they matched."""
+
+    async def add_hits(self, hits: Mapping[str, int]) -> None:
+        """Add counts by rule name. Raises `Temporary`."""

@@ -1,0 +1,175 @@
+"""Antispam as it runs: its queue, its events and its HTTP, on a real MongoDB and a bus of this test's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from libs.blobs import open_blobs
+from libs.bus import Delivery
+from libs.bus.embedded import EmbeddedBus
+from libs.envelope import Envelope, Mail, Peer, Recipient, decode, new_id, queues
+from libs.http import Role, Tokens
+from libs.mongo import Mongo
+from libs.runtime import Outbox, Service, Shared
+from libs.runtime.process import RunningService
+from services.antispam import app
+
+HAM = b"""From: Jean <jean@elsewhere.example>\r
+To: Marie <marie@example.org>\r
+Subject: the minutes of the meeting\r
+Date: Thu, 01 Jan 2026 11:00:00 +0000\r
+Message-ID: <1@elsewhere.example>\r
+\r
+Dear Marie,\r
+here are the minutes of our meeting of Tuesday, with the list of what is left to do.\r
+"""
+
+
+@dataclass
+class Replica:
+    """One process of antispam. Calls are the administrator's, unless they say otherwise."""
+
+    service: Service
+    http: httpx.AsyncClient
+    running: RunningService
+
+    async def call(self, method: str, path: str, *, expect: int = 200, token: str = "admin", **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+        response = await self.http.request(method, path, headers=headers, **options)
+        assert response.status_code == expect, response.text
+        if expect >= 400:
+            assert response.headers["content-type"] == "application/problem+json"
+        return response
+
+    async def get(self, path: str, **params: Any) -> Any:
+        return (await self.call("GET", path, params=params)).json()
+
+    async def check(self, raw: bytes = HAM, **params: Any) -> Any:
+        return (await self.call("POST", "/v1/check", content=raw, params=params)).json()
+
+    async def outcome(self, filter_name: str, raw: bytes = HAM, **params: Any) -> str:
+        checked = await self.check(raw, **params)
+        return next(str(found["outcome"]) for found in checked["findings"] if found["filter"] == filter_name)
+
+
+@dataclass
+class Post:
+    """Puts mail into `mail.antispam` and keeps what comes out, by queue."""
+
+    outbox: Outbox
+    arrived: dict[str, list[Mail]] = field(default_factory=lambda: {queues.ROUTER: [], queues.QUARANTINE: []})
+
+    async def send(self, raw: bytes = HAM, *to: str, **fields: Any) -> str:
+        """The id. Recipients are of our domains, their own one each; `x@elsewhere.example` is not."""
+        mail = a_mail(raw, *(to or ("marie@example.org",)), **fields)
+        await self.outbox.send(queues.ANTISPAM, mail)
+        return mail.envelope.id
+
+    async def taken(self, id: str, *, pieces: int = 1) -> dict[str, Mail]:
+        """What became of the message, by queue, once it arrived in so many of them."""
+        async with asyncio.timeout(20):
+            while len(found := self._found(id)) < pieces:
+                await asyncio.sleep(0.01)
+        return found
+
+    def _found(self, id: str) -> dict[str, Mail]:
+        return {
+            queue: mail for queue, mails in self.arrived.items() for mail in mails if mail.envelope.id == id
+        }  # fmt: skip
+
+
+def a_mail(raw: bytes, *to: str, **fields: Any) -> Mail:
+    now = datetime.now(UTC)
+    ours = {address: "" if address.endswith("elsewhere.example") else address.rpartition("@")[2] for address in to}
+    given = {"mail_from": "jean@elsewhere.example", "peer": Peer(address="192.0.2.1", helo="mx.elsewhere.example")}
+    recipients = tuple(Recipient(address=address, domain=domain) for address, domain in ours.items())
+    envelope = Envelope(
+        id=new_id(now), received_at=now, recipients=recipients, size_bytes=len(raw), sha256=sha256(raw).hexdigest(),
+        verdicts={}, **{**given, **fields},
+    )  # fmt: skip
+    return Mail(envelope, raw)
+
+
+Start = Callable[..., Awaitable[Replica]]
+
+
+@pytest.fixture
+async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
+    bus = EmbeddedBus(tmp_path / "bus")
+    await bus.start()
+    yield bus
+    await bus.close()
+
+
+@pytest.fixture
+def shared(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> Shared:
+    tokens = {role: tmp_path / role.value for role in Role}
+    for role, path in tokens.items():
+        path.write_text(role.value)
+    blobs = open_blobs(f"file:{tmp_path}/blobs", mongo)
+    return Shared(bus, blobs, mongo, Tokens(tokens), Outbox(bus, blobs, inline_limit_bytes=100_000))
+
+
+@pytest.fixture
+async def start(shared: Shared, free_port: Callable[[], int]) -> AsyncIterator[Start]:
+    """Start a replica; all of a test share bus and database."""
+    async with AsyncExitStack() as stack:
+
+        async def one_more(**settings: Any) -> Replica:
+            port = next(port for port in iter(free_port, 0) if port < 48_000)
+            quick = {"port_base": port - 8003, "flush_period": timedelta(milliseconds=50)}
+            given = app.Settings(**{**quick, **settings})
+            service = await stack.enter_async_context(app.build(given, shared))
+            running = RunningService(service, shared)
+            failed = asyncio.Event()
+            await running.start(on_failure=failed.set)
+            stack.push_async_callback(running.stop)
+            stack.push_async_callback(running.drain)
+            http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
+            await stack.enter_async_context(http)
+            return Replica(service, http, running)
+
+        yield one_more
+
+
+@pytest.fixture
+async def replica(start: Start) -> Replica:
+    return await start()
+
+
+@pytest.fixture
+async def post(shared: Shared, bus: EmbeddedBus) -> Post:
+    """Stands where router and store will be."""
+    post = Post(shared.outbox)
+    await bus.declare(queues.ANTISPAM, *post.arrived)
+    for queue in post.arrived:
+
+        async def take(delivery: Delivery, queue: str = queue) -> None:
+            mail = decode(delivery.body)
+            post.arrived[queue].append(mail)
+            await delivery.ack()
+
+        await bus.consume(queue, take)
+    return post
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture(name="eventually")
+def _eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
+    """Wait until it holds, at most twenty seconds."""
+    return eventually
