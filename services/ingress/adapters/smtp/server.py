@@ -1,0 +1,151 @@
+"""The listeners: sockets, who may come in, and the way down at SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import structlog
+
+from libs.mail import replies
+from libs.mail.replies import Reply
+from services.ingress.adapters.smtp.connection import Connection
+from services.ingress.adapters.smtp.session import Session
+from services.ingress.adapters.smtp.site import Site
+from services.ingress.domain.peers import counted_as
+from services.ingress.domain.sequence import Profile
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 512
+_BLACKLISTED = Reply(554, "5.7.1", "Your address is refused for a while")
+_FULL = replies.TOO_MANY_CONNECTIONS.because("Too many connections")
+# Seconds: a peer that lost its power is noticed after five minutes and a half, long before its session would time out.
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 120), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 7))
+
+
+class Crowd:
+    """How many connections there are, all listeners together, and of each peer."""
+
+    def __init__(self, *, limit: int, limit_per_peer: int) -> None:
+        self._limit = limit
+        self._limit_per_peer = limit_per_peer
+        self._peers: Counter[str] = Counter()
+        self._total = 0
+
+    def enter(self, peer: str) -> Reply | None:
+        """Why the peer cannot come in; None when it is in, and counted."""
+        if self._total >= self._limit:
+            return _FULL
+        if self._peers[peer] >= self._limit_per_peer:
+            return replies.TOO_MANY_CONNECTIONS
+        self._total += 1
+        self._peers[peer] += 1
+        return None
+
+    def leave(self, peer: str) -> None:
+        """One connection less."""
+        self._total -= 1
+        self._peers[peer] -= 1
+        if not self._peers[peer]:
+            del self._peers[peer]
+
+
+class Door:
+    """One listener."""
+
+    def __init__(self, site: Site, profile: Profile, crowd: Crowd) -> None:
+        self.site = site
+        self.profile = profile
+        self._crowd = crowd
+        self._metrics = site.metrics.of(profile.name)
+        self._sessions: dict[Connection, tuple[Session, asyncio.Task[None]]] = {}
+        self._server: asyncio.Server | None = None
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    async def open(self) -> None:
+        """Raises `OSError` when the port is taken."""
+        settings = self.site.settings
+        host, port = settings.host, self.profile.port + settings.port_base
+        loop = asyncio.get_running_loop()
+        try:
+            listening = socket.create_server((host, port), family=_family(host), backlog=_BACKLOG)
+        except OSError as error:
+            raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        # What is set on a listening socket, its connections inherit (tcp(7)).
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            listening.setsockopt(socket.IPPROTO_TCP, option, value)
+        listening.setblocking(False)
+        self._server = await loop.create_server(lambda: Connection(self, loop), sock=listening, backlog=_BACKLOG)
+
+    def opened(self, connection: Connection) -> None:
+        """A peer connected: a session for it, or the reason why not."""
+        refusal = self._refusal(counted_as(connection.peer[0]))
+        if refusal is not None:
+            self._metrics.session("refused")
+            connection.turn_away(b"" if self.profile.implicit_tls else refusal.line())
+            return
+        self._metrics.session("opened")
+        self._metrics.open_sessions.inc()
+        session = Session(connection, self.site, self.profile, self._metrics)
+        task = connection.loop.create_task(session.run())
+        self._sessions[connection] = (session, task)
+        task.add_done_callback(lambda done: self._ended(connection, done))
+
+    def _refusal(self, peer: str) -> Reply | None:
+        if self.site.blacklist.holds(peer):
+            return _BLACKLISTED
+        return self._crowd.enter(peer)
+
+    def _ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
+        del self._sessions[connection]
+        self._crowd.leave(counted_as(connection.peer[0]))
+        self._metrics.open_sessions.dec()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("session_failed", listener=self.profile.name, exc_info=error)
+            connection.abort()
+
+    async def close(self, grace: timedelta) -> None:
+        """Nobody comes in; idle sessions hear 421, those with a message in hand may finish it."""
+        if self._server is not None:
+            self._server.close()
+        for session, _ in self._sessions.values():
+            session.stop()
+        tasks = [task for _, task in self._sessions.values()]
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace.total_seconds())
+        for connection, (_, task) in list(self._sessions.items()):
+            connection.abort()
+            task.cancel()
+
+
+class SmtpServer:
+    """All listeners; a `Listener` of the runner."""
+
+    def __init__(self, site: Site, profiles: Sequence[Profile]) -> None:
+        settings = site.settings
+        crowd = Crowd(limit=settings.max_connections, limit_per_peer=settings.max_connections_per_peer)
+        self._doors = [Door(site, profile, crowd) for profile in profiles]
+
+    async def start(self) -> None:
+        """Raises `OSError` when a port is taken."""
+        for door in self._doors:
+            await door.open()
+
+    async def stop(self, grace: timedelta) -> None:
+        """All at once."""
+        await asyncio.gather(*(door.close(grace) for door in self._doors))
+
+    def sessions(self) -> Mapping[str, int]:
+        """How many there are now, by listener."""
+        return {door.profile.name: len(door) for door in self._doors}
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

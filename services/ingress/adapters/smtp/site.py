@@ -1,0 +1,36 @@
+"""What all sessions of a process share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.ingress.adapters.tls import Certificates
+from services.ingress.admission import Admission
+from services.ingress.authentication import Authenticator
+from services.ingress.domain.acceptance import Acceptance
+from services.ingress.domain.blacklist import Blacklist
+from services.ingress.domain.budget import Budget
+from services.ingress.domain.duplicates import Duplicates
+from services.ingress.domain.pace import Pace
+from services.ingress.metrics import IngressMetrics
+from services.ingress.reception import Reception
+from services.ingress.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Built once, in `app.py`."""
+
+    settings: Settings
+    admission: Admission
+    acceptance: Acceptance
+    authenticator: Authenticator
+    reception: Reception
+    blacklist: Blacklist
+    budget: Budget
+    duplicates: Duplicates
+    certificates: Certificates
+    pace: Pace
+    metrics: IngressMetrics
+    healthy: Callable[[], bool]

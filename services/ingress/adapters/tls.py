@@ -1,0 +1,128 @@
+"""Certificates: from files, read again when they change; in embedded mode self-signed ones are made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+log = structlog.get_logger(__name__)
+
+_VALID = timedelta(days=825)
+_RENEW = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """PEM files; `key` may be the same as `certificate`."""
+
+    certificate: Path
+    key: Path
+
+    def stamp(self) -> tuple[int, int]:
+        """Changes when a file does. Raises `OSError`."""
+        return self.certificate.stat().st_mtime_ns, self.key.stat().st_mtime_ns
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 and up (RFC 8996). Raises `OSError` (`ssl.SSLError` is one) when the files are no pair."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+class Certificates:
+    """The context for the next handshake. Raises `ValueError` when the files cannot be used at the start."""
+
+    def __init__(self, files: CertificateFiles) -> None:
+        self._files = files
+        try:
+            self._stamp = files.stamp()
+            self.context = files.context()
+        except OSError as error:
+            raise ValueError(f"TLS certificate {files.certificate}: {error}") from error
+
+    def refresh(self) -> bool:
+        """Take over changed files; a broken or half-written pair leaves the old one in use. True if they changed."""
+        try:
+            stamp = self._files.stamp()
+            if stamp == self._stamp:
+                return False
+            self.context = self._files.context()
+        except OSError as error:
+            log.warning("certificate_not_read", file=str(self._files.certificate), reason=str(error))
+            return False
+        self._stamp = stamp
+        log.info("certificate_changed", file=str(self._files.certificate))
+        return True
+
+    async def watch(self, period: timedelta) -> None:
+        """Look again and again, for ever."""
+        while True:
+            await asyncio.sleep(period.total_seconds())
+            await asyncio.to_thread(self.refresh)
+
+
+def self_signed(directory: Path, hostname: str, *, now: datetime | None = None) -> CertificateFiles:
+    """The files of a self-signed certificate in `directory`, made when there is none or it is about to end."""
+    files = CertificateFiles(directory / "certificate.pem", directory / "key.pem")
+    moment = now or datetime.now(UTC)
+    if not _is_good(files, moment):
+        directory.mkdir(parents=True, exist_ok=True)
+        key = ec.generate_private_key(ec.SECP256R1())
+        _write(files.key, _pem(key))
+        _write(files.certificate, _certificate(key, hostname, moment).public_bytes(serialization.Encoding.PEM))
+    return files
+
+
+def _is_good(files: CertificateFiles, now: datetime) -> bool:
+    try:
+        certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
+        files.context()
+    except (OSError, ValueError):
+        return False
+    return certificate.not_valid_after_utc > now + _RENEW
+
+
+def _certificate(key: ec.EllipticCurvePrivateKey, hostname: str, now: datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, hostname[:64])])
+    names: list[x509.GeneralName] = [x509.DNSName(each) for each in sorted({hostname, "localhost"})]
+    names.append(x509.IPAddress(ip_address("127.0.0.1")))
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + _VALID)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Readable by its owner only, and there only when whole."""
+    aside = path.with_suffix(".part")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    aside.rename(path)

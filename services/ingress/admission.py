@@ -1,0 +1,153 @@
+"""Who may send, and to whom: the decisions at MAIL and RCPT, for SMTP and HTTP alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from libs.envelope import Recipient, Temporary
+from libs.mail import replies
+from libs.mail.address import Path, canonical
+from libs.mail.replies import Reply
+from services.ingress.domain.parameters import RcptArguments
+from services.ingress.domain.refusal import Refused
+from services.ingress.domain.relaying import Admitted, Submitter, is_relay_trick
+from services.ingress.ports import Allowance, Directory, Quotas, Resolution, Sends
+
+OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
+_LOCAL_SENDER = replies.REFUSED_BY_POLICY.because("Authenticate to send from this domain")
+_NULL_SENDER = replies.REFUSED_BY_POLICY.because("A notification has one recipient")
+_NOT_A_HOST = replies.RELAY_DENIED.because("This form of address is not accepted")
+_LIMIT = Reply(450, "4.7.1", "Sending limit reached")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings of admission."""
+
+    main_domain: str
+    max_recipients: int
+    max_message_bytes: int
+    largest_message_bytes: int
+    refuse_local_senders: bool
+    send_without_quota: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Asks the router and the quota service. All methods raise `Refused`."""
+
+    policy: Policy
+    directory: Directory
+    quotas: Quotas
+    sends: Sends
+
+    async def sender(self, path: Path, submitter: Submitter) -> None:
+        """May this sender be used by this submitter?"""
+        if path.is_postmaster:
+            raise Refused(replies.BAD_SENDER_SYNTAX)
+        if path.is_null:  # RFC 5321 4.5.5: notifications, also those of our own users' clients
+            return
+        try:
+            if submitter.login is not None:
+                if canonical(path.address) not in await self.directory.senders(submitter.login.account):
+                    raise Refused(replies.SENDER_NOT_YOURS, "sender")
+            elif self._is_checked(submitter) and await self.directory.is_ours(path.domain):
+                raise Refused(_LOCAL_SENDER, "sender")
+        except Temporary as error:
+            raise Refused(replies.LOOKUP_FAILED, "router") from error
+
+    async def recipient(
+        self,
+        asked: RcptArguments,
+        submitter: Submitter,
+        *,
+        already: Collection[str],
+        null_sender: bool,
+        size_bytes: int,
+    ) -> Admitted:
+        """The recipient as it goes on. `already` holds the addresses of this transaction."""
+        path = asked.path
+        if path.is_null:
+            raise Refused(replies.NO_NULL_FORWARD_PATH)
+        if null_sender and already:
+            raise Refused(_NULL_SENDER, "null sender")
+        if len(already) >= self.policy.max_recipients:
+            raise Refused(replies.TOO_MANY_RECIPIENTS, "too many")
+        if is_relay_trick(path):
+            raise Refused(_NOT_A_HOST, "relay")
+        # RFC 5321 4.5.1: postmaster without a domain is somebody here, in any case
+        address = f"postmaster@{self.policy.main_domain}" if path.is_postmaster else canonical(path.address)
+        try:
+            found = await self.directory.recipient(address)
+        except Temporary as error:
+            raise Refused(replies.LOOKUP_FAILED, "router") from error
+        return await self._admit(asked, address, found, submitter, size_bytes)
+
+    async def sending(self, submitter: Submitter, recipients: Collection[Recipient]) -> None:
+        """Count the message against the send limits of its class (R-IN-07)."""
+        remote = any(not recipient.domain for recipient in recipients)
+        send_class = submitter.send_class(remote=remote)
+        if send_class is None:
+            return
+        try:
+            answer = await self.sends.attempt(submitter.counted_as, send_class, len(recipients))
+        except Temporary as error:
+            if self.policy.send_without_quota:
+                return
+            raise Refused(replies.DEFERRED_BY_POLICY, "quota") from error
+        if not answer.allowed:
+            raise Refused(_limit(answer), "send limit")
+
+    async def own_addresses(self, submitter: Submitter) -> frozenset[str] | None:
+        """The addresses that whoever authenticated may use; None for everybody else."""
+        if submitter.login is None:
+            return None
+        try:
+            return await self.directory.senders(submitter.login.account)
+        except Temporary as error:
+            raise Refused(replies.LOOKUP_FAILED, "router") from error
+
+    def _is_checked(self, submitter: Submitter) -> bool:
+        trusted = submitter.internal or submitter.may_relay
+        return self.policy.refuse_local_senders and not trusted
+
+    async def _admit(
+        self, asked: RcptArguments, address: str, found: Resolution, submitter: Submitter, size_bytes: int
+    ) -> Admitted:
+        if found.status == "unknown":
+            raise Refused(replies.UNKNOWN_RECIPIENT, "unknown")
+        if found.status == "not_ours":
+            if not submitter.may_relay:
+                raise Refused(replies.RELAY_DENIED, "relay")
+            address = asked.path.address  # the case of a foreign local part means something to its owner
+        limit = min(found.max_size_bytes or self.policy.max_message_bytes, self.policy.largest_message_bytes)
+        if size_bytes > limit:
+            raise Refused(replies.MESSAGE_TOO_LARGE, "size")
+        if found.account is not None:
+            await self._check_room(found.account, size_bytes)
+        return Admitted(
+            Recipient(
+                address=address,
+                original=asked.path.original,
+                domain=found.domain,
+                orcpt=asked.orcpt,
+                notify=asked.notify,
+            ),
+            limit,
+        )
+
+    async def _check_room(self, account: str, size_bytes: int) -> None:
+        try:
+            room = await self.quotas.room_bytes(account)
+        except Temporary:
+            return  # open: the store delays what does not fit
+        if room is not None and room <= size_bytes:
+            raise Refused(OVER_QUOTA, "over quota")
+
+
+def _limit(answer: Allowance) -> Reply:
+    """R-IN-07: when to try again, if that helps at all."""
+    if answer.retry_at is None:
+        return _LIMIT.because(f"{_LIMIT.text}: {answer.reason.encode('ascii', 'replace').decode()}")
+    return _LIMIT.because(f"{_LIMIT.text}, try again after {answer.retry_at:%Y-%m-%dT%H:%M:%SZ}")

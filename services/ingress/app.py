@@ -1,0 +1,153 @@
+"""Composition root of ingress."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from libs.events import PeerBlacklisted
+from libs.runtime import Service, Shared
+from services.ingress.adapters.quota import HttpQuotas, HttpSends
+from services.ingress.adapters.router import HttpDirectory
+from services.ingress.adapters.smtp.server import SmtpServer
+from services.ingress.adapters.smtp.site import Site
+from services.ingress.adapters.tls import CertificateFiles, Certificates, self_signed
+from services.ingress.admission import Admission, Policy
+from services.ingress.authentication import Authenticator
+from services.ingress.domain.acceptance import Acceptance
+from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.budget import Budget
+from services.ingress.domain.duplicates import Duplicates
+from services.ingress.domain.pace import Pace
+from services.ingress.domain.sequence import Profile
+from services.ingress.domain.throttle import Throttle
+from services.ingress.handlers import Attention
+from services.ingress.metrics import IngressMetrics
+from services.ingress.reception import Reception
+from services.ingress.settings import Settings
+
+NAME = "ingress"
+MAX_KEYS = 100_000
+
+__all__ = ["NAME", "Settings", "build"]
+
+
+@asynccontextmanager
+async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
+    """Raises `ValueError` when there is no usable certificate, `Temporary` when MongoDB does not answer."""
+    certificates = Certificates(await asyncio.to_thread(_certificate_files, settings))
+    router, quota = shared.client(settings, "router"), shared.client(settings, "quota")
+    # Router away: 451, for nobody else knows who is here. Quota away: mail for mailboxes goes on, sending waits (451).
+    directory = HttpDirectory(router, ttl=settings.directory_cache, clock=time.monotonic)
+    quotas = HttpQuotas(quota, ttl=settings.quota_cache, clock=time.monotonic)
+    blacklist = Blacklist(max_entries=MAX_KEYS, clock=time.time)
+    metrics = IngressMetrics()
+    admission = Admission(_policy(settings), directory, quotas, HttpSends(quota))
+    acceptance = Acceptance(settings.max_received, settings.max_header_bytes, settings.max_header_count)
+    reception = Reception(shared.outbox, shared.blobs, shared.clock, settings.publish_deadline)
+    site = Site(
+        settings=settings,
+        admission=admission,
+        acceptance=acceptance,
+        authenticator=_authenticator(settings, shared, directory, blacklist),
+        reception=reception,
+        blacklist=blacklist,
+        budget=Budget(max_messages=settings.max_messages_in_receipt, max_bytes=settings.max_bytes_in_receipt),
+        duplicates=Duplicates(
+            window=settings.duplicate_window.total_seconds(), max_entries=10_000, clock=time.monotonic
+        ),
+        certificates=certificates,
+        pace=_pace(settings),
+        metrics=metrics,
+        healthy=lambda: shared.bus.healthy,
+    )
+    server = SmtpServer(site, _profiles(settings))
+
+    async def watch_certificates() -> None:
+        await certificates.watch(settings.certificate_check)
+
+    try:
+        yield Service(
+            name=NAME,
+            settings=settings,
+            metrics=metrics,
+            routers=(),
+            hears=Attention(directory.forget, quotas.forget, blacklist).table(),
+            listeners=(server,),
+            background=(watch_certificates,),
+        )
+    finally:
+        await router.close()
+        await quota.close()
+
+
+def _profiles(settings: Settings) -> list[Profile]:
+    """R-IN-01. A port of 0 switches a listener off."""
+    profiles = [
+        Profile("mx", settings.mx_port, offers_auth=settings.mx_offers_auth),
+        Profile("submission", settings.submission_port, needs_tls=True, offers_auth=True, needs_auth=True),
+        Profile("submissions", settings.submissions_port, implicit_tls=True, offers_auth=True, needs_auth=True),
+    ]
+    return [profile for profile in profiles if profile.port]
+
+
+def _certificate_files(settings: Settings) -> CertificateFiles:
+    if settings.certificate_file is not None:
+        return CertificateFiles(settings.certificate_file, settings.certificate_key_file or settings.certificate_file)
+    embedded = settings.bus_url.startswith("embedded:")
+    if settings.self_signed == "never" or (settings.self_signed == "embedded" and not embedded):
+        raise ValueError("ingress needs a TLS certificate: set certificate_file (and certificate_key_file)")
+    return self_signed(settings.var_dir / "tls", settings.hostname)
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        main_domain=settings.main_domain,
+        max_recipients=settings.max_recipients,
+        max_message_bytes=settings.max_message_bytes,
+        largest_message_bytes=settings.largest_message_bytes,
+        refuse_local_senders=settings.refuse_local_senders,
+        send_without_quota=settings.send_without_quota,
+    )
+
+
+def _pace(settings: Settings) -> Pace:
+    def seconds(duration: timedelta) -> float:
+        return duration.total_seconds()
+
+    return Pace(
+        greet=seconds(settings.greet_delay),
+        idle=seconds(settings.idle_timeout),
+        command=seconds(settings.command_timeout),
+        silence=seconds(settings.silence_timeout),
+        grace=seconds(settings.slow_grace),
+        min_rate=settings.min_bytes_per_second,
+        whole=seconds(settings.message_timeout),
+    )
+
+
+def _authenticator(settings: Settings, shared: Shared, directory: HttpDirectory, blacklist: Blacklist) -> Authenticator:
+    window = settings.auth_window.total_seconds()
+
+    async def abused(address: str) -> None:
+        """Refused here at once, and everywhere as soon as the others hear of it."""
+        entry = Entry(address, time.time() + settings.abuse_ban.total_seconds(), "guesses passwords")
+        blacklist.add(entry)
+        fact = PeerBlacklisted(address=entry.address, until_epoch=entry.until_epoch, reason=entry.reason)
+        await shared.bus.emit(fact.to_bus())
+
+    return Authenticator(
+        directory=directory,
+        addresses=Throttle(
+            limit=settings.auth_failures_per_address, window=window, max_keys=MAX_KEYS, clock=time.monotonic
+        ),
+        accounts=Throttle(
+            limit=settings.auth_failures_per_account, window=window, max_keys=MAX_KEYS, clock=time.monotonic
+        ),
+        first_delay=settings.auth_delay.total_seconds(),
+        longest_delay=settings.auth_longest_delay.total_seconds(),
+        abused=abused,
+    )

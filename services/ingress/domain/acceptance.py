@@ -1,0 +1,72 @@
+"""What a whole message must be like to be taken: the rules that need its header, and nothing but its header."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.envelope.model import Listener
+from libs.mail import replies
+from libs.mail.address import InvalidAddress, canonical
+from libs.mail.headers import Headers
+from libs.mail.limits import Limits
+from libs.mail.replies import Reply
+from services.ingress.domain.content import Fault
+from services.ingress.domain.refusal import Refused
+
+FAULT_REPLIES: dict[Fault, Reply] = {
+    Fault.TOO_LARGE: replies.MESSAGE_TOO_LARGE,
+    Fault.BARE_LINE_END: replies.BARE_LINE_BREAK,
+    Fault.NUL: replies.BAD_CONTENT.because("NUL in the message"),
+    Fault.LINE_TOO_LONG: Reply(500, "5.6.0", "Line too long: a line has at most 998 octets"),  # RFC 5321 4.5.3.1.6
+    Fault.NO_ROOM: replies.STORAGE_FULL,
+}
+
+_HEADER_TOO_LARGE = replies.BAD_CONTENT.because("The header is too large")
+_TWICE = replies.REFUSED_BY_POLICY.because("A header field that may stand once stands twice")
+_SEVERAL_AUTHORS = replies.REFUSED_BY_POLICY.because("The From field names several domains")
+_FROM_NOT_YOURS = replies.REFUSED_BY_POLICY.because("The From field is not an address of yours")
+
+# RFC 5322 3.6. Which of two a reader shows, and which one DKIM or DMARC looked at, differs: RFC 7489 6.6.1, 6376 8.15.
+_SINGLE = ("from", "subject", "date")
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """The limits of a message."""
+
+    max_received: int
+    max_header_bytes: int
+    max_header_count: int
+
+    def check(self, raw: bytes, listener: Listener, own: frozenset[str] | None) -> None:
+        """`own` are the addresses of whoever authenticated. Raises `Refused`."""
+        # One field and one octet more than we take, so that what is too much shows.
+        headers = Headers(
+            raw, Limits(header_bytes=self.max_header_bytes + 1, header_count=self.max_header_count + 1, addresses=100)
+        )
+        if headers.body_start > self.max_header_bytes or len(headers) > self.max_header_count:
+            raise Refused(_HEADER_TOO_LARGE, "header")
+        if headers.count("received") > self.max_received:  # RFC 5321 6.3
+            raise Refused(replies.MAIL_LOOP, "loop")
+        if own is not None:
+            self._check_author(headers, own)
+        elif listener == "mx":
+            self._check_singles(headers)
+
+    def _check_singles(self, headers: Headers) -> None:
+        if any(headers.count(name) > 1 for name in _SINGLE):
+            raise Refused(_TWICE, "header")
+        domains = {address.rpartition("@")[2].lower() for _, address in headers.addresses("from") if "@" in address}
+        if len(domains) > 1:
+            raise Refused(_SEVERAL_AUTHORS, "header")
+
+    def _check_author(self, headers: Headers, own: frozenset[str]) -> None:
+        """RFC 6409 6.1: whoever authenticated writes in no other name."""
+        if "from" not in headers:
+            return
+        try:
+            authors = {canonical(address) for _, address in headers.addresses("from")}
+        except InvalidAddress:
+            authors = set()
+        if not authors or not authors <= own:
+            raise Refused(_FROM_NOT_YOURS, "sender")

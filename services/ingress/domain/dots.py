@@ -1,0 +1,51 @@
+"""The octets after DATA: where they end, and the dots that were doubled (RFC 5321 4.1.1.4, 4.5.2).
+
+Only CR LF . CR LF ends them. LF . LF, LF . CR LF, CR . CR and their like are text, whatever they were meant to be; the
+text is refused for its bare CR or LF once the true end has come.
+"""
+
+from __future__ import annotations
+
+from services.ingress.domain.content import Content
+
+_END = b"\r\n.\r\n"
+_BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
+
+
+class DotStream:
+    """Feeds `content` with what stands before the end."""
+
+    __slots__ = ("_content", "_skip", "_tail")
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        # The line end of the DATA command counts as the first half of the end: an empty message is a lone dot.
+        self._tail = b"\r\n"
+        self._skip = 2
+
+    def feed(self, chunk: bytes) -> bytes | None:
+        """None until the end has come; then what stands behind it, mostly nothing."""
+        chunk = self._tail + chunk
+        end = chunk.find(_END)
+        if end >= 0:
+            self._pass_on(chunk[: end + 2])
+            return chunk[end + len(_END) :]
+        cut = _cut(chunk)
+        self._tail = chunk[cut:]
+        self._pass_on(chunk[:cut])
+        return None
+
+    def _pass_on(self, part: bytes) -> None:
+        if b"\r\n." in part:
+            part = part.replace(b"\r\n.", b"\r\n")
+        if part:
+            self._content.add(part[self._skip :] if self._skip else part)
+            self._skip = 0
+
+
+def _cut(chunk: bytes) -> int:
+    """Where the octets start that may belong to the end, or to a doubled dot, and must wait for more."""
+    for beginning in _BEGINNINGS:
+        if chunk.endswith(beginning):
+            return len(chunk) - len(beginning)
+    return len(chunk)

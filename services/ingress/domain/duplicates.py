@@ -1,0 +1,39 @@
+"""Messages whose 250 may not have reached the peer (RFC 1047): its retry gets the same answer and no second copy.
+
+Only those are kept. A peer that went on after the 250 has heard it, and may well send the same octets again on purpose.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+
+class Duplicates:
+    """From the key of a message to its id, for `window` seconds, the newest `max_entries` of them."""
+
+    def __init__(self, *, window: float, max_entries: int, clock: Callable[[], float]) -> None:
+        self._window = window
+        self._max_entries = max_entries
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+
+    def remember(self, key: bytes, id: str) -> None:
+        """The message is ours as `id`, and the peer may not know."""
+        self._known[key] = (self._clock() + self._window, id)
+        self._known.move_to_end(key)
+        while len(self._known) > self._max_entries:
+            self._known.popitem(last=False)
+
+    def id_of(self, key: bytes) -> str | None:
+        """The id under which the message was taken before."""
+        if not self._known:
+            return None
+        ends, id = self._known.get(key, (0.0, ""))
+        return id if ends > self._clock() else None
+
+
+def message_key(peer: str, mail_from: str, recipients: Iterable[str], digest: str) -> bytes:
+    """One key for peer, envelope and content."""
+    return sha256("\0".join((peer, mail_from, *sorted(recipients), digest)).encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,171 @@
+"""Arguments of MAIL and RCPT: the path, then ESMTP parameters (RFC 5321 4.1.2) of the extensions that we offer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from libs.mail import replies
+from libs.mail.address import InvalidAddress, NeedsSmtputf8, Path, parse_path
+from libs.mail.replies import Reply
+from services.ingress.domain.refusal import Refused
+
+# A blank behind the colon is against the RFC, and common.
+_ARGUMENT = re.compile(r'(?:from|to): ?(<(?:"(?:[^"\\]|\\.)*+"|[^">])*+>)((?: .*)?)', re.IGNORECASE)
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~]+))?")
+# RFC 3461 4: +XX stands for an octet
+_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
+_ORCPT = re.compile(r"([A-Za-z0-9-]{1,64});(.+)")
+_NOTIFY_WORDS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+
+_MAX_ENVID = 100  # RFC 3461 4.4
+_MAX_ORCPT = 500  # RFC 3461 4.2
+
+_BAD_BODY = replies.BAD_ARGUMENTS.because("BODY is 7BIT or 8BITMIME")
+_SYNTAX = {
+    "FROM:": replies.BAD_ARGUMENTS.because("Syntax: MAIL FROM:<address> [parameters]"),
+    "TO:": replies.BAD_ARGUMENTS.because("Syntax: RCPT TO:<address> [parameters]"),
+}
+_BAD_PATH = {
+    "FROM:": Reply(553, "5.1.7", "The sender's address is malformed"),
+    "TO:": Reply(553, "5.1.3", "The recipient's address is malformed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MailArguments:
+    """`MAIL FROM:<path> SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=`. `size_bytes` is 0 when the peer did not say."""
+
+    path: Path
+    size_bytes: int = 0
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RcptArguments:
+    """`RCPT TO:<path> NOTIFY= ORCPT=`. `orcpt` stays in xtext, as relay hands it on."""
+
+    path: Path
+    notify: tuple[str, ...] = ()
+    orcpt: str = ""
+
+
+def mail_arguments(text: str, *, extended: bool) -> MailArguments:
+    """Read what stands behind MAIL. Raises `Refused`."""
+    path_text, parameters = _split("FROM:", text, extended=extended)
+    smtputf8 = _flag(parameters, "SMTPUTF8")
+    path = _path("FROM:", path_text, smtputf8=smtputf8)
+    if not parameters:
+        return MailArguments(path)
+    arguments = MailArguments(
+        path=path,
+        size_bytes=_size(parameters.pop("SIZE", None)),
+        smtputf8=smtputf8,
+        ret=_one_of(parameters, "RET", ("FULL", "HDRS")),
+        envid=_xtext(parameters, "ENVID", limit=_MAX_ENVID),
+    )
+    if _text(parameters, "BODY", default="7BIT").upper() not in ("7BIT", "8BITMIME"):
+        raise Refused(_BAD_BODY)
+    # RFC 4954 5: taken and not believed, for we trust no peer to name another sender.
+    _xtext(parameters, "AUTH", limit=500)
+    parameters.pop("SMTPUTF8", None)
+    _refuse_unknown(parameters)
+    return arguments
+
+
+def rcpt_arguments(text: str, *, extended: bool, smtputf8: bool) -> RcptArguments:
+    """Read what stands behind RCPT. Raises `Refused`."""
+    path_text, parameters = _split("TO:", text, extended=extended)
+    path = _path("TO:", path_text, smtputf8=smtputf8)
+    if not parameters:
+        return RcptArguments(path)
+    arguments = RcptArguments(path, notify=_notify(parameters), orcpt=_orcpt(parameters))
+    _refuse_unknown(parameters)
+    return arguments
+
+
+def _split(keyword: str, text: str, *, extended: bool) -> tuple[str, dict[str, str | None]]:
+    if text[: len(keyword)].upper() != keyword or (match := _ARGUMENT.fullmatch(text)) is None:
+        raise Refused(_SYNTAX[keyword])
+    parameters: dict[str, str | None] = {}
+    for word in match[2].split():
+        parameter = _PARAMETER.fullmatch(word)
+        if parameter is None or parameter[1].upper() in parameters:
+            raise Refused(_SYNTAX[keyword])
+        parameters[parameter[1].upper()] = parameter[2]
+    if parameters and not extended:  # RFC 5321 2.2.1: without EHLO there are no extensions
+        raise Refused(replies.UNKNOWN_PARAMETER)
+    return match[1], parameters
+
+
+def _path(keyword: str, text: str, *, smtputf8: bool) -> Path:
+    try:
+        return parse_path(text, smtputf8=smtputf8)
+    except NeedsSmtputf8:
+        raise Refused(replies.SMTPUTF8_NEEDED) from None
+    except InvalidAddress as error:
+        raise Refused(_BAD_PATH[keyword].because(f"{_BAD_PATH[keyword].text}: {error}")) from None
+
+
+def _size(value: str | None) -> int:
+    """RFC 1870 4: at most 20 digits."""
+    if value is None:
+        return 0
+    if not (value.isdigit() and len(value) <= 20):
+        raise Refused(replies.BAD_ARGUMENTS)
+    return int(value)
+
+
+def _flag(parameters: Mapping[str, str | None], name: str) -> bool:
+    if parameters.get(name) is not None:
+        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} takes no value"))
+    return name in parameters
+
+
+def _text(parameters: dict[str, str | None], name: str, *, default: str = "") -> str:
+    if name not in parameters:
+        return default
+    value = parameters.pop(name)
+    if value is None:
+        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} needs a value"))
+    return value
+
+
+def _one_of(parameters: dict[str, str | None], name: str, allowed: tuple[str, ...]) -> str:
+    value = _text(parameters, name).upper()
+    if value and value not in allowed:
+        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} is {' or '.join(allowed)}"))
+    return value
+
+
+def _xtext(parameters: dict[str, str | None], name: str, *, limit: int) -> str:
+    value = _text(parameters, name)
+    if len(value) > limit or not _XTEXT.fullmatch(value):
+        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} is xtext of at most {limit} characters"))
+    return value
+
+
+def _notify(parameters: dict[str, str | None]) -> tuple[str, ...]:
+    """RFC 3461 4.1: NEVER, or a list of the others."""
+    value = _text(parameters, "NOTIFY").upper()
+    words = tuple(value.split(",")) if value else ()
+    if words != ("NEVER",) and not _NOTIFY_WORDS.issuperset(words):
+        raise Refused(replies.BAD_ARGUMENTS.because("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY"))
+    return words
+
+
+def _orcpt(parameters: dict[str, str | None]) -> str:
+    value = _text(parameters, "ORCPT")
+    match = _ORCPT.fullmatch(value)
+    if value and (match is None or len(value) > _MAX_ORCPT or not _XTEXT.fullmatch(match[2])):
+        raise Refused(replies.BAD_ARGUMENTS.because("ORCPT is a type, a semicolon and an address in xtext"))
+    return value
+
+
+def _refuse_unknown(parameters: Mapping[str, str | None]) -> None:
+    if parameters:
+        raise Refused(replies.UNKNOWN_PARAMETER)

@@ -1,0 +1,14 @@
+"""A refusal on its way to the peer."""
+
+from __future__ import annotations
+
+from libs.mail.replies import Reply
+
+
+class Refused(Exception):
+    """The peer's wish cannot be granted: `reply` is the answer, `reason` one word for the metrics."""
+
+    def __init__(self, reply: Reply, reason: str = "syntax") -> None:
+        super().__init__(str(reply))
+        self.reply = reply
+        self.reason = reason

@@ -1,0 +1,55 @@
+"""What ingress needs from its neighbours. All methods raise `Temporary` when there is no answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from services.ingress.domain.relaying import Login, SendClass
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the router says of an address: `domain` is the main domain of ours, `account` the mailbox if it is one."""
+
+    status: Literal["local", "unknown", "not_ours"]
+    domain: str = ""
+    account: str | None = None
+    max_size_bytes: int | None = None
+
+
+class Directory(Protocol):
+    """The router: who an address is."""
+
+    async def recipient(self, address: str) -> Resolution: ...
+
+    async def is_ours(self, domain: str) -> bool: ...
+
+    async def authenticate(self, login: str, password: str) -> Login | None:
+        """None for an unknown login, a wrong password and a locked account alike."""
+
+    async def senders(self, account: str) -> frozenset[str]:
+        """The addresses that `account` may use now; empty when it may not send."""
+
+
+class Quotas(Protocol):
+    """The quota service: how much room a mailbox has."""
+
+    async def room_bytes(self, account: str) -> int | None:
+        """None where there is no limit, or nobody who knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Whether a message may be sent now; `retry_at` is None when waiting does not help."""
+
+    allowed: bool
+    retry_at: datetime | None = None
+    reason: str = ""
+
+
+class Sends(Protocol):
+    """The quota service: send limits, checked and counted in one step (R-QT-04)."""
+
+    async def attempt(self, key: str, send_class: SendClass, recipients: int) -> Allowance: ...
