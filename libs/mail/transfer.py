@@ -17,7 +17,7 @@ _MAX_BASE64_RUNS = 1_000
 _MAX_UU_FILES = 1_000
 _MAX_UU_LINES = 400_000  # 25 MB in full lines
 
-_SPACE_AT_LINE_END = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")  # anchored at the start of a run, so linear
+_SPACE_BEHIND_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _LINE = re.compile(rb"[^\r\n]++")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{0,255})\r?\n", re.MULTILINE)
 
@@ -71,11 +71,11 @@ def _decode_base64_run(octets: bytes) -> bytes:
 
 
 def decode_quoted_printable(octets: bytes) -> Decoded:
-    """RFC 2045 6.7; space at the end of a line is gone (rule 3), a malformed `=XY` stays as it is."""
-    if b"= " in octets or b"=\t" in octets:  # else binascii takes "= \n" for text, where clients see a soft line break
-        octets = _SPACE_AT_LINE_END.sub(b"", octets)
-    if b"=\r" in octets:  # binascii would skip from "=\r" to the next LF and so hide what stands there
-        octets = octets.replace(b"\r\n", b"\n").replace(b"=\r", b"=\n")
+    """RFC 2045 6.7; space behind a soft line break is ignored (rule 3), a malformed `=XY` stays as it is."""
+    if b"= " in octets or b"=\t" in octets:  # binascii takes "= \n" for text, where clients see a soft line break
+        octets = _SPACE_BEHIND_SOFT_BREAK.sub(b"=", octets)
+    if octets.count(b"=\r") != octets.count(b"=\r\n"):  # binascii would hide all from "=\r" to the next LF
+        octets = octets.replace(b"=\r\n", b"=\n").replace(b"=\r", b"=\n")
     return binascii.a2b_qp(octets), None
 
 

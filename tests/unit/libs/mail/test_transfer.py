@@ -43,6 +43,7 @@ def test_base64_is_decoded_whatever_stands_between(encoded: bytes, decoded: byte
         pytest.param(b"EIC=\r\nAR", b"EICAR", id="soft line break"),
         pytest.param(b"EIC= \t\r\nAR", b"EICAR", id="soft line break with space behind it"),
         pytest.param(b"EIC=\rAR\nx", b"EICAR\nx", id="soft line break of a bare CR hides nothing"),
+        pytest.param(b"a=\r\nb\r\nc", b"ab\r\nc", id="hard line breaks stay what they are"),
         pytest.param(b"a  \r\nb", b"a  \r\nb", id="space at the end of a line"),
         pytest.param(b"a=XYb=", b"a=XYb", id="malformed"),
         pytest.param(b"a_b", b"a_b", id="underscore is no space in a body"),
