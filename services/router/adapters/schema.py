@@ -15,21 +15,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from pymongo import IndexModel
+
 from libs.mongo import mongo_errors
+
+INDEXES = {
+    "addresses": [
+        IndexModel("account.login", unique=True, partialFilterExpression={"kind": "account"}),
+        IndexModel([("kind", 1), ("_id", 1)]),
+        IndexModel([("domain", 1), ("kind", 1), ("_id", 1)]),
+        IndexModel([("domain", 1), ("kind", 1), ("created_at", 1)]),
+        IndexModel("targets"),
+        IndexModel("owner", partialFilterExpression={"owner": {"$type": "string"}}),
+    ],
+    "domains": [IndexModel("alias_of"), IndexModel("created_at")],
+    "idempotency": [IndexModel("expires_at", expireAfterSeconds=0)],
+    # Looked up by _id only; the index makes the collection, so that no transaction has to.
+    "events": [IndexModel("name")],
+    "credentials": [IndexModel("changed_at")],
+}
 
 
 async def create_indexes(database: Any) -> None:
     """Idempotent. Raises `Temporary`."""
-    addresses = database["addresses"]
     with mongo_errors("router indexes"):
-        await addresses.create_index("account.login", unique=True, partialFilterExpression={"kind": "account"})
-        await addresses.create_index([("kind", 1), ("_id", 1)])
-        await addresses.create_index([("domain", 1), ("kind", 1), ("_id", 1)])
-        await addresses.create_index([("domain", 1), ("kind", 1), ("created_at", 1)])
-        await addresses.create_index("targets")
-        await addresses.create_index("owner", partialFilterExpression={"owner": {"$type": "string"}})
-        await database["domains"].create_index("alias_of")
-        await database["domains"].create_index("created_at")
-        await database["events"].create_index("name")
-        await database["credentials"].create_index("changed_at")
-        await database["idempotency"].create_index("expires_at", expireAfterSeconds=0)
+        for collection, indexes in INDEXES.items():
+            await database[collection].create_indexes(indexes)

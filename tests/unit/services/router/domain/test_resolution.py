@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -203,4 +204,4 @@ def test_loops_are_reported_exactly_when_there_are_some(graph: dict[str, Route],
         if failure.kind == "loop":
             path = failure.reason.removeprefix("mail loop: ").split(" -> ")
             assert path[0] == path[-1]
-            assert all(after in lead_on[before] for before, after in zip(path, path[1:], strict=False))
+            assert all(after in lead_on[before] for before, after in itertools.pairwise(path))

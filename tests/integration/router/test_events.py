@@ -1,0 +1,90 @@
+"""Changes are told exactly when they have happened, also by a process that dies right after."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from libs.bus import Event
+from libs.bus.embedded import EmbeddedBus
+from libs.mongo import Mongo
+from services.router.adapters.emitter import Emitter
+
+NAMES = ("DomainChanged", "AccountChanged", "AccountDeleted", "RoutesChanged")
+JEAN = "jean.toto@example.org"
+
+
+class Listener:
+    """Hears everything; `until(n)` waits for n events, at most five seconds."""
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+        self._news = asyncio.Event()
+
+    async def __call__(self, event: Event) -> None:
+        self.heard.append(event)
+        self._news.set()
+
+    async def until(self, *wanted: str) -> list[tuple[str, bytes]]:
+        async with asyncio.timeout(5):
+            while [event.name for event in self.heard][: len(wanted)] != list(wanted):
+                self._news.clear()
+                await self._news.wait()
+        return [(event.name, event.payload) for event in self.heard]
+
+
+async def test_each_change_is_told_with_what_others_need(router: Any, bus: EmbeddedBus) -> None:
+    listener = Listener()
+    await bus.subscribe(NAMES, listener, group="test")
+    await router.post("/v1/accounts", address=JEAN, password="secret-123", quota_bytes=5000, profile="guest")
+    await router.call("PATCH", f"/v1/accounts/{JEAN}", expect=200, json={"quota_bytes": None})
+    await router.call("PATCH", "/v1/domains/example.org", expect=200, json={"default_quota_bytes": 7000})
+    await router.post("/v1/redirects", address=JEAN, targets=["x@far.example"])
+    await router.call("DELETE", f"/v1/accounts/{JEAN}", expect=204)
+    heard = await listener.until(
+        *("RoutesChanged", "AccountChanged", "AccountChanged", "DomainChanged", "AccountChanged"),
+        *("RoutesChanged", "AccountChanged", "RoutesChanged", "AccountDeleted"),
+    )
+    assert heard[1][1] == b'{"address":"jean.toto@example.org","quota_bytes":5000,"profile":"guest"}'
+    assert heard[2][1] == b'{"address":"jean.toto@example.org","quota_bytes":null,"profile":"guest"}'
+    assert heard[4][1] == b'{"address":"jean.toto@example.org","quota_bytes":7000,"profile":"guest"}'
+
+
+async def test_what_a_dead_process_left_is_emitted_by_the_next(mongo: Mongo, start: Any, bus: EmbeddedBus) -> None:
+    listener = Listener()
+    await bus.subscribe(NAMES, listener, group="test")
+    events = mongo.database("router")["events"]
+    await events.insert_one({"_id": "01", "name": "RoutesChanged", "payload": b'{"address":"a@example.org"}'})
+    await start()
+    assert await listener.until("RoutesChanged") == [("RoutesChanged", b'{"address":"a@example.org"}')]
+    async with asyncio.timeout(5):
+        while await events.find_one({}):
+            await asyncio.sleep(0.01)
+
+
+async def test_a_bus_that_is_away_delays_events_and_loses_none(mongo: Mongo, bus: EmbeddedBus) -> None:
+    database = mongo.database("router")
+    for number in range(150):
+        await database["events"].insert_one({"_id": f"{number:03}", "name": "RoutesChanged", "payload": b"%d" % number})
+    listener = Listener()
+    await bus.subscribe(NAMES, listener, group="test")
+    await bus.close()
+    emitter = Emitter(database, bus, timedelta(milliseconds=20))
+    work = asyncio.create_task(emitter.run())
+    try:
+        await asyncio.sleep(0)
+        await bus.start()
+        await bus.subscribe(NAMES, listener, group="test")
+        heard = await listener.until(*["RoutesChanged"] * 150)
+        assert {payload for _, payload in heard} == {b"%d" % number for number in range(150)}
+    finally:
+        work.cancel()
+
+
+async def test_a_refused_change_tells_nothing(people: Any, bus: EmbeddedBus) -> None:
+    listener = Listener()
+    await people.post("/v1/accounts", address=JEAN, password="secret-123", expect=409)
+    await bus.subscribe(NAMES, listener, group="test")
+    await people.post("/v1/aliases", address="a@example.org", targets=[JEAN])
+    assert await listener.until("RoutesChanged") == [("RoutesChanged", b'{"address":"a@example.org"}')]
