@@ -87,7 +87,9 @@ class RunningService:
         await bus.declare(*(row.queue for row in service.handles))
         await self._server.start()
         for heard in service.hears:
-            self._consumers.append(await bus.subscribe(heard.names, heard.handle, group=heard.group))
+            # A row has a queue of its own, so that no other row of the service takes its events.
+            group = f"{heard.group}.{'-'.join(heard.names)}" if heard.group else None
+            self._consumers.append(await bus.subscribe(heard.names, heard.handle, group=group))
         for row in service.handles:
             worker = Worker(
                 row, self._shared.blobs, self._shared.outbox, service.metrics, self._traces,

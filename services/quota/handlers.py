@@ -85,7 +85,7 @@ class Accountant:
         """Who hears what."""
 
         def row(name: str, handle: Callable[[Event], Awaitable[None]]) -> Hears:
-            return Hears((name,), handle, group=f"quota.{name}")
+            return Hears((name,), handle, group="quota")
 
         return (
             row(MailboxUsageChanged.__name__, self.usage_changed),
