@@ -4,8 +4,12 @@ What clamd.conf has to say, since its limits let mail through by default:
 
     AlertExceedsMax yes        a message that is over a limit is a finding and not "OK"
     StreamMaxLength 64M        more than the largest message
-    MaxScanTime 30000          less than our own deadline, so that a slow message is a finding too
-    ConcurrentDatabaseReload yes (the default; twice the memory for a moment, but no pause)
+    MaxFileSize 100M           not less than our `archive_expanded_bytes`: of a zip entry beyond it clamd 1.4 cuts off
+    MaxScanSize 400M           the rest and says OK all the same, so only the built-in engine tells that it is a bomb
+    MaxScanTime 30000          less than our `engine_deadline`, so that a slow message is a finding too
+    MaxThreads 12              more than our `clamav_connections`, so that a probe always finds a free one
+
+It reloads signatures beside its work (`ConcurrentDatabaseReload yes`, the default), with twice the memory for a moment.
 """
 
 from __future__ import annotations
