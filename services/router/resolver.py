@@ -37,25 +37,23 @@ class Resolver:
 
     async def resolve_all(self, addresses: Sequence[str]) -> list[Resolution]:
         """One resolution an address; what is missing for any of them is read in one go, level by level."""
-        loaded = _Loaded(self._domains, self._routes)
+        loaded, before = _Loaded(self._domains, self._routes), self._changes
         for _ in range(2 * self._limits.depth + 4):
             view = _View(loaded, self._postmaster)
             found = [resolve(address, view.route, self._limits) for address in addresses]
             if not any(resolution.missing for resolution in found):
                 return found
             await self._load(view, loaded)
+            if self._changes == before:
+                loaded.keep()  # what was read while a change came in serves once: it may be older than that
         raise Temporary("routes change faster than they can be read")
 
     async def _load(self, view: _View, loaded: _Loaded) -> None:
-        """What was read while a change came in serves this resolution and is not kept: it may be older than that."""
-        before = self._changes
         if view.domains:
             await self._load_domains(view.domains, loaded)
         routes = await self._table.routes(view.addresses) if view.addresses else {}
         for address in view.addresses:
             loaded.routes[address] = routes.get(address) or Route(address, "unknown")
-        if self._changes == before:
-            loaded.keep()
 
     async def _load_domains(self, names: Collection[str], loaded: _Loaded) -> None:
         ours = await self._table.domains(names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,14 @@ async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus, free_port: Calla
     failures: list[str] = []
     async with AsyncExitStack() as stack:
 
-        async def one_more(**settings: Any) -> Replica:
+        async def one_more(*, mongo: Mongo | None = None, **settings: Any) -> Replica:
+            own = replace(shared, mongo=mongo or shared.mongo)
             port = next(port for port in iter(free_port, 0) if port < 48_000)
             weak = {"argon2_iterations": 1, "argon2_memory_kib": 64, "argon2_lanes": 1}
             quick = {"port_base": port - 8004, "event_period": timedelta(milliseconds=50)}
             given = app.Settings(**{**quick, **weak, **settings})
-            service = await stack.enter_async_context(app.build(given, shared))
-            running = RunningService(service, shared)
+            service = await stack.enter_async_context(app.build(given, own))
+            running = RunningService(service, own)
             await running.start(on_failure=lambda: failures.append("background work ended"))
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)
