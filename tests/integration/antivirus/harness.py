@@ -90,3 +90,11 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN):
         while not holds():
             await asyncio.sleep(0.01)
+
+
+async def eventually(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
+    """Ask again and again until the answer is as wanted; that answer."""
+    async with asyncio.timeout(WITHIN):
+        while not holds(answer := await ask()):
+            await asyncio.sleep(0.02)
+    return answer
