@@ -1,0 +1,4 @@
+from libs.runtime import run
+from services.store import app
+
+run(app)

@@ -1,0 +1,52 @@
+"""Mailboxes come and go with their accounts; limits of quota are forgotten when they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.bus import Event
+from libs.events import AccountChanged, AccountDeleted, QuotaChanged
+from libs.runtime import Hears
+from services.store.adapters.mongo_changes import MongoChanges
+from services.store.adapters.mongo_mailboxes import MongoMailboxes
+from services.store.domain.delivery import mailbox_address
+from services.store.ports import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Hears router and quota."""
+
+    mailboxes: MongoMailboxes
+    changes: MongoChanges
+    limits: Limits
+
+    async def heard(self, event: Event) -> None:
+        """Both kinds come through one durable queue, in the order in which they were told."""
+        match event.name:
+            case AccountChanged.__name__:
+                await self.changed(event)
+            case AccountDeleted.__name__:
+                await self.deleted(event)
+
+    async def changed(self, event: Event) -> None:
+        """A new account has its folders before its first message."""
+        await self.mailboxes.ensure([mailbox_address(AccountChanged.from_bus(event).address)])
+
+    async def deleted(self, event: Event) -> None:
+        """Every folder and message goes; what is delivered in the meantime goes too."""
+        address = mailbox_address(AccountDeleted.from_bus(event).address)
+        removed = False
+        while not removed:
+            await self.changes.remove_all(address)
+            removed = await self.mailboxes.delete_empty_mailbox(address)
+
+    async def quota_changed(self, event: Event) -> None:
+        """Each process has its own memory of limits, so each must hear it."""
+        self.limits.forget(mailbox_address(QuotaChanged.from_bus(event).address))
+
+    def table(self) -> tuple[Hears, ...]:
+        return (
+            Hears((AccountChanged.__name__, AccountDeleted.__name__), self.heard, group="store"),
+            Hears((QuotaChanged.__name__,), self.quota_changed),
+        )

@@ -1,0 +1,1 @@
+"""MongoDB, a file a concern, and the quota service over HTTP."""

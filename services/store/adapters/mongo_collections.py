@@ -1,0 +1,68 @@
+"""The collections of the store, their documents and indexes.
+
+mailboxes   {_id: address, uidvalidity, version, used_bytes, messages, changed_at, folders: {id: {name, special_use,
+            uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
+messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size, subject, from, to, message_id, date,
+            flags, received_at}
+bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}
+chunks      {_id: {body, n}, content}: of a body too large for one document
+loose       {_id: sha256, since}: bodies that may have lost their last message, for the collector
+tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
+told        {_id: address, version}: what the neighbours know of the usage
+quarantine  {_id, envelope, body, reason, infected, domains, recipients, subject, from, size, at, expires_at}
+
+Every change to a mailbox writes its document in the same transaction, so that changes to one mailbox happen one after
+the other, UIDs and modification sequence numbers become visible in their order, and the counters are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from libs.mongo import mongo_errors
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """Handles of the driver, by name."""
+
+    mailboxes: Any
+    messages: Any
+    bodies: Any
+    chunks: Any
+    loose: Any
+    tombstones: Any
+    told: Any
+    quarantine: Any
+
+    @classmethod
+    def of(cls, database: Any) -> Collections:
+        return cls(**{name: database[name] for name in cls.__slots__})
+
+    async def prepare(self) -> None:
+        """Create what is missing; a transaction should find its collections. Idempotent. Raises `Temporary`."""
+        with mongo_errors("create indexes"):
+            for collection, keys, options in self._indexes():
+                await collection.create_index(keys, **options)
+
+    def _indexes(self) -> list[tuple[Any, list[tuple[str, int]], dict[str, Any]]]:
+        """(collection, keys, options). An index on `_id` is there anyway: asking for it creates the collection."""
+        has_key = {"partialFilterExpression": {"key": {"$exists": True}}}
+        return [
+            (self.messages, [("mailbox", 1), ("folder", 1), ("uid", 1)], {"unique": True}),
+            (self.messages, [("key", 1), ("mailbox", 1)], {"unique": True, **has_key}),
+            (self.messages, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
+            (self.messages, [("body", 1)], {}),
+            (self.mailboxes, [("_id", 1)], {}),
+            (self.bodies, [("_id", 1)], {}),
+            (self.chunks, [("_id.body", 1)], {}),
+            (self.loose, [("since", 1)], {}),
+            (self.tombstones, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
+            (self.tombstones, [("keys", 1)], {"sparse": True}),
+            (self.tombstones, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.told, [("_id", 1)], {}),
+            (self.quarantine, [("expires_at", 1)], {}),
+            (self.quarantine, [("domains", 1), ("_id", -1)], {}),
+            (self.quarantine, [("body", 1)], {}),
+        ]

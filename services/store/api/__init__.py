@@ -1,0 +1,29 @@
+"""The HTTP API of the store: a file a resource, composed here."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.store.api.appending import appending_routes
+from services.store.api.changes import change_routes
+from services.store.api.contents import content_routes
+from services.store.api.context import Context
+from services.store.api.folders import folder_routes
+from services.store.api.messages import message_routes
+from services.store.api.quarantine import quarantine_routes
+from services.store.api.usage import usage_routes
+
+__all__ = ["Context", "routes"]
+
+
+def routes(context: Context) -> list[APIRouter]:
+    """Routes with fixed words under `/messages/` come before those with an id in their place."""
+    return [
+        folder_routes(context),
+        change_routes(context),
+        appending_routes(context),
+        message_routes(context),
+        content_routes(context),
+        usage_routes(context),
+        quarantine_routes(context),
+    ]

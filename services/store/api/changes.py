@@ -1,0 +1,93 @@
+"""Changes to messages: flags, moves, copies, deletion; one at a time or many in one step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from services.store.adapters.mongo_changes import AT_ONCE, Changed
+from services.store.api.context import Context, IdempotencyKey, IfMatch, Mailbox, etag, expected, router
+from services.store.api.views import MessageView, UsageView
+from services.store.domain import folders
+from services.store.domain.flags import MAX_FLAGS, FlagChange
+
+Ids = Annotated[list[str], Field(min_length=1, max_length=AT_ONCE)]
+Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]
+
+
+class FlagEdit(BaseModel):
+    """First `set` all (if given), then `add`, then `remove`. Flags as in IMAP: `\\Seen`, `$Forwarded`."""
+
+    add: Flags = []
+    remove: Flags = []
+    set: Flags | None = None
+
+    def change(self) -> FlagChange:
+        return FlagChange.of(add=self.add, remove=self.remove, replace=self.set)
+
+
+class FlagEdits(FlagEdit):
+    ids: Ids
+
+
+class Selection(BaseModel):
+    ids: Ids
+
+
+class Placement(Selection):
+    folder: str = Field(description="Name of the folder that they go to.")
+
+
+class ChangeView(BaseModel):
+    """The messages as they are now, those that were not there left out; and the totals of the mailbox."""
+
+    items: list[MessageView]
+    usage: UsageView
+
+
+def change_routes(context: Context) -> APIRouter:
+    api = router("messages")
+
+    def answer(changed: Changed) -> ChangeView:
+        context.announcements.changed([changed.usage])
+        items = [MessageView.of(message) for message in changed.messages]
+        return ChangeView(items=items, usage=UsageView.of(changed.usage))
+
+    async def folder_id(address: str, name: str) -> str:
+        return folders.find(await context.mailboxes.folders(address), name).id
+
+    @api.post("/messages/flags", summary="Change the flags of many messages in one step")
+    async def flag_many(address: Mailbox, body: FlagEdits) -> ChangeView:
+        return answer(await context.changes.flag(address, body.ids, body.change()))
+
+    @api.post("/messages/move", summary="Move messages to another folder, where they get new UIDs; ids stay")
+    async def move(address: Mailbox, body: Placement) -> ChangeView:
+        return answer(await context.changes.move(address, body.ids, await folder_id(address, body.folder)))
+
+    @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
+    async def copy(address: Mailbox, body: Placement, idempotency_key: IdempotencyKey = None) -> ChangeView:
+        folder = await folder_id(address, body.folder)
+        limit = (await context.limits.of([address]))[address]
+        return answer(await context.changes.copy(address, body.ids, folder, limit=limit, key=idempotency_key))
+
+    @api.post("/messages/delete", summary="Expunge messages for ever; frees the quota at once")
+    async def delete_many(address: Mailbox, body: Selection) -> ChangeView:
+        return answer(await context.changes.expunge(address, body.ids))
+
+    @api.patch("/messages/{id}", summary="Change the flags of one message")
+    async def flag_one(
+        address: Mailbox, id: str, body: FlagEdit, response: Response, if_match: IfMatch = None
+    ) -> MessageView:
+        seen = expected(if_match)
+        changed = answer(await context.changes.flag(address, [id], body.change(), unchanged_since=seen))
+        response.headers["ETag"] = etag(changed.items[0].modseq)
+        return changed.items[0]
+
+    @api.delete("/messages/{id}", status_code=204, summary="Expunge one message for ever")
+    async def delete_one(address: Mailbox, id: str) -> Response:
+        answer(await context.changes.expunge(address, [id]))
+        return Response(status_code=204)
+
+    return api

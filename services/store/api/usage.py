@@ -1,0 +1,27 @@
+"""Totals of a mailbox."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from services.store.api.context import Context, Mailbox, router
+from services.store.api.views import UsageView
+
+
+def usage_routes(context: Context) -> APIRouter:
+    api = router("usage")
+
+    @api.get("/usage", summary="Exact totals; 404 when there is no such mailbox")
+    async def read(
+        address: Mailbox,
+        recount: Annotated[bool, Query(description="Count the messages anew and repair the counters.")] = False,
+    ) -> UsageView:
+        if not recount:
+            return UsageView.of(await context.mailboxes.usage(address))
+        usage = await context.mailboxes.recount(address)
+        context.announcements.changed([usage])
+        return UsageView.of(usage)
+
+    return api

@@ -1,0 +1,89 @@
+"""What the API shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.store.domain.folders import Folder
+from services.store.domain.messages import Message, Usage
+
+
+class FolderView(BaseModel):
+    """A folder. Sizes are bytes; names of nested folders have `/` between their levels."""
+
+    id: str
+    name: str
+    special_use: str | None = Field(description="Attribute of RFC 6154 (`\\Sent` ...), null for INBOX and all others.")
+    messages: int
+    unseen: int = Field(description="Messages without the flag \\Seen.")
+    size_bytes: int
+    uidvalidity: int
+    uidnext: int
+    highestmodseq: int
+    revision: int = Field(description="Grows when the folder is renamed; its ETag.")
+
+    @classmethod
+    def of(cls, folder: Folder) -> Self:
+        return cls(
+            id=folder.id,
+            name=folder.name,
+            special_use=folder.special_use,
+            messages=folder.messages,
+            unseen=folder.unseen,
+            size_bytes=folder.bytes,
+            uidvalidity=folder.uidvalidity,
+            uidnext=folder.uid_next,
+            highestmodseq=folder.modseq,
+            revision=folder.revision,
+        )
+
+
+class MessageView(BaseModel):
+    """A message in a list. `size` is that of the rendered message in bytes, texts are decoded and cut at 1000."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    id: str
+    uid: int
+    modseq: int = Field(description="Grows with each change of the message; its ETag.")
+    folder_id: str
+    subject: str
+    sender: str = Field(alias="from")
+    to: str
+    message_id: str
+    date: datetime | None = Field(description="Of the Date field, UTC; null where it cannot be read.")
+    size: int
+    flags: list[str]
+    received_at: datetime
+
+    @classmethod
+    def of(cls, message: Message) -> Self:
+        return cls(
+            id=message.id,
+            uid=message.uid,
+            modseq=message.modseq,
+            folder_id=message.folder,
+            subject=message.summary.subject,
+            sender=message.summary.sender,
+            to=message.summary.to,
+            message_id=message.summary.message_id,
+            date=message.summary.date,
+            size=message.size,
+            flags=list(message.flags),
+            received_at=message.received_at,
+        )
+
+
+class UsageView(BaseModel):
+    """Exact totals of a mailbox; the newest version wins."""
+
+    used_bytes: int
+    messages: int
+    version: int
+
+    @classmethod
+    def of(cls, usage: Usage) -> Self:
+        return cls(used_bytes=usage.used_bytes, messages=usage.messages, version=usage.version)

@@ -1,0 +1,97 @@
+"""Composition root of the store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from libs.envelope.queues import QUARANTINE, STORE
+from libs.runtime import Handles, Service, Shared
+from libs.telemetry import Metrics
+from services.store.accounts import Accounts
+from services.store.adapters.mongo_bodies import MongoBodies
+from services.store.adapters.mongo_changes import MongoChanges
+from services.store.adapters.mongo_collections import Collections
+from services.store.adapters.mongo_collector import MongoCollector
+from services.store.adapters.mongo_delivery import MongoDelivery
+from services.store.adapters.mongo_mailboxes import MongoMailboxes
+from services.store.adapters.mongo_messages import MongoMessages
+from services.store.adapters.mongo_quarantine import MongoQuarantine
+from services.store.adapters.mongo_told import MongoTold
+from services.store.adapters.quota_limits import QuotaLimits
+from services.store.announcer import Announcer
+from services.store.api import Context, routes
+from services.store.cleaning import cleaning, old_blobs
+from services.store.handlers import Keeper
+from services.store.settings import Settings
+
+NAME = "store"
+
+__all__ = ["NAME", "Settings", "build"]
+
+
+@asynccontextmanager
+async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
+    """Raises `Temporary` when MongoDB does not answer."""
+    mongo, clock = shared.mongo, shared.clock
+    collections = Collections.of(mongo.database(NAME))
+    await collections.prepare()
+    bodies = MongoBodies(mongo, collections, clock=clock)
+    mailboxes = MongoMailboxes(mongo, collections, clock=clock)
+    changes = MongoChanges(mongo, collections, bodies, clock=clock, tombstone_keep=settings.tombstone_keep)
+    quarantine = MongoQuarantine(mongo, collections, bodies, clock=clock, keep=settings.quarantine_keep)
+    collector = MongoCollector(mongo, collections, clock=clock, grace=settings.body_grace)
+    deliveries = MongoDelivery(mongo, collections, bodies, mailboxes, clock=clock)
+    announcer = Announcer(
+        shared.bus, MongoTold(collections), window=settings.usage_window, recheck=settings.usage_recheck
+    )
+    # Quota away: the last known limit counts, or none; mail is never held up by it.
+    quota = shared.client(settings, "quota")
+    limits = QuotaLimits(quota, keep=settings.limit_cache)
+    keeper = Keeper(
+        deliveries=deliveries,
+        quarantine=quarantine,
+        limits=limits,
+        announcements=announcer,
+        blobs=shared.blobs,
+        bus=shared.bus,
+        large=asyncio.Semaphore(settings.large_in_hand),
+        hostname=settings.hostname,
+    )
+    context = Context(
+        mailboxes=mailboxes,
+        messages=MongoMessages(collections),
+        changes=changes,
+        bodies=bodies,
+        quarantine=quarantine,
+        deliveries=deliveries,
+        limits=limits,
+        announcements=announcer,
+        outbox=shared.outbox,
+        clock=clock,
+    )
+    jobs = {
+        "quarantine": quarantine.expire,
+        "bodies": collector.collect,
+        "blobs": old_blobs(shared.blobs, clock=clock, keep=settings.blob_keep),
+    }
+    try:
+        yield Service(
+            name=NAME,
+            settings=settings,
+            metrics=Metrics(),
+            routers=routes(context),
+            # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
+            handles=(
+                Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
+                Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
+            ),
+            hears=Accounts(mailboxes, changes, limits).table(),
+            background=(announcer.run, announcer.recover, cleaning(jobs, period=settings.collect_period)),
+            body_limit_bytes=settings.append_limit_bytes,
+        )
+    finally:
+        await announcer.close()
+        await limits.close()
+        await quota.close()

@@ -1,0 +1,1 @@
+"""The rules of mailboxes: pure, no socket, no framework, no database."""

@@ -1,0 +1,139 @@
+"""What a mailbox knows of a message: the copy with its own flags, UID and date, and the body that copies share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
+
+from libs.mail.encoded_words import decode_words
+from libs.mail.headers import Headers
+from libs.mail.render import Edit
+
+MAX_FIELD = 1000  # characters of a header kept for lists and searches
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The raw message as it came, named by its SHA-256: one for all who received it."""
+
+    id: str
+    raw: bytes
+
+    @classmethod
+    def of(cls, raw: bytes) -> Body:
+        return cls(sha256(raw).hexdigest(), raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What lists and searches show. Texts are decoded and cut at `MAX_FIELD`; `date` is the Date field, if readable."""
+
+    subject: str
+    sender: str
+    to: str
+    message_id: str
+    date: datetime | None
+
+
+def summarise(headers: Headers, *, tag: str = "") -> Summary:
+    """`tag` is put before the subject, as in the rendered message."""
+    subject, tag = headers.decoded("subject"), decode_words(tag).strip()
+    if tag and not subject.startswith(tag):
+        subject = f"{tag} {subject}".strip()
+    return Summary(
+        subject=subject[:MAX_FIELD],
+        sender=headers.decoded("from")[:MAX_FIELD],
+        to=headers.decoded("to")[:MAX_FIELD],
+        message_id=(headers.get("message-id") or "")[:MAX_FIELD],
+        date=_date(headers.get("date")),
+    )
+
+
+def _date(text: str | None) -> datetime | None:
+    """RFC 5322 3.3; a date without a zone is taken for UTC, one that no calendar or database can hold for none."""
+    if not text:
+        return None
+    try:
+        date = parsedate_to_datetime(text[:100])
+        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return date if date.year >= 1970 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A message on its way into one folder of one mailbox.
+
+    `key` is unique in the mailbox: the same key never shows twice (None: always a new message). `limit` is that of the
+    mailbox in bytes, None where nobody knows one. `size` is that of the rendered message, bytes.
+    """
+
+    mailbox: str
+    folder: str
+    key: str | None
+    summary: Summary
+    prefix: bytes
+    edits: tuple[Edit, ...]
+    size: int
+    received_at: datetime
+    flags: tuple[str, ...] = ()
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One body for some mailboxes, each at most once."""
+
+    body: Body
+    copies: tuple[Copy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Exact totals of a mailbox; `version` grows with every change."""
+
+    address: str
+    used_bytes: int
+    messages: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a delivery: totals of every mailbox that has it now, and who has no room for it."""
+
+    usages: tuple[Usage, ...]
+    over_quota: frozenset[str] = frozenset()
+    stored: int = 0
+
+    @classmethod
+    def joined(cls, parts: Iterable[Outcome]) -> Outcome:
+        """Of a delivery that was written in several steps."""
+        parts = list(parts)
+        return cls(
+            tuple(usage for part in parts for usage in part.usages),
+            frozenset().union(*(part.over_quota for part in parts)),
+            sum(part.stored for part in parts),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message in a mailbox. `id` stays when it moves, `uid` and `modseq` belong to its folder."""
+
+    id: str
+    mailbox: str
+    folder: str
+    uid: int
+    modseq: int
+    summary: Summary
+    size: int
+    flags: tuple[str, ...]
+    received_at: datetime
+    body: str
+    prefix: bytes
+    edits: tuple[Edit, ...]

@@ -1,0 +1,23 @@
+"""Why a request on a mailbox cannot be granted; the API gives each its status."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """`str()` is one plain sentence for whoever asked."""
+
+
+class NotThere(Refusal):
+    """No such mailbox, folder, message, part or quarantined mail."""
+
+
+class Conflicting(Refusal):
+    """It does not fit what is there: a name in use, a special folder, a full mailbox."""
+
+
+class Unfit(Refusal):
+    """The request itself is wrong: a name or a flag that cannot be."""
+
+
+class Outdated(Refusal):
+    """What the caller saw has changed since (`If-Match`)."""

@@ -1,0 +1,50 @@
+"""What a search looks for, and whether the text of a message holds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.mail.html import text_of_html
+from libs.mail.message import parse
+
+MAX_TEXT_OCTETS = 1024 * 1024  # of one part: what a person would ever read
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """All that is given must fit. Texts are found anywhere, in any case; `folder` is an id; sizes are bytes.
+
+    `since` counts in, `before` does not; both are about the time at which the message was received.
+    """
+
+    folder: str = ""
+    subject: str = ""
+    sender: str = ""
+    to: str = ""
+    text: str = ""
+    with_flags: tuple[str, ...] = ()
+    without_flags: tuple[str, ...] = ()
+    since: datetime | None = None
+    before: datetime | None = None
+    larger_than: int | None = None
+    smaller_than: int | None = None
+
+
+def holds_text(raw: bytes, text: str) -> bool:
+    """Whether the subject or a text part of the message, as a person reads it, has `text` in it. CPU-heavy."""
+    wanted = " ".join(text.casefold().split())
+    message = parse(raw)
+    if wanted in _words(message.subject):
+        return True
+    for part in message.leaves():
+        if part.content_type in ("text/plain", "text/html") and part.disposition != "attachment":
+            seen = part.text(MAX_TEXT_OCTETS)
+            if wanted in _words(text_of_html(seen) if part.content_type == "text/html" else seen):
+                return True
+    return False
+
+
+def _words(text: str) -> str:
+    """Line breaks are no part of what people search for."""
+    return " ".join(text.casefold().split())

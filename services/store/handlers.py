@@ -1,0 +1,70 @@
+"""Mail into mailboxes and into the quarantine; mailboxes made and removed with their accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from libs.blobs import Blobs
+from libs.bus import Bus
+from libs.envelope import Mail, Permanent, Temporary
+from libs.events import MailQuarantined
+from libs.runtime import Onward
+from services.store.domain.delivery import delivery_of, mailboxes_of
+from services.store.domain.messages import Body
+from services.store.ports import Announcements, Deliveries, Limits, Quarantine
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Handles what comes from the queues. `large` bounds how many messages of the blob store are in memory."""
+
+    deliveries: Deliveries
+    quarantine: Quarantine
+    limits: Limits
+    announcements: Announcements
+    blobs: Blobs
+    bus: Bus
+    large: asyncio.Semaphore
+    hostname: str
+
+    async def deliver(self, mail: Mail) -> Iterable[Onward]:
+        """Into the mailboxes of its recipients. Whoever has no room waits alone (`Temporary.narrowed`)."""
+        await self._with_body(mail, lambda body: self._deliver(mail, body))
+        return ()
+
+    async def _deliver(self, mail: Mail, body: Body) -> None:
+        envelope = mail.envelope
+        wanted = mailboxes_of(envelope)
+        limits = await self.limits.of(wanted)
+        outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))
+        self.announcements.changed(outcome.usages)
+        if outcome.over_quota:
+            waiting = tuple(recipient for mailbox, recipient in wanted.items() if mailbox in outcome.over_quota)
+            raise Temporary(f"{len(waiting)} mailboxes over quota", narrowed=envelope.to(waiting))
+
+    async def hold(self, mail: Mail) -> Iterable[Onward]:
+        """Into the quarantine."""
+        await self._with_body(mail, lambda body: self.quarantine.add(mail.envelope, body))
+        fact = MailQuarantined(id=mail.envelope.id, reason=mail.envelope.quarantine_reason)
+        await self.bus.emit(fact.to_bus())
+        return ()
+
+    async def _with_body(self, mail: Mail, work: Callable[[Body], Awaitable[T]]) -> T:
+        if mail.content is not None or mail.envelope.blob is None:
+            return await work(_checked(mail))
+        async with self.large:
+            content = await self.blobs.get(mail.envelope.blob)
+            return await work(_checked(Mail(mail.envelope, content)))
+
+
+def _checked(mail: Mail) -> Body:
+    """A body is shared by its digest: bytes that are not those that the peer gave us must never be taken for them."""
+    body = Body.of(mail.raw)
+    if body.id != mail.envelope.sha256:
+        raise Permanent("the bytes are not those of the envelope: damaged on the way")
+    return body

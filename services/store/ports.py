@@ -1,0 +1,47 @@
+"""What the store needs from outside, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from libs.envelope import Envelope, Mail
+from services.store.domain.messages import Body, Delivery, Outcome, Usage
+
+
+class Limits(Protocol):
+    """The quota service."""
+
+    async def of(self, addresses: Iterable[str]) -> Mapping[str, int | None]:
+        """Limit of each mailbox in bytes; None where there is none, or nobody can tell. Never raises."""
+
+    def forget(self, address: str) -> None:
+        """The limit changed: ask again."""
+
+
+class Deliveries(Protocol):
+    """Writes messages into mailboxes."""
+
+    async def deliver(self, delivery: Delivery) -> Outcome:
+        """Durable on return, once however often it is called. Raises `Temporary`."""
+
+
+class Announcements(Protocol):
+    """Tells the neighbours of usage."""
+
+    def changed(self, usages: Iterable[Usage]) -> None:
+        """These are the totals now; they will be told."""
+
+
+class Quarantine(Protocol):
+    """Where mail waits for a person."""
+
+    async def add(self, envelope: Envelope, body: Body) -> None:
+        """Durable on return, once however often it is called. Raises `Temporary`."""
+
+
+class Outbox(Protocol):
+    """The queues of the cluster."""
+
+    async def send(self, queue: str, mail: Mail) -> None:
+        """Returns when the mail is durable in `queue`. Raises `Temporary`."""

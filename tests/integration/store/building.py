@@ -1,0 +1,87 @@
+"""Messages for the store, and a face of the running store for the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from libs.envelope import Envelope, Mail, Recipient, new_id
+from libs.envelope.model import utc_now
+from libs.envelope.queues import STORE
+from libs.runtime import Shared
+
+MARIE, JEAN = "marie@example.org", "jean@example.org"
+
+
+def a_message(text: str = "hello", *, subject: str = "greetings", extra: str = "", size: int = 0) -> bytes:
+    """A small RFC 5322 message, or one of about `size` bytes."""
+    head = f"From: Luc <luc@example.com>\r\nTo: all@example.org\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n{extra}"
+    lines = "x" * 76 + "\r\n"
+    return f"{head}\r\n{text}\r\n{lines * (size // len(lines))}".encode()
+
+
+def a_mail(raw: bytes, *recipients: str, **given: Any) -> Mail:
+    """A mail as the router publishes it."""
+    now = utc_now()
+    settled: dict[str, Any] = {
+        "id": new_id(now),
+        "received_at": now,
+        "mail_from": "luc@example.com",
+        "recipients": tuple(
+            Recipient(address=address, original=address, domain=address.partition("@")[2])
+            for address in (recipients or (MARIE,))
+        ),
+        "size_bytes": len(raw),
+        "sha256": hashlib.sha256(raw).hexdigest(),
+    }
+    return Mail(Envelope(**{**settled, **given}), raw)
+
+
+@dataclass
+class Store:
+    """A running store: its queues and its API."""
+
+    shared: Shared
+    http: httpx.AsyncClient
+    quota: httpx.AsyncClient
+    settings: Any
+
+    async def deliver(self, *mails: Mail) -> None:
+        await asyncio.gather(*(self.shared.outbox.send(STORE, mail) for mail in mails))
+
+    async def get(self, path: str, **params: Any) -> Any:
+        response = await self.http.get(path, params=params)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def items(self, address: str = MARIE, **params: Any) -> list[dict[str, Any]]:
+        response = await self.http.get(f"/v1/mailboxes/{address}/messages", params=params)
+        return response.json()["items"] if response.status_code == 200 else []
+
+    async def raw(self, address: str, id: str) -> bytes:
+        response = await self.http.get(f"/v1/mailboxes/{address}/messages/{id}/raw")
+        assert response.status_code == 200, response.text
+        return response.content
+
+    async def until(self, condition: Callable[[], Awaitable[Any]], *, seconds: float = 30) -> Any:
+        """The first true value of `condition`."""
+        end = time.monotonic() + seconds
+        while not (value := await condition()):
+            assert time.monotonic() < end, "it did not come true in time"
+            await asyncio.sleep(0.02)
+        return value
+
+    async def until_count(self, count: int, address: str = MARIE, **params: Any) -> list[dict[str, Any]]:
+        async def there() -> list[dict[str, Any]] | None:
+            items = await self.items(address, limit=500, **params)
+            return items if len(items) >= count else None
+
+        found = await self.until(there)
+        assert len(found) == count
+        return list(found)

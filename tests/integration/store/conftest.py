@@ -1,0 +1,70 @@
+"""The whole store, and beside it a real quota, on free ports with a bus, a blob store and a database of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import httpx
+import pytest
+
+from libs.blobs.files import FileBlobs
+from libs.bus.embedded import EmbeddedBus
+from libs.http import Role, Tokens
+from libs.mongo import Mongo
+from libs.runtime import Outbox, Shared
+from libs.runtime.process import RunningService
+from services.quota import app as quota_app
+from services.store import app as store_app
+from tests.integration.store.building import Store
+
+
+@pytest.fixture
+def port_base(free_port: Callable[[], int]) -> int:
+    """Of a block of ports that nobody uses."""
+    while not 0 <= (base := free_port() - 8005) <= 40000:
+        pass
+    return base
+
+
+@pytest.fixture
+async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
+    files = {Role.ADMIN: tmp_path / "admin", Role.SERVICE: tmp_path / "service"}
+    for role, path in files.items():
+        path.write_text(f"token-of-{role}")
+    bus, blobs = EmbeddedBus(tmp_path / "bus"), FileBlobs(tmp_path / "blobs")
+    await bus.start()
+    yield Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
+    await bus.close()
+
+
+@asynccontextmanager
+async def running(module: ModuleType, shared: Shared, **given: Any) -> AsyncIterator[Any]:
+    """The service of `module` with everything of it, until the end of the block."""
+    settings = module.Settings(**given)
+    async with module.build(settings, shared) as service:
+        process = RunningService(service, shared)
+        await process.start(on_failure=lambda: None)
+        try:
+            yield settings
+        finally:
+            await process.drain()
+            await process.stop()
+
+
+@pytest.fixture
+async def store(shared: Shared, port_base: int) -> AsyncIterator[Store]:
+    common = {"port_base": port_base, "drain_deadline": timedelta(seconds=5)}
+    async with AsyncExitStack() as stack:
+        quota = await stack.enter_async_context(running(quota_app, shared, **common))
+        settings = await stack.enter_async_context(running(store_app, shared, hostname="mail.example.org", **common))
+        token = {"Authorization": f"Bearer {shared.tokens.text(Role.ADMIN)}"}
+        clients = [
+            await stack.enter_async_context(httpx.AsyncClient(base_url=given.url_of(name), headers=token, timeout=30))
+            for given, name in ((settings, "store"), (quota, "quota"))
+        ]
+        yield Store(shared, clients[0], clients[1], settings)
