@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import urlsplit
+
+_TCP = re.compile(r"clamav:tcp://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +23,10 @@ class EngineAddress:
         """Raises `ValueError` that says how an address looks."""
         if text == "builtin":
             return cls("builtin")
-        kind, _, rest = text.partition(":")
-        if kind == "clamav" and rest.startswith("unix:/"):
-            return cls("clamav", path=rest.removeprefix("unix:"))
-        if kind == "clamav" and rest.startswith("tcp://"):
-            url = urlsplit(rest)
-            if url.hostname and url.port:
-                return cls("clamav", host=url.hostname, port=url.port)
+        if text.startswith("clamav:unix:/"):
+            return cls("clamav", path=text.removeprefix("clamav:unix:"))
+        if match := _TCP.fullmatch(text):
+            return cls("clamav", host=match[1].strip("[]"), port=int(match[2]))
         raise ValueError(f"engine {text!r}: expected builtin, clamav:tcp://HOST:PORT or clamav:unix:/PATH")
 
 

@@ -1,0 +1,48 @@
+"""File names that lie."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.antivirus.domain.names import name_sighting
+from services.antivirus.domain.sightings import Kind
+
+CASES = [
+    # name, declared type, executable octets, what it is
+    ("report.pdf", "application/pdf", False, None),
+    ("report.final.pdf", "application/pdf", False, None),
+    ("archive.tar.gz", "application/gzip", False, None),
+    ("", "application/octet-stream", False, None),
+    ("דו״ח\u200f.pdf", "application/pdf", False, None),
+    ("setup.exe", "application/octet-stream", False, Kind.EXECUTABLE),
+    ("setup.exe", "application/vnd.microsoft.portable-executable", True, Kind.EXECUTABLE),
+    ("SETUP.EXE", "", True, Kind.EXECUTABLE),
+    ("run.js", "text/javascript", False, Kind.EXECUTABLE),
+    ("", "application/octet-stream", True, Kind.EXECUTABLE),
+    ("tool", "application/octet-stream", True, Kind.EXECUTABLE),
+    ("invoice.pdf.exe", "", False, Kind.DISGUISED),
+    ("Invoice.PDF          .ScR", "", False, Kind.DISGUISED),
+    ("invoice.pdf.exe. . ", "", False, Kind.DISGUISED),
+    ("invoice.p\u200bdf.exe", "", False, Kind.DISGUISED),
+    ("a/b\\invoice.doc.js", "", False, Kind.DISGUISED),
+    ("annexe\u202efdp.exe", "", False, Kind.DISGUISED),
+    ("photo\u202dgpj.scr", "", False, Kind.DISGUISED),
+    ("report.pdf", "application/pdf", True, Kind.DISGUISED),
+    ("holiday", "image/jpeg", True, Kind.DISGUISED),
+    ("", "text/plain", True, Kind.DISGUISED),
+]
+
+
+@pytest.mark.parametrize(("name", "declared_type", "executable", "kind"), CASES)
+def test_a_name_is_judged_by_what_a_double_click_would_do(
+    name: str, declared_type: str, executable: bool, kind: Kind | None
+) -> None:
+    seen = name_sighting(name, declared_type, executable=executable)
+    assert (seen.kind if seen else None) is kind
+
+
+def test_what_is_shown_of_a_name_is_printable_and_short() -> None:
+    seen = name_sighting("a\u202e\n\0" + "x" * 500 + ".exe", "", executable=False)
+    assert seen is not None
+    assert seen.name.isprintable()
+    assert len(seen.name) <= 120

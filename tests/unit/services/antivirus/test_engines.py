@@ -1,0 +1,122 @@
+"""All engines together: nothing is clean while one of them is silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.envelope import Temporary
+from libs.telemetry import Metrics
+from services.antivirus.domain.sightings import Kind, Sighting
+from services.antivirus.engines import Engines
+from services.antivirus.ports import Item, Signatures
+from services.antivirus.series import Series
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+ITEM = Item(b"octets")
+VIRUS = Sighting(Kind.VIRUS, "Worm.A")
+MACRO = Sighting(Kind.MACRO, "a.doc")
+
+
+class Scripted:
+    """Answers as it is told; `asked` counts scans."""
+
+    def __init__(self, name: str, *sightings: Sighting, up: bool = True) -> None:
+        self.name = name
+        self.up = up
+        self.sightings = sightings
+        self.asked = 0
+
+    async def scan(self, item: Item) -> Sequence[Sighting]:
+        self.asked += 1
+        self._answer()
+        return self.sightings
+
+    async def probe(self) -> Signatures:
+        self._answer()
+        return Signatures("7", NOW - timedelta(hours=30))
+
+    async def close(self) -> None:
+        self.up = False
+
+    def _answer(self) -> None:
+        if not self.up:
+            raise Temporary(f"{self.name}: no answer")
+
+
+async def panel(*engines: Scripted) -> Engines:
+    made = Engines(engines, Series.of(Metrics()), lambda: NOW)
+    await made.probe()
+    return made
+
+
+async def test_every_engine_reports() -> None:
+    reports = await (await panel(Scripted("a"), Scripted("b", MACRO))).scan(ITEM)
+    assert [(report.engine, tuple(report.sightings)) for report in reports] == [("a", ()), ("b", (MACRO,))]
+
+
+@pytest.mark.parametrize("others", [(), ("clean",), ("seen",)])
+async def test_nothing_is_known_while_one_is_silent(others: tuple[str, ...]) -> None:
+    helpers = [Scripted(name, *([MACRO] if name == "seen" else [])) for name in others]
+    engines = await panel(*helpers, Scripted("silent", up=False))
+    with pytest.raises(Temporary, match="silent"):
+        await engines.scan(ITEM)
+    with pytest.raises(Temporary, match="silent: "):
+        await engines.check()
+
+
+async def test_a_virus_is_one_whoever_else_is_silent() -> None:
+    engines = await panel(Scripted("silent", up=False), Scripted("b", VIRUS))
+    assert [report.engine for report in await engines.scan(ITEM)] == ["b"]
+
+
+async def test_nobody_waits_for_one_that_is_known_to_be_down() -> None:
+    silent = Scripted("silent")
+    engines = await panel(silent)
+    silent.up = False
+    for _ in range(3):
+        with pytest.raises(Temporary):
+            await engines.scan(ITEM)
+    assert silent.asked == 1
+
+
+async def test_one_that_failed_is_asked_at_once_whether_it_is_back() -> None:
+    engine = Scripted("a")
+    engines = await panel(engine)
+    watching = asyncio.create_task(engines.watch(timedelta(hours=1)))
+    await asyncio.sleep(0)
+    engine.up = False
+    with pytest.raises(Temporary):
+        await engines.scan(ITEM)
+    engine.up = True
+    async with asyncio.timeout(10):
+        while not engines.states()[0].up:
+            await asyncio.sleep(0.001)
+    await engines.check()
+    watching.cancel()
+
+
+async def test_an_engine_that_was_never_asked_is_not_trusted() -> None:
+    engines = Engines([Scripted("a")], Series.of(Metrics()), lambda: NOW)
+    with pytest.raises(Temporary, match="not asked yet"):
+        await engines.scan(ITEM)
+
+
+async def test_the_series_tell_who_is_up_and_how_old_signatures_are() -> None:
+    series = Series.of(Metrics())
+    await Engines([Scripted("a"), Scripted("b", up=False)], series, lambda: NOW).probe()
+    page = series.metrics.render().decode()
+    for line in (
+        'facteur_engine_up{engine="a"} 1.0',
+        'facteur_engine_up{engine="b"} 0.0',
+        'facteur_signature_age_seconds{engine="a"} 108000.0',
+    ):
+        assert line in page
+
+
+def test_a_service_without_engines_does_not_start() -> None:
+    with pytest.raises(ValueError, match="no antivirus engine"):
+        Engines([], Series.of(Metrics()), lambda: NOW)
