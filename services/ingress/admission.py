@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC
 
 from libs.envelope import Recipient, Temporary
 from libs.mail import replies
@@ -18,6 +20,7 @@ OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
 _LOCAL_SENDER = replies.REFUSED_BY_POLICY.because("Authenticate to send from this domain")
 _NULL_SENDER = replies.REFUSED_BY_POLICY.because("A notification has one recipient")
 _NOT_A_HOST = replies.RELAY_DENIED.because("This form of address is not accepted")
+_OTHER_FAILURE = re.compile(r"5\.(?!1\.1\b)\d{1,3}\.\d{1,3}")
 _LIMIT = Reply(450, "4.7.1", "Sending limit reached")
 
 
@@ -116,7 +119,7 @@ class Admission:
         self, asked: RcptArguments, address: str, found: Resolution, submitter: Submitter, size_bytes: int
     ) -> Admitted:
         if found.status == "unknown":
-            raise Refused(replies.UNKNOWN_RECIPIENT, "unknown")
+            raise Refused(_unknown(found.reason), "unknown")
         if found.status == "not_ours":
             if not submitter.may_relay:
                 raise Refused(replies.RELAY_DENIED, "relay")
@@ -150,4 +153,12 @@ def _limit(answer: Allowance) -> Reply:
     """R-IN-07: when to try again, if that helps at all."""
     if answer.retry_at is None:
         return _LIMIT.because(f"{_LIMIT.text}: {answer.reason.encode('ascii', 'replace').decode()}")
-    return _LIMIT.because(f"{_LIMIT.text}, try again after {answer.retry_at:%Y-%m-%dT%H:%M:%SZ}")
+    return _LIMIT.because(f"{_LIMIT.text}, try again after {answer.retry_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _unknown(reason: str) -> Reply:
+    """An address that leads into a loop is told apart from one that nobody has."""
+    status, _, text = reason.partition(" ")
+    if not _OTHER_FAILURE.fullmatch(status) or not text.isascii() or not text.isprintable():
+        return replies.UNKNOWN_RECIPIENT
+    return Reply(550, status, text)

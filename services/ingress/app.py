@@ -8,17 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from libs.events import PeerBlacklisted
 from libs.runtime import Service, Shared
+from services.ingress.adapters.idempotency import MongoKeys
 from services.ingress.adapters.quota import HttpQuotas, HttpSends
 from services.ingress.adapters.router import HttpDirectory
 from services.ingress.adapters.smtp.server import SmtpServer
 from services.ingress.adapters.smtp.site import Site
 from services.ingress.adapters.tls import CertificateFiles, Certificates, self_signed
 from services.ingress.admission import Admission, Policy
+from services.ingress.api.messages import message_routes
+from services.ingress.api.operation import operation_routes
 from services.ingress.authentication import Authenticator
+from services.ingress.banning import Banning
 from services.ingress.domain.acceptance import Acceptance
-from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.blacklist import Blacklist
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates
 from services.ingress.domain.pace import Pace
@@ -28,6 +31,7 @@ from services.ingress.handlers import Attention
 from services.ingress.metrics import IngressMetrics
 from services.ingress.reception import Reception
 from services.ingress.settings import Settings
+from services.ingress.submitting import Submitting
 
 NAME = "ingress"
 MAX_KEYS = 100_000
@@ -44,6 +48,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     directory = HttpDirectory(router, ttl=settings.directory_cache, clock=time.monotonic)
     quotas = HttpQuotas(quota, ttl=settings.quota_cache, clock=time.monotonic)
     blacklist = Blacklist(max_entries=MAX_KEYS, clock=time.time)
+    banning = Banning(blacklist, shared.bus, shared.clock, settings.abuse_ban, settings.spared_networks)
     metrics = IngressMetrics()
     admission = Admission(_policy(settings), directory, quotas, HttpSends(quota))
     acceptance = Acceptance(settings.max_received, settings.max_header_bytes, settings.max_header_count)
@@ -52,7 +57,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         settings=settings,
         admission=admission,
         acceptance=acceptance,
-        authenticator=_authenticator(settings, shared, directory, blacklist),
+        authenticator=_authenticator(settings, directory, banning),
         reception=reception,
         blacklist=blacklist,
         budget=Budget(max_messages=settings.max_messages_in_receipt, max_bytes=settings.max_bytes_in_receipt),
@@ -65,6 +70,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         healthy=lambda: shared.bus.healthy,
     )
     server = SmtpServer(site, _profiles(settings))
+    keys = MongoKeys(shared.mongo.database(NAME), window=settings.idempotency_window, clock=shared.clock)
+    await keys.prepare()
+    submitting = Submitting(admission, acceptance, reception, keys, shared.clock, settings.max_line_octets)
 
     async def watch_certificates() -> None:
         await certificates.watch(settings.certificate_check)
@@ -74,10 +82,15 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             name=NAME,
             settings=settings,
             metrics=metrics,
-            routers=(),
+            routers=(
+                message_routes(submitting, site.budget, metrics, clock=shared.clock, hostname=settings.hostname),
+                operation_routes(server.sessions, blacklist, clock=shared.clock, tell=banning.tell),
+            ),
             hears=Attention(directory.forget, quotas.forget, blacklist).table(),
             listeners=(server,),
             background=(watch_certificates,),
+            # base64 makes four octets of three, and breaks lines
+            body_limit_bytes=settings.largest_message_bytes * 7 // 5 + 1024 * 1024,
         )
     finally:
         await router.close()
@@ -97,8 +110,7 @@ def _profiles(settings: Settings) -> list[Profile]:
 def _certificate_files(settings: Settings) -> CertificateFiles:
     if settings.certificate_file is not None:
         return CertificateFiles(settings.certificate_file, settings.certificate_key_file or settings.certificate_file)
-    embedded = settings.bus_url.startswith("embedded:")
-    if settings.self_signed == "never" or (settings.self_signed == "embedded" and not embedded):
+    if not settings.self_signed:
         raise ValueError("ingress needs a TLS certificate: set certificate_file (and certificate_key_file)")
     return self_signed(settings.var_dir / "tls", settings.hostname)
 
@@ -129,25 +141,16 @@ def _pace(settings: Settings) -> Pace:
     )
 
 
-def _authenticator(settings: Settings, shared: Shared, directory: HttpDirectory, blacklist: Blacklist) -> Authenticator:
-    window = settings.auth_window.total_seconds()
-
-    async def abused(address: str) -> None:
-        """Refused here at once, and everywhere as soon as the others hear of it."""
-        entry = Entry(address, time.time() + settings.abuse_ban.total_seconds(), "guesses passwords")
-        blacklist.add(entry)
-        fact = PeerBlacklisted(address=entry.address, until_epoch=entry.until_epoch, reason=entry.reason)
-        await shared.bus.emit(fact.to_bus())
+def _authenticator(settings: Settings, directory: HttpDirectory, banning: Banning) -> Authenticator:
+    def throttle(limit: int) -> Throttle:
+        window = settings.auth_window.total_seconds()
+        return Throttle(limit=limit, window=window, max_keys=MAX_KEYS, clock=time.monotonic)
 
     return Authenticator(
         directory=directory,
-        addresses=Throttle(
-            limit=settings.auth_failures_per_address, window=window, max_keys=MAX_KEYS, clock=time.monotonic
-        ),
-        accounts=Throttle(
-            limit=settings.auth_failures_per_account, window=window, max_keys=MAX_KEYS, clock=time.monotonic
-        ),
+        addresses=throttle(settings.auth_failures_per_address),
+        accounts=throttle(settings.auth_failures_per_account),
         first_delay=settings.auth_delay.total_seconds(),
         longest_delay=settings.auth_longest_delay.total_seconds(),
-        abused=abused,
+        abused=banning.guesses_passwords,
     )

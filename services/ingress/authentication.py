@@ -22,7 +22,7 @@ _TOO_MANY = replies.AUTH_UNAVAILABLE.because("Too many failed attempts, try agai
 
 
 class Familiar:
-    """Pairs of login and address that got in lately: a flood of guesses must not lock the owner of an account out."""
+    """Pairs of login and address that got in lately, the newest `max_entries` of them."""
 
     def __init__(self, *, max_entries: int) -> None:
         self._max_entries = max_entries
@@ -53,24 +53,29 @@ class Authenticator:
 
     async def check(self, login: str, password: str, address: str) -> Login:
         """Who it is. `address` is the peer as it is counted. Raises `Refused`."""
-        name = login.lower()
-        known = (name, address) in self.familiar
-        if self.addresses.is_blocked(address) or (self.accounts.is_blocked(name) and not known):
+        buckets = self._buckets(login.lower(), address)
+        if any(throttle.is_blocked(key) for throttle, key in buckets):
             await self.pause(self.first_delay)
             raise Refused(_TOO_MANY, "throttled")
-        failures = self.addresses.attempt(address)
-        self.accounts.attempt(name)
+        failures = max(throttle.attempt(key) for throttle, key in buckets)
         try:
             found = await self.directory.authenticate(login, password)
         except Temporary as error:
-            self._forgive(name, address)
+            _forgive(buckets)
             raise Refused(replies.AUTH_UNAVAILABLE, "unavailable") from error
         if found is None:
             await self._failed(address, failures)
             raise Refused(replies.AUTH_FAILED, "failed")
-        self._forgive(name, address)
-        self.familiar.add(name, address)
+        _forgive(buckets)
+        self.familiar.add(login.lower(), address)
         return found
+
+    def _buckets(self, name: str, address: str) -> tuple[tuple[Throttle, str], ...]:
+        """What an attempt counts against. A familiar pair has a bucket of its own: neither a flood of guesses from
+        elsewhere nor one wrong device in the same office locks its owner out."""
+        if (name, address) in self.familiar:
+            return ((self.accounts, f"{name} {address}"),)
+        return ((self.addresses, address), (self.accounts, name))
 
     async def _failed(self, address: str, failures: int) -> None:
         log.warning("auth_failed", peer=address, failures=failures)
@@ -78,6 +83,7 @@ class Authenticator:
             await self.abused(address)
         await self.pause(delay(failures, first=self.first_delay, longest=self.longest_delay))
 
-    def _forgive(self, name: str, address: str) -> None:
-        self.addresses.forgive(address)
-        self.accounts.forgive(name)
+
+def _forgive(buckets: tuple[tuple[Throttle, str], ...]) -> None:
+    for throttle, key in buckets:
+        throttle.forgive(key)

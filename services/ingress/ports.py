@@ -11,12 +11,16 @@ from services.ingress.domain.relaying import Login, SendClass
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the router says of an address: `domain` is the main domain of ours, `account` the mailbox if it is one."""
+    """What the router says of an address: `domain` is the main domain of ours, `account` the mailbox if it is one.
+
+    `reason` of an unknown one: RFC 3463 status and a sentence.
+    """
 
     status: Literal["local", "unknown", "not_ours"]
     domain: str = ""
     account: str | None = None
     max_size_bytes: int | None = None
+    reason: str = ""
 
 
 class Directory(Protocol):
@@ -53,3 +57,25 @@ class Sends(Protocol):
     """The quota service: send limits, checked and counted in one step (R-QT-04)."""
 
     async def attempt(self, key: str, send_class: SendClass, recipients: int) -> Allowance: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The id that a key stands for; `confirmed` when the message is known to be published."""
+
+    id: str
+    confirmed: bool
+
+
+class KeyMisused(Exception):
+    """The key was used for another envelope."""
+
+
+class Keys(Protocol):
+    """Idempotency keys, one memory for all replicas."""
+
+    async def claim(self, key: str, fingerprint: str, id: str) -> Claim:
+        """`id` is that of whoever comes first. Raises `KeyMisused`."""
+
+    async def confirm(self, key: str) -> None:
+        """The message is published."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -25,9 +24,7 @@ class Settings(ServiceSettings):
     mx_offers_auth: bool = Field(False, description="Whether AUTH is offered on the MX port too, under TLS.")
     certificate_file: Path | None = Field(None, description="PEM file of certificate and chain, read again on change.")
     certificate_key_file: Path | None = Field(None, description="PEM file of its key; none: it is in certificate_file.")
-    self_signed: Literal["embedded", "always", "never"] = Field(
-        "embedded", description="Where a certificate is made in var_dir/tls if none is configured."
-    )
+    self_signed: bool = Field(True, description="Make a certificate in var_dir/tls where none is configured.")
     certificate_check: timedelta = Field(
         timedelta(seconds=30), description="How often a changed certificate is looked for."
     )
@@ -40,6 +37,10 @@ class Settings(ServiceSettings):
     relay_networks: Networks = Field((), description="Networks that may relay without authentication; none by default.")
     proxy_networks: Networks = Field(
         (), description="Load balancers that send a PROXY header (v1 or v2); none by default."
+    )
+    spared_networks: Networks = Field(
+        (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128")),
+        description="Networks that are never banned for guessing passwords: behind one address may be all our users.",
     )
     refuse_local_senders: bool = Field(True, description="Refuse our own domains in MAIL FROM without authentication.")
     send_without_quota: bool = Field(False, description="Let users send while the quota service is away (else 451).")

@@ -10,9 +10,10 @@ from hashlib import sha256
 from typing import Literal, TypeVar
 from urllib.parse import quote
 
-from pydantic import BaseModel
+import httpx
+from pydantic import BaseModel, ValidationError
 
-from libs.envelope import Permanent, Temporary
+from libs.envelope import Temporary
 from libs.http import Client
 from services.ingress.adapters.cache import Cache
 from services.ingress.domain.relaying import Login
@@ -28,6 +29,7 @@ class _Recipient(BaseModel):
     domain: str = ""
     account: str | None = None
     max_size_bytes: int | None = None
+    reason: str = ""
 
 
 class _Authentication(BaseModel):
@@ -37,6 +39,7 @@ class _Authentication(BaseModel):
 
 class _Senders(BaseModel):
     addresses: list[str]
+    may_send: bool = True
 
 
 class HttpDirectory:
@@ -78,9 +81,7 @@ class HttpDirectory:
         response = await self._client.call("POST", "/v1/authentications", json={"login": login, "password": password})
         if response.status_code in (401, 403, 404, 422, 423):  # 423: locked; the peer need not know
             return None
-        if response.status_code != 200:
-            raise Temporary(f"authentication: {response.status_code}")
-        answer = _Authentication.model_validate_json(response.content)
+        answer = _read(_Authentication, response)
         if not answer.may_send:
             return None
         found = Login(answer.account)
@@ -96,15 +97,21 @@ class HttpDirectory:
         self._logins.clear()
 
     async def _ask_recipient(self, address: str) -> Resolution:
-        found = await self._model(_Recipient, f"/v1/recipients/{quote(address, safe='@')}")
-        return Resolution(found.status, found.domain, found.account, found.max_size_bytes)
+        found = _read(_Recipient, await self._client.call("GET", f"/v1/recipients/{quote(address, safe='@')}"))
+        return Resolution(found.status, found.domain, found.account, found.max_size_bytes, found.reason)
 
     async def _ask_senders(self, account: str) -> frozenset[str]:
-        return frozenset((await self._model(_Senders, f"/v1/senders/{quote(account, safe='@')}")).addresses)
+        """None for an account that is gone or may not send: it was allowed in, and then something changed."""
+        response = await self._client.call("GET", f"/v1/senders/{quote(account, safe='@')}")
+        if response.status_code == 404:
+            return frozenset()
+        answer = _read(_Senders, response)
+        return frozenset(answer.addresses) if answer.may_send else frozenset()
 
-    async def _model(self, kind: type[M], path: str) -> M:
-        """A router that answers nonsense is as good as none."""
-        try:
-            return await self._client.model(kind, "GET", path)
-        except Permanent as error:
-            raise Temporary(error.reason) from error
+
+def _read(kind: type[M], response: httpx.Response) -> M:
+    """A router that answers nonsense is as good as none."""
+    try:
+        return kind.model_validate_json(response.content)
+    except ValidationError as error:
+        raise Temporary(f"router: {response.status_code}, {error.error_count()} errors in the answer") from error

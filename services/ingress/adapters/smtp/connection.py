@@ -92,15 +92,23 @@ class Connection(aiosmtpd.smtp.SMTP):
             self.abort()
             raise Gone
 
-    async def start_tls(self, context: ssl.SSLContext, *, timeout: float) -> Tls:
-        """Everything from here on is encrypted; what came in the clear is forgotten. Raises `Gone`."""
+    async def start_tls(self, context: ssl.SSLContext, *, timeout: float, early: bytes = b"") -> Tls:
+        """Everything from here on is encrypted; what came in the clear is forgotten. Raises `Gone`.
+
+        `early` are octets of the handshake that came together with what stood before it (a PROXY header).
+        """
         if self._lost or self._wire is None:
             raise Gone
         self.intake.discard()
+        handshake = self.loop.create_task(
+            self.loop.start_tls(self._wire, self, context, server_side=True, ssl_handshake_timeout=timeout)
+        )
+        if early:
+            # `start_tls` queues its own first steps in its first turn. What is queued behind them runs in the turn
+            # after that, before the loop looks at the socket again: the octets keep their order.
+            self.loop.call_soon(self.loop.call_soon, _inject, self._wire, early)
         try:
-            transport = await self.loop.start_tls(
-                self._wire, self, context, server_side=True, ssl_handshake_timeout=timeout
-            )
+            transport = await handshake
         except OSError as error:  # ssl.SSLError and a handshake that takes too long are ones
             self.abort()
             raise Gone from error
@@ -150,3 +158,11 @@ class Connection(aiosmtpd.smtp.SMTP):
     def _use(self, transport: asyncio.Transport) -> None:
         self.transport = self._wire = transport
         self.intake.attach(transport)
+
+
+def _inject(transport: asyncio.Transport, octets: bytes) -> None:
+    """Hand `octets` to the protocol of `transport` as if they came from the socket."""
+    protocol = cast(asyncio.BufferedProtocol, transport.get_protocol())
+    buffer = memoryview(protocol.get_buffer(len(octets)))
+    buffer[: len(octets)] = octets
+    protocol.buffer_updated(len(octets))

@@ -15,7 +15,7 @@ from libs.mail.replies import Reply
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.session import Session
 from services.ingress.adapters.smtp.site import Site
-from services.ingress.domain.peers import counted_as
+from services.ingress.domain.peers import is_in
 from services.ingress.domain.sequence import Profile
 
 log = structlog.get_logger(__name__)
@@ -36,22 +36,27 @@ class Crowd:
         self._peers: Counter[str] = Counter()
         self._total = 0
 
-    def enter(self, peer: str) -> Reply | None:
-        """Why the peer cannot come in; None when it is in, and counted."""
+    def enter(self) -> Reply | None:
+        """Why nobody can come in; None when one more is in, and counted."""
         if self._total >= self._limit:
             return _FULL
+        self._total += 1
+        return None
+
+    def recognise(self, peer: str) -> Reply | None:
+        """Why this peer must go again; None when the connection is counted as its."""
         if self._peers[peer] >= self._limit_per_peer:
             return replies.TOO_MANY_CONNECTIONS
-        self._total += 1
         self._peers[peer] += 1
         return None
 
-    def leave(self, peer: str) -> None:
-        """One connection less."""
+    def leave(self, peer: str | None) -> None:
+        """One connection less, of that peer if it was recognised."""
         self._total -= 1
-        self._peers[peer] -= 1
-        if not self._peers[peer]:
-            del self._peers[peer]
+        if peer is not None:
+            self._peers[peer] -= 1
+            if not self._peers[peer]:
+                del self._peers[peer]
 
 
 class Door:
@@ -61,8 +66,9 @@ class Door:
         self.site = site
         self.profile = profile
         self._crowd = crowd
-        self._metrics = site.metrics.of(profile.name)
-        self._sessions: dict[Connection, tuple[Session, asyncio.Task[None]]] = {}
+        self.metrics = site.metrics.of(profile.name)
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._recognised: dict[Session, str] = {}
         self._server: asyncio.Server | None = None
 
     def __len__(self) -> int:
@@ -86,42 +92,55 @@ class Door:
 
     def opened(self, connection: Connection) -> None:
         """A peer connected: a session for it, or the reason why not."""
-        refusal = self._refusal(counted_as(connection.peer[0]))
-        if refusal is not None:
-            self._metrics.session("refused")
-            connection.turn_away(b"" if self.profile.implicit_tls else refusal.line())
+        if (refusal := self._crowd.enter()) is not None:
+            self.turn_away(connection, refusal)
             return
-        self._metrics.session("opened")
-        self._metrics.open_sessions.inc()
-        session = Session(connection, self.site, self.profile, self._metrics)
+        session = Session(connection, self)
+        if not self.is_balancer(session.address) and (refusal := self.recognise(session)) is not None:
+            self._crowd.leave(None)
+            self.turn_away(connection, refusal)
+            return
         task = connection.loop.create_task(session.run())
-        self._sessions[connection] = (session, task)
-        task.add_done_callback(lambda done: self._ended(connection, done))
+        self._sessions[session] = task
+        task.add_done_callback(lambda done: self._ended(session, done))
+        self.metrics.open_sessions.inc()
 
-    def _refusal(self, peer: str) -> Reply | None:
-        if self.site.blacklist.holds(peer):
-            return _BLACKLISTED
-        return self._crowd.enter(peer)
+    def turn_away(self, connection: Connection, refusal: Reply) -> None:
+        """Before the greeting (RFC 5321 3.1); on implicit TLS there is nothing to say it with."""
+        self.metrics.session("refused")
+        connection.turn_away(b"" if self.profile.implicit_tls else refusal.line())
 
-    def _ended(self, connection: Connection, task: asyncio.Task[None]) -> None:
-        del self._sessions[connection]
-        self._crowd.leave(counted_as(connection.peer[0]))
-        self._metrics.open_sessions.dec()
+    def is_balancer(self, address: str) -> bool:
+        """Whether a PROXY header comes first from there."""
+        return is_in(address, self.site.settings.proxy_networks)
+
+    def recognise(self, session: Session) -> Reply | None:
+        """Why the peer must go, now that its address is known; None when it may stay."""
+        refusal = _BLACKLISTED if self.site.blacklist.holds(session.counted_as) else None
+        refusal = refusal or self._crowd.recognise(session.counted_as)
+        if refusal is None:
+            self._recognised[session] = session.counted_as
+            self.metrics.session("opened")
+        return refusal
+
+    def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
+        del self._sessions[session]
+        self._crowd.leave(self._recognised.pop(session, None))
+        self.metrics.open_sessions.dec()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("session_failed", listener=self.profile.name, exc_info=error)
-            connection.abort()
+            session.connection.abort()
 
     async def close(self, grace: timedelta) -> None:
         """Nobody comes in; idle sessions hear 421, those with a message in hand may finish it."""
         if self._server is not None:
             self._server.close()
-        for session, _ in self._sessions.values():
+        for session in self._sessions:
             session.stop()
-        tasks = [task for _, task in self._sessions.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace.total_seconds())
-        for connection, (_, task) in list(self._sessions.items()):
-            connection.abort()
+        if self._sessions:
+            await asyncio.wait(self._sessions.values(), timeout=grace.total_seconds())
+        for session, task in list(self._sessions.items()):
+            session.connection.abort()
             task.cancel()
 
 

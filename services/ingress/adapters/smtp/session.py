@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
 from libs.mail import replies
 from libs.mail.replies import Reply
+from services.ingress.adapters.smtp.arrival import welcome
 from services.ingress.adapters.smtp.commands import COMMANDS, Command
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.intake import Gone, LineTooLong, NoCommand, Silent
-from services.ingress.adapters.smtp.site import Site
 from services.ingress.domain.budget import Share
 from services.ingress.domain.peers import counted_as, is_in
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Login, Submitter
-from services.ingress.domain.sequence import Profile, State
-from services.ingress.metrics import ListenerMetrics
+from services.ingress.domain.sequence import State
+
+if TYPE_CHECKING:
+    from services.ingress.adapters.smtp.server import Door
 
 log = structlog.get_logger(__name__)
 
@@ -34,15 +38,14 @@ _BUG = Reply(421, "4.3.0", "Internal error, try again later")
 class Session:
     """The state of one peer and the loop that serves it."""
 
-    def __init__(self, connection: Connection, site: Site, profile: Profile, metrics: ListenerMetrics) -> None:
+    def __init__(self, connection: Connection, door: Door) -> None:
         self.connection = connection
-        self.site = site
-        self.profile = profile
-        self.metrics = metrics
+        self.site = door.site
+        self.profile = door.profile
+        self.metrics = door.metrics
+        self.door = door
         self.state = State()
-        self.address, self.port = connection.peer
-        self.counted_as = counted_as(self.address)
-        self.submitter = self._submitter(None)
+        self.locate(*connection.peer)
         self.share: Share | None = None
         self.auth_failures = 0
         self._commands = self._idle_commands = self._errors = 0
@@ -79,10 +82,18 @@ class Session:
         self._lingers = reply is not replies.BYE
         return reply
 
+    def locate(self, address: str, port: int) -> None:
+        """Where the peer is, and what that makes of it."""
+        settings = self.site.settings
+        relays = is_in(address, settings.relay_networks)
+        internal = relays or is_in(address, settings.internal_networks)
+        self.address, self.port, self.counted_as = address, port, counted_as(address)
+        self.submitter = Submitter(self.profile.name, address, internal=internal, relays=relays)
+
     def log_in(self, login: Login) -> None:
         """The peer proved who it is."""
         self.state.login = login
-        self.submitter = self._submitter(login)
+        self.submitter = replace(self.submitter, login=login)
 
     def end_transaction(self) -> None:
         """RSET, a greeting, the end of a message: nothing of it is left."""
@@ -98,12 +109,12 @@ class Session:
         self._idle_commands = 0
         self._unheard = (key, id, self.connection.intake.arrivals)
 
-    async def encrypt(self) -> None:
-        """Raises `Gone` when the handshake fails."""
+    async def encrypt(self, *, early: bytes = b"") -> None:
+        """`early` is what the peer has sent of the handshake. Raises `Gone` when that fails."""
         await self.connection.flush()
         site = self.site
         self.state.tls = await self.connection.start_tls(
-            site.certificates.context, timeout=site.settings.tls_timeout.total_seconds()
+            site.certificates.context, timeout=site.settings.tls_timeout.total_seconds(), early=early
         )
 
     async def read_line(self, limit: int | None = None) -> bytes:
@@ -133,8 +144,8 @@ class Session:
     # The dialogue
 
     async def _talk(self) -> None:
-        if not await self._greet():
-            return
+        if not await welcome(self):
+            return await self._part()
         try:
             while not (self._hung_up or self._stopping):
                 await self._obey(await self.read_line())
@@ -145,27 +156,6 @@ class Session:
         if self._stopping and not self._hung_up:
             self.say(replies.SHUTTING_DOWN)
         await self._part()
-
-    async def _greet(self) -> bool:
-        """False when the peer is sent away before the greeting (RFC 5321 4.3.1)."""
-        connection, site = self.connection, self.site
-        if self.profile.implicit_tls:
-            await self.encrypt()
-        if site.pace.greet:
-            await self._keep_quiet(site.pace.greet)
-        if connection.has_spoken():
-            self.metrics.session("early talker")
-            self.say(replies.TALKED_TOO_EARLY)
-            await self._part()
-            return False
-        self.say(Reply(220, "", f"{site.settings.hostname} ESMTP"))
-        return True
-
-    async def _keep_quiet(self, seconds: float) -> None:
-        try:
-            await self.connection.intake.more(self.connection.loop.time() + seconds)
-        except Silent:
-            return
 
     async def _obey(self, line: bytes) -> None:
         verb, _, argument = line.partition(b" ")
@@ -236,17 +226,6 @@ class Session:
         if self._unheard is not None and self._unheard[2] == self.connection.intake.arrivals:
             key, id, _ = self._unheard
             self.site.duplicates.remember(key, id)
-
-    def _submitter(self, login: Login | None) -> Submitter:
-        settings = self.site.settings
-        relays = is_in(self.address, settings.relay_networks)
-        return Submitter(
-            listener=self.profile.name,
-            address=self.address,
-            login=login,
-            internal=relays or is_in(self.address, settings.internal_networks),
-            relays=relays,
-        )
 
 
 def _longest(beginning: bytes) -> int:

@@ -1,0 +1,198 @@
+"""`POST /v1/messages`: mail from services."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from libs.envelope import Peer, new_id
+from libs.http import Problem, Role, require
+from libs.mail.address import InvalidAddress, Path, parse_path
+from libs.mail.address_list import parse_addresses
+from libs.mail.replies import Reply
+from services.ingress.domain.budget import Budget
+from services.ingress.domain.composing import Attachment, Letter, compose
+from services.ingress.domain.refusal import Refused
+from services.ingress.metrics import IngressMetrics
+from services.ingress.ports import KeyMisused
+from services.ingress.submitting import Parcel, Submitting
+
+Key = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="A retry with it gives the same id."),
+]
+
+
+class AttachmentBody(BaseModel):
+    """A file in base64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    filename: str = Field(min_length=1, max_length=200)
+    content_type: str = "application/octet-stream"
+    content: Base64Bytes
+
+
+class LetterBody(BaseModel):
+    """A message in pieces. Addresses are `local@domain` or `Name <local@domain>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sender: str = Field(alias="from", max_length=1000)
+    to: list[str] = Field(min_length=1, max_length=10_000)
+    subject: str = Field("", max_length=10_000)
+    text: str | None = None
+    html: str | None = None
+    attachments: list[AttachmentBody] = Field(default=[], max_length=100)
+    account: str | None = Field(None, description="The account that this is sent for; its limits and addresses count.")
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+
+class Taken(BaseModel):
+    """The id under which the message is known in the whole cluster."""
+
+    id: str
+
+
+_BODIES: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "message/rfc822": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": LetterBody.model_json_schema(by_alias=True)},
+        },
+    }
+}
+
+
+def message_routes(
+    submitting: Submitting,
+    budget: Budget,
+    metrics: IngressMetrics,
+    *,
+    clock: Callable[[], datetime],
+    hostname: str,
+) -> APIRouter:
+    """Accepts raw messages and JSON."""
+    router = APIRouter(prefix="/v1", tags=["messages"])
+
+    @router.post(
+        "/messages",
+        status_code=202,
+        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        openapi_extra=_BODIES,
+        summary="Send a message: raw (message/rfc822 with from and to in the query) or in pieces (JSON)",
+        responses={413: {}, 415: {}, 422: {}, 429: {}, 503: {}},
+    )
+    async def send(
+        request: Request,
+        sender: Annotated[str | None, Query(alias="from", description="Raw only; empty: the null sender.")] = None,
+        to: Annotated[list[str] | None, Query(description="Raw only; once for each recipient.")] = None,
+        account: Annotated[str | None, Query(description="Raw only; the account that this is sent for.")] = None,
+        key: Key = None,
+    ) -> Taken:
+        share = budget.open(int(request.headers.get("content-length") or 0))
+        if share is None:
+            raise Problem(503, "too much mail is coming in, try again", headers={"Retry-After": "5"})
+        try:
+            body = await request.body()
+            share.grow(len(body))
+            match request.headers.get("content-type", "").partition(";")[0].strip().lower():
+                case "message/rfc822":
+                    parcel = _raw(body, sender, to, account, key, _peer(request))
+                case "application/json":
+                    parcel = await asyncio.to_thread(
+                        _composed, body, key, _peer(request), now=clock(), hostname=hostname
+                    )
+                case _:
+                    raise Problem(415, "send message/rfc822 or application/json")
+            return Taken(id=await _submit(submitting, parcel, metrics))
+        finally:
+            share.close()
+
+    return router
+
+
+async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetrics) -> str:
+    series = metrics.of("http")
+    try:
+        id = await submitting.submit(parcel)
+    except Refused as refused:
+        series.refused("POST", refused.reason)
+        raise _problem(refused.reply) from refused
+    except KeyMisused:
+        raise Problem(422, "this Idempotency-Key was used for other addresses") from None
+    series.accepted.inc()
+    series.octets.inc(len(parcel.raw))
+    return id
+
+
+def _problem(reply: Reply) -> Problem:
+    """The reply that a peer would hear by SMTP, in the words of HTTP."""
+    match reply.code:
+        case 552:
+            status = 413
+        case 450:
+            status = 429
+        case code:
+            status = 503 if code < 500 else 422
+    return Problem(status, reply.text, smtp=f"{reply.code} {reply.enhanced}")
+
+
+def _raw(
+    body: bytes, sender: str | None, to: list[str] | None, account: str | None, key: str | None, peer: Peer
+) -> Parcel:
+    if sender is None or not to:
+        raise Problem(422, "a raw message needs from and to in the query")
+    # HTTP carries files as they are on disk; on the wire of mail a line ends with CR LF (RFC 2046 5.2.1).
+    raw = body.replace(b"\n", b"\r\n") if b"\r" not in body else body
+    paths = [_path("to", recipient) for recipient in to]
+    return Parcel(_path("from", sender), paths, raw, peer, account=account, key=key)
+
+
+def _composed(body: bytes, key: str | None, peer: Peer, *, now: datetime, hostname: str) -> Parcel:
+    """Parses and renders, which takes a while for large attachments: call it off the loop."""
+    try:
+        given = LetterBody.model_validate_json(body)
+        author = _mailbox("from", given.sender)
+        recipients = [_mailbox("to", recipient) for recipient in given.to]
+        files = [Attachment(each.filename, each.content_type, each.content) for each in given.attachments]
+        letter = Letter(author, recipients, given.subject, given.text, given.html, files)
+        raw = compose(letter, id=new_id(now), now=now, hostname=hostname)
+    except ValidationError as error:
+        errors = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+        raise Problem(422, "the message does not fit", errors=errors) from None
+    except ValueError as error:
+        raise Problem(422, str(error)) from None
+    paths = [_path("to", address) for _, address in recipients]
+    return Parcel(_path("from", author[1]), paths, raw, peer, account=given.account, key=key)
+
+
+def _mailbox(field: str, text: str) -> tuple[str, str]:
+    if not text.isprintable():
+        raise Problem(422, f"{field}: control characters are not allowed")
+    found = parse_addresses(text, 2)
+    if len(found) != 1:
+        raise Problem(422, f"{field}: one address is needed")
+    return found[0]
+
+
+def _path(field: str, address: str) -> Path:
+    try:
+        return parse_path(f"<{address}>", smtputf8=True)
+    except InvalidAddress as error:
+        raise Problem(422, f"{field}: {error}") from None
+
+
+def _peer(request: Request) -> Peer:
+    client = request.client
+    return Peer(address=client.host if client else "", port=client.port if client else 0, protocol="HTTP")

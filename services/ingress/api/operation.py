@@ -1,0 +1,88 @@
+"""What operators see and do: connections now, and the peers that are refused at connect."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, Field, IPvAnyAddress
+
+from libs.http import Problem, Role, require
+from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.peers import counted_as, plain
+
+
+class SessionsView(BaseModel):
+    """SMTP connections of this process now, by listener."""
+
+    listeners: Mapping[str, int]
+    total: int
+
+
+class EntryView(BaseModel):
+    """A peer that is refused; an IPv6 peer stands for its /64."""
+
+    address: str
+    until: datetime
+    reason: str
+
+
+class EntriesView(BaseModel):
+    items: list[EntryView]
+    next: None = None
+
+
+class Ban(BaseModel):
+    """How long, from now on."""
+
+    seconds: int = Field(3600, ge=1, le=30 * 86400)
+    reason: str = Field("by hand", max_length=200)
+
+
+def operation_routes(
+    sessions: Callable[[], Mapping[str, int]],
+    blacklist: Blacklist,
+    *,
+    clock: Callable[[], datetime],
+    tell: Callable[[Entry], Awaitable[None]],
+) -> APIRouter:
+    """`tell` makes a change known to all replicas, this one too."""
+    router = APIRouter(prefix="/v1", tags=["operation"], dependencies=[Depends(require(Role.ADMIN))])
+
+    @router.get("/sessions", summary="Connections now, by listener")
+    async def counts() -> SessionsView:
+        now = sessions()
+        return SessionsView(listeners=now, total=sum(now.values()))
+
+    @router.get("/blacklist", summary="Peers that are refused at connect for a while")
+    async def listing() -> EntriesView:
+        items = [
+            EntryView(address=e.address, until=datetime.fromtimestamp(e.until_epoch, UTC), reason=e.reason)
+            for e in blacklist.entries()
+        ]
+        return EntriesView(items=items)
+
+    @router.put("/blacklist/{address}", summary="Refuse a peer for a while")
+    async def put(address: IPvAnyAddress, ban: Ban) -> EntryView:
+        until = clock() + timedelta(seconds=ban.seconds)
+        entry = Entry(counted_as(plain(str(address))), until.timestamp(), ban.reason)
+        await tell(entry)
+        return EntryView(address=entry.address, until=until, reason=entry.reason)
+
+    @router.delete("/blacklist/{address:path}", status_code=204, summary="Let a peer in again")
+    async def delete(address: str) -> Response:
+        key = address if "/" in address else _key(address)
+        if not blacklist.holds(key):
+            raise Problem(404, "this peer is not refused")
+        await tell(Entry(key, 0.0, ""))
+        return Response(status_code=204)
+
+    return router
+
+
+def _key(address: str) -> str:
+    try:
+        return counted_as(plain(address))
+    except ValueError:
+        raise Problem(422, "that is no IP address") from None
