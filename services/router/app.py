@@ -8,9 +8,7 @@ from contextlib import asynccontextmanager
 from argon2 import PasswordHasher
 
 from libs.bus import Event
-from libs.envelope.queues import ROUTER
 from libs.runtime import Service, Shared
-from libs.runtime.dead_letters import dead_letter_routes
 from libs.telemetry import Metrics
 from services.router import api, settings
 from services.router.adapters.addresses import MongoAddresses
@@ -70,7 +68,6 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 api.redirect_routes(directory),
                 api.replication_routes(directory, max_replications=settings.expansion_limit),
                 api.question_routes(resolver, authentication, directory),
-                dead_letter_routes(shared.bus, (ROUTER,)),
             ),
             checks={"mongo": shared.mongo.check},
             handles=table(routing),

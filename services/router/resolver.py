@@ -16,6 +16,7 @@ FOR_EVERY_DOMAIN = frozenset({"postmaster", "abuse"})  # RFC 5321 4.5.1, RFC 214
 
 _NOT_OURS = DomainRoutes("")
 _canonical = lru_cache(maxsize=16_384)(canonical)
+_normalise = lru_cache(maxsize=16_384)(normalise)
 
 
 class Resolver:
@@ -118,7 +119,7 @@ class _View:
             self.domains.add(name)
             return None
         if domain is _NOT_OURS:
-            return Route(normalise(text), "remote")
+            return Route(_normalise(text), "remote")
         if domain.name != name:
             address = f"{address.rpartition('@')[0]}@{domain.name}"
         return self._of_ours(address, domain)

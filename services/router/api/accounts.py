@@ -19,6 +19,7 @@ from services.router.api.exchange import (
     Key,
     Limit,
     Name,
+    locate,
     once,
     page_of,
     tag,
@@ -26,7 +27,7 @@ from services.router.api.exchange import (
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
 from services.router.domain.records import Entry
-from services.router.refusals import Unfit
+from services.router.refusals import Stale, Unfit
 
 Profile = Literal["guest", "standard", "manager"]
 
@@ -49,8 +50,8 @@ class NewAccount(Body):
 class AccountChanges(Body):
     """A field that is absent stays as it is."""
 
-    password: SecretStr | None = None
-    official_address: Address | None = Field(None, description="Made when new; the old one stays an address.")
+    password: SecretStr = SecretStr("")
+    official_address: Address = Field("", description="Made when new; the old one stays an address.")
     quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
     profile: Profile = "standard"
     surname: Name = Field("", max_length=200)
@@ -113,7 +114,7 @@ def account_routes(directory: Directory) -> APIRouter:
             once=once(key, "POST accounts", body),
         )
         actor.did("account_made", address=made.address, **fields)
-        response.headers["Location"] = f"/v1/accounts/{made.address}"
+        locate(response, "accounts", made.address)
         return await view(made, response)
 
     @router.get("", summary="Accounts by address, of one domain or of all")
@@ -145,9 +146,12 @@ def account_routes(directory: Directory) -> APIRouter:
         address: Address, body: AccountChanges, actor: AsAdmin, match: IfMatch, response: Response
     ) -> AccountView:
         account = await directory.found(address, "account")
+        if match is not None and not match(account.version):
+            raise Stale  # before anything is made
+        given = body.model_fields_set
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
-        hashed = await directory.password_hash(body.password.get_secret_value()) if body.password else None
-        if body.official_address:
+        hashed = await directory.password_hash(body.password.get_secret_value()) if "password" in given else None
+        if "official_address" in given:
             changes["official_address"] = await directory.make_official(account, body.official_address)
         edited = await addresses.edit(
             account.address, lambda entry: entry.with_details(**changes), match=match, password_hash=hashed

@@ -10,7 +10,19 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import Page
-from services.router.api.exchange import After, AsAdmin, Body, DomainName, IfMatch, Key, Limit, once, page_of, tag
+from services.router.api.exchange import (
+    After,
+    AsAdmin,
+    Body,
+    DomainName,
+    IfMatch,
+    Key,
+    Limit,
+    locate,
+    once,
+    page_of,
+    tag,
+)
 from services.router.directory import Directory
 from services.router.domain.records import Domain
 from services.router.refusals import Absent
@@ -37,7 +49,7 @@ def alias_domain_routes(directory: Directory, clock: Callable[[], datetime]) -> 
         domain = Domain(name=body.name, alias_of=body.domain, created_at=clock())
         made = await domains.create(domain, once=once(key, "POST alias-domains", body))
         actor.did("alias_domain_made", domain=body.domain, name=made.name)
-        response.headers["Location"] = f"/v1/alias-domains/{made.name}"
+        locate(response, "alias-domains", made.name)
         return _view(made, response)
 
     @router.get("", summary="Alias domains by name, of one domain or of all")

@@ -18,6 +18,7 @@ from services.router.api.exchange import (
     IfMatch,
     Key,
     Limit,
+    locate,
     once,
     page_of,
     tag,
@@ -58,7 +59,7 @@ def alias_routes(directory: Directory) -> APIRouter:
             entry.model_copy(update={"targets": targets}), once=once(key, "POST aliases", body)
         )
         actor.did("alias_made", address=made.address, targets=made.targets)
-        response.headers["Location"] = f"/v1/aliases/{made.address}"
+        locate(response, "aliases", made.address)
         return _view(made, response)
 
     @router.get("", summary="Aliases by address, of one domain or of all")

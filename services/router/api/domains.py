@@ -18,6 +18,7 @@ from services.router.api.exchange import (
     IfMatch,
     Key,
     Limit,
+    locate,
     once,
     page_of,
     tag,
@@ -65,7 +66,7 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
         domain = Domain(created_at=clock(), **fields)
         made = await domains.create(domain, once=once(key, "POST domains", body))
         actor.did("domain_made", domain=made.name)
-        response.headers["Location"] = f"/v1/domains/{made.name}"
+        locate(response, "domains", made.name)
         return _view(made, response)
 
     @router.get("", summary="Domains by name")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, TypeVar
+from urllib.parse import quote
 
 import structlog
 from fastapi import Depends, Header, Query, Request, Response
@@ -82,6 +83,11 @@ def once(key: str | None, operation: str, body: BaseModel) -> Once | None:
 def tag(response: Response, version: int) -> None:
     """The ETag of what is answered."""
     response.headers["ETag"] = f'"{version}"'
+
+
+def locate(response: Response, collection: str, name: str) -> None:
+    """The Location of what was made; an address may have any character of Unicode."""
+    response.headers["Location"] = f"/v1/{collection}/{quote(name, safe='@')}"
 
 
 def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> str | None:

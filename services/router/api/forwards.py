@@ -18,6 +18,7 @@ from services.router.api.exchange import (
     IfMatch,
     Key,
     Limit,
+    locate,
     once,
     page_of,
     tag,
@@ -51,7 +52,7 @@ def forward_routes(directory: Directory) -> APIRouter:
         entry = await directory.entry(body.address, kind="forward", targets=(await directory.external(body.target),))
         made = await addresses.create(entry, once=once(key, "POST forwards", body))
         actor.did("forward_made", address=made.address, target=made.targets[0])
-        response.headers["Location"] = f"/v1/forwards/{made.address}"
+        locate(response, "forwards", made.address)
         return _view(made, response)
 
     @router.get("", summary="Forwards by address, of one domain or of all")

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from libs.http import Page
-from services.router.api.exchange import Address, After, AsAdmin, Body, IfMatch, Key, Limit, once, page_of, tag
+from services.router.api.exchange import Address, After, AsAdmin, Body, IfMatch, Key, Limit, locate, once, page_of, tag
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Absent, Taken
@@ -15,6 +15,13 @@ from services.router.refusals import Absent, Taken
 class RedirectTargets(Body):
     targets: list[Address] = Field(description="Where the mail goes: addresses of ours or elsewhere.")
     keep_copy: bool = Field(True, description="Whether the mailbox of the account still gets the mail.")
+
+
+class RedirectChanges(Body):
+    """A field that is absent stays as it is."""
+
+    targets: list[Address] = Field(default_factory=list)
+    keep_copy: bool = True
 
 
 class NewRedirect(RedirectTargets):
@@ -44,7 +51,7 @@ def redirect_routes(directory: Directory) -> APIRouter:
 
         made = await addresses.edit(account.address, redirect, once=once(key, "POST redirects", body))
         actor.did("redirect_made", address=made.address, targets=targets, keep_copy=body.keep_copy)
-        response.headers["Location"] = f"/v1/redirects/{made.address}"
+        locate(response, "redirects", made.address)
         return _view(made, response)
 
     @router.get("", summary="Redirected accounts by address")
@@ -58,11 +65,12 @@ def redirect_routes(directory: Directory) -> APIRouter:
 
     @router.patch("/{address:path}", summary="Change a redirect; 412 when If-Match names another version")
     async def edit(
-        address: Address, body: RedirectTargets, actor: AsAdmin, match: IfMatch, response: Response
+        address: Address, body: RedirectChanges, actor: AsAdmin, match: IfMatch, response: Response
     ) -> RedirectView:
         account = await directory.found(address, "account")
         changes = body.model_dump(exclude_unset=True)
-        changes["targets"] = await directory.targets(body.targets, of=account.address)
+        if "targets" in changes:
+            changes["targets"] = await directory.targets(body.targets, of=account.address)
         edited = await addresses.edit(
             account.address, lambda entry: _redirected(entry).model_copy(update=changes), match=match
         )

@@ -104,6 +104,36 @@ async def test_what_is_not_fit_is_refused_and_changes_nothing(people: Any) -> No
     assert [(domain["name"], domain["addresses"]) for domain in domains] == [("example.org", 2)]
 
 
+async def test_any_character_of_an_address_survives_the_path(router: Any) -> None:
+    for address in ("王@example.org", "a/b?c#d%e&f@example.org", '"quoted one"@example.org'):
+        made = await router.call(
+            "POST", "/v1/aliases", expect=201, json={"address": address, "targets": ["x@y.example"]}
+        )
+        assert (await router.get(made.headers["Location"]))["address"] == address
+        await router.call("DELETE", made.headers["Location"], expect=204)
+
+
+async def test_null_is_no_value_for_what_must_be_there(people: Any) -> None:
+    path = "/v1/accounts/jean.toto@example.org"
+    for field in ("official_address", "password", "locked", "surname", "profile"):
+        await people.call("PATCH", path, expect=422, json={field: None})
+    await people.call("PATCH", path, expect=422, json={"password": ""})
+
+
+async def test_a_refused_edit_makes_no_address(people: Any) -> None:
+    stale = {"If-Match": '"99"'}
+    change = {"official_address": "new@example.org"}
+    await people.call("PATCH", "/v1/accounts/jean.toto@example.org", expect=412, json=change, headers=stale)
+    assert (await people.get("/v1/aliases"))["items"] == []
+
+
+async def test_the_description_of_the_api_names_every_operation(router: Any) -> None:
+    described = await router.get("/openapi.json")
+    operations = [operation for path in described["paths"].values() for operation in path.values()]
+    assert len(operations) > 30
+    assert all(operation["summary"] for operation in operations)
+
+
 async def test_the_login_name_is_surname_dash_initials_numbered(router: Any) -> None:
     logins = []
     for local in ("jean.toto", "j.toto", "jean-pierre.toto", "julie.toto"):

@@ -35,7 +35,7 @@ async def test_a_redirect_with_and_without_a_copy(people: Any) -> None:
     redirect = {"targets": [MARIE, "x@far.example"], "keep_copy": False}
     await people.post("/v1/redirects", address=JEAN, **redirect)
     assert await people.resolved(JEAN) == [MARIE, "x@far.example"]
-    await people.call("PATCH", f"/v1/redirects/{JEAN}", expect=200, json={**redirect, "keep_copy": True})
+    await people.call("PATCH", f"/v1/redirects/{JEAN}", expect=200, json={"keep_copy": True})
     assert await people.resolved(JEAN) == [JEAN, MARIE, "x@far.example"]
     await people.call("DELETE", f"/v1/redirects/{JEAN}", expect=204)
     assert await people.resolved(JEAN) == [JEAN]
