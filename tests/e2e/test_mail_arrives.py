@@ -193,17 +193,21 @@ def test_usage_is_exact_and_live(facteur: Facteur) -> None:
 
 def test_a_full_mailbox_answers_452_at_rcpt(facteur: Facteur) -> None:
     account = f"{fresh('plein')}@example.org"
-    facteur.post("router", "/v1/accounts", {"address": account, "password": "motdepasse1", "quota_bytes": 1500})
-    send(facteur, a_message("first", to=account, text="x" * 2000), account)
+    facteur.post("router", "/v1/accounts", {"address": account, "password": "motdepasse1", "quota_bytes": 9000})
 
     def refused() -> bool:
+        """A message of 2 kB that declares no size, again and again."""
         with smtplib.SMTP("127.0.0.1", facteur.port("mx"), timeout=60) as smtp:
             smtp.ehlo("client.example.net")
             smtp.mail(PEER)
             code, text = smtp.rcpt(account)
-        return code == 452 and text.startswith(b"4.2.2")
+            if code == 250:
+                smtp.data(a_message(fresh("plein"), to=account, text="x\n" * 1000).as_bytes(policy=SMTP))
+        return (code, text[:5]) == (452, b"4.2.2")
 
     wait_for(refused, what="452 4.2.2")
+    usage = facteur.get("quota", f"/v1/usage/{account}")
+    assert usage["percent"] > 50
 
 
 def test_spam_goes_where_the_policy_of_the_domain_says(facteur: Facteur) -> None:

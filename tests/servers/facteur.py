@@ -137,7 +137,8 @@ class Facteur:
     def _spawn(self, group: tuple[str, ...]) -> subprocess.Popen[bytes]:
         log = (self.directory / f"{'-'.join(group) or 'all'}.log").open("ab")
         arguments = [f"services.{group[0]}"] if len(group) == 1 else ["services", *group]
-        environ = {key: value for key, value in os.environ.items() if not key.startswith("FACTEUR_")}
+        ours = ("FACTEUR_", "PYTHONDONTWRITEBYTECODE")  # compiled once, a process starts in a third of the time
+        environ = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         environ |= {"PYTHONPATH": str(ROOT), "FACTEUR_PORT_BASE": str(self.port_base), **self._environ}
         return subprocess.Popen(
             [sys.executable, "-m", *arguments], cwd=self.directory, env=environ, stdout=log, stderr=log
