@@ -12,7 +12,7 @@ import structlog
 from libs.envelope import Temporary
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import Outcome, Report
+from services.antispam.domain.report import Outcome, Report, one_line
 from services.antispam.domain.steps import Kind, Plan, Planned, Step
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Runner:
             if not planned.on or step.name in context.spared:
                 continue
             started = time.perf_counter()
-            report = await self._report(step, mail, context)
+            report = mail.reports.get(step.name) or await self._report(step, mail, context)
             seconds = time.perf_counter() - started
             self._count(step.name, report.outcome, seconds)
             score = planned.score * report.strength if report.outcome == "hit" else 0.0
@@ -93,27 +93,22 @@ class Runner:
         return judgement
 
     async def _report(self, step: Step, mail: MailView, context: Context) -> Report:
-        """A filter that knows no domain says the same for all of them."""
-        if step.per_domain:
-            return await self._guarded(step, mail, context)
-        known: Report | None = mail.reports.get(step.name)
-        if known is None:
-            known = mail.reports[step.name] = await self._guarded(step, mail, context)
-        return known
-
-    async def _guarded(self, step: Step, mail: MailView, context: Context) -> Report:
         try:
             if step.deadline is None:
-                return await step.check(mail, context)
-            async with asyncio.timeout(step.deadline.total_seconds()):
-                return await step.check(mail, context)
+                report = await step.check(mail, context)
+            else:
+                async with asyncio.timeout(step.deadline.total_seconds()):
+                    report = await step.check(mail, context)
         except TimeoutError:
-            return Report("error", f"no answer within {step.deadline}")
+            report = Report("error", f"no answer within {step.deadline}")
         except Temporary as error:
-            return Report("error", error.reason[:200])
+            report = Report("error", one_line(error.reason))
         except Exception as error:
             log.error("filter_failed", filter=step.name, id=mail.envelope.id, exc_info=error)
-            return Report("error", type(error).__name__)
+            report = Report("error", type(error).__name__)
+        if not step.per_domain:
+            mail.reports[step.name] = report  # it says the same for every domain of this message
+        return report
 
     def _count(self, name: str, outcome: Outcome, seconds: float) -> None:
         tally = self.tallies[name]

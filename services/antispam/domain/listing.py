@@ -26,6 +26,8 @@ def entry_of(text: str) -> tuple[Kind, str]:
     text = text.strip()
     if network := _network(text):
         return "network", str(network)
+    if text.startswith("*"):
+        raise NotAnEntry("there are no wild cards: `example.org` lists a domain, `.example.org` all under it too")
     try:
         if "@" in text:
             return "address", normalise(text).lower()

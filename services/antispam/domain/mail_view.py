@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 
@@ -116,12 +117,16 @@ class MailView:
     def links(self) -> Sequence[Link]:
         """Where the message leads: what HTML links and loads first, then addresses in plain text (tag is empty)."""
         shown = links(self.html) if self.html else []
-        return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain))) if self.plain else shown
+        lower = self.plain.lower()
+        if "://" not in lower and "www." not in lower:  # a quick look, since the search for them is slow
+            return shown
+        return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain)))
 
     @once
     def digest(self) -> str:
         """The same for messages that differ in their recipient, numbers and spacing only: 40 hex digits."""
-        return message_digest(",".join(self.authors), self.subject, self.text, [len(p.raw) for p in self.attachments])
+        text = self.plain or self.html_text
+        return message_digest(",".join(self.authors), self.subject, text, [len(p.raw) for p in self.attachments])
 
     def _texts(self, content_type: str) -> str:
         room, found = TEXT_LIMIT_OCTETS, []
@@ -138,6 +143,7 @@ def _is_read(part: Part) -> bool:
     return part.content_type in ("text/plain", "text/html") and part.disposition != "attachment"
 
 
+@lru_cache(maxsize=4096)  # the same peers come again and again
 def parsed_ip(text: str) -> Ip | None:
     """An IP address, an IPv4 one also when it is mapped into IPv6 (RFC 4291 2.5.5.2); None if it is none."""
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from libs.mail.address import InvalidAddress, normalise_domain
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import Ip, MailView, parsed_ip
@@ -17,19 +19,20 @@ async def check(mail: MailView, context: Context) -> Report:
         return hit(f"{name} is our own name")
     if name.startswith("["):
         return MISS if _is_literal_of(name, mail.peer) else hit(f"{name} is not the peer's address", 0.7)
+    form = _form(name)
+    return _against_reverse_name(name, mail.envelope.peer.reverse_name) if form is MISS else form
+
+
+@lru_cache(maxsize=4096)  # the same peers come again and again
+def _form(name: str) -> Report:
+    """RFC 5321 2.3.5: only resolvable, fully-qualified domain names."""
     if parsed_ip(name):
         return hit(f"{name} is an address without brackets", 0.7)
-    if not _is_host_name(name):
-        return hit(f"{name!r} is no full host name", 0.5)
-    return _against_reverse_name(name, mail.envelope.peer.reverse_name)
-
-
-def _is_host_name(name: str) -> bool:
-    """RFC 5321 2.3.5: only resolvable, fully-qualified domain names."""
     try:
-        return "." in normalise_domain(name)
+        full = "." in normalise_domain(name)
     except InvalidAddress:
-        return False
+        full = False
+    return MISS if full else hit(f"{name!r} is no full host name", 0.5)
 
 
 def _is_literal_of(name: str, peer: Ip) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 
 from services.antispam.domain.context import Context
+from services.antispam.domain.dates import read_date
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 
@@ -17,17 +17,8 @@ async def check(mail: MailView, context: Context) -> Report:
     text = mail.headers.get("Date")
     if not text:
         return MISS
-    date = _read(text[:100])
+    date = read_date(text)
     if date is None:
         return hit("the date cannot be read")
     ahead = date - mail.envelope.received_at
     return hit(f"{ahead.days} days in the future") if ahead > _TOLERANCE else MISS
-
-
-def _read(text: str) -> datetime | None:
-    """RFC 5322 3.3: `-0000` says that the zone is unknown; UTC will do."""
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

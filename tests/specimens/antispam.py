@@ -1,0 +1,102 @@
+"""Builders for antispam: a message as filters see it, and what they may know besides."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
+from typing import Any
+
+from libs.envelope import Envelope, Mail, Peer, Recipient
+from services.antispam.domain.context import Context, Knowledge
+from services.antispam.domain.listing import AddressList, entry_of
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.peers import PeersInMemory
+from services.antispam.domain.policy import DEFAULT_POLICY, Policy
+from services.antispam.domain.rulebook import PatternRules, Rulebook
+from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
+from services.antispam.domain.sightings import SightingsInMemory
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TEXT = "Dear Marie,\r\nhere are the minutes of our meeting of Tuesday, with the list of what is left to do.\r\n"
+HEADERS = {
+    "From": "Jean Toto <jean@elsewhere.example>",
+    "To": "Marie <marie@example.org>",
+    "Subject": "the minutes of the meeting",
+    "Date": "Thu, 01 Jan 2026 11:00:00 +0000",
+    "Message-ID": "<1@elsewhere.example>",
+}
+
+
+def a_message(text: str | bytes = TEXT, *more: str, without: tuple[str, ...] = (), **headers: str) -> bytes:
+    """Raw octets. Keywords replace headers (`message_id` is Message-ID), `more` are whole header lines on top."""
+    named = {**HEADERS, **{name.replace("_", "-").title(): value for name, value in headers.items()}}
+    if "Message-Id" in named:
+        named["Message-ID"] = named.pop("Message-Id")
+    lines = [*more, *(f"{name}: {value}" for name, value in named.items() if name not in without)]
+    body = text if isinstance(text, bytes) else text.encode()
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def html(source: str, **headers: str) -> bytes:
+    """A message of HTML alone."""
+    return a_message(source, content_type="text/html; charset=utf-8", mime_version="1.0", **headers)
+
+
+def multipart(*parts: str, subtype: str = "alternative", **headers: str) -> bytes:
+    """Parts are whole: their headers, a blank line, their text."""
+    inside = "".join(f"--b\r\n{part}\r\n" for part in parts) + "--b--\r\n"
+    return a_message(inside, content_type=f"multipart/{subtype}; boundary=b", mime_version="1.0", **headers)
+
+
+def an_envelope(size_bytes: int = 0, **fields: Any) -> Envelope:
+    """From a stranger at 192.0.2.1 to marie@example.org."""
+    usual = {
+        "id": "0" * 32,
+        "received_at": NOW,
+        "peer": Peer(address="192.0.2.1", helo="mx.elsewhere.example"),
+        "mail_from": "jean@elsewhere.example",
+        "recipients": (Recipient(address="marie@example.org", domain="example.org"),),
+        "sha256": "",
+        "verdicts": {},
+    }
+    return Envelope(**{**usual, "size_bytes": size_bytes, **fields})
+
+
+def a_view(raw: bytes | None = None, **fields: Any) -> MailView:
+    """Keywords are fields of the envelope."""
+    raw = a_message() if raw is None else raw
+    return MailView(Mail(an_envelope(len(raw), **fields), raw))
+
+
+def a_rulebook(
+    scope: str = "default",
+    *,
+    white: tuple[str, ...] = (),
+    black: tuple[str, ...] = (),
+    rules: dict[str, KeywordRule | ExceptionRule | LogicRule] | None = None,
+    policy: dict[str, object] | None = None,
+) -> Rulebook:
+    rules = rules or {}
+    return Rulebook(
+        scope,
+        policy=policy or {},
+        white=AddressList.of(map(entry_of, white)),
+        black=AddressList.of(map(entry_of, black)),
+        keywords=PatternRules({name: rule for name, rule in rules.items() if isinstance(rule, KeywordRule)}),
+        exceptions=PatternRules({name: rule for name, rule in rules.items() if isinstance(rule, ExceptionRule)}),
+        logic={name: rule for name, rule in rules.items() if isinstance(rule, LogicRule)},
+    )
+
+
+def some_knowledge() -> Knowledge:
+    """Our name is mx.example.org, 127/8 is ours; nothing was seen yet."""
+    return Knowledge(
+        own_names=frozenset({"mx.example.org"}),
+        trusted_networks=(IPv4Network("127.0.0.0/8"),),
+        peers=PeersInMemory(capacity=100),
+        sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
+    )
+
+
+def a_context(*books: Rulebook, policy: Policy = DEFAULT_POLICY, knowledge: Knowledge | None = None) -> Context:
+    return Context("example.org", policy, books or (a_rulebook(),), knowledge or some_knowledge(), NOW)

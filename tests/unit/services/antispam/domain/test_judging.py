@@ -1,0 +1,152 @@
+"""The runner: stops, sums, what is spared, what fails."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from libs.envelope import Temporary
+from services.antispam.domain.context import Context
+from services.antispam.domain.judging import Runner, explained
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.policy import Policy
+from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.domain.steps import Check, Kind, Step, plan
+from services.antispam.domain.verdicts import verdict_of
+from services.antispam.tallying import TallyCollector
+from tests.specimens.antispam import a_context, a_view
+
+
+def a_filter(report: Report | BaseException) -> Check:
+    async def check(mail: MailView, context: Context) -> Report:
+        if isinstance(report, BaseException):
+            raise report
+        return report
+
+    return check
+
+
+def a_step(name: str, report: Report | BaseException, kind: Kind = Kind.SCORE, score: float = 5.0, **more: Any) -> Step:
+    return Step(name, a_filter(report), "", kind, score, "R", **more)
+
+
+async def judged(*chain: Step, policy: Policy | None = None) -> tuple[Any, Any, list[tuple[str, str]]]:
+    policy = policy or Policy()
+    steps, runner = plan(chain, policy), Runner(chain)
+    judgement = await runner.run(a_view(), a_context(policy=policy), steps)
+    outcomes = [(seen.step.name, seen.report.outcome) for seen in explained(steps, judgement)]
+    return judgement, verdict_of(judgement, policy), outcomes
+
+
+HALF = hit("half", 0.5)
+
+
+async def test_scores_add_up_and_reach_the_threshold() -> None:
+    _, verdict, _ = await judged(a_step("a", hit()), a_step("b", HALF), a_step("c", MISS))
+    assert (verdict.spam, verdict.score, verdict.required, verdict.action) == (True, 7.5, 7.5, "tag")
+    assert [(test.name, test.score) for test in verdict.tests] == [("a", 5.0), ("b", 2.5)]
+    _, verdict, _ = await judged(a_step("a", hit()), a_step("b", hit("", 0.49)))
+    assert (verdict.spam, verdict.action, verdict.subject_prefix) == (False, "none", "")
+
+
+@pytest.mark.parametrize(("kind", "spam"), [(Kind.ACCEPT, False), (Kind.REFUSE, True)])
+async def test_a_stop_has_the_last_word_and_nothing_runs_behind_it(kind: Kind, spam: bool) -> None:
+    score = 100.0 if spam else -100.0
+    _, verdict, outcomes = await judged(
+        a_step("before", hit("", 5)), a_step("stop", hit("listed"), kind, score), a_step("behind", hit("", 9))
+    )
+    assert (verdict.spam, verdict.score) == (spam, score)
+    assert outcomes == [("before", "hit"), ("stop", "hit"), ("behind", "unreached")]
+    assert verdict.whitelisted == ("" if spam else "stop: listed")
+
+
+async def test_a_filter_that_raises_is_a_finding_and_the_chain_goes_on() -> None:
+    chain = (a_step("bug", ValueError("x")), a_step("away", Temporary("no\nanswer")), a_step("next", hit("", 2)))
+    _, verdict, _ = await judged(*chain)
+    assert verdict.spam
+    assert [(t.name, t.outcome, t.reason) for t in verdict.tests] == [
+        ("bug", "error", "ValueError"),
+        ("away", "error", "no?answer"),
+        ("next", "hit", ""),
+    ]
+
+
+async def test_a_filter_that_is_late_is_a_finding() -> None:
+    async def check(mail: MailView, context: Context) -> Report:
+        await asyncio.Event().wait()
+        return hit()
+
+    late = Step("late", check, "", Kind.SCORE, 5.0, "R", deadline=timedelta(milliseconds=1))
+    _, verdict, _ = await judged(late, a_step("next", hit()))
+    assert [(test.name, test.outcome) for test in verdict.tests] == [("late", "error"), ("next", "hit")]
+
+
+async def test_policy_switches_filters_and_gives_them_other_scores() -> None:
+    policy = Policy(filters={"aa": False, "bb": True}, scores={"cc": 1.5})
+    chain = (a_step("aa", hit()), a_step("bb", hit(), on=False), a_step("cc", hit()))
+    _, verdict, outcomes = await judged(*chain, policy=policy)
+    assert verdict.score == 6.5
+    assert outcomes == [("aa", "off"), ("bb", "hit"), ("cc", "hit")]
+
+
+async def test_an_exception_takes_later_filters_out_of_the_count() -> None:
+    sparing = Report("hit", "sparing", spares=frozenset({"a", "c"}))
+    chain = (a_step("a", hit()), a_step("spare", sparing, Kind.SPARE, 0), a_step("b", hit()), a_step("c", hit()))
+    _, verdict, outcomes = await judged(*chain)
+    assert verdict.score == 10.0  # `a` had been counted before
+    assert outcomes[-1] == ("c", "spared")
+
+
+async def test_what_knows_no_domain_runs_once_a_message() -> None:
+    runs: list[str] = []
+
+    def counting(name: str) -> Check:
+        async def check(mail: MailView, context: Context) -> Report:
+            runs.append(name)
+            return MISS
+
+        return check
+
+    chain = [
+        Step(name, counting(name), "", Kind.SCORE, 1.0, "R", per_domain=name == "each") for name in ("once", "each")
+    ]
+    runner, view = Runner(chain), a_view()
+    for _ in range(3):
+        await runner.run(view, a_context(), plan(chain, Policy()))
+    assert runs == ["once", "each", "each", "each"]
+
+
+@pytest.mark.parametrize(
+    ("strength", "spam", "score"), [(1.5, True, -0.01), (1.4999, False, 0.0), (3, True, -7.5), (0, False, 7.5)]
+)
+async def test_below_zero_is_the_same_decision_in_other_figures(strength: float, spam: bool, score: float) -> None:
+    below = Policy(convention="below_zero")
+    for policy in (below, Policy()):
+        _, verdict, _ = await judged(a_step("a", hit("", strength)), policy=policy)
+        assert verdict.spam is spam
+        if policy is below:
+            assert (verdict.score, verdict.required) == (score, 0.0)
+            assert verdict.tests[0].score == round(-5 * strength, 2)
+
+
+async def test_the_metrics_tell_runs_hits_and_errors_by_filter() -> None:
+    chain = (a_step("bug", ValueError()), a_step("good", hit()))
+    runner, registry = Runner(chain), CollectorRegistry()
+    registry.register(TallyCollector(runner))
+    for _ in range(2):
+        await runner.run(a_view(), a_context(), plan(chain, Policy()))
+    page = generate_latest(registry).decode()
+    for line in ('runs_total{filter="bug"} 2.0', 'errors_total{filter="bug"} 2.0', 'hits_total{filter="good"} 2.0'):
+        assert f"facteur_filter_{line}" in page
+
+
+def test_a_step_is_called_and_documented_as_its_module() -> None:
+    module = ModuleType("services.antispam.filters.example", "What it looks for.")
+    module.check = a_filter(MISS)  # type: ignore[attr-defined]
+    step = Step.of(module, Kind.SCORE, 1.0, "R-SPAM-00")
+    assert (step.name, step.doc, step.per_domain) == ("example", "What it looks for.", False)
