@@ -109,9 +109,10 @@ def compressed(octets: bytes, form: str) -> bytes:
     return {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[form](octets)
 
 
-def tnef(octets: bytes, name: str) -> bytes:
-    """winmail.dat with one attachment (MS-OXTNEF)."""
-    attributes = ((2, 0x00069002, b"\0" * 14), (2, 0x00018010, name.encode() + b"\0"), (2, 0x0006800F, octets))
+def tnef(octets: bytes, name: str, *more: bytes) -> bytes:
+    """winmail.dat with one attachment (MS-OXTNEF), which may wrongly have several contents."""
+    contents = [(2, 0x0006800F, content) for content in (octets, *more)]
+    attributes = [(2, 0x00069002, b"\0" * 14), *contents, (2, 0x00018010, name.encode() + b"\0")]
     out = struct.pack("<IH", 0x223E9F78, 1)
     for level, id, value in attributes:
         out += struct.pack("<BII", level, id, len(value)) + value + struct.pack("<H", sum(value) & 0xFFFF)

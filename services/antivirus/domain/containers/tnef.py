@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
 
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
@@ -10,18 +11,21 @@ from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
 # MS-OXTNEF 2.1.3.3: level (1 octet), id (4), length (4), octets, checksum (2); all little-endian.
 _HEADER = 9
-_RENDER_DATA = 0x00069002  # starts an attachment
-_TITLE = 0x00018010
-_DATA = 0x0006800F
-_MAPI_OF_ATTACHMENT = 0x00069005  # embedded messages and OLE objects are in here
-_MAPI_OF_MESSAGE = 0x00069003  # the body is in here
+
+
+class _Id(IntEnum):
+    RENDER_DATA = 0x00069002  # starts an attachment
+    TITLE = 0x00018010
+    DATA = 0x0006800F
+    ATTACHMENT_PROPERTIES = 0x00069005  # embedded messages and OLE objects are in here
+    MESSAGE_PROPERTIES = 0x00069003  # the body is in here
 
 
 def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     """Each attachment under its title; MAPI properties as one content each, so that what is in them is searched."""
     octets, position = content.octets, 6
-    data: bytes = b""
-    title = ""
+    files: list[bytes] = []  # of one attachment; more than one is malformed, and none of them is left out
+    title = ""  # stands behind its file in most
     while position + _HEADER <= len(octets):
         budget.entry()
         attribute = int.from_bytes(octets[position + 1 : position + 5], "little")
@@ -33,14 +37,17 @@ def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         position += size + 2
         budget.grown(len(value), total=0, packed=0)
         match attribute:
-            case 0x00069002 if data:
-                yield Content(data, title, role=Role.ATTACHMENT)
-                data, title = b"", ""
-            case 0x00018010:
+            case _Id.RENDER_DATA:
+                yield from _attachments(files, title)
+                files, title = [], ""
+            case _Id.TITLE:
                 title = value.rstrip(b"\0").decode("cp1252", "replace")
-            case 0x0006800F:
-                data = value
-            case 0x00069005 | 0x00069003:
+            case _Id.DATA:
+                files.append(value)
+            case _Id.ATTACHMENT_PROPERTIES | _Id.MESSAGE_PROPERTIES:
                 yield Content(value, title)
-    if data:
-        yield Content(data, title, role=Role.ATTACHMENT)
+    yield from _attachments(files, title)
+
+
+def _attachments(files: Iterable[bytes], title: str) -> Iterator[Content]:
+    return (Content(octets, title, role=Role.ATTACHMENT) for octets in files)

@@ -11,13 +11,13 @@ from services.antivirus.domain.containers.inflating import MEMORY_LIMIT, Buffere
 def decompressor_for(method: int, octets: bytes, start: int) -> tuple[Decompressor | None, int]:
     """A decompressor, None if the method is unknown, and where its stream starts."""
     match method:
-        case 8:
+        case 8:  # deflated
             return Inflater(-15), start
-        case 12:
+        case 12:  # bzip2
             return Buffered(bz2.BZ2Decompressor()), start
-        case 14:
+        case 14:  # LZMA
             return _lzma(octets, start)
-        case 95:
+        case 95:  # xz
             return Buffered(lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY_LIMIT)), start
         case _:
             return None, start

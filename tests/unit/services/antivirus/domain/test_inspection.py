@@ -62,6 +62,7 @@ VIRUS_EVERYWHERE = {
         specimens.compressed(b"first", "gz") + specimens.compressed(EICAR, "gz"), "x.gz"
     ),
     "in winmail.dat": attached(specimens.tnef(EICAR, "x.com"), "winmail.dat"),
+    "hidden behind another content in winmail.dat": attached(specimens.tnef(EICAR, "x", b"ok"), "winmail.dat"),
     "zipped in winmail.dat": attached(specimens.tnef(specimens.zipped({"x": EICAR}), "a.zip"), "winmail.dat"),
     "in a forwarded message": multipart(b"Content-Type: message/rfc822\r\n\r\n" + attached(EICAR, "x.com")),
     "in a message that is a file": attached(attached(EICAR, "x.com"), "mail.eml"),
