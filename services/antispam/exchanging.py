@@ -35,7 +35,7 @@ async def exchange_sightings(memory: SightingsInMemory, store: SightingStore, cl
     if not counts:
         return
     try:
-        memory.learn_totals(await store.add(counts, clock()))
+        memory.learn_totals(counts, await store.add(counts, clock()))
     except Temporary:
         memory.give_back(counts)
         raise

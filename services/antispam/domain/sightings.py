@@ -62,27 +62,21 @@ class SightingsInMemory:
         return seen.total + seen.here - seen.shared
 
     def take_unshared(self) -> Mapping[str, int]:
-        """What the shared totals lack, by digest; taken for shared from now on."""
-        taken = {}
-        for digest in self._unshared:
-            seen = self._seen[digest]
-            taken[digest] = seen.here - seen.shared
-            seen.shared = seen.here
+        """What the shared totals lack, by digest; `learn_totals` or `give_back` ends the exchange."""
+        taken = {digest: self._seen[digest].here - self._seen[digest].shared for digest in self._unshared}
         self._unshared.clear()
         return taken
 
     def give_back(self, counts: Mapping[str, int]) -> None:
         """The exchange failed: the counts wait for the next one."""
-        for digest, count in counts.items():
-            if seen := self._seen.get(digest):
-                seen.shared = max(seen.shared - count, 0)
-                self._unshared.add(digest)
+        self._unshared.update(digest for digest in counts if digest in self._seen)
 
-    def learn_totals(self, totals: Mapping[str, int]) -> None:
-        """The shared totals as of now."""
-        for digest, total in totals.items():
-            if seen := self._seen.get(digest):
-                seen.total = total
+    def learn_totals(self, counts: Mapping[str, int], totals: Mapping[str, int]) -> None:
+        """`counts` are shared now, and these are the totals that hold them."""
+        for digest, count in counts.items():
+            if digest in totals and (seen := self._seen.get(digest)):
+                seen.shared = min(seen.shared + count, seen.here)  # a new window may have begun meanwhile
+                seen.total = totals[digest]
 
 
 @dataclass(frozen=True, slots=True)
