@@ -23,6 +23,6 @@ class Settings(ServiceSettings):
     argon2_lanes: int = Field(4, ge=1, description="Threads of one Argon2id computation.")
     password_threads: int = Field(2, ge=1, description="Passwords checked at the same time.")
     password_queue: int = Field(200, ge=1, description="Passwords that may wait to be checked; more are told to retry.")
-    password_deadline: timedelta = Field(timedelta(seconds=8), description="Longest wait for a password check.")
+    password_deadline: timedelta = Field(timedelta(seconds=4), description="Longest wait for a password check.")
     idempotency_ttl: timedelta = Field(timedelta(hours=24), description="How long an Idempotency-Key is remembered.")
     event_period: timedelta = Field(timedelta(seconds=1), description="How often events that wait are looked for.")

@@ -23,6 +23,7 @@ class MongoAddresses:
         self._addresses = database["addresses"]
         self._domains = database["domains"]
         self._credentials = database["credentials"]
+        self._events = database["events"]
         self._ledger = ledger
 
     async def create(self, entry: Entry, *, once: Once | None = None, password_hash: str | None = None) -> Entry:
@@ -30,6 +31,7 @@ class MongoAddresses:
             domain = await self._count(entry, +1, change)
             if entry.kind == "account" and domain.max_accounts is not None and domain.accounts > domain.max_accounts:
                 raise Taken(f"{entry.domain} has its {domain.max_accounts} accounts")
+            await self._refuse_while_deleting(entry, change)
             await self._addresses.insert_one(_document(entry), session=change.session)
             await self._set_password(entry.address, password_hash, change)
             change.tell(*_facts(None, entry, domain))
@@ -41,6 +43,13 @@ class MongoAddresses:
             if "account.login" in str((error.details or {}).get("keyPattern", error)):
                 raise LoginTaken(f"the login name {entry.details.login} is in use") from None
             raise Taken(f"{entry.address} exists already") from None
+
+    async def _refuse_while_deleting(self, entry: Entry, change: Change) -> None:
+        """The deletion of an account of that name would be heard after it was made again, and take the new mail."""
+        told = AccountDeleted(address=entry.address).to_bus()
+        waiting = {"name": told.name, "payload": told.payload}
+        if entry.kind == "account" and await self._events.find_one(waiting, session=change.session):
+            raise Taken(f"{entry.address} is still being deleted: try again in a moment")
 
     async def _count(self, entry: Entry, by: int, change: Change) -> Domain:
         """The domain with its new numbers; two changes in one domain meet here."""

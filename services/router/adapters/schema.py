@@ -30,9 +30,8 @@ INDEXES = {
     ],
     "domains": [IndexModel("alias_of"), IndexModel("created_at")],
     "idempotency": [IndexModel("expires_at", expireAfterSeconds=0)],
-    # Looked up by _id only; the index makes the collection, so that no transaction has to.
     "events": [IndexModel("name")],
-    "credentials": [IndexModel("changed_at")],
+    "credentials": [IndexModel("changed_at")],  # makes the collection, so that no transaction has to
 }
 
 

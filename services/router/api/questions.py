@@ -44,7 +44,7 @@ class ResolutionView(BaseModel):
 
 
 class RecipientView(BaseModel):
-    """`account` is set when the mail ends in exactly one place and that is a mailbox of ours."""
+    """`account` is the mailbox whose quota counts; null when mail goes to several or to none of ours."""
 
     status: Literal["local", "unknown", "not_ours"]
     domain: str = Field("", description="Our main domain whose policy counts.")
@@ -122,6 +122,12 @@ def _recipient(resolution: Resolution) -> RecipientView:
     domain = first.address.rpartition("@")[2] if "@" in first.address else ""
     if not resolution.deliveries:
         return RecipientView(status="unknown", domain=domain, reason=resolution.failure)
-    only = resolution.deliveries[0] if len(resolution.deliveries) == 1 else None
-    account = only.address if only is not None and only.kind == "local" else None
-    return RecipientView(status="local", domain=domain, account=account)
+    return RecipientView(status="local", domain=domain, account=_account(resolution))
+
+
+def _account(resolution: Resolution) -> str | None:
+    """Whose quota counts: the account that was asked for, or the only mailbox that an alias leads to."""
+    first, deliveries = resolution.first, resolution.deliveries
+    if first.kind == "account" and first.keeps_copy:
+        return first.address
+    return deliveries[0].address if len(deliveries) == 1 and deliveries[0].kind == "local" else None

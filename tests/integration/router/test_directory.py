@@ -94,6 +94,11 @@ UNFIT = [
     ("/v1/forwards", {"address": "x@example.org", "target": "jean.toto@example.org"}),
     ("/v1/replications", {"address": "jean.toto@example.org", "target": "jean.toto@example.org"}),
     ("/v1/domains", {"name": "evil.example", "account_prefix": "exemple1"}),
+    ("/v1/domains", {"name": "[192.0.2.1"}),
+    ("/v1/accounts", {"password": "secret-123"}),
+    ("/v1/accounts", {"address": "x@example.org", "domain": "example.org", "password": "secret-123"}),
+    ("/v1/accounts", {"domain": "example.org", "password": "secret-123"}),
+    ("/v1/redirects", {"address": "jean.toto@example.org", "targets": ["JEAN.toto@example.org"]}),
 ]
 
 
@@ -102,6 +107,47 @@ async def test_what_is_not_fit_is_refused_and_changes_nothing(people: Any) -> No
         await people.post(path, expect=422, **body)
     domains = (await people.get("/v1/domains"))["items"]
     assert [(domain["name"], domain["addresses"]) for domain in domains] == [("example.org", 2)]
+
+
+ABSENT = [
+    ("GET", "/v1/domains/x.example"),
+    ("PATCH", "/v1/domains/x.example"),
+    ("DELETE", "/v1/domains/x.example"),
+    ("GET", "/v1/alias-domains/example.org"),
+    ("DELETE", "/v1/alias-domains/example.org"),
+    ("GET", "/v1/accounts/x@example.org"),
+    ("DELETE", "/v1/accounts/x@example.org"),
+    ("GET", "/v1/aliases/jean.toto@example.org"),
+    ("DELETE", "/v1/aliases/jean.toto@example.org"),
+    ("GET", "/v1/forwards/jean.toto@example.org"),
+    ("DELETE", "/v1/forwards/jean.toto@example.org"),
+    ("GET", "/v1/redirects/jean.toto@example.org"),
+    ("PATCH", "/v1/redirects/jean.toto@example.org"),
+    ("DELETE", "/v1/redirects/jean.toto@example.org"),
+    ("GET", "/v1/senders/x@example.org"),
+]
+
+
+async def test_what_is_not_there_is_404_and_nothing_goes(people: Any) -> None:
+    for method, path in ABSENT:
+        await people.call(method, path, expect=404, json={})
+    assert len((await people.get("/v1/accounts"))["items"]) == 2
+
+
+async def test_an_address_of_an_account_cannot_be_led_elsewhere(people: Any) -> None:
+    await people.post("/v1/accounts/jean.toto@example.org/addresses", address="jean@example.org")
+    change = {"targets": ["marie.dupont@example.org"]}
+    await people.call("PATCH", "/v1/aliases/jean@example.org", expect=409, json=change)
+    assert (await people.get("/v1/aliases/jean@example.org"))["owner"] == "jean.toto@example.org"
+    await people.call("DELETE", "/v1/aliases/jean@example.org", expect=204)
+
+
+async def test_a_domain_over_its_new_maximum_keeps_its_accounts_and_takes_no_more(people: Any) -> None:
+    await people.call("PATCH", "/v1/domains/example.org", expect=200, json={"max_accounts": 1})
+    refused = await people.post("/v1/accounts", address="x@example.org", password="secret-123", expect=409)
+    assert refused["detail"] == "example.org has its 1 accounts"
+    await people.post("/v1/aliases", address="x@example.org", targets=["jean.toto@example.org"])
+    assert await people.resolved("x@example.org") == ["jean.toto@example.org"]
 
 
 async def test_any_character_of_an_address_survives_the_path(router: Any) -> None:

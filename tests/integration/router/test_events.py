@@ -51,15 +51,31 @@ async def test_each_change_is_told_with_what_others_need(router: Any, bus: Embed
     assert heard[4][1] == b'{"address":"jean.toto@example.org","quota_bytes":7000,"profile":"guest"}'
 
 
-async def test_what_a_dead_process_left_is_emitted_by_the_next(mongo: Mongo, start: Any, bus: EmbeddedBus) -> None:
+async def test_what_a_process_could_not_tell_before_it_died_is_told_by_the_next(
+    start: Any, bus: EmbeddedBus, mongo: Mongo
+) -> None:
+    first = await start()
+    await first.post("/v1/domains", name="example.org")
+    await first.post("/v1/accounts", address=JEAN, password="secret-123")
+    await quiet(mongo)
+    await bus.close()
+    await first.call("DELETE", f"/v1/accounts/{JEAN}", expect=204)
+    again = await first.post("/v1/accounts", address=JEAN, password="secret-123", expect=409)
+    assert "still being deleted" in again["detail"]
+    await first.running.stop()
+    await bus.start()
     listener = Listener()
     await bus.subscribe(NAMES, listener, group="test")
-    events = mongo.database("router")["events"]
-    await events.insert_one({"_id": "01", "name": "RoutesChanged", "payload": b'{"address":"a@example.org"}'})
-    await start()
-    assert await listener.until("RoutesChanged") == [("RoutesChanged", b'{"address":"a@example.org"}')]
+    second = await start()
+    await listener.until("RoutesChanged", "AccountDeleted")
+    await quiet(mongo)
+    await second.post("/v1/accounts", address=JEAN, password="secret-123")
+
+
+async def quiet(mongo: Mongo) -> None:
+    """Returns when no event waits."""
     async with asyncio.timeout(5):
-        while await events.find_one({}):
+        while await mongo.database("router")["events"].find_one({}):
             await asyncio.sleep(0.01)
 
 

@@ -55,6 +55,20 @@ async def test_every_address_of_the_main_domain_lives_in_the_alias_domain(people
         }
 
 
+async def test_the_account_whose_quota_counts_is_named(people: Any) -> None:
+    await people.post("/v1/replications", address=JEAN, target="x@far.example")
+    await people.post("/v1/redirects", address=MARIE, targets=["x@far.example"], keep_copy=False)
+    for name, targets in {"both": [JEAN, "z@far.example"], "away": ["z@far.example"]}.items():
+        await people.post("/v1/aliases", address=f"{name}@example.org", targets=targets)
+    await people.post("/v1/accounts", address="paul@example.org", password="secret-123")
+    await people.post("/v1/aliases", address="paul2@example.org", targets=["paul@example.org"])
+    expected = {JEAN: JEAN, MARIE: None, "paul2@example.org": "paul@example.org"}
+    expected |= {"both@example.org": None, "away@example.org": None}
+    for address, account in expected.items():
+        answer = await recipient(people, address)
+        assert (answer["status"], answer["account"]) == ("local", account), address
+
+
 async def test_loops_are_told_at_rcpt_and_explained(people: Any) -> None:
     await people.post("/v1/aliases", address="a@example.org", targets=["b@example.org"])
     await people.post("/v1/aliases", address="b@example.org", targets=["a@example.org"])
