@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from libs.envelope.model import Envelope, Mail
+from libs.envelope.model import SCHEMA_VERSION, Envelope, Mail
 from libs.envelope.outcomes import Permanent
+
+# Always written, although a default: a newer reader has another one.
+_VERSION = b'{"schema_version":%d,' % SCHEMA_VERSION
 
 
 class Malformed(Permanent):
@@ -19,6 +22,8 @@ class Malformed(Permanent):
 def encode(mail: Mail) -> bytes:
     """The frame of `mail`. JSON escapes line ends, so the first newline always ends the envelope."""
     head = mail.envelope.model_dump_json(exclude_defaults=True).encode()
+    if mail.envelope.schema_version == SCHEMA_VERSION:
+        head = _VERSION + head[1:]
     if mail.envelope.blob is not None:
         return head + b"\n"
     return b"%b\n%b" % (head, mail.raw)
@@ -32,9 +37,13 @@ def decode(frame: bytes) -> Mail:
     try:
         envelope = Envelope.model_validate_json(head)
     except ValidationError as error:
-        raise Malformed(f"not an envelope: {error.error_count()} errors, first: {error.errors()[0]['msg']}") from error
-    if envelope.blob is not None:
-        return Mail(envelope, None)
-    if len(raw) != envelope.size_bytes:
-        raise Malformed(f"the envelope promises {envelope.size_bytes} bytes, {len(raw)} came")
-    return Mail(envelope, raw)
+        raise Malformed(f"not an envelope: {_first(error)}") from error
+    promised = envelope.size_bytes if envelope.blob is None else 0
+    if len(raw) != promised:
+        raise Malformed(f"the envelope promises {promised} bytes, {len(raw)} came")
+    return Mail(envelope, raw if envelope.blob is None else None)
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{error.error_count()} errors, first: {'.'.join(map(str, first['loc']))} {first['msg']}"

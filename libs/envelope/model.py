@@ -17,9 +17,12 @@ Action = Literal["none", "tag", "junk", "quarantine"]
 
 
 class Model(BaseModel):
-    """Frozen, and unknown fields survive a hop: a rolling update mixes versions."""
+    """Frozen, and unknown fields survive a hop: a rolling update mixes versions.
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    JSON has no infinity: a score that is none would poison the frame, so it fails where it is made.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
 
 class Tls(Model):
