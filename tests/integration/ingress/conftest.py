@@ -7,8 +7,9 @@ import base64
 import re
 import socket
 import ssl
+import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -292,12 +293,20 @@ def var_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("var")
 
 
+@pytest.fixture(scope="session")
+def prefix() -> str:
+    """One database for all tests: making one takes longer than most of them."""
+    return f"t{uuid.uuid4().hex[:12]}_"
+
+
 @pytest.fixture
 async def start(
-    tmp_path: Path, var_dir: Path, mongo: Mongo, neighbours: Neighbours, port_base: int
+    tmp_path: Path, var_dir: Path, mongo_url: str, prefix: str, neighbours: Neighbours, port_base: int
 ) -> AsyncIterator[Start]:
     """Start ingress with settings of its own; everything it publishes is in `received`."""
     async with AsyncExitStack() as stack:
+        mongo = Mongo(mongo_url, prefix=prefix)
+        stack.callback(mongo.close)
 
         async def run(**settings: Any) -> Ingress:
             bus = EmbeddedBus(tmp_path / "bus")
@@ -349,6 +358,6 @@ def eventually() -> Callable[..., Awaitable[None]]:
 
 
 @pytest.fixture
-def specimen() -> Iterator[bytes]:
+def specimen() -> bytes:
     """A plain message."""
-    yield b"From: someone@example.net\r\nTo: jean.toto@example.org\r\nSubject: Bonjour\r\n\r\nUn.\r\n.deux\r\n"
+    return b"From: someone@example.net\r\nTo: jean.toto@example.org\r\nSubject: Bonjour\r\n\r\nUn.\r\n.deux\r\n"

@@ -6,8 +6,6 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import pytest
-
 Eventually = Callable[..., Awaitable[None]]
 
 

@@ -120,7 +120,7 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     async def linger(self, seconds: float) -> None:
         """Hear the peer out without heeding it: a close with octets unread would destroy our last reply on its way."""
-        if self._lost or self._wire is None:
+        if self._lost or self._wire is None or self._wire.is_closing():
             return
         if self._wire.can_write_eof():
             self._wire.write_eof()

@@ -144,8 +144,11 @@ class Session:
     # The dialogue
 
     async def _talk(self) -> None:
-        if not await welcome(self):
-            return await self._part()
+        if await welcome(self):
+            await self._converse()
+        await self._part()
+
+    async def _converse(self) -> None:
         try:
             while not (self._hung_up or self._stopping):
                 await self._obey(await self.read_line())
@@ -155,7 +158,6 @@ class Session:
             self.say(_NO_COMMAND)
         if self._stopping and not self._hung_up:
             self.say(replies.SHUTTING_DOWN)
-        await self._part()
 
     async def _obey(self, line: bytes) -> None:
         verb, _, argument = line.partition(b" ")
