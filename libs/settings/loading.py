@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from libs.settings.service import API_PORTS, ServiceSettings
 
@@ -23,31 +24,38 @@ class WrongSetting(Exception):
 
 def load(kind: type[S], section: str, environ: Mapping[str, str]) -> S:
     """The settings of the service `section`. Raises `WrongSetting`."""
-    given = {**_from_file(kind, section, environ.get("FACTEUR_CONFIG")), **_from_environment(kind, section, environ)}
+    given = {**_from_file(section, environ.get("FACTEUR_CONFIG")), **_from_environment(kind, section, environ)}
     try:
         return kind(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise WrongSetting(f"setting {section}.{name}: {first['msg']} (got {_shown(name, first['input'])})") from None
+        # Without its cause, which shows what was given: that may be a password.
+        raise WrongSetting(_line(kind, section, error.errors(include_url=False)[0])) from None
 
 
-def _from_file(kind: type[S], section: str, path: str | None) -> dict[str, Any]:
+def _from_file(section: str, path: str | None) -> dict[str, Any]:
     if not path:
         return {}
-    try:
-        content = tomllib.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise WrongSetting(f"settings file {path}: {error}") from None
+    content = _read(path)
     shared = {name: value for name, value in content.items() if not isinstance(value, dict) or name in _shared()}
     own = content.get(section, {})
     if not isinstance(own, dict):
         raise WrongSetting(f"settings file {path}: [{section}] is no table")
-    for table in content.keys() - shared.keys() - API_PORTS.keys():
+    for table in sorted(content.keys() - shared.keys() - API_PORTS.keys()):
         raise WrongSetting(f"settings file {path}: there is no service [{table}]")
-    for name in shared.keys() - _shared():
+    for name in sorted(shared.keys() - _shared()):
         raise WrongSetting(f"settings file {path}: there is no common setting {name}")
     return {**shared, **own}
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongSetting(f"settings file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise WrongSetting(f"settings file {path}: is not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise WrongSetting(f"settings file {path}: {error}") from None
 
 
 def _from_environment(kind: type[S], section: str, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -77,7 +85,7 @@ def _known(names: Mapping[str, str], tail: str, variable: str) -> str:
 
 def _value(text: str) -> Any:
     """Lists and tables are given as JSON; everything else is left to the field's type."""
-    if text[:1] in "[{" and text:
+    if text[:1] in ("[", "{"):
         try:
             return json.loads(text)
         except ValueError:
@@ -89,5 +97,25 @@ def _shared() -> set[str]:
     return set(ServiceSettings.model_fields)
 
 
-def _shown(name: str, value: object) -> str:
-    return "***" if any(word in name for word in ("secret", "password", "token", "url")) else repr(value)[:80]
+def _line(kind: type[S], section: str, error: ErrorDetails) -> str:
+    path = [str(part) for part in error["loc"]]
+    message = " ".join(error["msg"].removeprefix("Value error, ").split())
+    if not path:  # several settings together: what was given is all of them
+        return f"settings of {section}: {message}"
+    name = ".".join([section, *path])
+    if error["type"] == "extra_forbidden":
+        return f"setting {name}: there is no such setting"
+    return f"setting {name}: {message} (got {_shown(kind, path[0], error['input'])})"
+
+
+def _shown(kind: type[S], field: str, value: object) -> str:
+    if _is_secret(kind, field):
+        return "***"
+    hint = ", which is no JSON" if isinstance(value, str) and value[:1] in ("[", "{") else ""
+    return f"{repr(value)[:80]}{hint}"
+
+
+def _is_secret(kind: type[S], field: str) -> bool:
+    declared = kind.model_fields.get(field)
+    typed = declared is not None and (not declared.repr or SecretStr.__name__ in str(declared.annotation))
+    return typed or any(word in field for word in ("secret", "password", "token", "key"))

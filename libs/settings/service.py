@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 # design, section 5
 API_PORTS = {
@@ -20,31 +22,78 @@ API_PORTS = {
 }
 
 
+_SECONDS = re.compile(r"\d+(\.\d+)?")
+
+
+def _in_var_dir(pattern: str) -> Callable[[dict[str, Any]], str]:
+    return lambda earlier: pattern.format(earlier["var_dir"])
+
+
 class ServiceSettings(BaseModel):
-    """The settings that all services share; each service adds its own in a subclass."""
+    """The settings that all services share; each service adds its own in a subclass.
+
+    Addresses may hold a password: they are left out where settings are shown (`repr=False`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address that the HTTP API and the listeners bind.")
-    port_base: int = Field(0, ge=0, le=40000, description="Added to every port, so that instances run side by side.")
+    port_base: int = Field(0, ge=0, le=38000, description="Added to every port, so that instances run side by side.")
     hostname: str = Field("localhost", description="Our own name in greetings, Received headers and reports.")
     var_dir: Path = Field(Path("var"), description="Directory of everything that embedded mode keeps.")
-    bus_url: str = Field("embedded:var/bus", description="embedded:DIRECTORY, amqp://... or amqps://...")
-    mongo_url: str = Field("embedded:var/mongo", description="embedded:DIRECTORY (starts a mongod) or mongodb://...")
+    bus_url: str = Field(
+        default_factory=_in_var_dir("embedded:{}/bus"),
+        repr=False,
+        description="The bus: embedded:DIRECTORY (by default bus in var_dir), amqp://... or amqps://...",
+    )
+    mongo_url: str = Field(
+        default_factory=_in_var_dir("embedded:{}/mongo"),
+        repr=False,
+        description="The database: embedded:DIRECTORY starts a mongod (by default in var_dir), or mongodb://...",
+    )
     mongo_prefix: str = Field("facteur_", description="Put before the name of each service's database.")
-    blobs_url: str = Field("file:var/blobs", description="file:DIRECTORY, or mongo: for the cluster's MongoDB.")
+    blobs_url: str = Field(
+        default_factory=_in_var_dir("file:{}/blobs"),
+        description="The blob store: file:DIRECTORY (by default in var_dir), or mongo: for the cluster's MongoDB.",
+    )
     neighbour_url: str = Field(
         "http://127.0.0.1:{port}", description="Where other services answer; {service} and {port} are filled in."
     )
-    admin_token_file: Path = Field(Path("var/admin-token"), description="File with the administrator's token.")
-    service_token_file: Path = Field(Path("var/service-token"), description="File with the token of the services.")
+    admin_token_file: Path = Field(
+        default_factory=_in_var_dir("{}/admin-token"),
+        validate_default=True,
+        description="File with the administrator's token, by default in var_dir.",
+    )
+    service_token_file: Path = Field(
+        default_factory=_in_var_dir("{}/service-token"),
+        validate_default=True,
+        description="File with the token of the services, by default in var_dir.",
+    )
     inline_limit_bytes: int = Field(256 * 1024, ge=0, description="Above it a raw message waits in the blob store.")
     handler_deadline: timedelta = Field(timedelta(minutes=2), description="Longest time one try at a message takes.")
     drain_deadline: timedelta = Field(timedelta(seconds=20), description="Time to finish what is in hand at SIGTERM.")
     start_deadline: timedelta = Field(timedelta(seconds=60), description="Time to wait for broker and database.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    otlp_endpoint: str = Field("", description="OTLP/HTTP address for traces; empty: none are sent.")
+    otlp_endpoint: str = Field("", description="OTLP/HTTP address for traces (http://host:4318); empty: none are sent.")
     trace_ratio: float = Field(0.01, ge=0, le=1, description="Share of messages that are traced.")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _seconds(cls, value: Any, info: ValidationInfo) -> Any:
+        """The environment has only text: a bare number for a duration is seconds, as it is in TOML."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, str) and "timedelta" in str(annotation) and _SECONDS.fullmatch(value):
+            return float(value)
+        return value
+
+    @field_validator("neighbour_url")
+    @classmethod
+    def _known_places(cls, value: str) -> str:
+        try:
+            value.format(service="", port=0)
+        except (LookupError, ValueError, AttributeError):
+            raise ValueError("only {service} and {port} can be filled in") from None
+        return value
 
     def port_of(self, service: str) -> int:
         """The HTTP port of `service`."""
