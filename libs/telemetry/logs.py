@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import threading
+from datetime import UTC, datetime
+from types import TracebackType
 
 import orjson
 import structlog
 
+log = structlog.get_logger(__name__)
+
 
 def configure_logs(level: str) -> None:
-    """Send the logs of this process to standard error, from `level` on. Libraries that use `logging` come along."""
+    """Send the logs of this process to standard error, from `level` on.
+
+    Libraries that use `logging`, warnings and exceptions that nobody caught come along.
+    """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
@@ -27,15 +36,42 @@ def configure_logs(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_AsJson())
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+    logging.captureWarnings(True)
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
 
 
 def _dumps(value: object, **_: object) -> bytes:
-    return orjson.dumps(value, default=str)
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        # What a peer said may hold what orjson refuses (a lone surrogate, a huge number). A log line must never fail.
+        return json.dumps(value, default=str, skipkeys=True).encode()
 
 
 class _AsJson(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        line = {"event": record.getMessage(), "level": record.levelname.lower(), "logger": record.name}
+        line = {
+            "event": _message(record),
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "logger": record.name,
+        }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line).decode()
+        return _dumps(line).decode()
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):
+        return f"{record.msg} {record.args}"  # the caller's format does not fit its arguments
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical("crashed", exc_info=(kind, error, trace))
+
+
+def _thread_crashed(crash: threading.ExceptHookArgs) -> None:
+    log.critical("thread_crashed", exc_info=crash.exc_value)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 # From a filter of a tenth of a millisecond to a handler at its deadline, seconds.
 BUCKETS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0, 120.0)
@@ -14,10 +22,13 @@ class Metrics:
     """The series of one service. The runner fills the common ones; a service may add its own."""
 
     def __init__(self) -> None:
+        # A series more for each counter, that nobody reads.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.handled = self.counter("facteur_handled", "Messages handled, by queue and outcome.", ("queue", "outcome"))
         self.handle_seconds = self.histogram("facteur_handle_seconds", "Time of one try at a message.", ("queue",))
+        self.heard = self.counter("facteur_heard", "Events heard, by name and outcome.", ("event", "outcome"))
         self.published = self.counter("facteur_published", "Messages confirmed by the bus, by queue.", ("queue",))
         self.in_hand = self.gauge("facteur_in_hand", "Messages in hand now, by queue.", ("queue",))
         self.step_seconds = self.histogram(
