@@ -52,7 +52,7 @@ def a_multipart(subject: str, recipient: str, *, size: int = 4096, seed: int = 0
     html_head = f"--{boundary}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
     room = (size - len(head) - len(plain_head) - len(html_head) - 80) // 2
     text = _text(pick, room)
-    html = f"<html><body><p>{text[: room - 60]}</p></body></html>"
+    html = f"<html><body><p>{text[: room - 60].rstrip()}</p></body></html>"
     return f"{head}{plain_head}{text}\r\n{html_head}{html}\r\n--{boundary}--\r\n".encode()
 
 
@@ -60,7 +60,7 @@ def _text(pick: random.Random, room: int) -> str:
     lines: list[str] = []
     while sum(map(len, lines)) + 2 * len(lines) < room:
         lines.append(" ".join(pick.choices(WORDS, k=9)) + f" {pick.randrange(10**6)}")
-    return "\r\n".join(lines)[:room]
+    return "\r\n".join(lines)[:room].rstrip()  # never half a line end
 
 
 class Connection:
@@ -105,7 +105,10 @@ class Connection:
 async def pour(
     port: int, messages: Sequence[tuple[str, bytes]], *, connections: int, taken: Callable[[int, float], None]
 ) -> int:
-    """Send all over so many kept connections; `taken(index, seconds)` with the time of DATA's end. Returns 250s."""
+    """Send all over so many kept connections; `taken(index, seconds)` with the time of DATA's end. Returns how many.
+
+    Raises `ConnectionError` for a refusal: a figure with refused messages in it would be none.
+    """
     left = iter(enumerate(messages))
     accepted = 0
 
@@ -115,9 +118,10 @@ async def pour(
         for index, (recipient, message) in left:
             began = time.time()
             reply = await connection.send(recipient, message)
-            if reply.startswith(b"250"):
-                accepted += 1
-                taken(index, began)
+            if not reply.startswith(b"250"):
+                raise ConnectionError(f"message {index} was refused: {reply.decode()}")
+            accepted += 1
+            taken(index, began)
         await connection.close()
 
     async with asyncio.TaskGroup() as group:
