@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from libs.bus import Event
 from libs.events import AccountChanged, AccountDeleted, QuotaChanged
 from libs.runtime import Hears
-from services.store.adapters.mongo_changes import MongoChanges
+from services.store.adapters.mongo_expunge import MongoExpunge
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.domain.delivery import mailbox_address
 from services.store.ports import Limits
@@ -18,7 +18,7 @@ class Accounts:
     """Hears router and quota."""
 
     mailboxes: MongoMailboxes
-    changes: MongoChanges
+    expunge: MongoExpunge
     limits: Limits
 
     async def heard(self, event: Event) -> None:
@@ -38,7 +38,7 @@ class Accounts:
         address = mailbox_address(AccountDeleted.from_bus(event).address)
         removed = False
         while not removed:
-            await self.changes.remove_all(address)
+            await self.expunge.mailbox(address)
             removed = await self.mailboxes.delete_empty_mailbox(address)
 
     async def quota_changed(self, event: Event) -> None:

@@ -15,6 +15,8 @@ from services.store.adapters.mongo_changes import MongoChanges
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_collector import MongoCollector
 from services.store.adapters.mongo_delivery import MongoDelivery
+from services.store.adapters.mongo_expunge import MongoExpunge
+from services.store.adapters.mongo_ledger import MongoLedger
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
@@ -39,7 +41,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     await collections.prepare()
     bodies = MongoBodies(mongo, collections, clock=clock)
     mailboxes = MongoMailboxes(mongo, collections, clock=clock)
-    changes = MongoChanges(mongo, collections, bodies, clock=clock, tombstone_keep=settings.tombstone_keep)
+    ledger = MongoLedger(collections, clock=clock, tombstone_keep=settings.tombstone_keep)
+    expunge = MongoExpunge(mongo, collections, ledger, bodies)
     quarantine = MongoQuarantine(mongo, collections, bodies, clock=clock, keep=settings.quarantine_keep)
     collector = MongoCollector(mongo, collections, clock=clock, grace=settings.body_grace)
     deliveries = MongoDelivery(mongo, collections, bodies, mailboxes, clock=clock)
@@ -62,7 +65,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     context = Context(
         mailboxes=mailboxes,
         messages=MongoMessages(collections),
-        changes=changes,
+        changes=MongoChanges(mongo, collections, ledger, clock=clock),
+        expunge=expunge,
         bodies=bodies,
         quarantine=quarantine,
         deliveries=deliveries,
@@ -87,7 +91,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
-            hears=Accounts(mailboxes, changes, limits).table(),
+            hears=Accounts(mailboxes, expunge, limits).table(),
             background=(announcer.run, announcer.recover, cleaning(jobs, period=settings.collect_period)),
             body_limit_bytes=settings.append_limit_bytes,
         )

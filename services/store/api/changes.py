@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from services.store.adapters.mongo_changes import AT_ONCE, Changed
+from services.store.adapters.mongo_changes import Changed
+from services.store.adapters.mongo_ledger import AT_ONCE
 from services.store.api.context import Context, IdempotencyKey, IfMatch, Mailbox, etag, expected, router
 from services.store.api.views import MessageView, UsageView
 from services.store.domain import folders
@@ -74,7 +75,7 @@ def change_routes(context: Context) -> APIRouter:
 
     @api.post("/messages/delete", summary="Expunge messages for ever; frees the quota at once")
     async def delete_many(address: Mailbox, body: Selection) -> ChangeView:
-        return answer(await context.changes.expunge(address, body.ids))
+        return answer(await context.expunge.messages(address, body.ids))
 
     @api.patch("/messages/{id}", summary="Change the flags of one message")
     async def flag_one(
@@ -87,7 +88,7 @@ def change_routes(context: Context) -> APIRouter:
 
     @api.delete("/messages/{id}", status_code=204, summary="Expunge one message for ever")
     async def delete_one(address: Mailbox, id: str) -> Response:
-        answer(await context.changes.expunge(address, [id]))
+        answer(await context.expunge.messages(address, [id]))
         return Response(status_code=204)
 
     return api

@@ -14,6 +14,7 @@ from libs.http import Problem, Role, require
 from libs.mail.address import InvalidAddress, canonical
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_changes import MongoChanges
+from services.store.adapters.mongo_expunge import MongoExpunge
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
@@ -31,6 +32,7 @@ class Context:
     mailboxes: MongoMailboxes
     messages: MongoMessages
     changes: MongoChanges
+    expunge: MongoExpunge
     bodies: MongoBodies
     quarantine: MongoQuarantine
     deliveries: Deliveries

@@ -65,7 +65,7 @@ def folder_routes(context: Context) -> APIRouter:
     async def delete(address: Mailbox, id: str) -> Response:
         await context.mailboxes.check_deletable(address, id)
         folder = await context.folder(address, id)
-        usage = await context.changes.empty(address, id, last_uid=folder.last_uid)
+        usage = await context.expunge.folder(address, id, last_uid=folder.last_uid)
         if usage is not None:
             context.announcements.changed([usage])
         await context.mailboxes.delete_empty_folder(address, id)
@@ -81,7 +81,7 @@ def folder_routes(context: Context) -> APIRouter:
         before: datetime | None = None
         if older_than_days is not None:
             before = context.clock() - timedelta(days=older_than_days)
-        usage = await context.changes.empty(address, id, last_uid=folder.last_uid, before=before)
+        usage = await context.expunge.folder(address, id, last_uid=folder.last_uid, before=before)
         if usage is not None:
             context.announcements.changed([usage])
         return UsageView.of(usage or await context.mailboxes.usage(address))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.envelope import Mail
 from libs.envelope.queues import ROUTER
-from libs.http import Page
+from libs.http import Page, Problem, Role, require
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
 from services.store.domain.quarantine import Held, split_for_release
@@ -80,9 +80,12 @@ def quarantine_routes(context: Context) -> APIRouter:
     @api.post("/{id}/release", summary="Deliver it behind the filters; 409 for malware without force=true")
     async def release(
         id: str,
+        role: Annotated[Role, Depends(require(Role.ADMIN, Role.SERVICE))],
         body: Release | None = None,
-        force: Annotated[bool, Query(description="Even though an engine found malware in it.")] = False,
+        force: Annotated[bool, Query(description="Even if it is malware; administrators only.")] = False,
     ) -> Released:
+        if force and role is not Role.ADMIN:
+            raise Problem(403, "only an administrator may release by force")
         item = await held.get(id)
         wanted = body.recipients if body else None
         leaving, staying = split_for_release(item, wanted, force=force)

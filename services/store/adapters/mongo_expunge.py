@@ -1,0 +1,78 @@
+"""Messages that go for ever: chosen ones, whole folders, whole mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from libs.mongo import Mongo, mongo_errors
+from services.store.adapters.mongo_bodies import MongoBodies
+from services.store.adapters.mongo_changes import Changed
+from services.store.adapters.mongo_collections import Collections
+from services.store.adapters.mongo_documents import message_of, usage_of
+from services.store.adapters.mongo_ledger import AT_ONCE, MongoLedger, leaving
+from services.store.domain.messages import Usage
+from services.store.domain.refusals import NotThere
+
+
+class MongoExpunge:
+    """All methods raise `Temporary` when MongoDB does not answer."""
+
+    def __init__(self, mongo: Mongo, collections: Collections, ledger: MongoLedger, bodies: MongoBodies) -> None:
+        self._mongo = mongo
+        self._collections = collections
+        self._ledger = ledger
+        self._bodies = bodies
+
+    async def messages(self, mailbox: str, ids: Sequence[str]) -> Changed:
+        """At most `AT_ONCE` of them; their UIDs are remembered for a while. Raises `NotThere` when none is there."""
+        return await self._mongo.transaction(lambda session: self._expunge(session, mailbox, ids))
+
+    async def _expunge(self, session: Any, mailbox: str, ids: Sequence[str]) -> Changed:
+        documents = await self._ledger.read(session, mailbox, ids, {"prefix": 0, "edits": 0})
+        counts = leaving(documents)
+        counts["used_bytes"] = -sum(document["size"] for document in documents)
+        counts["messages"] = -len(documents)
+        left = {document["folder"] for document in documents}
+        state = await self._ledger.count(session, mailbox, counts, left, expunged=True)
+        await self._ledger.bury(session, mailbox, documents, state, keys=True)
+        gone = {"_id": {"$in": [document["_id"] for document in documents]}}
+        await self._collections.messages.delete_many(gone, session=session)
+        await self._bodies.loosen(session, (document["body"] for document in documents))
+        return Changed(tuple(map(message_of, documents)), usage_of(state))
+
+    async def folder(self, mailbox: str, folder: str, *, last_uid: int, before: datetime | None = None) -> Usage | None:
+        """Expunge what the folder holds up to `last_uid` (received before `before`); None if that was nothing.
+
+        In steps, so that deliveries go on; each step is exact.
+        """
+        wanted: dict[str, Any] = {"mailbox": mailbox, "folder": folder, "uid": {"$lte": last_uid}}
+        if before is not None:
+            wanted["received_at"] = {"$lt": before}
+        return await self._expunge_all(mailbox, wanted)
+
+    async def mailbox(self, mailbox: str) -> None:
+        """Every message of a mailbox that is going away, and what remembers them."""
+        await self._expunge_all(mailbox, {"mailbox": mailbox})
+        with mongo_errors("remove mailbox"):
+            await self._collections.tombstones.delete_many({"mailbox": mailbox})
+            await self._collections.told.delete_one({"_id": mailbox})
+
+    async def _expunge_all(self, mailbox: str, wanted: Mapping[str, Any]) -> Usage | None:
+        usage = None
+        tried: list[str] = []
+        while ids := await self._some(wanted):
+            if ids == tried:
+                raise LookupError("messages without a mailbox")
+            tried = ids
+            try:
+                usage = (await self.messages(mailbox, ids)).usage
+            except NotThere:
+                continue  # someone else was quicker
+        return usage
+
+    async def _some(self, wanted: Mapping[str, Any]) -> list[str]:
+        with mongo_errors("find messages"):
+            found = await self._collections.messages.find(wanted, {"_id": 1}).limit(AT_ONCE).to_list(None)
+        return [document["_id"] for document in found]
