@@ -32,6 +32,7 @@ from libs.runtime import Outbox, Service, Shared
 from libs.runtime.process import RunningService
 from libs.settings import API_PORTS
 from services.ingress import app
+from tests.servers.facteur import free_port_base
 
 PORTS = {"mx": 2525, "submission": 2587, "submissions": 2465}
 
@@ -54,6 +55,7 @@ class Neighbours:
     allowance: dict[str, Any] = field(default_factory=lambda: {"allowed": True, "retry_at": None, "reason": ""})
     asked: Counter[str] = field(default_factory=Counter)
     sends: list[dict[str, Any]] = field(default_factory=list)
+    locked: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
     slow: float = 0.0
 
@@ -88,14 +90,14 @@ class Neighbours:
             login = body["login"].lower()
             if self.passwords.get(login) != body["password"]:
                 return Response(status_code=401)
-            if self.recipients[login].get("locked"):
+            if login in self.locked:
                 return Response(status_code=423)
             return Response(f'{{"account": "{login}", "addresses": ["{login}"], "may_send": true}}')
 
         @api.get("/v1/senders/{account}")
         async def senders(account: str) -> dict[str, Any]:
             aliases = [address for address, known in self.recipients.items() if known.get("account") == account]
-            return {"account": account, "addresses": [account, *aliases], "may_send": True}
+            return {"account": account, "addresses": [account, *aliases], "may_send": account not in self.locked}
 
         @api.get("/v1/usage/{address}")
         async def usage(address: str) -> Response:
@@ -145,16 +147,9 @@ async def neighbours(port_base: int) -> AsyncIterator[Neighbours]:
 
 
 @pytest.fixture
-def port_base(free_port: Callable[[], int]) -> int:
+def port_base() -> int:
     """A base at which all ports are free."""
-    while True:
-        base = max(free_port() - 8010, 0) % 40000
-        try:
-            for port in (*PORTS.values(), *API_PORTS.values()):
-                socket.create_server(("127.0.0.1", port + base)).close()
-        except OSError:
-            continue
-        return base
+    return free_port_base()
 
 
 @dataclass
