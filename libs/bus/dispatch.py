@@ -9,6 +9,7 @@ from datetime import timedelta
 import structlog
 
 from libs.bus.ports import Delivery, Refused, Unavailable
+from libs.envelope import Temporary
 
 log = structlog.get_logger(__name__)
 
@@ -21,22 +22,28 @@ def rung(ladder: Sequence[timedelta], delay: timedelta) -> timedelta:
 async def hand_over(
     handler: Callable[[Delivery], Awaitable[None]], delivery: Delivery, *, ladder: Sequence[timedelta], limit: int
 ) -> None:
-    """Run `handler`. An exception that it lets through is a bug or an outage: its delivery is given back.
+    """Run `handler`. If it raises without having ended its delivery, the delivery is given back.
 
     The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a
-    handler that always raises is never a hot loop, and after `limit` attempts the message is in the dead letters.
+    handler that always raises is never a hot loop. After `limit` attempts a bug ends in the dead letters; an outage
+    (`Temporary`) never does.
     """
     try:
         await handler(delivery)
+    except Temporary as error:
+        log.warning("handler_gave_up", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
+        if not delivery.ended:
+            await _give_back(delivery, error.reason, ladder=ladder)
     except Exception as error:
         log.exception("handler_raised", queue=delivery.queue, attempt=delivery.attempt)
         if not delivery.ended:
-            await _give_back(delivery, f"{type(error).__name__}: {error}", ladder=ladder, limit=limit)
+            reason = f"{type(error).__name__}: {error}"
+            await _give_back(delivery, reason, ladder=ladder, bury=delivery.attempt >= limit)
 
 
-async def _give_back(delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], limit: int) -> None:
+async def _give_back(delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], bury: bool = False) -> None:
     try:
-        if delivery.attempt >= limit:
+        if bury:
             await delivery.bury(reason)
         else:
             await delivery.retry(ladder[min(delivery.attempt, len(ladder)) - 1], reason=reason)

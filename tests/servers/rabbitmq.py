@@ -66,6 +66,11 @@ class RabbitServer:
         """`kill -9` of the node."""
         self._end(signal.SIGKILL)
 
+    def ensure_running(self) -> None:
+        """For the next test, after one that stopped or killed it."""
+        if self._process is None:
+            self.start()
+
     def close(self) -> None:
         """End everything that this object started."""
         if self._process is not None:

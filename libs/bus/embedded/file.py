@@ -223,10 +223,13 @@ class QueueFile:
     def give_pages_back(self, keep: int, step: int) -> bool:
         """Shrink the file by `step` pages if more than `keep` are free; True if there is more to do."""
         (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        if free <= keep:
-            return False
-        self._db.execute(f"PRAGMA incremental_vacuum({min(step, free - keep)})").fetchall()
-        return bool(free - step > keep)
+        if free > keep:
+            # A script, since `execute` stops at the first page: it takes a row without columns for the end.
+            self._db.executescript(f"PRAGMA incremental_vacuum({min(step, free - keep)})")
+            return True
+        # The file itself is cut when the log is written back into it.
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        return False
 
     def close(self) -> None:
         """Nothing is in hand any more: a clean stop counts against no message."""

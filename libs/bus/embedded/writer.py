@@ -29,6 +29,8 @@ MAX_GROUP = 500
 # Free pages that are kept for the next burst (64 MB), and how many are given back to the disk at a time.
 KEEP_FREE_PAGES = 8192
 VACUUM_STEP = 512
+# Seconds without work after which pages are given back, and between two steps of it.
+IDLE_AFTER, BETWEEN_STEPS = 1.0, 0.02
 
 
 class Put(Protocol):
@@ -159,14 +161,14 @@ class Writer:
             self._finish(file)
 
     def _serve(self, file: QueueFile) -> None:
-        more_to_vacuum = True
+        pause: float | None = IDLE_AFTER
         while True:
             try:
-                first = self._inbox.get(timeout=1.0 if more_to_vacuum else None)
+                first = self._inbox.get(timeout=pause)
             except queue.Empty:
-                more_to_vacuum = self._give_pages_back(file)
+                pause = BETWEEN_STEPS if self._give_pages_back(file) else None
                 continue
-            more_to_vacuum = True
+            pause = IDLE_AFTER
             group, last = self._take(first)
             if group:
                 self._group_since = time.monotonic()

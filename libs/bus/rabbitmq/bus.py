@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -64,6 +65,8 @@ class RabbitBus:
         )
 
     async def start(self) -> None:
+        # The link tells of each loss in one line; the driver would add a traceback to it.
+        logging.getLogger("aiormq").setLevel(logging.CRITICAL)
         self._incoming = Link(lambda: self._connect("in"), _nothing, heartbeat=self._heartbeat, patience=self._patience)
         self._outgoing = Outgoing(
             lambda: self._connect("out"),

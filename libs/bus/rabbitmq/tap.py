@@ -16,7 +16,14 @@ import structlog
 from aiormq.connection import TransportFactory
 from yarl import URL
 
-from libs.bus.rabbitmq.codec import CONNECTION_BLOCKED, CONNECTION_UNBLOCKED, FRAME_END, METHOD
+from libs.bus.rabbitmq.codec import (
+    CONNECTION_BLOCKED,
+    CONNECTION_CLOSE,
+    CONNECTION_UNBLOCKED,
+    FRAME_END,
+    METHOD,
+    unmarshal_method,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +57,7 @@ class Tap(asyncio.StreamReaderProtocol):
         self._unsent: list[bytes] = []
         self._socket: asyncio.Transport | None = None
         self.blocked = False
+        self.close_reason = ""
         self.on_blocked: Callable[[bool], None] | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self.received_at = self._passed_at = loop.time()
@@ -141,12 +149,16 @@ class Tap(asyncio.StreamReaderProtocol):
         if channel >= FIRST_OWN_CHANNEL:
             return  # the last frames of a channel of ours that is closed
         if channel == 0 and kind == METHOD:
-            self._watch_alarms(_CLASS_AND_METHOD.unpack_from(frame, 7)[0])
+            self._watch(_CLASS_AND_METHOD.unpack_from(frame, 7)[0], frame)
         self._passed_at = self.received_at
         super().data_received(frame)
 
-    def _watch_alarms(self, method: int) -> None:
-        if method in (CONNECTION_BLOCKED, CONNECTION_UNBLOCKED):
+    def _watch(self, method: int, frame: bytes) -> None:
+        """What the broker says about the connection itself."""
+        if method == CONNECTION_CLOSE:
+            close = unmarshal_method(frame[7:-1])
+            self.close_reason = f"{close.reply_code} {close.reply_text}"
+        elif method in (CONNECTION_BLOCKED, CONNECTION_UNBLOCKED):
             self.blocked = method == CONNECTION_BLOCKED
             if self.on_blocked is not None:
                 self.on_blocked(self.blocked)

@@ -62,10 +62,12 @@ async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedel
     connection.kwargs["transport_factory"] = factory
     try:
         await bounded(connection.connect(), timeout)
-    except BaseException:
-        if factory.tap is not None:
+    except (Unavailable, Refused) as error:
+        reason = error.reason if factory.tap is None else factory.tap.close_reason or error.reason
+        raise Unavailable(f"{_place(address)}: {reason}") from error
+    finally:
+        if factory.tap is not None and connection.transport is None:
             factory.tap.abort()
-        raise
     assert factory.tap is not None, "aio-pika asks the factory for its transport"
     return Wire(connection, factory.tap, timeout=timeout)
 
@@ -93,6 +95,11 @@ async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
         # aio-pika reports a connection that goes away under its hands as RuntimeError.
         raise Unavailable(f"the broker cannot be reached: {_text(error)}") from error
+
+
+def _place(address: URL) -> str:
+    """Where the broker is, without the password."""
+    return f"{address.host}:{address.port}"
 
 
 def _text(error: BaseException) -> str:
