@@ -109,3 +109,9 @@ class FingerprintChanged(Fact):
     """antivirus: an attachment (`sha256`, hex) was entered in the fingerprint database."""
 
     sha256: str
+
+
+class BayesLearned(Fact):
+    """antispam: the statistics of a domain (empty: those for all) learned or forgot a message."""
+
+    domain: str = ""

@@ -1,0 +1,72 @@
+"""`/v1/learn` and `/v1/unlearn`: teach the statistics what is spam and what is not (R-SPAM-24, R-SPAM-43)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel
+
+from libs.http import Problem, Role, require
+from services.antispam.api.scopes import domain_of, scope_of
+from services.antispam.domain.learned import Class, Lesson
+from services.antispam.learning import Learning
+
+
+class LessonView(BaseModel):
+    """What the lesson changed. `before` is what the message was learned as, null for never."""
+
+    changed: bool
+    before: Class | None
+    now: Class | None
+    domain: str
+
+
+class LearnedView(BaseModel):
+    """Messages learned."""
+
+    domain: str
+    spam: int
+    ham: int
+
+
+def learning_routes(learning: Learning, tokens_of: Callable[[bytes], frozenset[str]]) -> APIRouter:
+    """`tokens_of` reads a raw message; it runs in a thread."""
+    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
+    router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[anyone])
+    whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
+    raw_body = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
+
+    async def taught(request: Request, domain: str, kind: Class | None) -> LessonView:
+        raw = await request.body()
+        if not raw:
+            raise Problem(422, "the body must be a raw message")
+        scope = scope_of(domain)
+        digest, tokens = await asyncio.to_thread(lambda: (sha256(raw).hexdigest(), tokens_of(raw)))
+        before = await learning.learn(Lesson(scope, digest, kind, tokens))
+        return LessonView(changed=before != kind, before=before, now=kind, domain=domain_of(scope))
+
+    @router.post(
+        "/learn",
+        summary="Learn a raw message; twice is once, and learning it as the other moves it",
+        openapi_extra=raw_body,
+    )
+    async def learn(
+        request: Request, kind: Literal["spam", "ham"] = Query(alias="as"), domain: str = whose
+    ) -> LessonView:
+        return await taught(request, domain, kind)
+
+    @router.post("/unlearn", summary="Forget a raw message that was learned", openapi_extra=raw_body)
+    async def unlearn(request: Request, domain: str = whose) -> LessonView:
+        return await taught(request, domain, None)
+
+    @router.get("/learned", summary="How much was learned for a domain (default: for all)")
+    async def learned(domain: str = whose) -> LearnedView:
+        scope = scope_of(domain)
+        spam, ham = learning.totals(scope)
+        return LearnedView(domain=domain_of(scope), spam=spam, ham=ham)
+
+    return router

@@ -1,0 +1,103 @@
+"""Learning and what was learned: lessons into the database, counts into memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+
+from libs.bus import Bus
+from libs.envelope import Temporary
+from libs.events import BayesLearned
+from libs.mongo import Batcher
+from services.antispam.adapters.learning import MongoLearning, State
+from services.antispam.domain.learned import Class, Lesson, Models
+from services.antispam.domain.policy import DEFAULT
+
+log = structlog.get_logger(__name__)
+
+_LESSONS = 20  # in one transaction
+_SNAPSHOT_EVERY = 1000  # changes: a start reads at most about twice as many
+_AFTER_FAILURE = 30.0  # seconds without the statistics of a domain when they could not be read
+
+
+class Learning:
+    """The memory follows the database: always for all, for a domain from its first message on."""
+
+    def __init__(
+        self, store: MongoLearning, models: Models, bus: Bus, *, clock: Callable[[], datetime], tokens_limit: int
+    ) -> None:
+        self._store = store
+        self._models = models
+        self._bus = bus
+        self._clock = clock
+        self._tokens_limit = tokens_limit
+        self._states: Mapping[str, State] = {}
+        self._lessons: Batcher[Lesson, Class | None] = Batcher(self._learn, max_items=_LESSONS)
+        self._reading = asyncio.Lock()
+        self._not_before: dict[str, float] = {}
+
+    async def learn(self, lesson: Lesson) -> Class | None:
+        """Durable, and known here, when it returns: what the message was learned as before. Raises `Temporary`."""
+        return await self._lessons.add(lesson)
+
+    async def refresh(self) -> None:
+        """What was learned for all, and by other replicas for the domains in memory. Raises `Temporary`."""
+        async with self._reading:
+            self._states = await self._store.states()
+            for scope in {DEFAULT, *self._models.loaded()}:
+                await self._catch_up(scope)
+
+    async def ready(self, domain: str) -> None:
+        """The statistics of `domain` in memory, if it has any; costs nothing once they are."""
+        if domain not in self._states or self._models.get(domain) is not None:
+            return
+        if self._not_before.get(domain, 0.0) > time.monotonic():
+            return
+        try:
+            async with self._reading:
+                await self._catch_up(domain)
+        except Temporary as error:
+            # Judged without them: the statistics for all, and every other filter, still speak.
+            log.warning("statistics_not_read", domain=domain, reason=error.reason)
+            self._not_before[domain] = time.monotonic() + _AFTER_FAILURE
+
+    async def save_snapshots(self) -> None:
+        """Shorten logs that grew long; keep the memory bounded by throwing rare tokens away. Raises `Temporary`."""
+        for scope, model in self._models.loaded().items():
+            state = self._states.get(scope)
+            if state is None or model.revision - state.snapshot < _SNAPSHOT_EVERY:
+                continue
+            if len(model) > self._tokens_limit:
+                model = await asyncio.to_thread(model.pruned, self._tokens_limit * 8 // 10)
+            if await self._store.save(scope, model, over=state):
+                log.info("statistics_saved", scope=scope, tokens=len(model), revision=model.revision)
+
+    async def _learn(self, lessons: Sequence[Lesson]) -> Sequence[Class | None]:
+        befores = await self._store.learn(lessons, self._clock())
+        changed = {lesson.scope for lesson, before in zip(lessons, befores, strict=True) if before != lesson.kind}
+        if changed:
+            await self.refresh()
+        for scope in changed:
+            await self._bus.emit(BayesLearned(domain="" if scope == DEFAULT else scope).to_bus())
+        return befores
+
+    async def _catch_up(self, scope: str) -> None:
+        """From the log; from the snapshot when the log does not reach back to where we are."""
+        state, model = self._states.get(scope), self._models.get(scope)
+        if state is None:
+            return
+        if model is None or model.epoch != state.epoch or model.revision < state.snapshot:
+            model = await self._store.snapshot(scope, state)
+        if model.revision < state.revision:
+            async for change in self._store.changes(scope, since=model.revision):
+                model.apply(change)
+        self._models.keep(scope, model)
+
+    def totals(self, scope: str) -> tuple[int, int]:
+        """(messages of spam, of ham) learned, as of the last refresh."""
+        state = self._states.get(scope)
+        return (state.spam, state.ham) if state else (0, 0)

@@ -1,0 +1,114 @@
+"""Learned statistics on a real MongoDB: exactly once, by many at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from libs.bus.embedded import EmbeddedBus
+from libs.mongo import Mongo
+from services.antispam.adapters.learning import MongoLearning
+from services.antispam.domain.learned import Class, Lesson, Model, Models
+from services.antispam.learning import Learning
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SCOPE = "default"
+
+
+@pytest.fixture
+async def store(mongo: Mongo) -> MongoLearning:
+    store = MongoLearning(mongo, mongo.database("antispam"))
+    await store.prepare()
+    await store.prepare()  # as every replica does at its start
+    return store
+
+
+def lesson(digest: str, kind: Class | None, *tokens: str, scope: str = SCOPE) -> Lesson:
+    return Lesson(scope, digest, kind, frozenset(tokens))
+
+
+async def model_of(store: MongoLearning, scope: str = SCOPE) -> Model:
+    """Read as at a start: snapshot, then log."""
+    model = await store.snapshot(scope, (await store.states())[scope])
+    async for change in store.changes(scope, since=model.revision):
+        model.apply(change)
+    return model
+
+
+async def test_learning_twice_is_once_a_change_of_mind_moves_and_forgetting_forgets(store: MongoLearning) -> None:
+    kinds: tuple[Class | None, ...] = ("spam", "spam", "ham", None, None)
+    befores, seen = [], []
+    for kind in kinds:
+        befores += await store.learn([lesson("1", kind, "a", "é")], NOW)
+        model = await model_of(store)
+        seen.append((model.spam, model.ham, model.counts("é")))
+    assert befores == [None, "spam", "spam", "ham", None]
+    assert seen == [(1, 0, (1, 0)), (1, 0, (1, 0)), (0, 1, (0, 1)), (0, 0, (0, 0)), (0, 0, (0, 0))]
+
+
+async def test_scopes_are_apart(store: MongoLearning) -> None:
+    await store.learn([lesson("1", "spam", "a"), lesson("1", "ham", "a", scope="a.example")], NOW)
+    assert (await model_of(store)).counts("a") == (1, 0)
+    assert (await model_of(store, "a.example")).counts("a") == (0, 1)
+
+
+async def test_replicas_that_learn_at_the_same_time_lose_nothing_and_count_nothing_twice(store: MongoLearning) -> None:
+    async def many(replica: int) -> None:
+        for n in range(10):
+            digest = str(n) if n % 2 else f"{replica}-{n}"  # half of the messages come to all replicas
+            await store.learn([lesson(digest, "spam", "a", digest)], NOW)
+
+    await asyncio.gather(many(1), many(2), many(3))
+    model = await model_of(store)
+    assert (model.spam, model.revision, model.counts("a"), len(model)) == (20, 20, (20, 0), 21)
+
+
+async def test_a_snapshot_shortens_the_log_and_reads_the_same(
+    store: MongoLearning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.antispam.adapters.learning._PART", 3)
+    for n in range(30):
+        await store.learn([lesson(str(n), "spam", "a", f"t{n}")], NOW)
+        if n in (9, 19):
+            state, model = (await store.states())[SCOPE], await model_of(store)
+            assert await store.save(SCOPE, model, over=state)
+            assert not await store.save(SCOPE, model, over=state)  # another replica was quicker
+    model = await model_of(store)
+    assert (model.counts("a"), model.counts("t0"), len(model)) == ((30, 0), (1, 0), 31)
+    assert [change.revision async for change in store.changes(SCOPE, since=0)] == list(range(11, 31))
+
+
+async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapshot(
+    store: MongoLearning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.antispam.learning._SNAPSHOT_EVERY", 10)
+    bus = EmbeddedBus(tmp_path / "bus")
+    await bus.start()
+
+    def replica(limit: int = 1000) -> tuple[Learning, Models]:
+        models = Models(always=SCOPE, capacity=100)
+        return Learning(store, models, bus, clock=lambda: NOW, tokens_limit=limit), models
+
+    (one, at_one), (other, at_other) = replica(limit=25), replica()
+    for n in range(30):
+        await one.learn(lesson(str(n), "spam" if n % 2 else "ham", "common", f"t{n}"))
+        if n in (4, 20):
+            await other.refresh()
+    await one.learn(lesson("1", "ham", "common", scope="a.example"))
+    await one.save_snapshots()  # throws rare tokens away, since there are more than 25
+    late, at_late = replica()
+    for learning in (one, other, late):
+        await learning.refresh()
+        await learning.ready("a.example")
+        await learning.ready("never.learned.example")
+    for models in (at_one, at_other, at_late):
+        common, own = models.get(SCOPE), models.get("a.example")
+        assert common is not None
+        assert own is not None
+        assert (common.counts("common"), common.epoch, len(common), own.counts("common")) == ((15, 15), 1, 20, (0, 1))
+        assert models.get("never.learned.example") is None
+    assert late.totals(SCOPE) == (15, 15)
+    await bus.close()
