@@ -21,11 +21,18 @@ class HttpServer:
 
     def __init__(self, service: Service, shared: Shared) -> None:
         settings = service.settings
+        # Readiness is a promise about the whole service: it is given when the last listener is up.
+        self.not_ready_because = "the service starts"
         queues = [row.queue for row in service.handles]
         app = application(
             service.name,
             routers=(*service.routers, *([dead_letter_routes(shared.bus, queues)] if queues else ())),
-            checks={"bus": _bus_check(shared), "database": shared.mongo.check, **service.checks},
+            checks={
+                "service": self._check,
+                "bus": _bus_check(shared),
+                "database": shared.mongo.check,
+                **service.checks,
+            },
             metrics=service.metrics,
             tokens=shared.tokens,
             body_limit_bytes=service.body_limit_bytes,
@@ -43,6 +50,10 @@ class HttpServer:
             )
         )
         self._task: asyncio.Task[None] | None = None
+
+    async def _check(self) -> None:
+        if self.not_ready_because:
+            raise Temporary(self.not_ready_because)
 
     async def start(self) -> None:
         """Returns when it answers. Raises `OSError` when the port is taken."""

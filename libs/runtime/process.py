@@ -102,6 +102,7 @@ class RunningService:
             self._background.append(task)
         for listener in service.listeners:
             await listener.start()
+        self._server.not_ready_because = ""
 
     def _owned(self, worker: Worker) -> Callable[[Any], Awaitable[None]]:
         async def handle(delivery: Any) -> None:
@@ -117,6 +118,7 @@ class RunningService:
 
     async def drain(self) -> None:
         """Take nothing more; finish what is in hand within the deadline, the bus gives the rest back."""
+        self._server.not_ready_because = "the service stops"
         grace: timedelta = self._service.settings.drain_deadline
         for listener in self._service.listeners:
             await listener.stop(grace)
