@@ -88,11 +88,17 @@ class Announcer:
         while batch:
             now, batch = batch[:AT_ONCE], batch[AT_ONCE:]
             try:
-                await asyncio.gather(*map(self._emit, now))
-                await self._memory.told(now)
-            except Temporary:
-                self.changed([*now, *batch])
+                await self._tell(now)
+            except BaseException:
+                self.changed([*now, *batch])  # told twice is no harm
                 raise
+
+    async def _tell(self, usages: Sequence[Usage]) -> None:
+        results = await asyncio.gather(*map(self._emit, usages), return_exceptions=True)
+        await self._memory.told([usage for usage, result in zip(usages, results, strict=True) if result is None])
+        for result in results:
+            if result is not None:
+                raise result
 
     async def _emit(self, usage: Usage) -> None:
         fact = MailboxUsageChanged(

@@ -12,6 +12,7 @@ from typing import Any
 
 from libs.mongo import Mongo, mongo_errors
 from services.store.adapters.mongo_collections import Collections
+from services.store.adapters.mongo_patience import patient
 
 
 class MongoCollector:
@@ -51,7 +52,7 @@ class MongoCollector:
             await there.chunks.delete_many({"_id.body": body}, session=session)
             return True
 
-        return await self._mongo.transaction(work)
+        return await self._mongo.transaction(patient(work))
 
     async def _in_use(self, session: Any, body: str) -> bool:
         for collection in (self._collections.messages, self._collections.quarantine):

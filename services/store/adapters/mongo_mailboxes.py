@@ -10,6 +10,7 @@ from libs.envelope import new_id
 from libs.mongo import Mongo, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import folders_of, new_folder, new_mailbox, usage_of
+from services.store.adapters.mongo_patience import patient
 from services.store.domain.folders import Folder, check_deletable, names_to_create, renamed
 from services.store.domain.messages import Usage
 from services.store.domain.refusals import Conflicting, NotThere, Outdated
@@ -40,10 +41,10 @@ class MongoMailboxes:
 
     async def create_folder(self, address: str, name: str) -> Folder:
         """With its missing parents. Raises `Conflicting`, `Unfit`."""
-        return await self._mongo.transaction(lambda session: self._create(session, address, name))
+        return await self._mongo.transaction(patient(lambda session: self._create(session, address, name)))
 
     async def _create(self, session: Any, address: str, name: str) -> Folder:
-        mailbox = await self._get(address, session)
+        mailbox = await self._read(session, address)
         # RFC 9051 2.3.1.1: a name that is used again gets a larger UIDVALIDITY than any before.
         uidvalidity = max(mailbox["uidvalidity"] + 1, int(self._clock().timestamp()))
         created = {
@@ -57,10 +58,12 @@ class MongoMailboxes:
 
     async def rename_folder(self, address: str, id: str, name: str, *, revision: int | None = None) -> Folder:
         """With all below it. Raises `Outdated` when it was renamed since `revision`, `Conflicting`, `Unfit`."""
-        return await self._mongo.transaction(lambda session: self._rename(session, address, id, name, revision))
+        return await self._mongo.transaction(
+            patient(lambda session: self._rename(session, address, id, name, revision))
+        )
 
     async def _rename(self, session: Any, address: str, id: str, name: str, revision: int | None) -> Folder:
-        folders = folders_of(await self._get(address, session))
+        folders = folders_of(await self._read(session, address))
         if id not in folders:
             raise NotThere("there is no such folder")
         if revision not in (None, folders[id].revision):
@@ -71,14 +74,14 @@ class MongoMailboxes:
             "$inc": {f"folders.{child}.revision": 1 for child in names},
         }
         await self._change(session, address, change)
-        return folders_of(await self._get(address, session))[id]
+        return folders_of(await self._read(session, address))[id]
 
     async def delete_empty_folder(self, address: str, id: str) -> None:
         """Raises `Conflicting` when it is special, or holds messages or folders."""
-        await self._mongo.transaction(lambda session: self._delete_folder(session, address, id))
+        await self._mongo.transaction(patient(lambda session: self._delete_folder(session, address, id)))
 
     async def _delete_folder(self, session: Any, address: str, id: str) -> None:
-        folders = folders_of(await self._get(address, session))
+        folders = folders_of(await self._read(session, address))
         if id not in folders:
             raise NotThere("there is no such folder")
         check_deletable(folders, id)
@@ -95,7 +98,7 @@ class MongoMailboxes:
 
     async def delete_empty_mailbox(self, address: str) -> bool:
         """False when a message came in the meantime."""
-        return await self._mongo.transaction(lambda session: self._delete_mailbox(session, address))
+        return await self._mongo.transaction(patient(lambda session: self._delete_mailbox(session, address)))
 
     async def _delete_mailbox(self, session: Any, address: str) -> bool:
         # The delete comes first: a delivery that is under way conflicts with it, and one of the two starts anew.
@@ -107,10 +110,10 @@ class MongoMailboxes:
 
     async def recount(self, address: str) -> Usage:
         """Count the messages anew and repair the counters, in one step that no change can come between."""
-        return await self._mongo.transaction(lambda session: self._recount(session, address))
+        return await self._mongo.transaction(patient(lambda session: self._recount(session, address)))
 
     async def _recount(self, session: Any, address: str) -> Usage:
-        folders = folders_of(await self._get(address, session))
+        folders = folders_of(await self._read(session, address))
         totals = {
             "messages": {"$sum": 1},
             "bytes": {"$sum": "$size"},
@@ -126,11 +129,15 @@ class MongoMailboxes:
         change["used_bytes"] = sum(row["bytes"] for row in counted)
         change["messages"] = sum(row["messages"] for row in counted)
         await self._change(session, address, {"$set": change})
-        return usage_of(await self._get(address, session))
+        return usage_of(await self._read(session, address))
 
-    async def _get(self, address: str, session: Any = None) -> dict[str, Any]:
+    async def _get(self, address: str) -> dict[str, Any]:
         with mongo_errors("read mailbox"):
-            found: dict[str, Any] | None = await self._mailboxes.find_one({"_id": address}, session=session)
+            return await self._read(None, address)
+
+    async def _read(self, session: Any, address: str) -> dict[str, Any]:
+        """In a transaction the driver's errors go up as they are, since it starts anew for some of them."""
+        found: dict[str, Any] | None = await self._mailboxes.find_one({"_id": address}, session=session)
         if found is None:
             raise NotThere("there is no such mailbox")
         return found

@@ -14,6 +14,7 @@ from libs.mail.headers import Headers
 from libs.mongo import Batcher, Mongo, mongo_errors
 from services.store.adapters.mongo_bodies import BodiesGone, MongoBodies
 from services.store.adapters.mongo_collections import Collections
+from services.store.adapters.mongo_patience import patient
 from services.store.domain.messages import Body, Summary, summarise
 from services.store.domain.quarantine import Held, domains_of, held_id, is_infected
 from services.store.domain.refusals import NotThere
@@ -58,10 +59,10 @@ class MongoQuarantine:
             )
 
         try:
-            await self._mongo.transaction(write)
+            await self._mongo.transaction(patient(write))
         except BodiesGone:
             await self._bodies.write_large(bodies)
-            await self._mongo.transaction(write)
+            await self._mongo.transaction(patient(write))
         return [None] * len(batch)
 
     def _entry(self, envelope: Envelope, body: Body) -> dict[str, Any]:
@@ -120,7 +121,7 @@ class MongoQuarantine:
             result = await self._entries.delete_many(wanted, session=session)
             return int(result.deleted_count)
 
-        return await self._mongo.transaction(work)
+        return await self._mongo.transaction(patient(work))
 
     async def expire(self) -> int:
         """Remove what is too old; how many those were."""

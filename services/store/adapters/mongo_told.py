@@ -21,6 +21,8 @@ class MongoTold:
 
     async def told(self, usages: Sequence[Usage]) -> None:
         """`$max`: replicas may come in any order."""
+        if not usages:
+            return
         writes = [UpdateOne({"_id": u.address}, {"$max": {"version": u.version}}, upsert=True) for u in usages]
         with mongo_errors("note usage"):
             await self._told.bulk_write(writes, ordered=False)

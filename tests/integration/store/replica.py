@@ -1,0 +1,69 @@
+"""The adapters of one store process, without its queue and its API: two of them on one database are two replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.envelope import Mail
+from libs.envelope.model import utc_now
+from libs.mongo import Mongo
+from services.store.adapters.mongo_bodies import MongoBodies
+from services.store.adapters.mongo_changes import MongoChanges
+from services.store.adapters.mongo_collections import Collections
+from services.store.adapters.mongo_collector import MongoCollector
+from services.store.adapters.mongo_delivery import MongoDelivery
+from services.store.adapters.mongo_expunge import MongoExpunge
+from services.store.adapters.mongo_ledger import MongoLedger
+from services.store.adapters.mongo_mailboxes import MongoMailboxes
+from services.store.adapters.mongo_messages import MongoMessages
+from services.store.domain.delivery import delivery_of, mailboxes_of
+from services.store.domain.messages import Body, Message, Outcome
+
+
+class Replica:
+    """`bodies` may be given to watch or disturb what a delivery does with them."""
+
+    def __init__(self, mongo: Mongo, *, bodies: type[MongoBodies] = MongoBodies) -> None:
+        self.collections = Collections.of(mongo.database("store"))
+        self.bodies = bodies(mongo, self.collections, clock=utc_now)
+        self.mailboxes = MongoMailboxes(mongo, self.collections, clock=utc_now)
+        self.deliveries = MongoDelivery(mongo, self.collections, self.bodies, self.mailboxes, clock=utc_now)
+        self.ledger = MongoLedger(self.collections, clock=utc_now, tombstone_keep=timedelta(days=1))
+        self.changes = MongoChanges(mongo, self.collections, self.ledger, clock=utc_now)
+        self.expunge = MongoExpunge(mongo, self.collections, self.ledger, self.bodies)
+        self.messages = MongoMessages(self.collections)
+        self.collector = MongoCollector(mongo, self.collections, clock=_soon, grace=timedelta(0))
+
+    async def deliver(self, mail: Mail, *, limits: Mapping[str, int | None] | None = None) -> Outcome:
+        wanted = limits or dict.fromkeys(mailboxes_of(mail.envelope))
+        delivery = delivery_of(mail.envelope, Body.of(mail.raw), limits=wanted, hostname="mail.example.org")
+        return await self.deliveries.deliver(delivery)
+
+    async def all_of(self, mailbox: str) -> list[Message]:
+        """Every message of the mailbox, folder by folder."""
+        pages = await asyncio.gather(
+            *(
+                self.messages.page(mailbox, folder, after=None, limit=10_000, newest_first=False)
+                for folder in await self.mailboxes.folders(mailbox)
+            )
+        )
+        return [message for page in pages for message in page]
+
+    async def drift(self, mailbox: str) -> dict[str, tuple[Any, Any]]:
+        """Counters that differ from a recount, by folder: none, or there is a bug."""
+        before = await self.mailboxes.folders(mailbox)
+        usage = await self.mailboxes.usage(mailbox)
+        recounted = await self.mailboxes.recount(mailbox)
+        after = await self.mailboxes.folders(mailbox)
+        wrong: dict[str, tuple[Any, Any]] = {id: (before[id], after[id]) for id in before if before[id] != after[id]}
+        if (usage.used_bytes, usage.messages) != (recounted.used_bytes, recounted.messages):
+            wrong["usage"] = (usage, recounted)
+        return wrong
+
+
+def _soon() -> datetime:
+    """A clock for the collector by which everything is old enough."""
+    return utc_now() + timedelta(seconds=1)
