@@ -12,6 +12,9 @@ from libs.envelope import Temporary
 # The delays of the ladder: a retry waits on the lowest rung that is not shorter than the delay that it asks for.
 LADDER = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
 
+# RabbitMQ 4 closes the channel on a larger message. Mail is far smaller: above 256 KiB its bytes are in the blob store.
+MAX_MESSAGE_BYTES = 16 << 20
+
 
 class Unavailable(Temporary):
     """The broker is gone, blocked or silent: nothing is known to be durable."""
@@ -110,7 +113,10 @@ class Bus(Protocol):
         """Make sure that the work queues, their dead letters and the ladder exist. Idempotent."""
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Returns when the message is durable in `queue`. Raises `Unavailable`, `Refused`."""
+        """Returns when the message is durable in `queue`. Raises `Unavailable`, `Refused`.
+
+        `Refused` also for a body beyond `MAX_MESSAGE_BYTES`.
+        """
 
     async def consume(
         self, queue: str, handler: Callable[[Delivery], Awaitable[None]], *, prefetch: int = 50

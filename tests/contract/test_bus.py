@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from libs.bus import Bus, Delivery, Event, Refused, Unavailable
+from libs.bus.ports import MAX_MESSAGE_BYTES
 
 Eventually = Callable[..., Awaitable[None]]
 SHORT = timedelta(milliseconds=50)
@@ -392,6 +393,12 @@ async def test_a_message_in_hand_of_a_killed_process_comes_back_counted(place: A
     await second.consume(place.queue, hand)
     await eventually(lambda: hand.taken)
     assert (hand.bodies, hand.attempts) == ([b"x"], [2])
+
+
+async def test_a_message_that_no_broker_would_take_is_refused_alone(bus: Bus, place: Any) -> None:
+    with pytest.raises(Refused, match="16777216"):
+        await bus.publish(place.queue, bytes(MAX_MESSAGE_BYTES + 1))
+    await bus.publish(place.queue, b"the bus still works")
 
 
 async def test_a_queue_that_is_not_there_refuses(bus: Bus, place: Any) -> None:

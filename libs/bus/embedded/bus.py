@@ -16,7 +16,7 @@ from libs.bus.embedded.retries import BusClock, RetryTimer
 from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
 from libs.bus.embedded.writer import Writer
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
-from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, Refused, Unavailable
+from libs.bus.ports import LADDER, MAX_MESSAGE_BYTES, Consumer, DeadLetter, Depth, Event, Refused, Unavailable
 from libs.envelope.model import utc_now
 
 T = TypeVar("T")
@@ -94,10 +94,7 @@ class EmbeddedBus:
             return
         self._timer.stop()
         self._watcher.cancel()
-        for consumer in self._running:
-            await consumer.cancel()
-        for ear in self._ears:
-            await ear.cancel()
+        await asyncio.gather(*(one.cancel() for one in self._running), *(ear.cancel() for ear in self._ears))
         await writer.close(self._timeout)
         self._lock.release()
         self._queues.clear()
@@ -110,6 +107,8 @@ class EmbeddedBus:
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         writer, target = self._running_writer(), self._queue(queue)
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
         if target.ready >= self._max_length:
             raise Refused(f"the queue {queue} is full ({self._max_length} messages)")
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

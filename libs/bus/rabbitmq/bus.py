@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -83,16 +84,11 @@ class RabbitBus:
             raise
 
     async def close(self) -> None:
-        for consumer in self._consumers:
-            await consumer.cancel()
-        for ear in self._ears:
-            await ear.cancel()
         outgoing, self._outgoing = self._outgoing, None
         incoming, self._incoming = self._incoming, None
-        if outgoing is not None:
-            await outgoing.link.close()
-        if incoming is not None:
-            await incoming.close()
+        await asyncio.gather(*(one.cancel() for one in self._consumers), *(ear.cancel() for ear in self._ears))
+        links = [incoming] if outgoing is None else [incoming, outgoing.link]
+        await asyncio.gather(*(link.close() for link in links if link is not None))
 
     async def declare(self, *queues: str) -> None:
         for queue in queues:

@@ -73,7 +73,10 @@ class LeanChannel:
             except TimeoutError as error:
                 raise Unavailable(f"the broker did not answer {request.name} in {self._timeout:g} s") from error
             finally:
-                self._reply = None
+                answered, self._reply = self._reply.done() and not self._reply.cancelled(), None
+                if not answered:
+                    # A late reply would be taken for the reply to the next call.
+                    self.drop(f"no reply to {request.name}")
 
     def ensure_open(self) -> None:
         if self.closed:

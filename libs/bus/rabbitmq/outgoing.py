@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from libs.bus.ports import Unavailable
+from libs.bus.ports import MAX_MESSAGE_BYTES, Refused, Unavailable
 from libs.bus.rabbitmq.codec import Properties
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.publisher import ConfirmChannel
@@ -33,6 +33,8 @@ class Outgoing:
 
     async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None:
         """Raises `Unavailable`, `Refused`."""
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
         if not self.link.usable:
             await self.link.ready()
         if self._to_queues is None:

@@ -1,0 +1,85 @@
+"""What becomes of a delivery whose handler fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from libs.bus import Unavailable
+from libs.bus.dispatch import hand_over, rung
+from libs.bus.ports import LADDER, Delivery
+from libs.envelope import Temporary
+
+SHORT = (timedelta(milliseconds=1), timedelta(milliseconds=2))
+
+
+@dataclass
+class Held:
+    """A delivery that tells how it was ended."""
+
+    attempt: int = 1
+    away: bool = False
+    ended: bool = False
+    end: list[str] = field(default_factory=list)
+    queue: str = "q"
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    first_seen: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    async def ack(self) -> None:
+        self.ended = True
+        self.end.append("ack")
+
+    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
+        if self.away:
+            raise Unavailable("no broker")
+        self.ended = True
+        self.end.append(f"retry {delay / timedelta(milliseconds=1):g} ms: {reason}")
+
+    async def bury(self, reason: str) -> None:
+        self.ended = True
+        self.end.append(f"bury: {reason}")
+
+    async def release(self) -> None:
+        self.ended = True
+        self.end.append("release")
+
+
+@pytest.mark.parametrize(
+    ("delay", "expected"),
+    [(0, 1), (1, 1), (2, 5), (30, 30), (31, 120), (1800, 1800), (99999, 1800)],
+)
+def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expected: int) -> None:
+    assert rung(LADDER, timedelta(seconds=delay)) == timedelta(seconds=expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "held", "end"),
+    [
+        (ValueError("bug"), Held(), "retry 1 ms: ValueError: bug"),
+        (ValueError("bug"), Held(attempt=2), "retry 2 ms: ValueError: bug"),
+        (ValueError("bug"), Held(attempt=3), "bury: ValueError: bug"),
+        (Temporary("engine down"), Held(), "retry 1 ms: engine down"),
+        (Temporary("engine down"), Held(attempt=300), "retry 2 ms: engine down"),
+        (Temporary("broker down"), Held(away=True), "release"),
+    ],
+    ids=["bug", "bug_again", "bug_too_often", "outage", "long_outage", "bus_away"],
+)
+async def test_a_delivery_whose_handler_raises_is_given_back(error: Exception, held: Held, end: str) -> None:
+    async def fail(delivery: Delivery) -> None:
+        raise error
+
+    await hand_over(fail, held, ladder=SHORT, limit=3)
+    assert held.end == [end]
+
+
+async def test_a_delivery_that_was_ended_before_the_handler_raised_stays_ended() -> None:
+    async def ack_and_fail(delivery: Delivery) -> None:
+        await delivery.ack()
+        raise ValueError("afterwards")
+
+    held = Held()
+    await hand_over(ack_and_fail, held, ladder=SHORT, limit=3)
+    assert held.end == ["ack"]

@@ -1,0 +1,65 @@
+"""What stands in the headers of a message on RabbitMQ."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from libs.bus.rabbitmq import messages
+from libs.bus.rabbitmq.codec import Properties
+
+
+def properties(**headers: Any) -> Properties:
+    return Properties({name.replace("_", "-"): value for name, value in headers.items()}, "m1", 1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    ("headers", "attempt"),
+    [
+        ({}, 1),
+        ({"x_delivery_count": 2}, 3),
+        ({"facteur_attempts": 4}, 5),
+        ({"facteur_attempts": 4, "x_delivery_count": 1}, 6),
+    ],
+    ids=["first", "given_back_by_crashes", "retried", "both"],
+)
+def test_attempts_count_retries_and_crashes(headers: dict[str, Any], attempt: int) -> None:
+    assert messages.attempt(properties(**headers)) == attempt
+    assert messages.attempt(messages.again(properties(**headers))) == attempt + 1
+
+
+def test_only_the_callers_headers_are_shown() -> None:
+    shown = messages.own_headers(properties(traceparent="00", x_delivery_count=1, facteur_reason="r", x_death=[{}]))
+    assert shown == {"traceparent": "00"}
+
+
+def test_a_retry_keeps_its_identity_and_its_first_time() -> None:
+    again = messages.again(properties(traceparent="00"))
+    assert (again.message_id, again.timestamp) == ("m1", 1_700_000_000)
+
+
+def test_a_dead_letter_has_an_identity_of_its_own() -> None:
+    assert messages.buried(properties(), "poison").message_id != "m1"
+
+
+def test_a_dead_letter_that_we_buried_shows_our_reason() -> None:
+    letter = messages.dead_letter("q", "1", messages.buried(properties(a="b"), "poison"), b"", delivery_limit=20)
+    assert (letter.reason, letter.attempts, dict(letter.headers)) == ("poison", 1, {"a": "b"})
+
+
+def test_a_dead_letter_that_the_broker_made_shows_its_reason() -> None:
+    died = datetime(2026, 1, 1, tzinfo=UTC)
+    headers = {"x_death": [{"reason": "delivery_limit", "time": died}], "facteur_attempts": 2}
+    letter = messages.dead_letter("q", "1", properties(**headers), b"", delivery_limit=20)
+    assert letter.reason.startswith("delivery_limit")
+    assert (letter.attempts, letter.died_at) == (23, died)
+
+
+def test_a_reason_is_cut_so_that_the_headers_fit_into_a_frame() -> None:
+    assert len(messages.buried(properties(), "x" * 100_000).headers["facteur-reason"]) == messages.MAX_REASON
+
+
+def test_message_ids_are_unique() -> None:
+    assert len({messages.new_message_id() for _ in range(1000)}) == 1000
