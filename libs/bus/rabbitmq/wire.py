@@ -66,8 +66,10 @@ async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedel
         reason = error.reason if factory.tap is None else factory.tap.close_reason or error.reason
         raise Unavailable(f"{_place(address)}: {reason}") from error
     finally:
-        if factory.tap is not None and connection.transport is None:
-            factory.tap.abort()
+        if connection.transport is None:
+            await connection.close()
+            if factory.tap is not None:
+                factory.tap.abort()
     assert factory.tap is not None, "aio-pika asks the factory for its transport"
     return Wire(connection, factory.tap, timeout=timeout)
 
