@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
@@ -14,12 +15,17 @@ from libs.envelope import Temporary
 from libs.events import BayesLearned
 from libs.mongo import Batcher
 from services.antispam.adapters.learning import MongoLearning, State
-from services.antispam.domain.learned import Class, Lesson, Models
+from services.antispam.domain.learned import Class, Models
+from services.antispam.domain.lessons import Lesson, Tokens
 from services.antispam.domain.policy import DEFAULT
+
+# Whether the statistics of a scope say surely enough by themselves what a message with these tokens is.
+Knows = Callable[[str, Class, Tokens], bool]
 
 log = structlog.get_logger(__name__)
 
 _LESSONS = 20  # in one transaction
+_PAUSE = 1.0  # seconds without lessons before the second look
 _SNAPSHOT_EVERY = 1000  # changes: a start reads at most about twice as many
 _AFTER_FAILURE = 30.0  # seconds without the statistics of a domain when they could not be read
 
@@ -28,9 +34,17 @@ class Learning:
     """The memory follows the database: always for all, for a domain from its first message on."""
 
     def __init__(
-        self, store: MongoLearning, models: Models, bus: Bus, *, clock: Callable[[], datetime], tokens_limit: int
+        self,
+        store: MongoLearning,
+        models: Models,
+        bus: Bus,
+        *,
+        knows: Knows,
+        clock: Callable[[], datetime],
+        tokens_limit: int,
     ) -> None:
         self._store = store
+        self._knows = knows
         self._models = models
         self._bus = bus
         self._clock = clock
@@ -39,10 +53,20 @@ class Learning:
         self._lessons: Batcher[Lesson, Class | None] = Batcher(self._learn, max_items=_LESSONS)
         self._reading = asyncio.Lock()
         self._not_before: dict[str, float] = {}
+        self._last_lesson = 0.0
 
     async def learn(self, lesson: Lesson) -> Class | None:
         """Durable, and known here, when it returns: what the message was learned as before. Raises `Temporary`."""
+        await self.ready(lesson.scope)
+        self._last_lesson = time.monotonic()
         return await self._lessons.add(lesson)
+
+    async def look_again(self) -> None:
+        """The second look at each lesson, once the first looks are over for now. Raises `Temporary`."""
+        while time.monotonic() - self._last_lesson > _PAUSE and (lessons := await self._store.looked_at_once(_LESSONS)):
+            for scope in {lesson.scope for lesson in lessons}:
+                await self.ready(scope)
+            await self._learn(lessons)
 
     async def refresh(self) -> None:
         """What was learned for all, and by other replicas for the domains in memory. Raises `Temporary`."""
@@ -76,9 +100,19 @@ class Learning:
             if await self._store.save(scope, model, over=state):
                 log.info("statistics_saved", scope=scope, tokens=len(model), revision=model.revision)
 
+    def _weighed(self, lesson: Lesson) -> Lesson:
+        """Training on error: what the statistics say surely enough by themselves is not counted."""
+        known = lesson.kind is not None and self._knows(lesson.scope, lesson.kind, lesson.tokens)
+        return replace(lesson, counts=not known)
+
     async def _learn(self, lessons: Sequence[Lesson]) -> Sequence[Class | None]:
+        lessons = [self._weighed(lesson) for lesson in lessons]
         befores = await self._store.learn(lessons, self._clock())
-        changed = {lesson.scope for lesson, before in zip(lessons, befores, strict=True) if before != lesson.kind}
+        changed = {
+            lesson.scope
+            for lesson, before in zip(lessons, befores, strict=True)
+            if before != lesson.kind or (lesson.look == 2 and lesson.counts)
+        }
         if changed:
             await self.refresh()
         for scope in changed:
@@ -93,8 +127,12 @@ class Learning:
         if model is None or model.epoch != state.epoch or model.revision < state.snapshot:
             model = await self._store.snapshot(scope, state)
         if model.revision < state.revision:
-            async for change in self._store.changes(scope, since=model.revision):
-                model.apply(change)
+            try:
+                async for change in self._store.changes(scope, since=model.revision):
+                    model.apply(change)
+            except LookupError as gap:
+                self._models.forget(scope)  # the next round reads it from its snapshot
+                raise Temporary(f"log of learned statistics, {scope or 'all'}: {gap}") from gap
         self._models.keep(scope, model)
 
     def totals(self, scope: str) -> tuple[int, int]:

@@ -14,12 +14,12 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from pymongo import DeleteOne, UpdateOne
+from pymongo import DeleteOne, ReplaceOne
 
 from libs.envelope import Temporary
 from libs.mongo import Mongo, mongo_errors
-from services.antispam.domain.learned import Change, Class, Lesson, Model
-from services.antispam.domain.lessons import Known, Step, worked_out
+from services.antispam.domain.learned import Change, Class, Model
+from services.antispam.domain.lessons import Key, Lesson, Remembered, Step, worked_out
 
 _PART = 50_000  # tokens in one document of a snapshot: well under MongoDB's 16 MB
 _LAST = 2**62
@@ -27,7 +27,7 @@ _LAST = 2**62
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Where the log of a scope is: its last change, the change that the snapshot holds, and the sums."""
+    """Of a scope: the last change of its log, the change that its snapshot holds, and how many messages it learned."""
 
     revision: int
     snapshot: int
@@ -39,7 +39,7 @@ class State:
 class MongoLearning:
     """`models`: {_id: scope, revision, snapshot, epoch, spam, ham}; `changes`: {_id: {scope, revision}, spam, ham,
     tokens}; `snapshots`: {_id: {scope, revision, part}, parts, rows, spam, ham}; `lessons`: {_id: {scope, digest},
-    kind, at}.
+    kind, times, looks, tokens, at}.
     """
 
     def __init__(self, mongo: Mongo, database: Any) -> None:
@@ -56,6 +56,7 @@ class MongoLearning:
             existing = await self._database.list_collection_names()
             for name in {"models", "changes", "snapshots", "lessons"} - set(existing):
                 await self._database.create_collection(name, check_exists=False)
+            await self._lessons.create_index("looks", partialFilterExpression={"looks": 1})
 
     async def states(self) -> Mapping[str, State]:
         """Of every scope that ever learned. Raises `Temporary`."""
@@ -67,21 +68,29 @@ class MongoLearning:
 
         async def work(session: Any) -> Sequence[Class | None]:
             outcome = worked_out(lessons, await self._known(lessons, session))
-            for scope, steps in outcome.steps.items():
-                await self._append(scope, steps, session)
-            if outcome.steps:
-                await self._lessons.bulk_write(_remembered(outcome.known, now), ordered=False, session=session)
+            for scope in {*outcome.steps, *outcome.learned}:
+                await self._append(scope, outcome.steps[scope], outcome.learned[scope], session)
+            if outcome.after:
+                writes = [_remember(key, after, now) for key, after in outcome.after.items()]
+                await self._lessons.bulk_write(writes, ordered=False, session=session)
             return outcome.befores
 
         with mongo_errors("learning"):
             return await self._mongo.transaction(work)
 
+    async def looked_at_once(self, limit: int) -> Sequence[Lesson]:
+        """Lessons that wait for their second look, as such. Raises `Temporary`."""
+        with mongo_errors("learned statistics"):
+            return [
+                Lesson(found["_id"]["scope"], found["_id"]["digest"], found["kind"], _tokens(found), look=2)
+                async for found in self._lessons.find({"looks": 1}).limit(limit)
+            ]
+
     async def changes(self, scope: str, *, since: int) -> AsyncIterator[Change]:
         """The log after change `since`, in order. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             async for found in self._changes.find(_between(scope, since + 1, _LAST)).sort("_id", 1):
-                tokens = frozenset(orjson.loads(zlib.decompress(found["tokens"])))
-                yield Change(found["_id"]["revision"], found["spam"], found["ham"], tokens)
+                yield Change(found["_id"]["revision"], found["spam"], found["ham"], _tokens(found))
 
     async def snapshot(self, scope: str, state: State) -> Model:
         """The model as of the snapshot of `state`; empty when there is none yet. Raises `Temporary`."""
@@ -115,38 +124,60 @@ class MongoLearning:
                 await self._snapshots.delete_many(_parts_between(scope, 0, over.snapshot - 1))
         return bool(done.modified_count)
 
-    async def _known(self, lessons: Sequence[Lesson], session: Any) -> Known:
-        ids = [{"scope": lesson.scope, "digest": lesson.digest} for lesson in lessons]
-        cursor = self._lessons.find({"_id": {"$in": ids}}, session=session)
-        return {(found["_id"]["scope"], found["_id"]["digest"]): found["kind"] async for found in cursor}
+    async def _known(self, lessons: Sequence[Lesson], session: Any) -> Mapping[Key, Remembered]:
+        ids = [_id(lesson.key) for lesson in lessons]
+        return {
+            (found["_id"]["scope"], found["_id"]["digest"]): Remembered(
+                found["kind"], found["times"], found["looks"], _tokens(found)
+            )
+            async for found in self._lessons.find({"_id": {"$in": ids}}, session=session)
+        }
 
-    async def _append(self, scope: str, steps: Sequence[Step], session: Any) -> None:
+    async def _append(self, scope: str, steps: Sequence[Step], learned: Mapping[Class, int], session: Any) -> None:
         # First the scope: transactions on it wait for one another here, so revisions come in the order of commits, and
         # whoever reads everything after revision N misses nothing.
-        sums = {"spam": sum(step.spam for step in steps), "ham": sum(step.ham for step in steps)}
+        sums = {"spam": learned["spam"], "ham": learned["ham"], "revision": len(steps)}
         state = await self._models.find_one_and_update(
             {"_id": scope},
-            {"$inc": {**sums, "revision": len(steps)}, "$setOnInsert": {"snapshot": 0, "epoch": 0}},
+            {"$inc": sums, "$setOnInsert": {"snapshot": 0, "epoch": 0}},
             upsert=True,
             return_document=True,
             session=session,
         )
         first = state["revision"] - len(steps) + 1
         documents = [_document(scope, revision, step) for revision, step in enumerate(steps, start=first)]
-        await self._changes.insert_many(documents, session=session)
+        if documents:
+            await self._changes.insert_many(documents, session=session)
 
 
 def _document(scope: str, revision: int, step: Step) -> dict[str, Any]:
-    tokens = zlib.compress(orjson.dumps(sorted(step.tokens)), 1)
-    return {"_id": {"scope": scope, "revision": revision}, "spam": step.spam, "ham": step.ham, "tokens": tokens}
+    key = {"scope": scope, "revision": revision}
+    return {"_id": key, "spam": step.spam, "ham": step.ham, "tokens": _packed(step.tokens)}
 
 
-def _remembered(known: Known, now: datetime) -> list[Any]:
-    keys = {key: {"_id": {"scope": key[0], "digest": key[1]}} for key in known}
-    return [
-        DeleteOne(keys[key]) if kind is None else UpdateOne(keys[key], {"$set": {"kind": kind, "at": now}}, upsert=True)
-        for key, kind in known.items()
-    ]
+def _remember(key: Key, after: Remembered | None, now: datetime) -> DeleteOne | ReplaceOne[dict[str, Any]]:
+    if after is None:
+        return DeleteOne({"_id": _id(key)})
+    fields = {
+        "kind": after.kind,
+        "times": after.times,
+        "looks": after.looks,
+        "tokens": _packed(after.tokens),
+        "at": now,
+    }
+    return ReplaceOne({"_id": _id(key)}, fields, upsert=True)
+
+
+def _id(key: Key) -> dict[str, str]:
+    return {"scope": key[0], "digest": key[1]}
+
+
+def _packed(tokens: frozenset[str]) -> bytes:
+    return zlib.compress(orjson.dumps(sorted(tokens)), 1)
+
+
+def _tokens(document: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(orjson.loads(zlib.decompress(document["tokens"])))
 
 
 def _parts(model: Model) -> Iterator[bytes]:

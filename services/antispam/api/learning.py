@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from libs.http import Problem, Role, require
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.domain.learned import Class, Lesson
+from services.antispam.domain.learned import Class
+from services.antispam.domain.lessons import Lesson
 from services.antispam.learning import Learning
 
 

@@ -15,18 +15,8 @@ _LOW = (1 << _HALF) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A message, told by its `digest`, for the statistics of `scope`: `kind` is what it is, None to forget it."""
-
-    scope: str
-    digest: str
-    kind: Class | None
-    tokens: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
-    """The tokens of a message are counted (+1) or no longer counted (-1) as spam, as ham, or both when it moved."""
+    """The tokens of a message are counted so often as spam or as ham; below zero: no longer."""
 
     revision: int
     spam: int
@@ -36,7 +26,10 @@ class Change:
 
 @dataclass(slots=True)
 class Model:
-    """The statistics of one scope after change `revision`. `epoch` counts how often rare tokens were thrown away."""
+    """The statistics of one scope after change `revision`: messages counted as spam and as ham, and their tokens.
+
+    `epoch` counts how often rare tokens were thrown away.
+    """
 
     spam: int = 0
     ham: int = 0
@@ -119,6 +112,10 @@ class Models:
             if room >= 0:
                 return
             room += len(self._models.pop(name))
+
+    def forget(self, scope: str) -> None:
+        """It must be read anew."""
+        self._models.pop(scope, None)
 
     def loaded(self) -> Mapping[str, Model]:
         """What is in memory, by scope."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
 from services.antispam.adapters.learning import MongoLearning
-from services.antispam.domain.learned import Class, Lesson, Model, Models
+from services.antispam.domain.learned import Class, Model, Models
+from services.antispam.domain.lessons import Lesson
 from services.antispam.learning import Learning
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,15 +82,16 @@ async def test_a_snapshot_shortens_the_log_and_reads_the_same(
 
 
 async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapshot(
-    store: MongoLearning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: MongoLearning, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.antispam.learning._SNAPSHOT_EVERY", 10)
-    bus = EmbeddedBus(tmp_path / "bus")
-    await bus.start()
+
+    def knows(scope: str, kind: Class, tokens: frozenset[str]) -> bool:
+        return False
 
     def replica(limit: int = 1000) -> tuple[Learning, Models]:
         models = Models(always=SCOPE, capacity=100)
-        return Learning(store, models, bus, clock=lambda: NOW, tokens_limit=limit), models
+        return Learning(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=limit), models
 
     (one, at_one), (other, at_other) = replica(limit=25), replica()
     for n in range(30):
@@ -111,4 +112,28 @@ async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapsh
         assert (common.counts("common"), common.epoch, len(common), own.counts("common")) == ((15, 15), 1, 20, (0, 1))
         assert models.get("never.learned.example") is None
     assert late.totals(SCOPE) == (15, 15)
-    await bus.close()
+
+
+async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesson_gets_a_second_look(
+    store: MongoLearning, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.antispam.learning._PAUSE", 0.0)
+    models, asked = Models(always=SCOPE, capacity=100), []
+
+    def knows(scope: str, kind: Class, tokens: frozenset[str]) -> bool:
+        asked.append(min(tokens))
+        return asked.count(min(tokens)) == 1 and "sure" in tokens
+
+    learning = Learning(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=100)
+    await learning.learn(lesson("1", "spam", "a", "sure"))
+    await learning.learn(lesson("2", "ham", "b"))
+    assert learning.totals(SCOPE) == (1, 1)
+    model = models.get(SCOPE)
+    assert model is not None
+    assert (model.spam, model.ham) == (0, 1)
+    for _ in range(2):
+        await learning.look_again()
+    assert (model.spam, model.ham, model.counts("a"), model.counts("b")) == (1, 2, (1, 0), (0, 2))
+    assert asked == ["a", "b", "a", "b"]
+    await learning.learn(lesson("2", None, "b"))
+    assert (learning.totals(SCOPE), model.ham, model.counts("b")) == ((1, 0), 0, (0, 0))

@@ -1,41 +1,62 @@
 """Lessons, changes, and the counts in memory."""
 
+from typing import Any
+
 import pytest
 
-from services.antispam.domain.learned import Change, Class, Lesson, Model, Models
-from services.antispam.domain.lessons import Step, worked_out
+from services.antispam.domain.learned import Change, Class, Model, Models
+from services.antispam.domain.lessons import Lesson, Remembered, Step, worked_out
 
 A, AB = frozenset("a"), frozenset("ab")
+KEY = ("default", "1")
 
 
-def lesson(kind: Class | None, digest: str = "1", scope: str = "default", tokens: frozenset[str] = AB) -> Lesson:
-    return Lesson(scope, digest, kind, tokens)
+def lesson(kind: Class | None, digest: str = "1", scope: str = "default", **more: Any) -> Lesson:
+    return Lesson(scope, digest, kind, AB, **more)
+
+
+def was(kind: Class, times: int = 1, looks: int = 1) -> Remembered:
+    return Remembered(kind, times, looks, A)
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "steps"),
+    ("before", "taught", "steps", "after"),
     [
-        (None, "spam", [Step(1, 0, AB)]),
-        (None, "ham", [Step(0, 1, AB)]),
-        ("spam", "spam", []),
-        ("spam", "ham", [Step(-1, 1, AB)]),
-        ("ham", None, [Step(0, -1, AB)]),
-        (None, None, []),
+        (None, lesson("spam"), [Step(1, 0, AB)], Remembered("spam", 1, 1, AB)),
+        (None, lesson("ham"), [Step(0, 1, AB)], Remembered("ham", 1, 1, AB)),
+        (None, lesson("ham", counts=False), [], Remembered("ham", 0, 1, AB)),
+        (None, lesson(None), [], None),
+        (was("spam"), lesson("spam"), [], was("spam")),
+        (was("spam", 2, 2), lesson("ham"), [Step(-2, 0, A), Step(0, 1, AB)], Remembered("ham", 1, 1, AB)),
+        (was("spam", 0), lesson("ham"), [Step(0, 1, AB)], Remembered("ham", 1, 1, AB)),
+        (was("ham", 2, 2), lesson(None), [Step(0, -2, A)], None),
+        (was("spam"), lesson("spam", look=2), [Step(1, 0, A)], was("spam", 2, 2)),
+        (was("spam"), lesson("spam", look=2, counts=False), [], was("spam", 1, 2)),
+        (was("spam", 2, 2), lesson("spam", look=2), [], was("spam", 2, 2)),  # another replica was quicker
+        (was("ham"), lesson("spam", look=2), [], was("ham")),  # somebody changed his mind meanwhile
+        (None, lesson("spam", look=2), [], None),
     ],
 )
-def test_a_lesson_changes_what_it_must(before: Class | None, now: Class | None, steps: list[Step]) -> None:
-    outcome = worked_out([lesson(now)], {("default", "1"): before})
-    assert (list(outcome.befores), list(outcome.steps.get("default", []))) == ([before], steps)
-    assert outcome.known == {("default", "1"): now}
+def test_a_lesson_changes_what_it_must(
+    before: Remembered | None, taught: Lesson, steps: list[Step], after: Remembered | None
+) -> None:
+    outcome = worked_out([taught], {KEY: before} if before else {})
+    assert outcome.befores == [before.kind if before else None]
+    assert outcome.steps["default"] == steps
+    assert outcome.after.get(KEY, before) == after
 
 
 def test_lessons_of_one_batch_follow_each_other_and_scopes_are_apart() -> None:
     batch = [lesson("spam"), lesson("spam"), lesson("ham"), lesson("ham", scope="a.example"), lesson("spam", "2")]
     outcome = worked_out(batch, {})
-    assert list(outcome.befores) == [None, "spam", "spam", None, None]
+    assert outcome.befores == [None, "spam", "spam", None, None]
     assert outcome.steps == {
-        "default": [Step(1, 0, AB), Step(-1, 1, AB), Step(1, 0, AB)],
+        "default": [Step(1, 0, AB), Step(-1, 0, AB), Step(0, 1, AB), Step(1, 0, AB)],
         "a.example": [Step(0, 1, AB)],
+    }
+    assert {scope: (count["spam"], count["ham"]) for scope, count in outcome.learned.items()} == {
+        "default": (1, 1),
+        "a.example": (0, 1),
     }
 
 
@@ -45,10 +66,10 @@ def test_changes_add_up_once_each_and_in_order() -> None:
         model.apply(change)
     assert (model.spam, model.ham, model.revision) == (2, 1, 3)
     assert [model.counts(token) for token in "abc"] == [(2, 1), (1, 0), (0, 0)]
-    model.apply(Change(4, -1, 1, AB))
-    assert [model.counts(token) for token in "ab"] == [(1, 2), (0, 1)]
-    model.apply(Change(5, 0, -1, frozenset("bx")))  # `x`: seen by a newer tokenizer only
-    assert sorted(model.rows()) == [("a", 1, 2)]
+    model.apply(Change(4, -1, 0, AB))
+    assert [model.counts(token) for token in "ab"] == [(1, 1), (0, 0)]
+    model.apply(Change(5, 0, -2, frozenset("ax")))  # `x` was thrown away meanwhile, one of `a` as well
+    assert sorted(model.rows()) == [("a", 1, 0)]
     with pytest.raises(LookupError):
         model.apply(Change(7, 1, 0, A))
 
