@@ -1,19 +1,23 @@
-"""Bearer tokens with roles. No token, no answer."""
+"""Bearer tokens with roles (RFC 6750). No token, no answer."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import Request
-from fastapi.security import HTTPBearer
+from fastapi import Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from libs.http.problems import Problem
 
 bearer = HTTPBearer(auto_error=False, description="The administrator's or a service's token.")
+
+CHALLENGE = "Bearer"
 
 
 class Role(StrEnum):
@@ -28,11 +32,14 @@ class Tokens:
 
     def __init__(self, files: Mapping[Role, Path]) -> None:
         self._files = files
-        self._digests: dict[Role, tuple[float, bytes]] = {}
+        self._read: dict[Role, _Token] = {}
 
     def text(self, role: Role) -> str:
-        """The token to send as `role`. Raises `OSError` when its file cannot be read."""
-        return self._files[role].read_text().strip()
+        """The token to send as `role`. Raises `OSError` when its file cannot be read, or holds no token."""
+        token = self._token(role)
+        if not token.text.isascii() or not token.text:
+            raise OSError(f"{self._files[role]} holds no token")
+        return token.text.decode()
 
     def role_of(self, token: str) -> Role | None:
         """Compared in constant time, by digest, with every token."""
@@ -41,27 +48,42 @@ class Tokens:
         return found[0] if found and token else None
 
     def _digest(self, role: Role) -> bytes:
-        path = self._files[role]
         try:
-            changed = path.stat().st_mtime
-            if role not in self._digests or self._digests[role][0] != changed:
-                self._digests[role] = (changed, sha256(self.text(role).encode()).digest())
+            return self._token(role).digest
         except OSError:
             return b""  # a token whose file is gone opens nothing
-        return self._digests[role][1]
+
+    def _token(self, role: Role) -> _Token:
+        status = self._files[role].stat()
+        version = (status.st_mtime_ns, status.st_ino, status.st_size)
+        known = self._read.get(role)
+        if known is None or known.version != version:
+            text = self._files[role].read_bytes().strip()
+            known = self._read[role] = _Token(version, text, sha256(text).digest())
+        return known
 
 
-def require(*roles: Role) -> Callable[[Request], Awaitable[Role]]:
+@dataclass(frozen=True, slots=True)
+class _Token:
+    version: tuple[int, int, int]
+    text: bytes
+    digest: bytes
+
+
+def require(*roles: Role) -> Callable[[Request, HTTPAuthorizationCredentials | None], Awaitable[Role]]:
     """A dependency that answers 401 without a known token and 403 with one of another role."""
 
-    async def check(request: Request) -> Role:
-        credentials = await bearer(request)
+    async def check(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+    ) -> Role:
         tokens: Tokens = request.app.state.tokens
         role = tokens.role_of(credentials.credentials) if credentials else None
         if role is None:
-            raise Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+            raise Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": CHALLENGE})
         if role not in roles:
-            raise Problem(403, f"this needs the role {' or '.join(roles)}")
+            # RFC 6750 3.1. With it a neighbour knows that its token is refused, and not what it asked for.
+            challenge = f'{CHALLENGE} error="insufficient_scope"'
+            raise Problem(403, f"this needs the role {' or '.join(roles)}", headers={"WWW-Authenticate": challenge})
         return role
 
     return check

@@ -14,15 +14,16 @@ class BodyLimit:
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app = app
         self._limit = limit_bytes
+        self._detail = f"the body is larger than {limit_bytes} bytes"
+        self._refusal = problem_response(Problem(413, self._detail))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = problem_response(Problem(413, f"the body is larger than {self._limit} bytes"))
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._limit:
-            await refusal(scope, receive, send)
+        if length.isdigit() and int(length[:20]) > self._limit:
+            await self._refusal(scope, receive, send)
             return
         seen = 0
 
@@ -32,7 +33,7 @@ class BodyLimit:
             seen += len(message.get("body", b""))
             if seen > self._limit:
                 # The framework turns any other error while it reads a body into a 400.
-                raise HTTPException(413, f"the body is larger than {self._limit} bytes")
+                raise HTTPException(413, self._detail)
             return message
 
         await self._app(scope, counted, send)

@@ -10,6 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs.envelope import Permanent, Temporary
 
@@ -42,7 +44,7 @@ def problem_response(problem: Problem) -> JSONResponse:
 
 
 def install_problems(app: FastAPI) -> None:
-    """Make every error of `app` a problem document."""
+    """Make every error of `app` that is expected a problem document; `LastResort` has the others."""
 
     @app.exception_handler(Problem)
     async def known(request: Request, error: Problem) -> JSONResponse:
@@ -67,7 +69,27 @@ def install_problems(app: FastAPI) -> None:
     async def permanent(request: Request, error: Permanent) -> JSONResponse:
         return problem_response(Problem(422, error.reason))
 
-    @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> JSONResponse:
-        log.error("request_failed", path=request.url.path, exc_info=error)
-        return problem_response(Problem(500, "internal error; the log has the details"))
+
+class LastResort:
+    """ASGI middleware: a bug is a 500 without details, and one line in the log with all of them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except ClientDisconnect:
+            log.info("client_went_away", path=scope["path"])
+        except Exception as error:
+            if started:
+                raise  # the server logs it and cuts the connection: half an answer must not look whole
+            log.error("request_failed", path=scope["path"], exc_info=error)
+            await problem_response(Problem(500, "internal error; the log has the details"))(scope, receive, send)

@@ -1,7 +1,7 @@
 """How a service runs: one alone, or all in one process; SIGTERM drains, nothing is lost.
 
 `service` says what a service is, `worker` takes messages from the queue to a handler and on, `outbox` publishes,
-`shared` opens what a process has once, `process` runs it all.
+`shared` opens what a process has once, `running` starts and stops one service, `process` runs them all.
 """
 
 from libs.runtime.outbox import Outbox

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
 
 from libs.bus import Bus, DeadLetter
+from libs.bus.listening import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
 from libs.http import Page, Problem, Role, require
 
 
 class DeadLetterView(BaseModel):
-    """A dead letter as the operator sees it; `envelope` is null when the frame cannot be read."""
+    """A dead letter as the operator sees it; `envelope` is null when the frame cannot be read, or is an event."""
 
-    id: str
+    id: str = Field(description="QUEUE:ID")
     queue: str
     reason: str
     died_at: datetime
     attempts: int
-    size_bytes: int
+    size_bytes: int = Field(description="Of the frame: a large message itself is in the blob store.")
+    event: str | None = Field(description="Name of the event, null for a message.")
     envelope: Envelope | None
 
 
 def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
-    """List, read, replay and purge the dead letters of `queues`. Ids are `QUEUE:ID`."""
+    """List, replay and purge the dead letters of `queues`. Ids are `QUEUE:ID`."""
     router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(require(Role.ADMIN))])
 
     @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
-    async def listing(after: str | None = None, limit: int = 50) -> Page[DeadLetterView]:
-        limit = max(1, min(limit, 100))
+    async def listing(
+        after: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
+    ) -> Page[DeadLetterView]:
         start, _, last = (after or queues[0]).partition(":")
         _known(queues, start)
         for queue in queues[queues.index(start) :]:
@@ -78,5 +82,6 @@ def _view(letter: DeadLetter) -> DeadLetterView:
         died_at=letter.died_at,
         attempts=letter.attempts,
         size_bytes=len(letter.body),
+        event=letter.headers.get(EVENT_HEADER),
         envelope=envelope,
     )

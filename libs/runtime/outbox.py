@@ -7,19 +7,34 @@ from collections.abc import Mapping
 from libs.blobs import Blobs
 from libs.bus import Bus
 from libs.envelope import Mail, encode
+from libs.telemetry import Traces
+
+NO_TRACES = Traces("", endpoint="", ratio=0)
 
 
 class Outbox:
     """The way to the queue for every service."""
 
-    def __init__(self, bus: Bus, blobs: Blobs, *, inline_limit_bytes: int) -> None:
+    def __init__(self, bus: Bus, blobs: Blobs, *, inline_limit_bytes: int, traces: Traces = NO_TRACES) -> None:
         self._bus = bus
         self._blobs = blobs
         self._inline_limit = inline_limit_bytes
+        self._traces = traces
+
+    def traced(self, traces: Traces) -> Outbox:
+        """The same way, with the spans of one service."""
+        return Outbox(self._bus, self._blobs, inline_limit_bytes=self._inline_limit, traces=traces)
 
     async def send(self, queue: str, mail: Mail, headers: Mapping[str, str] | None = None) -> None:
-        """Returns when `mail` is durable in `queue`. Raises `Temporary`; then nothing is in the queue for certain."""
-        await self._bus.publish(queue, encode(await self.checked_in(mail)), headers)
+        """Returns when `mail` is durable in `queue`. Raises `Temporary`: then it may be there or not.
+
+        `headers` carry the trace on; without them a trace begins here, or goes on with what this task does.
+        """
+        if headers is not None:
+            await self._publish(queue, mail, headers)
+            return
+        with self._traces.publishing(f"publish {queue}", message_id=mail.envelope.id) as own:
+            await self._publish(queue, mail, own)
 
     async def checked_in(self, mail: Mail) -> Mail:
         """The mail with its bytes in the blob store if they are large."""
@@ -28,3 +43,6 @@ class Outbox:
             return mail
         await self._blobs.put(envelope.id, mail.raw)
         return mail.with_envelope(envelope.model_copy(update={"blob": envelope.id}))
+
+    async def _publish(self, queue: str, mail: Mail, headers: Mapping[str, str]) -> None:
+        await self._bus.publish(queue, encode(await self.checked_in(mail)), headers)

@@ -1,4 +1,4 @@
-"""One process: its services, their HTTP servers, consumers and listeners, and the way down at SIGTERM."""
+"""One process: its services in one loop, and the way down at SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,139 +7,110 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
-from datetime import timedelta
-from typing import Any
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, TypeVar
 
 import structlog
 import uvloop
 
-from libs.bus import Consumer
 from libs.envelope import Permanent, Temporary
-from libs.runtime.http_server import HttpServer
-from libs.runtime.service import Service, ServiceModule
-from libs.runtime.shared import Shared, open_shared
-from libs.runtime.worker import Worker
+from libs.runtime.running import RunningService
+from libs.runtime.service import ServiceModule
+from libs.runtime.shared import open_shared
 from libs.settings import ServiceSettings, WrongSetting, load
-from libs.telemetry import Traces, configure_logs
+from libs.telemetry import configure_logs
+
+__all__ = ["RunningService", "run"]
 
 log = structlog.get_logger(__name__)
 
 Ready = Callable[[ServiceSettings], Awaitable[None]]
+Chosen = Sequence[tuple[ServiceModule, Any]]
+T = TypeVar("T")
+
+# What a process has once. Services that share it cannot have it differently.
+SHARED_SETTINGS = (
+    "bus_url", "mongo_url", "mongo_prefix", "blobs_url", "admin_token_file", "service_token_file", "port_base",
+    "inline_limit_bytes", "start_deadline", "log_level",
+)  # fmt: skip
 
 
 def run(*modules: ServiceModule, ready: Ready | None = None) -> None:
-    """Run the services whose `app` modules are given until SIGTERM or SIGINT; ends the process with an exit code.
+    """Run the services whose `app` modules are given until SIGTERM or SIGINT, then end the process.
 
-    `ready` is called once when all of them serve (embedded mode prints its first steps there).
+    `ready` is called once when all of them serve (embedded mode prints its first steps there). What the operator can
+    mend is one line on standard error and exit code 1, and so is background work that ended; a bug has its trace.
     """
     try:
-        settings = [load(module.Settings, module.NAME, os.environ) for module in modules]
-        configure_logs(settings[0].log_level)
-        uvloop.run(_main(list(zip(modules, settings, strict=True)), ready))
-    except (WrongSetting, Temporary, Permanent, ValueError, OSError) as error:
-        sys.exit(f"facteur: {error}")
+        chosen = [(module, load(module.Settings, module.NAME, os.environ)) for module in modules]
+        _agree(chosen)
+        configure_logs(chosen[0][1].log_level)
+        failures = uvloop.run(_main(chosen, ready))
+    except (WrongSetting, Temporary, Permanent, OSError) as error:
+        sys.exit(f"facteur: {error or repr(error)}")
+    if failures:
+        sys.exit(f"facteur: {'; '.join(failures)}")
 
 
-async def _main(chosen: Sequence[tuple[ServiceModule, Any]], ready: Ready | None) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def _agree(chosen: Chosen) -> None:
+    """Raises `WrongSetting`."""
+    first, shared = chosen[0]
+    for module, settings in chosen[1:]:
+        for name in SHARED_SETTINGS:
+            if getattr(settings, name) != getattr(shared, name):
+                raise WrongSetting(f"setting {name}: {first.NAME} and {module.NAME} share a process, and so this")
+
+
+async def _main(chosen: Chosen, ready: Ready | None) -> Sequence[str]:
+    """Returns the failures of background work. A signal while everything still opens cuts that short."""
+    over, up = asyncio.Event(), asyncio.Event()
+    living = asyncio.create_task(_live(chosen, ready, over=over, up=up))
+
+    def told() -> None:
+        if not up.is_set() and not over.is_set():
+            living.cancel()
+        over.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    first: ServiceSettings = chosen[0][1]
-    async with AsyncExitStack() as stack:
-        shared = await stack.enter_async_context(open_shared(first))
-        running = [
-            RunningService(await stack.enter_async_context(module.build(settings, shared)), shared)
-            for module, settings in chosen
-        ]
-        try:
-            for service in running:
-                await service.start(on_failure=stop.set)
-            if ready is not None:
-                await ready(first)
-            log.info("ready", services=[module.NAME for module, _ in chosen])
-            await stop.wait()
-        finally:
-            # Intake first, in the order of the mail, so that what is in hand finds its next queue open.
-            for service in running:
-                await service.drain()
-            for service in running:
-                await service.stop()
-
-
-class RunningService:
-    """A service with everything of it that runs."""
-
-    def __init__(self, service: Service, shared: Shared) -> None:
-        self._service = service
-        self._shared = shared
-        self._consumers: list[Consumer] = []
-        self._in_hand: set[asyncio.Task[Any]] = set()
-        self._background: list[asyncio.Task[None]] = []
-        settings = service.settings
-        self._traces = Traces(service.name, endpoint=settings.otlp_endpoint, ratio=settings.trace_ratio)
-        self._server = HttpServer(service, shared)
-
-    async def start(self, *, on_failure: Callable[[], None]) -> None:
-        """Queues first, then consumers, API and listeners. Raises `OSError` when a port is taken."""
-        service, bus = self._service, self._shared.bus
-        await bus.declare(*(row.queue for row in service.handles))
-        await self._server.start()
-        for heard in service.hears:
-            # A row has a queue of its own, so that no other row of the service takes its events.
-            group = f"{heard.group}.{'-'.join(heard.names)}" if heard.group else None
-            self._consumers.append(await bus.subscribe(heard.names, heard.handle, group=group))
-        for row in service.handles:
-            worker = Worker(
-                row, self._shared.blobs, self._shared.outbox, service.metrics, self._traces,
-                service.settings.handler_deadline,
-            )  # fmt: skip
-            self._consumers.append(await bus.consume(row.queue, self._owned(worker), prefetch=row.prefetch))
-        for work in service.background:
-            task = asyncio.create_task(_forever(service.name, work), name=f"{service.name} background")
-            task.add_done_callback(lambda done: None if done.cancelled() else on_failure())
-            self._background.append(task)
-        for listener in service.listeners:
-            await listener.start()
-        self._server.not_ready_because = ""
-
-    def _owned(self, worker: Worker) -> Callable[[Any], Awaitable[None]]:
-        async def handle(delivery: Any) -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            self._in_hand.add(task)
-            try:
-                await worker(delivery)
-            finally:
-                self._in_hand.discard(task)
-
-        return handle
-
-    async def drain(self) -> None:
-        """Take nothing more; finish what is in hand within the deadline, the bus gives the rest back."""
-        self._server.not_ready_because = "the service stops"
-        grace: timedelta = self._service.settings.drain_deadline
-        for listener in self._service.listeners:
-            await listener.stop(grace)
-        for consumer in self._consumers:
-            await consumer.stop()
-        if self._in_hand:
-            await asyncio.wait(self._in_hand, timeout=grace.total_seconds())
-
-    async def stop(self) -> None:
-        """End background work and HTTP."""
-        for task in self._background:
-            task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        await self._server.stop()
-        await asyncio.to_thread(self._traces.close)
-
-
-async def _forever(service: str, work: Callable[[], Awaitable[None]]) -> None:
-    """Background work is a loop of its own; one that ends or raises is a bug, logged, and brings the process down."""
+        asyncio.get_running_loop().add_signal_handler(number, told)
     try:
-        await work()
-    except Exception as error:
-        log.error("background_failed", service=service, exc_info=error)
-        raise
+        return await living
+    except asyncio.CancelledError:
+        if not over.is_set():
+            raise
+        return ()
+
+
+async def _live(chosen: Chosen, ready: Ready | None, *, over: asyncio.Event, up: asyncio.Event) -> Sequence[str]:
+    first: ServiceSettings = chosen[0][1]
+    running: list[RunningService] = []
+    async with AsyncExitStack() as stack:
+        shared = await _opened(stack, open_shared(first))
+        for module, settings in chosen:
+            own = shared.of(module.NAME, settings)
+            running.append(RunningService(await _opened(stack, module.build(settings, own)), own))
+        stack.push_async_callback(_wind_down, running)  # before the adapters that the services still use
+        for service in running:
+            await service.start(on_failure=over.set)
+        if ready is not None:
+            await ready(first)
+        up.set()
+        log.info("ready", services=[module.NAME for module, _ in chosen])
+        await over.wait()
+        log.info("stopping")
+    return [service.failure for service in running if service.failure]
+
+
+async def _opened(stack: AsyncExitStack, opening: AbstractAsyncContextManager[T]) -> T:
+    """What cannot be opened because of its value is a wrong setting. Raises what `opening` raises besides."""
+    try:
+        return await stack.enter_async_context(opening)
+    except ValueError as error:
+        log.debug("not_opened", exc_info=error)
+        raise WrongSetting(" ".join(str(error).split())) from error
+
+
+async def _wind_down(running: Sequence[RunningService]) -> None:
+    """All drain at the same time: what one of them still publishes waits in its queue."""
+    await asyncio.gather(*(service.drain() for service in running))
+    await asyncio.gather(*(service.stop() for service in running))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from fastapi import APIRouter
 
 from libs.bus import Event
+from libs.bus.listening import group_queue
 from libs.envelope import Mail
 from libs.http import Check
 from libs.http.application import DEFAULT_BODY_LIMIT_BYTES
@@ -48,6 +49,11 @@ class Hears:
     handle: Callable[[Event], Awaitable[None]]
     group: str | None = None
 
+    @property
+    def subscription(self) -> str | None:
+        """A row has a queue of its own, so that no other row of the service takes its events."""
+        return f"{self.group}.{'-'.join(self.names)}" if self.group else None
+
 
 class Listener(Protocol):
     """A socket of its own besides HTTP (SMTP, IMAP ...)."""
@@ -73,6 +79,12 @@ class Service:
     listeners: Sequence[Listener] = ()
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """All that it consumes: messages, and events whose handling may end in the dead letters just as well."""
+        groups = (row.subscription for row in self.hears)
+        return (*(row.queue for row in self.handles), *(group_queue(group) for group in groups if group))
 
 
 class ServiceModule(Protocol):

@@ -6,8 +6,8 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from libs.bus import Bus, open_bus
 from libs.envelope.model import utc_now
 from libs.http import Client, Role, Tokens
 from libs.mongo import Mongo, open_mongo
-from libs.runtime.outbox import Outbox
-from libs.settings import ServiceSettings
+from libs.runtime.outbox import NO_TRACES, Outbox
+from libs.settings import ServiceSettings, WrongSetting
+from libs.telemetry import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Shared:
     tokens: Tokens
     outbox: Outbox
     clock: Callable[[], datetime] = utc_now
+    traces: Traces = NO_TRACES
+
+    def of(self, service: str, settings: ServiceSettings) -> Shared:
+        """The same for one service, under its own name in traces."""
+        traces = Traces(service, endpoint=settings.otlp_endpoint, ratio=settings.trace_ratio)
+        return replace(self, traces=traces, outbox=self.outbox.traced(traces))
 
     def client(self, settings: ServiceSettings, service: str) -> Client:
         """A client of the neighbour `service`, with the services' token."""
@@ -38,11 +45,8 @@ class Shared:
 
 @asynccontextmanager
 async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
-    """Everything connected. Raises `Temporary` or `ValueError` when something cannot be had."""
-    files = {Role.ADMIN: settings.admin_token_file, Role.SERVICE: settings.service_token_file}
-    if settings.bus_url.startswith("embedded:"):
-        for path in files.values():
-            await asyncio.to_thread(_make_token, path)
+    """Everything connected. Raises `Temporary` when something cannot be had, `ValueError` or `WrongSetting`."""
+    tokens = await asyncio.to_thread(_tokens, settings)
     async with open_mongo(
         settings.mongo_url,
         prefix=settings.mongo_prefix,
@@ -54,17 +58,32 @@ async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
         try:
             await bus.start()
             outbox = Outbox(bus, blobs, inline_limit_bytes=settings.inline_limit_bytes)
-            yield Shared(bus, blobs, mongo, Tokens(files), outbox)
+            yield Shared(bus, blobs, mongo, tokens, outbox)
         finally:
             await bus.close()
 
 
+def _tokens(settings: ServiceSettings) -> Tokens:
+    """Embedded mode makes its own. A cluster without tokens would answer 401 to everybody, and never say why."""
+    files = {Role.ADMIN: settings.admin_token_file, Role.SERVICE: settings.service_token_file}
+    tokens = Tokens(files)
+    for role, path in files.items():
+        if settings.bus_url.startswith("embedded:"):
+            _make_token(path)
+        try:
+            tokens.text(role)
+        except OSError as error:
+            raise WrongSetting(f"setting {role}_token_file: {path}: {error.strerror or 'holds no token'}") from error
+    return tokens
+
+
 def _make_token(path: Path) -> None:
-    """A random token, readable by its owner only; an existing one is kept."""
+    """A random token, readable by its owner only; an existing one is kept. It is there only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(secrets.token_urlsafe(32) + "\n")
+    with suppress(FileExistsError):
+        os.link(aside, path)
+    aside.unlink()

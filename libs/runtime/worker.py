@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,8 +13,9 @@ import structlog
 from libs.blobs import Blobs
 from libs.bus import Delivery
 from libs.bus.ports import LADDER
-from libs.envelope import Mail, Permanent, Temporary, decode, encode
+from libs.envelope import Mail, Malformed, Permanent, Temporary, decode, encode
 from libs.envelope.model import utc_now
+from libs.runtime.failures import gist
 from libs.runtime.outbox import Outbox
 from libs.runtime.service import Handles, Onward
 from libs.telemetry import Metrics, Traces
@@ -23,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 BUG_TRIES = 5
 KEEP_TRYING = timedelta(days=5)
+# A message that waited for days because nobody consumed its queue is not given up at the first hiccup then.
+LEAST_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,81 +40,109 @@ class Worker:
     deadline: timedelta
 
     async def __call__(self, delivery: Delivery) -> None:
-        """Ends `delivery` in every case; an outcome is counted for each."""
-        queue, started = self.row.queue, time.perf_counter()
+        """Ends `delivery`, unless the bus fails or the process stops: then it is left open, and given back by the bus.
+
+        An outcome is counted in every case.
+        """
+        queue, started, outcome = self.row.queue, time.perf_counter(), "left_open"
         self.metrics.in_hand.labels(queue).inc()
         try:
             outcome = await self._end(delivery)
         except Temporary as reason:
-            # The bus itself failed us. An unended delivery is given back by it, so nothing is lost.
             log.warning("delivery_left_open", queue=queue, reason=reason.reason)
-            outcome = "left_open"
             raise
         finally:
             self.metrics.in_hand.labels(queue).dec()
-        self.metrics.handle_seconds.labels(queue).observe(time.perf_counter() - started)
-        self.metrics.handled.labels(queue, outcome).inc()
+            self.metrics.handle_seconds.labels(queue).observe(time.perf_counter() - started)
+            self.metrics.handled.labels(queue, outcome).inc()
 
     async def _end(self, delivery: Delivery) -> str:
-        mail: Mail | None = None
         try:
             mail = decode(delivery.body)
+        except Malformed as error:
+            return await self._bury(delivery, error.reason)
+        with structlog.contextvars.bound_contextvars(id=mail.envelope.id):
+            return await self._conclude(delivery, mail)
+
+    async def _conclude(self, delivery: Delivery, mail: Mail) -> str:
+        try:
             with self.traces.span(self.row.queue, delivery.headers, message_id=mail.envelope.id) as headers:
-                onward = await self._handle(mail)
-                await self._publish(onward, headers)
+                steps = await self._handle(mail)
+                await self._publish(steps, headers)
         except Permanent as error:
-            return await self._bury(delivery, mail, error.reason)
+            return await self._bury(delivery, error.reason)
         except Temporary as error:
             return await self._again(delivery, mail, error)
         except Exception as error:
-            log.error("handler_failed", queue=self.row.queue, id=_id(mail), attempt=delivery.attempt, exc_info=error)
+            log.error("handler_failed", queue=self.row.queue, attempt=delivery.attempt, exc_info=error)
             if delivery.attempt >= BUG_TRIES:
-                return await self._bury(delivery, mail, f"failed {BUG_TRIES} times: {error!r}")
+                return await self._bury(delivery, f"failed at attempt {delivery.attempt}: {error!r}")
             return await self._again(delivery, mail, Temporary(f"bug: {error!r}"))
         await delivery.ack()
+        log.info("mail_handled", queue=self.row.queue, to=[step.queue for step in steps])
         return "done"
 
-    async def _handle(self, mail: Mail) -> Iterable[Onward]:
+    async def _handle(self, mail: Mail) -> Sequence[Onward]:
+        """Raises `Temporary`, `Permanent`, or whatever bug the handler has."""
         try:
-            async with asyncio.timeout(self.deadline.total_seconds()):
+            async with asyncio.timeout(self.deadline.total_seconds()) as limit:
                 if self.row.needs_raw and mail.envelope.blob is not None:
                     mail = Mail(mail.envelope, await self.blobs.get(mail.envelope.blob))
-                return await self.row.handle(mail)
+                return tuple(await self.row.handle(mail))
         except TimeoutError as error:
-            raise Temporary(f"no result within {self.deadline}") from error
+            late = f"no result within {self.deadline}" if limit.expired() else "something it waited for timed out"
+            raise Temporary(late) from error
+        except ExceptionGroup as group:
+            raise gist(group) from group
+        except asyncio.CancelledError as error:
+            if _is_cancelled():
+                raise
+            # Else nobody would end the delivery, and it would stay in hand for ever.
+            raise RuntimeError("something that the handler waited for was cancelled") from error
 
-    async def _publish(self, onward: Iterable[Onward], headers: dict[str, str]) -> None:
-        sends = [self.outbox.send(step.queue, step.mail, headers) for step in onward]
-        if len(sends) == 1:
-            await sends[0]
-        elif sends:
-            async with asyncio.TaskGroup() as group:
-                for send in sends:
-                    group.create_task(send)
-        if sends:
-            for step in onward:
-                self.metrics.published.labels(step.queue).inc()
+    async def _publish(self, steps: Sequence[Onward], headers: dict[str, str]) -> None:
+        """All of `steps`, at once. Those that another try publishes again are known by their id where they arrive."""
+        if len(steps) == 1:
+            await self._send(steps[0], headers)
+        elif steps:
+            results = await asyncio.gather(*(self._send(step, headers) for step in steps), return_exceptions=True)
+            if failures := [result for result in results if isinstance(result, Exception)]:
+                raise gist(ExceptionGroup("not published", failures))
 
-    async def _again(self, delivery: Delivery, mail: Mail | None, error: Temporary) -> str:
-        if utc_now() - delivery.first_seen > KEEP_TRYING:
-            return await self._bury(delivery, mail, f"gave up after {KEEP_TRYING}: {error.reason}")
+    async def _send(self, step: Onward, headers: dict[str, str]) -> None:
+        await self.outbox.send(step.queue, step.mail, headers)
+        self.metrics.published.labels(step.queue).inc()
+
+    async def _again(self, delivery: Delivery, mail: Mail, error: Temporary) -> str:
+        if utc_now() - delivery.first_seen > KEEP_TRYING and delivery.attempt >= LEAST_TRIES:
+            return await self._bury(delivery, f"gave up after {KEEP_TRYING}: {error.reason}")
+        try:
+            await self._keep_blob(mail)
+        except Permanent as missing:
+            return await self._bury(delivery, f"{missing.reason}, after: {error.reason}")
         delay = LADDER[min(delivery.attempt, len(LADDER)) - 1]
-        log.warning("mail_deferred", queue=self.row.queue, id=_id(mail), attempt=delivery.attempt, reason=error.reason)
-        await self._keep_blob(mail)
-        body = encode(mail.with_envelope(error.narrowed)) if mail and error.narrowed else None
+        log.warning("mail_deferred", queue=self.row.queue, attempt=delivery.attempt, reason=error.reason)
+        body = encode(mail.with_envelope(error.narrowed)) if error.narrowed is not None else None
         await delivery.retry(delay, reason=error.reason, body=body)
         return "deferred"
 
-    async def _bury(self, delivery: Delivery, mail: Mail | None, reason: str) -> str:
-        log.error("mail_buried", queue=self.row.queue, id=_id(mail), attempt=delivery.attempt, reason=reason)
+    async def _bury(self, delivery: Delivery, reason: str) -> str:
+        log.error("mail_buried", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
         await delivery.bury(reason)
         return "buried"
 
-    async def _keep_blob(self, mail: Mail | None) -> None:
-        """The collector must not take the bytes of a message that still waits."""
-        if mail is not None and mail.envelope.blob is not None:
+    async def _keep_blob(self, mail: Mail) -> None:
+        """The collector must not take the bytes of a message that still waits. Raises `Missing`."""
+        if mail.envelope.blob is None:
+            return
+        try:
             await self.blobs.touch(mail.envelope.blob)
+        except Temporary as error:
+            # A blob is kept for many tries; what this one has learned (`narrowed`) must not be lost over it.
+            log.warning("blob_not_touched", reason=error.reason)
 
 
-def _id(mail: Mail | None) -> str:
-    return mail.envelope.id if mail else "unreadable"
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled us, rather than what we wait for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,26 @@
+"""Several failures at once, told as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from libs.envelope import Permanent, Temporary
+
+
+def gist(group: ExceptionGroup) -> Exception:
+    """What a group of errors amounts to: with a bug, the group; else `Temporary` before `Permanent`.
+
+    Another try meets the permanent one again, and then alone.
+    """
+    errors = list(_leaves(group))
+    if not all(isinstance(error, Temporary | Permanent) for error in errors):
+        return group
+    return next((error for error in errors if isinstance(error, Temporary)), errors[0])
+
+
+def _leaves(group: ExceptionGroup) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

@@ -1,0 +1,144 @@
+"""A service with everything of it that runs: HTTP, consumers, listeners, background work, and the way down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from functools import partial
+from typing import Any, TypeVar
+
+import structlog
+
+from libs.bus import Consumer, Event
+from libs.envelope import Temporary
+from libs.runtime.http_server import http_server
+from libs.runtime.keeping import keep_dead_letters
+from libs.runtime.service import Hears, Listener, Service
+from libs.runtime.shared import Shared
+from libs.runtime.worker import Worker
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class RunningService:
+    """`start`, then `drain` and `stop`, which may follow a start that failed half-way."""
+
+    def __init__(self, service: Service, shared: Shared) -> None:
+        self._service = service
+        self._shared = shared
+        self._consumers: list[Consumer] = []
+        self._listeners: list[Listener] = []
+        self._in_hand: set[asyncio.Task[Any]] = set()
+        self._background: list[asyncio.Task[None]] = []
+        # Readiness is a promise about the whole service: it is given when the last listener is up.
+        self._not_ready = "the service starts"
+        self._stopping = False
+        self._server = http_server(service, shared, {"service": self._check})
+        self.failure = ""
+
+    async def start(self, *, on_failure: Callable[[], None]) -> None:
+        """Queues first, then the API, consumers and listeners. Raises `OSError` when a port is taken, `Temporary`.
+
+        `on_failure` is called when background work ends, which it never should; `failure` then says which.
+        """
+        service, bus = self._service, self._shared.bus
+        await bus.declare(*(row.queue for row in service.handles))
+        await self._server.start()
+        for heard in service.hears:
+            hear = partial(self._hear, heard)
+            # A broadcast is nobody's: there is nothing to finish, and nothing to give back.
+            handle = self._owned(hear) if heard.group else hear
+            self._consumers.append(await bus.subscribe(heard.names, handle, group=heard.subscription))
+        for row in service.handles:
+            worker = Worker(
+                row, self._shared.blobs, self._shared.outbox, service.metrics, self._shared.traces,
+                service.settings.handler_deadline,
+            )  # fmt: skip
+            self._consumers.append(await bus.consume(row.queue, self._owned(worker), prefetch=row.prefetch))
+        for work in (*service.background, *([self._keep_dead_letters] if service.handles else ())):
+            self._background.append(asyncio.create_task(self._forever(work, on_failure)))
+        for listener in service.listeners:
+            self._listeners.append(listener)  # before it starts: one that fails half-way is stopped too
+            await listener.start()
+        self._not_ready = ""
+
+    async def drain(self) -> None:
+        """Take nothing more and finish what is in hand, all within one deadline; `stop` gives the rest back."""
+        self._not_ready, self._stopping = "the service stops", True
+        grace = self._service.settings.drain_deadline
+        end = asyncio.get_running_loop().time() + grace.total_seconds()
+        await self._each(consumer.stop() for consumer in self._consumers)
+        await self._each(listener.stop(grace) for listener in self._listeners)
+        while self._in_hand and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._in_hand, timeout=left)
+
+    async def stop(self) -> None:
+        """End what is still in hand, HTTP and background work. Only then may the adapters be closed."""
+        if self._in_hand:
+            log.warning("given_back", service=self._service.name, deliveries=len(self._in_hand))
+        await _cancelled(self._in_hand)
+        await self._each([self._server.stop()])
+        await _cancelled(self._background)
+        await asyncio.to_thread(self._shared.traces.close)
+
+    async def _check(self) -> None:
+        if self._not_ready:
+            raise Temporary(self._not_ready)
+
+    def _owned(self, handle: Callable[[T], Awaitable[None]]) -> Callable[[T], Awaitable[None]]:
+        """What is in hand is known, so that it can be waited for."""
+
+        async def owned(given: T) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._in_hand.add(task)
+            try:
+                await handle(given)
+            finally:
+                self._in_hand.discard(task)
+
+        return owned
+
+    async def _hear(self, heard: Hears, event: Event) -> None:
+        deadline, outcome = self._service.settings.handler_deadline, "failed"
+        try:
+            async with asyncio.timeout(deadline.total_seconds()):
+                await heard.handle(event)
+            outcome = "done"
+        except TimeoutError as error:
+            raise Temporary(f"{event.name} not heard within {deadline}") from error
+        finally:
+            self._service.metrics.heard.labels(event.name, outcome).inc()
+
+    async def _keep_dead_letters(self) -> None:
+        await keep_dead_letters(self._shared.bus, self._shared.blobs, [row.queue for row in self._service.handles])
+
+    async def _forever(self, work: Callable[[], Awaitable[None]], on_failure: Callable[[], None]) -> None:
+        """Background work is a loop of its own: one that ends or raises is a bug, and brings the process down."""
+        error: Exception | None = None
+        try:
+            await work()
+        except Exception as raised:
+            error = raised
+        if self._stopping:
+            return
+        name = getattr(work, "__qualname__", repr(work))
+        self.failure = f"{self._service.name}: background work {name} ended"
+        log.error("background_failed", service=self._service.name, work=name, exc_info=error)
+        on_failure()
+
+    async def _each(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+        """All `steps` down, whichever fails: one that cannot be taken must not keep the others from theirs."""
+        for result in await asyncio.gather(*steps, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("not_stopped_cleanly", service=self._service.name, exc_info=result)
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Returns when all of them have ended."""
+    chosen = list(tasks)
+    for task in chosen:
+        task.cancel()
+    await asyncio.gather(*chosen, return_exceptions=True)

@@ -1,0 +1,319 @@
+"""What every service answers alike: problem documents, tokens, limits, probes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Body, Depends, HTTPException, Request
+from pydantic import BaseModel, Field, SecretStr
+from structlog.testing import capture_logs
+
+from libs.envelope import Permanent, Temporary
+from libs.http import Problem, Role, Tokens, application, require
+from libs.telemetry import Metrics
+
+LIMIT = 1000
+
+
+class Account(BaseModel):
+    address: str = Field(max_length=20)
+    password: SecretStr = Field(min_length=8)
+
+
+def a_router() -> APIRouter:
+    router = APIRouter(prefix="/v1")
+
+    def raises(error: Exception) -> Callable[[], None]:
+        def route() -> None:
+            raise error
+
+        return route
+
+    for path, error in {
+        "problem": Problem(409, "it exists", id="a1"),
+        "framework": HTTPException(418, "a teapot"),
+        "temporary": Temporary("mongo at 10.0.0.1 is away"),
+        "permanent": Permanent("nobody can do this"),
+        "bug": KeyError("secret detail"),
+        "group": ExceptionGroup("several", [ValueError("secret detail")]),
+    }.items():
+        router.add_api_route(f"/{path}", raises(error))
+
+    @router.post("/accounts")
+    async def create(account: Account) -> str:
+        return account.address
+
+    @router.post("/raw")
+    async def raw(request: Request) -> int:
+        return len(await request.body())
+
+    @router.post("/stream")
+    async def stream(request: Request) -> int:
+        return sum([len(chunk) async for chunk in request.stream()])
+
+    @router.post("/body")
+    async def body(content: Annotated[bytes, Body()]) -> int:
+        return len(content)
+
+    @router.get("/admin", dependencies=[Depends(require(Role.ADMIN))])
+    async def admin() -> str:
+        return "done"
+
+    @router.get("/either")
+    async def either(role: Annotated[Role, Depends(require(Role.ADMIN, Role.SERVICE))]) -> Role:
+        return role
+
+    return router
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> dict[Role, Path]:
+    files = {Role.ADMIN: tmp_path / "admin", Role.SERVICE: tmp_path / "service"}
+    files[Role.ADMIN].write_text("admin-token\n")
+    files[Role.SERVICE].write_text("service-token")
+    return files
+
+
+@pytest.fixture
+def checks() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+async def http(files: dict[Role, Path], checks: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+    app = application(
+        "router",
+        routers=[a_router()],
+        checks=checks,
+        metrics=Metrics(),
+        tokens=Tokens(files),
+        body_limit_bytes=LIMIT,
+        readiness_deadline=timedelta(seconds=0.05),
+    )
+    # An exception that left the application would be raised here.
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://router") as client:
+        yield client
+
+
+def the_problem(response: httpx.Response) -> dict[str, Any]:
+    assert response.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    assert document["status"] == response.status_code
+    assert document["type"] == "about:blank"
+    assert document["title"]
+    return document
+
+
+ERRORS = {
+    "ours": ("GET", "/v1/problem", 409, "it exists"),
+    "the framework's": ("GET", "/v1/framework", 418, "a teapot"),
+    "temporary": ("GET", "/v1/temporary", 503, "temporarily unavailable, try again"),
+    "permanent": ("GET", "/v1/permanent", 422, "nobody can do this"),
+    "a bug": ("GET", "/v1/bug", 500, "internal error; the log has the details"),
+    "several bugs": ("GET", "/v1/group", 500, "internal error; the log has the details"),
+    "no such path": ("GET", "/v1/nothing", 404, "Not Found"),
+    "no such method": ("DELETE", "/v1/problem", 405, "Method Not Allowed"),
+    "no body": ("POST", "/v1/accounts", 422, "the request does not fit"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "status", "detail"), ERRORS.values(), ids=ERRORS.keys())
+async def test_every_error_is_a_problem_document(
+    http: httpx.AsyncClient, method: str, path: str, status: int, detail: str
+) -> None:
+    response = await http.request(method, path)
+    document = the_problem(response)
+    assert (response.status_code, document["detail"]) == (status, detail)
+    assert "secret" not in response.text
+    assert "10.0.0.1" not in response.text
+
+
+async def test_a_problem_may_say_more(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/v1/problem")).json()["id"] == "a1"
+
+
+async def test_headers_that_the_protocol_asks_for_are_there(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/v1/temporary")).headers["retry-after"] == "5"
+    assert (await http.delete("/v1/problem")).headers["allow"] == "GET"
+
+
+async def test_a_bug_is_logged_once_with_its_trace(http: httpx.AsyncClient) -> None:
+    with capture_logs() as lines:
+        await http.get("/v1/bug")
+    [line] = lines
+    assert (line["event"], line["path"]) == ("request_failed", "/v1/bug")
+    assert isinstance(line["exc_info"], KeyError)
+
+
+BODIES = {
+    "no JSON": b"{",
+    "no object": b"[]",
+    "a field is missing": b'{"password": "hunter2hunter2"}',
+    "too long": b'{"address": "%b", "password": "hunter2hunter2"}' % (b"a" * 30),
+    "password too short": b'{"address": "a", "password": "hunter2"}',
+    "a lone surrogate": b'{"address": "\\ud800", "password": "hunter2hunter2"}',
+    "not UTF-8": b'{"address": "\xff", "password": "hunter2hunter2"}',
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
+async def test_a_body_that_does_not_fit_names_the_field_and_repeats_no_value(
+    http: httpx.AsyncClient, body: bytes
+) -> None:
+    response = await http.post("/v1/accounts", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
+    the_problem(response)
+    assert "hunter2" not in response.text
+
+
+async def chunks(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield b"x" * size
+
+
+@pytest.mark.parametrize("path", ["/v1/raw", "/v1/stream", "/v1/body", "/v1/accounts"])
+async def test_a_body_above_the_limit_is_413_by_its_length_and_as_it_arrives(
+    http: httpx.AsyncClient, path: str
+) -> None:
+    json = {"content-type": "application/json"}
+    by_length = await http.post(path, content=b"x" * (LIMIT + 1), headers=json)
+    as_it_arrives = await http.post(path, content=chunks(LIMIT, 1), headers=json)
+    assert "content-length" not in as_it_arrives.request.headers
+    for response in (by_length, as_it_arrives):
+        assert response.status_code == 413
+        assert the_problem(response)["detail"] == f"the body is larger than {LIMIT} bytes"
+
+
+async def test_a_body_at_the_limit_is_taken(http: httpx.AsyncClient) -> None:
+    assert (await http.post("/v1/raw", content=b"x" * LIMIT)).json() == LIMIT
+    assert (await http.post("/v1/stream", content=chunks(LIMIT - 1, 1))).json() == LIMIT
+
+
+NO_TOKEN = {
+    "none": {},
+    "empty": {"authorization": "Bearer "},
+    "wrong": {"authorization": "Bearer guess"},
+    "wrong by a letter": {"authorization": "Bearer admin-tokem"},
+    "another scheme": {"authorization": "Basic YWRtaW46YWRtaW4="},
+    "no scheme": {"authorization": "admin-token"},
+    "not ASCII": {"authorization": "Bearer caf\u00e9".encode("latin-1")},
+}
+
+
+@pytest.mark.parametrize("headers", NO_TOKEN.values(), ids=NO_TOKEN.keys())
+async def test_without_a_known_token_there_is_always_the_same_401(
+    http: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    response = await http.get("/v1/admin", headers=headers)
+    assert response.status_code == 401
+    assert the_problem(response)["detail"] == "a bearer token is needed"
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_token_of_another_role_is_403(http: httpx.AsyncClient) -> None:
+    response = await http.get("/v1/admin", headers={"authorization": "Bearer service-token"})
+    assert response.status_code == 403
+    assert the_problem(response)["detail"] == "this needs the role admin"
+    assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+async def test_a_known_token_tells_its_role(http: httpx.AsyncClient, scheme: str) -> None:
+    for role in Role:
+        response = await http.get("/v1/either", headers={"authorization": f"{scheme} {role}-token"})
+        assert response.json() == role
+
+
+async def test_a_token_rotates_without_a_restart(http: httpx.AsyncClient, files: dict[Role, Path]) -> None:
+    async def status(token: str) -> int:
+        return (await http.get("/v1/admin", headers={"authorization": f"Bearer {token}"})).status_code
+
+    assert await status("admin-token") == 200
+    before = files[Role.ADMIN].stat()
+    files[Role.ADMIN].write_text("newer-token\n")  # as long as the first
+    os.utime(files[Role.ADMIN], ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert (await status("admin-token"), await status("newer-token")) == (401, 200)
+    # As Kubernetes does it: another file under the same name, here with the same time.
+    other = files[Role.ADMIN].with_name("other")
+    other.write_text("third-token\n")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    other.rename(files[Role.ADMIN])
+    assert (await status("newer-token"), await status("third-token")) == (401, 200)
+    files[Role.ADMIN].unlink()
+    assert await status("third-token") == 401
+    assert await status("") == 401
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"], ids=["empty", "a line end", "binary"])
+async def test_a_token_file_without_a_token_opens_nothing(
+    http: httpx.AsyncClient, files: dict[Role, Path], content: bytes
+) -> None:
+    files[Role.ADMIN].write_bytes(content)
+    for header in (b"Bearer", b"Bearer ", b"Bearer \xff\xfe"):
+        response = await http.get("/v1/admin", headers={b"authorization": header})
+        assert response.status_code == 401
+
+
+def test_the_documentation_says_which_operations_need_a_token(files: dict[Role, Path]) -> None:
+    app = application("router", routers=[a_router()], checks={}, metrics=Metrics(), tokens=Tokens(files))
+    paths = app.openapi()["paths"]
+    assert paths["/v1/admin"]["get"]["security"] == [{"HTTPBearer": []}]
+    assert "security" not in paths["/healthz"]["get"]
+
+
+async def test_health_answers_while_the_service_cannot_work(http: httpx.AsyncClient, checks: dict[str, Any]) -> None:
+    checks["bus"] = fails
+    assert (await http.get("/healthz")).json() == {"status": "ok"}
+
+
+async def fits() -> None:
+    pass
+
+
+async def fails() -> None:
+    raise Temporary("the broker does not answer")
+
+
+async def gone() -> None:
+    raise Temporary("gone")
+
+
+async def hangs() -> None:
+    await asyncio.Event().wait()
+
+
+async def raises() -> None:
+    raise KeyError("bug")
+
+
+READINESS = {
+    "nothing to look at": ({}, 200, {}),
+    "all fits": ({"bus": fits, "database": fits}, 200, {}),
+    "one is missing": ({"bus": fails, "database": fits}, 503, {"bus": "the broker does not answer"}),
+    "two are missing": ({"bus": fails, "a": gone}, 503, {"bus": "the broker does not answer", "a": "gone"}),
+    "one does not answer": ({"bus": fits, "engine": hangs}, 503, {"engine": "no answer within 0.05 s"}),
+    "one has a bug": ({"engine": raises}, 503, {"engine": "the check failed: KeyError"}),
+}
+
+
+@pytest.mark.parametrize(("given", "status", "missing"), READINESS.values(), ids=READINESS.keys())
+async def test_readiness_tells_the_truth(
+    http: httpx.AsyncClient, checks: dict[str, Any], given: dict[str, Any], status: int, missing: dict[str, str]
+) -> None:
+    checks.update(given)
+    response = await http.get("/readyz")
+    assert (response.status_code, response.json()["missing"]) == (status, missing)
+    assert response.json()["status"] == ("ready" if status == 200 else "not ready")
+
+
+async def test_metrics_are_prometheus_text(http: httpx.AsyncClient) -> None:
+    response = await http.get("/metrics")
+    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "process_cpu_seconds_total" in response.text
