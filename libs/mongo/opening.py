@@ -17,7 +17,7 @@ EMBEDDED_PORT = 27117
 async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: timedelta) -> AsyncIterator[Mongo]:
     """`embedded:DIRECTORY` starts a mongod of our own; anything else is the driver's (`mongodb://...`).
 
-    Raises `Temporary` when it does not come up in time.
+    Raises `Temporary` when it does not come up in time, `ValueError` when there is no such port.
     """
     if not url.startswith("embedded:"):
         mongo = Mongo(url, prefix=prefix)
@@ -26,11 +26,16 @@ async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: t
         finally:
             mongo.close()
         return
-    server = EmbeddedMongod(Path(url.removeprefix("embedded:")), port=EMBEDDED_PORT + port_base)
-    await server.start(deadline=start_deadline)
-    mongo = Mongo(server.url, prefix=prefix)
+    port = EMBEDDED_PORT + port_base
+    if port > 65535:
+        raise ValueError(f"setting port_base: with an embedded MongoDB at most {65535 - EMBEDDED_PORT}")
+    server = EmbeddedMongod(Path(url.removeprefix("embedded:")), port=port)
     try:
-        yield mongo
+        await server.start(deadline=start_deadline)
+        mongo = Mongo(server.url, prefix=prefix)
+        try:
+            yield mongo
+        finally:
+            mongo.close()
     finally:
-        mongo.close()
         await server.stop()

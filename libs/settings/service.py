@@ -38,7 +38,7 @@ class ServiceSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", description="Address that the HTTP API and the listeners bind.")
-    port_base: int = Field(0, ge=0, le=38000, description="Added to every port, so that instances run side by side.")
+    port_base: int = Field(0, ge=0, le=40000, description="Added to every port, so that instances run side by side.")
     hostname: str = Field("localhost", description="Our own name in greetings, Received headers and reports.")
     var_dir: Path = Field(Path("var"), description="Directory of everything that embedded mode keeps.")
     bus_url: str = Field(

@@ -109,7 +109,7 @@ WRONG_VARIABLES = {
     "a time without end": ({"FACTEUR_ROUTER_PAUSE": "1e999"}, "router.pause", "'1e999'"),
     "a level that is none": ({"FACTEUR_LOG_LEVEL": "loud"}, "log_level", "'debug', 'info'"),
     "two that contradict each other": ({"FACTEUR_ROUTER_LOW": "10"}, "settings of router", "low must not be above"),
-    "a port base that leads nowhere": ({"FACTEUR_PORT_BASE": "40000"}, "port_base", "less than or equal"),
+    "a port base that leads nowhere": ({"FACTEUR_PORT_BASE": "40001"}, "port_base", "less than or equal"),
     "a place holder that nobody fills": ({"FACTEUR_NEIGHBOUR_URL": "http://{host}"}, "neighbour_url", "{service}"),
 }
 WRONG_FILES = {
