@@ -55,6 +55,7 @@ def ready(bus: RabbitBus, queue: str, count: int) -> Callable[[], Awaitable[bool
     return check
 
 
+@pytest.mark.slow
 async def test_a_broker_that_restarts_and_crashes_while_we_publish_and_consume_loses_nothing(
     bus: RabbitBus, queue: str, rabbit_server: RabbitServer, eventually: Eventually
 ) -> None:
@@ -91,6 +92,7 @@ async def test_a_broker_that_restarts_and_crashes_while_we_publish_and_consume_l
         await eventually(ready(bus, queue, 0))
 
 
+@pytest.mark.slow
 async def test_without_a_broker_publishing_fails_at_once_and_recovers(
     bus: RabbitBus, queue: str, rabbit_server: RabbitServer, eventually: Eventually
 ) -> None:
@@ -110,6 +112,7 @@ async def test_without_a_broker_publishing_fails_at_once_and_recovers(
     assert (await bus.depth(queue)).ready == 1
 
 
+@pytest.mark.slow
 async def test_a_memory_alarm_stops_publishers_in_time_and_lets_consumers_drain(
     bus: RabbitBus, queue: str, rabbit_server: RabbitServer, eventually: Eventually
 ) -> None:
