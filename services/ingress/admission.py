@@ -9,11 +9,11 @@ from datetime import UTC
 
 from libs.envelope import Recipient, Temporary
 from libs.mail import replies
-from libs.mail.address import Path, canonical
+from libs.mail.address import Path
 from libs.mail.replies import Reply
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import Refused
-from services.ingress.domain.relaying import Admitted, Submitter, is_relay_trick
+from services.ingress.domain.relaying import Admitted, Submitter, canonical_of, is_relay_trick
 from services.ingress.ports import Allowance, Directory, Quotas, Resolution, Sends
 
 OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
@@ -53,7 +53,7 @@ class Admission:
             return
         try:
             if submitter.login is not None:
-                if canonical(path.address) not in await self.directory.senders(submitter.login.account):
+                if canonical_of(path) not in await self.directory.senders(submitter.login.account):
                     raise Refused(replies.SENDER_NOT_YOURS, "sender")
             elif self._is_checked(submitter) and await self.directory.is_ours(path.domain):
                 raise Refused(_LOCAL_SENDER, "sender")
@@ -80,7 +80,7 @@ class Admission:
         if is_relay_trick(path):
             raise Refused(_NOT_A_HOST, "relay")
         # RFC 5321 4.5.1: postmaster without a domain is somebody here, in any case
-        address = f"postmaster@{self.policy.main_domain}" if path.is_postmaster else canonical(path.address)
+        address = f"postmaster@{self.policy.main_domain}" if path.is_postmaster else canonical_of(path)
         try:
             found = await self.directory.recipient(address)
         except Temporary as error:
@@ -120,18 +120,18 @@ class Admission:
     ) -> Admitted:
         if found.status == "unknown":
             raise Refused(_unknown(found.reason), "unknown")
-        if found.status == "not_ours":
-            if not submitter.may_relay:
-                raise Refused(replies.RELAY_DENIED, "relay")
-            address = asked.path.address  # the case of a foreign local part means something to its owner
+        if found.status == "not_ours" and not submitter.may_relay:
+            raise Refused(replies.RELAY_DENIED, "relay")
         limit = min(found.max_size_bytes or self.policy.max_message_bytes, self.policy.largest_message_bytes)
         if size_bytes > limit:
             raise Refused(replies.MESSAGE_TOO_LARGE, "size")
         if found.account is not None:
             await self._check_room(found.account, size_bytes)
         return Admitted(
+            address,
             Recipient(
-                address=address,
+                # The case of a foreign local part means something to its owner (RFC 5321 2.4).
+                address=address if found.domain else asked.path.address,
                 original=asked.path.original,
                 domain=found.domain,
                 orcpt=asked.orcpt,

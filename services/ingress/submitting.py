@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from libs.envelope import Peer, new_id
 from libs.mail import replies
-from libs.mail.address import Path, canonical
+from libs.mail.address import Path
 from services.ingress.admission import Admission
 from services.ingress.domain.acceptance import FAULT_REPLIES, Acceptance
 from services.ingress.domain.content import Content
@@ -85,7 +85,7 @@ class Submitting:
                 null_sender=parcel.mail_from.is_null,
                 size_bytes=len(parcel.raw),
             )
-            admitted[canonical(taken.recipient.address)] = taken
+            admitted[taken.key] = taken
         return list(admitted.values())
 
     def _content(self, parcel: Parcel, admitted: Sequence[Admitted]) -> Content:

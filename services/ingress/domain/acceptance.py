@@ -56,6 +56,8 @@ class Acceptance:
     def _check_singles(self, headers: Headers) -> None:
         if any(headers.count(name) > 1 for name in _SINGLE):
             raise Refused(_TWICE, "header")
+        if (headers.get("from") or "").count("@") < 2:
+            return
         domains = {address.rpartition("@")[2].lower() for _, address in headers.addresses("from") if "@" in address}
         if len(domains) > 1:
             raise Refused(_SEVERAL_AUTHORS, "header")

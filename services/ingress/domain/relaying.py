@@ -7,7 +7,7 @@ from typing import Literal
 
 from libs.envelope import Recipient
 from libs.envelope.model import Listener
-from libs.mail.address import Path
+from libs.mail.address import Path, canonical
 
 SendClass = Literal["webmail", "internal", "external", "relay"]
 
@@ -21,8 +21,9 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A recipient that was taken, and the most that it takes."""
+    """A recipient that was taken, and the most that it takes. Two with the same `key` are one."""
 
+    key: str
     recipient: Recipient
     max_size_bytes: int
 
@@ -54,6 +55,11 @@ class Submitter:
     def counted_as(self) -> str:
         """The key of the send counters."""
         return self.login.account if self.login else self.address
+
+
+def canonical_of(path: Path) -> str:
+    """The key of a path that was parsed: it is normal already, and `canonical` would parse it again."""
+    return f"{path.local.lower()}@{path.domain}" if path.local.isascii() else canonical(path.address)
 
 
 def is_relay_trick(path: Path) -> bool:

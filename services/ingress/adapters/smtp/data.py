@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from libs.envelope import Peer, Temporary
+from libs.envelope import Temporary
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.acceptance import FAULT_REPLIES
@@ -92,7 +92,7 @@ async def accept(session: Session, content: Content) -> Reply:
         if id is None:
             submission = Submission(
                 listener=session.profile.name,
-                peer=_peer(session),
+                peer=session.peer(),
                 mail_from=transaction.mail_from,
                 recipients=recipients,
                 smtputf8=transaction.mail.smtputf8,
@@ -105,16 +105,4 @@ async def accept(session: Session, content: Content) -> Reply:
     finally:
         session.end_transaction()
     session.accepted(key, id, len(raw))
-    return replies.MESSAGE_ACCEPTED.because(f"Message accepted as {id}")
-
-
-def _peer(session: Session) -> Peer:
-    state = session.state
-    return Peer(
-        address=session.address,
-        port=session.port,
-        helo=state.helo,
-        tls=state.tls,
-        account=state.login.account if state.login else None,
-        protocol=state.protocol,
-    )
+    return Reply(250, "2.6.0", f"Message accepted as {id}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import structlog
 
+from libs.envelope import Peer
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.adapters.smtp.arrival import welcome
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_LONGEST = max(command.octets for command in COMMANDS.values())
 _COMMAND_OCTETS = 512  # RFC 5321 4.5.3.1.4, CR LF included, for what is no command of ours
 _BREATH = 64  # commands between two looks at the clock
 _LINGER = 1.0
@@ -47,6 +50,7 @@ class Session:
         self.state = State()
         self.locate(*connection.peer)
         self.share: Share | None = None
+        self._peer: tuple[object, Peer] | None = None
         self.auth_failures = 0
         self._commands = self._idle_commands = self._errors = 0
         self._checked_at = 0.0
@@ -74,7 +78,7 @@ class Session:
     def say(self, reply: Reply) -> None:
         """Answer, with the next flush."""
         self.metrics.replied(reply.code)
-        self.connection.write(reply.line())
+        self.connection.write(_octets(reply))
 
     def hang_up(self, reply: Reply) -> Reply:
         """`reply` is the last one."""
@@ -94,6 +98,18 @@ class Session:
         """The peer proved who it is."""
         self.state.login = login
         self.submitter = replace(self.submitter, login=login)
+
+    def peer(self) -> Peer:
+        """Who hands the message in, for its envelope; the same object as long as nothing changes."""
+        state = self.state
+        known = (state.helo, state.protocol, state.tls, state.login)
+        if self._peer is None or self._peer[0] != known:
+            account = state.login.account if state.login else None
+            self._peer = known, Peer(
+                address=self.address, port=self.port, helo=state.helo, tls=state.tls,
+                account=account, protocol=state.protocol,
+            )  # fmt: skip
+        return self._peer[1]
 
     def end_transaction(self) -> None:
         """RSET, a greeting, the end of a message: nothing of it is left."""
@@ -121,7 +137,9 @@ class Session:
         """A line without its CR LF. Raises `Gone`, `Silent`, `LineTooLong`, `NoCommand`."""
         intake, pace, clock = self.connection.intake, self.site.pace, self.connection.loop.time
         deadline = begun = 0.0
-        while (line := intake.line(limit or _longest(intake.peek(4)))) is None:
+        while (line := intake.line(limit or _LONGEST)) is None:
+            if intake.pending >= (limit or _longest(intake.peek(4))):
+                raise LineTooLong
             await self.connection.flush()
             now = clock()
             deadline = deadline or now + pace.idle
@@ -162,6 +180,8 @@ class Session:
     async def _obey(self, line: bytes) -> None:
         verb, _, argument = line.partition(b" ")
         command = COMMANDS.get(verb.upper())
+        if len(line) + 2 > (command.octets if command else _COMMAND_OCTETS):
+            raise LineTooLong
         reply = self._overrun(command) or await self._carry_out(command, argument)
         if reply is not None:
             if reply.code >= 500:
@@ -228,6 +248,12 @@ class Session:
         if self._unheard is not None and self._unheard[2] == self.connection.intake.arrivals:
             key, id, _ = self._unheard
             self.site.duplicates.remember(key, id)
+
+
+@lru_cache(maxsize=256)
+def _octets(reply: Reply) -> bytes:
+    """Most replies are the same few; those with an id pass through."""
+    return reply.line()
 
 
 def _longest(beginning: bytes) -> int:

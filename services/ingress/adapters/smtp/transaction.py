@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from libs.mail import replies
-from libs.mail.address import canonical
 from libs.mail.replies import Reply
 from services.ingress.domain.parameters import mail_arguments, rcpt_arguments
 from services.ingress.domain.refusal import Refused
@@ -47,5 +46,5 @@ async def rcpt(session: Session, argument: str) -> Reply:
         null_sender=not transaction.mail_from,
         size_bytes=transaction.mail.size_bytes,
     )
-    transaction.recipients[canonical(admitted.recipient.address)] = admitted
+    transaction.recipients[admitted.key] = admitted
     return replies.RECIPIENT_OK

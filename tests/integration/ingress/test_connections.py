@@ -1,0 +1,292 @@
+"""Certificates, load balancers, file descriptors, and the way down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from libs.events import PeerBlacklisted
+from services.ingress.adapters.tls import self_signed
+
+Eventually = Callable[..., Awaitable[None]]
+
+
+async def presented(ingress: Any, listener: str) -> bytes:
+    """The certificate that a new connection sees."""
+    peer = await ingress.connect(listener)
+    if listener != "submissions":
+        await peer.say("EHLO client.example.net", expect=250)
+        await peer.start_tls()
+    der = peer.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    await peer.close()
+    return bytes(der)
+
+
+async def test_a_certificate_that_changes_is_used_without_a_restart_and_a_broken_one_is_not(
+    start: Any, tmp_path: Path
+) -> None:
+    first, second = (self_signed(tmp_path / name, "mx.example.org") for name in ("first", "second"))
+    chain = tmp_path / "chain.pem"
+    chain.write_bytes(first.certificate.read_bytes() + first.key.read_bytes())
+    ingress = await start(certificate_file=chain, certificate_check=timedelta(seconds=0.05))
+    expected = [ssl.PEM_cert_to_DER_cert(files.certificate.read_text()) for files in (first, second)]
+    for listener in ("mx", "submission", "submissions"):
+        assert await presented(ingress, listener) == expected[0]
+    chain.write_bytes(b"half a certif")
+    await asyncio.sleep(0.2)
+    assert await presented(ingress, "mx") == expected[0]
+    chain.write_bytes(second.certificate.read_bytes() + second.key.read_bytes())
+    async with asyncio.timeout(10):
+        while await presented(ingress, "submissions") != expected[1]:
+            await asyncio.sleep(0.05)
+    assert await presented(ingress, "mx") == expected[1]
+
+
+async def test_a_certificate_that_cannot_be_used_ends_the_start_with_one_line(start: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"TLS certificate .*missing\.pem: .*No such file"):
+        await start(certificate_file=tmp_path / "missing.pem")
+
+
+async def test_without_a_certificate_there_is_no_start_where_none_may_be_made(start: Any) -> None:
+    with pytest.raises(ValueError, match="set certificate_file"):
+        await start(self_signed=False)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+async def test_old_tls_is_refused(ingress: Any, version: ssl.TLSVersion) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning, match="TLS"):
+        context.minimum_version = context.maximum_version = version
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        await asyncio.open_connection("127.0.0.1", ingress.port("submissions"), ssl=context)
+
+
+async def test_a_peer_that_does_not_shake_hands_is_let_go(start: Any) -> None:
+    ingress = await start(tls_timeout=timedelta(seconds=0.3))
+    reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port("submissions"))
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+
+
+# Behind a balancer
+
+
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "address"),
+    [
+        (b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n", "192.0.2.7"),
+        (b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 25\r\n", "2001:db8::7"),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (V2 + b"\x21\x11\0\x0c" + bytes([192, 0, 2, 7, 192, 0, 2, 1]) + b"\x12\x67\0\x19", "192.0.2.7"),
+        (V2 + b"\x20\x00\0\x00", "127.0.0.1"),
+    ],
+    ids=["v1 TCP4", "v1 TCP6", "v1 UNKNOWN", "v2 TCP4", "v2 LOCAL"],
+)
+async def test_a_balancer_says_who_the_peer_is(
+    start: Any, eventually: Eventually, specimen: bytes, header: bytes, address: str
+) -> None:
+    ingress = await start(proxy_networks=("127.0.0.1/32",), max_connections_per_peer=1)
+    peer = await ingress.connect(greeted=False)
+    await peer.send(header)
+    assert (await peer.reply()).startswith("220")
+    await peer.say("EHLO client.example.net", expect=250)
+    await peer.envelope()
+    await peer.data(specimen)
+    await eventually(lambda: len(ingress.received) == 1)
+    assert ingress.received[0].envelope.peer.address == address
+
+
+async def test_a_balancer_in_front_of_implicit_tls_may_send_header_and_handshake_together(
+    start: Any, tmp_path: Path
+) -> None:
+    ingress = await start(proxy_networks=("127.0.0.1/32",))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    tls = context.wrap_bio(incoming, outgoing)
+    reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port("submissions"))
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    writer.write(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 465\r\n" + outgoing.read())
+    greeting = b""
+    async with asyncio.timeout(10):
+        while not greeting:
+            incoming.write(await reader.read(65536))
+            try:
+                tls.do_handshake()
+                greeting = tls.read(100)
+            except ssl.SSLWantReadError:
+                writer.write(outgoing.read())
+    assert greeting.startswith(b"220 ")
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"EHLO client.example.net\r\n",
+        b"PROXY TCP4 999.0.2.7 192.0.2.1 4711 25\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.1 99999 25\r\n",
+        b"PROXY " + b"x" * 200,
+        V2 + b"\x21\x11\xff\xff",
+        V2 + b"\x21\x11\0\x02ab",
+        V2 + b"\x31\x11\0\x00",
+    ],
+)
+async def test_a_balancer_that_sends_no_good_header_is_dropped(start: Any, header: bytes) -> None:
+    ingress = await start(proxy_networks=("127.0.0.1/32",))
+    peer = await ingress.connect(greeted=False)
+    await peer.send(header)
+    assert await peer.is_closed()
+
+
+async def test_a_header_from_who_is_no_balancer_ends_the_session(ingress: Any) -> None:
+    peer = await ingress.connect()
+    await peer.say("PROXY TCP4 192.0.2.7 192.0.2.1 4711 25", expect="500 5.5.2")
+    assert await peer.is_closed()
+
+
+async def test_a_banned_peer_behind_a_balancer_is_refused(start: Any, eventually: Eventually) -> None:
+    ingress = await start(proxy_networks=("127.0.0.1/32",))
+    until = (datetime.now(UTC) + timedelta(minutes=5)).timestamp()
+    await ingress.shared.bus.emit(PeerBlacklisted(address="192.0.2.7", until_epoch=until).to_bus())
+
+    async def greeting() -> str:
+        peer = await ingress.connect(greeted=False)
+        await peer.send(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n")
+        return str(await peer.reply())
+
+    async with asyncio.timeout(10):
+        while not (await greeting()).startswith("554 5.7.1"):
+            await asyncio.sleep(0.01)
+
+
+# Limits of the machine
+
+
+@pytest.fixture
+def few_descriptors() -> Iterator[Callable[[int], None]]:
+    """Leave this process only so many more file descriptors."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def limit(more: int) -> None:
+        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.fixture
+async def crowd(free_port: Callable[[], int]) -> AsyncIterator[Any]:
+    """A process of its own that keeps many connections open."""
+    script = (
+        "import socket, sys\n"
+        "found = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for _ in range(int(sys.argv[2]))]\n"
+        "print('open', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    running: list[asyncio.subprocess.Process] = []
+
+    async def gather(port: int, count: int) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            "python3", "-c", script, str(port), str(count), stdin=pipe, stdout=pipe
+        )
+        running.append(process)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"open\n"
+        return process
+
+    yield gather
+    for process in running:
+        if process.stdin is not None:
+            process.stdin.close()
+        await process.wait()
+
+
+async def test_without_file_descriptors_load_is_shed_and_service_goes_on(
+    start: Any, specimen: bytes, few_descriptors: Callable[[int], None], crowd: Any, eventually: Eventually
+) -> None:
+    ingress = await start(max_connections_per_peer=500)
+    served = await ingress.mx()
+    few_descriptors(20)
+    process = await crowd(ingress.port("mx"), 60)
+    await served.envelope()
+    await served.say("NOOP", expect=250)
+    process.stdin.close()
+    await process.wait()
+    await eventually(lambda: ingress.metric("facteur_smtp_sessions_open", listener="mx") <= 1)
+    await served.data(specimen)
+    newcomer = await ingress.mx()
+    await newcomer.envelope()
+
+
+# The way down
+
+
+async def test_at_the_end_idle_sessions_hear_421_and_a_message_in_hand_is_finished(
+    start: Any, specimen: bytes, eventually: Eventually
+) -> None:
+    ingress = await start()
+    idle, busy = await ingress.mx(), await ingress.mx()
+    await busy.envelope()
+    await busy.say("DATA", expect=354)
+    await busy.send(specimen[:20])
+    draining = asyncio.create_task(ingress.running.drain())
+    assert (await idle.reply()).startswith("421 4.3.2")
+    assert await idle.is_closed()
+    with pytest.raises(ConnectionRefusedError):
+        await ingress.connect()
+    await busy.send(specimen[20:].replace(b"\r\n.", b"\r\n..") + b".\r\n")
+    assert (await busy.reply()).startswith("250 2.6.0")
+    assert (await busy.reply()).startswith("421 4.3.2")
+    await draining
+    await eventually(lambda: len(ingress.received) == 1)
+
+
+async def test_at_the_end_nobody_is_waited_for_beyond_the_deadline(start: Any) -> None:
+    ingress = await start(drain_deadline=timedelta(seconds=0.2))
+    stuck = await ingress.mx()
+    await stuck.envelope()
+    await stuck.say("DATA", expect=354)
+    async with asyncio.timeout(5):
+        await ingress.running.drain()
+    assert await stuck.is_closed()
+    assert ingress.received == []
+
+
+async def test_a_peer_that_does_not_read_our_replies_is_let_go(start: Any) -> None:
+    ingress = await start(silence_timeout=timedelta(seconds=0.3), max_errors=10**9, max_idle_commands=10**9)
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", ingress.port("mx")))
+        async with asyncio.timeout(60):
+            with pytest.raises(ConnectionError):
+                await flood(deaf, b"EHLO client.example.net\r\n", b"HELP\r\n" * 1000)
+
+
+async def flood(sock: socket.socket, first: bytes, again: bytes) -> None:
+    """Send for ever, read nothing but the greeting."""
+    loop = asyncio.get_running_loop()
+    assert (await loop.sock_recv(sock, 4096)).startswith(b"220")
+    await loop.sock_sendall(sock, first)
+    assert await loop.sock_recv(sock, 1)
+    while True:
+        await loop.sock_sendall(sock, again)

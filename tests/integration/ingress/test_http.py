@@ -1,0 +1,160 @@
+"""`POST /v1/messages` and the operator's API."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from email import message_from_bytes, policy
+from typing import Any
+
+import httpx
+import pytest
+
+Eventually = Callable[..., Awaitable[None]]
+
+JEAN = "jean.toto@example.org"
+LETTER = {"from": "App <app@example.org>", "to": [JEAN], "subject": "Été", "text": "Bonjour\n.\nà toi"}
+
+
+class Api:
+    """Calls with a token."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def call(self, method: str, path: str, *, expect: int, token: str = "service", **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
+        response = await self._http.request(method, path, headers=headers, **options)
+        assert response.status_code == expect, response.text
+        if expect >= 400:
+            assert response.headers["content-type"] == "application/problem+json"
+        return response.json() if response.content else None
+
+    async def send(self, *, expect: int = 202, key: str | None = None, **fields: Any) -> Any:
+        headers = {"Idempotency-Key": key} if key else {}
+        return await self.call("POST", "/v1/messages", expect=expect, json={**LETTER, **fields}, headers=headers)
+
+    async def send_raw(self, content: bytes, *, expect: int = 202, **params: Any) -> Any:
+        headers = {"Content-Type": "message/rfc822"}
+        return await self.call("POST", "/v1/messages", expect=expect, content=content, params=params, headers=headers)
+
+
+@pytest.fixture
+async def api(ingress: Any) -> AsyncIterator[Api]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{8001 + ingress.port_base}", trust_env=False) as http:
+        yield Api(http)
+
+
+async def test_a_letter_in_pieces_becomes_a_message_on_the_bus(ingress: Any, api: Api, eventually: Eventually) -> None:
+    attachment = {
+        "filename": "été.pdf",
+        "content_type": "application/pdf",
+        "content": base64.b64encode(b"%PDF").decode(),
+    }
+    id = (await api.send(html="<p>Bonjour</p>", attachments=[attachment]))["id"]
+    await eventually(lambda: len(ingress.received) == 1)
+    envelope = ingress.received[0].envelope
+    assert (envelope.id, envelope.listener, envelope.mail_from) == (id, "http", "app@example.org")
+    assert (envelope.peer.address, envelope.peer.protocol) == ("127.0.0.1", "HTTP")
+    message = message_from_bytes(ingress.received[0].raw, policy=policy.default)
+    assert message["From"] == "App <app@example.org>"
+    assert (message["To"], message["Subject"]) == (JEAN, "Été")
+    assert message.get_body(("plain",)).get_content() == "Bonjour\r\n.\r\nà toi\r\n"  # type: ignore[union-attr]
+    assert message.get_body(("html",)).get_content() == "<p>Bonjour</p>\r\n"  # type: ignore[union-attr]
+    files = [(part.get_filename(), part.get_content()) for part in message.iter_attachments()]  # type: ignore[attr-defined]
+    assert files == [("été.pdf", b"%PDF")]
+    assert message.defects == []
+
+
+async def test_a_raw_message_goes_as_it_is(ingress: Any, api: Api, specimen: bytes, eventually: Eventually) -> None:
+    await api.send_raw(specimen, **{"from": "app@example.org", "to": [JEAN, "someone@example.com"]})
+    await api.send_raw(specimen.replace(b"\r\n", b"\n"), **{"from": "", "to": JEAN})
+    await eventually(lambda: len(ingress.received) == 2)
+    assert [mail.raw for mail in ingress.received] == [specimen, specimen]
+    assert [r.domain for r in ingress.received[0].envelope.recipients] == ["example.org", ""]
+    assert ingress.received[1].envelope.mail_from == ""
+
+
+async def test_a_retry_with_the_same_key_gives_the_same_id_and_one_message(
+    ingress: Any, api: Api, eventually: Eventually
+) -> None:
+    ids = {(await api.send(key="warning 1"))["id"] for _ in range(3)}
+    ids |= {answer["id"] for answer in await asyncio.gather(*(api.send(key="warning 2") for _ in range(5)))}
+    assert len(ids) == 2
+    await eventually(lambda: {mail.envelope.id for mail in ingress.received} == ids)
+    await api.send(key="warning 1", to=["marie.dupont@example.org"], expect=422)
+    await api.send(key="x" * 300, expect=422)
+
+
+REFUSED: list[dict[str, Any]] = [
+    {"subject": "x\r\nBcc: victim@example.com"},
+    {"subject": "x\nBcc: victim@example.com"},
+    {"from": "App\r\nBcc: victim@example.com <app@example.org>"},
+    {"to": [f"{JEAN}\r\nBcc: victim@example.com"]},
+    {"to": [f"{JEAN}, victim@example.com"]},
+    {"to": ["nobody@example.org"]},
+    {"to": ["no address"]},
+    {"to": []},
+    {"from": "<>"},
+    {"attachments": [{"filename": "a\r\nX: y", "content": "eA=="}]},
+    {"attachments": [{"filename": "a", "content": "no base64!"}]},
+    {"attachments": [{"filename": "a", "content": "eA==", "content_type": "text/html\r\nX: y"}]},
+    {"attachments": [{"filename": "a", "content": "eA==", "content_type": "multipart/mixed"}]},
+    {"bcc": ["victim@example.com"]},
+    {"account": JEAN, "from": "marie.dupont@example.org"},
+    {"account": JEAN, "from": f"{JEAN}, marie.dupont@example.org"},
+    {"account": "nobody@example.org"},
+]
+
+
+async def test_what_could_add_a_header_or_lead_nowhere_is_refused(ingress: Any, api: Api) -> None:
+    for fields in REFUSED:
+        await api.send(expect=422, **fields)
+    assert ingress.received == []
+
+
+async def test_wrong_requests_get_one_clear_answer(api: Api) -> None:
+    await api.call("POST", "/v1/messages", expect=401, token="wrong", json=LETTER)
+    await api.call("POST", "/v1/messages", expect=415, content=b"x", headers={"Content-Type": "text/plain"})
+    await api.call("POST", "/v1/messages", expect=422, content=b"{", headers={"Content-Type": "application/json"})
+    await api.send_raw(b"Subject: x\r\n\r\nx\r\n", expect=422)
+    await api.send_raw(b"Subject: x\r\n\r\na\rb\nc", expect=422, **{"from": "a@example.org", "to": JEAN})
+    await api.send_raw(b"Received: x\r\n" * 51, expect=422, **{"from": "a@example.org", "to": JEAN})
+    large = b"Subject: x\r\n\r\n" + b"y" * 70 + b"\r\n"
+    large += (b"y" * 70 + b"\r\n") * 300_000
+    await api.send_raw(large, expect=413, **{"from": "a@example.org", "to": JEAN})
+
+
+async def test_mail_for_an_account_counts_against_its_limits(ingress: Any, api: Api, neighbours: Any) -> None:
+    await api.send(**{"account": JEAN, "from": JEAN, "to": ["someone@example.com"]})
+    assert neighbours.sends == [{"key": JEAN, "class": "webmail", "recipients": 1}]
+    neighbours.allowance.update(allowed=False, reason="100 messages an hour")
+    await api.send(expect=429, **{"account": JEAN, "from": JEAN})
+    await api.send()
+
+
+async def test_nothing_is_taken_while_neighbours_are_away(ingress: Any, api: Api, neighbours: Any) -> None:
+    neighbours.away.add("router")
+    await api.send(expect=503)
+    neighbours.away.clear()
+    neighbours.usage[JEAN] = (10, 10)
+    await api.send(expect=503, to=["marie.dupont@example.org", JEAN])
+    await ingress.shared.bus.close()
+    await api.send(expect=503, to=["marie.dupont@example.org"])
+
+
+async def test_operators_see_connections_and_ban_peers(ingress: Any, api: Api, eventually: Eventually) -> None:
+    peers = [await ingress.mx(), await ingress.mx(), await ingress.user()]
+    seen = await api.call("GET", "/v1/sessions", expect=200, token="admin")
+    assert seen == {"listeners": {"mx": 2, "submission": 0, "submissions": 1}, "total": 3}
+    await api.call("GET", "/v1/blacklist", expect=403)
+    await api.call("PUT", "/v1/blacklist/127.0.0.2", expect=200, token="admin", json={"seconds": 60, "reason": "test"})
+    listed = await api.call("GET", "/v1/blacklist", expect=200, token="admin")
+    assert [(item["address"], item["reason"]) for item in listed["items"]] == [("127.0.0.2", "test")]
+    refused = await ingress.connect(greeted=False, source="127.0.0.2")
+    assert (await refused.reply()).startswith("554 5.7.1")
+    await api.call("DELETE", "/v1/blacklist/127.0.0.2", expect=204, token="admin")
+    await api.call("DELETE", "/v1/blacklist/127.0.0.2", expect=404, token="admin")
+    await ingress.connect(source="127.0.0.2")
+    assert len(peers) == 3
