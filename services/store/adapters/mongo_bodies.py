@@ -72,7 +72,9 @@ class MongoBodies:
 
     async def loosen(self, session: Any, ids: Iterable[str]) -> None:
         """In the transaction that removes what refers to them: the collector looks whether anything else does."""
-        await _mark_loose(self._loose, session, set(ids), self._clock())
+        loose = {"bodies": sorted(set(ids)), "since": self._clock()}
+        if loose["bodies"]:
+            await self._loose.insert_one(loose, session=session)
 
     async def pieces(self, id: str) -> AsyncGenerator[bytes]:
         """The raw bytes in order; the first piece holds the header block.
@@ -98,7 +100,7 @@ class MongoBodies:
     async def _write_chunks(self, body: Body, session: Any) -> None:
         starts = range(0, len(body.raw), CHUNK_BYTES)
         now = self._clock()
-        await _mark_loose(self._loose, session, {body.id}, now)
+        await self.loosen(session, [body.id])
         result = await self._bodies.update_one(
             {"_id": body.id},
             {
@@ -118,9 +120,3 @@ class MongoBodies:
 
 def _inline(body: Body) -> dict[str, Any]:
     return {"raw": body.raw, "size": len(body.raw)}
-
-
-async def _mark_loose(loose: Any, session: Any, ids: set[str], now: datetime) -> None:
-    if ids:
-        updates = [UpdateOne({"_id": id}, {"$set": {"since": now}}, upsert=True) for id in ids]
-        await loose.bulk_write(updates, ordered=False, session=session)

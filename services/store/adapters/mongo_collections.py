@@ -6,7 +6,7 @@ messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size
             flags, received_at}
 bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}
 chunks      {_id: {body, n}, content}: of a body too large for one document
-loose       {_id: sha256, since}: bodies that may have lost their last message, for the collector
+loose       {_id, bodies: [sha256], since}: bodies that may have lost their last message, for the collector
 tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
 told        {_id: address, version}: what the neighbours know of the usage
 quarantine  {_id, envelope, body, reason, infected, domains, recipients, subject, from, size, at, expires_at}
@@ -21,6 +21,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.mongo import mongo_errors
+
+# Newest first, with the texts in the keys: a search of a large mailbox reads this and not the documents.
+SEARCHED = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Collections:
             (self.messages, [("key", 1), ("mailbox", 1)], {"unique": True, **has_key}),
             (self.messages, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
             (self.messages, [("body", 1)], {}),
+            (self.messages, SEARCHED, {}),
             (self.mailboxes, [("_id", 1)], {}),
             (self.bodies, [("_id", 1)], {}),
             (self.chunks, [("_id.body", 1)], {}),

@@ -6,13 +6,16 @@ of the same body changes its document, so one of the two transactions is undone 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from libs.mongo import Mongo, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_patience import patient
+
+AT_ONCE = 100  # bodies in one transaction
 
 
 class MongoCollector:
@@ -32,30 +35,34 @@ class MongoCollector:
         collected = 0
         with mongo_errors("find loose bodies"):
             async for loose in self._collections.loose.find({"since": {"$lt": before}}):
-                collected += await self._settle(loose["_id"], before)
+                collected += await self._settle(loose, before)
         return collected
 
-    async def _settle(self, body: str, before: datetime) -> bool:
-        async def work(session: Any) -> bool:
-            there = self._collections
-            loose = await there.loose.delete_one({"_id": body, "since": {"$lt": before}}, session=session)
-            if not loose.deleted_count or await self._in_use(session, body):
-                return False
-            found = await there.bodies.find_one({"_id": body}, {"touched_at": 1}, session=session)
-            if found is None:
-                return False
-            if found["touched_at"] >= before:
-                # Whoever touched it may be about to refer to it: it stays loose.
-                await session.abort_transaction()
-                return False
-            await there.bodies.delete_one({"_id": body}, session=session)
-            await there.chunks.delete_many({"_id.body": body}, session=session)
-            return True
+    async def _settle(self, loose: dict[str, Any], before: datetime) -> int:
+        """A crash in the middle settles it again, which finds less to do."""
+        bodies, collected = loose["bodies"], 0
+        for at in range(0, len(bodies), AT_ONCE):
+            work = partial(self._delete_unused, bodies[at : at + AT_ONCE], before)
+            collected += await self._mongo.transaction(patient(work))
+        if not await self._recently_touched(bodies, before):
+            await self._collections.loose.delete_one({"_id": loose["_id"]})
+        return collected
 
-        return await self._mongo.transaction(patient(work))
+    async def _delete_unused(self, bodies: Sequence[str], before: datetime, session: Any) -> int:
+        there, these = self._collections, {"$in": list(bodies)}
+        used = {
+            document["body"]
+            for collection in (there.messages, there.quarantine)
+            for document in await collection.find({"body": these}, {"body": 1}, session=session).to_list(None)
+        }
+        old = {"_id": {"$in": [body for body in bodies if body not in used]}, "touched_at": {"$lt": before}}
+        unused = [body["_id"] for body in await there.bodies.find(old, {"_id": 1}, session=session).to_list(None)]
+        if unused:
+            await there.bodies.delete_many({"_id": {"$in": unused}}, session=session)
+            await there.chunks.delete_many({"_id.body": {"$in": unused}}, session=session)
+        return len(unused)
 
-    async def _in_use(self, session: Any, body: str) -> bool:
-        for collection in (self._collections.messages, self._collections.quarantine):
-            if await collection.find_one({"body": body}, {"_id": 1}, session=session) is not None:
-                return True
-        return False
+    async def _recently_touched(self, bodies: Sequence[str], before: datetime) -> bool:
+        """Whoever touched one may be about to refer to it, or may have died before: it stays loose."""
+        young = {"_id": {"$in": list(bodies)}, "touched_at": {"$gte": before}}
+        return await self._collections.bodies.find_one(young, {"_id": 1}) is not None

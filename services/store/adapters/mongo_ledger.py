@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument, UpdateMany, UpdateOne
 
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import LISTED
@@ -78,6 +78,7 @@ class MongoLedger:
         self, session: Any, mailbox: str, documents: Documents, state: Mapping[str, Any], *, keys: bool
     ) -> None:
         """Tombstones of UIDs that leave their folder, and of keys that must not be delivered again."""
+        now = self._clock()
         leaving: dict[str, Documents] = {}
         for document in documents:
             leaving.setdefault(document["folder"], []).append(document)
@@ -87,8 +88,8 @@ class MongoLedger:
                 "folder": folder,
                 "modseq": state["folders"][folder]["modseq"],
                 "uids": [document["uid"] for document in members],
-                **({"keys": [d["key"] for d in members if "key" in d]} if keys else {}),
-                "expires_at": self._clock() + self._keep,
+                **({"keys": _recent_keys(members, now - self._keep)} if keys else {}),
+                "expires_at": now + self._keep,
             }
             for folder, members in leaving.items()
         ]
@@ -96,12 +97,23 @@ class MongoLedger:
             await self._collections.tombstones.insert_many(stones, session=session)
 
     async def rewrite(self, session: Any, documents: Documents, fields: Sequence[str]) -> None:
-        if documents:
-            await self._collections.messages.bulk_write(
-                [UpdateOne({"_id": d["_id"]}, {"$set": {field: d[field] for field in fields}}) for d in documents],
-                ordered=False,
-                session=session,
-            )
+        """Write `fields` of `documents` as they are here; those with the same values in one step."""
+        alike: dict[tuple[Any, ...], list[str]] = {}
+        for document in documents:
+            alike.setdefault(tuple(document[field] for field in fields), []).append(document["_id"])
+        changes = [
+            UpdateMany({"_id": {"$in": ids}}, {"$set": dict(zip(fields, values, strict=True))})
+            if len(ids) > 1
+            else UpdateOne({"_id": ids[0]}, {"$set": dict(zip(fields, values, strict=True))})
+            for values, ids in alike.items()
+        ]
+        if changes:
+            await self._collections.messages.bulk_write(changes, ordered=False, session=session)
+
+
+def _recent_keys(documents: Documents, since: datetime) -> list[str]:
+    """No queue brings a message again after so long, so the keys of older ones need not be remembered."""
+    return [d["key"] for d in documents if "key" in d and d["received_at"] >= since]
 
 
 def leaving(documents: Documents) -> Counter[str]:

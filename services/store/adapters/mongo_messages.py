@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from libs.mongo import mongo_errors
-from services.store.adapters.mongo_collections import Collections
+from services.store.adapters.mongo_collections import SEARCHED, Collections
 from services.store.adapters.mongo_documents import LISTED, message_of
 from services.store.domain.messages import Message
 from services.store.domain.refusals import NotThere
@@ -56,7 +56,8 @@ class MongoMessages:
         if after:
             wanted["_id"] = {"$lt": after}
         with mongo_errors("search"):
-            async for document in self._messages.find(wanted, {"key": 0}).sort("_id", -1).limit(limit):
+            found = self._messages.find(wanted, LISTED).hint(SEARCHED).sort("_id", -1).limit(limit)
+            async for document in found:
                 yield message_of(document)
 
     async def vanished(self, mailbox: str, folder: str, *, since: int) -> list[int]:
