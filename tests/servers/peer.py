@@ -46,11 +46,11 @@ class Peer:
         self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def send(self, subject: str) -> int:
+    def send(self, subject: str, *, size: int = 2000) -> int:
         """One try; the reply code, 0 when the connection broke."""
         try:
             with smtplib.SMTP("127.0.0.1", self._facteur.port("mx"), timeout=60) as smtp:
-                smtp.sendmail(SENDER, [self._recipient], a_message(subject))
+                smtp.sendmail(SENDER, [self._recipient], a_message(subject, size=size))
                 return 250
         except smtplib.SMTPRecipientsRefused as error:
             return next(iter(error.recipients.values()))[0]

@@ -76,10 +76,6 @@ class RabbitServer:
         if self._process is not None:
             self.resume()
             self.kill()
-        if self._epmd is not None:
-            self._epmd.kill()
-            self._epmd.wait()
-            self._epmd = None
 
     def pause(self) -> None:
         """The node neither answers nor closes its sockets (SIGSTOP), like a machine that lost its power."""
@@ -180,3 +176,7 @@ class RabbitServer:
             if time.monotonic() > deadline:
                 raise TimeoutError("RabbitMQ did not end")
             time.sleep(0.01)
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
+            self._epmd = None

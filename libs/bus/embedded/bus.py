@@ -29,6 +29,7 @@ class EmbeddedBus:
     """A bus in the directory `directory`, for this process alone.
 
     `max_length` bounds the waiting messages of each queue, `max_bytes` the file; beyond them publishing is refused.
+    `spare_bytes` of free room stay in the file for the next burst, more is given back to the disk when it is idle.
     `timeout` bounds every wait for the disk.
     """
 
@@ -40,6 +41,7 @@ class EmbeddedBus:
         delivery_limit: int = 20,
         max_length: int = 500_000,
         max_bytes: int = 16 << 30,
+        spare_bytes: int = 64 << 20,
         timeout: timedelta = timedelta(seconds=5),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -49,6 +51,7 @@ class EmbeddedBus:
         self._delivery_limit = delivery_limit
         self._max_length = max_length
         self._max_bytes = max_bytes
+        self._spare_bytes = spare_bytes
         self._timeout = timeout
         self._clock = BusClock(clock)
         self._queues: dict[str, WorkQueue] = {}
@@ -64,7 +67,7 @@ class EmbeddedBus:
 
     async def start(self) -> None:
         self._lock.acquire()
-        writer = Writer(lambda: QueueFile(self._path, max_bytes=self._max_bytes))
+        writer = Writer(lambda: QueueFile(self._path, max_bytes=self._max_bytes, spare_bytes=self._spare_bytes))
         try:
             await writer.start()
             await self._recover(writer)

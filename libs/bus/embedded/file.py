@@ -44,7 +44,7 @@ class Counts:
 class QueueFile:
     """The open file. Methods raise `sqlite3.Error`; the writer rolls back and maps it."""
 
-    def __init__(self, path: Path, *, max_bytes: int) -> None:
+    def __init__(self, path: Path, *, max_bytes: int, spare_bytes: int) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
         self._tables: dict[int, Table] = {}
         self._marks_before: dict[int, int] = {}
@@ -52,6 +52,7 @@ class QueueFile:
             self._db.execute(pragma)
         (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
         self._db.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
+        self._spare_pages = spare_bytes // page_size
         self._migrate()
 
     # Transactions
@@ -220,12 +221,12 @@ class QueueFile:
         (dead,) = self._db.execute("SELECT count(*) FROM dead WHERE queue = ?", (table.id,)).fetchone()
         return Counts(table.id, table.name, ready, delayed, dead)
 
-    def give_pages_back(self, keep: int, step: int) -> bool:
-        """Shrink the file by `step` pages if more than `keep` are free; True if there is more to do."""
+    def give_pages_back(self, step: int) -> bool:
+        """Shrink the file by `step` pages if more than the spare ones are free; True if there is more to do."""
         (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
-        if free > keep:
+        if free > self._spare_pages:
             # A script, since `execute` stops at the first page: it takes a row without columns for the end.
-            self._db.executescript(f"PRAGMA incremental_vacuum({min(step, free - keep)})")
+            self._db.executescript(f"PRAGMA incremental_vacuum({min(step, free - self._spare_pages)})")
             return True
         # The file itself is cut when the log is written back into it.
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

@@ -26,8 +26,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 MAX_GROUP = 500
-# Free pages that are kept for the next burst (64 MB), and how many are given back to the disk at a time.
-KEEP_FREE_PAGES = 8192
+# How many free pages are given back to the disk at a time.
 VACUUM_STEP = 512
 # Seconds without work after which pages are given back, and between two steps of it.
 IDLE_AFTER, BETWEEN_STEPS = 1.0, 0.02
@@ -228,7 +227,7 @@ class Writer:
 
     def _give_pages_back(self, file: QueueFile) -> bool:
         try:
-            return file.give_pages_back(KEEP_FREE_PAGES, VACUUM_STEP)
+            return file.give_pages_back(VACUUM_STEP)
         except sqlite3.Error as error:
             log.warning("queue_file_not_shrunk", error=str(error))
             return False
