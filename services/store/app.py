@@ -36,7 +36,7 @@ __all__ = ["NAME", "Settings", "build"]
 @asynccontextmanager
 async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     """Raises `Temporary` when MongoDB does not answer."""
-    mongo, clock = shared.mongo, shared.clock
+    mongo, clock, metrics = shared.mongo, shared.clock, Metrics()
     collections = Collections.of(mongo.database(NAME))
     await collections.prepare()
     bodies = MongoBodies(mongo, collections, clock=clock)
@@ -61,6 +61,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         bus=shared.bus,
         large=asyncio.Semaphore(settings.large_in_hand),
         hostname=settings.hostname,
+        copies=metrics.counter("facteur_store_copies", "Copies for mailboxes, by what became of them.", ("outcome",)),
     )
     context = Context(
         mailboxes=mailboxes,
@@ -75,16 +76,18 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         outbox=shared.outbox,
         clock=clock,
     )
+    removed = metrics.counter("facteur_store_removed", "What went by its age or for want of use.", ("what",))
     jobs = {
         "quarantine": quarantine.expire,
         "bodies": collector.collect,
         "blobs": old_blobs(shared.blobs, clock=clock, keep=settings.blob_keep),
     }
+    tidy = cleaning(jobs, period=settings.collect_period, removed=removed)
     try:
         yield Service(
             name=NAME,
             settings=settings,
-            metrics=Metrics(),
+            metrics=metrics,
             routers=routes(context),
             # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
             handles=(
@@ -92,7 +95,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
             hears=Accounts(mailboxes, expunge, limits).table(),
-            background=(announcer.run, announcer.recover, cleaning(jobs, period=settings.collect_period)),
+            background=(announcer.run, announcer.recover, tidy),
             body_limit_bytes=settings.append_limit_bytes,
         )
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
+from prometheus_client import Counter
 
 from libs.blobs import Blobs
 from libs.envelope import Temporary
@@ -16,13 +17,13 @@ log = structlog.get_logger(__name__)
 Work = Callable[[], Awaitable[int]]
 
 
-def cleaning(jobs: dict[str, Work], *, period: timedelta) -> Callable[[], Awaitable[None]]:
+def cleaning(jobs: dict[str, Work], *, period: timedelta, removed: Counter) -> Callable[[], Awaitable[None]]:
     """For ever: each job in turn, at once and then each `period`. One that fails is tried again in the next round."""
 
     async def run() -> None:
         while True:
             for name, work in jobs.items():
-                await _once(name, work)
+                removed.labels(name).inc(await _once(name, work))
             await asyncio.sleep(period.total_seconds())
 
     return run
@@ -33,11 +34,12 @@ def old_blobs(blobs: Blobs, *, clock: Callable[[], datetime], keep: timedelta) -
     return lambda: blobs.collect(clock() - keep)
 
 
-async def _once(name: str, work: Work) -> None:
+async def _once(name: str, work: Work) -> int:
     try:
-        removed = await work()
+        count = await work()
     except Temporary as error:
         log.warning("cleaning_failed", what=name, reason=error.reason)
-        return
-    if removed:
-        log.info("cleaned", what=name, removed=removed)
+        return 0
+    if count:
+        log.info("cleaned", what=name, removed=count)
+    return count

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from prometheus_client import Counter
+
 from libs.blobs import Blobs
 from libs.bus import Bus
 from libs.envelope import Mail, Permanent, Temporary
@@ -31,6 +33,7 @@ class Keeper:
     bus: Bus
     large: asyncio.Semaphore
     hostname: str
+    copies: Counter
 
     async def deliver(self, mail: Mail) -> Iterable[Onward]:
         """Into the mailboxes of its recipients. Whoever has no room waits alone (`Temporary.narrowed`)."""
@@ -43,6 +46,8 @@ class Keeper:
         limits = await self.limits.of(wanted)
         outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))
         self.announcements.changed(outcome.usages)
+        self.copies.labels("delivered").inc(len(wanted) - len(outcome.over_quota))
+        self.copies.labels("over_quota").inc(len(outcome.over_quota))
         if outcome.over_quota:
             waiting = tuple(recipient for mailbox, recipient in wanted.items() if mailbox in outcome.over_quota)
             raise Temporary(f"{len(waiting)} mailboxes over quota", narrowed=envelope.to(waiting))

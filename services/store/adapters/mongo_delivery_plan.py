@@ -95,7 +95,7 @@ class Written:
     def _outcome(self, delivery: Delivery) -> Outcome:
         full = frozenset(copy.mailbox for copy in delivery.copies if id(copy) in self.over_quota)
         usages = tuple(usage_of(self.documents[copy.mailbox]) for copy in delivery.copies)
-        return Outcome(usages, full, len(delivery.copies) - len(full))
+        return Outcome(usages, full)
 
 
 def added(copies: Sequence[tuple[Copy, Body]], now: datetime, *, sign: int = 1) -> dict[str, Any]:

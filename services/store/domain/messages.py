@@ -108,7 +108,6 @@ class Outcome:
 
     usages: tuple[Usage, ...]
     over_quota: frozenset[str] = frozenset()
-    stored: int = 0
 
     @classmethod
     def joined(cls, parts: Iterable[Outcome]) -> Outcome:
@@ -117,7 +116,6 @@ class Outcome:
         return cls(
             tuple(usage for part in parts for usage in part.usages),
             frozenset().union(*(part.over_quota for part in parts)),
-            sum(part.stored for part in parts),
         )
 
 
