@@ -17,7 +17,6 @@ from libs.envelope import Envelope, Finding, Peer, Recipient, Verdict
 from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold
 
-
 EDITED_OCTETS = 1024 * 1024  # edits lie in this much of the start; no honest header block is as large
 
 
