@@ -34,6 +34,7 @@ class Cache(Generic[V]):
         self._rest = rest
         self._known: OrderedDict[str, tuple[float, V]] = OrderedDict()  # ends first come first
         self._asked: dict[str, asyncio.Task[V]] = {}
+        self._running: set[asyncio.Task[V]] = set()
         self._generation = 0
         self._asleep_until = float("-inf")
 
@@ -47,12 +48,15 @@ class Cache(Generic[V]):
             if self._asleep_until > self._clock():
                 raise Temporary("the neighbour did not answer a moment ago")
             task = self._asked[key] = asyncio.create_task(self._ask(key))
+            self._running.add(task)
+            task.add_done_callback(self._done)
         # Whoever asked first may go away; the others still want the answer.
         return await asyncio.shield(task)
 
     def forget(self, *keys: str) -> None:
-        """Without keys: everything. What is being asked right now is not kept either."""
+        """Without keys: everything. What is being asked right now is not kept either, and asked anew for newcomers."""
         self._generation += 1
+        self._asked.clear()
         if not keys:
             self._known.clear()
         for key in keys:
@@ -69,10 +73,17 @@ class Cache(Generic[V]):
             self._asleep_until = self._clock() + self._rest
             raise
         finally:
-            del self._asked[key]
+            if self._asked.get(key) is asyncio.current_task():
+                del self._asked[key]
         if generation == self._generation:
             self._keep(key, answer)
         return answer
+
+    def _done(self, task: asyncio.Task[V]) -> None:
+        """An error is told to those who wait; when they are all gone it concerns nobody."""
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()
 
     def _keep(self, key: str, answer: V) -> None:
         self._known[key] = (self._clock() + self._ttl, answer)

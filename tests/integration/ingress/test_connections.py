@@ -272,7 +272,12 @@ async def test_at_the_end_nobody_is_waited_for_beyond_the_deadline(start: Any) -
 
 
 async def test_a_peer_that_does_not_read_our_replies_is_let_go(start: Any) -> None:
-    ingress = await start(silence_timeout=timedelta(seconds=0.3), max_errors=10**9, max_idle_commands=10**9)
+    ingress = await start(
+        silence_timeout=timedelta(seconds=0.3),
+        max_commands=10**9,
+        max_idle_commands=10**9,
+        max_commands_per_second=10**6,
+    )
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         deaf.setblocking(False)
@@ -280,6 +285,16 @@ async def test_a_peer_that_does_not_read_our_replies_is_let_go(start: Any) -> No
         async with asyncio.timeout(60):
             with pytest.raises(ConnectionError):
                 await flood(deaf, b"EHLO client.example.net\r\n", b"HELP\r\n" * 1000)
+
+
+async def test_a_peer_that_floods_us_at_its_end_is_let_go(start: Any) -> None:
+    ingress = await start(max_commands=100)
+    with socket.socket() as flooding:
+        flooding.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(flooding, ("127.0.0.1", ingress.port("mx")))
+        async with asyncio.timeout(30):
+            with pytest.raises(ConnectionError):
+                await flood(flooding, b"EHLO client.example.net\r\n", b"RSET\r\n" * 1000)
 
 
 async def flood(sock: socket.socket, first: bytes, again: bytes) -> None:

@@ -124,6 +124,8 @@ class Intake:
         """Wait for the peer. Raises `Silent` at `deadline` (loop time), `Gone`."""
         if self._ended:
             raise Gone
+        if self._loop.time() >= deadline:  # who floods us would else outrun the timer for ever
+            raise Silent
         if self._paused and self._transport is not None:
             self._transport.resume_reading()
             self._paused = False

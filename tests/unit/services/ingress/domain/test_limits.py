@@ -1,0 +1,131 @@
+"""Counters that forget: throttle, blacklist, duplicates, budget, pace."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.budget import Budget
+from services.ingress.domain.duplicates import Duplicates, message_key
+from services.ingress.domain.pace import Pace
+from services.ingress.domain.throttle import Throttle, delay
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_attempts_are_let_through_up_to_the_limit_and_again_after_the_window(clock: Clock) -> None:
+    throttle = Throttle(limit=3, window=60, max_keys=10, clock=clock)
+    assert [throttle.attempt("a") for _ in range(3)] == [1, 2, 3]
+    assert throttle.is_blocked("a")
+    assert not throttle.is_blocked("b")
+    clock.now += 60
+    assert not throttle.is_blocked("a")
+    assert throttle.attempt("a") == 1
+
+
+def test_an_attempt_that_went_well_does_not_count(clock: Clock) -> None:
+    throttle = Throttle(limit=1, window=60, max_keys=10, clock=clock)
+    throttle.attempt("a")
+    assert throttle.is_blocked("a")
+    throttle.forgive("a")
+    throttle.forgive("a")
+    assert not throttle.is_blocked("a")
+    assert len(throttle) == 0
+
+
+def test_a_throttle_holds_a_bounded_number_of_keys(clock: Clock) -> None:
+    throttle = Throttle(limit=1, window=60, max_keys=10, clock=clock)
+    for n in range(1000):
+        throttle.attempt(f"key {n}")
+    assert len(throttle) == 10
+    assert throttle.is_blocked("key 999")
+    clock.now += 60
+    throttle.attempt("new")
+    assert len(throttle) == 1
+
+
+def test_delays_double_up_to_the_longest() -> None:
+    assert [delay(n, first=1, longest=8) for n in (1, 2, 3, 4, 5, 1000)] == [1, 2, 4, 8, 8, 8]
+
+
+def test_a_ban_ends_by_itself_or_by_an_entry_that_is_over(clock: Clock) -> None:
+    blacklist = Blacklist(max_entries=10, clock=clock)
+    blacklist.add(Entry("192.0.2.1", 1060, "x"))
+    blacklist.add(Entry("192.0.2.2", 1060, "x"))
+    blacklist.add(Entry("192.0.2.2", 0, ""))
+    assert [entry.address for entry in blacklist.entries()] == ["192.0.2.1"]
+    assert blacklist.holds("192.0.2.1")
+    clock.now += 60
+    assert not blacklist.holds("192.0.2.1")
+    assert blacklist.entries() == []
+
+
+def test_a_blacklist_holds_a_bounded_number_of_peers(clock: Clock) -> None:
+    blacklist = Blacklist(max_entries=10, clock=clock)
+    for n in range(100):
+        blacklist.add(Entry(f"192.0.2.{n}", 1060 + n, "x"))
+    assert len(blacklist.entries()) == 10
+    assert blacklist.holds("192.0.2.99")
+
+
+def test_a_message_is_known_again_for_a_while(clock: Clock) -> None:
+    duplicates = Duplicates(window=600, max_entries=2, clock=clock)
+    for n in range(3):
+        duplicates.remember(b"%d" % n, f"id {n}")
+    assert [duplicates.id_of(b"%d" % n) for n in range(3)] == [None, "id 1", "id 2"]
+    clock.now += 600
+    assert duplicates.id_of(b"2") is None
+
+
+def test_the_key_of_a_message_is_peer_envelope_and_content() -> None:
+    same = message_key("192.0.2.1", "a@b", ["x@y", "z@y"], "digest")
+    assert same == message_key("192.0.2.1", "a@b", ["z@y", "x@y"], "digest")
+    others = [
+        message_key("192.0.2.2", "a@b", ["x@y", "z@y"], "digest"),
+        message_key("192.0.2.1", "a@c", ["x@y", "z@y"], "digest"),
+        message_key("192.0.2.1", "a@b", ["x@y"], "digest"),
+        message_key("192.0.2.1", "a@b", ["x@y", "z@y"], "other"),
+    ]
+    assert same not in others
+
+
+def test_a_budget_is_shared_and_given_back() -> None:
+    budget = Budget(max_messages=2, max_bytes=100)
+    first, second = budget.open(50), budget.open(0)
+    assert first is not None
+    assert second is not None
+    assert budget.open(0) is None
+    assert first.grow(60)
+    assert not second.grow(50)
+    assert second.grow(40)
+    first.close()
+    assert (budget.messages, budget.held_bytes) == (1, 40)
+    assert budget.open(61) is None
+    assert budget.open(60) is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "octets", "deadline"),
+    [
+        (0, 0, 10),  # the silence comes first
+        (95, 0, 100),  # the grace is over soon
+        (95, 1000, 105),  # ten seconds earned
+        (995, 10**9, 1000),  # a fast one is done in the end
+    ],
+)
+def test_the_next_octets_are_due(now: float, octets: int, deadline: float) -> None:
+    pace = Pace(greet=0, idle=300, command=60, silence=10, grace=100, min_rate=100, whole=1000)
+    assert pace.next_octets(started=0, now=now, octets=octets) == deadline
