@@ -46,6 +46,7 @@ class Shared:
 @asynccontextmanager
 async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
     """Everything connected. Raises `Temporary` when something cannot be had, `ValueError` or `WrongSetting`."""
+    bus = open_bus(settings.bus_url)
     tokens = await asyncio.to_thread(_tokens, settings)
     async with open_mongo(
         settings.mongo_url,
@@ -53,7 +54,6 @@ async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
         port_base=settings.port_base,
         start_deadline=settings.start_deadline,
     ) as mongo:
-        bus = open_bus(settings.bus_url)
         blobs = open_blobs(settings.blobs_url, mongo)
         try:
             await bus.start()

@@ -1,0 +1,220 @@
+"""A whole process, from the outside: signals, exit codes, and the one line that says what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from libs.bus.embedded import EmbeddedBus
+from libs.settings import API_PORTS
+from tests.servers.facteur import free_port_base
+
+ROOT = Path(__file__).parents[3]
+OURS = ("FACTEUR_", "PYTHONDONTWRITEBYTECODE")  # compiled once, a process starts sooner
+TINY = [str(Path(__file__).parent / "tiny.py"), "quota"]
+
+
+class Process:
+    """A process in `directory`, with everything embedded but MongoDB."""
+
+    def __init__(self, directory: Path, mongo_url: str) -> None:
+        self.directory = directory
+        self.base = free_port_base()
+        self._mongo_url = mongo_url
+        self._running: subprocess.Popen[str] | None = None
+
+    def start(self, *command: str, **environ: str) -> None:
+        own = {"PYTHONPATH": str(ROOT), "FACTEUR_MONGO_URL": self._mongo_url, "FACTEUR_PORT_BASE": str(self.base)}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+        files = {name: (self.directory / name).open("w") for name in ("out", "err")}
+        self._running = subprocess.Popen(
+            [sys.executable, *command], cwd=self.directory, env={**inherited, **own, **environ},
+            stdout=files["out"], stderr=files["err"], text=True,
+        )  # fmt: skip
+        for file in files.values():
+            file.close()
+
+    def url(self, path: str, service: str = "quota") -> str:
+        return f"http://127.0.0.1:{API_PORTS[service] + self.base}{path}"
+
+    def status(self, path: str) -> int:
+        try:
+            return httpx.get(self.url(path), trust_env=False).status_code
+        except httpx.TransportError:
+            return 0
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < end, self.err()
+            assert self.running.poll() is None, self.err()
+            time.sleep(0.01)
+
+    def until_ready(self) -> None:
+        self.until(lambda: self.status("/readyz") == 200)
+
+    @property
+    def running(self) -> subprocess.Popen[str]:
+        assert self._running is not None
+        return self._running
+
+    def signal(self, number: signal.Signals) -> None:
+        self.running.send_signal(number)
+
+    def ends(self) -> int:
+        return self.running.wait(30)
+
+    def touch(self, name: str) -> None:
+        (self.directory / name).touch()
+
+    def out(self) -> list[str]:
+        return (self.directory / "out").read_text().splitlines()
+
+    def err(self) -> str:
+        return (self.directory / "err").read_text()
+
+    def kill(self) -> None:
+        if self._running is not None and self._running.poll() is None:
+            self._running.kill()
+            self._running.wait()
+
+
+@pytest.fixture
+def process(tmp_path: Path, mongo_url: str) -> Iterator[Process]:
+    process = Process(tmp_path, mongo_url)
+    yield process
+    process.kill()
+
+
+async def depths(directory: Path) -> dict[str, int]:
+    """What waits in the queues of an ended process."""
+    bus = EmbeddedBus(directory / "var/bus")
+    await bus.start()
+    await bus.declare("mail.quota", "mail.next")
+    found = {queue: await bus.depth(queue) for queue in ("mail.quota", "mail.next")}
+    await bus.close()
+    assert not any(depth.dead for depth in found.values())
+    return {queue: depth.ready + depth.pending for queue, depth in found.items()}
+
+
+def test_a_signal_lets_the_message_in_hand_finish(process: Process) -> None:
+    process.start(*TINY)
+    process.until_ready()
+    assert httpx.get(process.url("/loop"), trust_env=False).json() == "uvloop"
+    assert httpx.post(process.url("/send"), trust_env=False).is_success
+    process.until(lambda: "taken" in process.out())
+    process.signal(signal.SIGTERM)
+    process.until(lambda: process.status("/readyz") == 503)
+    process.signal(signal.SIGTERM)  # a second one changes nothing
+    assert process.status("/healthz") == 200
+    process.touch("go")
+    assert process.ends() == 0
+    assert process.out()[-2:] == ["handler ended", "quota closed"]
+    assert asyncio.run(depths(process.directory)) == {"mail.quota": 0, "mail.next": 1}
+
+
+def test_what_does_not_finish_in_time_is_given_back(process: Process) -> None:
+    process.start(*TINY, FACTEUR_DRAIN_DEADLINE="0.3")
+    process.until_ready()
+    assert httpx.post(process.url("/send"), trust_env=False).is_success
+    process.until(lambda: "taken" in process.out())
+    process.signal(signal.SIGTERM)
+    assert process.ends() == 0
+    # The handler ended before what it uses was closed, so that it failed of nothing else.
+    assert process.out() == ["taken", "handler ended", "quota closed"]
+    assert '"event":"given_back"' in process.err()
+    assert "handler_failed" not in process.err()
+    assert asyncio.run(depths(process.directory)) == {"mail.quota": 1, "mail.next": 0}
+
+
+@pytest.mark.parametrize("how", ["raises", "returns"])
+def test_background_work_that_ends_ends_the_process_with_a_line(process: Process, how: str) -> None:
+    process.start(*TINY, FACTEUR_QUOTA_BACKGROUND=how)
+    process.until_ready()
+    process.touch("fail")
+    assert process.ends() == 1
+    *logged, last = process.err().splitlines()
+    assert last.startswith("facteur: quota: background work ")
+    [failed] = [line for line in map(json.loads, logged) if line["event"] == "background_failed"]
+    assert ("KeyError: 'a bug'" in failed.get("exception", "")) is (how == "raises")
+    assert process.out() == ["quota closed"]
+
+
+def test_a_port_that_is_taken_is_one_line_and_closes_what_was_open(process: Process) -> None:
+    with socket.create_server(("127.0.0.1", API_PORTS["relay"] + process.base)):
+        process.start(*TINY, "relay")
+        assert process.ends() == 1
+    last = process.err().splitlines()[-1]
+    assert last == f"facteur: cannot listen on 127.0.0.1:{API_PORTS['relay'] + process.base}: Address already in use"
+    assert "Traceback" not in process.err()
+    assert "Task was destroyed" not in process.err()
+    assert process.out() == ["relay closed", "quota closed"]
+
+
+def test_a_signal_while_it_starts_ends_it_at_once(process: Process) -> None:
+    process.start(*TINY, FACTEUR_QUOTA_OPENING="hangs")
+    process.until(lambda: process.out() == ["opening"])
+    process.signal(signal.SIGTERM)
+    assert process.ends() == 0
+    assert process.err() == ""
+
+
+WRONG = {
+    "a value that cannot be opened": ({"FACTEUR_QUOTA_OPENING": "value"}, "engine 'x': no such engine"),
+    "an unknown bus": ({"FACTEUR_BUS_URL": "kafka://x"}, "bus address: unknown scheme 'kafka'"),
+    "a cluster without tokens": (
+        {"FACTEUR_BUS_URL": "amqp://127.0.0.1:9/", "FACTEUR_ADMIN_TOKEN_FILE": "token"},
+        "setting service_token_file: var/service-token: No such file or directory",
+    ),
+}
+
+
+@pytest.mark.parametrize(("environ", "line"), WRONG.values(), ids=WRONG.keys())
+def test_what_the_operator_can_mend_is_one_line(process: Process, environ: dict[str, str], line: str) -> None:
+    (process.directory / "token").write_text("admin\n")
+    process.start(*TINY, **environ)
+    assert process.ends() == 1
+    [said] = process.err().splitlines()
+    assert said.startswith(f"facteur: {line}")
+
+
+def test_services_that_share_a_process_cannot_differ_in_what_they_share(process: Process) -> None:
+    process.start(*TINY, "relay", FACTEUR_RELAY_MONGO_PREFIX="other_")
+    assert process.ends() == 1
+    assert process.err() == "facteur: setting mongo_prefix: quota and relay share a process, and so this\n"
+
+
+async def test_a_second_process_on_the_same_queue_is_one_line(process: Process, tmp_path: Path) -> None:
+    bus = EmbeddedBus(tmp_path / "var/bus")
+    await bus.start()
+    process.start(*TINY)
+    assert process.ends() == 1
+    await bus.close()
+    [said] = process.err().splitlines()
+    assert said.startswith("facteur: ")
+
+
+def test_a_service_of_ours_starts_is_ready_and_stops(process: Process) -> None:
+    process.start("-m", "services.quota")
+    process.until_ready()
+    token = (process.directory / "var/admin-token").read_text().strip()
+    assert (process.directory / "var/admin-token").stat().st_mode & 0o777 == 0o600
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(process.url("/v1/dead-letters"), headers=headers, trust_env=False)
+    assert answer.json() == {"items": [], "next": None}
+    process.signal(signal.SIGINT)
+    assert process.ends() == 0
+    events = [json.loads(line)["event"] for line in process.err().splitlines()]
+    assert events[0] == "ready"
+    assert events[-1] == "stopping"

@@ -1,0 +1,360 @@
+"""One service in this process: its dead letters over HTTP, what keeps their bytes, and how it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from libs.blobs import Missing
+from libs.blobs.files import FileBlobs
+from libs.bus import Event
+from libs.bus.embedded import EmbeddedBus
+from libs.envelope import Envelope, Mail, Permanent, encode
+from libs.envelope.model import utc_now
+from libs.events import QuotaChanged
+from libs.http import Role, Tokens
+from libs.mongo import Mongo
+from libs.runtime import Handles, Hears, Onward, Outbox, Service, Shared, keeping
+from libs.runtime.process import RunningService
+from libs.settings import ServiceSettings
+from libs.telemetry import Metrics
+from tests.servers.facteur import free_port_base
+
+QUEUES = ("mail.one", "mail.two")
+EVENTS = "events.quota.QuotaChanged"
+
+
+class Sockets:
+    """A listener that notes what happens to it."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.calls: list[str] = []
+
+    async def start(self) -> None:
+        self.calls.append("start")
+        if self.error is not None:
+            raise self.error
+
+    async def stop(self, grace: timedelta) -> None:
+        self.calls.append("stop")
+        if self.error is not None:
+            raise RuntimeError("and it does not stop either")
+
+
+@dataclass
+class World:
+    """What a service shares; its blobs are in `directory`."""
+
+    shared: Shared
+    blobs: FileBlobs
+    directory: Path
+    settings: ServiceSettings
+
+    @asynccontextmanager
+    async def running(self, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
+        service = Service(name="quota", settings=self.settings, metrics=Metrics(), routers=(), **parts)
+        running = RunningService(service, self.shared)
+        try:
+            await running.start(on_failure=lambda: pytest.fail(running.failure))
+            async with self.http() as http:
+                yield http
+        finally:
+            await running.drain()
+            await running.stop()
+
+    def http(self) -> httpx.AsyncClient:
+        headers = {"Authorization": "Bearer admin"}
+        return httpx.AsyncClient(base_url=self.settings.url_of("quota"), headers=headers, trust_env=False)
+
+    async def bury(self, queue: str, *names: str, blob: str | None = None) -> None:
+        """Dead letters in `queue`, by a handler that wants none of them."""
+        await self.shared.bus.declare(queue)
+        died = asyncio.Event()
+        reasons = list(names)
+
+        async def refuse(delivery: Any) -> None:
+            await delivery.bury(reasons.pop(0))
+            if not reasons:
+                died.set()
+
+        consumer = await self.shared.bus.consume(queue, refuse, prefetch=1)
+        for name in names:
+            size = 3 if blob is None else 1000
+            envelope = Envelope(
+                id=name, received_at=NOW, recipients=(), size_bytes=size, sha256="", blob=blob, verdicts={}
+            )
+            await self.shared.bus.publish(queue, encode(Mail(envelope, b"raw")))
+        async with asyncio.timeout(10):
+            await died.wait()
+        await consumer.stop()
+
+
+NOW = datetime(2024, 5, 17, tzinfo=UTC)
+
+
+@pytest.fixture
+async def world(tmp_path: Path, mongo: Mongo) -> AsyncIterator[World]:
+    files = {role: tmp_path / role for role in Role}
+    for role, path in files.items():
+        path.write_text(role)
+    bus, blobs = EmbeddedBus(tmp_path / "bus", ladder=[timedelta(milliseconds=5)]), FileBlobs(tmp_path / "blobs")
+    await bus.start()
+    shared = Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=100))
+    settings = ServiceSettings(port_base=free_port_base(), drain_deadline=timedelta(seconds=5))
+    yield World(shared, blobs, tmp_path / "blobs", settings)
+    await bus.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def nothing(mail: Mail) -> Iterable[Onward]:
+    return ()
+
+
+HANDLES = tuple(Handles(queue, nothing) for queue in QUEUES)
+
+
+async def everything(http: httpx.AsyncClient, limit: int) -> list[list[dict[str, Any]]]:
+    """All pages of the dead letters."""
+    pages: list[list[dict[str, Any]]] = []
+    after: dict[str, str] = {}
+    while True:
+        response = await http.get("/v1/dead-letters", params={"limit": limit, **after})
+        assert response.status_code == 200, response.text
+        pages.append(response.json()["items"])
+        if response.json()["next"] is None:
+            return pages
+        after = {"after": response.json()["next"]}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_dead_letters_of_several_queues_are_paged_without_a_gap(world: World, limit: int) -> None:
+    for queue, names in (("mail.one", ("a", "b", "c")), ("mail.two", ("d", "e"))):
+        await world.bury(queue, *names)
+    async with world.running(handles=HANDLES) as http:
+        pages = await everything(http, limit)
+    assert [item["envelope"]["id"] for page in pages for item in page] == ["a", "b", "c", "d", "e"]
+    assert all(len(page) <= limit for page in pages)
+    assert [item["reason"] for page in pages for item in page] == ["a", "b", "c", "d", "e"]
+
+
+async def test_no_dead_letters_are_one_empty_page(world: World) -> None:
+    async with world.running(handles=HANDLES) as http:
+        assert (await http.get("/v1/dead-letters")).json() == {"items": [], "next": None}
+
+
+async def test_a_dead_letter_shows_what_the_operator_needs(world: World) -> None:
+    await world.bury("mail.one", "a")
+    await world.bury("mail.two", "b")
+    async with world.running(handles=HANDLES) as http:
+        first = (await http.get("/v1/dead-letters")).json()["items"][0]
+    assert first["id"].startswith("mail.one:")
+    assert {key: first[key] for key in ("queue", "reason", "attempts", "event")} == {
+        "queue": "mail.one", "reason": "a", "attempts": 1, "event": None,
+    }  # fmt: skip
+    assert datetime.fromisoformat(first["died_at"]) <= utc_now()
+
+
+async def test_a_replayed_dead_letter_is_handled_as_a_first_attempt(world: World) -> None:
+    handled: list[str] = []
+
+    async def handle(mail: Mail) -> Iterable[Onward]:
+        handled.append(mail.envelope.id)
+        return ()
+
+    await world.bury("mail.two", "a", "b")
+    async with world.running(handles=(Handles("mail.one", nothing), Handles("mail.two", handle))) as http:
+        [[first, second]] = await everything(http, 100)
+        answer = await http.post(f"/v1/dead-letters/{second['id']}/replay")
+        assert answer.json() == {"id": second["id"], "queue": "mail.two"}
+
+        async def done() -> bool:
+            return handled == ["b"]
+
+        await until(done)
+        assert [[item["id"] for item in page] for page in await everything(http, 100)] == [[first["id"]]]
+        assert (await http.post(f"/v1/dead-letters/{second['id']}/replay")).status_code == 404
+
+
+async def test_a_purged_dead_letter_is_gone(world: World) -> None:
+    await world.bury("mail.one", "a", "b")
+    async with world.running(handles=HANDLES) as http:
+        first, second = (await http.get("/v1/dead-letters")).json()["items"]
+        assert (await http.delete(f"/v1/dead-letters/{first['id']}")).status_code == 204
+        assert (await http.delete(f"/v1/dead-letters/{first['id']}")).status_code == 404
+        assert [item["id"] for item in (await http.get("/v1/dead-letters")).json()["items"]] == [second["id"]]
+
+
+UNKNOWN = {
+    "no such id": "mail.one:999",
+    "an id that is none": "mail.one:x",
+    "another service's queue": "mail.store:1",
+    "no queue": "1",
+    "nothing": ":",
+}
+
+
+@pytest.mark.parametrize("id", UNKNOWN.values(), ids=UNKNOWN.keys())
+async def test_what_is_not_there_is_404(world: World, id: str) -> None:
+    await world.bury("mail.one", "a")
+    async with world.running(handles=HANDLES) as http:
+        for answer in (
+            await http.post(f"/v1/dead-letters/{id}/replay"),
+            await http.delete(f"/v1/dead-letters/{id}"),
+        ):
+            assert answer.status_code == 404
+            assert answer.json()["detail"] == "there is no such dead letter"
+
+
+async def test_a_wrong_question_is_answered_so(world: World) -> None:
+    async with world.running(handles=HANDLES) as http:
+        for limit in (0, 101, "many"):
+            assert (await http.get("/v1/dead-letters", params={"limit": limit})).status_code == 422
+        assert (await http.get("/v1/dead-letters", params={"after": "mail.store:1"})).status_code == 404
+
+
+async def test_dead_letters_are_for_the_administrator(world: World) -> None:
+    async with world.running(handles=HANDLES) as http:
+        for token, status in (("service", 403), ("", 401), ("guess", 401)):
+            headers = {"Authorization": f"Bearer {token}".strip()}
+            assert (await http.get("/v1/dead-letters", headers=headers)).status_code == status
+            assert (await http.post("/v1/dead-letters/mail.one:1/replay", headers=headers)).status_code == status
+            assert (await http.delete("/v1/dead-letters/mail.one:1", headers=headers)).status_code == status
+
+
+async def test_an_event_that_nobody_could_handle_is_a_dead_letter_too(world: World) -> None:
+    async def hear(event: Event) -> None:
+        raise Permanent("no such account")
+
+    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota"),)) as http:
+        await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
+
+        async def dead() -> bool:
+            return bool((await http.get("/v1/dead-letters")).json()["items"])
+
+        await until(dead)
+        [item] = (await http.get("/v1/dead-letters")).json()["items"]
+        assert (item["queue"], item["event"], item["envelope"]) == (EVENTS, "QuotaChanged", None)
+        assert (await http.delete(f"/v1/dead-letters/{item['id']}")).status_code == 204
+
+
+async def test_events_that_are_heard_are_counted_and_a_hung_handler_is_ended(world: World) -> None:
+    tries: list[str] = []
+
+    async def hear(event: Event) -> None:
+        tries.append(event.name)
+        if len(tries) == 1:
+            await asyncio.Event().wait()
+
+    world.settings = world.settings.model_copy(update={"handler_deadline": timedelta(seconds=0.05)})
+    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota"),)) as http:
+        await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
+
+        async def done() -> bool:
+            return 'facteur_heard_total{event="QuotaChanged",outcome="done"} 1.0' in (await http.get("/metrics")).text
+
+        await until(done)
+        assert 'outcome="failed"} 1.0' in (await http.get("/metrics")).text
+
+
+async def test_the_bytes_of_dead_letters_are_kept_however_long_they_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "PAGE", 2)
+    for name in ("a1", "b2", "c3", "free"):
+        await world.blobs.put(name, b"x" * 1000)
+        await world.bury("mail.two", name, blob=None if name == "free" else name)
+    await world.bury("mail.two", "gone", blob="gone")  # an error in the log, and no more
+    await world.shared.bus.publish("mail.two", b"poison")
+    long_after = utc_now() + timedelta(seconds=1)
+    age(world, long_after - timedelta(days=30))
+    task = asyncio.create_task(
+        keeping.keep_dead_letters(world.shared.bus, world.blobs, QUEUES, period=timedelta(seconds=0.02))
+    )
+
+    async def kept() -> bool:
+        return all([await is_younger(world, name, long_after - timedelta(days=14)) for name in ("a1", "b2", "c3")])
+
+    await world.shared.bus.declare(*QUEUES)
+    await until(kept)
+    age(world, long_after - timedelta(days=30))
+    await until(kept)  # in a later round as well
+    assert await world.blobs.collect(long_after - timedelta(days=14)) == 1
+    assert await world.blobs.get("a1") == b"x" * 1000
+    with pytest.raises(Missing):
+        await world.blobs.get("free")
+    task.cancel()
+
+
+def age(world: World, then: datetime) -> None:
+    for path in world.directory.glob("*/*"):
+        os.utime(path, (then.timestamp(), then.timestamp()))
+
+
+async def is_younger(world: World, name: str, then: datetime) -> bool:
+    return (world.directory / name[-2:] / name).stat().st_mtime > then.timestamp()
+
+
+async def test_a_service_with_queues_keeps_its_dead_letters_from_its_start(world: World) -> None:
+    await world.blobs.put("a1", b"x" * 1000)
+    await world.bury("mail.one", "a1", blob="a1")
+    old = utc_now() - timedelta(days=30)
+    age(world, old)
+
+    async def kept() -> bool:
+        return await is_younger(world, "a1", old + timedelta(days=1))
+
+    async with world.running(handles=HANDLES):
+        await until(kept)
+
+
+async def test_readiness_is_given_when_the_last_listener_is_up_and_taken_back_first(world: World) -> None:
+    seen: list[Any] = []
+
+    class Asking(Sockets):
+        async def start(self) -> None:
+            await self.ask()
+
+        async def stop(self, grace: timedelta) -> None:
+            await self.ask()
+
+        async def ask(self) -> None:
+            async with world.http() as http:
+                seen.append((await http.get("/readyz")).json()["missing"])
+
+    async with world.running(listeners=(Asking(),)) as http:
+        seen.append((await http.get("/readyz")).json()["missing"])
+    assert seen == [{"service": "the service starts"}, {}, {"service": "the service stops"}]
+
+
+async def test_a_listener_that_fails_to_start_leaves_nothing_behind(world: World) -> None:
+    good, bad, never = Sockets(), Sockets(OSError("cannot listen on 127.0.0.1:25")), Sockets()
+    with pytest.raises(OSError, match="cannot listen on"):
+        async with world.running(handles=HANDLES, listeners=(good, bad, never)):
+            pytest.fail("it must not run")
+    # All that began to start was stopped, whatever else went wrong on the way down; the port is free again.
+    assert (good.calls, bad.calls, never.calls) == (["start", "stop"], ["start", "stop"], [])
+    async with world.running(handles=HANDLES) as http:
+        assert (await http.get("/readyz")).status_code == 200
+
+
+async def test_a_broken_bus_is_not_ready(world: World) -> None:
+    async with world.running() as http:
+        await world.shared.bus.close()
+        answer = await http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["missing"] == {"bus": "the broker does not answer or is blocked"}
