@@ -3,75 +3,137 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
-from libs.blobs.ports import Missing
+from libs.blobs.ports import Missing, possible
 from libs.envelope import Temporary
+from libs.envelope.model import utc_now
+
+T = TypeVar("T")
 
 
 class FileBlobs:
-    """One file a blob under `directory`; all file work is off the event loop."""
+    """One file a blob, in 256 folders under `directory`; all file work is off the event loop.
 
-    def __init__(self, directory: Path) -> None:
+    The age of a blob is the modification time of its file. A lock on its folder keeps the collector from taking a
+    file between the look at its age and its end, while somebody touches or puts it.
+    """
+
+    def __init__(self, directory: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._directory = directory
+        self._clock = clock
 
     async def put(self, id: str, content: bytes) -> None:
-        try:
-            await asyncio.to_thread(self._write, self._path(id), content)
-        except OSError as error:
-            raise Temporary(f"blob {id}: {error}") from error
+        path = self._path(id)
+        await _off_the_loop(id, lambda: self._put(path, content))
 
     async def get(self, id: str) -> bytes:
-        try:
-            return await asyncio.to_thread(self._path(id).read_bytes)
-        except FileNotFoundError as error:
-            raise Missing(f"blob {id} is missing") from error
-        except OSError as error:
-            raise Temporary(f"blob {id}: {error}") from error
+        return await _off_the_loop(id, self._path(id).read_bytes)
 
     async def touch(self, id: str) -> None:
-        try:
-            await asyncio.to_thread(os.utime, self._path(id))
-        except FileNotFoundError as error:
-            raise Missing(f"blob {id} is missing") from error
-        except OSError as error:
-            raise Temporary(f"blob {id}: {error}") from error
+        path = self._path(id)
+        await _off_the_loop(id, lambda: self._touch(path))
 
     async def delete(self, id: str) -> None:
-        await asyncio.to_thread(self._path(id).unlink, missing_ok=True)
+        path = self._path(id)
+        await _off_the_loop(id, lambda: path.unlink(missing_ok=True))
 
     async def collect(self, untouched_since: datetime) -> int:
-        return await asyncio.to_thread(self._sweep, untouched_since.timestamp())
+        return await _off_the_loop("store", lambda: self._collect(untouched_since.timestamp()))
 
     def _path(self, id: str) -> Path:
-        if not id.isalnum():
-            raise Missing(f"blob {id[:80]!r} cannot exist")
-        return self._directory / id[-2:] / id
+        return self._directory / possible(id)[-2:] / id
 
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write aside, fsync, rename, fsync the directory: visible only when whole and durable."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    def _put(self, path: Path, content: bytes) -> None:
+        """Write aside, fsync, rename, fsync the folder: visible only when whole and durable."""
+        self._make(path.parent)
+        if path.exists() and path.stat().st_size == len(content) and self._touched_again(path):
+            return
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
             with aside.open("wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            aside.rename(path)
+            with _locked(path.parent, fcntl.LOCK_SH):
+                self._set_age(aside)
+                aside.rename(path)
         finally:
             aside.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        _sync(path.parent)
 
-    def _sweep(self, before: float) -> int:
-        old = [path for path in self._directory.glob("*/*") if path.stat().st_mtime < before]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+    def _touch(self, path: Path) -> None:
+        with _locked(path.parent, fcntl.LOCK_SH):
+            self._set_age(path)
+
+    def _touched_again(self, path: Path) -> bool:
+        try:
+            self._touch(path)
+        except FileNotFoundError:
+            return False  # the collector was quicker
+        return True
+
+    def _set_age(self, path: Path) -> None:
+        now = self._clock().timestamp()
+        os.utime(path, (now, now))
+
+    def _collect(self, before: float) -> int:
+        if not self._directory.exists():
+            return 0
+        collected = 0
+        for folder in self._directory.iterdir():
+            for path in folder.iterdir():
+                if self._is_older(path, before) and self._take(path, before):
+                    collected += not path.name.startswith(".")  # a writer that died left it; it never was a blob
+        return collected
+
+    def _take(self, path: Path, before: float) -> bool:
+        with _locked(path.parent, fcntl.LOCK_EX):
+            if not self._is_older(path, before):
+                return False
+            path.unlink()
+        return True
+
+    def _is_older(self, path: Path, before: float) -> bool:
+        try:
+            return path.stat().st_mtime < before
+        except FileNotFoundError:
+            return False
+
+    def _make(self, folder: Path) -> None:
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _sync(folder.parent)
+            _sync(folder.parent.parent)
 
 
-def _sync_directory(directory: Path) -> None:
+async def _off_the_loop(id: str, work: Callable[[], T]) -> T:
+    try:
+        return await asyncio.to_thread(work)
+    except FileNotFoundError as error:
+        raise Missing(f"blob {id} is missing") from error
+    except OSError as error:
+        raise Temporary(f"blob {id}: {error}") from error
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from libs.blobs.ports import Missing
+from libs.blobs.ports import Missing, possible
 from libs.envelope.model import utc_now
 from libs.mongo import mongo_errors
 
@@ -13,54 +15,84 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 
 class MongoBlobs:
-    """Collections `entries` ({_id, size, touched_at}) and `chunks` ({_id: {blob, n}, content}) of one database."""
+    """Two collections of one database.
 
-    def __init__(self, database: Any) -> None:
+    `entries`: {_id: blob, upload, size, touched_at}. `chunks`: {_id: "UPLOAD.N", upload, at, content}. Each writer
+    has an upload of its own ("BLOB.RANDOM"), so that the collector never takes the chunks of one for another's.
+    """
+
+    def __init__(self, database: Any, *, clock: Callable[[], datetime] = utc_now) -> None:
         self._entries = database["entries"]
         self._chunks = database["chunks"]
+        self._clock = clock
 
     async def put(self, id: str, content: bytes) -> None:
-        now = utc_now()
-        with mongo_errors(f"blob {id}"):
-            for n, start in enumerate(range(0, len(content), CHUNK_BYTES)):
-                key = {"blob": id, "n": n}
-                chunk = {"_id": key, "content": content[start : start + CHUNK_BYTES], "at": now}
-                await self._chunks.replace_one({"_id": key}, chunk, upsert=True)
-            entry = {"_id": id, "size": len(content), "touched_at": now}
+        with mongo_errors(f"blob {possible(id)}"):
+            touched = {"$set": {"touched_at": self._clock()}}
+            if (await self._entries.update_one({"_id": id, "size": len(content)}, touched)).matched_count:
+                return  # a blob is never changed
+            upload = f"{id}.{secrets.token_hex(8)}"
+            for n in range(_count(len(content))):
+                await self._add_chunk(upload, n, content[n * CHUNK_BYTES : (n + 1) * CHUNK_BYTES])
+            entry = {"_id": id, "upload": upload, "size": len(content), "touched_at": self._clock()}
             await self._entries.replace_one({"_id": id}, entry, upsert=True)
 
     async def get(self, id: str) -> bytes:
-        with mongo_errors(f"blob {id}"):
+        with mongo_errors(f"blob {possible(id)}"):
             entry = await self._entries.find_one({"_id": id})
             if entry is None:
                 raise Missing(f"blob {id} is missing")
-            keys = [{"blob": id, "n": n} for n in range(-(-entry["size"] // CHUNK_BYTES))]
-            chunks = [await self._chunks.find_one({"_id": key}) for key in keys]
-        if None in chunks:
+            keys = [f"{entry['upload']}.{n}" for n in range(_count(entry["size"]))]
+            found = {chunk["_id"]: chunk["content"] async for chunk in self._chunks.find({"_id": {"$in": keys}})}
+        if len(found) < len(keys):
             raise Missing(f"blob {id} has lost a chunk")
-        return b"".join(chunk["content"] for chunk in chunks)
+        return b"".join(found[key] for key in keys)
 
     async def touch(self, id: str) -> None:
-        with mongo_errors(f"blob {id}"):
-            result = await self._entries.update_one({"_id": id}, {"$set": {"touched_at": utc_now()}})
+        with mongo_errors(f"blob {possible(id)}"):
+            result = await self._entries.update_one({"_id": id}, {"$set": {"touched_at": self._clock()}})
         if not result.matched_count:
             raise Missing(f"blob {id} is missing")
 
     async def delete(self, id: str) -> None:
-        with mongo_errors(f"blob {id}"):
-            await self._entries.delete_one({"_id": id})
-            await self._chunks.delete_many({"_id.blob": id})
+        with mongo_errors(f"blob {possible(id)}"):
+            entry = await self._entries.find_one_and_delete({"_id": id})
+            if entry is not None:
+                await self._drop(entry["upload"])
 
     async def collect(self, untouched_since: datetime) -> int:
-        """Entries that nobody touched, and chunks whose writer died before it made the entry."""
-        old = {"touched_at": {"$lt": untouched_since}}
-        collected = 0
         with mongo_errors("collect blobs"):
-            async for entry in self._entries.find(old, {"_id": 1}):
-                if (await self._entries.delete_one({"_id": entry["_id"], **old})).deleted_count:
-                    await self._chunks.delete_many({"_id.blob": entry["_id"]})
-                    collected += 1
-            async for chunk in self._chunks.find({"at": {"$lt": untouched_since}}, {"_id": 1}):
-                if await self._entries.find_one({"_id": chunk["_id"]["blob"]}, {"_id": 1}) is None:
-                    await self._chunks.delete_one({"_id": chunk["_id"]})
+            await self._entries.create_index("touched_at")
+            await self._chunks.create_index([("at", 1), ("upload", 1)])
+            collected = await self._collect_entries({"touched_at": {"$lt": untouched_since}})
+            await self._collect_orphans({"at": {"$lt": untouched_since}})
         return collected
+
+    async def _collect_entries(self, old: dict[str, Any]) -> int:
+        collected = 0
+        async for entry in self._entries.find(old, {"_id": 1}):
+            # Asked again in the same step as it goes: somebody may have touched it.
+            gone = await self._entries.find_one_and_delete({"_id": entry["_id"], **old})
+            if gone is not None:
+                await self._drop(gone["upload"])
+                collected += 1
+        return collected
+
+    async def _collect_orphans(self, old: dict[str, Any]) -> None:
+        """Uploads whose writer died before it made the entry, or was not the last to make it."""
+        uploads = [{"$match": old}, {"$group": {"_id": "$upload"}}]
+        async for upload in self._chunks.aggregate(uploads, hint="at_1_upload_1"):
+            blob = upload["_id"].partition(".")[0]
+            if await self._entries.find_one({"_id": blob, "upload": upload["_id"]}, {"_id": 1}) is None:
+                await self._drop(upload["_id"])
+
+    async def _add_chunk(self, upload: str, n: int, content: bytes) -> None:
+        chunk = {"_id": f"{upload}.{n}", "upload": upload, "at": self._clock(), "content": content}
+        await self._chunks.insert_one(chunk)
+
+    async def _drop(self, upload: str) -> None:
+        await self._chunks.delete_many({"_id": {"$gte": f"{upload}.", "$lt": f"{upload}/"}})
+
+
+def _count(size: int) -> int:
+    return -(-size // CHUNK_BYTES)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Protocol
 
 from libs.envelope import Permanent
+
+# It becomes a file name and a key, and comes from a queue.
+_ID = re.compile(r"[0-9A-Za-z_-]{1,128}", re.ASCII)
 
 
 class Missing(Permanent):
@@ -13,7 +17,7 @@ class Missing(Permanent):
 
 
 class Blobs(Protocol):
-    """All methods raise `Temporary` when the store does not answer or is full."""
+    """All methods raise `Temporary` when the store does not answer or is full, `Missing` for an id that can be none."""
 
     async def put(self, id: str, content: bytes) -> None:
         """Returns when the blob is durable and whole; a crash leaves no partial blob visible. Idempotent."""
@@ -28,4 +32,14 @@ class Blobs(Protocol):
         """Gone; no error when it was gone before."""
 
     async def collect(self, untouched_since: datetime) -> int:
-        """Delete the blobs that were last touched before; returns how many."""
+        """Delete the blobs that were last touched before, and what crashes left; returns how many blobs it were.
+
+        A blob whose `touch` or `put` has returned is there afterwards, however the two ran against each other.
+        """
+
+
+def possible(id: str) -> str:
+    """The id. Raises `Missing` when no message can have it."""
+    if not _ID.fullmatch(id):
+        raise Missing(f"blob {id[:80]!r} cannot exist")
+    return id
