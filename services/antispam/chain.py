@@ -10,6 +10,7 @@ from __future__ import annotations
 from services.antispam.domain.steps import Kind, Step
 from services.antispam.filters import (
     attachment_fingerprint,
+    bayes,
     broken_form,
     cached_peer,
     checksum,
@@ -72,6 +73,8 @@ CHAIN: tuple[Step, ...] = (
     # R-SPAM-22 SURBL and URIBL.
     # Someone entered this very file as spam: enough by itself.
     Step.of(attachment_fingerprint, Kind.SCORE, 8.0, "R-SPAM-23"),
+    # The best witness of all: what is surely spam needs no second one, what is surely ham outweighs slips of form.
+    Step.of(bayes, Kind.SCORE, 8.0, "R-SPAM-24", per_domain=True),
     # R-SPAM-25 SpamAssassin or Rspamd.
     # Off unless a domain has no correspondents who write so.
     Step.of(cyrillic, Kind.SCORE, 4.0, "R-SPAM-26", on=False),

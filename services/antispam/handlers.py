@@ -8,7 +8,7 @@ from datetime import datetime
 
 from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Verdict, queues
-from libs.events import PeerBlacklisted, PolicyChanged
+from libs.events import BayesLearned, PeerBlacklisted, PolicyChanged
 from libs.runtime import Handles, Hears, Onward
 from services.antispam.counters import Counters
 from services.antispam.domain.context import Context, Knowledge
@@ -16,6 +16,7 @@ from services.antispam.domain.judging import Judgement, Runner
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.policy import DEFAULT, OUTGOING
 from services.antispam.domain.verdicts import verdict_of
+from services.antispam.learning import Learning
 from services.antispam.peers import Peers
 from services.antispam.shelf import Desk, Shelf
 
@@ -26,8 +27,16 @@ class Judge:
     """One verdict for each domain of ours that a message is for."""
 
     def __init__(
-        self, *, shelf: Shelf, runner: Runner, knowledge: Knowledge, counters: Counters, clock: Callable[[], datetime]
+        self,
+        *,
+        shelf: Shelf,
+        runner: Runner,
+        knowledge: Knowledge,
+        learning: Learning,
+        counters: Counters,
+        clock: Callable[[], datetime],
     ) -> None:
+        self._learning = learning
         self._shelf = shelf
         self._runner = runner
         self._knowledge = knowledge
@@ -47,6 +56,7 @@ class Judge:
         """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted."""
         desk = await self._shelf.desk(scope)
         domain = "" if scope in (DEFAULT, OUTGOING) else scope
+        await self._learning.ready(domain)
         context = Context(domain, desk.policy, desk.books, self._knowledge.without_counting(), self._clock())
         return desk, await self._runner.without_counting().run(await _viewed(mail), context, desk.plan)
 
@@ -58,6 +68,7 @@ class Judge:
             if not desk.policy.enabled:
                 continue
             view = view or await _viewed(mail)
+            await self._learning.ready(domain)
             judgement = await self._run(view, domain, desk)
             verdict = verdict_of(judgement, desk.policy)
             verdicts[domain] = verdict if domain else _leaving(verdict)
@@ -110,7 +121,8 @@ def _held(envelope: Envelope, recipients: tuple[Recipient, ...]) -> Envelope:
 class Listener:
     """What other replicas and services tell us."""
 
-    def __init__(self, shelf: Shelf, peers: Peers) -> None:
+    def __init__(self, shelf: Shelf, peers: Peers, learning: Learning) -> None:
+        self._learning = learning
         self._shelf = shelf
         self._peers = peers
 
@@ -122,6 +134,9 @@ class Listener:
 
     async def keep_peer(self, event: Event) -> None:
         await self._peers.keep(PeerBlacklisted.from_bus(event))
+
+    async def bayes_learned(self, event: Event) -> None:
+        self._learning.hear(BayesLearned.from_bus(event))
 
 
 def handles(judge: Judge) -> Sequence[Handles]:
@@ -135,4 +150,5 @@ def hears(listener: Listener) -> Sequence[Hears]:
         Hears((PolicyChanged.__name__,), listener.policy_changed),
         Hears((PeerBlacklisted.__name__,), listener.peer_blacklisted),
         Hears((PeerBlacklisted.__name__,), listener.keep_peer, group="antispam"),
+        Hears((BayesLearned.__name__,), listener.bayes_learned),
     )

@@ -14,10 +14,10 @@ from libs.bus import Bus
 from libs.envelope import Temporary
 from libs.events import BayesLearned
 from libs.mongo import Batcher
-from services.antispam.adapters.learning import MongoLearning, State
-from services.antispam.domain.learned import Class, Models
+from services.antispam.domain.learned import Class, Models, State
 from services.antispam.domain.lessons import Lesson, Tokens
 from services.antispam.domain.policy import DEFAULT
+from services.antispam.ports import LearningStore
 
 # Whether the statistics of a scope say surely enough by themselves what a message with these tokens is.
 Knows = Callable[[str, Class, Tokens], bool]
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 _LESSONS = 20  # in one transaction
 _PAUSE = 1.0  # seconds without lessons before the second look
+_REFRESH = 30.0  # seconds
 _SNAPSHOT_EVERY = 1000  # changes: a start reads at most about twice as many
 _AFTER_FAILURE = 30.0  # seconds without the statistics of a domain when they could not be read
 
@@ -35,7 +36,7 @@ class Learning:
 
     def __init__(
         self,
-        store: MongoLearning,
+        store: LearningStore,
         models: Models,
         bus: Bus,
         *,
@@ -54,6 +55,8 @@ class Learning:
         self._reading = asyncio.Lock()
         self._not_before: dict[str, float] = {}
         self._last_lesson = 0.0
+        self._stale = False
+        self._refreshed = 0.0
 
     async def learn(self, lesson: Lesson) -> Class | None:
         """Durable, and known here, when it returns: what the message was learned as before. Raises `Temporary`."""
@@ -68,10 +71,25 @@ class Learning:
                 await self.ready(scope)
             await self._learn(lessons)
 
+    def hear(self, fact: BayesLearned) -> None:
+        """Another replica learned: the next round follows. It may be us, too; then there is nothing to read."""
+        self._stale = True
+
+    async def follow(self) -> None:
+        """A round in the background: what others learned, second looks, snapshots. Raises `Temporary`."""
+        # Events may get lost while the bus is away, so now and then without one.
+        if self._stale or time.monotonic() - self._refreshed > _REFRESH:
+            self._stale = False
+            await self.refresh()
+        await self.look_again()
+        await self.save_snapshots()
+
     async def refresh(self) -> None:
         """What was learned for all, and by other replicas for the domains in memory. Raises `Temporary`."""
         async with self._reading:
+            self._refreshed = time.monotonic()
             self._states = await self._store.states()
+            self._models.learned = {scope: (state.spam, state.ham) for scope, state in self._states.items()}
             for scope in {DEFAULT, *self._models.loaded()}:
                 await self._catch_up(scope)
 
@@ -88,6 +106,10 @@ class Learning:
             # Judged without them: the statistics for all, and every other filter, still speak.
             log.warning("statistics_not_read", domain=domain, reason=error.reason)
             self._not_before[domain] = time.monotonic() + _AFTER_FAILURE
+
+    def learned(self, scope: str) -> tuple[int, int]:
+        """(messages of spam, of ham) taught for `scope`."""
+        return self._models.learned.get(scope, (0, 0))
 
     async def save_snapshots(self) -> None:
         """Shorten logs that grew long; keep the memory bounded by throwing rare tokens away. Raises `Temporary`."""
@@ -134,8 +156,3 @@ class Learning:
                 self._models.forget(scope)  # the next round reads it from its snapshot
                 raise Temporary(f"log of learned statistics, {scope or 'all'}: {gap}") from gap
         self._models.keep(scope, model)
-
-    def totals(self, scope: str) -> tuple[int, int]:
-        """(messages of spam, of ham) learned, as of the last refresh."""
-        state = self._states.get(scope)
-        return (state.spam, state.ham) if state else (0, 0)

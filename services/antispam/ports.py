@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.antispam.domain.learned import Change, Class, Model, State
+from services.antispam.domain.lessons import Lesson
 from services.antispam.domain.rulebook import Rulebook
 
 # Reads all that is stored for a scope; an empty rulebook when nothing is. Raises `Temporary`.
@@ -51,3 +53,25 @@ class HitStore(Protocol):
 
     async def add_hits(self, hits: Mapping[str, int]) -> None:
         """Add counts by rule name. Raises `Temporary`."""
+
+
+class LearningStore(Protocol):
+    """Where lessons and the statistics outlive a restart. All methods raise `Temporary`."""
+
+    async def states(self) -> Mapping[str, State]:
+        """Of every scope that ever learned."""
+
+    async def learn(self, lessons: Sequence[Lesson], now: datetime) -> Sequence[Class | None]:
+        """Each exactly once, in one transaction; for each lesson, what the message was learned as before."""
+
+    async def looked_at_once(self, limit: int) -> Sequence[Lesson]:
+        """Lessons that wait for their second look, as such."""
+
+    def changes(self, scope: str, *, since: int) -> AsyncIterator[Change]:
+        """What changed after change `since`, in order."""
+
+    async def snapshot(self, scope: str, state: State) -> Model:
+        """The model as of the snapshot of `state`; empty when there is none yet."""
+
+    async def save(self, scope: str, model: Model, *, over: State) -> bool:
+        """Make `model` the snapshot; False when another replica was quicker."""

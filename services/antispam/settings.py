@@ -28,6 +28,15 @@ class Settings(ServiceSettings):
     mass_window: timedelta = Field(timedelta(minutes=10), description="Time in which they are counted.")
     mass_capacity: int = Field(100_000, ge=100, description="Different messages that are counted at a time.")
     peers_capacity: int = Field(100_000, ge=100, description="Blacklisted peers that stay in memory.")
+    bayes_least: int = Field(
+        50, ge=1, description="Messages of spam, and of ham, that must be learned before Bayes speaks."
+    )
+    bayes_tokens: int = Field(
+        1_000_000, ge=10_000, description="Words of all domains together in memory; rarer ones are forgotten beyond."
+    )
+    bayes_domain_tokens: int = Field(
+        1_000_000, ge=10_000, description="Words of single domains in memory, some 150 bytes each."
+    )
     flush_period: timedelta = Field(
         timedelta(seconds=2), description="Counters and sightings are exchanged through the database so often."
     )

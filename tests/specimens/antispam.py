@@ -8,6 +8,7 @@ from typing import Any
 
 from libs.envelope import Envelope, Mail, Peer, Recipient
 from services.antispam.domain.context import Context, Knowledge
+from services.antispam.domain.learned import Models
 from services.antispam.domain.listing import AddressList, entry_of
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.peers import PeersInMemory
@@ -15,6 +16,7 @@ from services.antispam.domain.policy import DEFAULT_POLICY, Policy
 from services.antispam.domain.rulebook import PatternRules, Rulebook
 from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
 from services.antispam.domain.sightings import SightingsInMemory
+from services.antispam.statistics import BayesStatistics
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEXT = "Dear Marie,\r\nhere are the minutes of our meeting of Tuesday, with the list of what is left to do.\r\n"
@@ -88,13 +90,14 @@ def a_rulebook(
     )
 
 
-def some_knowledge() -> Knowledge:
-    """Our name is mx.example.org, 127/8 is ours; nothing was seen yet."""
+def some_knowledge(models: Models | None = None, *, least: int = 50) -> Knowledge:
+    """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`."""
     return Knowledge(
         own_names=frozenset({"mx.example.org"}),
         trusted_networks=(IPv4Network("127.0.0.0/8"),),
         peers=PeersInMemory(capacity=100),
         sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
+        statistics=BayesStatistics(models or Models(always="default", capacity=1000), least=least),
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -18,22 +17,11 @@ from pymongo import DeleteOne, ReplaceOne
 
 from libs.envelope import Temporary
 from libs.mongo import Mongo, mongo_errors
-from services.antispam.domain.learned import Change, Class, Model
+from services.antispam.domain.learned import Change, Class, Model, State
 from services.antispam.domain.lessons import Key, Lesson, Remembered, Step, worked_out
 
 _PART = 50_000  # tokens in one document of a snapshot: well under MongoDB's 16 MB
 _LAST = 2**62
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Of a scope: the last change of its log, the change that its snapshot holds, and how many messages it learned."""
-
-    revision: int
-    snapshot: int
-    epoch: int
-    spam: int
-    ham: int
 
 
 class MongoLearning:

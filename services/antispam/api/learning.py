@@ -27,15 +27,18 @@ class LessonView(BaseModel):
 
 
 class LearnedView(BaseModel):
-    """Messages learned."""
+    """Messages learned, and whether, with those for all, they are enough for the filter to speak."""
 
     domain: str
     spam: int
     ham: int
+    active: bool
 
 
-def learning_routes(learning: Learning, tokens_of: Callable[[bytes], frozenset[str]]) -> APIRouter:
-    """`tokens_of` reads a raw message; it runs in a thread."""
+def learning_routes(
+    learning: Learning, *, tokens_of: Callable[[bytes], frozenset[str]], speaks_for: Callable[[str], bool]
+) -> APIRouter:
+    """`tokens_of` reads a raw message; it runs in a thread. `speaks_for` a scope: enough was learned."""
     anyone = Depends(require(Role.ADMIN, Role.SERVICE))
     router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[anyone])
     whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
@@ -67,7 +70,7 @@ def learning_routes(learning: Learning, tokens_of: Callable[[bytes], frozenset[s
     @router.get("/learned", summary="How much was learned for a domain (default: for all)")
     async def learned(domain: str = whose) -> LearnedView:
         scope = scope_of(domain)
-        spam, ham = learning.totals(scope)
-        return LearnedView(domain=domain_of(scope), spam=spam, ham=ham)
+        spam, ham = learning.learned(scope)
+        return LearnedView(domain=domain_of(scope), spam=spam, ham=ham, active=speaks_for(scope))
 
     return router

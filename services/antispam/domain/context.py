@@ -8,7 +8,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
-from services.antispam.domain.mail_view import Ip
+from services.antispam.domain.mail_view import Ip, MailView
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rulebook import Rulebook
 
@@ -34,6 +34,22 @@ class Sightings(Protocol):
         """The same, but asking leaves no trace."""
 
 
+class Learned(Protocol):
+    """What the statistics say of a message: mean log-odds in nats, above 0 for spam, over so many tokens."""
+
+    @property
+    def log_odds(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Statistics(Protocol):
+    """Bayes, of all and of the domain."""
+
+    def judge(self, mail: MailView, domain: str) -> Learned | None:
+        """None while too little was learned. `domain` is empty for what all learned."""
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What the whole process knows; the same for every domain."""
@@ -42,6 +58,7 @@ class Knowledge:
     trusted_networks: Sequence[IPv4Network | IPv6Network]
     peers: BlacklistedPeers
     sightings: Sightings
+    statistics: Statistics
 
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Class = Literal["spam", "ham"]
+from services.antispam.bayes.classifier import Counts, together
 
-# Both counts in one number: a dictionary of a million pairs would take twice the memory.
-_HALF = 32
-_LOW = (1 << _HALF) - 1
+Class = Literal["spam", "ham"]
+Pair = tuple[int, int]  # of spam, of ham
+
+_NONE: Pair = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +25,20 @@ class Change:
     tokens: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """Of a scope: the last change of its log, the change that its snapshot holds, and how many messages it learned."""
+
+    revision: int
+    snapshot: int
+    epoch: int
+    spam: int
+    ham: int
+
+
 @dataclass(slots=True)
 class Model:
-    """The statistics of one scope after change `revision`: messages counted as spam and as ham, and their tokens.
+    """The statistics of one scope after change `revision`: messages counted as spam and as ham, and by token.
 
     `epoch` counts how often rare tokens were thrown away.
     """
@@ -35,15 +47,29 @@ class Model:
     ham: int = 0
     revision: int = 0
     epoch: int = 0
-    packed: dict[str, int] = field(default_factory=dict)
+    tokens: dict[str, Pair] = field(default_factory=dict)
+    # Most tokens share their counts, so each pair exists once.
+    _pairs: dict[Pair, Pair] = field(default_factory=dict)
+    _counts: Counts | None = None
+    _joined: tuple[Counts, Counts, Counts] | None = None
 
     def __len__(self) -> int:
-        return len(self.packed)
+        return len(self.tokens)
 
-    def counts(self, token: str) -> tuple[int, int]:
-        """(messages of spam, of ham) that had the token."""
-        both = self.packed.get(token, 0)
-        return both >> _HALF, both & _LOW
+    @property
+    def counts(self) -> Counts:
+        """For the classifier, which keeps with them what it works out of the numbers of messages."""
+        kept = self._counts
+        if kept is None or (kept.spam_messages, kept.ham_messages) != (self.spam, self.ham):
+            kept = self._counts = Counts(self.spam, self.ham, self.tokens.get)
+        return kept
+
+    def counts_with(self, common: Model) -> Counts:
+        """Together with what all learned; kept likewise."""
+        of_all, own, kept = common.counts, self.counts, self._joined
+        if kept is None or kept[0] is not of_all or kept[1] is not own:
+            kept = self._joined = (of_all, own, together(of_all, own))
+        return kept[2]
 
     def apply(self, change: Change) -> None:
         """The next change, or one that is known already, which changes nothing. Raises `LookupError` at a gap."""
@@ -54,39 +80,36 @@ class Model:
         self.revision = change.revision
         self.spam = max(self.spam + change.spam, 0)
         self.ham = max(self.ham + change.ham, 0)
-        packed = self.packed
-        if change.spam >= 0 and change.ham >= 0:
-            step = _pack(change.spam, change.ham)
-            for token in change.tokens:
-                packed[token] = packed.get(token, 0) + step
-            return
         for token in change.tokens:
-            spam, ham = self.counts(token)
-            # Below zero only when a newer tokenizer sees other tokens in a message learned by an older one.
-            both = _pack(max(spam + change.spam, 0), max(ham + change.ham, 0))
-            if both:
-                packed[token] = both
-            else:
-                packed.pop(token, None)
+            spam, ham = self.tokens.get(token, _NONE)
+            # Below zero only where rare tokens were thrown away meanwhile.
+            self._put(token, max(spam + change.spam, 0), max(ham + change.ham, 0))
+
+    def put(self, rows: Iterable[tuple[str, int, int]]) -> None:
+        """Take rows of a snapshot in."""
+        for token, spam, ham in rows:
+            self._put(token, spam, ham)
 
     def rows(self) -> Iterator[tuple[str, int, int]]:
         """(token, spam, ham), the longest known first."""
-        return ((token, both >> _HALF, both & _LOW) for token, both in self.packed.items())
-
-    def put(self, rows: Iterable[tuple[str, int, int]]) -> None:
-        """Take rows in."""
-        self.packed.update((token, _pack(spam, ham)) for token, spam, ham in rows)
+        return ((token, spam, ham) for token, (spam, ham) in self.tokens.items())
 
     def pruned(self, keep: int) -> Model:
         """With at most `keep` tokens: the rarest go, of those the longest known, for a new one may become common."""
-        packed = dict(self.packed)
-        rare = 1
-        while len(packed) > keep:
-            gone = [token for token, both in packed.items() if (both >> _HALF) + (both & _LOW) <= rare]
-            for token in gone[: len(packed) - keep]:
-                del packed[token]
+        tokens, rare = dict(self.tokens), 1
+        while len(tokens) > keep:
+            gone = [token for token, pair in tokens.items() if sum(pair) <= rare]
+            for token in gone[: len(tokens) - keep]:
+                del tokens[token]
             rare *= 2
-        return Model(self.spam, self.ham, self.revision, self.epoch + 1, packed)
+        return Model(self.spam, self.ham, self.revision, self.epoch + 1, tokens)
+
+    def _put(self, token: str, spam: int, ham: int) -> None:
+        pair = (spam, ham)
+        if pair == _NONE:
+            self.tokens.pop(token, None)
+        else:
+            self.tokens[token] = self._pairs.setdefault(pair, pair)
 
 
 class Models:
@@ -96,6 +119,7 @@ class Models:
         self._always = always
         self._capacity = capacity
         self._models: OrderedDict[str, Model] = OrderedDict()
+        self.learned: Mapping[str, Pair] = {}  # messages taught, by scope, of every one that ever learned
 
     def get(self, scope: str) -> Model | None:
         """The model if it is in memory; it is then the one used last."""
@@ -120,7 +144,3 @@ class Models:
     def loaded(self) -> Mapping[str, Model]:
         """What is in memory, by scope."""
         return dict(self._models)
-
-
-def _pack(spam: int, ham: int) -> int:
-    return spam << _HALF | ham

@@ -1,56 +1,38 @@
-"""What filters may know of a message: each fact is worked out when the first filter asks, and then kept."""
+"""What filters may know of a message: its content, and how it came."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 
 from libs.envelope import Envelope, Mail
-from libs.mail.encoded_words import decode_words
-from libs.mail.html import Link, links, links_of_text, text_of_html
-from libs.mail.message import Headers, Message, Part, parse
-from services.antispam.domain.digest import message_digest
+from services.antispam.domain.content import Content
 from services.antispam.domain.once import once
 from services.antispam.domain.report import Report
 
 T = TypeVar("T")
 Ip = IPv4Address | IPv6Address
 
-TEXT_LIMIT_OCTETS = 128 * 1024  # of all texts together: nobody reads on, and every filter's cost is bounded by it
-ADDRESS_LIMIT = 320  # RFC 5321 4.5.3.1: 64 octets, the @, 255 octets
-
 _SUBMITTED = frozenset({"submission", "submissions", "http", "internal"})
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
-class MailView:
-    """A message as filters see it. Nothing here raises, whatever the message looks like."""
+class MailView(Content):
+    """A message with its envelope. Nothing here raises either."""
 
     def __init__(self, mail: Mail) -> None:
+        super().__init__(mail.raw)
         self.envelope: Envelope = mail.envelope
-        self.raw: bytes = mail.raw
         self.reports: dict[str, Report] = {}  # of the filters that say the same for every domain, by name
         self._kept: dict[str, Any] = {}
-
-    def read(self) -> None:
-        """Work out now what takes long for a large message."""
-        _ = self.text, self.links, self.digest, self.attachments
 
     def keep(self, key: str, compute: Callable[[], T]) -> T:
         """A fact that only one filter knows to work out, kept for the other domains of the same message."""
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]  # type: ignore[no-any-return]
-
-    @once
-    def message(self) -> Message:
-        return parse(self.raw)
-
-    @once
-    def headers(self) -> Headers:
-        return self.message.headers
 
     @once
     def is_submitted(self) -> bool:
@@ -66,81 +48,6 @@ class MailView:
     def sender(self) -> str:
         """The envelope sender in lower case, empty for the null sender."""
         return self.envelope.mail_from.lower()
-
-    @once
-    def authors(self) -> tuple[str, ...]:
-        """The addresses of the From field in lower case, at most ten."""
-        mailboxes = self.headers.addresses("From")[:10]
-        return tuple(address.lower() for _, address in mailboxes if len(address) <= ADDRESS_LIMIT)
-
-    @once
-    def header_lines(self) -> str:
-        """The header block as lines `Name: value`, unfolded and decoded."""
-        return "\n".join(f"{name}: {decode_words(value)}" for name, value in self.headers)
-
-    @once
-    def subject(self) -> str:
-        """Decoded, on one line."""
-        return self.message.subject
-
-    @once
-    def leaves(self) -> Sequence[Part]:
-        """The MIME parts that hold content."""
-        return tuple(self.message.leaves())
-
-    @once
-    def attachments(self) -> Sequence[Part]:
-        """The parts that are no text to be read at once."""
-        return tuple(part for part in self.leaves if not _is_read(part))
-
-    @once
-    def plain(self) -> str:
-        """The text/plain parts."""
-        return self._texts("text/plain")
-
-    @once
-    def html(self) -> str:
-        """The source of the text/html parts."""
-        return self._texts("text/html")
-
-    @once
-    def html_text(self) -> str:
-        """What a reader sees of the HTML."""
-        return text_of_html(self.html) if self.html else ""
-
-    @once
-    def text(self) -> str:
-        """All that a reader sees besides the subject."""
-        return "\n".join(part for part in (self.plain, self.html_text) if part)
-
-    @once
-    def links(self) -> Sequence[Link]:
-        """Where the message leads: what HTML links and loads first, then addresses in plain text (tag is empty)."""
-        shown = links(self.html) if self.html else []
-        lower = self.plain.lower()
-        if "://" not in lower and "www." not in lower:  # a quick look, since the search for them is slow
-            return shown
-        return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain)))
-
-    @once
-    def digest(self) -> str:
-        """The same for messages that differ in their recipient, numbers and spacing only: 40 hex digits."""
-        text = self.plain or self.html_text
-        return message_digest(",".join(self.authors), self.subject, text, [len(p.raw) for p in self.attachments])
-
-    def _texts(self, content_type: str) -> str:
-        room, found = TEXT_LIMIT_OCTETS, []
-        for part in self.leaves:
-            if part.content_type == content_type and _is_read(part):
-                found.append(part.text(room))
-                room -= len(found[-1])
-                if room <= 0:
-                    break
-        return "\n".join(found)
-
-
-def _is_read(part: Part) -> bool:
-    return part.content_type in ("text/plain", "text/html") and part.disposition != "attachment"
 
 
 @lru_cache(maxsize=4096)  # the same peers come again and again

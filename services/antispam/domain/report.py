@@ -16,7 +16,7 @@ class Report:
     """`strength` multiplies the score of the filter's step: 1 is the plain hit, below 0 speaks for the message.
 
     `rules` are the administrators' rules that matched. `spares` names filters and rules behind this one whose hits do
-    not count (keyword exceptions). `level` is what the learned statistics say (a probability), for the headers.
+    not count (keyword exceptions). `measure` is what the learned statistics say (log-odds), for the headers.
     """
 
     outcome: Outcome
@@ -24,7 +24,7 @@ class Report:
     strength: float = 1.0
     rules: tuple[str, ...] = ()
     spares: frozenset[str] = frozenset()
-    level: float | None = None
+    measure: float | None = None
 
 
 MISS = Report("miss")

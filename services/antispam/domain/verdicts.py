@@ -55,10 +55,15 @@ def verdict_of(judgement: Judgement, policy: Policy) -> Verdict:
         required=scale.required,
         action=policy.action if spam else "none",
         subject_prefix=policy.subject_prefix if spam and policy.action == "tag" else "",
-        bayes=next((seen.report.level for seen in judgement.seen if seen.report.level is not None), None),
+        bayes=_measure(judgement),
         whitelisted=judgement.whitelisted,
         tests=tuple(_finding(seen, scale) for seen in judgement.seen if seen.report.outcome in ("hit", "error")),
     )
+
+
+def _measure(judgement: Judgement) -> float | None:
+    measures = (seen.report.measure for seen in judgement.seen)
+    return next((round(measure, 4) for measure in measures if measure is not None), None)
 
 
 def _finding(seen: Seen, scale: Scale) -> Finding:

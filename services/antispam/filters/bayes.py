@@ -1,0 +1,18 @@
+"""Learned statistics over headers, body and attachments, of all and of the domain (R-SPAM-24)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.levels import level_of, strength_of
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Abstains while too little was learned. Both ends speak: a clear ham has a negative strength."""
+    learned = context.knowledge.statistics.judge(mail, context.domain if context.policy.learns else "")
+    if learned is None:
+        return MISS
+    reason = f"{level_of(learned.log_odds)}: {learned.log_odds:.2f} by {learned.tokens} words"
+    strength = strength_of(learned.log_odds)
+    return Report("hit" if strength else "miss", reason, strength, measure=learned.log_odds)
