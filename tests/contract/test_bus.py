@@ -585,3 +585,25 @@ async def test_a_publisher_that_is_cancelled_leaves_the_bus_in_order(
     await bus.consume(place.queue, hand)
     await eventually(lambda: b"sure" in hand.bodies)
     await eventually(is_empty(bus, place.queue))
+
+
+async def test_what_falls_due_or_is_replayed_in_the_rush_of_others_is_not_passed_over(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    """A message that comes back while others are handed over as they arrive must not wait for the next start."""
+    hand = Hand()
+
+    async def act(delivery: Delivery) -> None:
+        if delivery.body.startswith(b"late") and delivery.attempt < 4:
+            await delivery.retry(SHORT, reason="engine down")
+        else:
+            await delivery.ack()
+
+    hand.act = act
+    await bus.consume(place.queue, hand)
+    for n in range(30):
+        await bus.publish(place.queue, b"late %d" % n)
+        for _ in range(10):
+            await bus.publish(place.queue, b"prompt")
+    await eventually(is_empty(bus, place.queue))
+    assert sorted(hand.attempts.count(attempt) for attempt in (2, 3, 4)) == [30, 30, 30]

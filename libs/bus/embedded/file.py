@@ -105,6 +105,11 @@ class QueueFile:
         self._marks_before.setdefault(queue, table.mark)
         table.mark = id
 
+    def all_in_hand(self, queue: int) -> bool:
+        """No row waits behind the mark."""
+        table = self._tables[queue]
+        return table.mark == table.next_id - 1
+
     def load(self, queue: int, limit: int) -> list[StoredRow]:
         """The next rows that nobody has had, now in hand."""
         rows: list[StoredRow] = self._db.execute(

@@ -48,5 +48,8 @@ class Publication:
     def _durable(self, id: int) -> None:
         if self._consumer is None:
             self._queue.pump()
-        else:
+        elif self.handed:
             self._queue.hand(EmbeddedDelivery(self._queue, (id, *self.row)), self._consumer)
+        else:
+            self._consumer.in_hand -= 1
+            self._queue.arrived(1)

@@ -33,7 +33,8 @@ IDLE_AFTER, BETWEEN_STEPS = 1.0, 0.02
 
 
 class Put(Protocol):
-    """A message on its way into a queue. `handed`: it goes to a consumer as soon as it is durable."""
+    """A message on its way into a queue. `handed`: it goes to a consumer as soon as it is durable; the writer takes
+    that back where others are before it."""
 
     queue_id: int
     row: Row
@@ -264,8 +265,12 @@ def _transact(file: QueueFile, operations: list[_Operation]) -> _Settled:
 
 
 def _insert(file: QueueFile, queue_id: int, group: list[Put]) -> _Settled:
+    # A row that nobody has had may have come in since the loop last heard (a retry that fell due, a replay). Whoever
+    # is handed out before it would move the mark past it, and it would be passed over until the next start.
+    straight = file.all_in_hand(queue_id)
     first = file.insert(queue_id, [put.row for put in group])
-    handed = [id for id, put in enumerate(group, first) if put.handed]
-    if handed:
-        file.set_mark(queue_id, handed[-1])
+    for id, put in enumerate(group, first):
+        put.handed = straight = straight and put.handed
+        if straight:
+            file.set_mark(queue_id, id)
     return [(put, id, None) for id, put in enumerate(group, first)]
