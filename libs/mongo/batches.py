@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from typing import Generic, TypeVar
 
 I = TypeVar("I")  # noqa: E741
@@ -31,12 +32,13 @@ class Batcher(Generic[I, O]):
         self._running: set[asyncio.Task[None]] = set()
 
     async def add(self, item: I) -> O:
-        """The result for `item`, once its batch is written."""
+        """The result for `item`, once its batch is written. A caller that is cancelled before that is left out."""
         future: asyncio.Future[O] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._free_lanes:
             self._free_lanes -= 1
-            task = asyncio.create_task(self._drain())
+            # In a context of its own: a batch is nobody's in particular, in logs and traces.
+            task = asyncio.get_running_loop().create_task(self._drain(), context=Context())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
         return await future
@@ -45,22 +47,37 @@ class Batcher(Generic[I, O]):
         try:
             # One turn of the loop lets callers that are ready now join this batch.
             await asyncio.sleep(0)
-            while self._waiting:
+            while self._waiting and not _is_stopping():
                 batch, self._waiting = self._waiting[: self._max_items], self._waiting[self._max_items :]
-                await self._write(batch)
+                await self._write([(item, future) for item, future in batch if not future.done()])
         finally:
             self._free_lanes += 1
 
     async def _write(self, batch: Sequence[tuple[I, asyncio.Future[O]]]) -> None:
-        results: Sequence[O | BaseException]
-        try:
-            results = await self._flush([item for item, _ in batch])
-        except Exception as error:
-            results = [error] * len(batch)
-        for (_, future), result in zip(batch, results, strict=True):
+        if not batch:
+            return
+        for (_, future), result in zip(batch, await self._results([item for item, _ in batch]), strict=True):
             if future.done():
                 continue
             if isinstance(result, BaseException):
                 future.set_exception(result)
             else:
                 future.set_result(result)
+
+    async def _results(self, items: Sequence[I]) -> Sequence[O | BaseException]:
+        """One for each of `items`, whatever `flush` does: a caller without a result would wait for ever."""
+        try:
+            results = await self._flush(items)
+        except Exception as error:
+            return [error] * len(items)
+        except asyncio.CancelledError:
+            return [RuntimeError("the write was cancelled")] * len(items)
+        if len(results) != len(items):
+            return [RuntimeError(f"{len(results)} results for {len(items)} items")] * len(items)
+        return results
+
+
+def _is_stopping() -> bool:
+    """The loop ends, and with it everybody who waits."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

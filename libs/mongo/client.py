@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -17,7 +19,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from libs.envelope import Temporary
-from libs.mongo.errors import mongo_errors
+from libs.mongo.errors import is_conflict, mongo_errors
 
 Database = AsyncIOMotorDatabase
 Collection = AsyncIOMotorCollection
@@ -25,6 +27,8 @@ Session = AsyncIOMotorClientSession
 T = TypeVar("T")
 
 _TRANSACTION_TRIES = 20
+_COMMIT_TRIES = 3
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 
 
 class Mongo:
@@ -75,18 +79,37 @@ class Mongo:
 
 
 async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]]) -> T:
-    """`work` may run several times and must touch nothing but the database. Raises `Temporary`, `DuplicateKey`."""
+    """`work` may run several times and must touch nothing but the database. Raises `Temporary`, `DuplicateKey`.
+
+    After a `Temporary` at the commit itself the work may have been done.
+    """
     async with await client.start_session() as session:
-        for _ in range(_TRANSACTION_TRIES):
+        for tried in range(_TRANSACTION_TRIES):
             try:
-                async with session.start_transaction(
-                    read_concern=ReadConcern("snapshot"),
-                    write_concern=WriteConcern("majority", j=True),
-                    read_preference=ReadPreference.PRIMARY,
-                ):
-                    return await work(session)
-            except PyMongoError as error:
-                if not error.has_error_label("TransientTransactionError"):
-                    with mongo_errors("transaction"):
-                        raise
+                with mongo_errors("transaction"):
+                    async with session.start_transaction(
+                        read_concern=ReadConcern("snapshot"),
+                        write_concern=WriteConcern("majority", j=True),
+                        read_preference=ReadPreference.PRIMARY,
+                    ):
+                        result = await work(session)
+                        await _commit(session)
+                    return result
+            except Temporary as error:
+                if not is_conflict(error):
+                    raise
+            # Whoever goes on at once meets the same others again.
+            await asyncio.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**tried, _LONGEST_PAUSE)))
     raise Temporary("transaction: too many write conflicts")
+
+
+async def _commit(session: Any) -> None:
+    """To commit again does no harm, and tells what became of it the first time."""
+    for _ in range(_COMMIT_TRIES - 1):
+        try:
+            await session.commit_transaction()
+            return
+        except PyMongoError as error:
+            if not error.has_error_label("UnknownTransactionCommitResult"):
+                raise
+    await session.commit_transaction()

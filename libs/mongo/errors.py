@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymongo.errors import BulkWriteError, DuplicateKeyError, ExecutionTimeout, OperationFailure, PyMongoError
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    ProtocolError,
+    PyMongoError,
+    WriteConcernError,
+)
 
 from libs.envelope import Temporary
 
@@ -26,27 +35,58 @@ def mongo_errors(doing: str) -> Iterator[None]:
     except DuplicateKeyError:
         raise
     except BulkWriteError as error:
-        if any(item.get("code") == _DUPLICATE for item in error.details.get("writeErrors", [])):
-            raise DuplicateKeyError(f"{doing}: duplicate key", _DUPLICATE, error.details) from error
-        raise Temporary(f"{doing}: {error.details.get('writeErrors', error)!r:.300}") from error
-    except OperationFailure as error:
-        if isinstance(error, ExecutionTimeout) or _passes_by_itself(error):
-            raise Temporary(f"{doing}: {error!r:.300}") from error
-        raise
+        raise _of_bulk(error, doing) from error
     except PyMongoError as error:
-        raise Temporary(f"{doing}: {error!r:.300}") from error
+        if _passes_by_itself(error):
+            raise Temporary(f"{doing}: {_shown(error)}") from error
+        raise
 
 
-# Server error codes that are about the moment and not about the request (step-down, shutdown, disk, write conflict).
-_MOMENTARY = frozenset(
-    {6, 7, 50, 64, 89, 91, 112, 133, 189, 202, 251, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031}
-)
+def is_conflict(error: BaseException) -> bool:
+    """Whether the transaction in which this was raised will do better from its start, also once it is `Temporary`."""
+    cause = error.__cause__ if isinstance(error, Temporary) else error
+    return isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError")
 
 
-def _passes_by_itself(error: OperationFailure) -> bool:
-    return (
-        error.code in _MOMENTARY
-        or error.has_error_label("TransientTransactionError")
-        or error.has_error_label("RetryableWriteError")
-        or error.has_error_label("UnknownTransactionCommitResult")
-    )
+def _of_bulk(error: BulkWriteError, doing: str) -> Exception:
+    """`DuplicateKey` only if nothing else went wrong: whoever takes that for done would lose the others."""
+    codes = {item.get("code") for item in error.details.get("writeErrors", [])}
+    unsure = bool(error.details.get("writeConcernErrors"))
+    if codes == {_DUPLICATE} and not unsure:
+        return DuplicateKeyError(f"{doing}: duplicate key", _DUPLICATE, error.details)
+    if _passes_by_itself(error) or unsure or codes & _MOMENTARY:
+        return Temporary(f"{doing}: bulk write, codes {sorted(map(str, codes))}")
+    return error
+
+
+# Server error codes that are about the moment or about us, and not about the request; the names are those of
+# src/mongo/base/error_codes.yml.
+_MOMENTARY = frozenset({
+    6, 7, 89, 202, 9001,  # HostUnreachable, HostNotFound, NetworkTimeout, NetworkInterfaceExceededTimeLimit, socket
+    11, 13, 18,  # UserNotFound, Unauthorized, AuthenticationFailed: a password that is being rotated
+    24, 50, 262, 290,  # LockTimeout, MaxTimeMSExpired, ExceededTimeLimit, TransactionExceededLifetimeLimitSeconds
+    43, 175, 237,  # CursorNotFound, QueryPlanKilled, CursorKilled
+    64, 79, 100,  # WriteConcernFailed, UnknownReplWriteConcern, UnsatisfiableWriteConcern
+    91, 189, 10107, 11600, 11602, 13435, 13436,  # shutting down, stepped down, not (yet) primary
+    112, 225, 239, 246, 251,  # WriteConflict, TransactionTooOld, SnapshotTooOld, SnapshotUnavailable, NoSuchTransaction
+    133, 134,  # FailedToSatisfyReadPreference, ReadConcernMajorityNotAvailableYet
+    14031,  # OutOfDiskSpace
+})  # fmt: skip
+_LABELS = ("TransientTransactionError", "RetryableWriteError", "UnknownTransactionCommitResult")
+
+
+def _passes_by_itself(error: PyMongoError) -> bool:
+    if any(error.has_error_label(label) for label in _LABELS) or error.timeout:
+        return True
+    match error:
+        case ConnectionFailure() | ProtocolError() | ExecutionTimeout() | WriteConcernError():
+            return True
+        case OperationFailure():
+            return error.code in _MOMENTARY
+        case _:
+            return False
+
+
+def _shown(error: PyMongoError) -> str:
+    """Kind and text, in one line; never the documents, which hold mail."""
+    return f"{type(error).__name__}: {' '.join(str(error).partition(', full error: ')[0].split())[:300]}"
