@@ -9,6 +9,7 @@ from libs.bus import Event
 from libs.events import AccountChanged, AccountDeleted, DomainChanged, PeerBlacklisted, QuotaChanged, RoutesChanged
 from libs.runtime import Hears
 from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.peers import counted_as, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Attention:
     async def peer_blacklisted(self, event: Event) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
         fact = PeerBlacklisted.from_bus(event)
-        self.blacklist.add(Entry(fact.address, fact.until_epoch, fact.reason))
+        address = fact.address if "/" in fact.address else counted_as(plain(fact.address))
+        self.blacklist.add(Entry(address, fact.until_epoch, fact.reason))
 
     def table(self) -> tuple[Hears, ...]:
         """Who hears what; all of it broadcast."""

@@ -55,6 +55,8 @@ class HttpDirectory:
         self._recipients: Cache[Resolution] = Cache(
             self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock
         )
+        # There are many strangers and few changes; those are told by events.
+        self._domains: Cache[bool] = Cache(self._ask_domain, ttl=10 * seconds, max_entries=_MAX_ENTRIES, clock=clock)
         self._senders: Cache[frozenset[str]] = Cache(
             self._ask_senders, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock
         )
@@ -68,7 +70,7 @@ class HttpDirectory:
 
     async def is_ours(self, domain: str) -> bool:
         """Asked of its postmaster: so there is one question a domain, whoever the senders are."""
-        return (await self._recipients.get(f"postmaster@{domain}")).status != "not_ours"
+        return await self._domains.get(domain)
 
     async def senders(self, account: str) -> frozenset[str]:
         return await self._senders.get(account)
@@ -93,12 +95,16 @@ class HttpDirectory:
     def forget(self) -> None:
         """Routes, accounts or domains changed: an alias or a catch-all may lead anywhere, so nothing is kept."""
         self._recipients.forget()
+        self._domains.forget()
         self._senders.forget()
         self._logins.clear()
 
     async def _ask_recipient(self, address: str) -> Resolution:
         found = _read(_Recipient, await self._client.call("GET", f"/v1/recipients/{quote(address, safe='@')}"))
         return Resolution(found.status, found.domain, found.account, found.max_size_bytes, found.reason)
+
+    async def _ask_domain(self, domain: str) -> bool:
+        return (await self._ask_recipient(f"postmaster@{domain}")).status != "not_ours"
 
     async def _ask_senders(self, account: str) -> frozenset[str]:
         """None for an account that is gone or may not send: it was allowed in, and then something changed."""

@@ -19,6 +19,7 @@ from libs.mail.replies import Reply
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.composing import Attachment, Letter, compose
 from services.ingress.domain.refusal import Refused
+from services.ingress.domain.relaying import canonical_of
 from services.ingress.metrics import IngressMetrics
 from services.ingress.ports import KeyMisused
 from services.ingress.submitting import Parcel, Submitting
@@ -113,7 +114,8 @@ def message_routes(
             raise Problem(503, "too much mail is coming in, try again", headers={"Retry-After": "5"})
         try:
             body = await request.body()
-            share.grow(len(body))
+            if not share.grow(len(body)):
+                raise Problem(503, "too much mail is coming in, try again", headers={"Retry-After": "5"})
             match request.headers.get("content-type", "").partition(";")[0].strip().lower():
                 case "message/rfc822":
                     parcel = _raw(body, sender, to, account, key, _peer(request))
@@ -164,7 +166,7 @@ def _raw(
     # HTTP carries files as they are on disk; on the wire of mail a line ends with CR LF (RFC 2046 5.2.1).
     raw = body.replace(b"\n", b"\r\n") if b"\r" not in body else body
     paths = [_path("to", recipient) for recipient in to]
-    return Parcel(_path("from", sender), paths, raw, peer, account=account, key=key)
+    return Parcel(_path("from", sender), paths, raw, peer, account=_account(account), key=key)
 
 
 def _composed(body: bytes, key: str | None, peer: Peer, *, now: datetime, hostname: str) -> Parcel:
@@ -182,7 +184,7 @@ def _composed(body: bytes, key: str | None, peer: Peer, *, now: datetime, hostna
     except ValueError as error:
         raise Problem(422, str(error)) from None
     paths = [_path("to", address) for _, address in recipients]
-    return Parcel(_path("from", author[1]), paths, raw, peer, account=given.account, key=key)
+    return Parcel(_path("from", author[1]), paths, raw, peer, account=_account(given.account), key=key)
 
 
 def _mailbox(field: str, text: str) -> tuple[str, str]:
@@ -199,6 +201,10 @@ def _path(field: str, address: str) -> Path:
         return parse_path(f"<{address}>", smtputf8=True)
     except InvalidAddress as error:
         raise Problem(422, f"{field}: {error}") from None
+
+
+def _account(address: str | None) -> str | None:
+    return None if address is None else canonical_of(_path("account", address))
 
 
 def _peer(request: Request) -> Peer:

@@ -72,6 +72,18 @@ async def test_old_tls_is_refused(ingress: Any, version: ssl.TLSVersion) -> None
         await asyncio.open_connection("127.0.0.1", ingress.port("submissions"), ssl=context)
 
 
+@pytest.mark.parametrize("listener", ["mx", "submissions"])
+async def test_no_handshake_is_lost_however_early_its_octets_come(ingress: Any, listener: str) -> None:
+    for _ in range(200):
+        peer = await ingress.connect(listener)
+        if listener == "mx":
+            await peer.say("EHLO client.example.net", expect=250)
+            await peer.start_tls()
+        await peer.say("EHLO client.example.net", expect=250)
+        await peer.say("QUIT", expect=221)
+        await peer.close()
+
+
 async def test_a_peer_that_does_not_shake_hands_is_let_go(start: Any) -> None:
     ingress = await start(tls_timeout=timedelta(seconds=0.3))
     reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port("submissions"))

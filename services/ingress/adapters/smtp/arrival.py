@@ -20,7 +20,7 @@ async def welcome(session: Session) -> bool:
     if session.door.is_balancer(session.address) and not await _unwrap(session):
         return False
     if session.profile.implicit_tls:
-        await session.encrypt(early=connection.intake.take())
+        await session.encrypt(from_start=True)
     if site.pace.greet:
         await _keep_quiet(session, site.pace.greet)
     if connection.has_spoken():

@@ -92,18 +92,19 @@ class Connection(aiosmtpd.smtp.SMTP):
             self.abort()
             raise Gone
 
-    async def start_tls(self, context: ssl.SSLContext, *, timeout: float, early: bytes = b"") -> Tls:
-        """Everything from here on is encrypted; what came in the clear is forgotten. Raises `Gone`.
+    async def start_tls(self, context: ssl.SSLContext, *, timeout: float, from_start: bool) -> Tls:
+        """Everything from here on is encrypted. Raises `Gone`.
 
-        `early` are octets of the handshake that came together with what stood before it (a PROXY header).
+        What came before is forgotten (RFC 3207 6), unless TLS is there from the start: then it is the handshake.
         """
         if self._lost or self._wire is None:
             raise Gone
-        self.intake.discard()
+        self._wire.pause_reading()  # nothing may come in between what we have and what the handshake reads
+        early = self.intake.take()
         handshake = self.loop.create_task(
             self.loop.start_tls(self._wire, self, context, server_side=True, ssl_handshake_timeout=timeout)
         )
-        if early:
+        if early and from_start:
             # `start_tls` queues its own first steps in its first turn. What is queued behind them runs in the turn
             # after that, before the loop looks at the socket again: the octets keep their order.
             self.loop.call_soon(self.loop.call_soon, _inject, self._wire, early)

@@ -125,12 +125,12 @@ class Session:
         self._idle_commands = 0
         self._unheard = (key, id, self.connection.intake.arrivals)
 
-    async def encrypt(self, *, early: bytes = b"") -> None:
-        """`early` is what the peer has sent of the handshake. Raises `Gone` when that fails."""
+    async def encrypt(self, *, from_start: bool = False) -> None:
+        """TLS, now or from the start of the connection. Raises `Gone` when the handshake fails."""
         await self.connection.flush()
         site = self.site
         self.state.tls = await self.connection.start_tls(
-            site.certificates.context, timeout=site.settings.tls_timeout.total_seconds(), early=early
+            site.certificates.context, timeout=site.settings.tls_timeout.total_seconds(), from_start=from_start
         )
 
     async def read_line(self, limit: int | None = None) -> bytes:
