@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 
 _LEVELS = ("surely ham", "ham", "rather ham", "undecided", "rather spam", "spam", "surely spam")
-_BOUNDS = (-2.0, -1.0, -0.25, 0.1, 0.9, 2.0)  # log-odds, nats
+_BOUNDS = (-2.0, -1.0, -0.25, 0.1, 0.8, 2.0)  # log-odds, nats
 
-# (log-odds, strength); straight lines between. On the public corpus, 3-fold: from 0.9 on lie 96 % of the spam and 1.5
-# of 1000 ham. There the chain's 8 points for Bayes make the default 7.5, so that a message which looks like nothing but
-# spam needs no second witness; strictly growing beyond, so that a stricter or laxer `required` still sorts well.
+# (log-odds, strength); straight lines between. At 0.8 the chain's 8 points for Bayes make the default 7.5, so that a
+# message which looks like nothing but spam needs no second witness: on the public corpus, in three folds and with all
+# filters, 96 % of the spam and 1.5 of 1000 ham come to 7.5. The line grows on, so that another `required` sorts as well.
 _STRENGTHS = (
     (-5.0, -0.7),
     (-2.5, -0.5),
@@ -17,10 +17,14 @@ _STRENGTHS = (
     (-0.25, 0.0),
     (0.1, 0.0),
     (0.5, 0.55),
-    (0.9, 0.9375),
+    (0.8, 0.9375),
     (5.0, 1.5),
 )
 _KNOTS = [log_odds for log_odds, _ in _STRENGTHS]
+
+# Whose mail looks like nothing that was learned has a few words only that mean something: a second witness is needed.
+_FEW = 8
+_AT_MOST_BY_FEW = 0.8
 
 
 def level_of(log_odds: float) -> str:
@@ -28,8 +32,13 @@ def level_of(log_odds: float) -> str:
     return _LEVELS[bisect_right(_BOUNDS, log_odds)]
 
 
-def strength_of(log_odds: float) -> float:
-    """From -0.7 (surely ham) over 0 (undecided) to 1.5 (surely spam)."""
+def strength_of(log_odds: float, words: int) -> float:
+    """From -0.7 (surely ham) over 0 (undecided) to 1.5 (surely spam), for odds over so many words."""
+    strength = _on_the_line(log_odds)
+    return min(strength, _AT_MOST_BY_FEW) if words < _FEW else strength
+
+
+def _on_the_line(log_odds: float) -> float:
     if log_odds <= _KNOTS[0] or log_odds >= _KNOTS[-1]:
         return _STRENGTHS[0][1] if log_odds < 0 else _STRENGTHS[-1][1]
     right = bisect_right(_KNOTS, log_odds)

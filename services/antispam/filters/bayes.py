@@ -14,5 +14,5 @@ async def check(mail: MailView, context: Context) -> Report:
     if learned is None:
         return MISS
     reason = f"{level_of(learned.log_odds)}: {learned.log_odds:.2f} by {learned.tokens} words"
-    strength = strength_of(learned.log_odds)
+    strength = strength_of(learned.log_odds, learned.tokens)
     return Report("hit" if strength else "miss", reason, strength, measure=learned.log_odds)
