@@ -49,6 +49,8 @@ def _copies(
         folder, tag = placement(envelope.verdicts.get(recipient.domain), released=envelope.released)
         summary, changes = readings.under(tag)
         prefix = blocks.of(recipient)
+        size = len(readings.raw) + growth(prefix, changes)
+        limit = limits[mailbox]
         yield Copy(
             mailbox=mailbox,
             folder=folder,
@@ -56,9 +58,10 @@ def _copies(
             summary=summary,
             prefix=prefix,
             edits=changes,
-            size=len(readings.raw) + growth(prefix, changes),
+            size=size,
             received_at=envelope.received_at,
-            limit=limits[mailbox],
+            # Ingress answers 452 at the limit; what it accepted below it is taken, or it would wait for days.
+            limit=None if limit is None else limit + size - 1,
         )
 
 

@@ -80,7 +80,7 @@ async def test_over_quota_copies_leave_the_others_gapless_and_the_counters_exact
     replica = replicas[0]
     mails = [a_mail(a_message(f"no {n:03}"), MARIE, JEAN) for n in range(20)]
     size = (await replica.deliver(mails[0])).usages[0].used_bytes
-    limits = {MARIE: size * 5 + 50, JEAN: None}
+    limits = {MARIE: size * 5 - 50, JEAN: None}  # the fifth goes over it, and is the last
     outcomes = await asyncio.gather(*(replica.deliver(mail, limits=limits) for mail in mails))
     assert sum(MARIE in outcome.over_quota for outcome in outcomes) == 15
     assert [message.uid for message in await replica.all_of(MARIE)] == [1, 2, 3, 4, 5]
