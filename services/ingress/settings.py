@@ -71,10 +71,10 @@ class Settings(ServiceSettings):
     max_connections_per_peer: int = Field(50, ge=1, description="Connections of one address, or of one IPv6 /64.")
     max_messages_in_receipt: int = Field(300, ge=1, description="Messages that are being received at once.")
     max_bytes_in_receipt: int = Field(256 * MB, ge=1, description="Octets of them that are in memory at once.")
-    max_commands: int = Field(50_000, ge=10, description="Commands of one session.")
+    max_commands: int = Field(20_000, ge=10, description="Commands of a session between two messages.")
     max_idle_commands: int = Field(100, ge=5, description="Commands that bring no mail forward, between two messages.")
     max_commands_per_second: int = Field(5000, ge=10, description="Above it a session is slowed down.")
-    max_errors: int = Field(50, ge=1, description="Refused commands of one session.")
+    max_errors: int = Field(50, ge=1, description="Refused commands of a session between two messages.")
 
     # Time
     greet_delay: timedelta = Field(timedelta(0), description="Pause before the greeting; who talks in it is sent away.")
@@ -99,7 +99,7 @@ class Settings(ServiceSettings):
     auth_failures_per_address: int = Field(20, ge=1, description="Failed AUTH of an address within auth_window.")
     auth_failures_per_account: int = Field(10, ge=1, description="Failed AUTH of an account within auth_window.")
     auth_window: timedelta = Field(timedelta(minutes=15), description="How long failures count.")
-    auth_delay: timedelta = Field(timedelta(seconds=1), description="Pause after a failure, doubled each time.")
+    auth_delay: timedelta = Field(timedelta(seconds=1), description="Pause after a failure, doubled with every fifth.")
     auth_longest_delay: timedelta = Field(timedelta(seconds=8), description="Longest pause after a failure.")
     abuse_ban: timedelta = Field(
         timedelta(minutes=30), description="How long an address that guesses passwords is refused."

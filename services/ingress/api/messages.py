@@ -148,12 +148,14 @@ async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetric
 
 def _problem(reply: Reply) -> Problem:
     """The reply that a peer would hear by SMTP, in the words of HTTP."""
-    match reply.code:
-        case 552:
+    match reply.code, reply.enhanced:
+        case 552, _:
             status = 413
-        case 450:
+        case 450, _:
             status = 429
-        case code:
+        case _, "4.5.3":  # a peer would send the others a second message; whoever composes one must not
+            status = 422
+        case code, _:
             status = 503 if code < 500 else 422
     return Problem(status, reply.text, smtp=f"{reply.code} {reply.enhanced}")
 

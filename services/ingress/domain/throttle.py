@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_STEP = 5
+
 
 @dataclass(slots=True)
 class _Count:
@@ -69,5 +71,8 @@ class Throttle:
 
 
 def delay(failures: int, *, first: float, longest: float) -> float:
-    """Seconds that the answer to the n-th failure waits: doubled each time (RFC 4954 9)."""
-    return float(min(first * 2 ** min(failures - 1, 30), longest))
+    """Seconds that the answer to the n-th failure waits: doubled with every fifth (RFC 4954 9).
+
+    In steps, so that the time of an answer tells of the number of failures and of nothing else.
+    """
+    return float(min(first * 2 ** min((failures - 1) // _STEP, 30), longest))

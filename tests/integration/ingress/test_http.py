@@ -105,6 +105,7 @@ REFUSED: list[dict[str, Any]] = [
     {"account": JEAN, "from": "marie.dupont@example.org"},
     {"account": JEAN, "from": f"{JEAN}, marie.dupont@example.org"},
     {"account": "nobody@example.org"},
+    {"to": [f"user{n}@example.com" for n in range(101)]},
 ]
 
 

@@ -110,6 +110,19 @@ async def test_wishes_for_notifications_travel_in_the_envelope(ingress: Any, eve
     ]
 
 
+async def test_addresses_beyond_ascii_go_with_smtputf8(start: Any, neighbours: Any, eventually: Eventually) -> None:
+    neighbours.add_account("jérôme@example.org")
+    ingress = await start()
+    peer = await ingress.mx()
+    await peer.say("MAIL FROM:<rené@exämple.net> SMTPUTF8", expect=250)
+    await peer.say("RCPT TO:<JÉRÔME@example.org>", expect=250)
+    await peer.data("Subject: Été\r\n\r\nx\r\n".encode())
+    await eventually(lambda: len(ingress.received) == 1)
+    envelope = ingress.received[0].envelope
+    assert (envelope.mail_from, envelope.smtputf8) == ("rené@xn--exmple-cua.net", True)
+    assert envelope.recipients[0].address == "jérôme@example.org"
+
+
 # Chunks (RFC 3030)
 
 

@@ -12,8 +12,8 @@ from services.ingress.domain.sequence import before_starttls
 if TYPE_CHECKING:
     from services.ingress.adapters.smtp.session import Session
 
-# Wider than RFC 5321 4.1.2: hosts greet with underscores and worse. Nothing that could end a comment or a field.
-_NAME = re.compile(r"[A-Za-z0-9._:\-\[\]]{1,255}")
+# Wider than RFC 5321 4.1.2: hosts greet with underscores and worse. Nothing that could end a comment or a phrase.
+_NAME = re.compile(r"""[^\x00-\x20"(),;<>@\\\x7f-\U0010ffff]{1,255}""")
 _BAD_NAME = replies.BAD_ARGUMENTS.because("Greet with a host name or an address literal")
 _EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "CHUNKING")
 

@@ -122,7 +122,7 @@ class Session:
         """The message is ours, and the peer is about to hear it."""
         self.metrics.accepted.inc()
         self.metrics.octets.inc(octets)
-        self._idle_commands = 0
+        self._commands = self._idle_commands = self._errors = 0
         self._unheard = (key, id, self.connection.intake.arrivals)
 
     async def encrypt(self, *, from_start: bool = False) -> None:

@@ -78,9 +78,9 @@ def guard() -> Guard:
     return Guard()
 
 
-async def test_answers_to_failures_wait_longer_each_time(guard: Guard) -> None:
-    assert [await guard.reply("jean", "wrong") for _ in range(3)] == ["535 5.7.8"] * 3
-    assert guard.pauses == [1, 2, 4]
+async def test_answers_to_failures_wait_longer_and_longer(guard: Guard) -> None:
+    assert [await guard.reply(f"user{n}", "wrong") for n in range(6)] == ["535 5.7.8"] * 6
+    assert guard.pauses == [1, 1, 1, 1, 1, 2]
 
 
 async def test_an_account_that_does_not_exist_is_throttled_like_one_that_does(guard: Guard) -> None:

@@ -57,8 +57,8 @@ def test_a_throttle_holds_a_bounded_number_of_keys(clock: Clock) -> None:
     assert len(throttle) == 1
 
 
-def test_delays_double_up_to_the_longest() -> None:
-    assert [delay(n, first=1, longest=8) for n in (1, 2, 3, 4, 5, 1000)] == [1, 2, 4, 8, 8, 8]
+def test_delays_double_in_steps_up_to_the_longest() -> None:
+    assert [delay(n, first=1, longest=8) for n in (1, 2, 5, 6, 11, 16, 21, 1000)] == [1, 1, 1, 2, 4, 8, 8, 8]
 
 
 def test_a_ban_ends_by_itself_or_by_an_entry_that_is_over(clock: Clock) -> None:
