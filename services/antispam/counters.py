@@ -1,6 +1,7 @@
 """Statistics by domain and day (R-SPAM-47), counted in memory and written together.
 
-A crash loses the counts of the last seconds; they are figures for people, and no mail waits for them.
+A crash loses the counts of the last seconds, a write whose answer was lost counts twice: they are figures for people,
+and no mail waits for them.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ not a write for each of its tokens.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -22,6 +23,7 @@ from services.antispam.domain.lessons import Key, Lesson, Remembered, Step, work
 
 _PART = 50_000  # tokens in one document of a snapshot: well under MongoDB's 16 MB
 _LAST = 2**62
+_DEADLINE = timedelta(seconds=10)
 
 
 class MongoLearning:
@@ -63,8 +65,14 @@ class MongoLearning:
                 await self._lessons.bulk_write(writes, ordered=False, session=session)
             return outcome.befores
 
-        with mongo_errors("learning"):
-            return await self._mongo.transaction(work)
+        # A transaction tries again and again while the database is away, longer than whoever teaches will wait. If it
+        # was committed all the same, the lesson is known when it comes again.
+        try:
+            async with asyncio.timeout(_DEADLINE.total_seconds()):
+                with mongo_errors("learning"):
+                    return await self._mongo.transaction(work)
+        except TimeoutError as error:
+            raise Temporary(f"learning: no result within {_DEADLINE}") from error
 
     async def looked_at_once(self, limit: int) -> Sequence[Lesson]:
         """Lessons that wait for their second look, as such. Raises `Temporary`."""

@@ -1,6 +1,8 @@
 """The language of logic rules."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.antispam.domain.expressions import Value, WrongExpression, compile_expression
 
@@ -61,3 +63,17 @@ def test_what_cannot_be_read_is_refused_with_its_reason(text: str, says: str) ->
 
 def test_an_expression_tells_the_names_that_it_asks_for() -> None:
     assert compile_expression('a and not (b > c or "d" == d)').names == {"a", "b", "c", "d"}
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["a", "bayes", "and", "or", "not", "(", ")", "<", ">=", "==", '"x"', "3.5", "-1", "%", "'"])
+    )
+)
+def test_whatever_is_typed_is_refused_or_has_a_value(pieces: list[str]) -> None:
+    try:
+        expression = compile_expression(" ".join(pieces))
+    except WrongExpression:
+        return
+    assert expression.holds(NAMES) in (True, False)
