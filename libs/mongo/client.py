@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -28,15 +29,17 @@ T = TypeVar("T")
 
 _TRANSACTION_TRIES = 20
 _COMMIT_TRIES = 3
+_PATIENCE = timedelta(seconds=15)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 
 
 class Mongo:
     """A connection to one MongoDB, from which each service takes its own database."""
 
-    def __init__(self, url: str, *, prefix: str, deadline: timedelta = timedelta(seconds=15)) -> None:
+    def __init__(self, url: str, *, prefix: str, deadline: timedelta = _PATIENCE) -> None:
         milliseconds = int(deadline.total_seconds() * 1000)
         self._prefix = prefix
+        self._deadline = deadline
         self._client: Any = AsyncIOMotorClient(
             url,
             w="majority",
@@ -71,19 +74,21 @@ class Mongo:
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run `work(session)` in a transaction; again from its start on a write conflict. See `in_transaction`."""
-        return await in_transaction(self._client, work)
+        return await in_transaction(self._client, work, patience=self._deadline)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
 
-async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, patience: timedelta = _PATIENCE) -> T:
     """`work` may run several times and must touch nothing but the database. Raises `Temporary`, `DuplicateKey`.
 
-    After a `Temporary` at the commit itself the work may have been done.
+    It starts anew after a conflict, but not once `patience` is over: an outage looks like a conflict too. After a
+    `Temporary` at the commit itself the work may have been done.
     """
     async with await client.start_session() as session:
+        end = time.monotonic() + patience.total_seconds()
         for tried in range(_TRANSACTION_TRIES):
             try:
                 with mongo_errors("transaction"):
@@ -96,7 +101,7 @@ async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]]) -> T:
                         await _commit(session)
                     return result
             except Temporary as error:
-                if not is_conflict(error):
+                if not is_conflict(error) or time.monotonic() > end:
                     raise
             # Whoever goes on at once meets the same others again.
             await asyncio.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**tried, _LONGEST_PAUSE)))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import importlib.util
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ from libs.envelope import Temporary
 
 _ALREADY_INITIALIZED = 23
 _PR_SET_PDEATHSIG = 1
+# What mongod ends with, and what the operator is told if that does not pass (the mongod of a killed parent goes away).
+_BUSY = {48: "another process listens on port {port}", 100: "another mongod uses {directory}"}
+_BUSY_PATIENCE = 20.0
+_STOP_PATIENCE = 30.0
 
 Config = Mapping[str, Any]
 
@@ -29,10 +35,12 @@ Config = Mapping[str, Any]
 class EmbeddedMongod:
     """Starts and stops a mongod whose data are in `directory`. It ends when its parent does, `kill -9` included."""
 
-    def __init__(self, directory: Path, *, port: int, cache_gb: float = 0.5) -> None:
+    def __init__(self, directory: Path, *, port: int, cache_gb: float = 0.5, parameters: Sequence[str] = ()) -> None:
+        """`parameters` are given to mongod as `--setParameter NAME=VALUE`."""
         self._directory = directory
         self._port = port
         self._cache_gb = cache_gb
+        self._parameters = parameters
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,53 +55,92 @@ class EmbeddedMongod:
         return self._process.pid
 
     async def start(self, *, deadline: timedelta = timedelta(seconds=60)) -> None:
-        """Returns when the member is primary. Raises `Temporary` with what the operator can do."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        async with asyncio.timeout(deadline.total_seconds()):
-            while not await self._started():
-                await asyncio.sleep(0.2)  # the mongod of a killed parent may still hold the files
-            await self._become_primary()
+        """Returns when the member is primary. Raises `Temporary` with what the operator can do; then nothing runs."""
+        try:
+            async with asyncio.timeout(deadline.total_seconds()):
+                await self._spawned()
+                await self._become_primary()
+        except TimeoutError as error:
+            await self.stop()
+            raise Temporary(f"mongod is not ready within {deadline}; see {self._log}") from error
+        except OSError as error:
+            await self.stop()
+            raise Temporary(f"mongod in {self._directory}: {error}") from error
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
-        """SIGTERM, and wait."""
+        """SIGTERM, and wait; `kill -9` for one that does not end."""
         if self._process is not None:
             self._process.terminate()
-            await asyncio.to_thread(self._process.wait)
+            try:
+                await asyncio.to_thread(self._process.wait, _STOP_PATIENCE)
+            except subprocess.TimeoutExpired:
+                await self.kill()
 
     async def kill(self) -> None:
-        """`kill -9` (tests)."""
+        """`kill -9`, and wait."""
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
 
-    async def _started(self) -> bool:
-        log = self._directory / "mongod.log"
-        self._process = self._spawn(log)
-        while self._process.poll() is None:
-            if _listens(self._port):
-                return True
-            await asyncio.sleep(0.05)
-        text = log.read_text(errors="replace")[-4000:] if log.exists() else ""
-        if "DBPathInUse" in text or "lock" in text.lower():
-            return False
-        raise Temporary(f"mongod ended with {self._process.returncode}; see {log}")
+    @property
+    def _log(self) -> Path:
+        return self._directory / "mongod.log"
 
-    def _spawn(self, log: Path) -> subprocess.Popen[bytes]:
-        parent = os.getpid()
+    async def _spawned(self) -> None:
+        """Returns when it answers."""
+        started = time.monotonic()
+        while True:
+            self._process = self._spawn()
+            while self._process.poll() is None:
+                if _listens(self._port) and await self._is_ours():
+                    return
+                await asyncio.sleep(0.05)
+            if self._process.returncode not in _BUSY:
+                raise Temporary(f"mongod ended with {self._process.returncode}: {self._last_words()}")
+            if time.monotonic() - started > _BUSY_PATIENCE:
+                busy = _BUSY[self._process.returncode].format(port=self._port, directory=self._directory)
+                raise Temporary(f"mongod cannot start: {busy}")
+            await asyncio.sleep(0.2)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        self._directory.mkdir(parents=True, exist_ok=True)
+        if self._log.exists():
+            self._log.replace(self._log.with_suffix(".log.1"))  # else mongod keeps that of each start for ever
         command = [
             find_mongod(),
             *("--dbpath", str(self._directory), "--port", str(self._port), "--bind_ip", "127.0.0.1"),
             *("--replSet", "facteur", "--wiredTigerCacheSizeGB", str(self._cache_gb), "--nounixsocket"),
-            *("--logpath", str(log), "--oplogSize", "512"),
-            *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            *("--logpath", str(self._log), "--quiet", "--oplogSize", "512"),
         ]
+        for parameter in ("diagnosticDataCollectionEnabled=false", *self._parameters):
+            command += ["--setParameter", parameter]
         return subprocess.Popen(
             command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us; we stop it when all is drained
-            preexec_fn=lambda: _die_with(parent),
+            preexec_fn=_die_with(os.getpid()),
         )
+
+    async def _is_ours(self) -> bool:
+        """Another mongod may have the port: to write into that one would be a disaster."""
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.url, serverSelectionTimeoutMS=1000)
+        try:
+            return bool((await client.admin.command("serverStatus"))["pid"] == self.pid)
+        except PyMongoError:
+            return False
+        finally:
+            await client.close()
+
+    def _last_words(self) -> str:
+        """What mongod says is wrong; its log is one JSON object a line."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        entries = [json.loads(line) for line in lines if line.startswith("{")]
+        worst = next((entry for entry in entries if entry.get("s") in ("E", "F")), {"msg": "it did not say why"})
+        return f"{worst['msg']} {json.dumps(worst.get('attr', ''))[:200]}; see {self._log}"
 
     async def _become_primary(self) -> None:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.url)
@@ -132,14 +179,22 @@ def find_mongod() -> str:
     raise Temporary("no mongod: install MongoDB 6 or newer so that mongod is on the PATH, or set FACTEUR_MONGO_URL")
 
 
-def _die_with(parent: int) -> None:
-    """In the child: SIGTERM when the parent dies (prctl(2)), so that a killed Facteur leaves no mongod behind."""
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """For the child: SIGTERM when the parent dies (prctl(2)), so that a killed Facteur leaves no mongod behind.
+
+    Between fork and exec nothing may be loaded, so everything is looked up before.
+    """
     try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        prctl = ctypes.CDLL(None).prctl
     except AttributeError:
-        return  # not Linux: the next start waits for the old one's lock
-    if os.getppid() != parent:
-        os._exit(1)
+        return None  # not Linux: the next start waits for the old one's lock
+
+    def in_child() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return in_child
 
 
 def _listens(port: int) -> bool:
