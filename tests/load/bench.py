@@ -22,7 +22,7 @@ from pymongo import AsyncMongoClient
 from libs.mongo import EmbeddedMongod
 from libs.mongo.opening import EMBEDDED_PORT
 from services import SERVICES
-from tests.load.client import a_multipart, pour
+from tests.load.client import SPAM_WORDS, WORDS, a_multipart, pour
 from tests.load.processes import cpu_seconds, descendants, resident_megabytes
 from tests.servers.cluster import cluster_of, demonstration
 from tests.servers.facteur import Facteur
@@ -44,9 +44,9 @@ class Bench:
         """Accounts, and a Bayes that has learnt enough to speak."""
         for address in self.accounts:
             self.facteur.post("router", "/v1/accounts", {"address": address, "password": "motdepasse1"})
-        for n in range(100):
-            kind = "spam" if n % 2 else "ham"
-            message = a_multipart(f"{kind} lesson {n}", "x@example.org", seed=n)
+        for n in range(200):
+            kind, words = ("spam", SPAM_WORDS) if n % 2 else ("ham", WORDS)
+            message = a_multipart(f"lesson {n}", "x@example.org", seed=10**6 + n, words=words)
             response = self.facteur.call("POST", "antispam", f"/v1/learn?as={kind}", content=message)
             assert response.is_success, response.text
 

@@ -39,7 +39,15 @@ WORDS = [
 ]
 
 
-def a_multipart(subject: str, recipient: str, *, size: int = 4096, seed: int = 0) -> bytes:
+SPAM_WORDS = (
+    "viagra", "casino", "bonus", "gratuit", "millions", "lottery", "winner", "urgent", "crédit", "argent", "offre",
+    "cliquez", "pilule", "miracle", "perdez", "poids", "bitcoin", "héritage", "transfert", "confidentiel", "promotion",
+)  # fmt: skip
+
+
+def a_multipart(
+    subject: str, recipient: str, *, size: int = 4096, seed: int = 0, words: Sequence[str] = WORDS
+) -> bytes:
     """A multipart/alternative message of about `size` bytes with words that differ from message to message."""
     pick = random.Random(seed)
     boundary = f"=_{uuid.uuid4().hex}"
@@ -51,15 +59,15 @@ def a_multipart(subject: str, recipient: str, *, size: int = 4096, seed: int = 0
     plain_head = f"--{boundary}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
     html_head = f"--{boundary}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
     room = (size - len(head) - len(plain_head) - len(html_head) - 80) // 2
-    text = _text(pick, room)
+    text = _text(pick, room, words)
     html = f"<html><body><p>{text[: room - 60].rstrip()}</p></body></html>"
     return f"{head}{plain_head}{text}\r\n{html_head}{html}\r\n--{boundary}--\r\n".encode()
 
 
-def _text(pick: random.Random, room: int) -> str:
+def _text(pick: random.Random, room: int, words: Sequence[str]) -> str:
     lines: list[str] = []
     while sum(map(len, lines)) + 2 * len(lines) < room:
-        lines.append(" ".join(pick.choices(WORDS, k=9)) + f" {pick.randrange(10**6)}")
+        lines.append(" ".join(pick.choices(words, k=9)) + f" {pick.randrange(10**6)}")
     return "\r\n".join(lines)[:room].rstrip()  # never half a line end
 
 
