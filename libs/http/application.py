@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
 
 from libs.envelope import Temporary
-from libs.http.auth import Tokens
+from libs.http.auth import TokenNeeded, Tokens
 from libs.http.limits import BodyLimit
 from libs.http.problems import LastResort, install_problems
 from libs.telemetry import Metrics
@@ -38,9 +38,9 @@ def application(
 ) -> FastAPI:
     """The HTTP API of the service `name`: its own `routers` plus `/healthz`, `/readyz`, `/metrics`, `/docs`."""
     app = FastAPI(title=f"Facteur {name}", version="1", redoc_url=None)
-    app.state.tokens = tokens
     install_problems(app)
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
+    app.add_middleware(TokenNeeded, tokens=tokens)
     app.add_middleware(LastResort)  # the last one added is the outermost
     for router in (*routers, _probes(checks, metrics, readiness_deadline)):
         app.include_router(router)

@@ -11,13 +11,18 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from libs.http.problems import Problem
+from libs.http.problems import Problem, problem_response
 
+# For the documentation: a token is looked at before anything else is, by `TokenNeeded`.
 bearer = HTTPBearer(auto_error=False, description="The administrator's or a service's token.")
 
 CHALLENGE = "Bearer"
+# What probes, scrapers and readers of the documentation ask. Nothing of it is about anybody's mail.
+PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
 
 
 class Role(StrEnum):
@@ -70,16 +75,35 @@ class _Token:
     digest: bytes
 
 
-def require(*roles: Role) -> Callable[[Request, HTTPAuthorizationCredentials | None], Awaitable[Role]]:
-    """A dependency that answers 401 without a known token and 403 with one of another role."""
+class TokenNeeded:
+    """ASGI middleware: 401 without a known token, before a path is looked up or a body is read.
 
-    async def check(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-    ) -> Role:
-        tokens: Tokens = request.app.state.tokens
-        role = tokens.role_of(credentials.credentials) if credentials else None
-        if role is None:
-            raise Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": CHALLENGE})
+    So a route that forgot `require` is closed to the world, and nobody learns which paths there are.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._refusal = problem_response(
+            Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": CHALLENGE})
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in PUBLIC:
+            scheme, _, token = HTTPConnection(scope).headers.get("Authorization", "").partition(" ")
+            role = self._tokens.role_of(token.strip()) if scheme.lower() == "bearer" else None
+            if role is None:
+                await self._refusal(scope, receive, send)
+                return
+            scope.setdefault("state", {})["role"] = role
+        await self._app(scope, receive, send)
+
+
+def require(*roles: Role) -> Callable[[Request, object], Awaitable[Role]]:
+    """A dependency that answers 403 to a token of another role."""
+
+    async def check(request: Request, _: Annotated[object, Security(bearer)]) -> Role:
+        role: Role = request.state.role
         if role not in roles:
             # RFC 6750 3.1. With it a neighbour knows that its token is refused, and not what it asked for.
             challenge = f'{CHALLENGE} error="insufficient_scope"'

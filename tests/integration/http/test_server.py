@@ -63,6 +63,7 @@ def port(free_port: Callable[[], int]) -> int:
 
 @pytest.fixture
 async def running(hand: Hand, port: int, tmp_path: Path) -> AsyncIterator[Server]:
+    (tmp_path / "admin").write_text("t")
     tokens = Tokens({Role.ADMIN: tmp_path / "admin"})
     routers = [a_router(hand)]
     app = application("x", routers=routers, checks={}, metrics=Metrics(), tokens=tokens, body_limit_bytes=LIMIT)
@@ -75,7 +76,8 @@ async def running(hand: Hand, port: int, tmp_path: Path) -> AsyncIterator[Server
 
 @pytest.fixture
 async def http(running: Server, port: int) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+    headers = {"Authorization": "Bearer t"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, trust_env=False) as client:
         yield client
 
 
@@ -183,7 +185,9 @@ async def test_half_an_answer_is_cut_off_and_never_looks_whole(http: httpx.Async
 async def test_a_client_that_goes_away_is_no_error(running: Server, port: int) -> None:
     with capture_logs() as lines:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(b"POST /raw HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nonly this")
+        writer.write(
+            b"POST /raw HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer t\r\nContent-Length: 100\r\n\r\nonly this"
+        )
         await writer.drain()
         writer.close()
         async with asyncio.timeout(10):

@@ -54,6 +54,11 @@ class Process:
         except httpx.TransportError:
             return 0
 
+    def call(self, method: str, path: str) -> httpx.Response:
+        """As the administrator."""
+        token = (self.directory / "var/admin-token").read_text().strip()
+        return httpx.request(method, self.url(path), headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+
     def until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + 30
         while not condition():
@@ -111,8 +116,8 @@ async def depths(directory: Path) -> dict[str, int]:
 def test_a_signal_lets_the_message_in_hand_finish(process: Process) -> None:
     process.start(*TINY)
     process.until_ready()
-    assert httpx.get(process.url("/loop"), trust_env=False).json() == "uvloop"
-    assert httpx.post(process.url("/send"), trust_env=False).is_success
+    assert process.call("GET", "/loop").json() == "uvloop"
+    assert process.call("POST", "/send").is_success
     process.until(lambda: "taken" in process.out())
     process.signal(signal.SIGTERM)
     process.until(lambda: process.status("/readyz") == 503)
@@ -127,7 +132,7 @@ def test_a_signal_lets_the_message_in_hand_finish(process: Process) -> None:
 def test_what_does_not_finish_in_time_is_given_back(process: Process) -> None:
     process.start(*TINY, FACTEUR_DRAIN_DEADLINE="0.3")
     process.until_ready()
-    assert httpx.post(process.url("/send"), trust_env=False).is_success
+    assert process.call("POST", "/send").is_success
     process.until(lambda: "taken" in process.out())
     process.signal(signal.SIGTERM)
     assert process.ends() == 0
@@ -208,11 +213,8 @@ async def test_a_second_process_on_the_same_queue_is_one_line(process: Process, 
 def test_a_service_of_ours_starts_is_ready_and_stops(process: Process) -> None:
     process.start("-m", "services.quota")
     process.until_ready()
-    token = (process.directory / "var/admin-token").read_text().strip()
     assert (process.directory / "var/admin-token").stat().st_mode & 0o777 == 0o600
-    headers = {"Authorization": f"Bearer {token}"}
-    answer = httpx.get(process.url("/v1/dead-letters"), headers=headers, trust_env=False)
-    assert answer.json() == {"items": [], "next": None}
+    assert process.call("GET", "/v1/dead-letters").json() == {"items": [], "next": None}
     process.signal(signal.SIGINT)
     assert process.ends() == 0
     events = [json.loads(line)["event"] for line in process.err().splitlines()]

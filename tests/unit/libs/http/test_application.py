@@ -98,7 +98,8 @@ async def http(files: dict[Role, Path], checks: dict[str, Any]) -> AsyncIterator
         readiness_deadline=timedelta(seconds=0.05),
     )
     # An exception that left the application would be raised here.
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://router") as client:
+    transport, headers = httpx.ASGITransport(app), {"authorization": "Bearer admin-token"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://router", headers=headers) as client:
         yield client
 
 
@@ -211,7 +212,15 @@ NO_TOKEN = {
 async def test_without_a_known_token_there_is_always_the_same_401(
     http: httpx.AsyncClient, headers: dict[str, str]
 ) -> None:
-    response = await http.get("/v1/admin", headers=headers)
+    del http.headers["authorization"]
+    for method, path in (("GET", "/v1/admin"), ("GET", "/v1/problem"), ("GET", "/v1/nothing"), ("DELETE", "/v1/raw")):
+        response = await http.request(method, path, headers=headers)
+        the_401(response)
+    for body in (b"{", b"x" * (LIMIT + 1)):  # nothing of it is read
+        the_401(await http.post("/v1/accounts", headers=headers, content=body))
+
+
+def the_401(response: httpx.Response) -> None:
     assert response.status_code == 401
     assert the_problem(response)["detail"] == "a bearer token is needed"
     assert response.headers["www-authenticate"] == "Bearer"
@@ -266,6 +275,12 @@ def test_the_documentation_says_which_operations_need_a_token(files: dict[Role, 
     paths = app.openapi()["paths"]
     assert paths["/v1/admin"]["get"]["security"] == [{"HTTPBearer": []}]
     assert "security" not in paths["/healthz"]["get"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"])
+async def test_what_is_nobodys_secret_needs_no_token(http: httpx.AsyncClient, path: str) -> None:
+    del http.headers["authorization"]
+    assert (await http.get(path)).status_code == 200
 
 
 async def test_health_answers_while_the_service_cannot_work(http: httpx.AsyncClient, checks: dict[str, Any]) -> None:
