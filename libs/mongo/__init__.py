@@ -1,10 +1,10 @@
 """MongoDB, behind one package, so that the driver can be changed in one place.
 
-`connect` gives a `Mongo`; a service takes its own database from it. Driver errors leave through `mongo_errors` as
-`Temporary`; a duplicate key is `DuplicateKey`.
+`open_mongo` gives a `Mongo`; a service takes its own database from it. Driver errors leave through `mongo_errors` as
+`Temporary`; a duplicate key is `DuplicateKey`. What services write with (`UpdateOne` ...) they import from here too.
 """
 
-from pymongo import DeleteOne, InsertOne, ReturnDocument, UpdateMany, UpdateOne
+from pymongo import DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateMany, UpdateOne
 
 from libs.mongo.batches import Batcher
 from libs.mongo.client import Collection, Database, Mongo, Session, in_transaction
@@ -19,8 +19,10 @@ __all__ = [
     "DeleteOne",
     "DuplicateKey",
     "EmbeddedMongod",
+    "IndexModel",
     "InsertOne",
     "Mongo",
+    "ReplaceOne",
     "ReturnDocument",
     "Session",
     "UpdateMany",

@@ -17,7 +17,9 @@ class Settings(ServiceSettings):
     """Engines, what they may spend, and what becomes of a message in which something other than a virus was seen."""
 
     engines: tuple[str, ...] = Field(
-        ("builtin",), min_length=1, description="builtin, clamav:tcp://HOST:PORT, clamav:unix:/PATH; all must answer."
+        ("builtin",),
+        min_length=1,
+        description="All must answer, each one of builtin, clamav:tcp://HOST:PORT, clamav:unix:/PATH.",
     )
     engine_deadline: timedelta = Field(timedelta(seconds=60), description="Longest time that one engine may take.")
     probe_deadline: timedelta = Field(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pymongo import UpdateOne
-
-from libs.mongo import mongo_errors
+from libs.mongo import UpdateOne, mongo_errors
 
 
 class MongoCounters:

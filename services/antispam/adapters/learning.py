@@ -14,10 +14,9 @@ from itertools import islice
 from typing import Any
 
 import orjson
-from pymongo import DeleteOne, ReplaceOne
 
 from libs.envelope import Temporary
-from libs.mongo import Mongo, mongo_errors
+from libs.mongo import DeleteOne, Mongo, ReplaceOne, mongo_errors
 from services.antispam.domain.learned import Change, Class, Model, State
 from services.antispam.domain.lessons import Key, Lesson, Remembered, Step, worked_out
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pymongo import UpdateOne
-
-from libs.mongo import DuplicateKey, mongo_errors
+from libs.mongo import DuplicateKey, UpdateOne, mongo_errors
 from services.antispam.domain.rules import AnyRule, rule_of
 
 

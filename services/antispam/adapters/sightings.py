@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import UpdateOne
-
-from libs.mongo import mongo_errors
+from libs.mongo import UpdateOne, mongo_errors
 
 
 class MongoSightings:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pymongo import ReturnDocument
-
 from libs.events import AccountChanged, DomainChanged
-from libs.mongo import DuplicateKey, mongo_errors
+from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.ledger import Change, Ledger
 from services.router.domain.records import Domain
 from services.router.ports import Match, Once

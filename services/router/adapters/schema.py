@@ -15,9 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymongo import IndexModel
-
-from libs.mongo import mongo_errors
+from libs.mongo import IndexModel, mongo_errors
 
 INDEXES = {
     "addresses": [

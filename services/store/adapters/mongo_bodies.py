@@ -12,9 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from pymongo import UpdateOne
-
-from libs.mongo import Mongo, mongo_errors
+from libs.mongo import Mongo, UpdateOne, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_patience import patient
 from services.store.domain.messages import Body

@@ -8,10 +8,9 @@ from functools import partial
 from typing import Any
 
 import structlog
-from pymongo import ReturnDocument, UpdateOne
 
 from libs.envelope import Temporary
-from libs.mongo import Batcher, DuplicateKey, Mongo, mongo_errors
+from libs.mongo import Batcher, DuplicateKey, Mongo, ReturnDocument, UpdateOne, mongo_errors
 from services.store.adapters.mongo_bodies import INLINE_BYTES, BodiesGone, MongoBodies
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_delivery_plan import (

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateMany, UpdateOne
-
+from libs.mongo import ReturnDocument, UpdateMany, UpdateOne
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import LISTED
 from services.store.domain.flags import SEEN

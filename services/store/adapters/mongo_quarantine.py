@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import UpdateOne
-
 from libs.envelope import Envelope
 from libs.mail.headers import Headers
-from libs.mongo import Batcher, Mongo, mongo_errors
+from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
 from services.store.adapters.mongo_bodies import BodiesGone, MongoBodies
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_patience import patient

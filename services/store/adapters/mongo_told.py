@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from pymongo import UpdateOne
-
-from libs.mongo import mongo_errors
+from libs.mongo import UpdateOne, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import usage_of
 from services.store.domain.messages import Usage
