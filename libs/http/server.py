@@ -26,6 +26,7 @@ class Server:
     """Serves `app` on `host`:`port`. Whoever runs it owns the signals."""
 
     def __init__(self, app: FastAPI, *, host: str, port: int, grace: timedelta = timedelta(seconds=5)) -> None:
+        self.app = app
         self._address = (host, port)
         config = uvicorn.Config(
             app,
