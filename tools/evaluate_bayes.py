@@ -28,7 +28,7 @@ FOLDS = 3
 LOOKS = 2
 
 _HEADER = re.compile(rb"(?:[^\r\n]+\r?\n)+")
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
+_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
 # Verdicts and notes of who collected the corpus and read it with a mail program.
 _COLLECTORS = re.compile(rb"(?i)x-(?:spam|mailman|beenthere|mozilla|uidl?|status|keywords|sa-)|status$")
 # The way to the collectors' mailboxes, besides their `Received`.

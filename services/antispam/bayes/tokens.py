@@ -5,7 +5,7 @@ body has none, so that the two can be weighed apart.
     has:list-id  next:to>subject        a field is there; it stands before another, as a program writes them
     type:text/html  charset:gb2312      what a part is
     file:invoice  file:exe              a word of its name; of "invoice.exe" both
-    Hello  FF0000  www.example.org      a word of a text or of the source of an HTML text, as it stands
+    Hello  FF0000  www.example.org      a word of the subject, of a text or of the source of an HTML text, as it stands
 
 Tried on the public corpus and left out, since none of it helped: case folded, numbers folded, pairs of words, tags and
 attributes and URLs as tokens of their own, counts of words, networks of addresses.
@@ -84,7 +84,10 @@ def _add_header(tokens: set[str], headers: Iterable[tuple[str, str]]) -> None:
         if name not in _UNREAD and room > 0:
             value = value[:MAX_VALUE]
             room -= len(value)
-            tokens.update([f"{name}:{word}" for word in _words_of_field(name, value)])
+            words = _words_of_field(name, value)
+            tokens.update([f"{name}:{word}" for word in words])
+            if name == "subject":  # it opens the body as well: the same words are found there
+                tokens.update(words)
     tokens.update([f"has:{name}" for name in names])
     tokens.update([f"next:{name}>{following}" for name, following in pairwise(names)])
 
