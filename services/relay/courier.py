@@ -16,9 +16,9 @@ from libs.mail.render import received
 from libs.telemetry import Metrics
 from services.relay.adapters.queue import MongoQueue
 from services.relay.domain.entries import Entry, Next, Schedule, State, after
-from services.relay.domain.replies import Result, deferred, failed
+from services.relay.domain.replies import Result, deferred, failed, unroutable
 from services.relay.domain.reporting import told
-from services.relay.domain.wire import with_strict_line_ends
+from services.relay.domain.wire import copy_of, subject_tag
 from services.relay.ports import Destinations, Reporter, Transport
 
 log = structlog.get_logger(__name__)
@@ -148,18 +148,20 @@ class Courier:
 
     async def _try(self, mail: Mail, recipients: Sequence[Recipient]) -> Mapping[str, Result]:
         """A result for each recipient. The router marks those that lead nowhere with `failure`."""
-        dead = {
-            r.address: failed(str(reason), status="5.1.1")
-            for r in recipients
-            if (reason := (r.model_extra or {}).get("failure"))
-        }
-        alive = [r for r in recipients if r.address not in dead]
-        return {**dead, **(await self._send(mail, alive) if alive else {})}
+        dead = {r.address: unroutable(str(why)) for r in recipients if (why := (r.model_extra or {}).get("failure"))}
+        copies: dict[str, list[Recipient]] = {}
+        for recipient in recipients:
+            if recipient.address not in dead:
+                copies.setdefault(subject_tag(mail.envelope, recipient), []).append(recipient)
+        results = dict(dead)
+        for tag, alive in copies.items():
+            results |= await self._send(mail, alive, tag)
+        return results
 
-    async def _send(self, mail: Mail, recipients: Sequence[Recipient]) -> Mapping[str, Result]:
+    async def _send(self, mail: Mail, recipients: Sequence[Recipient], tag: str) -> Mapping[str, Result]:
         domain = recipients[0].address.rpartition("@")[2]
         only = recipients[0] if len(recipients) == 1 else None
-        raw = received(mail.envelope, only, hostname=self._hostname) + with_strict_line_ends(mail.raw)
+        raw = copy_of(mail.raw, received(mail.envelope, only, hostname=self._hostname), subject_tag=tag)
         try:
             async with asyncio.timeout(JOB_DEADLINE.total_seconds()):
                 hosts = await self._destinations.hosts(domain)

@@ -45,3 +45,9 @@ def deferred(text: str, *, status: str = "4.4.1", server: str = "") -> Result:
 def failed(text: str, *, status: str, server: str = "") -> Result:
     """No further try can help."""
     return Result(Outcome.FAILED, status, text, server)
+
+
+def unroutable(text: str) -> Result:
+    """A recipient that the router found to lead nowhere; its text begins with the status."""
+    found = _ENHANCED.match(text)
+    return failed(text, status=found[1] if found else "5.1.1")

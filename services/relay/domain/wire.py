@@ -1,10 +1,27 @@
-"""The bytes that leave: line ends as RFC 5321 2.3.8 wants them, never a bare CR or LF."""
+"""The bytes that leave: our trace field, the tag of spam, line ends as RFC 5321 2.3.8 wants them."""
 
 from __future__ import annotations
 
 import re
 
+from libs.envelope import Envelope, Recipient
+from libs.mail.headers import Headers
+from libs.mail.render import edits, rendered
+
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+def subject_tag(envelope: Envelope, recipient: Recipient) -> str:
+    """R-SPAM-41: what the domain of ours that forwards puts before the subject of spam; nothing for other mail."""
+    verdict = envelope.verdicts.get(recipient.domain)
+    return verdict.subject_prefix if verdict and verdict.action == "tag" and not envelope.released else ""
+
+
+def copy_of(raw: bytes, trace: bytes, *, subject_tag: str) -> bytes:
+    """The message behind our trace field. Only a tag changes its header, so that signatures of other mail hold."""
+    raw = with_strict_line_ends(raw)
+    changes = edits(raw, Headers(raw).body_start, subject_prefix=subject_tag) if subject_tag else ()
+    return rendered(trace, changes, raw)
 
 
 def with_strict_line_ends(raw: bytes) -> bytes:

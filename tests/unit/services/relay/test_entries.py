@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from libs.envelope import Envelope, Peer, Recipient
+from libs.envelope import Envelope, Peer, Recipient, Verdict
 from services.relay.domain.entries import Entry, Schedule, State, after
-from services.relay.domain.replies import Outcome, deferred, failed, judge
+from services.relay.domain.replies import Outcome, deferred, failed, judge, unroutable
 from services.relay.domain.reporting import told
-from services.relay.domain.wire import with_strict_line_ends
+from services.relay.domain.wire import copy_of, subject_tag, with_strict_line_ends
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -98,3 +98,35 @@ def test_only_the_authenticated_sender_is_told(account, sender, notify, event, h
 )
 def test_no_bare_line_end_leaves(raw: bytes, sent: bytes) -> None:
     assert with_strict_line_ends(raw) == sent
+
+
+@pytest.mark.parametrize(
+    ("action", "domain", "released", "tag", "word"),
+    [
+        ("tag", "example.org", False, "[SPAM] ", "spam that is forwarded carries the tag of its domain"),
+        ("none", "example.org", False, "", "honest mail is not touched"),
+        ("tag", "example.net", False, "", "another domain has no say"),
+        ("tag", "example.org", True, "", "what a person released is no spam"),
+    ],
+)
+def test_the_policy_of_the_forwarding_domain_tags_the_copy(action, domain, released, tag, word) -> None:
+    verdict = Verdict(spam=True, score=9, required=7.5, action=action, subject_prefix="[SPAM] ")
+    recipient = Recipient(address="r@example.com", domain=domain)
+    envelope = Envelope(
+        id="m", received_at=NOW, recipients=(recipient,), size_bytes=0, sha256="", released=released,
+        verdicts={"example.org": verdict},
+    )  # fmt: skip
+    assert subject_tag(envelope, recipient) == tag, word
+
+
+def test_a_copy_has_our_trace_field_first_and_its_subject_tagged() -> None:
+    raw = b"Subject: hello\r\nX-Spam-Flag: NO\r\n\r\nbody\r\n"
+    assert copy_of(raw, b"Received: us\r\n", subject_tag="") == b"Received: us\r\n" + raw
+    tagged = copy_of(raw, b"Received: us\r\n", subject_tag="[SPAM] ")
+    assert tagged.startswith(b"Received: us\r\nSubject: [SPAM] hello\r\n")
+    assert tagged.endswith(b"\r\n\r\nbody\r\n")
+
+
+def test_the_status_of_a_dead_end_is_the_routers() -> None:
+    assert unroutable("5.4.6 mail loop: a -> b -> a").status == "5.4.6"
+    assert unroutable("the alias is gone").status == "5.1.1"
