@@ -89,6 +89,8 @@ class Admission:
 
     async def sending(self, submitter: Submitter, recipients: Collection[Recipient]) -> None:
         """Count the message against the send limits of its class (R-IN-07)."""
+        if submitter.login is None and not submitter.relays:
+            return
         remote = any(not recipient.domain for recipient in recipients)
         send_class = submitter.send_class(remote=remote)
         if send_class is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Iterator
 
-from prometheus_client import Counter
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from libs.envelope.model import Listener
 from libs.telemetry import Metrics
@@ -15,41 +16,38 @@ class IngressMetrics(Metrics):
 
     def __init__(self) -> None:
         super().__init__()
+        labels = ("listener", "command", "reason")
         self.open_sessions = self.gauge("facteur_smtp_sessions_open", "Sessions now, by listener.", ("listener",))
         self.sessions = self.counter(
-            "facteur_smtp_sessions", "Connections, by listener and outcome.", ("listener", "outcome")
+            "facteur_smtp_sessions", "Connections and what came of them.", ("listener", "outcome")
         )
-        self.replies = self.counter("facteur_smtp_replies", "Replies by listener and class.", ("listener", "class"))
-        self.accepted = self.counter("facteur_accepted_messages", "Messages accepted, by listener.", ("listener",))
-        self.octets = self.counter("facteur_accepted_bytes", "Octets of accepted messages, by listener.", ("listener",))
-        labels = ("listener", "command", "reason")
         self.refused = self.counter("facteur_refused", "Refusals by listener, command and reason.", labels)
         self.auth = self.counter("facteur_smtp_auth", "Authentications, by outcome.", ("outcome",))
+        self._listeners: dict[Listener, ListenerMetrics] = {}
+        self.registry.register(_Tallies(self._listeners))
 
     def of(self, listener: Listener) -> ListenerMetrics:
         """The series of one listener."""
-        return ListenerMetrics(self, listener)
+        return self._listeners.setdefault(listener, ListenerMetrics(self, listener))
 
 
 class ListenerMetrics:
-    """One listener's series, looked up once: a look-up costs more than a count."""
+    """One listener's series. What each command counts is a plain number, shown when somebody looks."""
 
     def __init__(self, metrics: IngressMetrics, listener: Listener) -> None:
         self._metrics = metrics
         self._listener = listener
-        self._classes = {digit: metrics.replies.labels(listener, f"{digit}xx") for digit in range(2, 6)}
         self.open_sessions = metrics.open_sessions.labels(listener)
-
-    @cached_property
-    def accepted(self) -> Counter:
-        return self._metrics.accepted.labels(self._listener)
-
-    @cached_property
-    def octets(self) -> Counter:
-        return self._metrics.octets.labels(self._listener)
+        self.replies = [0] * 6
+        self.messages = 0
+        self.octets = 0
 
     def replied(self, code: int) -> None:
-        self._classes[code // 100].inc()
+        self.replies[code // 100] += 1
+
+    def accepted(self, octets: int) -> None:
+        self.messages += 1
+        self.octets += octets
 
     def session(self, outcome: str) -> None:
         self._metrics.sessions.labels(self._listener, outcome).inc()
@@ -59,3 +57,26 @@ class ListenerMetrics:
 
     def authenticated(self, outcome: str) -> None:
         self._metrics.auth.labels(outcome).inc()
+
+
+class _Tallies(Collector):
+    """The plain numbers as Prometheus wants them."""
+
+    def __init__(self, listeners: dict[Listener, ListenerMetrics]) -> None:
+        self._listeners = listeners
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        label = ("listener",)
+        replies = CounterMetricFamily(
+            "facteur_smtp_replies", "Replies by listener and class.", labels=(*label, "class")
+        )
+        messages = CounterMetricFamily("facteur_accepted_messages", "Messages accepted, by listener.", labels=label)
+        octets = CounterMetricFamily(
+            "facteur_accepted_bytes", "Octets of accepted messages, by listener.", labels=label
+        )
+        for name, series in self._listeners.items():
+            for digit in range(2, 6):
+                replies.add_metric((name, f"{digit}xx"), series.replies[digit])
+            messages.add_metric((name,), series.messages)
+            octets.add_metric((name,), series.octets)
+        yield from (replies, messages, octets)

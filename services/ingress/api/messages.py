@@ -141,8 +141,7 @@ async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetric
         raise _problem(refused.reply) from refused
     except KeyMisused:
         raise Problem(422, "this Idempotency-Key was used for other addresses") from None
-    series.accepted.inc()
-    series.octets.inc(len(parcel.raw))
+    series.accepted(len(parcel.raw))
     return id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from libs.envelope.model import Listener
@@ -28,6 +29,9 @@ _FROM_NOT_YOURS = replies.REFUSED_BY_POLICY.because("The From field is not an ad
 
 # RFC 5322 3.6. Which of two a reader shows, and which one DKIM or DMARC looked at, differs: RFC 7489 6.6.1, 6376 8.15.
 _SINGLE = ("from", "subject", "date")
+_SINGLE_OCTETS = tuple(name.encode() for name in _SINGLE)
+_NAMES = re.compile(rb"^(received|from|subject|date)[ \t]*+:", re.IGNORECASE | re.MULTILINE)
+_AUTHOR = re.compile(rb"^from[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Acceptance:
 
     def check(self, raw: bytes, listener: Listener, own: frozenset[str] | None) -> None:
         """`own` are the addresses of whoever authenticated. Raises `Refused`."""
+        if own is None and self._is_plain(raw):
+            return
         # One field and one octet more than we take, so that what is too much shows.
         headers = Headers(
             raw, Limits(header_bytes=self.max_header_bytes + 1, header_count=self.max_header_count + 1, addresses=100)
@@ -53,11 +59,20 @@ class Acceptance:
         elif listener == "mx":
             self._check_singles(headers)
 
+    def _is_plain(self, raw: bytes) -> bool:
+        """Whether two looks at the header block show that there is nothing to refuse, as with almost all mail."""
+        end = raw.find(b"\r\n\r\n", 0, self.max_header_bytes) + 2
+        if end < 2 or raw.count(b"\r\n", 0, end) > self.max_header_count:
+            return False
+        names = [name.lower() for name in _NAMES.findall(raw, 0, end)]
+        if names.count(b"received") > self.max_received or any(names.count(name) > 1 for name in _SINGLE_OCTETS):
+            return False
+        author = _AUTHOR.search(raw, 0, end)
+        return author is None or author[0].count(b"@") < 2
+
     def _check_singles(self, headers: Headers) -> None:
         if any(headers.count(name) > 1 for name in _SINGLE):
             raise Refused(_TWICE, "header")
-        if (headers.get("from") or "").count("@") < 2:
-            return
         domains = {address.rpartition("@")[2].lower() for _, address in headers.addresses("from") if "@" in address}
         if len(domains) > 1:
             raise Refused(_SEVERAL_AUTHORS, "header")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from libs.mail import replies
@@ -19,6 +20,9 @@ _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~]+))?")
 _XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
 _ORCPT = re.compile(r"([A-Za-z0-9-]{1,64});(.+)")
 _NOTIFY_WORDS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
+
+# The same addresses come again and again.
+_parse = lru_cache(maxsize=8192)(parse_path)
 
 _MAX_ENVID = 100  # RFC 3461 4.4
 _MAX_ORCPT = 500  # RFC 3461 4.2
@@ -104,7 +108,7 @@ def _split(keyword: str, text: str, *, extended: bool) -> tuple[str, dict[str, s
 
 def _path(keyword: str, text: str, *, smtputf8: bool) -> Path:
     try:
-        return parse_path(text, smtputf8=smtputf8)
+        return _parse(text, smtputf8=smtputf8)
     except NeedsSmtputf8:
         raise Refused(replies.SMTPUTF8_NEEDED) from None
     except InvalidAddress as error:

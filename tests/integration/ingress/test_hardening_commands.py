@@ -196,6 +196,18 @@ async def test_a_session_that_is_too_fast_is_slowed_down_and_served(start: Any) 
     assert asyncio.get_running_loop().time() - began > 0.2
 
 
+async def test_a_session_that_sends_mail_is_not_slowed_down(start: Any, specimen: bytes) -> None:
+    ingress = await start(max_commands_per_second=10)
+    peer = await ingress.mx()
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    for _ in range(10):
+        await peer.envelope()
+        await peer.data(specimen)
+    # 64 commands are let through before the rate is looked at: 6.4 seconds each time would be noticed.
+    assert clock() - began < 6.4
+
+
 async def test_a_command_that_trickles_in_is_cut_off(start: Any) -> None:
     ingress = await start(command_timeout=timedelta(seconds=0.3))
     peer = await ingress.mx()

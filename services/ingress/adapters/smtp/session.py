@@ -52,7 +52,7 @@ class Session:
         self.share: Share | None = None
         self._peer: tuple[object, Peer] | None = None
         self.auth_failures = 0
-        self._commands = self._idle_commands = self._errors = 0
+        self._commands = self._idle_commands = self._errors = self._breath = 0
         self._checked_at = 0.0
         # Key and id of the message whose 250 went out last, and how much had come in by then.
         self._unheard: tuple[bytes, str, int] | None = None
@@ -120,8 +120,7 @@ class Session:
 
     def accepted(self, key: bytes, id: str, octets: int) -> None:
         """The message is ours, and the peer is about to hear it."""
-        self.metrics.accepted.inc()
-        self.metrics.octets.inc(octets)
+        self.metrics.accepted(octets)
         self._commands = self._idle_commands = self._errors = 0
         self._unheard = (key, id, self.connection.intake.arrivals)
 
@@ -189,7 +188,8 @@ class Session:
                 if self._errors > self.site.settings.max_errors:
                     reply = self.hang_up(_TOO_MANY_ERRORS)
             self.say(reply)
-        if self._commands % _BREATH == 0:
+        self._breath += 1
+        if self._breath == _BREATH:
             await self._breathe()
 
     def _overrun(self, command: Command | None) -> Reply | None:
@@ -229,7 +229,7 @@ class Session:
         now = self.connection.loop.time()
         due = self._checked_at + _BREATH / self.site.settings.max_commands_per_second
         await asyncio.sleep(max(0.0, due - now))
-        self._checked_at = max(now, due)
+        self._checked_at, self._breath = max(now, due), 0
 
     async def _part(self) -> None:
         try:

@@ -1,0 +1,71 @@
+"""What a header must be like; the quick look and the thorough one agree."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingress.domain.acceptance import Acceptance
+from services.ingress.domain.refusal import Refused
+
+ACCEPTANCE = Acceptance(max_received=3, max_header_bytes=400, max_header_count=12)
+
+lines = st.sampled_from(
+    [
+        b"From: a@example.net",
+        b"FROM : b@example.com",
+        b"From: a@example.net, b@example.com",
+        b"From: A <a@example.net>,\r\n B <b@example.com>",
+        b"Subject: x",
+        b"Subject: from: y\r\n from: z",
+        b"Date: now",
+        b"Received: x",
+        b"X: " + b"y" * 60,
+        b"no field",
+        b"",
+        b" folded",
+        b"From someone",
+    ]
+)
+
+
+class Thorough(Acceptance):
+    """Without the quick look."""
+
+    def _is_plain(self, raw: bytes) -> bool:
+        return False
+
+
+def verdict(acceptance: Acceptance, raw: bytes, own: frozenset[str] | None = None) -> str:
+    try:
+        acceptance.check(raw, "mx" if own is None else "submission", own)
+    except Refused as refused:
+        return f"{refused.reply.code} {refused.reply.enhanced}"
+    return "250"
+
+
+@given(st.lists(lines, max_size=16))
+def test_the_quick_look_lets_through_what_the_thorough_one_would(parts: list[bytes]) -> None:
+    raw = b"\r\n".join(parts) + b"\r\n\r\nbody\r\n"
+    thorough = Thorough(ACCEPTANCE.max_received, ACCEPTANCE.max_header_bytes, ACCEPTANCE.max_header_count)
+    assert verdict(ACCEPTANCE, raw) == verdict(thorough, raw)
+
+
+@pytest.mark.parametrize(
+    ("header", "own", "accepted"),
+    [
+        (b"From: a@example.org", {"a@example.org"}, True),
+        (b"From: A <A@EXAMPLE.org>", {"a@example.org"}, True),
+        (b"From: a@example.org, b@example.org", {"a@example.org", "b@example.org"}, True),
+        (b"From: a@example.org, b@example.org", {"a@example.org"}, False),
+        (b"From: a@example.org\r\nFrom: b@example.org", {"a@example.org"}, False),
+        (b"From: nobody", {"a@example.org"}, False),
+        (b"From:", {"a@example.org"}, False),
+        (b"Subject: no author", {"a@example.org"}, True),
+        (b"From: a@example.org", set(), False),
+    ],
+)
+def test_whoever_authenticated_writes_in_its_own_name(header: bytes, own: set[str], accepted: bool) -> None:
+    reply = verdict(ACCEPTANCE, header + b"\r\n\r\nbody\r\n", frozenset(own))
+    assert reply == ("250" if accepted else "550 5.7.1")
