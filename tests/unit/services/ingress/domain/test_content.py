@@ -18,7 +18,8 @@ cuts = st.lists(st.integers(1, 9), min_size=1, max_size=50)
 
 
 def pieces(whole: bytes, sizes: list[int]) -> list[bytes]:
-    found, at = [], 0
+    found: list[bytes] = []
+    at = 0
     while at < len(whole):
         size = sizes[len(found) % len(sizes)]
         found.append(whole[at : at + size])
