@@ -34,6 +34,7 @@ class DomainSettings(Body):
 
     max_accounts: int | None = Field(None, ge=0, description="Most accounts; null: no limit.")
     default_quota_bytes: int | None = Field(None, ge=0, description="Of accounts without one; null: by profile.")
+    max_message_bytes: int | None = Field(None, ge=1, description="Largest message to it; null: as for all (R-IN-04).")
     account_prefix: str | None = Field(None, description="`exemple` names accounts exemple0001, exemple0002 ...")
     catch_all: Address | None = Field(None, description="Gets mail for addresses that do not exist.")
     postmaster: Address | None = Field(None, description="Gets mail for postmaster@ and abuse@.")
@@ -47,6 +48,7 @@ class DomainView(BaseModel):
     name: str
     max_accounts: int | None
     default_quota_bytes: int | None
+    max_message_bytes: int | None
     account_prefix: str | None
     catch_all: str | None
     postmaster: str | None

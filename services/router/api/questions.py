@@ -87,7 +87,9 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
 
     @router.get("/recipients/{address:path}", dependencies=asked_by_services, summary="Whether mail can go there")
     async def recipient(address: str) -> RecipientView:
-        return _recipient(await resolver.resolve(address))
+        view = _recipient(await resolver.resolve(address))
+        domain = await directory.domains.find(view.domain) if view.status == "local" else None
+        return view.model_copy(update={"max_size_bytes": domain.max_message_bytes}) if domain else view
 
     @router.post("/authentications", dependencies=asked_by_services, summary="Check a login; 401 wrong, 423 locked")
     async def authenticate(body: LoginAttempt) -> IdentityView:

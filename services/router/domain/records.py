@@ -26,6 +26,7 @@ class Domain(Record):
     alias_of: str | None = None
     max_accounts: int | None = None
     default_quota_bytes: int | None = None
+    max_message_bytes: int | None = None
     account_prefix: str | None = None
     catch_all: str | None = None
     postmaster: str | None = None

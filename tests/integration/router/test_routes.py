@@ -143,3 +143,9 @@ async def test_nonsense_is_an_unknown_recipient_and_a_wrong_question(people: Any
     assert (await recipient(people, "no-at-sign"))["status"] == "unknown"
     assert (await recipient(people, "x@far.example"))["status"] == "not_ours"
     await people.get("/v1/resolve", address="no-at-sign", expect=422)
+
+
+async def test_a_domain_may_have_a_message_limit_of_its_own(people: Any) -> None:
+    assert (await recipient(people, MARIE))["max_size_bytes"] is None
+    await people.call("PATCH", "/v1/domains/example.org", expect=200, json={"max_message_bytes": 5000})
+    assert (await recipient(people, MARIE))["max_size_bytes"] == 5000
