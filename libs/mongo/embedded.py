@@ -28,6 +28,8 @@ _PR_SET_PDEATHSIG = 1
 _BUSY = {48: "another process listens on port {port}", 100: "another mongod uses {directory}"}
 _BUSY_PATIENCE = 20.0
 _STOP_PATIENCE = 30.0
+# The transaction of a client that was killed holds its documents until the server ends it, by default after a minute.
+_PARAMETERS = ("diagnosticDataCollectionEnabled=false", "transactionLifetimeLimitSeconds=10")
 
 Config = Mapping[str, Any]
 
@@ -115,7 +117,7 @@ class EmbeddedMongod:
             *("--replSet", "facteur", "--wiredTigerCacheSizeGB", str(self._cache_gb), "--nounixsocket"),
             *("--logpath", str(self._log), "--quiet", "--oplogSize", "512"),
         ]
-        for parameter in ("diagnosticDataCollectionEnabled=false", *self._parameters):
+        for parameter in (*_PARAMETERS, *self._parameters):
             command += ["--setParameter", parameter]
         return subprocess.Popen(
             command,

@@ -14,7 +14,6 @@ from typing import Any
 
 from libs.mongo import Mongo, UpdateOne, mongo_errors
 from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_patience import patient
 from services.store.domain.messages import Body
 
 INLINE_BYTES = 4 * 1024 * 1024
@@ -43,7 +42,7 @@ class MongoBodies:
         """Make sure that those which do not fit one document are there. Idempotent."""
         for body in bodies:
             if len(body.raw) > INLINE_BYTES:
-                await self._mongo.transaction(patient(partial(self._write_chunks, body)))
+                await self._mongo.transaction(partial(self._write_chunks, body))
 
     async def refer(self, session: Any, bodies: Iterable[Body]) -> None:
         """In the transaction of the messages that refer to them. Raises `BodiesGone` for large ones."""

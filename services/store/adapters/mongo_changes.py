@@ -13,7 +13,6 @@ from libs.mongo import DuplicateKey, Mongo, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import LISTED, message_of, usage_of
 from services.store.adapters.mongo_ledger import MongoLedger, arriving, leaving
-from services.store.adapters.mongo_patience import patient
 from services.store.domain.flags import SEEN, FlagChange
 from services.store.domain.messages import Message, Usage
 from services.store.domain.refusals import Conflicting, NotThere, Outdated
@@ -45,7 +44,7 @@ class MongoChanges:
         self, mailbox: str, ids: Sequence[str], change: FlagChange, *, unchanged_since: int | None = None
     ) -> Changed:
         """Raises `Outdated` when one of them was changed after `unchanged_since` (RFC 7162 3.1.3)."""
-        return await self._mongo.transaction(patient(lambda s: self._flag(s, mailbox, ids, change, unchanged_since)))
+        return await self._mongo.transaction(lambda s: self._flag(s, mailbox, ids, change, unchanged_since))
 
     async def _flag(
         self, session: Any, mailbox: str, ids: Sequence[str], change: FlagChange, unchanged_since: int | None
@@ -68,7 +67,7 @@ class MongoChanges:
 
     async def move(self, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
         """Into `folder` under new UIDs; ids, dates and flags stay. Those that are there already stay as they are."""
-        return await self._mongo.transaction(patient(lambda session: self._move(session, mailbox, ids, folder)))
+        return await self._mongo.transaction(lambda session: self._move(session, mailbox, ids, folder))
 
     async def _move(self, session: Any, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
         documents = await self._ledger.read(session, mailbox, ids)
@@ -92,7 +91,7 @@ class MongoChanges:
         With `key` the same copies are made once, however often it is asked for.
         """
         try:
-            return await self._mongo.transaction(patient(lambda s: self._copy(s, mailbox, ids, folder, limit, key)))
+            return await self._mongo.transaction(lambda s: self._copy(s, mailbox, ids, folder, limit, key))
         except DuplicateKey:
             return await self._copied(mailbox, ids, key)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from libs.mongo import Mongo, mongo_errors
 from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_patience import patient
 
 AT_ONCE = 100  # bodies in one transaction
 
@@ -43,7 +42,7 @@ class MongoCollector:
         bodies, collected = loose["bodies"], 0
         for at in range(0, len(bodies), AT_ONCE):
             work = partial(self._delete_unused, bodies[at : at + AT_ONCE], before)
-            collected += await self._mongo.transaction(patient(work))
+            collected += await self._mongo.transaction(work)
         if not await self._recently_touched(bodies, before):
             await self._collections.loose.delete_one({"_id": loose["_id"]})
         return collected

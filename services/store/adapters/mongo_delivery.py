@@ -24,7 +24,6 @@ from services.store.adapters.mongo_delivery_plan import (
     may_be_expunged,
 )
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
-from services.store.adapters.mongo_patience import patient
 from services.store.domain.messages import Delivery, Outcome
 
 log = structlog.get_logger(__name__)
@@ -87,7 +86,7 @@ class MongoDelivery:
         plan = Plan(group)
         for _ in range(ROUNDS):
             try:
-                written = await self._mongo.transaction(patient(partial(self._write, plan)))
+                written = await self._mongo.transaction(partial(self._write, plan))
             except DuplicateKey:
                 plan = Plan(group, plan.known | await self._stored(plan))
             except _NoMailbox as missing:

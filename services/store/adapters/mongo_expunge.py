@@ -12,7 +12,6 @@ from services.store.adapters.mongo_changes import Changed
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import message_of, usage_of
 from services.store.adapters.mongo_ledger import AT_ONCE, MongoLedger, leaving
-from services.store.adapters.mongo_patience import patient
 from services.store.domain.messages import Usage
 from services.store.domain.refusals import NotThere
 
@@ -28,7 +27,7 @@ class MongoExpunge:
 
     async def messages(self, mailbox: str, ids: Sequence[str]) -> Changed:
         """At most `AT_ONCE` of them; their UIDs are remembered for a while. Raises `NotThere` when none is there."""
-        return await self._mongo.transaction(patient(lambda session: self._expunge(session, mailbox, ids)))
+        return await self._mongo.transaction(lambda session: self._expunge(session, mailbox, ids))
 
     async def _expunge(self, session: Any, mailbox: str, ids: Sequence[str]) -> Changed:
         documents = await self._ledger.read(session, mailbox, ids, {"prefix": 0, "edits": 0})

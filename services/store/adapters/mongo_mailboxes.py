@@ -10,7 +10,6 @@ from libs.envelope import new_id
 from libs.mongo import Mongo, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import folders_of, new_folder, new_mailbox, usage_of
-from services.store.adapters.mongo_patience import patient
 from services.store.domain.folders import Folder, check_deletable, names_to_create, renamed
 from services.store.domain.messages import Usage
 from services.store.domain.refusals import Conflicting, NotThere, Outdated
@@ -41,7 +40,7 @@ class MongoMailboxes:
 
     async def create_folder(self, address: str, name: str) -> Folder:
         """With its missing parents. Raises `Conflicting`, `Unfit`."""
-        return await self._mongo.transaction(patient(lambda session: self._create(session, address, name)))
+        return await self._mongo.transaction(lambda session: self._create(session, address, name))
 
     async def _create(self, session: Any, address: str, name: str) -> Folder:
         mailbox = await self._read(session, address)
@@ -58,9 +57,7 @@ class MongoMailboxes:
 
     async def rename_folder(self, address: str, id: str, name: str, *, revision: int | None = None) -> Folder:
         """With all below it. Raises `Outdated` when it was renamed since `revision`, `Conflicting`, `Unfit`."""
-        return await self._mongo.transaction(
-            patient(lambda session: self._rename(session, address, id, name, revision))
-        )
+        return await self._mongo.transaction(lambda session: self._rename(session, address, id, name, revision))
 
     async def _rename(self, session: Any, address: str, id: str, name: str, revision: int | None) -> Folder:
         folders = folders_of(await self._read(session, address))
@@ -78,7 +75,7 @@ class MongoMailboxes:
 
     async def delete_empty_folder(self, address: str, id: str) -> None:
         """Raises `Conflicting` when it is special, or holds messages or folders."""
-        await self._mongo.transaction(patient(lambda session: self._delete_folder(session, address, id)))
+        await self._mongo.transaction(lambda session: self._delete_folder(session, address, id))
 
     async def _delete_folder(self, session: Any, address: str, id: str) -> None:
         folders = folders_of(await self._read(session, address))
@@ -98,7 +95,7 @@ class MongoMailboxes:
 
     async def delete_empty_mailbox(self, address: str) -> bool:
         """False when a message came in the meantime."""
-        return await self._mongo.transaction(patient(lambda session: self._delete_mailbox(session, address)))
+        return await self._mongo.transaction(lambda session: self._delete_mailbox(session, address))
 
     async def _delete_mailbox(self, session: Any, address: str) -> bool:
         # The delete comes first: a delivery that is under way conflicts with it, and one of the two starts anew.
@@ -110,7 +107,7 @@ class MongoMailboxes:
 
     async def recount(self, address: str) -> Usage:
         """Count the messages anew and repair the counters, in one step that no change can come between."""
-        return await self._mongo.transaction(patient(lambda session: self._recount(session, address)))
+        return await self._mongo.transaction(lambda session: self._recount(session, address))
 
     async def _recount(self, session: Any, address: str) -> Usage:
         folders = folders_of(await self._read(session, address))

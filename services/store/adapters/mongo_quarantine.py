@@ -12,7 +12,6 @@ from libs.mail.headers import Headers
 from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
 from services.store.adapters.mongo_bodies import BodiesGone, MongoBodies
 from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_patience import patient
 from services.store.domain.messages import Body, Summary, summarise
 from services.store.domain.quarantine import Held, domains_of, held_id, is_infected
 from services.store.domain.refusals import NotThere
@@ -57,10 +56,10 @@ class MongoQuarantine:
             )
 
         try:
-            await self._mongo.transaction(patient(write))
+            await self._mongo.transaction(write)
         except BodiesGone:
             await self._bodies.write_large(bodies)
-            await self._mongo.transaction(patient(write))
+            await self._mongo.transaction(write)
         return [None] * len(batch)
 
     def _entry(self, envelope: Envelope, body: Body) -> dict[str, Any]:
@@ -119,7 +118,7 @@ class MongoQuarantine:
             result = await self._entries.delete_many(wanted, session=session)
             return int(result.deleted_count)
 
-        return await self._mongo.transaction(patient(work))
+        return await self._mongo.transaction(work)
 
     async def expire(self) -> int:
         """Remove what is too old; how many those were."""
