@@ -54,7 +54,7 @@ class FileBlobs:
     def _put(self, path: Path, content: bytes) -> None:
         """Write aside, fsync, rename, fsync the folder: visible only when whole and durable."""
         self._make(path.parent)
-        if path.exists() and path.stat().st_size == len(content) and self._touched_again(path):
+        if self._is_kept(path, len(content)):
             return
         aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         try:
@@ -73,11 +73,15 @@ class FileBlobs:
         with _locked(path.parent, fcntl.LOCK_SH):
             self._set_age(path)
 
-    def _touched_again(self, path: Path) -> bool:
+    def _is_kept(self, path: Path, size: int) -> bool:
+        """Whether it is there already, and will be for another while: a blob is never changed."""
         try:
-            self._touch(path)
+            with _locked(path.parent, fcntl.LOCK_SH):
+                if path.stat().st_size != size:
+                    return False
+                self._set_age(path)
         except FileNotFoundError:
-            return False  # the collector was quicker
+            return False
         return True
 
     def _set_age(self, path: Path) -> None:

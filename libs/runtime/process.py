@@ -111,6 +111,8 @@ async def _opened(stack: AsyncExitStack, opening: AbstractAsyncContextManager[T]
 
 
 async def _wind_down(running: Sequence[RunningService]) -> None:
-    """All drain at the same time: what one of them still publishes waits in its queue."""
-    await asyncio.gather(*(service.drain() for service in running))
-    await asyncio.gather(*(service.stop() for service in running))
+    """All drain at the same time: what one of them still publishes waits in its queue. Each is stopped in any case."""
+    try:
+        await asyncio.gather(*(service.drain() for service in running))
+    finally:
+        await asyncio.gather(*(service.stop() for service in running))

@@ -147,18 +147,17 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: Store) ->
     assert await store.blobs.get("0190b2") == b"other"
 
 
-WEIRD = {
-    "empty": "", "a path": "../0190a1", "a folder": "a/b", "absolute": "/etc/passwd", "hidden": ".a1", "a dot": "a.b",
-    "a NUL": "a\0b", "not ASCII": "\u00e9\u00b2", "a blank": " ", "a line end": "a1\n", "far too long": "a" * 300,
-    "a query": '{"$gt": ""}',
-}  # fmt: skip
+# Empty, paths, a hidden file, control characters, letters that are not ASCII, far too long, a query.
+WEIRD = (
+    "", "../0190a1", "a/b", "/etc/passwd", ".a1", "a.b", "a\0b", "\u00e9\u00b2", " ", "a1\n", "a" * 300, '{"$gt": ""}',
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("id", WEIRD.values(), ids=WEIRD.keys())
-async def test_an_id_that_can_be_none_is_refused_for_ever(blobs: Blobs, id: str) -> None:
-    for attempt in (blobs.put(id, b"raw"), blobs.get(id), blobs.touch(id), blobs.delete(id)):
-        with pytest.raises(Missing, match="cannot exist"):
-            await attempt
+async def test_an_id_that_can_be_none_is_refused_for_ever(blobs: Blobs) -> None:
+    for id in WEIRD:
+        for attempt in (blobs.put(id, b"raw"), blobs.get(id), blobs.touch(id), blobs.delete(id)):
+            with pytest.raises(Missing, match="cannot exist"):
+                await attempt
 
 
 async def test_the_collector_takes_what_nobody_touched(store: Store) -> None:

@@ -42,7 +42,7 @@ async def db(faulty: EmbeddedMongod) -> AsyncIterator[Mongo]:
 @pytest.fixture
 async def hasty(faulty: EmbeddedMongod) -> AsyncIterator[Mongo]:
     """Gives up soon: the driver tries again until its deadline."""
-    mongo = connected(faulty, deadline=0.5)
+    mongo = connected(faulty, deadline=0.3)
     await mongo.check()
     yield mongo
     mongo.close()
@@ -69,9 +69,7 @@ async def failing(db: Mongo, *commands: str, times: int | str = "alwaysOn", **ho
 
 FAULTS = {
     "not primary": {"errorCode": 10107},
-    "shutting down": {"errorCode": 91},
     "the disk is full": {"errorCode": 14031},
-    "the password is being changed": {"errorCode": 18},
     "the connection breaks": {"closeConnection": True},
     "not replicated in time": {"writeConcernError": {"code": 64, "errmsg": "waiting for replication timed out"}},
 }

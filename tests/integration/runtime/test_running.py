@@ -141,15 +141,14 @@ async def everything(http: httpx.AsyncClient, limit: int) -> list[list[dict[str,
         after = {"after": response.json()["next"]}
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 100])
-async def test_dead_letters_of_several_queues_are_paged_without_a_gap(world: World, limit: int) -> None:
+async def test_dead_letters_of_several_queues_are_paged_without_a_gap(world: World) -> None:
     for queue, names in (("mail.one", ("a", "b", "c")), ("mail.two", ("d", "e"))):
         await world.bury(queue, *names)
     async with world.running(handles=HANDLES) as http:
-        pages = await everything(http, limit)
-    assert [item["envelope"]["id"] for page in pages for item in page] == ["a", "b", "c", "d", "e"]
-    assert all(len(page) <= limit for page in pages)
-    assert [item["reason"] for page in pages for item in page] == ["a", "b", "c", "d", "e"]
+        for limit in (1, 2, 3, 100):
+            pages = await everything(http, limit)
+            assert [item["envelope"]["id"] for page in pages for item in page] == ["a", "b", "c", "d", "e"]
+            assert all(len(page) <= limit for page in pages)
 
 
 async def test_no_dead_letters_are_one_empty_page(world: World) -> None:
@@ -199,25 +198,17 @@ async def test_a_purged_dead_letter_is_gone(world: World) -> None:
         assert [item["id"] for item in (await http.get("/v1/dead-letters")).json()["items"]] == [second["id"]]
 
 
-UNKNOWN = {
-    "no such id": "mail.one:999",
-    "an id that is none": "mail.one:x",
-    "another service's queue": "mail.store:1",
-    "no queue": "1",
-    "nothing": ":",
-}
+# No such id, an id that is none, another service's queue, no queue, nothing.
+UNKNOWN = ("mail.one:999", "mail.one:x", "mail.store:1", "1", ":")
 
 
-@pytest.mark.parametrize("id", UNKNOWN.values(), ids=UNKNOWN.keys())
-async def test_what_is_not_there_is_404(world: World, id: str) -> None:
+async def test_what_is_not_there_is_404(world: World) -> None:
     await world.bury("mail.one", "a")
     async with world.running(handles=HANDLES) as http:
-        for answer in (
-            await http.post(f"/v1/dead-letters/{id}/replay"),
-            await http.delete(f"/v1/dead-letters/{id}"),
-        ):
-            assert answer.status_code == 404
-            assert answer.json()["detail"] == "there is no such dead letter"
+        for id in UNKNOWN:
+            for method, path in (("POST", f"{id}/replay"), ("DELETE", id)):
+                answer = await http.request(method, f"/v1/dead-letters/{path}")
+                assert (answer.status_code, answer.json()["detail"]) == (404, "there is no such dead letter"), id
 
 
 async def test_a_wrong_question_is_answered_so(world: World) -> None:
@@ -350,6 +341,35 @@ async def test_a_listener_that_fails_to_start_leaves_nothing_behind(world: World
     assert (good.calls, bad.calls, never.calls) == (["start", "stop"], ["start", "stop"], [])
     async with world.running(handles=HANDLES) as http:
         assert (await http.get("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), None], ids=["raises", "returns"])
+async def test_background_work_that_ends_is_told_and_named(world: World, error: Exception | None) -> None:
+    async def watch() -> None:
+        if error is not None:
+            raise error
+
+    told = asyncio.Event()
+    service = Service(name="quota", settings=world.settings, metrics=Metrics(), routers=(), background=(watch,))
+    running = RunningService(service, world.shared)
+    await running.start(on_failure=told.set)
+    async with asyncio.timeout(10):
+        await told.wait()
+    assert running.failure.startswith("quota: background work ")
+    assert running.failure.endswith("watch ended")
+    await running.drain()
+    await running.stop()
+
+
+async def test_background_work_that_ends_because_all_stops_is_no_failure(world: World) -> None:
+    listener = Sockets()
+
+    async def until_stopped() -> None:
+        while "stop" not in listener.calls:
+            await asyncio.sleep(0.001)
+
+    async with world.running(listeners=(listener,), background=(until_stopped,)):
+        pass
 
 
 async def test_a_broken_bus_is_not_ready(world: World) -> None:

@@ -20,7 +20,7 @@ from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Temporary
 from libs.runtime import Handles, Onward, Outbox
 from libs.runtime.worker import Worker
-from libs.telemetry import Metrics, Traces
+from libs.telemetry import Metrics, Traces, spans
 
 ANTIVIRUS, STORE = "mail.antivirus", "mail.store"
 
@@ -158,8 +158,9 @@ async def test_what_is_not_sampled_is_sent_by_nobody(bus: EmbeddedBus, tmp_path:
 
 
 async def test_without_a_collector_mail_goes_on_and_the_end_is_not_held_up(
-    bus: EmbeddedBus, tmp_path: Path, free_port: Callable[[], int]
+    bus: EmbeddedBus, tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spans, "SEND_TIMEOUT_SECONDS", 0.5)
     services = Services(bus, tmp_path, endpoint=f"http://127.0.0.1:{free_port()}", ratio=1.0)
     await services.run()
     async with asyncio.timeout(20):
