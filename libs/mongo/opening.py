@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
+from pymongo.errors import ConfigurationError
+
+from libs.envelope import Temporary
 from libs.mongo.client import Mongo
 from libs.mongo.embedded import EmbeddedMongod
+
+log = structlog.get_logger(__name__)
 
 EMBEDDED_PORT = 27117
 
@@ -17,11 +24,12 @@ EMBEDDED_PORT = 27117
 async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: timedelta) -> AsyncIterator[Mongo]:
     """`embedded:DIRECTORY` starts a mongod of our own; anything else is the driver's (`mongodb://...`).
 
-    Raises `Temporary` when it does not come up in time, `ValueError` when there is no such port.
+    Raises `Temporary` when it does not answer in time, `ValueError` when the address or the port can be none.
     """
     if not url.startswith("embedded:"):
-        mongo = Mongo(url, prefix=prefix)
+        mongo = _connected(url, prefix)
         try:
+            await _answers(mongo, start_deadline)
             yield mongo
         finally:
             mongo.close()
@@ -39,3 +47,28 @@ async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: t
             mongo.close()
     finally:
         await server.stop()
+
+
+def _connected(url: str, prefix: str) -> Mongo:
+    try:
+        return Mongo(url, prefix=prefix)
+    except (ConfigurationError, ValueError) as error:
+        raise ValueError(f"setting mongo_url: {error}") from error
+
+
+async def _answers(mongo: Mongo, deadline: timedelta) -> None:
+    """Whatever is started at the same time may come up after us."""
+    reason = "no answer"
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            while True:
+                try:
+                    await mongo.check()
+                except Temporary as error:
+                    reason = error.reason
+                    log.info("waiting_for_mongodb", reason=reason)
+                    await asyncio.sleep(0.5)
+                else:
+                    return
+    except TimeoutError as error:
+        raise Temporary(f"MongoDB is not there within {deadline}: {reason}") from error

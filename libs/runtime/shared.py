@@ -8,11 +8,12 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from libs.blobs import Blobs, open_blobs
 from libs.bus import Bus, open_bus
+from libs.envelope import Temporary
 from libs.envelope.model import utc_now
 from libs.http import Client, Role, Tokens
 from libs.mongo import Mongo, open_mongo
@@ -56,11 +57,19 @@ async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
     ) as mongo:
         blobs = open_blobs(settings.blobs_url, mongo)
         try:
-            await bus.start()
+            await _start(bus, settings.start_deadline)
             outbox = Outbox(bus, blobs, inline_limit_bytes=settings.inline_limit_bytes)
             yield Shared(bus, blobs, mongo, tokens, outbox)
         finally:
             await bus.close()
+
+
+async def _start(bus: Bus, deadline: timedelta) -> None:
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            await bus.start()
+    except TimeoutError as error:
+        raise Temporary(f"the bus is not there within {deadline}") from error
 
 
 def _tokens(settings: ServiceSettings) -> Tokens:

@@ -165,6 +165,26 @@ async def test_an_address_is_opened_by_its_scheme(mongo_url: str) -> None:
     async with open_mongo(mongo_url, prefix="b_", port_base=0, start_deadline=wait) as mongo:
         await mongo.check()
         assert mongo.database("x").name == "b_x"
+    for wrong in ("mongodb://", "mongodb://x:99999", "mongodb://x/?w=many&tls=maybe", "http://x"):
+        with pytest.raises(ValueError, match="setting mongo_url: "):
+            async with open_mongo(wrong, prefix="", port_base=0, start_deadline=wait):
+                pytest.fail("there is no such address")
     with pytest.raises(ValueError, match="setting port_base"):
         async with open_mongo("embedded:x", prefix="", port_base=40_000, start_deadline=wait):
             pytest.fail("there is no such port")
+
+
+async def test_a_mongodb_that_comes_up_later_is_waited_for(make: Make) -> None:
+    late = make()
+    opening = open_mongo(late.url, prefix="x_", port_base=0, start_deadline=timedelta(seconds=30))
+    entering = asyncio.create_task(opening.__aenter__())
+    await late.start()
+    await (await entering).check()
+    await opening.__aexit__(None, None, None)
+
+
+async def test_a_mongodb_that_does_not_come_up_is_told(free_port: Callable[[], int]) -> None:
+    url = f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=100"
+    with pytest.raises(Temporary, match=r"^MongoDB is not there within 0:00:00\.300000: "):
+        async with open_mongo(url, prefix="", port_base=0, start_deadline=timedelta(seconds=0.3)):
+            pytest.fail("it is not there")

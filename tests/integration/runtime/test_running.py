@@ -18,13 +18,14 @@ from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
 from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
-from libs.envelope import Envelope, Mail, Permanent, encode
+from libs.envelope import Envelope, Mail, Permanent, Temporary, encode
 from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
 from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Handles, Hears, Onward, Outbox, Service, Shared, keeping
 from libs.runtime.process import RunningService
+from libs.runtime.shared import open_shared
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 from tests.servers.facteur import free_port_base
@@ -378,3 +379,14 @@ async def test_a_broken_bus_is_not_ready(world: World) -> None:
         answer = await http.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["missing"] == {"bus": "the broker does not answer or is blocked"}
+
+
+async def test_a_broker_that_is_not_there_in_time_is_told(tmp_path: Path, mongo_url: str) -> None:
+    for name in ("admin-token", "service-token"):
+        (tmp_path / name).write_text(name)
+    settings = ServiceSettings(
+        var_dir=tmp_path, bus_url="amqp://127.0.0.1:9/", mongo_url=mongo_url, start_deadline=timedelta(seconds=0.5)
+    )
+    with pytest.raises(Temporary, match=r"^the bus is not there within 0:00:00\.500000$"):
+        async with open_shared(settings):
+            pytest.fail("it must not open")
