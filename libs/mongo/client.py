@@ -87,7 +87,9 @@ async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, pa
     It starts anew after a conflict, but not once `patience` is over: an outage looks like a conflict too. After a
     `Temporary` at the commit itself the work may have been done.
     """
-    async with await client.start_session() as session:
+    with mongo_errors("transaction"):
+        session = await client.start_session()
+    async with session:
         end = time.monotonic() + patience.total_seconds()
         for tried in range(_TRANSACTION_TRIES):
             try:

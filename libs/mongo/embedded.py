@@ -47,7 +47,12 @@ class EmbeddedMongod:
 
     @property
     def url(self) -> str:
-        """For the client; a direct connection, since the set has one member."""
+        """For clients. They find the primary of the set: a connection to a member that only starts has no sessions."""
+        return f"mongodb://127.0.0.1:{self._port}/?replicaSet=facteur"
+
+    @property
+    def _member(self) -> str:
+        """The member itself, whatever it is just now."""
         return f"mongodb://127.0.0.1:{self._port}/?directConnection=true"
 
     @property
@@ -129,7 +134,7 @@ class EmbeddedMongod:
 
     async def _is_ours(self) -> bool:
         """Another mongod may have the port: to write into that one would be a disaster."""
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.url, serverSelectionTimeoutMS=1000)
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._member, serverSelectionTimeoutMS=1000)
         try:
             return bool((await client.admin.command("serverStatus"))["pid"] == self.pid)
         except PyMongoError:
@@ -145,7 +150,7 @@ class EmbeddedMongod:
         return f"{worst['msg']} {json.dumps(worst.get('attr', ''))[:200]}; see {self._log}"
 
     async def _become_primary(self) -> None:
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self.url)
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._member)
         config: Config = {"_id": "facteur", "members": [{"_id": 0, "host": f"127.0.0.1:{self._port}"}]}
         try:
             try:

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
+    InvalidURI,
     OperationFailure,
     ProtocolError,
     PyMongoError,
@@ -81,6 +83,8 @@ def _passes_by_itself(error: PyMongoError) -> bool:
     match error:
         case ConnectionFailure() | ProtocolError() | ExecutionTimeout() | WriteConcernError():
             return True
+        case ConfigurationError():
+            return not isinstance(error, InvalidURI)  # a member that starts has no sessions yet, and cannot be written
         case OperationFailure():
             return error.code in _MOMENTARY
         case _:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -106,6 +107,23 @@ asyncio.run(main())
     await note(successor, "a")
     await until(lambda: not runs(pid))
     assert await noted(successor) == ["a"]
+
+
+async def test_whoever_knocked_while_it_came_up_works_afterwards_on_the_same_connections(make: Make) -> None:
+    """A connection from before the server is a member of its set has no sessions, for as long as it lives."""
+    mongod = make()
+    await mongod._spawned()
+    mongo = Mongo(mongod.url, prefix="", deadline=timedelta(seconds=2))
+
+    def written(id: str) -> Awaitable[Any]:
+        return mongo.transaction(lambda session: notes.insert_one({"_id": id}, session=session))
+
+    notes = mongo.database("notes")["notes"]
+    early = await asyncio.gather(*(written(f"early {n}") for n in range(5)), return_exceptions=True)
+    assert {type(outcome) for outcome in early} == {Temporary}
+    await mongod._become_primary()
+    await asyncio.gather(*(written(str(n)) for n in range(20)))
+    mongo.close()
 
 
 async def test_the_mongod_of_somebody_else_is_never_taken_for_ours(
