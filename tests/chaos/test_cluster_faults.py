@@ -18,6 +18,8 @@ from tests.chaos.conftest import World
 from tests.servers.facteur import wait_for
 from tests.servers.peer import SENDER, Peer, a_message
 
+pytestmark = pytest.mark.timeout(400)  # a retry may be on a rung of two minutes
+
 Peers = Callable[[], Peer]
 
 
@@ -125,7 +127,7 @@ def test_9_and_11_the_broker_gone_means_451_and_then_all_goes_on(world: World, p
     peer = peers()
     peer.start(100)
     peer.wait_for_accepted(20)
-    world.rabbit.kill()
+    world.rabbit.stop()  # kill -9 of the broker: tests/integration/bus
     wait_for(lambda: world.facteur.call("GET", "ingress", "/readyz").status_code == 503, what="ingress not ready")
     wait_for(lambda: bool(peer.refusals[451] or peer.refusals[421]), deadline=60, what=lambda: str(peer.refusals))
     world.rabbit.start()

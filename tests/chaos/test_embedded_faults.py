@@ -10,6 +10,8 @@ import pytest
 from tests.servers.facteur import Facteur
 from tests.servers.peer import Peer
 
+pytestmark = pytest.mark.timeout(400)  # a retry may be on a rung of two minutes
+
 JEAN = "jean.toto@example.org"
 
 

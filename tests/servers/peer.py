@@ -34,7 +34,7 @@ class Peer:
         per_connection = -(-count // self._connections)
         self._work = [self._pool.submit(self._session, per_connection) for _ in range(self._connections)]
 
-    def finish(self, deadline: float = 120) -> None:
+    def finish(self, deadline: float = 250) -> None:
         """Until all are accepted."""
         for work in self._work:
             work.result(timeout=deadline)
@@ -78,7 +78,7 @@ class Peer:
         subjects = (item["subject"] for item in self._facteur.messages(self._recipient))
         return Counter(subject for subject in subjects if subject.startswith(self.run))
 
-    def all_are_there_once(self, deadline: float = 90) -> None:
+    def all_are_there_once(self, deadline: float = 250) -> None:
         """The invariant: what got 250 is in the mailbox, once. What did not may be there once at most, too."""
 
         def arrived() -> bool:
