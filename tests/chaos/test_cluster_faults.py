@@ -135,7 +135,9 @@ def test_9_and_11_the_broker_gone_means_451_and_then_all_goes_on(world: World, p
     peer.finish()
     peer.all_are_there_once()
     assert set(peer.refusals) <= {451, 421, 0}
-    assert set(peer.counts().values()) == {1}
+    # A publish that the broker took and did not confirm was answered 451: the peer's next try is a second copy.
+    twice = sum(count - 1 for count in peer.counts().values())
+    assert twice <= peer.refusals[451] + peer.refusals[0]
 
 
 def test_12_a_memory_alarm_means_451_and_consumers_go_on(world: World, peers: Peers) -> None:
