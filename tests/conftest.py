@@ -8,9 +8,20 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+import structlog
 
 from libs.mongo import EmbeddedMongod, Mongo
 from tests.servers.rabbitmq import RabbitServer
+
+# Logs of the tests in plain text: the coloured tracebacks of development cost seconds each.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 
 def _free_port() -> int:
