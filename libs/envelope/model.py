@@ -48,8 +48,9 @@ class Recipient(Model):
     """One address the message is for.
 
     `address` is where it goes now (the router rewrites it), `original` what the peer gave at RCPT. `domain` is our
-    domain whose policy counts, empty when the recipient is elsewhere. `orcpt` and `notify` are the DSN wishes of
-    RFC 3461.
+    domain whose policy counts, empty when the recipient is elsewhere; `account` the mailbox of ours behind the address
+    where there is exactly one. `orcpt` and `notify` are the DSN wishes of RFC 3461. `purpose` is set where antispam
+    takes the mail itself and nobody gets it (`honeypot`, `training`); `screened` says what greylisting did.
     """
 
     address: str
@@ -57,6 +58,9 @@ class Recipient(Model):
     domain: str = ""
     orcpt: str = ""
     notify: tuple[str, ...] = ()
+    account: str = ""
+    purpose: str = ""
+    screened: str = ""
 
 
 class Finding(Model):

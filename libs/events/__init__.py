@@ -91,10 +91,13 @@ class MailStored(Fact):
 
 
 class MailQuarantined(Fact):
-    """store: a message is in the quarantine."""
+    """store: a message is in the quarantine, for so many recipients of these domains and accounts of ours."""
 
     id: str
     reason: str
+    infected: bool = False
+    domains: list[str] = []
+    accounts: list[str] = []
 
 
 class VirusFound(Fact):
@@ -115,3 +118,34 @@ class BayesLearned(Fact):
     """antispam: the statistics of a domain (empty: those for all) learned or forgot a message."""
 
     domain: str = ""
+
+
+class MailReleased(Fact):
+    """store: a message left the quarantine for recipients of these domains and accounts of ours."""
+
+    id: str
+    domains: list[str]
+    accounts: list[str] = []
+
+
+class MailRelayed(Fact):
+    """relay: other servers took a message that `account` sent; `recipients` are those whom it named itself."""
+
+    id: str
+    account: str
+    recipients: list[str]
+
+
+class JunkMoved(Fact):
+    """store: somebody moved messages of a mailbox into Junk (`spam`), or back out of it."""
+
+    mailbox: str
+    ids: list[str]
+    spam: bool
+
+
+class SenderTrusted(Fact):
+    """antispam: addresses are in the automatic whitelist of a domain of ours now."""
+
+    domain: str
+    addresses: list[str]
