@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,6 +70,14 @@ class ServiceSettings(BaseModel):
         validate_default=True,
         description="File with the token of the services, by default in var_dir.",
     )
+    dns_servers: tuple[str, ...] = Field(
+        (), description="IP addresses of recursive resolvers; empty: those of the system (resolv.conf)."
+    )
+    dns_port: int = Field(53, ge=1, le=65535, description="Port of these resolvers.")
+    dns_timeout: timedelta = Field(timedelta(seconds=2), description="Longest wait for one answer of one DNS server.")
+    dns_deadline: timedelta = Field(timedelta(seconds=5), description="Longest time of a look-up, all its tries.")
+    dns_concurrency: int = Field(100, ge=1, description="Questions to DNS servers at a time, each service.")
+    dns_cache: int = Field(20_000, ge=0, description="DNS answers that each service remembers.")
     inline_limit_bytes: int = Field(256 * 1024, ge=0, description="Above it a raw message waits in the blob store.")
     handler_deadline: timedelta = Field(timedelta(minutes=2), description="Longest time one try at a message takes.")
     drain_deadline: timedelta = Field(timedelta(seconds=20), description="Time to finish what is in hand at SIGTERM.")
@@ -84,6 +93,13 @@ class ServiceSettings(BaseModel):
         annotation = cls.model_fields[info.field_name or ""].annotation
         if isinstance(value, str) and "timedelta" in str(annotation) and _SECONDS.fullmatch(value):
             return float(value)
+        return value
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            ip_address(address)
         return value
 
     @field_validator("neighbour_url")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from libs.dns import open_resolver
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
 from services.relay.adapters.ingress import IngressReporter
@@ -45,7 +46,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     courier = Courier(
         queue=queue,
         blobs=shared.blobs,
-        destinations=_destinations(settings),
+        destinations=_destinations(settings, metrics),
         transport=transport,
         reporter=IngressReporter(
             ingress, hostname=settings.hostname, author=settings.notice_author, clock=shared.clock
@@ -79,15 +80,10 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await ingress.close()
 
 
-def _destinations(settings: Settings) -> Destinations:
+def _destinations(settings: Settings, metrics: Metrics) -> Destinations:
     if settings.smarthost:
         return Smarthost(settings.smarthost)
-    return MailExchangers(
-        servers=settings.dns_servers,
-        dns_port=settings.dns_port,
-        smtp_port=settings.smtp_port,
-        own_name=settings.hostname,
-    )
+    return MailExchangers(open_resolver(settings, metrics), smtp_port=settings.smtp_port, own_name=settings.hostname)
 
 
 def _login(settings: Settings) -> tuple[str, str] | None:

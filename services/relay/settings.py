@@ -22,8 +22,6 @@ class Settings(ServiceSettings):
         "opportunistic",
         description="STARTTLS towards peers: never, when offered (any certificate), or nothing without.",
     )
-    dns_servers: list[str] = Field([], description="Addresses of resolvers; empty: those of the system.")
-    dns_port: int = Field(53, ge=1, le=65535, description="Port of these resolvers.")
     connect_timeout: timedelta = Field(timedelta(seconds=30), description="Longest wait for a connection and greeting.")
     command_timeout: timedelta = Field(timedelta(minutes=5), description="Longest wait for a reply (RFC 5321 4.5.3.2).")
     first_delay: timedelta = Field(timedelta(minutes=5), description="Before the second try; each next one doubles.")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
 
-import dns.asyncresolver
-import dns.exception
-import dns.resolver
-
+from libs.dns import Answer, Resolver
 from libs.envelope import Permanent, Temporary
 from services.relay.ports import Host
+
+R = TypeVar("R")
 
 
 class Smarthost:
@@ -30,13 +29,8 @@ class Smarthost:
 class MailExchangers:
     """RFC 5321 5.1: MX by preference, equal ones in random order, else the domain's own address."""
 
-    def __init__(self, *, servers: Sequence[str], dns_port: int, smtp_port: int, own_name: str) -> None:
-        self._resolver = dns.asyncresolver.Resolver(configure=not servers)
-        if servers:
-            self._resolver.nameservers = list(servers)
-            self._resolver.port = dns_port
-        self._resolver.cache = dns.resolver.LRUCache(10_000)
-        self._resolver.lifetime = 10.0
+    def __init__(self, resolver: Resolver, *, smtp_port: int, own_name: str) -> None:
+        self._resolver = resolver
         self._smtp_port = smtp_port
         self._own_name = own_name
 
@@ -50,11 +44,13 @@ class MailExchangers:
         return found
 
     async def _exchangers(self, domain: str) -> list[str]:
-        answer = await self._ask(domain, "MX")
-        records = [(r.preference, random.random(), r.exchange.to_text(omit_final_dot=True)) for r in answer]
-        if not records:
+        answer = await _told(self._resolver.mx(domain))
+        if not answer.exists:
+            raise Permanent(f"5.1.2 there is no domain {domain}")
+        if not answer:
             return [domain]
-        if [name for _, _, name in records] in (["."], [""]):
+        records = [(mx.preference, random.random(), mx.exchange) for mx in answer.records]
+        if [name for _, _, name in records] == [""]:
             raise Permanent(f"5.1.10 {domain} takes no mail")  # RFC 7505 3: null MX
         ours = min((preference for preference, _, name in records if name == self._own_name), default=None)
         # RFC 5321 5.1: those of our own preference and behind us would send it back to us.
@@ -64,16 +60,13 @@ class MailExchangers:
         return [name for _, _, name in usable]
 
     async def _addresses(self, name: str) -> list[str]:
-        return [str(r.address) for kind in ("A", "AAAA") for r in await self._ask(name, kind)]
+        """None for a name that does not exist: the other exchangers may."""
+        both = (await _told(self._resolver.a(name)), await _told(self._resolver.aaaa(name)))
+        return [str(address) for answer in both for address in answer.records]
 
-    async def _ask(self, name: str, kind: str) -> Sequence[Any]:
-        try:
-            return list(await self._resolver.resolve(name, kind, search=False))
-        except dns.resolver.NoAnswer:
-            return []
-        except dns.resolver.NXDOMAIN as error:
-            if kind == "AAAA":
-                return []
-            raise Permanent(f"5.1.2 there is no domain {name}") from error
-        except dns.exception.DNSException as error:
-            raise Temporary(f"4.4.3 DNS for {name}: {error}") from error
+
+async def _told(question: Awaitable[Answer[R]]) -> Answer[R]:
+    try:
+        return await question
+    except Temporary as error:
+        raise Temporary(f"4.4.3 {error.reason}") from error

@@ -27,6 +27,6 @@ def test_the_walls_know_every_service_and_every_library() -> None:
     assert layers == libs
     domains = set(by_name["no framework or driver in a domain"]["source_modules"])
     assert {f"services.{service}.domain" for service in SERVICES} <= domains
-    for driver, owner in (("MongoDB", "libs.mongo"), ("RabbitMQ", "libs.bus")):
+    for driver, owner in (("MongoDB", "libs.mongo"), ("RabbitMQ", "libs.bus"), ("DNS", "libs.dns")):
         walled = set(by_name[f"the driver of {driver} is behind {owner}"]["source_modules"])
         assert walled == {"services", *libs} - {owner}

@@ -1,0 +1,24 @@
+"""DNS as services see it: questions with typed answers, bounded in time, number and memory.
+
+`open_resolver(settings, metrics)` in a composition root; everything else takes the port `Resolver`. An answer is
+found, empty (the name has no such record) or about a name that does not exist; `Temporary` when nobody could tell.
+"""
+
+from libs.dns.answers import Answer, Ip, Kind, Mx, reverse_name
+from libs.dns.joining import Joining
+from libs.dns.opening import open_resolver
+from libs.dns.ports import Resolver
+from libs.dns.resolver import CachingResolver, Limits
+
+__all__ = [
+    "Answer",
+    "CachingResolver",
+    "Ip",
+    "Joining",
+    "Kind",
+    "Limits",
+    "Mx",
+    "Resolver",
+    "open_resolver",
+    "reverse_name",
+]

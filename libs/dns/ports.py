@@ -1,0 +1,28 @@
+"""The port: what services ask of DNS."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol
+
+from libs.dns.answers import Answer, Ip, Mx
+
+
+class Resolver(Protocol):
+    """Names are A-labels with or without the final dot, in any case; one that DNS cannot hold does not exist.
+
+    All methods follow CNAMEs and raise `Temporary` when no server told (time-out, SERVFAIL, no server).
+    """
+
+    async def a(self, name: str) -> Answer[IPv4Address]: ...
+
+    async def aaaa(self, name: str) -> Answer[IPv6Address]: ...
+
+    async def mx(self, name: str) -> Answer[Mx]:
+        """By preference, lowest first."""
+
+    async def txt(self, name: str) -> Answer[bytes]:
+        """The character strings of each record, joined without a space."""
+
+    async def ptr(self, address: Ip) -> Answer[str]:
+        """The names that the address claims; nobody confirmed them."""
