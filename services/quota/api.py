@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -31,6 +31,18 @@ class Limit(BaseModel):
     """A limit in bytes; null takes an override back."""
 
     limit_bytes: int | None = Field(ge=0)
+
+
+class LimitsQuery(BaseModel):
+    """Many mailboxes at once, in any letter case."""
+
+    addresses: list[Annotated[str, Field(max_length=320)]] = Field(max_length=1000)
+
+
+class Limits(BaseModel):
+    """Bytes by address, in the letters of the question; of one never heard of, what a new account would have."""
+
+    limits: dict[str, int]
 
 
 class Send(BaseModel):
@@ -69,7 +81,7 @@ def routes(
         address = address.lower()
         found = await usage.get(address)
         if found is None and await directory.is_account(address):
-            found = Usage(address, 0, 0, settings.profiles[settings.default_profile])
+            found = Usage(address, 0, 0, (await usage.limits_of([address]))[address])
         return _view(found)
 
     @router.post("/usage/{address}/recount", dependencies=[admin], summary="Count the messages anew, repair drift")
@@ -87,6 +99,11 @@ def routes(
             raise Problem(404, f"there is no account {address}")
         await changed(address)
         return _view(await usage.get(address))
+
+    @router.post("/limits/queries", dependencies=[anyone], summary="Limits of at most 1,000 mailboxes in one answer")
+    async def limits(query: LimitsQuery) -> Limits:
+        found = await usage.limits_of({address.lower() for address in query.addresses})
+        return Limits(limits={address: found[address.lower()] for address in query.addresses})
 
     @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Give the accounts of a domain a limit")
     async def set_domain_limit(domain: str, limit: Limit) -> Limit:

@@ -42,8 +42,9 @@ class Accounts:
             removed = await self.mailboxes.delete_empty_mailbox(address)
 
     async def quota_changed(self, event: Event) -> None:
-        """Each process has its own memory of limits, so each must hear it."""
-        self.limits.forget(mailbox_address(QuotaChanged.from_bus(event).address))
+        """Each process has its own memory of limits, so each must hear it; `@domain` means all of a domain."""
+        address = QuotaChanged.from_bus(event).address
+        self.limits.forget(address if address.startswith("@") else mailbox_address(address))
 
     def table(self) -> tuple[Hears, ...]:
         return (

@@ -16,7 +16,7 @@ class Limits(Protocol):
         """Limit of each mailbox in bytes; None where there is none, or nobody can tell. Never raises."""
 
     def forget(self, address: str) -> None:
-        """The limit changed: ask again."""
+        """The limit of an address, or of all in `@domain`, changed: ask again."""
 
 
 class Deliveries(Protocol):

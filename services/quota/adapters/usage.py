@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +11,8 @@ from libs.mail.address import domain_of
 from libs.mongo import Batcher, UpdateOne, mongo_errors
 from services.quota.domain.storage import Usage, limit_of
 from services.quota.ports import Counted
+
+_LIMIT_FIELDS = {"limit_bytes": 1, "account_limit_bytes": 1, "profile": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,16 @@ class MongoUsage:
         with mongo_errors("usage"):
             document = await self._usage.find_one({"_id": address})
         return self._usage_of(document, await self._domain_limits([address])) if document else None
+
+    async def limits_of(self, addresses: Collection[str]) -> dict[str, int]:
+        """Of each, bytes, in two reads; for one that was never heard of, what a new account there would have."""
+        with mongo_errors("limits"):
+            query = self._usage.find({"_id": {"$in": list(addresses)}}, _LIMIT_FIELDS)
+            known = {document["_id"]: document async for document in query}
+        domains = await self._domain_limits(addresses)
+        return {
+            address: self._usage_of(known.get(address, {"_id": address}), domains).limit_bytes for address in addresses
+        }
 
     async def apply(self, counted: Counted) -> Change | None:
         """Take over newer totals; None when they were not newer."""
@@ -119,7 +131,7 @@ class MongoUsage:
                 return
             yield document["_id"]
 
-    async def _domain_limits(self, addresses: Sequence[str]) -> dict[str, int]:
+    async def _domain_limits(self, addresses: Collection[str]) -> dict[str, int]:
         domains = list({domain_of(address) for address in addresses})
         with mongo_errors("usage"):
             query = self._domains.find({"_id": {"$in": domains}})

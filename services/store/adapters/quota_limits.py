@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,13 +22,15 @@ from libs.http import Client
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 100_000  # mailboxes
-AT_ONCE = 20  # calls
+AT_ONCE = 1000  # mailboxes in one call: as many as quota answers
 PATIENCE = 3.0  # seconds that a message waits for answers
 GRACE = 10.0  # seconds in which a quota that did not answer is not asked again
 
 
 class _Answer(BaseModel):
-    limit_bytes: int
+    """Bytes by mailbox."""
+
+    limits: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +48,31 @@ class QuotaLimits:
         self._now = monotonic
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._away_until = float("-inf")
-        self._calls = asyncio.Semaphore(AT_ONCE)
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def of(self, addresses: Iterable[str]) -> Mapping[str, int | None]:
         addresses = list(addresses)
-        if stale := [address for address in addresses if self._is_stale(address)]:
-            await asyncio.wait([self._ask_once(address) for address in stale], timeout=PATIENCE)
+        if asking := self._asked([address for address in addresses if self._is_stale(address)]):
+            await asyncio.wait(asking, timeout=PATIENCE)
         return {address: self._limit(address) for address in addresses}
 
     def forget(self, address: str) -> None:
-        """The last value stays known, for the case that quota is away when it is asked."""
-        known = self._known.get(address)
-        if known is not None:
-            self._known[address] = _Known(known.limit, float("-inf"))
+        """An address, or `@domain` for all of a domain.
+
+        The last value stays known, for the case that quota is away. An answer that is under way may be older than the
+        change: whoever comes now asks anew.
+        """
+        for one in _meant(address, self._known):
+            self._known[one] = _Known(self._known[one].limit, float("-inf"))
+        for one in _meant(address, self._asking):
+            del self._asking[one]
 
     async def close(self) -> None:
         """Ask nothing more."""
-        asking = list(self._asking.values())
-        for task in asking:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _limit(self, address: str) -> int | None:
         known = self._known.get(address)
@@ -77,35 +83,42 @@ class QuotaLimits:
         known = self._known.get(address)
         return now >= self._away_until and (known is None or now >= known.fresh_until)
 
-    def _ask_once(self, address: str) -> asyncio.Task[None]:
-        """Many messages for one mailbox share one question."""
-        task = self._asking.get(address)
-        if task is None:
-            task = self._asking[address] = asyncio.create_task(self._ask(address))
-            task.add_done_callback(lambda _: self._asking.pop(address, None))
-        return task
+    def _asked(self, addresses: Sequence[str]) -> set[asyncio.Task[None]]:
+        """The questions under way for `addresses`: many messages for one mailbox share one."""
+        new = [address for address in dict.fromkeys(addresses) if address not in self._asking]
+        for at in range(0, len(new), AT_ONCE):
+            some = new[at : at + AT_ONCE]
+            task = asyncio.create_task(self._ask(some))
+            self._asking |= dict.fromkeys(some, task)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return {self._asking[address] for address in addresses}
 
-    async def _ask(self, address: str) -> None:
+    async def _ask(self, addresses: Sequence[str]) -> None:
         try:
-            async with self._calls:
-                if self._is_stale(address):
-                    self._remember(address, await self._answer(address))
-        except (Temporary, Permanent, ValueError) as error:
-            log.warning("limits_unknown", reason=str(error)[:200])
+            answer = await self._client.model(_Answer, "POST", "/v1/limits/queries", json={"addresses": addresses})
+        except (Temporary, Permanent) as error:
+            log.warning("limits_unknown", mailboxes=len(addresses), reason=error.reason)
             self._away_until = self._now() + GRACE
+        else:
+            for address in filter(self._is_ours, addresses):
+                self._remember(address, answer.limits.get(address))
+        finally:
+            for address in filter(self._is_ours, addresses):
+                del self._asking[address]
 
-    async def _answer(self, address: str) -> int | None:
-        response = await self._client.call("GET", f"/v1/usage/{address}")
-        match response.status_code:
-            case 200:
-                return _Answer.model_validate_json(response.content).limit_bytes
-            case 404:
-                return None
-            case status:
-                raise Permanent(f"quota answers {status}")
+    def _is_ours(self, address: str) -> bool:
+        """Whether this task still answers for `address`: it was not forgotten while we asked."""
+        return self._asking.get(address) is asyncio.current_task()
 
     def _remember(self, address: str, limit: int | None) -> None:
         self._known[address] = _Known(limit, self._now() + self._keep)
         self._known.move_to_end(address)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _meant(address: str, among: Mapping[str, object]) -> list[str]:
+    if address.startswith("@"):
+        return [one for one in among if one.endswith(address)]
+    return [address] if address in among else []

@@ -58,6 +58,19 @@ async def test_limits_come_from_account_then_domain_then_profile(usage: MongoUsa
     assert limits == [500, 400, 300, 400, 400, 2000]
 
 
+async def test_many_limits_are_told_at_once_also_of_accounts_never_heard_of(usage: MongoUsage) -> None:
+    await usage.set_profile(ADDRESS, limit_bytes=None, profile="guest")
+    await usage.set_profile("own@example.org", limit_bytes=400, profile="guest")
+    await usage.set_domain_limit("example.net", 500)
+    unheard = ("new@example.org", "new@example.net")
+    assert await usage.limits_of([ADDRESS, "own@example.org", *unheard]) == {
+        ADDRESS: 2000,
+        "own@example.org": 400,
+        "new@example.org": 1000,
+        "new@example.net": 500,
+    }
+
+
 async def test_of_many_replicas_one_warns(usage: MongoUsage) -> None:
     await usage.apply(counted(900, 1))
     day = timedelta(hours=24)

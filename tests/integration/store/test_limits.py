@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from libs.events import AccountChanged
 from libs.http import Client
 from libs.runtime import Shared
 from services.quota import app as quota_app
-from services.store.adapters.quota_limits import GRACE, REMEMBERED, QuotaLimits
+from services.store.adapters.quota_limits import AT_ONCE, GRACE, REMEMBERED, QuotaLimits
 from tests.integration.store.building import JEAN, MARIE
 from tests.integration.store.conftest import running
 
@@ -35,24 +36,43 @@ def clock() -> Clock:
     return Clock()
 
 
+class CountingClient(Client):
+    """Counts what goes out to the real neighbour."""
+
+    calls = 0
+
+    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        self.calls += 1
+        return await super().call(method, path, **options)
+
+
 @pytest.fixture
-async def limits(port_base: int, clock: Clock) -> AsyncIterator[QuotaLimits]:
+async def client(port_base: int) -> AsyncIterator[CountingClient]:
     """Of a quota on its port, whether it runs or not."""
-    client = Client(f"http://127.0.0.1:{8006 + port_base}", token=lambda: "token-of-service")
+    client = CountingClient(f"http://127.0.0.1:{8006 + port_base}", token=lambda: "token-of-service")
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def limits(client: CountingClient, clock: Clock) -> AsyncIterator[QuotaLimits]:
     limits = QuotaLimits(client, keep=KEEP, monotonic=clock)
     yield limits
     await limits.close()
-    await client.close()
+
+
+def a_quota_client(port_base: int) -> httpx.AsyncClient:
+    """As an administrator."""
+    token = {"Authorization": "Bearer token-of-admin"}
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{8006 + port_base}", headers=token)
 
 
 async def give(shared: Shared, port_base: int, address: str, limit: int) -> None:
     """Returns when quota answers with the new limit."""
     await shared.bus.emit(AccountChanged(address=address, quota_bytes=limit).to_bus())
-    token = {"Authorization": "Bearer token-of-admin"}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{8006 + port_base}", headers=token) as http:
-        async with asyncio.timeout(20):
-            while (await http.get(f"/v1/usage/{address}")).json().get("limit_bytes") != limit:
-                await asyncio.sleep(0.02)
+    async with a_quota_client(port_base) as quota, asyncio.timeout(30):
+        while (await quota.get(f"/v1/usage/{address}")).json().get("limit_bytes") != limit:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_limit_is_believed_for_a_while_and_asked_again_when_it_changed(
@@ -68,6 +88,35 @@ async def test_a_limit_is_believed_for_a_while_and_asked_again_when_it_changed(
         await give(shared, port_base, MARIE, 3000)
         clock.now += KEEP.total_seconds()
         assert await limits.of([MARIE]) == {MARIE: 3000}
+
+
+async def test_a_thousand_mailboxes_are_one_question_and_each_has_the_limit_that_quota_shows(
+    limits: QuotaLimits, client: CountingClient, shared: Shared, port_base: int
+) -> None:
+    crowd = [f"User{n}@example.net" for n in range(AT_ONCE)]
+    async with running(quota_app, shared, port_base=port_base), a_quota_client(port_base) as quota:
+        await give(shared, port_base, MARIE, 1000)
+        await quota.put("/v1/domain-limits/example.net", json={"limit_bytes": 500})
+        assert await limits.of([*crowd, MARIE]) == {**dict.fromkeys(crowd, 500), MARIE: 1000}
+        assert client.calls == 2  # 1,001 mailboxes
+        too_many = await quota.post("/v1/limits/queries", json={"addresses": [*crowd, MARIE]})
+        assert too_many.status_code == 422
+        limits.forget("@example.net")
+        await quota.put("/v1/domain-limits/example.net", json={"limit_bytes": 600})
+        assert await limits.of([crowd[0], MARIE]) == {crowd[0]: 600, MARIE: 1000}
+
+
+async def test_an_answer_from_before_a_change_is_not_believed(
+    limits: QuotaLimits, shared: Shared, port_base: int
+) -> None:
+    async with running(quota_app, shared, port_base=port_base):
+        await give(shared, port_base, MARIE, 1000)
+        asking = asyncio.create_task(limits.of([MARIE]))
+        await asyncio.sleep(0)  # the question is under way
+        limits.forget(MARIE)
+        await asking
+        await give(shared, port_base, MARIE, 2000)
+        assert await limits.of([MARIE]) == {MARIE: 2000}
 
 
 async def test_with_quota_away_the_last_known_limit_counts_or_none_and_it_is_asked_again_later(
