@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from libs.bus.ports import Event
 
@@ -34,17 +34,25 @@ class DomainChanged(Fact):
 
 
 class AccountChanged(Fact):
-    """router: an account was made, changed, locked, or its password changed."""
+    """router: an account was made, changed, locked, or its password changed.
+
+    `made_at` tells it from another account that had the address before.
+    """
 
     address: str
+    made_at: AwareDatetime | None = None
     quota_bytes: int | None = None
     profile: str = "standard"
 
 
 class AccountDeleted(Fact):
-    """router: an account is gone; its folders and its usage follow."""
+    """router: the account that was made at `made_at` is gone; its folders and its usage follow.
+
+    Heard late, it must not touch a younger account of the same address. None: from a router that did not say.
+    """
 
     address: str
+    made_at: AwareDatetime | None = None
 
 
 class RoutesChanged(Fact):
@@ -149,3 +157,10 @@ class SenderTrusted(Fact):
 
     domain: str
     addresses: list[str]
+
+
+class SenderValidated(Fact):
+    """store: a sender in the quarantine proved to be a person; antispam whitelists it for a domain of ours."""
+
+    domain: str
+    address: str

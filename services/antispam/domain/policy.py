@@ -36,6 +36,18 @@ class Policy(BaseModel):
         True, description="The sender whitelist looks at the From header as well as at the envelope sender."
     )
     learns: bool = Field(True, description="What is learned for this domain counts for it, besides what all learned.")
+    # What follows is store's to do, which asks for it over HTTP (R-SPAM-42, R-ST-06).
+    notices: bool = Field(
+        True, description="Quarantine: the sender gets a notice with a link, to show that it is a person."
+    )
+    notices_to_own_senders: bool = Field(True, description="Such notices also to addresses of the domain itself.")
+    validation_whitelists: bool = Field(
+        True, description="A sender that followed the link is whitelisted for the domain."
+    )
+    digest: Literal["off", "daily", "weekly"] = Field(
+        "off", description="Quarantine: how often an account is told what waits for it there."
+    )
+    language: Literal["en", "fr"] = Field("en", description="Language of notices and digests.")
 
 
 DEFAULT_POLICY = Policy()
