@@ -84,11 +84,12 @@ def _read(response: dns.message.Message, kind: Kind) -> tuple[Answer[Any], float
     chain = response.resolve_chaining()
     if chain.answer is None:
         return Answer((), exists=response.rcode() != dns.rcode.NXDOMAIN), float(chain.minimum_ttl)
-    records = tuple(_record(record, kind) for record in chain.answer)
+    records = tuple(record_of(record, kind) for record in chain.answer)
     return Answer(tuple(sorted(records)) if kind is Kind.MX else records), float(chain.minimum_ttl)
 
 
-def _record(record: Any, kind: Kind) -> object:
+def record_of(record: Any, kind: Kind) -> object:
+    """Of dnspython's record of this kind."""
     match kind:
         case Kind.A:
             return IPv4Address(record.address)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
+from libs.dns import open_resolver
 from libs.envelope import Temporary
 from libs.events import PolicyChanged
 from libs.runtime import Service, Shared
@@ -79,17 +80,18 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         stored_lessons, models, shared.bus, knows=statistics.knows, clock=clock, tokens_limit=settings.bayes_tokens
     )
     await learning.refresh()
+    metrics = Metrics()
     knowledge = Knowledge(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
         trusted_networks=settings.trusted_networks,
         peers=peers_in_memory,
         sightings=sightings,
         statistics=statistics,
+        dns=open_resolver(settings, metrics),
     )
     runner, counted = Runner(CHAIN), Counters(counters, rules, clock=clock)
     judge = Judge(shelf=shelf, runner=runner, knowledge=knowledge, learning=learning, counters=counted, clock=clock)
     listener = Listener(shelf, peers, learning)
-    metrics = Metrics()
     metrics.registry.register(TallyCollector(runner))
 
     async def changed(scope: str) -> None:

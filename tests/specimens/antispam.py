@@ -17,6 +17,7 @@ from services.antispam.domain.rulebook import PatternRules, Rulebook
 from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
 from services.antispam.domain.sightings import SightingsInMemory
 from services.antispam.statistics import BayesStatistics
+from tests.servers.zone import Zone
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 TEXT = "Dear Marie,\r\nhere are the minutes of our meeting of Tuesday, with the list of what is left to do.\r\n"
@@ -90,14 +91,15 @@ def a_rulebook(
     )
 
 
-def some_knowledge(models: Models | None = None, *, least: int = 50) -> Knowledge:
-    """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`."""
+def some_knowledge(models: Models | None = None, *, least: int = 50, zone: Zone | None = None) -> Knowledge:
+    """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`; DNS is `zone`."""
     return Knowledge(
         own_names=frozenset({"mx.example.org"}),
         trusted_networks=(IPv4Network("127.0.0.0/8"),),
         peers=PeersInMemory(capacity=100),
         sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
         statistics=BayesStatistics(models or Models(always="default", capacity=1000), least=least),
+        dns=zone or Zone(),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Protocol
 
+from libs.dns import Resolver
 from services.antispam.domain.mail_view import Ip, MailView
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rulebook import Rulebook
@@ -59,10 +60,15 @@ class Knowledge:
     peers: BlacklistedPeers
     sightings: Sightings
     statistics: Statistics
+    dns: Resolver
 
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""
         return any(peer in network for network in self.trusted_networks)
+
+    def is_stranger(self, mail: MailView) -> bool:
+        """It came from a server that is none of ours: only then DNS is asked about it."""
+        return mail.peer is not None and not self.trusts(mail.peer)
 
     def without_counting(self) -> Knowledge:
         """The same, for a message that is only looked at."""
