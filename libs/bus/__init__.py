@@ -5,6 +5,17 @@ in `tests/contract` run against both. `open_bus(url)` picks one by the scheme of
 """
 
 from libs.bus.opening import open_bus
-from libs.bus.ports import Bus, Consumer, DeadLetter, Delivery, Depth, Event, Refused, Unavailable
+from libs.bus.ports import Bus, Consumer, DeadLetter, Delivery, Depth, Event, NotTaken, Refused, Unavailable
 
-__all__ = ["Bus", "Consumer", "DeadLetter", "Delivery", "Depth", "Event", "Refused", "Unavailable", "open_bus"]
+__all__ = [
+    "Bus",
+    "Consumer",
+    "DeadLetter",
+    "Delivery",
+    "Depth",
+    "Event",
+    "NotTaken",
+    "Refused",
+    "Unavailable",
+    "open_bus",
+]

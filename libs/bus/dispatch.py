@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from libs.bus.ports import Delivery, Refused, Unavailable
-from libs.envelope import Temporary
+from libs.envelope import Permanent, Temporary
 
 log = structlog.get_logger(__name__)
 
@@ -25,8 +25,8 @@ async def hand_over(
     """Run `handler`. If it raises without having ended its delivery, the delivery is given back.
 
     The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a
-    handler that always raises is never a hot loop. After `limit` attempts a bug ends in the dead letters; an outage
-    (`Temporary`) never does.
+    handler that always raises is never a hot loop. What can never succeed (`Permanent`) ends in the dead letters at
+    once, a bug after `limit` tries that ended in one; an outage (`Temporary`) never does.
     """
     try:
         await handler(delivery)
@@ -34,19 +34,25 @@ async def hand_over(
         log.warning("handler_gave_up", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
         if not delivery.ended:
             await _give_back(delivery, error.reason, ladder=ladder)
+    except Permanent as error:
+        log.error("handler_refused", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
+        if not delivery.ended:
+            await _give_back(delivery, error.reason, ladder=ladder, bury=True)
     except Exception as error:
         log.exception("handler_raised", queue=delivery.queue, attempt=delivery.attempt)
         if not delivery.ended:
             reason = f"{type(error).__name__}: {error}"
-            await _give_back(delivery, reason, ladder=ladder, bury=delivery.attempt >= limit)
+            await _give_back(delivery, reason, ladder=ladder, bury=delivery.bugs + 1 >= limit, bug=True)
 
 
-async def _give_back(delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], bury: bool = False) -> None:
+async def _give_back(
+    delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], bury: bool = False, bug: bool = False
+) -> None:
     try:
         if bury:
             await delivery.bury(reason)
         else:
-            await delivery.retry(ladder[min(delivery.attempt, len(ladder)) - 1], reason=reason)
+            await delivery.retry(ladder[min(delivery.attempt, len(ladder)) - 1], reason=reason, bug=bug)
     except (Unavailable, Refused) as error:
         # The bus itself is away: keep the lease for a moment, so that an outage is no hot loop either.
         log.warning("give_back_failed", queue=delivery.queue, reason=error.reason)

@@ -17,11 +17,18 @@ MAX_MESSAGE_BYTES = 16 << 20
 
 
 class Unavailable(Temporary):
-    """The broker is gone, blocked or silent: nothing is known to be durable."""
+    """The broker is gone, blocked or silent: what was published may be durable or not, nobody knows."""
+
+
+class NotTaken(Unavailable):
+    """The broker is gone, blocked or silent, and never got the message: it is surely not durable."""
 
 
 class Refused(Temporary):
-    """The broker answered and did not take the message: the queue is full, or there is no such queue."""
+    """The broker answered and did not take the message: the queue is full, or there is no such queue.
+
+    It is surely not durable.
+    """
 
 
 class Delivery(Protocol):
@@ -39,6 +46,10 @@ class Delivery(Protocol):
         """1 on the first try; counts retries that were asked for as well as deliveries that a crash gave back."""
 
     @property
+    def bugs(self) -> int:
+        """How many tries before this one were given back as a `bug`."""
+
+    @property
     def first_seen(self) -> datetime:
         """When the message was first published to this queue (kept over retries)."""
 
@@ -49,8 +60,11 @@ class Delivery(Protocol):
     async def ack(self) -> None:
         """Done: the message is gone for ever."""
 
-    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
-        """Again after about `delay` (a rung of `LADDER`), with `body` instead if given; never blocks others."""
+    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
+        """Again after about `delay` (a rung of `LADDER`), with `body` instead if given; never blocks others.
+
+        `bug` when the handler failed by itself rather than by an outage.
+        """
 
     async def bury(self, reason: str) -> None:
         """To the dead letters of its queue."""
@@ -113,9 +127,10 @@ class Bus(Protocol):
         """Make sure that the work queues, their dead letters and the ladder exist. Idempotent."""
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Returns when the message is durable in `queue`. Raises `Unavailable`, `Refused`.
+        """Returns when the message is durable in `queue`.
 
-        `Refused` also for a body beyond `MAX_MESSAGE_BYTES`.
+        Raises `Refused` (also for a body beyond `MAX_MESSAGE_BYTES`) and `NotTaken` when it surely is not, and any
+        other `Unavailable` when it may be.
         """
 
     async def consume(
@@ -123,7 +138,8 @@ class Bus(Protocol):
     ) -> Consumer:
         """Call `handler` for each message, at most `prefetch` at a time, reconnecting by itself.
 
-        A handler that raises without having ended its delivery gives it back (counted as an attempt).
+        A handler that raises without having ended its delivery gives it back (counted as an attempt), but buries it
+        with `Permanent`.
         """
 
     async def emit(self, event: Event) -> None:

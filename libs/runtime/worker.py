@@ -22,6 +22,7 @@ from libs.telemetry import Metrics, Traces
 
 log = structlog.get_logger(__name__)
 
+# Counted apart from outages, of which a message may have had many before a bug meets it.
 BUG_TRIES = 5
 KEEP_TRYING = timedelta(days=5)
 # A message that waited for days because nobody consumed its queue is not given up at the first hiccup then.
@@ -75,9 +76,9 @@ class Worker:
             return await self._again(delivery, mail, error)
         except Exception as error:
             log.error("handler_failed", queue=self.row.queue, attempt=delivery.attempt, exc_info=error)
-            if delivery.attempt >= BUG_TRIES:
-                return await self._bury(delivery, f"failed at attempt {delivery.attempt}: {error!r}")
-            return await self._again(delivery, mail, Temporary(f"bug: {error!r}"))
+            if delivery.bugs + 1 >= BUG_TRIES:
+                return await self._bury(delivery, f"failed {BUG_TRIES} times: {error!r}")
+            return await self._again(delivery, mail, Temporary(f"bug: {error!r}"), bug=True)
         await delivery.ack()
         log.info("mail_handled", queue=self.row.queue, to=[step.queue for step in steps])
         return "done"
@@ -113,7 +114,7 @@ class Worker:
         await self.outbox.send(step.queue, step.mail, headers)
         self.metrics.published.labels(step.queue).inc()
 
-    async def _again(self, delivery: Delivery, mail: Mail, error: Temporary) -> str:
+    async def _again(self, delivery: Delivery, mail: Mail, error: Temporary, *, bug: bool = False) -> str:
         if utc_now() - delivery.first_seen > KEEP_TRYING and delivery.attempt >= LEAST_TRIES:
             return await self._bury(delivery, f"gave up after {KEEP_TRYING}: {error.reason}")
         try:
@@ -123,7 +124,7 @@ class Worker:
         delay = LADDER[min(delivery.attempt, len(LADDER)) - 1]
         log.warning("mail_deferred", queue=self.row.queue, attempt=delivery.attempt, reason=error.reason)
         body = encode(mail.with_envelope(error.narrowed)) if error.narrowed is not None else None
-        await delivery.retry(delay, reason=error.reason, body=body)
+        await delivery.retry(delay, reason=error.reason, body=body, bug=bug)
         return "deferred"
 
     async def _bury(self, delivery: Delivery, reason: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from libs.bus import Bus, Delivery, Event, Refused, Unavailable
 from libs.bus.ports import MAX_MESSAGE_BYTES
+from libs.envelope import Permanent
 
 Eventually = Callable[..., Awaitable[None]]
 SHORT = timedelta(milliseconds=50)
@@ -176,6 +177,44 @@ async def test_attempts_go_on_counting_over_several_retries(bus: Bus, place: Any
     await eventually(lambda: len(hand.taken) == 4)
     assert hand.attempts == [1, 2, 3, 4]
     await eventually(is_empty(bus, place.queue))
+
+
+async def test_bugs_are_counted_apart_from_outages_over_retries_and_a_restart(
+    place: Any, eventually: Eventually
+) -> None:
+    seen: list[tuple[int, int, dict[str, str]]] = []
+
+    async def fail_twice(delivery: Delivery) -> None:
+        if delivery.attempt == 5:
+            await delivery.ack()
+        else:
+            await delivery.retry(SHORT, reason="again", bug=delivery.attempt in (2, 3))
+        seen.append((delivery.attempt, delivery.bugs, dict(delivery.headers)))
+        if delivery.attempt == 3:
+            await consumer.stop()
+
+    bus = await place.start()
+    consumer = await bus.consume(place.queue, fail_twice)
+    await bus.publish(place.queue, b"x", {"trace": "t"})
+    await eventually(lambda: len(seen) == 3)
+    await bus.close()
+    await (await place.start()).consume(place.queue, fail_twice)
+    await eventually(lambda: len(seen) == 5)
+    assert seen == [(number, bugs, {"trace": "t"}) for number, bugs in enumerate((0, 0, 1, 2, 2), 1)]
+
+
+async def test_what_a_handler_can_never_do_is_a_dead_letter_at_once(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    async def refuse(event: Event) -> None:
+        raise Permanent("an event that nobody can read")
+
+    await bus.subscribe(["Odd"], refuse, group=place.queue)
+    await bus.emit(Event("Odd", b"1"))
+    queue = f"events.{place.queue}"
+    await eventually(has_dead(bus, queue, 1))
+    [letter] = await bus.dead_letters(queue)
+    assert (letter.reason, letter.attempts) == ("an event that nobody can read", 1)
 
 
 async def test_a_longer_delay_waits_on_a_higher_rung(bus: Bus, place: Any, eventually: Eventually) -> None:

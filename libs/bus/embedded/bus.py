@@ -16,7 +16,7 @@ from libs.bus.embedded.retries import BusClock, RetryTimer
 from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
 from libs.bus.embedded.writer import Writer
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
-from libs.bus.ports import LADDER, MAX_MESSAGE_BYTES, Consumer, DeadLetter, Depth, Event, Refused, Unavailable
+from libs.bus.ports import LADDER, MAX_MESSAGE_BYTES, Consumer, DeadLetter, Depth, Event, NotTaken, Refused, Unavailable
 from libs.envelope.model import utc_now
 
 T = TypeVar("T")
@@ -187,7 +187,7 @@ class EmbeddedBus:
 
     def _running_writer(self) -> Writer:
         if self._writer is None:
-            raise Unavailable("the bus is not running")
+            raise NotTaken("the bus is not running")
         return self._writer
 
     def _queue(self, name: str) -> WorkQueue:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from libs.bus.embedded.rows import DeadRow, Row, StoredRow
+from libs.bus.embedded.rows import DeadRow, Row, StoredRow, with_bugs
 from libs.bus.embedded.schema import PRAGMAS, QUEUE_TABLE, SCHEMA, SCHEMA_VERSION
 
 _COLUMNS = "first_seen, attempts, returned, headers, body"
@@ -122,12 +122,12 @@ class QueueFile:
 
     # Retries
 
-    def delay(self, queue: int, id: int, *, due: float, attempts: int, body: bytes | None) -> None:
-        """Row `id` waits until `due` (epoch seconds)."""
+    def delay(self, queue: int, id: int, *, due: float, attempts: int, headers: str | None, body: bytes | None) -> None:
+        """Row `id` waits until `due` (epoch seconds), with `headers`, and `body` if given."""
         self._db.execute(
             "INSERT INTO delayed (queue, due, first_seen, attempts, headers, body)"
-            f" SELECT ?, ?, first_seen, ?, headers, coalesce(?, body) FROM queue_{queue} WHERE id = ?",
-            (queue, due, attempts, body, id),
+            f" SELECT ?, ?, first_seen, ?, ?, coalesce(?, body) FROM queue_{queue} WHERE id = ?",
+            (queue, due, attempts, headers, body, id),
         )
         self.delete(queue, [id])
 
@@ -168,11 +168,9 @@ class QueueFile:
 
     def replay(self, queue: int, id: int, *, now: float) -> bool:
         """Back to the end of its queue, as if it had been published now."""
-        rows = self._db.execute(
-            "SELECT ?, 0, 0, headers, body FROM dead WHERE queue = ? AND id = ?", (now, queue, id)
-        ).fetchall()
+        rows = self._db.execute("SELECT headers, body FROM dead WHERE queue = ? AND id = ?", (queue, id)).fetchall()
         if rows:
-            self.insert(queue, rows)
+            self.insert(queue, [(now, 0, 0, with_bugs(headers, 0), body) for headers, body in rows])
         return self.purge(queue, id)
 
     def purge(self, queue: int, id: int) -> bool:

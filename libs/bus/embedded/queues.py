@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from libs.bus import dispatch
 from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.retries import RetryTimer
-from libs.bus.embedded.rows import StoredRow, decode_headers
+from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Delivery, Unavailable
 
@@ -174,6 +174,10 @@ class EmbeddedDelivery:
         return self._attempts + 1
 
     @property
+    def bugs(self) -> int:
+        return bugs_of(self._headers)
+
+    @property
     def first_seen(self) -> datetime:
         return datetime.fromtimestamp(self._first_seen, UTC)
 
@@ -186,15 +190,18 @@ class EmbeddedDelivery:
             raise
         self._ended()
 
-    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
+    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
         queue, id, attempts = self._queue, self._id, self.attempt
+        headers = with_bugs(self._headers, self.bugs + 1) if bug else self._headers
         due = queue.timer.due_after(delay)
 
         def delayed() -> None:
             queue.delayed += 1
             queue.timer.expect(due)
 
-        await self._end_with(lambda file: file.delay(queue.id, id, due=due, attempts=attempts, body=body), delayed)
+        await self._end_with(
+            lambda file: file.delay(queue.id, id, due=due, attempts=attempts, headers=headers, body=body), delayed
+        )
 
     async def bury(self, reason: str) -> None:
         queue, id, attempts = self._queue, self._id, self.attempt

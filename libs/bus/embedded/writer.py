@@ -19,7 +19,7 @@ import structlog
 
 from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.rows import Row
-from libs.bus.ports import Unavailable
+from libs.bus.ports import NotTaken, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -136,7 +136,7 @@ class Writer:
 
     def _submit(self, operation: _Operation) -> None:
         if self._closed:
-            raise Unavailable("the bus is closed")
+            raise NotTaken("the bus is closed")
         self._inbox.put(operation)
 
     def _settle(self, settled: _Settled) -> None:
@@ -220,7 +220,9 @@ class Writer:
         if isinstance(error, sqlite3.Error):
             self.failing = True
             log.error("queue_file_failed", error=str(error))
-            error = Unavailable(f"the queue file: {error}")
+            # Of a full disk nothing was written; after any other failure the log of SQLite may hold it or not.
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+            error = (NotTaken if full else Unavailable)(f"the queue file: {error}")
         if isinstance(operation, Ack):
             self._failed_acks.append(operation)
             return []

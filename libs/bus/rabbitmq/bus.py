@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
-from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, Unavailable
+from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, NotTaken
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.consumer import Handler, RabbitConsumer
 from libs.bus.rabbitmq.dead_letters import DeadLetters
@@ -164,12 +164,12 @@ class RabbitBus:
 
     def _running(self) -> Outgoing:
         if self._outgoing is None:
-            raise Unavailable("the bus is not running")
+            raise NotTaken("the bus is not running")
         return self._outgoing
 
     async def _link(self) -> Link:
         if self._incoming is None:
-            raise Unavailable("the bus is not running")
+            raise NotTaken("the bus is not running")
         return self._incoming
 
     async def _wire(self) -> Wire:

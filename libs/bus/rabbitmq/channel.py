@@ -11,7 +11,7 @@ import structlog
 from pamqp import commands
 from pamqp.base import Frame
 
-from libs.bus.ports import Refused, Unavailable
+from libs.bus.ports import NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq import codec
 from libs.bus.rabbitmq.tap import Tap
 
@@ -79,8 +79,9 @@ class LeanChannel:
                     self.drop(f"no reply to {request.name}")
 
     def ensure_open(self) -> None:
+        """Raises `NotTaken`."""
         if self.closed:
-            raise Unavailable(f"the channel is closed: {self.close_reason}")
+            raise NotTaken(f"the channel is closed: {self.close_reason}")
 
     # For subclasses
 

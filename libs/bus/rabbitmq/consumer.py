@@ -147,6 +147,10 @@ class RabbitDelivery:
         return messages.attempt(self.properties)
 
     @property
+    def bugs(self) -> int:
+        return messages.bugs(self.properties)
+
+    @property
     def first_seen(self) -> datetime:
         return datetime.fromtimestamp(self.properties.timestamp, UTC)
 
@@ -159,9 +163,9 @@ class RabbitDelivery:
             raise
         self._consumer.in_hand -= 1
 
-    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
+    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
         rung = rung_name(dispatch.rung(self._consumer.ladder, delay))
-        properties = messages.again(self.properties)
+        properties = messages.again(self.properties, bug=bug)
         content = self.body if body is None else body
         await self._move(
             lambda: self._consumer.outgoing.to_exchange(rung, self.queue, properties, content, mandatory=True)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from libs.bus.ports import Refused, Unavailable
+from libs.bus.ports import NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -54,13 +54,13 @@ class Link:
         return self._wire
 
     async def ready(self) -> Wire:
-        """The connection if it is usable now or soon. Raises `Unavailable`."""
+        """The connection if it is usable now or soon. Raises `NotTaken`."""
         left = self._unusable_since + self._patience - self._loop.time()
         if not self.usable and left > 0:
             await asyncio.wait({wait := self._loop.create_task(self._usable.wait())}, timeout=left)
             wait.cancel()
         if self._wire is None or not self.usable:
-            raise Unavailable(self._trouble)
+            raise NotTaken(self._trouble)
         return self._wire
 
     async def first(self, limit: timedelta) -> None:

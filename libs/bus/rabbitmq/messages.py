@@ -16,7 +16,8 @@ from typing import Any
 from libs.bus.ports import DeadLetter
 from libs.bus.rabbitmq.codec import Properties
 
-_ATTEMPTS, _REASON, _DIED_AT = "facteur-attempts", "facteur-reason", "facteur-died-at"
+_ATTEMPTS, _BUGS = "facteur-attempts", "facteur-bugs"
+_REASON, _DIED_AT = "facteur-reason", "facteur-died-at"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
 # Longer reasons are cut: all headers of a message must fit into one frame.
 MAX_REASON = 2000
@@ -41,6 +42,11 @@ def attempt(properties: Properties) -> int:
     return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get("x-delivery-count", 0))
 
 
+def bugs(properties: Properties) -> int:
+    """The tries that ended in a bug."""
+    return int(properties.headers.get(_BUGS, 0))
+
+
 def own_headers(properties: Properties) -> dict[str, str]:
     """The caller's headers."""
     return {
@@ -50,9 +56,11 @@ def own_headers(properties: Properties) -> dict[str, str]:
     }
 
 
-def again(properties: Properties) -> Properties:
-    """The same message on its way to a rung of the ladder."""
+def again(properties: Properties, *, bug: bool = False) -> Properties:
+    """The same message on its way to a rung of the ladder, after a `bug` or an outage."""
     headers = {**own_headers(properties), _ATTEMPTS: attempt(properties)}
+    if count := bugs(properties) + bug:
+        headers[_BUGS] = count
     return Properties(headers, properties.message_id or new_message_id(), properties.timestamp)
 
 

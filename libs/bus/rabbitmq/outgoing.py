@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from libs.bus.ports import MAX_MESSAGE_BYTES, Refused, Unavailable
+from libs.bus.ports import MAX_MESSAGE_BYTES, NotTaken, Refused
 from libs.bus.rabbitmq.codec import Properties
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.publisher import ConfirmChannel
@@ -32,22 +32,22 @@ class Outgoing:
         self.link = Link(connect, self._on_up, heartbeat=heartbeat, patience=patience)
 
     async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None:
-        """Raises `Unavailable`, `Refused`."""
+        """Raises as `Bus.publish` does."""
         if len(body) > MAX_MESSAGE_BYTES:
             raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
         if not self.link.usable:
             await self.link.ready()
         if self._to_queues is None:
-            raise Unavailable("not connected")
+            raise NotTaken("not connected")
         await self._to_queues.publish("", queue, properties, body)
 
     async def to_exchange(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool
     ) -> None:
-        """Raises `Unavailable`, `Refused`."""
+        """Raises as `Bus.publish` does."""
         await self.link.ready()
         if self._to_exchanges is None:
-            raise Unavailable("not connected")
+            raise NotTaken("not connected")
         await self._to_exchanges.publish(exchange, routing_key, properties, body, mandatory=mandatory)
 
     async def _on_up(self, wire: Wire) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 from pamqp import commands
 
-from libs.bus.ports import Refused, Unavailable
+from libs.bus.ports import NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq import codec
 from libs.bus.rabbitmq.channel import LeanChannel
 from libs.bus.rabbitmq.codec import Properties
@@ -40,10 +40,10 @@ class ConfirmChannel(LeanChannel):
     async def publish(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool = True
     ) -> None:
-        """Raises `Unavailable` (nothing is known) or `Refused` (no such queue, or it is full)."""
+        """Raises `Refused` (no such queue, or it is full), `NotTaken` (not sent), `Unavailable` (nothing is known)."""
         self.ensure_open()
         if self._tap.unsent_bytes > MAX_UNSENT_BYTES:
-            raise Unavailable("the broker does not read what is sent to it")
+            raise NotTaken("the broker does not read what is sent to it")
         pieces = codec.content(self._number, properties, body, frame_size=self._frame_size)
         pieces.insert(0, codec.publish_method(self._number, exchange, routing_key, mandatory))
         future: asyncio.Future[None] = self._loop.create_future()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import resource
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -197,52 +199,62 @@ def few_descriptors() -> Iterator[Callable[[int], None]]:
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
 
     def limit(more: int) -> None:
-        highest = max(int(name) for name in os.listdir("/proc/self/fd"))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + more, before[1]))
+        used = {int(name) for name in os.listdir("/proc/self/fd")}
+        free = (number for number in itertools.count() if number not in used)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (next(itertools.islice(free, more, None)), before[1]))
 
     yield limit
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.fixture
-async def crowd(free_port: Callable[[], int]) -> AsyncIterator[Any]:
-    """A process of its own that keeps many connections open."""
-    script = (
-        "import socket, sys\n"
-        "found = [socket.create_connection(('127.0.0.1', int(sys.argv[1]))) for _ in range(int(sys.argv[2]))]\n"
+class Crowd:
+    """A process of its own that opens many connections when it is told to, and keeps them."""
+
+    SCRIPT = (
+        "import resource, socket, sys\n"
+        "hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))\n"
+        "port, count = map(int, sys.stdin.readline().split())\n"
+        "found = [socket.create_connection(('127.0.0.1', port)) for _ in range(count)]\n"
         "print('open', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    running: list[asyncio.subprocess.Process] = []
 
-    async def gather(port: int, count: int) -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            "python3", "-c", script, str(port), str(count), stdin=pipe, stdout=pipe
-        )
-        running.append(process)
-        assert process.stdout is not None
-        assert await process.stdout.readline() == b"open\n"
-        return process
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process, self._tell, self._told = process, process.stdin, process.stdout
 
-    yield gather
-    for process in running:
-        if process.stdin is not None:
-            process.stdin.close()
-        await process.wait()
+    async def gather(self, port: int, count: int) -> None:
+        self._tell.write(b"%d %d\n" % (port, count))
+        assert await asyncio.wait_for(self._told.readline(), 30) == b"open\n"
+
+    async def leave(self) -> None:
+        self._tell.close()
+        await self._process.wait()
+
+
+@pytest.fixture
+async def crowd() -> AsyncIterator[Crowd]:
+    """Started before the test takes its descriptors away: a process inherits the limit, and needs pipes to start."""
+    pipe = asyncio.subprocess.PIPE
+    crowd = Crowd(await asyncio.create_subprocess_exec(sys.executable, "-c", Crowd.SCRIPT, stdin=pipe, stdout=pipe))
+    yield crowd
+    await crowd.leave()
 
 
 async def test_without_file_descriptors_load_is_shed_and_service_goes_on(
-    start: Any, specimen: bytes, few_descriptors: Callable[[int], None], crowd: Any, eventually: Eventually
+    start: Any, specimen: bytes, crowd: Crowd, few_descriptors: Callable[[int], None], eventually: Eventually
 ) -> None:
     ingress = await start(max_connections_per_peer=500)
     served = await ingress.mx()
+    await served.envelope()  # the router is known from here on: asking it needs a descriptor, too
+    await served.say("RSET", expect=250)
     few_descriptors(20)
-    process = await crowd(ingress.port("mx"), 60)
+    await crowd.gather(ingress.port("mx"), 60)
     await served.envelope()
     await served.say("NOOP", expect=250)
-    process.stdin.close()
-    await process.wait()
+    assert ingress.metric("facteur_smtp_sessions_open", listener="mx") < 60
+    await crowd.leave()
     await eventually(lambda: ingress.metric("facteur_smtp_sessions_open", listener="mx") <= 1)
     await served.data(specimen)
     newcomer = await ingress.mx()

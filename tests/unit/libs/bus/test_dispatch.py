@@ -10,7 +10,7 @@ import pytest
 from libs.bus import Unavailable
 from libs.bus.dispatch import hand_over, rung
 from libs.bus.ports import LADDER, Delivery
-from libs.envelope import Temporary
+from libs.envelope import Permanent, Temporary
 
 SHORT = (timedelta(milliseconds=1), timedelta(milliseconds=2))
 
@@ -20,6 +20,7 @@ class Held:
     """A delivery that tells how it was ended."""
 
     attempt: int = 1
+    bugs: int = 0
     away: bool = False
     ended: bool = False
     end: list[str] = field(default_factory=list)
@@ -32,13 +33,15 @@ class Held:
         self.ended = True
         self.end.append("ack")
 
-    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None) -> None:
+    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
         if self.away:
             raise Unavailable("no broker")
         self.ended = True
-        self.end.append(f"retry {delay / timedelta(milliseconds=1):g} ms: {reason}")
+        self.end.append(f"{'bug, ' * bug}retry {delay / timedelta(milliseconds=1):g} ms: {reason}")
 
     async def bury(self, reason: str) -> None:
+        if self.away:
+            raise Unavailable("no broker")
         self.ended = True
         self.end.append(f"bury: {reason}")
 
@@ -58,14 +61,27 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
 @pytest.mark.parametrize(
     ("error", "held", "end"),
     [
-        (ValueError("bug"), Held(), "retry 1 ms: ValueError: bug"),
-        (ValueError("bug"), Held(attempt=2), "retry 2 ms: ValueError: bug"),
-        (ValueError("bug"), Held(attempt=3), "bury: ValueError: bug"),
+        (ValueError("bug"), Held(), "bug, retry 1 ms: ValueError: bug"),
+        (ValueError("bug"), Held(attempt=2, bugs=1), "bug, retry 2 ms: ValueError: bug"),
+        (ValueError("bug"), Held(attempt=3, bugs=2), "bury: ValueError: bug"),
+        (ValueError("bug"), Held(attempt=300), "bug, retry 2 ms: ValueError: bug"),
+        (Permanent("no such event"), Held(), "bury: no such event"),
+        (Permanent("no such event"), Held(away=True), "release"),
         (Temporary("engine down"), Held(), "retry 1 ms: engine down"),
         (Temporary("engine down"), Held(attempt=300), "retry 2 ms: engine down"),
         (Temporary("broker down"), Held(away=True), "release"),
     ],
-    ids=["bug", "bug_again", "bug_too_often", "outage", "long_outage", "bus_away"],
+    ids=[
+        "bug",
+        "bug_again",
+        "bug_too_often",
+        "bug_after_outages",
+        "never",
+        "never_and_bus_away",
+        "outage",
+        "long_outage",
+        "bus_away",
+    ],
 )
 async def test_a_delivery_whose_handler_raises_is_given_back(error: Exception, held: Held, end: str) -> None:
     async def fail(delivery: Delivery) -> None:

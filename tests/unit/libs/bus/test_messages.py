@@ -30,6 +30,14 @@ def test_attempts_count_retries_and_crashes(headers: dict[str, Any], attempt: in
     assert messages.attempt(messages.again(properties(**headers))) == attempt + 1
 
 
+def test_bugs_are_counted_beside_the_attempts_and_a_dead_letter_begins_anew() -> None:
+    outage = messages.again(properties(traceparent="00"))
+    bug = messages.again(messages.again(outage, bug=True))
+    assert [messages.bugs(each) for each in (outage, bug, messages.again(bug, bug=True))] == [0, 1, 2]
+    assert (messages.attempt(bug), messages.own_headers(bug)) == (4, {"traceparent": "00"})
+    assert messages.bugs(messages.buried(bug, "poison")) == 0
+
+
 def test_only_the_callers_headers_are_shown() -> None:
     shown = messages.own_headers(properties(traceparent="00", x_delivery_count=1, facteur_reason="r", x_death=[{}]))
     assert shown == {"traceparent": "00"}

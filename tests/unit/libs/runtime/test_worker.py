@@ -247,8 +247,18 @@ async def test_a_bug_is_tried_a_few_times_and_then_a_dead_letter(line: Line, han
     await line.send(a_mail())
     letter = await line.dead()
     assert (letter.attempts, len(line.seen)) == (BUG_TRIES, BUG_TRIES)
-    assert f"failed at attempt {BUG_TRIES}" in letter.reason
+    assert letter.reason.startswith(f"failed {BUG_TRIES} times: ")
     assert decode(letter.body).raw == SMALL
+
+
+async def test_outages_before_it_do_not_count_as_tries_of_a_bug(line: Line) -> None:
+    outages = BUG_TRIES + 2
+    await line.work(raises(*[Temporary("the database is away")] * outages, KeyError("x")))
+    await line.send(a_mail())
+    assert (await line.dead()).attempts == outages + BUG_TRIES
+    assert await line.bus.replay(QUEUE, (await line.dead()).id)
+    await line.until("buried", 2)
+    assert (await line.dead()).attempts == BUG_TRIES  # a replay begins anew
 
 
 async def test_a_bug_that_goes_away_leaves_no_trace(line: Line) -> None:
