@@ -27,7 +27,7 @@ _URL_ATTRIBUTE = re.compile(
 )
 _BARE_URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"'\x00-\x20]++", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}(?![0-9])|#[xX][0-9a-fA-F]{1,6}(?![0-9a-fA-F])|[a-zA-Z][a-zA-Z0-9]{1,31});?")
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))  # soft hyphen, zero widths
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"  # soft hyphen, zero widths
 
 _INLINE = frozenset(
     re.findall(
@@ -50,7 +50,8 @@ def text_of_html(html: str) -> str:
     """The text that may be visible: entities decoded, white space collapsed, words broken by inline tags rejoined."""
     text = _decode_entities(_MARKUP.sub(_gap, html[:MAX_CHARACTERS]))
     if not text.isascii():
-        text = text.translate(_INVISIBLE)
+        for character in _INVISIBLE:  # seldom there: 4 microseconds of 4 KB, and `translate` takes 250
+            text = text.replace(character, "")
     return " ".join(text.split())
 
 

@@ -34,7 +34,9 @@ _LETTER = r"A-Za-z0-9_$!'\xc0-\u1fff\u2c00-\ud7ff\uf900-\U0010ffff"
 # 3 to 25 characters. It steps back over 23 of them at most, so it is linear.
 _WORD = re.compile(rf"[{_LETTER}][{_LETTER}.-]{{1,23}}[{_LETTER}]")
 # Scripts without spaces: for words, the pairs of neighbours. Kana, Han, Hangul.
-_PAIR = re.compile("(?=([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{2}))")
+_UNSPACED = "[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+_ANY_UNSPACED = re.compile(_UNSPACED)
+_PAIR = re.compile(f"(?=({_UNSPACED}{{2}}))")
 _DOMAIN = re.compile(r"@([\w.-]{1,60})")
 
 # Said of the message by those who collected or delivered it, above all by ourselves: nothing to learn from.
@@ -104,7 +106,8 @@ def _words_of_field(name: str, value: str) -> list[str]:
 
 def _words(text: str) -> list[str]:
     words: list[str] = _WORD.findall(text)
-    return words if text.isascii() else words + _PAIR.findall(text)
+    # The search for pairs halts at every character; most texts have none of these scripts.
+    return words if text.isascii() or not _ANY_UNSPACED.search(text) else words + _PAIR.findall(text)
 
 
 def _add_texts(tokens: set[str], texts: Iterable[str]) -> None:
