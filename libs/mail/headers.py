@@ -79,6 +79,10 @@ class Headers:
         value = self._first(name)
         return None if value is None else _unfold(value)
 
+    def raw_fields(self) -> list[tuple[bytes, bytes]]:
+        """(name in lower case, the whole field as it stands) of each field, from the top, for signatures."""
+        return [(name, field[0]) for name, field in zip(self._names, self._fields, strict=True)]
+
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """(name as written, value) of each field, from the top."""
         return ((field[1].decode("ascii"), _text(field[2])) for field in self._fields)

@@ -1,0 +1,20 @@
+"""The words of RFC 8601 2.7 for what became of a signature, a chain, a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal
+
+Outcome = Literal["none", "pass", "fail", "policy", "neutral", "temperror", "permerror"]
+
+# The TXT records of a name, the strings of each joined; empty if there are none. Raises `Temporary` (libs.envelope).
+Txt = Callable[[str], Awaitable[Sequence[str]]]
+
+
+class Unusable(Exception):
+    """What was read decides nothing: `outcome` says how it is reported, `reason` why, in one plain line."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome: Outcome = outcome
+        self.reason = reason
