@@ -61,23 +61,21 @@ class Judge:
         return desk, await self._runner.without_counting().run(await _viewed(mail), context, desk.plan)
 
     async def _verdicts(self, mail: Mail) -> Mapping[str, Verdict]:
+        domains = dict.fromkeys(recipient.domain for recipient in mail.envelope.recipients)
+        desks = {domain: await self._shelf.desk(domain or OUTGOING) for domain in domains}
+        desks = {domain: desk for domain, desk in desks.items() if desk.policy.enabled}
+        if not desks:
+            return {}
         verdicts: dict[str, Verdict] = {}
-        view: MailView | None = None
-        for domain in dict.fromkeys(recipient.domain for recipient in mail.envelope.recipients):
-            desk = await self._shelf.desk(domain or OUTGOING)
-            if not desk.policy.enabled:
-                continue
-            view = view or await _viewed(mail)
-            await self._learning.ready(domain)
-            judgement = await self._run(view, domain, desk)
-            verdict = verdict_of(judgement, desk.policy)
-            verdicts[domain] = verdict if domain else _leaving(verdict)
-            self._counters.count(domain, judgement, verdicts[domain])
+        async with self._runner.opened(await _viewed(mail)) as running:
+            for domain, desk in desks.items():
+                await self._learning.ready(domain)
+                context = Context(domain, desk.policy, desk.books, self._knowledge, self._clock())
+                judgement = await running.run(context, desk.plan)
+                verdict = verdict_of(judgement, desk.policy)
+                verdicts[domain] = verdict if domain else _leaving(verdict)
+                self._counters.count(domain, judgement, verdicts[domain])
         return verdicts
-
-    async def _run(self, view: MailView, domain: str, desk: Desk) -> Judgement:
-        context = Context(domain, desk.policy, desk.books, self._knowledge, self._clock())
-        return await self._runner.run(view, context, desk.plan)
 
 
 async def _viewed(mail: Mail) -> MailView:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -66,17 +67,42 @@ class Runner:
         return Runner(self._chain)
 
     async def run(self, mail: MailView, context: Context, plan: Plan) -> Judgement:
+        """One message, for one domain."""
+        async with self.opened(mail) as running:
+            return await running.run(context, plan)
+
+    @asynccontextmanager
+    async def opened(self, mail: MailView) -> AsyncIterator[Running]:
+        """One message, for all its domains. What still waits for an answer when it is over is cancelled."""
+        running = Running(mail, self.tallies)
+        try:
+            yield running
+        finally:
+            await running.close()
+
+
+class Running:
+    """A message on its way. The filters that ask outside do so at the same time, once for all domains."""
+
+    def __init__(self, mail: MailView, tallies: Mapping[str, Tally]) -> None:
+        self._mail = mail
+        self._tallies = tallies
+        self._asking: dict[str, asyncio.Task[tuple[Report, float]]] = {}
+
+    async def run(self, context: Context, plan: Plan) -> Judgement:
         """Through the steps of `plan` that are on, up to the first that ends the chain."""
         judgement = Judgement()
         scores: dict[str, float] = {}
         context.scores = scores
+        started = False
         for planned in plan:
             step = planned.step
             if not planned.on or step.name in context.spared:
                 continue
-            started = time.perf_counter()
-            report = mail.reports.get(step.name) or await self._report(step, mail, context)
-            seconds = time.perf_counter() - started
+            if step.asks is not None and not started:
+                started = True
+                self._start(context, plan)
+            report, seconds = await self._report(step, context)
             self._count(step.name, report.outcome, seconds)
             score = planned.score * report.strength if report.outcome == "hit" else 0.0
             seen = Seen(step, report, score, seconds * 1000)
@@ -92,7 +118,35 @@ class Runner:
                 break
         return judgement
 
-    async def _report(self, step: Step, mail: MailView, context: Context) -> Report:
+    async def close(self) -> None:
+        """No task outlives its message."""
+        waiting = [task for task in self._asking.values() if not task.done()]
+        for task in waiting:
+            task.cancel()
+        if waiting:
+            await asyncio.wait(waiting)
+
+    def _start(self, context: Context, plan: Plan) -> None:
+        """Not before the first of them has its turn: a chain that ends before asks nobody anything."""
+        for planned in plan:
+            step = planned.step
+            if not planned.on or step.asks is None or step.name in context.spared or step.name in self._asking:
+                continue
+            if step.name not in self._mail.reports and step.asks(self._mail, context):
+                self._asking[step.name] = asyncio.create_task(self._check(step, context))
+
+    async def _report(self, step: Step, context: Context) -> tuple[Report, float]:
+        """With the seconds that it took by itself, which is not how long the chain waited for it."""
+        if (known := self._mail.reports.get(step.name)) is not None:
+            asking = self._asking.pop(step.name, None)
+            return (known, 0.0) if asking is None else asking.result()
+        if (asking := self._asking.pop(step.name, None)) is not None:
+            return await asking
+        return await self._check(step, context)
+
+    async def _check(self, step: Step, context: Context) -> tuple[Report, float]:
+        started = time.perf_counter()
+        mail = self._mail
         try:
             if step.deadline is None:
                 report = await step.check(mail, context)
@@ -108,10 +162,10 @@ class Runner:
             report = Report("error", type(error).__name__)
         if not step.per_domain:
             mail.reports[step.name] = report  # it says the same for every domain of this message
-        return report
+        return report, time.perf_counter() - started
 
     def _count(self, name: str, outcome: Outcome, seconds: float) -> None:
-        tally = self.tallies[name]
+        tally = self._tallies[name]
         tally.runs += 1
         tally.seconds += seconds
         if outcome == "hit":

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 
+from libs.dns import Joining
 from libs.envelope import Envelope, Mail
 from services.antispam.domain.content import Content
 from services.antispam.domain.once import once
@@ -27,12 +28,24 @@ class MailView(Content):
         self.envelope: Envelope = mail.envelope
         self.reports: dict[str, Report] = {}  # of the filters that say the same for every domain, by name
         self._kept: dict[str, Any] = {}
+        self._asking: Joining[str, Any] = Joining()
 
     def keep(self, key: str, compute: Callable[[], T]) -> T:
         """A fact that only one filter knows to work out, kept for the other domains of the same message."""
         if key not in self._kept:
             self._kept[key] = compute()
         return self._kept[key]  # type: ignore[no-any-return]
+
+    async def ask(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
+        """As `keep`, for what is asked outside the process: once, however many filters want to know."""
+
+        async def once() -> T:
+            self._kept[key] = answer = await work()
+            return answer
+
+        if key in self._kept:
+            return self._kept[key]  # type: ignore[no-any-return]
+        return await self._asking.of(key, once)  # type: ignore[no-any-return]
 
     @once
     def is_submitted(self) -> bool:

@@ -17,6 +17,9 @@ from services.antispam.domain.report import Report
 # What each module in `filters/` has. It may raise: that is a finding of its own, and the chain goes on.
 Check = Callable[[MailView, Context], Awaitable[Report]]
 
+# Whether a filter that asks outside the process has something to ask about this message: cheap, and asks nothing.
+Asks = Callable[[MailView, Context], bool]
+
 
 class Kind(Enum):
     """What a hit does."""
@@ -31,7 +34,8 @@ class Kind(Enum):
 class Step:
     """`per_domain` filters look at the domain's policy, lists, rules or statistics; the others run once a message.
 
-    A filter that waits for something outside the process has a `deadline`.
+    A filter that waits for something outside the process has a `deadline`, and says with `asks` whether it will: such
+    filters start together, at the place of the first of them. What they ask is the same for every domain.
     """
 
     name: str
@@ -43,11 +47,17 @@ class Step:
     on: bool = True
     per_domain: bool = False
     deadline: timedelta | None = None
+    asks: Asks | None = None
+
+    def __post_init__(self) -> None:
+        if self.asks is not None and (self.per_domain or self.deadline is None):
+            raise ValueError(f"step {self.name}: what asks outside has a deadline and is no domain's own")
 
     @classmethod
     def of(cls, module: ModuleType, kind: Kind, score: float, requirement: str, **more: Any) -> Step:
         """The step of the filter in `module`, called and documented as the module is."""
         name = module.__name__.rpartition(".")[2]
+        more.setdefault("asks", getattr(module, "asks", None))
         return cls(name, module.check, (module.__doc__ or "").strip(), kind, score, requirement, **more)
 
 

@@ -150,3 +150,103 @@ def test_a_step_is_called_and_documented_as_its_module() -> None:
     module.check = a_filter(MISS)  # type: ignore[attr-defined]
     step = Step.of(module, Kind.SCORE, 1.0, "R-SPAM-00")
     assert (step.name, step.doc, step.per_domain) == ("example", "What it looks for.", False)
+
+
+class Outside:
+    """Filters that ask outside: each says when it began, and answers when all that are expected began."""
+
+    def __init__(self, together: int) -> None:
+        self.began: list[str] = []
+        self.cancelled: list[str] = []
+        self._barrier = asyncio.Barrier(together)
+
+    def step(self, name: str, report: Report = MISS, **more: Any) -> Step:
+        async def check(mail: MailView, context: Context) -> Report:
+            self.began.append(name)
+            try:
+                await self._barrier.wait()
+            except asyncio.CancelledError:
+                self.cancelled.append(name)
+                raise
+            return report
+
+        more = {"kind": Kind.SCORE, "deadline": timedelta(seconds=30), "asks": lambda mail, context: True, **more}
+        return Step(name, check, "", score=5.0, requirement="R", **more)
+
+
+async def test_what_asks_outside_starts_together_and_counts_in_its_order() -> None:
+    outside = Outside(together=2)
+    _, verdict, outcomes = await judged(
+        a_step("first", MISS), outside.step("slow", hit()), a_step("between", HALF), outside.step("late", hit())
+    )
+    assert outcomes == [("first", "miss"), ("slow", "hit"), ("between", "hit"), ("late", "hit")]
+    assert [test.name for test in verdict.tests] == ["slow", "between", "late"]
+
+
+async def test_nobody_is_asked_when_the_chain_ends_before_and_the_rest_is_cancelled_when_it_ends_between() -> None:
+    outside = Outside(together=2)
+    before = await judged(a_step("white", hit(), Kind.ACCEPT), outside.step("one"))
+    assert (before[2], outside.began) == ([("white", "hit"), ("one", "unreached")], [])
+
+    async def refuse(mail: MailView, context: Context) -> Report:
+        await asyncio.sleep(0)  # the others begin
+        return hit()
+
+    refusing = Step("refusing", refuse, "", Kind.REFUSE, 9.0, "R")
+    quick = outside.step("quick", asks=lambda mail, context: False, on=False)
+    starter = Step("starter", a_filter(MISS), "", Kind.SCORE, 1.0, "R", deadline=timedelta(30), asks=lambda *_: True)
+    between = await judged(starter, refusing, outside.step("two"), quick)
+    assert between[2][-2:] == [("two", "unreached"), ("quick", "off")]
+    assert (outside.began, outside.cancelled) == (["two"], ["two"])
+    assert len(asyncio.all_tasks()) == 1  # this one
+
+
+async def test_all_domains_of_a_message_share_what_was_asked() -> None:
+    outside = Outside(together=1)
+    chain = (a_step("white", hit(), Kind.ACCEPT), outside.step("one", hit()))
+    runner, mail = Runner(chain), a_view()
+    async with runner.opened(mail) as running:
+        without = Policy(filters={"white": False})
+        for policy in (Policy(), without, without):
+            judgement = await running.run(a_context(policy=policy), plan(chain, policy))
+    assert (judgement.score, outside.began) == (5.0, ["one"])
+
+
+async def test_a_filter_with_nothing_to_ask_is_not_started_before_its_turn() -> None:
+    order: list[str] = []
+
+    def noting(name: str, **more: Any) -> Step:
+        async def check(mail: MailView, context: Context) -> Report:
+            order.append(name)
+            return MISS
+
+        return Step(name, check, "", Kind.SCORE, 1.0, "R", deadline=timedelta(seconds=30), **more)
+
+    await judged(*(noting(name, asks=lambda mail, context: False) for name in "ab"), noting("c"))
+    assert order == ["a", "b", "c"]
+
+
+async def test_a_filter_that_answers_too_late_or_not_at_all_is_an_error_and_the_others_count() -> None:
+    outside = Outside(together=9)
+    late = outside.step("late", deadline=timedelta(milliseconds=10))
+    _, verdict, outcomes = await judged(late, a_step("b", hit()))
+    assert outcomes == [("late", "error"), ("b", "hit")]
+    assert verdict.score == 5.0
+
+
+@pytest.mark.parametrize("wrong", [{"per_domain": True}, {"deadline": None}])
+def test_a_step_that_asks_outside_has_a_deadline_and_is_no_domains_own(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="step one"):
+        Outside(together=1).step("one", **wrong)
+
+
+async def test_two_filters_that_want_to_know_the_same_ask_once() -> None:
+    mail, asked = a_view(), []
+
+    async def work() -> str:
+        asked.append(1)
+        await asyncio.sleep(0)
+        return "answer"
+
+    assert await asyncio.gather(mail.ask("key", work), mail.ask("key", work)) == ["answer", "answer"]
+    assert (await mail.ask("key", work), asked) == ("answer", [1])
