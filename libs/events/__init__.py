@@ -46,13 +46,13 @@ class AccountChanged(Fact):
 
 
 class AccountDeleted(Fact):
-    """router: the account that was made at `made_at` is gone; its folders and its usage follow.
+    """router: an account is gone since `deleted_at` (None: not said); its folders and its usage follow.
 
-    Heard late, it must not touch a younger account of the same address. None: from a router that did not say.
+    However late it is heard, a younger account of the same address keeps what is its own.
     """
 
     address: str
-    made_at: AwareDatetime | None = None
+    deleted_at: AwareDatetime | None = None
 
 
 class RoutesChanged(Fact):

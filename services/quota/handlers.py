@@ -38,12 +38,15 @@ class Accountant:
     async def account_changed(self, event: Event) -> None:
         """A new account, another profile or limit."""
         account = AccountChanged.from_bus(event)
-        await self.usage.set_profile(account.address, limit_bytes=account.quota_bytes, profile=account.profile)
+        await self.usage.set_profile(
+            account.address, limit_bytes=account.quota_bytes, profile=account.profile, made_at=account.made_at
+        )
         await self.bus.emit(QuotaChanged(address=account.address).to_bus())
 
     async def account_deleted(self, event: Event) -> None:
-        """Nothing is left of it."""
-        await self.usage.forget(AccountDeleted.from_bus(event).address)
+        """Nothing is left of it, unless the address has a younger account by now."""
+        account = AccountDeleted.from_bus(event)
+        await self.usage.forget(account.address, deleted_at=account.deleted_at)
 
     async def take_over(self, counted: Counted) -> Usage | None:
         """Apply totals if they are newer, tell the neighbours when the account went over or under, warn."""

@@ -10,7 +10,7 @@ from libs.runtime import Hears
 from services.store.adapters.mongo_expunge import MongoExpunge
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.domain.delivery import mailbox_address
-from services.store.ports import Limits
+from services.store.ports import Announcements, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,7 @@ class Accounts:
     mailboxes: MongoMailboxes
     expunge: MongoExpunge
     limits: Limits
+    announcements: Announcements
 
     async def heard(self, event: Event) -> None:
         """Both kinds come through one durable queue, in the order in which they were told."""
@@ -31,15 +32,27 @@ class Accounts:
 
     async def changed(self, event: Event) -> None:
         """A new account has its folders before its first message."""
-        await self.mailboxes.ensure([mailbox_address(AccountChanged.from_bus(event).address)])
+        account = AccountChanged.from_bus(event)
+        address = mailbox_address(account.address)
+        if account.made_at is None:
+            await self.mailboxes.ensure([address])
+        else:
+            await self.mailboxes.belongs(address, made_at=account.made_at)
 
     async def deleted(self, event: Event) -> None:
-        """Every folder and message goes; what is delivered in the meantime goes too."""
-        address = mailbox_address(AccountDeleted.from_bus(event).address)
-        removed = False
-        while not removed:
+        """Every folder and message goes; what is delivered in the meantime goes too.
+
+        Where the address has a younger account by now, only what the former one may have left goes.
+        """
+        account = AccountDeleted.from_bus(event)
+        address, deleted_at = mailbox_address(account.address), account.deleted_at
+        while deleted_at is None or not await self.mailboxes.is_younger(address, deleted_at):
             await self.expunge.mailbox(address)
-            removed = await self.mailboxes.delete_empty_mailbox(address)
+            if await self.mailboxes.delete_empty_mailbox(address):
+                return
+        usage = await self.expunge.stored_before(address, deleted_at)
+        if usage is not None:
+            self.announcements.changed([usage])
 
     async def quota_changed(self, event: Event) -> None:
         """Each process has its own memory of limits, so each must hear it; `@domain` means all of a domain."""

@@ -94,7 +94,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
-            hears=Accounts(mailboxes, expunge, limits).table(),
+            hears=Accounts(mailboxes, expunge, limits, announcer).table(),
             background=(announcer.run, announcer.recover, tidy),
             body_limit_bytes=settings.append_limit_bytes,
         )

@@ -25,7 +25,8 @@ class Change:
 
 
 class MongoUsage:
-    """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, profile?, warned_at?, recounted_at?}."""
+    """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, account_limit_bytes?, profile?, made_at?,
+    warned_at?, recounted_at?}."""
 
     def __init__(self, database: Any, *, profiles: Mapping[str, int], default_profile: str) -> None:
         self._usage = database["usage"]
@@ -83,11 +84,15 @@ class MongoUsage:
         was = self._usage_of(before, limits) if before else None
         return Change(was, self._usage_of(after, limits), old.get("warned_at"))
 
-    async def set_profile(self, address: str, *, limit_bytes: int | None, profile: str) -> None:
-        """As the router says it of the account."""
-        fields = {"account_limit_bytes": limit_bytes, "profile": profile}
+    async def set_profile(
+        self, address: str, *, limit_bytes: int | None, profile: str, made_at: datetime | None = None
+    ) -> None:
+        """As the router says it of the account that was made at `made_at`."""
+        change: dict[str, Any] = {"$set": {"account_limit_bytes": limit_bytes, "profile": profile}}
+        if made_at is not None:
+            change["$max"] = {"made_at": made_at}
         with mongo_errors("usage"):
-            await self._usage.update_one({"_id": address}, {"$set": fields}, upsert=True)
+            await self._usage.update_one({"_id": address}, change, upsert=True)
 
     async def set_limit(self, address: str, limit_bytes: int | None) -> bool:
         """An override given here; None takes it back. False when there is no such account."""
@@ -103,10 +108,11 @@ class MongoUsage:
             else:
                 await self._domains.update_one({"_id": domain}, {"$set": {"limit_bytes": limit_bytes}}, upsert=True)
 
-    async def forget(self, address: str) -> None:
-        """The account is gone."""
+    async def forget(self, address: str, *, deleted_at: datetime | None = None) -> None:
+        """The account is gone; one that was made after `deleted_at` stays."""
+        not_younger = {"made_at": {"$not": {"$gt": deleted_at}}} if deleted_at is not None else {}
         with mongo_errors("usage"):
-            await self._usage.delete_one({"_id": address})
+            await self._usage.delete_one({"_id": address, **not_younger})
 
     async def mark_warned(self, address: str, *, now: datetime, again: timedelta) -> bool:
         """True for the one caller that may warn now, of all replicas."""

@@ -45,9 +45,8 @@ class MongoAddresses:
             raise Taken(f"{entry.address} exists already") from None
 
     async def _refuse_while_deleting(self, entry: Entry, change: Change) -> None:
-        """The deletion of an account of that name would be heard after it was made again, and take the new mail."""
-        told = AccountDeleted(address=entry.address).to_bus()
-        waiting = {"name": told.name, "payload": told.payload}
+        """Until its deletion is told, the mail of a former account of that name is still in the mailbox."""
+        waiting = {"name": AccountDeleted.__name__, "about": entry.address}
         if entry.kind == "account" and await self._events.find_one(waiting, session=change.session):
             raise Taken(f"{entry.address} is still being deleted: try again in a moment")
 
@@ -125,7 +124,7 @@ class MongoAddresses:
                 change.tell(RoutesChanged(address=gone.address))
             if kind == "account":
                 await self._credentials.delete_one({"_id": address}, session=change.session)
-                change.tell(AccountDeleted(address=address))
+                change.tell(AccountDeleted(address=address, deleted_at=change.now))
             return entry
 
         await self._ledger.run(Entry, work)
@@ -160,7 +159,9 @@ def _facts(before: Entry | None, after: Entry, domain: Domain) -> list[Fact]:
     if after.kind == "account":
         details = after.details
         quota = details.quota_bytes if details.quota_bytes is not None else domain.default_quota_bytes
-        facts.append(AccountChanged(address=after.address, quota_bytes=quota, profile=details.profile))
+        facts.append(
+            AccountChanged(address=after.address, made_at=after.created_at, quota_bytes=quota, profile=details.profile)
+        )
     elif after.owner is not None:
         facts.append(RoutesChanged(address=after.owner))  # it may send under one more address
     return facts

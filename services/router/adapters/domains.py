@@ -70,9 +70,15 @@ class MongoDomains:
     async def _tell_quota(self, domain: Domain, change: Change) -> None:
         """Accounts without a quota of their own have that of the domain."""
         wanted = {"domain": domain.name, "kind": "account", "account.quota_bytes": None}
-        async for found in self._addresses.find(wanted, {"account.profile": 1}, session=change.session):
-            profile = found["account"]["profile"]
-            change.tell(AccountChanged(address=found["_id"], quota_bytes=domain.default_quota_bytes, profile=profile))
+        fields = {"account.profile": 1, "created_at": 1}
+        async for found in self._addresses.find(wanted, fields, session=change.session):
+            fact = AccountChanged(
+                address=found["_id"],
+                made_at=found["created_at"],
+                quota_bytes=domain.default_quota_bytes,
+                profile=found["account"]["profile"],
+            )
+            change.tell(fact)
 
     async def delete(self, name: str, *, alias: bool, match: Match = None) -> None:
         async def work(change: Change) -> Domain:

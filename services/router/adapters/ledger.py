@@ -26,11 +26,11 @@ class Change:
         self.database = database
         self.session = session
         self.now = now
-        self.events: list[Event] = []
+        self.facts: list[Fact] = []
 
     def tell(self, *facts: Fact) -> None:
         """To be emitted when, and only when, the change has happened."""
-        self.events += [fact.to_bus() for fact in facts]
+        self.facts += facts
 
 
 class Ledger:
@@ -59,7 +59,7 @@ class Ledger:
         Raises `Temporary`, `DuplicateKey` and the refusals of `work`; then nothing has changed. After a `Temporary`
         at the commit itself it may have: whoever repeats with the same key gets the result.
         """
-        events: list[Event] = []
+        facts: list[Fact] = []
 
         async def transaction(session: Any) -> M:
             change = Change(self._database, session, self._clock())
@@ -67,7 +67,7 @@ class Ledger:
             await self._write_events(change)
             if once:
                 await self._write_once(change, once, result)
-            events[:] = change.events
+            facts[:] = change.facts
             return result
 
         async with self._turn:
@@ -79,7 +79,7 @@ class Ledger:
                 if once and (done := await self._result(kind, once)):
                     return done  # the same request, at the same time in another replica
                 raise
-        self._changed(events)
+        self._changed(fact.to_bus() for fact in facts)
         return result
 
     async def _result(self, kind: type[M], once: Once) -> M | None:
@@ -93,7 +93,8 @@ class Ledger:
 
     async def _write_events(self, change: Change) -> None:
         documents = [
-            {"_id": new_id(change.now), "name": event.name, "payload": event.payload} for event in change.events
+            {"_id": new_id(change.now), "name": event.name, "payload": event.payload, "about": address}
+            for event, address in ((fact.to_bus(), getattr(fact, "address", "")) for fact in change.facts)
         ]
         if documents:
             await self._database["events"].insert_many(documents, session=change.session)

@@ -4,7 +4,8 @@
     addresses    _id: canonical address; an account, an alias or a forward, never two of them
     credentials  _id: account; hash
     counters     _id: account-name prefix; value: the last number given
-    events       _id: time-ordered; facts that wait for the bus, written in the transaction of the change
+    events       _id: time-ordered; facts that wait for the bus, written in the transaction of the change; name,
+                 payload, about: the address of the fact, if it has one
     idempotency  _id: operation and key; fingerprint, result, expires_at
 
 Every change of an address also touches the document of its domain in the same transaction: two changes that could

@@ -1,7 +1,7 @@
 """The collections of the store, their documents and indexes.
 
-mailboxes   {_id: address, uidvalidity, version, used_bytes, messages, changed_at, expunged_at?, folders: {id: {name,
-            special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
+mailboxes   {_id: address, uidvalidity, version, used_bytes, messages, made_at, changed_at, expunged_at?, folders: {id:
+            {name, special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
 messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size, subject, from, to, message_id, date,
             flags, received_at}
 bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}

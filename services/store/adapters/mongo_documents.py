@@ -26,6 +26,7 @@ def new_mailbox(now: datetime) -> dict[str, Any]:
         "used_bytes": 0,
         "messages": 0,
         "changed_at": now,
+        "made_at": now,
         "folders": {id: new_folder(name, uidvalidity, special_use=use) for id, (name, use) in SPECIAL.items()},
     }
 

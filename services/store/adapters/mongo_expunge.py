@@ -12,7 +12,7 @@ from services.store.adapters.mongo_changes import Changed
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import message_of, usage_of
 from services.store.adapters.mongo_ledger import AT_ONCE, MongoLedger, leaving
-from services.store.domain.messages import Usage
+from services.store.domain.messages import Usage, first_id
 from services.store.domain.refusals import NotThere
 
 
@@ -58,6 +58,10 @@ class MongoExpunge:
         with mongo_errors("remove mailbox"):
             await self._collections.tombstones.delete_many({"mailbox": mailbox})
             await self._collections.told.delete_one({"_id": mailbox})
+
+    async def stored_before(self, mailbox: str, moment: datetime) -> Usage | None:
+        """What the mailbox held before `moment`, by its ids, which are ordered by time; None if that was nothing."""
+        return await self._expunge_all(mailbox, {"mailbox": mailbox, "_id": {"$lt": first_id(moment)}})
 
     async def _expunge_all(self, mailbox: str, wanted: Mapping[str, Any]) -> Usage | None:
         usage = None

@@ -31,6 +31,18 @@ class MongoMailboxes:
             for address in addresses:
                 await self._mailboxes.update_one({"_id": address}, {"$setOnInsert": empty}, upsert=True)
 
+    async def belongs(self, address: str, *, made_at: datetime) -> None:
+        """To an account that was made at `made_at`; the mailbox is created if it is missing."""
+        await self.ensure([address])
+        with mongo_errors("date mailbox"):
+            await self._mailboxes.update_one({"_id": address}, {"$max": {"made_at": made_at}})
+
+    async def is_younger(self, address: str, than: datetime) -> bool:
+        """Whether the mailbox, or the account that it belongs to, was made later."""
+        with mongo_errors("read mailbox"):
+            wanted = {"_id": address, "made_at": {"$gt": than}}
+            return await self._mailboxes.find_one(wanted, {"_id": 1}) is not None
+
     async def folders(self, address: str) -> dict[str, Folder]:
         """By id."""
         return folders_of(await self._get(address))

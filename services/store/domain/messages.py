@@ -64,6 +64,11 @@ def _date(text: str | None) -> datetime | None:
     return date if date.year >= 1970 else None
 
 
+def first_id(moment: datetime) -> str:
+    """No id of `new_id` that was made at `moment` or later sorts before it (RFC 9562 5.7: milliseconds come first)."""
+    return f"{int(moment.timestamp() * 1000):012x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A message on its way into one folder of one mailbox.

@@ -71,6 +71,14 @@ async def test_many_limits_are_told_at_once_also_of_accounts_never_heard_of(usag
     }
 
 
+async def test_the_end_of_a_former_account_leaves_the_usage_of_the_next_one(usage: MongoUsage) -> None:
+    await usage.set_profile(ADDRESS, limit_bytes=400, profile="guest", made_at=NOW)
+    await usage.forget(ADDRESS, deleted_at=NOW - timedelta(days=1))
+    assert (await usage.limits_of([ADDRESS])) == {ADDRESS: 400}
+    await usage.forget(ADDRESS, deleted_at=NOW + timedelta(seconds=1))
+    assert await usage.get(ADDRESS) is None
+
+
 async def test_of_many_replicas_one_warns(usage: MongoUsage) -> None:
     await usage.apply(counted(900, 1))
     day = timedelta(hours=24)

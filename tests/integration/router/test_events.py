@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
+from libs.events import AccountChanged, AccountDeleted
 from libs.mongo import Mongo
 from services.router.adapters.emitter import Emitter
 
@@ -37,7 +38,7 @@ class Listener:
 async def test_each_change_is_told_with_what_others_need(router: Any, bus: EmbeddedBus) -> None:
     listener = Listener()
     await bus.subscribe(NAMES, listener, group="test")
-    await router.post("/v1/accounts", address=JEAN, password="secret-123", quota_bytes=5000, profile="guest")
+    made = await router.post("/v1/accounts", address=JEAN, password="secret-123", quota_bytes=5000, profile="guest")
     await router.call("PATCH", f"/v1/accounts/{JEAN}", expect=200, json={"quota_bytes": None})
     await router.call("PATCH", "/v1/domains/example.org", expect=200, json={"default_quota_bytes": 7000})
     await router.post("/v1/redirects", address=JEAN, targets=["x@far.example"])
@@ -46,9 +47,14 @@ async def test_each_change_is_told_with_what_others_need(router: Any, bus: Embed
         *("RoutesChanged", "AccountChanged", "AccountChanged", "DomainChanged", "AccountChanged"),
         *("RoutesChanged", "AccountChanged", "RoutesChanged", "AccountDeleted"),
     )
-    assert heard[1][1] == b'{"address":"jean.toto@example.org","quota_bytes":5000,"profile":"guest"}'
-    assert heard[2][1] == b'{"address":"jean.toto@example.org","quota_bytes":null,"profile":"guest"}'
-    assert heard[4][1] == b'{"address":"jean.toto@example.org","quota_bytes":7000,"profile":"guest"}'
+    changed = [AccountChanged.model_validate_json(heard[n][1]) for n in (1, 2, 4)]
+    assert [fact.quota_bytes for fact in changed] == [5000, None, 7000]
+    assert {(fact.address, fact.profile) for fact in changed} == {(JEAN, "guest")}
+    [made_at] = {fact.made_at.replace(microsecond=0) for fact in changed if fact.made_at}
+    assert made_at == datetime.fromisoformat(made["created_at"]).replace(microsecond=0)
+    deleted_at = AccountDeleted.model_validate_json(heard[8][1]).deleted_at
+    assert deleted_at is not None
+    assert deleted_at > made_at
 
 
 async def test_what_a_process_could_not_tell_before_it_died_is_told_by_the_next(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from libs.bus.listening import group_queue
 from libs.envelope import Verdict
+from libs.envelope.model import utc_now
 from libs.envelope.queues import STORE
 from libs.events import AccountChanged, AccountDeleted
 from libs.mail.headers import Headers
@@ -176,3 +180,39 @@ async def test_an_account_has_its_folders_at_once_and_leaves_nothing_when_it_goe
     database = mongo.database("store")
     for name in ("messages", "mailboxes", "tombstones"):
         assert await database[name].count_documents({}) == 0
+
+
+async def test_a_deletion_that_is_heard_late_leaves_the_mailbox_of_the_next_account_alone(store: Store) -> None:
+    emit = store.shared.bus.emit
+    before = utc_now() - timedelta(days=1)
+    await emit(AccountChanged(address=MARIE, made_at=before).to_bus())
+    await store.deliver(a_mail(a_message(subject="of the former")))
+    await store.until_count(1)
+    deleted_at = utc_now()
+    deleted = AccountDeleted(address=MARIE, deleted_at=deleted_at).to_bus()
+    # The next account is heard of before the end of the former one, which is then told twice.
+    await emit(AccountChanged(address=MARIE, made_at=deleted_at + timedelta(milliseconds=5)).to_bus())
+    await store.deliver(a_mail(a_message(subject="of the next")))
+    await store.until_count(2)
+    await emit(deleted)
+
+    async def only_the_next() -> bool:
+        return [item["subject"] for item in await store.items()] == ["of the next"]
+
+    await store.until(only_the_next)
+    [item] = await store.items()
+    await emit(deleted)
+
+    async def heard() -> bool:
+        depth = await store.shared.bus.depth(group_queue("store.AccountChanged-AccountDeleted"))
+        return (depth.ready, depth.pending, depth.dead) == (0, 0, 0)
+
+    await store.until(heard)
+    assert await store.items() == [item]
+    usage = await store.get(f"/v1/mailboxes/{MARIE}/usage")
+    assert (usage["messages"], usage["used_bytes"]) == (1, item["size"])
+
+    async def quota_says() -> bool:
+        return (await store.quota.get(f"/v1/usage/{MARIE}")).json().get("messages") == 1
+
+    await store.until(quota_says)
