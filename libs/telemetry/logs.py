@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import sys
@@ -12,6 +13,8 @@ from types import TracebackType
 import orjson
 import structlog
 
+from libs.telemetry.lines import Lines
+
 log = structlog.get_logger(__name__)
 
 
@@ -21,6 +24,8 @@ def configure_logs(level: str) -> None:
     Libraries that use `logging`, warnings and exceptions that nobody caught come along.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
+    lines = Lines(sys.stderr.buffer)
+    atexit.register(lines.flush)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -30,7 +35,7 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
