@@ -26,8 +26,9 @@ class Outbox:
         return Outbox(self._bus, self._blobs, inline_limit_bytes=self._inline_limit, traces=traces)
 
     async def send(self, queue: str, mail: Mail, headers: Mapping[str, str] | None = None) -> None:
-        """Returns when `mail` is durable in `queue`. Raises `Temporary`: then it may be there or not.
+        """Returns when `mail` is durable in `queue`.
 
+        Raises `Temporary`: then it may be there or not. With `Refused` and `NotTaken` of the bus it surely is not.
         `headers` carry the trace on; without them a trace begins here, or goes on with what this task does.
         """
         if headers is not None:
@@ -41,8 +42,10 @@ class Outbox:
         envelope = mail.envelope
         if envelope.blob is not None or envelope.size_bytes <= self._inline_limit:
             return mail
-        await self._blobs.put(envelope.id, mail.raw)
-        return mail.with_envelope(envelope.model_copy(update={"blob": envelope.id}))
+        # Two tries of one message may differ (whoever composes anew writes another date), and a blob is never changed.
+        blob = f"{envelope.id}-{envelope.sha256[:16]}" if envelope.sha256 else envelope.id
+        await self._blobs.put(blob, mail.raw)
+        return mail.with_envelope(envelope.model_copy(update={"blob": blob}))
 
     async def _publish(self, queue: str, mail: Mail, headers: Mapping[str, str]) -> None:
         await self._bus.publish(queue, encode(await self.checked_in(mail)), headers)

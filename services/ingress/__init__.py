@@ -5,6 +5,8 @@ Publishes  mail.antivirus
 Emits      the event PeerBlacklisted, when a peer guesses passwords
 Owns       the listeners and the state of their connections; idempotency keys of its HTTP API
 Asks       router (who is this address, is this the password), quota (is the mailbox full, may this be sent)
-Fails      deferred: no broker, no router or no blob store is 451 and nothing was kept. A quota service that does not
-           answer does not stop mail for mailboxes (store delays what does not fit), but does stop sending (451).
+Fails      deferred: no broker, no router or no blob store is 451 and nothing was kept. A broker that took a message and
+           could not say so is 451 too: the peer's retry goes under the same id, and is one message with it. A quota
+           service that does not answer does not stop mail for mailboxes (store delays what does not fit), but does
+           stop sending (451).
 """

@@ -27,6 +27,7 @@ from services.ingress.domain.duplicates import Duplicates
 from services.ingress.domain.pace import Pace
 from services.ingress.domain.sequence import Profile
 from services.ingress.domain.throttle import Throttle
+from services.ingress.domain.unconfirmed import Unconfirmed
 from services.ingress.handlers import Attention
 from services.ingress.metrics import IngressMetrics
 from services.ingress.reception import Reception
@@ -35,6 +36,8 @@ from services.ingress.submitting import Submitting
 
 NAME = "ingress"
 MAX_KEYS = 100_000
+# Messages that are remembered because their peers may send them again.
+MAX_RETRIES = 10_000
 
 __all__ = ["NAME", "Settings", "build"]
 
@@ -52,7 +55,10 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     metrics = IngressMetrics()
     admission = Admission(_policy(settings), directory, quotas, HttpSends(quota))
     acceptance = Acceptance(settings.max_received, settings.max_header_bytes, settings.max_header_count)
-    reception = Reception(shared.outbox, shared.blobs, shared.clock, settings.publish_deadline)
+    unconfirmed = Unconfirmed(
+        window=settings.unconfirmed_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
+    )
+    reception = Reception(shared.outbox, shared.blobs, shared.clock, settings.publish_deadline, unconfirmed)
     site = Site(
         settings=settings,
         admission=admission,
@@ -62,7 +68,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         blacklist=blacklist,
         budget=Budget(max_messages=settings.max_messages_in_receipt, max_bytes=settings.max_bytes_in_receipt),
         duplicates=Duplicates(
-            window=settings.duplicate_window.total_seconds(), max_entries=10_000, clock=time.monotonic
+            window=settings.duplicate_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
         ),
         certificates=certificates,
         pace=_pace(settings),

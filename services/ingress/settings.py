@@ -64,6 +64,10 @@ class Settings(ServiceSettings):
     duplicate_window: timedelta = Field(
         timedelta(minutes=10), description="How long a message whose 250 was perhaps not heard is recognised."
     )
+    unconfirmed_window: timedelta = Field(
+        timedelta(hours=6),
+        description="How long a message that was told 451 because the broker did not answer keeps its id for a retry.",
+    )
     publish_deadline: timedelta = Field(timedelta(seconds=30), description="Longest wait for the broker before a 451.")
 
     # Load

@@ -16,7 +16,7 @@ from services.ingress.domain.content import Content
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Admitted, Login, Submitter
-from services.ingress.ports import Keys
+from services.ingress.ports import Claim, Keys
 from services.ingress.reception import Reception, Submission
 
 _NOBODY = replies.SENDER_NOT_YOURS.because("There is no such account, or it may not send")
@@ -55,12 +55,11 @@ class Submitting:
         admitted = await self._recipients(parcel, submitter)
         content = self._content(parcel, admitted)
         self.acceptance.check(parcel.raw, "http", own)
-        id = new_id(self.clock())
+        claim: Claim | None = None
         if parcel.key is not None:
-            claim = await self.keys.claim(parcel.key, _fingerprint(parcel), id)
+            claim = await self.keys.claim(parcel.key, _fingerprint(parcel), new_id(self.clock()))
             if claim.confirmed:
                 return claim.id
-            id = claim.id
         recipients = tuple(each.recipient for each in admitted)
         await self.admission.sending(submitter, recipients)
         submission = Submission(
@@ -70,7 +69,8 @@ class Submitting:
             recipients=recipients,
             smtputf8=not all(path.address.isascii() for path in (parcel.mail_from, *parcel.recipients)),
         )
-        await self.reception.take(submission, parcel.raw, sha256=content.sha256, id=id)
+        claimed = None if claim is None else claim.id
+        id = await self.reception.take(submission, parcel.raw, sha256=content.sha256, id=claimed)
         if parcel.key is not None:
             await self.keys.confirm(parcel.key)
         return id

@@ -70,7 +70,7 @@ async def test_outgoing_spam_can_be_held_but_is_never_changed(replica: Any, post
 async def test_a_large_message_comes_out_of_the_blob_store_and_keeps_its_bytes(replica: Any, post: Any) -> None:
     raw = _ham() + b"a line of text that fills the message\r\n" * 20_000
     mail = (await post.taken(await post.send(raw, "m@a.example")))[queues.ROUTER]
-    assert mail.envelope.blob == mail.envelope.id
+    assert (mail.envelope.blob or "").startswith(mail.envelope.id)
     assert mail.envelope.verdicts["a.example"].spam is False
 
 

@@ -221,7 +221,8 @@ class Crowd:
     )
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         self._process, self._tell, self._told = process, process.stdin, process.stdout
 
     async def gather(self, port: int, count: int) -> None:
