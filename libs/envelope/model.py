@@ -51,6 +51,7 @@ class Recipient(Model):
     domain whose policy counts, empty when the recipient is elsewhere; `account` the mailbox of ours behind the address
     where there is exactly one. `orcpt` and `notify` are the DSN wishes of RFC 3461. `purpose` is set where antispam
     takes the mail itself and nobody gets it (`honeypot`, `training`); `screened` says what greylisting did.
+    `waiting_since` is the time of the first try at a mailbox that could not take the mail.
     """
 
     address: str
@@ -61,6 +62,7 @@ class Recipient(Model):
     account: str = ""
     purpose: str = ""
     screened: str = ""
+    waiting_since: AwareDatetime | None = None
 
 
 class Finding(Model):
@@ -88,7 +90,10 @@ class Verdict(Model):
 
 
 class Envelope(Model):
-    """Shape of the JSON line on the queue (design, section 2). Times are UTC, sizes bytes."""
+    """Shape of the JSON line on the queue (design, section 2). Times are UTC, sizes bytes.
+
+    `authentication` is what stands in `Authentication-Results` behind our name (RFC 8601 2.2), once it was asked.
+    """
 
     schema_version: int = SCHEMA_VERSION
     id: str
@@ -105,6 +110,7 @@ class Envelope(Model):
     blob: str | None = None
     findings: tuple[Finding, ...] = ()
     verdicts: Annotated[dict[str, Verdict], Field(default_factory=dict)]
+    authentication: str | None = None
     quarantine_reason: str = ""
     released: bool = False
 

@@ -1,7 +1,8 @@
 """The header fields that we add, rendered once, at the end of the way: the raw message itself is never changed.
 
 Ours stand before the message's own. What a stranger wrote in a field that is ours (`X-Spam-*`, `X-Facteur-*`,
-`Return-Path`) is left out of what is read, by an `Edit` over the raw bytes, so that no filter behind us believes it.
+`Return-Path`, `Authentication-Results` under our name) is left out of what is read, by an `Edit` over the raw bytes,
+so that no filter behind us believes it.
 `Delivered-To` of others stays: it tells of the way, and forwarders find loops by it; ours is the first.
 """
 
@@ -14,6 +15,7 @@ from email.utils import format_datetime
 from functools import lru_cache
 
 from libs.envelope import Envelope, Finding, Peer, Recipient, Verdict
+from libs.mail.authentication_results import claims_to_be
 from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold
 
@@ -41,7 +43,7 @@ class DeliveryHeaders:
         self._envelope = envelope
         self._return_path = _field("Return-Path", f"<{_plain(envelope.mail_from)}>")  # RFC 5321 4.4
         self._received = _received_parts(envelope, hostname)
-        self._origin = origin_headers(envelope)
+        self._origin = authentication_headers(envelope, hostname=hostname) + origin_headers(envelope)
         self._spam: dict[str, bytes] = {}
 
     def of(self, recipient: Recipient) -> bytes:
@@ -81,6 +83,13 @@ def spam_headers(verdict: Verdict) -> bytes:
     return b"".join(fields)
 
 
+def authentication_headers(envelope: Envelope, *, hostname: str) -> bytes:
+    """`Authentication-Results`, where it was asked who the sender is (RFC 8601)."""
+    if envelope.authentication is None:
+        return b""
+    return _field("Authentication-Results", f"{_token(hostname)}; {_plain(envelope.authentication)}")
+
+
 def origin_headers(envelope: Envelope) -> bytes:
     """R-SPAM-45: our id of the message, envelope sender, HELO and peer address."""
     return b"".join(
@@ -95,16 +104,20 @@ def origin_headers(envelope: Envelope) -> bytes:
 
 # Fields that only we may have written, and the subject.
 _TOUCHED = re.compile(
-    rb"(?im)^(?:(x-spam-[!-9;-~]*+|x-facteur-[!-9;-~]*+|return-path)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)"
+    rb"(?im)^(?:(x-spam-[!-9;-~]*+|x-facteur-[!-9;-~]*+|return-path|authentication-results)[ \t]*+"
+    rb":([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)"
     rb"|(subject)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+))"
 )
 _MBOX_LINE = re.compile(rb">?From [^\n]*+\n")  # behind our fields it would end the header block for many readers
 
 
-def edits(raw: bytes | memoryview, body_start: int, *, subject_prefix: str = "") -> tuple[Edit, ...]:
+def edits(
+    raw: bytes | memoryview, body_start: int, *, subject_prefix: str = "", hostname: str = ""
+) -> tuple[Edit, ...]:
     """What is read otherwise than it came; `body_start` is that of `Headers`.
 
     `subject_prefix` is put before the subject, unless the subject starts with it; a message without one gets one.
+    `Authentication-Results` are ours, and forged, where they claim to be from `hostname`.
     """
     header = bytes(raw[: min(body_start, EDITED_OCTETS)])
     found: list[Edit] = []
@@ -114,7 +127,8 @@ def edits(raw: bytes | memoryview, body_start: int, *, subject_prefix: str = "")
     subject: re.Match[bytes] | None = None
     for match in _TOUCHED.finditer(header):
         if match[1]:
-            found.append(Edit(match.start(), match.end(), b""))
+            if _is_forged(match, hostname):
+                found.append(Edit(match.start(), match.end(), b""))
         elif subject is None:
             subject = match
             found += _tagged(match, subject_prefix)
@@ -122,6 +136,13 @@ def edits(raw: bytes | memoryview, body_start: int, *, subject_prefix: str = "")
         at = mbox.end() if mbox else 0
         found.append(Edit(at, at, _field("Subject", _plain(subject_prefix))))
     return tuple(sorted(found, key=lambda edit: (edit.start, edit.end)))
+
+
+def _is_forged(field: re.Match[bytes], hostname: str) -> bool:
+    """Those of others tell of their part of the way, and forwarders look for them (RFC 8601 5)."""
+    if field[1].lower() != b"authentication-results":
+        return True
+    return bool(hostname) and claims_to_be(field[2].decode("ascii", "replace"), hostname)
 
 
 def rendered(prefix: bytes, changes: Sequence[Edit], raw: bytes | memoryview) -> bytes:
@@ -145,13 +166,13 @@ def growth(prefix: bytes, changes: Sequence[Edit]) -> int:
 
 def _tagged(subject: re.Match[bytes], prefix: str) -> list[Edit]:
     tag = _plain(prefix).strip()
-    value = subject[3]
+    value = subject[4]
     if not tag or decode_words(value.decode("utf-8", "replace")).startswith(tag):
         return []
     # The tag has a line of its own where the first line is full already (RFC 5322 2.1.1).
     folded = fold("Subject", tag)[len("Subject: ") : -2]
     gap = b" " if len(folded) + len(value.partition(b"\n")[0]) < 60 else b"\r\n "
-    return [Edit(subject.start(3), subject.start(3), folded + gap)]
+    return [Edit(subject.start(4), subject.start(4), folded + gap)]
 
 
 def _received_parts(envelope: Envelope, hostname: str) -> tuple[str, str]:

@@ -33,7 +33,7 @@ def mailbox_address(address: str) -> str:
 def delivery_of(envelope: Envelope, body: Body, *, limits: Mapping[str, int | None], hostname: str) -> Delivery:
     """Copies for the mailboxes in `limits`; the verdict of each recipient's domain picks folder and subject tag."""
     blocks = DeliveryHeaders(envelope, hostname=hostname)
-    readings = _Readings(body.raw)
+    readings = _Readings(body.raw, hostname)
     wanted = mailboxes_of(envelope)
     return Delivery(body, tuple(_copies(envelope, wanted, limits, blocks, readings)))
 
@@ -82,13 +82,14 @@ def placement(verdict: Verdict | None, *, released: bool) -> tuple[str, str]:
 class _Readings:
     """Summary and edits of one raw message, read once for each subject tag."""
 
-    def __init__(self, raw: bytes) -> None:
+    def __init__(self, raw: bytes, hostname: str) -> None:
         self.raw = raw
+        self._hostname = hostname
         self._headers = Headers(raw)
         self._known: dict[str, tuple[Summary, tuple[Edit, ...]]] = {}
 
     def under(self, tag: str) -> tuple[Summary, tuple[Edit, ...]]:
         if tag not in self._known:
-            changes = edits(self.raw, self._headers.body_start, subject_prefix=tag)
+            changes = edits(self.raw, self._headers.body_start, subject_prefix=tag, hostname=self._hostname)
             self._known[tag] = summarise(self._headers, tag=tag), changes
         return self._known[tag]

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from libs.envelope import Envelope, Finding, Peer, Recipient, Tls, Verdict
 from libs.mail.headers import Headers
-from libs.mail.render import DeliveryHeaders, delivery_headers, edits, growth, received, rendered
+from libs.mail.render import (
+    DeliveryHeaders,
+    authentication_headers,
+    delivery_headers,
+    edits,
+    growth,
+    received,
+    rendered,
+)
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 MARIE = Recipient(address="marie@example.org", original="Sales@example.org", domain="example.org")
@@ -149,6 +157,25 @@ def test_forged_fields_of_ours_are_not_read_and_all_else_is() -> None:
     assert read(seen).keys() == ["X-Spam-Flag", "Received", "Delivered-To", "Subject"]
     assert seen.endswith(b"\r\n\r\nX-Spam-Status: in the body\r\n")
     assert len(seen) == len(FORGED) + growth(b"X-Spam-Flag: YES\r\n", changes)
+
+
+AUTHENTICATED = (
+    b"Authentication-Results: mail.example.org; spf=pass\r\n"
+    b"authentication-results : (c)\r\n MAIL.example.org 1;\r\n dkim=pass\r\n"
+    b"Authentication-Results: mx.example.net; dkim=pass\r\n"
+    b"Subject: hello\r\n\r\n"
+)
+
+
+def test_authentication_results_are_ours_alone_where_they_bear_our_name() -> None:
+    changes = edits(AUTHENTICATED, Headers(AUTHENTICATED).body_start, hostname="mail.example.org")
+    block = authentication_headers(an_envelope(authentication="spf=fail"), hostname="mail.example.org")
+    seen = read(rendered(block, changes, AUTHENTICATED))
+    assert seen.get_all("Authentication-Results") == [
+        "mail.example.org; spf=fail",
+        "mx.example.net; dkim=pass",
+    ]
+    assert authentication_headers(an_envelope(), hostname="mail.example.org") == b""
 
 
 @pytest.mark.parametrize(
