@@ -38,15 +38,19 @@ class Zone:
         for line in filter(None, map(str.strip, text.splitlines())):
             name, kind, data = (*line.split(None, 2), "")[:3]
             if kind in FAULTS:
-                self._faults[dns.name.from_text(name)] = kind
+                self.fail(name, kind)
             else:
-                self.add(name, kind, dns.rdata.from_text("IN", kind, data, origin=dns.name.root))
+                self.add(name, kind, dns.rdata.from_text("IN", kind, data, origin=dns.name.root, relativize=False))
 
     def add(self, name: str, kind: str, record: dns.rdata.Rdata) -> None:
         self._records[name_of(name) or dns.name.root].setdefault(kind, []).append(record)
 
-    def fault(self, name: dns.name.Name) -> str | None:
-        return self._faults.get(name)
+    def fail(self, name: str, fault: str) -> None:
+        self._faults[name_of(name) or dns.name.root] = fault
+
+    def fault(self, name: dns.name.Name, kind: str) -> str | None:
+        """What goes wrong there; types of which the name has records are told all the same."""
+        return None if kind in self._records.get(name, {}) else self._faults.get(name)
 
     def find(self, name: dns.name.Name, kind: str) -> tuple[list[dns.rrset.RRset], bool]:
         """CNAMEs and what they lead to; whether the last name exists (RFC 8020: also as a part of others)."""
@@ -78,7 +82,7 @@ class Zone:
         if name is None:
             return Answer((), exists=False)
         self.asked.append((text.lower(), kind.value))
-        if fault := self.fault(name):
+        if fault := self.fault(name, kind.value):
             raise Temporary(f"DNS {kind.value} {text}: {fault}")
         found, exists = self.find(name, kind.value)
         if not found or found[-1].rdtype != dns.rdatatype.from_text(kind.value):
@@ -115,7 +119,7 @@ class ZoneServer:
         kind = dns.rdatatype.to_text(question.rdtype)
         self.questions.append((question.name.to_text(omit_final_dot=True).lower(), kind))
         response = dns.message.make_response(query, recursion_available=True)
-        match self.zone.fault(question.name):
+        match self.zone.fault(question.name, kind):
             case "TIMEOUT":
                 return None
             case "GARBAGE":

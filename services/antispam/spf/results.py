@@ -1,0 +1,35 @@
+"""What SPF says of a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Result(Enum):
+    """RFC 7208 2.6."""
+
+    NONE = "none"
+    NEUTRAL = "neutral"
+    PASS = "pass"
+    FAIL = "fail"
+    SOFTFAIL = "softfail"
+    TEMPERROR = "temperror"
+    PERMERROR = "permerror"
+
+
+@dataclass(frozen=True, slots=True)
+class Spf:
+    """`domain` is the one that was asked about (MAIL FROM's or HELO's); `reason` the term or the trouble that decided.
+
+    `explanation` is the domain owner's text for a fail (6.2); empty when there is none.
+    """
+
+    result: Result
+    domain: str = ""
+    reason: str = ""
+    explanation: str = ""
+
+
+class PermError(Exception):
+    """The domain's records are wrong (2.6.7)."""
