@@ -66,7 +66,7 @@ async def verify(message: SignedMessage, *, txt: Txt, now: datetime) -> Chain:
             key_of(newest.selector, newest.domain, txt),
             *(key_of(seal.selector, seal.domain, txt) for seal in seals),
         )
-        newest.check(keys[0], message, now)
+        await newest.check(keys[0], message, now)
         for count, (seal, key) in enumerate(zip(seals, keys[1:], strict=True), start=1):
             _check(seal, key, sets[:count])
     except Unusable as error:

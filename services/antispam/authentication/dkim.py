@@ -46,7 +46,7 @@ async def _outcome(signature: Signature, message: SignedMessage, txt: Txt, now: 
     try:
         key = await key_of(signature.selector, signature.domain, txt)
         try:
-            signature.check(key, message, now)
+            await signature.check(key, message, now)
         except Unusable as error:
             # RFC 6376 3.6.1: while the owner tries it out, a failure is as if nobody had signed.
             return ("neutral", f"{error.reason}, the key is on trial") if key.testing else (error.outcome, error.reason)

@@ -11,6 +11,8 @@ from libs.mail.headers import Headers
 from services.antispam.authentication import canonical
 from services.antispam.authentication.canonical import Form
 
+_LARGE_OCTETS = 256 * 1024
+
 # The value of `b=`, with the white space around it (RFC 6376 3.5, 3.7).
 _SIGNATURE_VALUE = re.compile(rb"((?:\A[^:]*+:|;)\s*+b\s*+=)[^;]*+")
 
@@ -22,6 +24,10 @@ class SignedMessage:
         self._raw = raw
         self._headers = headers
         self._digests: dict[Form, bytes] = {}
+
+    @property
+    def is_large(self) -> bool:
+        return len(self._raw) > _LARGE_OCTETS
 
     @cached_property
     def fields(self) -> Sequence[tuple[bytes, bytes]]:
