@@ -10,6 +10,7 @@ from libs.envelope.queues import QUARANTINE, STORE
 from libs.runtime import Handles, Service, Shared
 from libs.telemetry import Metrics
 from services.store.accounts import Accounts
+from services.store.adapters.ingress import IngressReporter
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_changes import MongoChanges
 from services.store.adapters.mongo_collections import Collections
@@ -26,6 +27,7 @@ from services.store.announcer import Announcer
 from services.store.api import Context, routes
 from services.store.cleaning import cleaning, old_blobs
 from services.store.handlers import Keeper
+from services.store.patience import Patience
 from services.store.settings import Settings
 
 NAME = "store"
@@ -52,11 +54,19 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     # Quota away: the last known limit counts, or none; mail is never held up by it.
     quota = shared.client(settings, "quota")
     limits = QuotaLimits(quota, keep=settings.limit_cache)
+    # Ingress away: a notification waits with the mail that it is about.
+    ingress = shared.client(settings, "ingress")
     keeper = Keeper(
         deliveries=deliveries,
         quarantine=quarantine,
         limits=limits,
         announcements=announcer,
+        patience=Patience(
+            IngressReporter(ingress, hostname=settings.hostname, author=settings.notice_author, clock=clock),
+            clock,
+            settings.give_up_after,
+            metrics.counter("facteur_store_returned", "Copies that were given up, and whose sender was told."),
+        ),
         blobs=shared.blobs,
         bus=shared.bus,
         large=asyncio.Semaphore(settings.large_in_hand),
@@ -102,3 +112,4 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await announcer.close()
         await limits.close()
         await quota.close()
+        await ingress.close()

@@ -11,11 +11,13 @@ from prometheus_client import Counter
 
 from libs.blobs import Blobs
 from libs.bus import Bus
-from libs.envelope import Mail, Permanent, Temporary
+from libs.envelope import Envelope, Mail, Permanent, Temporary
 from libs.events import MailQuarantined
 from libs.runtime import Onward
 from services.store.domain.delivery import delivery_of, mailboxes_of
 from services.store.domain.messages import Body
+from services.store.domain.waiting import MailboxesFull
+from services.store.patience import Patience
 from services.store.ports import Announcements, Deliveries, Limits, Quarantine
 
 T = TypeVar("T")
@@ -29,6 +31,7 @@ class Keeper:
     quarantine: Quarantine
     limits: Limits
     announcements: Announcements
+    patience: Patience
     blobs: Blobs
     bus: Bus
     large: asyncio.Semaphore
@@ -36,12 +39,17 @@ class Keeper:
     copies: Counter
 
     async def deliver(self, mail: Mail) -> Iterable[Onward]:
-        """Into the mailboxes of its recipients. Whoever has no room waits alone (`Temporary.narrowed`)."""
+        """Into the mailboxes of its recipients. Whoever has no room waits alone, and not for ever (`Patience`)."""
         await self._with_body(mail, lambda body: self._deliver(mail, body))
         return ()
 
     async def _deliver(self, mail: Mail, body: Body) -> None:
-        envelope = mail.envelope
+        try:
+            await self._place(mail.envelope, body)
+        except Temporary as error:
+            await self.patience.wait(error.narrowed or mail.envelope, body.raw, error)
+
+    async def _place(self, envelope: Envelope, body: Body) -> None:
         wanted = mailboxes_of(envelope)
         limits = await self.limits.of(wanted)
         outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))
@@ -50,7 +58,7 @@ class Keeper:
         self.copies.labels("over_quota").inc(len(outcome.over_quota))
         if outcome.over_quota:
             waiting = tuple(recipient for mailbox, recipient in wanted.items() if mailbox in outcome.over_quota)
-            raise Temporary(f"{len(waiting)} mailboxes over quota", narrowed=envelope.to(waiting))
+            raise MailboxesFull(f"{len(waiting)} mailboxes over quota", narrowed=envelope.to(waiting))
 
     async def hold(self, mail: Mail) -> Iterable[Onward]:
         """Into the quarantine."""

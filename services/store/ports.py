@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from libs.envelope import Envelope, Mail
+from libs.mail.dsn import FailedRecipient
 from services.store.domain.messages import Body, Delivery, Outcome, Usage
 
 
@@ -24,6 +25,13 @@ class Deliveries(Protocol):
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Durable on return, once however often it is called. Raises `Temporary`."""
+
+
+class Reporter(Protocol):
+    """Tells the envelope sender what became of a message."""
+
+    async def report(self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient]) -> None:
+        """Once, however often it is called. Raises `Temporary`, `Permanent` when nobody takes the notification."""
 
 
 class Announcements(Protocol):

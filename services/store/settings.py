@@ -16,6 +16,13 @@ class Settings(ServiceSettings):
     large_in_hand: int = Field(4, ge=1, description="Messages above inline_limit_bytes in memory at a time.")
     append_limit_bytes: int = Field(40 * 1024 * 1024, ge=1, description="Largest message that the API takes, bytes.")
     limit_cache: timedelta = Field(timedelta(minutes=5), description="How long a limit of quota is believed.")
+    give_up_after: timedelta = Field(
+        timedelta(days=4),
+        gt=timedelta(0),
+        lt=timedelta(days=5),
+        description="Mail that its mailbox could not take for so long is returned to its sender (RFC 5321 4.5.4.1).",
+    )
+    notice_author: str = Field("postmaster@localhost", description="From address of delivery status notifications.")
     usage_window: timedelta = Field(
         timedelta(milliseconds=200), description="Changes of one mailbox within this time are told as one event."
     )

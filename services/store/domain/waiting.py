@@ -1,0 +1,52 @@
+"""Mail that its mailbox cannot take now: since when it waits, when that is long enough, who hears of the end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from libs.envelope import Envelope, Recipient, Temporary
+from libs.mail.dsn import FailedRecipient
+
+# RFC 3463 3.3 and 3.5
+MAILBOX_FULL = "5.2.2"
+TIME_EXPIRED = "4.4.7"
+
+
+class MailboxesFull(Temporary):
+    """`narrowed` has the recipients whose mailboxes have no room."""
+
+
+def since(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, ...]:
+    """The same; whoever did not wait yet waits from `now` on."""
+    return tuple(
+        recipient if recipient.waiting_since else recipient.model_copy(update={"waiting_since": now})
+        for recipient in recipients
+    )
+
+
+def late(recipients: tuple[Recipient, ...], now: datetime, patience: timedelta) -> tuple[Recipient, ...]:
+    """Those who have waited for `patience` (RFC 5321 4.5.4.1: four or five days)."""
+    return tuple(r for r in recipients if r.waiting_since is not None and now - r.waiting_since >= patience)
+
+
+def is_told(envelope: Envelope, recipient: Recipient) -> bool:
+    """Whether the envelope sender hears that `recipient` did not get the mail.
+
+    Never the null sender (RFC 5321 6.1), nor that of spam, which is forged (no backscatter), unless a person has found
+    that it is none; nor who asked not to hear (RFC 3461 4.1).
+    """
+    verdict = envelope.verdicts.get(recipient.domain)
+    is_spam = verdict is not None and verdict.spam and not envelope.released
+    wanted = {word.upper() for word in recipient.notify} or {"FAILURE"}
+    return bool(envelope.mail_from) and not is_spam and "FAILURE" in wanted
+
+
+def failed(recipient: Recipient, error: Temporary) -> FailedRecipient:
+    """As the sender knows the recipient: what is behind an alias of ours is nobody's business."""
+    full = isinstance(error, MailboxesFull)
+    return FailedRecipient(
+        address=recipient.original or recipient.address,
+        original=recipient.orcpt,
+        status=MAILBOX_FULL if full else TIME_EXPIRED,
+        diagnostic="the mailbox is full" if full else "the mailbox could not be reached for days",
+    )
