@@ -1,8 +1,11 @@
 """antispam: runs the ordered chain of filters over each message; tags, junks or quarantines by the recipient's domain.
 
-Consumes   the queue `mail.antispam`; the events PolicyChanged, PeerBlacklisted and BayesLearned
-Emits      to `mail.router` and `mail.quarantine`; the same events
-Owns       policies, lists, rules, learned statistics, cached blacklisted peers, sightings of the same message
+Consumes   the queue `mail.antispam`; the events PolicyChanged, PeerBlacklisted, BayesLearned and SenderTrusted of its
+           replicas, MailRelayed (whom our users write to), JunkMoved (what they teach), MailQuarantined, MailReleased
+Emits      to `mail.router` and `mail.quarantine`; PolicyChanged, PeerBlacklisted, BayesLearned, SenderTrusted
+Owns       policies, lists, rules, learned statistics, cached blacklisted peers, sightings of the same message, the
+           greylist, honeypots, the automatic whitelist, complaints
+Asks       router (is a trainer a manager), store (the message that was moved)
 Fails      open for one filter: it raises or is late, the finding says `error`, the rest of the chain decides. Deferred
            for its database: a domain whose policy was never read waits, one that was read keeps what was read last.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import structlog
 
@@ -12,26 +13,38 @@ from libs.envelope import Temporary
 from libs.events import PolicyChanged
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
+from services.antispam.adapters.complaints import MongoComplaints
+from services.antispam.adapters.correspondents import MongoCorrespondents
 from services.antispam.adapters.counters import MongoCounters
+from services.antispam.adapters.greylist import MongoGreylist
+from services.antispam.adapters.honeypots import MongoHoneypots
 from services.antispam.adapters.learning import MongoLearning
 from services.antispam.adapters.lists import MongoLists
 from services.antispam.adapters.peers import MongoPeers
 from services.antispam.adapters.policies import MongoPolicies
+from services.antispam.adapters.router import RouterAccounts
 from services.antispam.adapters.rulebooks import MongoRulebooks
 from services.antispam.adapters.rules import MongoRules
 from services.antispam.adapters.sightings import MongoSightings
+from services.antispam.adapters.store import StoreMessages
 from services.antispam.api.checking import check_routes
+from services.antispam.api.complaints import complaint_routes
+from services.antispam.api.correspondents import correspondent_routes
+from services.antispam.api.honeypots import honeypot_routes
 from services.antispam.api.learning import learning_routes
 from services.antispam.api.lists import list_routes
 from services.antispam.api.peers import peer_routes
 from services.antispam.api.policies import policy_routes
+from services.antispam.api.reception import reception_routes
 from services.antispam.api.rules import rule_routes
 from services.antispam.api.scopes import domain_of
 from services.antispam.api.statistics import statistics_routes
 from services.antispam.chain import CHAIN
+from services.antispam.correspondents import Correspondents
 from services.antispam.counters import Counters
-from services.antispam.domain.content import tokens_of
+from services.antispam.domain.complaints import ComplaintsInMemory, Thresholds
 from services.antispam.domain.context import Knowledge
+from services.antispam.domain.greylist import Patience
 from services.antispam.domain.judging import Runner
 from services.antispam.domain.learned import Models
 from services.antispam.domain.peers import PeersInMemory
@@ -39,16 +52,20 @@ from services.antispam.domain.policy import DEFAULT
 from services.antispam.domain.sightings import SightingsInMemory
 from services.antispam.exchanging import exchange_sightings, repeating
 from services.antispam.handlers import Judge, Listener, handles, hears
+from services.antispam.interception import Interception
 from services.antispam.learning import Learning
 from services.antispam.peers import Peers
+from services.antispam.reception import Reception
 from services.antispam.settings import Settings
 from services.antispam.shelf import Shelf
 from services.antispam.statistics import BayesStatistics
 from services.antispam.tallying import TallyCollector
+from services.antispam.teaching import Teacher
 
 log = structlog.get_logger(__name__)
 
 NAME = "antispam"
+_COMPLAINTS_PERIOD = timedelta(seconds=10)
 
 __all__ = ["NAME", "Settings", "build"]
 
@@ -58,10 +75,16 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     """Raises `Temporary` when MongoDB does not answer."""
     database, clock = shared.mongo.database(NAME), shared.clock
     lists, rules, policies = MongoLists(database), MongoRules(database), MongoPolicies(database)
-    stored_peers, counters = MongoPeers(database), MongoCounters(database)
+    stored_peers, counters = MongoPeers(database), MongoCounters(database, keep=settings.statistics_memory)
     stored_sightings = MongoSightings(database, window=settings.mass_window)
     stored_lessons = MongoLearning(shared.mongo, database)
-    for store in (lists, rules, stored_peers, stored_sightings, stored_lessons):
+    greylist, honeypots = MongoGreylist(database, _patience(settings)), MongoHoneypots(database)
+    stored_correspondents = MongoCorrespondents(database, memory=settings.correspondents_memory)
+    stored_complaints = MongoComplaints(database, memory=settings.complaints_memory)
+    for store in (
+        *(lists, rules, stored_peers, stored_sightings, stored_lessons, counters),
+        *(greylist, honeypots, stored_correspondents, stored_complaints),
+    ):
         await store.prepare()
 
     # MongoDB away: a domain that was judged before is judged on with what was read last, another one waits.
@@ -80,6 +103,16 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         stored_lessons, models, shared.bus, knows=statistics.knows, clock=clock, tokens_limit=settings.bayes_tokens
     )
     await learning.refresh()
+    # Database away: the automatic whitelist is a finding with an error, complaints are those that were read last.
+    correspondents = Correspondents(
+        stored_correspondents, shared.bus, capacity=settings.correspondents_capacity, clock=clock
+    )
+    complaints = ComplaintsInMemory(_thresholds(settings))
+
+    async def read_complaints() -> None:
+        complaints.replace(await stored_complaints.condemned(complaints.thresholds, clock()))
+
+    await read_complaints()
     metrics = Metrics()
     knowledge = Knowledge(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
@@ -88,10 +121,51 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         sightings=sightings,
         statistics=statistics,
         dns=open_resolver(settings, metrics),
+        correspondents=correspondents,
+        complaints=complaints,
+        arc_trusted_sealers=frozenset(name.lower() for name in settings.arc_trusted_sealers),
+    )
+    # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
+    router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
+    teacher = Teacher(
+        learning=learning,
+        complaints=stored_complaints,
+        messages=StoreMessages(mailboxes),
+        moves_teach=settings.junk_moves_teach,
+        clock=clock,
+    )
+    reception = Reception(
+        shelf=shelf,
+        knowledge=knowledge,
+        greylist=greylist,
+        honeypots=honeypots,
+        accounts=RouterAccounts(router),
+        patience=_patience(settings),
+        clock=clock,
+    )
+    interception = Interception(
+        shelf=shelf,
+        knowledge=knowledge,
+        peers=peers,
+        traps=honeypots,
+        teacher=teacher,
+        clock=clock,
+        ban=settings.honeypot_ban,
+        learns=settings.honeypot_learns,
     )
     runner, counted = Runner(CHAIN), Counters(counters, rules, clock=clock)
-    judge = Judge(shelf=shelf, runner=runner, knowledge=knowledge, learning=learning, counters=counted, clock=clock)
-    listener = Listener(shelf, peers, learning)
+    judge = Judge(
+        shelf=shelf,
+        runner=runner,
+        knowledge=knowledge,
+        learning=learning,
+        counters=counted,
+        interception=interception,
+        clock=clock,
+    )
+    listener = Listener(
+        shelf=shelf, peers=peers, learning=learning, teacher=teacher, correspondents=correspondents, counters=counted
+    )
     metrics.registry.register(TallyCollector(runner))
 
     async def changed(scope: str) -> None:
@@ -113,7 +187,11 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 rule_routes(rules, changed),
                 peer_routes(peers, stored_peers, clock),
                 statistics_routes(counters, clock),
-                learning_routes(learning, tokens_of=tokens_of, speaks_for=statistics.speaks_for),
+                learning_routes(learning, teacher, speaks_for=statistics.speaks_for),
+                reception_routes(reception, greylist),
+                honeypot_routes(honeypots, changed, clock),
+                correspondent_routes(correspondents, stored_correspondents, clock),
+                complaint_routes(stored_complaints, complaints.thresholds, read_complaints, clock),
             ),
             handles=handles(judge),
             hears=hears(listener),
@@ -121,6 +199,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 repeating("statistics", counted.flush, period=settings.flush_period),
                 repeating("learned statistics", learning.follow, period=settings.flush_period),
                 repeating("sightings", exchange, period=settings.flush_period),
+                repeating("complaints", read_complaints, period=_COMPLAINTS_PERIOD),
                 repeating("blacklisted peers", peers.load, period=settings.rulebook_max_age),
             ),
             body_limit_bytes=settings.check_limit_bytes,
@@ -130,3 +209,23 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             await counted.flush()
         except Temporary as error:
             log.warning("statistics_lost", reason=error.reason)
+        await router.close()
+        await mailboxes.close()
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        delay=settings.greylisting_delay,
+        window=settings.greylisting_window,
+        memory=settings.greylisting_memory,
+        successes=settings.greylisting_successes,
+        by=settings.greylisting_by,
+    )
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    return Thresholds(
+        peer=settings.complaints_of_peer,
+        sender=settings.complaints_of_sender,
+        domain=settings.complaints_of_domain,
+    )

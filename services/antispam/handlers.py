@@ -8,17 +8,30 @@ from datetime import datetime
 
 from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Verdict, queues
-from libs.events import BayesLearned, PeerBlacklisted, PolicyChanged
+from libs.events import (
+    BayesLearned,
+    JunkMoved,
+    MailQuarantined,
+    MailRelayed,
+    MailReleased,
+    PeerBlacklisted,
+    PolicyChanged,
+    SenderTrusted,
+)
 from libs.runtime import Handles, Hears, Onward
+from services.antispam.correspondents import Correspondents
 from services.antispam.counters import Counters
 from services.antispam.domain.context import Context, Knowledge
 from services.antispam.domain.judging import Judgement, Runner
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.policy import DEFAULT, OUTGOING
 from services.antispam.domain.verdicts import verdict_of
+from services.antispam.interception import Interception, is_special, without_special
 from services.antispam.learning import Learning
 from services.antispam.peers import Peers
+from services.antispam.reception import TRAINER
 from services.antispam.shelf import Desk, Shelf
+from services.antispam.teaching import Teacher
 
 _LARGE_OCTETS = 256 * 1024  # above it a message is read in a thread, so that the others do not wait
 
@@ -34,8 +47,10 @@ class Judge:
         knowledge: Knowledge,
         learning: Learning,
         counters: Counters,
+        interception: Interception,
         clock: Callable[[], datetime],
     ) -> None:
+        self._interception = interception
         self._learning = learning
         self._shelf = shelf
         self._runner = runner
@@ -48,9 +63,12 @@ class Judge:
         if mail.envelope.released:  # someone looked at it and let it go
             return (Onward(queues.ROUTER, mail),)
         verdicts = await self._verdicts(mail)
-        if not verdicts:
-            return (Onward(queues.ROUTER, mail),)
-        return _parted(mail.with_envelope(mail.envelope.model_copy(update={"verdicts": verdicts})))
+        judged = mail.with_envelope(mail.envelope.model_copy(update={"verdicts": verdicts})) if verdicts else mail
+        if not is_special(mail.envelope):
+            return _parted(judged)
+        ours = await self._interception.intercept(judged)
+        others = without_special(judged.envelope)
+        return (*ours, *_parted(judged.with_envelope(others))) if others else ours
 
     async def explain(self, mail: Mail, scope: str) -> tuple[Desk, Judgement]:
         """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted."""
@@ -61,7 +79,8 @@ class Judge:
         return desk, await self._runner.without_counting().run(await _viewed(mail), context, desk.plan)
 
     async def _verdicts(self, mail: Mail) -> Mapping[str, Verdict]:
-        domains = dict.fromkeys(recipient.domain for recipient in mail.envelope.recipients)
+        recipients = mail.envelope.recipients
+        domains = dict.fromkeys(to.domain for to in recipients if to.purpose != TRAINER)
         desks = {domain: await self._shelf.desk(domain or OUTGOING) for domain in domains}
         desks = {domain: desk for domain, desk in desks.items() if desk.policy.enabled}
         if not desks:
@@ -74,7 +93,8 @@ class Judge:
                 judgement = await running.run(context, desk.plan)
                 verdict = verdict_of(judgement, desk.policy)
                 verdicts[domain] = verdict if domain else _leaving(verdict)
-                self._counters.count(domain, judgement, verdicts[domain])
+                accounts = {to.account for to in recipients if to.account and to.domain == domain}
+                self._counters.count(domain, judgement, verdicts[domain], id=mail.envelope.id, accounts=accounts)
         return verdicts
 
 
@@ -119,10 +139,22 @@ def _held(envelope: Envelope, recipients: tuple[Recipient, ...]) -> Envelope:
 class Listener:
     """What other replicas and services tell us."""
 
-    def __init__(self, shelf: Shelf, peers: Peers, learning: Learning) -> None:
+    def __init__(
+        self,
+        *,
+        shelf: Shelf,
+        peers: Peers,
+        learning: Learning,
+        teacher: Teacher,
+        correspondents: Correspondents,
+        counters: Counters,
+    ) -> None:
         self._learning = learning
         self._shelf = shelf
         self._peers = peers
+        self._teacher = teacher
+        self._correspondents = correspondents
+        self._counters = counters
 
     async def policy_changed(self, event: Event) -> None:
         self._shelf.forget(PolicyChanged.from_bus(event).domain or DEFAULT)
@@ -136,6 +168,23 @@ class Listener:
     async def bayes_learned(self, event: Event) -> None:
         self._learning.hear(BayesLearned.from_bus(event))
 
+    async def junk_moved(self, event: Event) -> None:
+        await self._teacher.moved(JunkMoved.from_bus(event))
+
+    async def mail_relayed(self, event: Event) -> None:
+        fact = MailRelayed.from_bus(event)
+        addresses = [address.lower() for address in fact.recipients]
+        await self._correspondents.know(fact.account.rpartition("@")[2], addresses)
+
+    async def sender_trusted(self, event: Event) -> None:
+        self._correspondents.hear(SenderTrusted.from_bus(event))
+
+    async def mail_quarantined(self, event: Event) -> None:
+        self._counters.held(MailQuarantined.from_bus(event))
+
+    async def mail_released(self, event: Event) -> None:
+        self._counters.released(MailReleased.from_bus(event))
+
 
 def handles(judge: Judge) -> Sequence[Handles]:
     """The table of queues."""
@@ -143,10 +192,15 @@ def handles(judge: Judge) -> Sequence[Handles]:
 
 
 def hears(listener: Listener) -> Sequence[Hears]:
-    """The table of events. Every replica drops what it holds in memory; one of them stores a blacklisted peer."""
+    """The table of events. Every replica drops what it holds in memory; one of them stores what must be kept."""
     return (
         Hears((PolicyChanged.__name__,), listener.policy_changed),
         Hears((PeerBlacklisted.__name__,), listener.peer_blacklisted),
         Hears((PeerBlacklisted.__name__,), listener.keep_peer, group="antispam"),
         Hears((BayesLearned.__name__,), listener.bayes_learned),
+        Hears((SenderTrusted.__name__,), listener.sender_trusted),
+        Hears((MailRelayed.__name__,), listener.mail_relayed, group="antispam"),
+        Hears((JunkMoved.__name__,), listener.junk_moved, group="antispam"),
+        Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam"),
+        Hears((MailReleased.__name__,), listener.mail_released, group="antispam"),
     )

@@ -42,10 +42,13 @@ class SightingStore(Protocol):
 
 
 class CounterStore(Protocol):
-    """Where statistics are kept by domain and day."""
+    """Where statistics are kept by domain or account, and day."""
 
     async def add(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
         """Add counts by (domain, ISO day) and name. Raises `Temporary`."""
+
+    async def add_for_accounts(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
+        """Likewise, by (account, ISO day)."""
 
 
 class HitStore(Protocol):

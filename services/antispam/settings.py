@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,6 +20,9 @@ class Settings(ServiceSettings):
     )
     own_names: tuple[str, ...] = Field(
         (), description="Host names of ours besides `hostname`, which no stranger may give for its own."
+    )
+    arc_trusted_sealers: tuple[str, ...] = Field(
+        (), description="Domains of forwarders and lists whose word is taken that DMARC passed before they changed mail."
     )
     rulebook_max_age: timedelta = Field(
         timedelta(seconds=60), description="Policies, lists and rules are read again after this, or when they change."
@@ -37,6 +41,82 @@ class Settings(ServiceSettings):
     bayes_domain_tokens: int = Field(
         1_000_000, ge=10_000, description="Words of single domains in memory, some 150 bytes each."
     )
+    bayes_memory: timedelta = Field(
+        timedelta(days=365), description="What was learned longer ago is forgotten, as if it had never been taught."
+    )
+    junk_moves_teach: Literal["domain", "all", "nobody"] = Field(
+        "domain", description="Whose statistics learn when somebody moves mail into Junk or out of it."
+    )
+    greylisting_delay: timedelta = Field(
+        timedelta(minutes=5), description="How long a stranger waits, where a domain greylists."
+    )
+    greylisting_window: timedelta = Field(
+        timedelta(hours=24), description="A retry that comes later than this starts anew."
+    )
+    greylisting_memory: timedelta = Field(
+        timedelta(days=36), description="How long who has waited is known; each message makes it anew."
+    )
+    greylisting_successes: int = Field(
+        5, ge=1, description="After so many that waited, the whole network (/24 or /64) passes at once."
+    )
+    greylisting_by: Literal["recipient", "domain"] = Field(
+        "recipient", description="Whether a sender waits for each recipient, or once for all of a domain."
+    )
+    honeypot_ban: timedelta = Field(
+        timedelta(hours=1), description="How long a peer is refused that wrote to a honeypot."
+    )
+    honeypot_learns: bool = Field(True, description="What comes to a honeypot is learned as spam, for all domains.")
+    correspondents_memory: timedelta = Field(
+        timedelta(days=180), description="How long a sender stays on the automatic whitelist without news."
+    )
+    correspondents_capacity: int = Field(
+        100_000, ge=100, description="Senders whose place on the automatic whitelist stays in memory."
+    )
+    complaints_memory: timedelta = Field(timedelta(days=30), description="How long a complaint counts.")
+    complaints_of_peer: int = Field(5, ge=1, description="Distinct complainants from which on a peer address is bad.")
+    complaints_of_sender: int = Field(3, ge=1, description="The same for a sender's address.")
+    complaints_of_domain: int = Field(10, ge=1, description="The same for a sender's domain.")
+    statistics_memory: timedelta = Field(
+        timedelta(days=400), description="How long statistics of accounts are kept; those of domains stay."
+    )
+    spamd: str = Field(
+        "",
+        pattern=r"^(tcp://\S+:\d+|unix:/.+)?$",
+        description="SpamAssassin's daemon, tcp://HOST:PORT or unix:/PATH; empty: it is not asked.",
+    )
+    rspamd: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Rspamd's normal or proxy worker, http://HOST:PORT; empty: it is not asked.",
+    )
+    rspamd_required: float = Field(
+        6.0, gt=0, description="Score at which Rspamd calls it spam; 6 is that of its action `add header`."
+    )
+    engine_deadline: timedelta = Field(
+        timedelta(seconds=10), description="Longest time that mail waits for such an engine."
+    )
+    engine_rest: timedelta = Field(
+        timedelta(seconds=30), description="An engine that failed three times in a row is not asked for so long."
+    )
+    engine_connections: int = Field(5, ge=1, le=100, description="Questions at a time; spamd needs as many children.")
+    engine_limit_bytes: int = Field(512_000, ge=1024, description="Larger messages are not shown to such an engine.")
+    ocr_data: str = Field(
+        "",
+        description="Directory of tesseract's languages (Debian: /usr/share/tesseract-ocr/5/tessdata); empty: no text "
+        "is read in images.",
+    )
+    ocr_languages: str = Field("eng", description="Languages to read, as tesseract names them: eng+deu.")
+    image_workers: int = Field(1, ge=1, le=32, description="Processes that look at images, started when one comes.")
+    image_deadline: timedelta = Field(
+        timedelta(seconds=5), description="Longest time for one image; a process that takes longer is killed."
+    )
+    images_at_most: int = Field(4, ge=1, le=100, description="Images of one message that are looked at.")
+    image_limit_bytes: int = Field(2 * 1024 * 1024, ge=1024, description="Larger images are not looked at.")
+    image_limit_pixels: int = Field(16_000_000, ge=1024, description="Nor those of more pixels: decompression bombs.")
+    image_distance: int = Field(
+        6, ge=0, le=20, description="Bits of 64 in which an image may differ from a known one and still be it."
+    )
+    images_capacity: int = Field(10_000, ge=10, description="Images whose text and fingerprint stay in memory.")
     flush_period: timedelta = Field(
         timedelta(seconds=2), description="Counters and sightings are exchanged through the database so often."
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from typing import Any
 
 from libs.envelope import Envelope, Mail, Peer, Recipient
+from services.antispam.domain.complaints import ComplaintsInMemory, Thresholds
 from services.antispam.domain.context import Context, Knowledge
+from services.antispam.domain.correspondents import Correspondent
 from services.antispam.domain.learned import Models
 from services.antispam.domain.listing import AddressList, entry_of
 from services.antispam.domain.mail_view import MailView
@@ -100,7 +103,22 @@ def some_knowledge(models: Models | None = None, *, least: int = 50, zone: Zone 
         sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
         statistics=BayesStatistics(models or Models(always="default", capacity=1000), least=least),
         dns=zone or Zone(),
+        correspondents=Friends(),
+        complaints=ComplaintsInMemory(Thresholds(peer=2, sender=2, domain=2)),
     )
+
+
+class Friends:
+    """The automatic whitelist: whom example.org knows."""
+
+    known: Mapping[str, Correspondent] = {
+        "validated@elsewhere.example": Correspondent(validated=True, times=0),
+        "once@elsewhere.example": Correspondent(validated=False, times=1),
+        "boss@example.org": Correspondent(validated=False, times=9),
+    }
+
+    async def find(self, domain: str, address: str) -> Correspondent | None:
+        return self.known.get(address) if domain == "example.org" else None
 
 
 def a_context(*books: Rulebook, policy: Policy = DEFAULT_POLICY, knowledge: Knowledge | None = None) -> Context:

@@ -1,34 +1,73 @@
-"""Statistics in MongoDB: a document a domain and day."""
+"""Statistics in MongoDB: a document a domain and day, a document an account and day."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.mongo import UpdateOne, mongo_errors
 
+Counts = Mapping[tuple[str, str], Mapping[str, int]]
+
 
 class MongoCounters:
-    """`statistics`: {_id: {domain, day}, counts: {name: number}}."""
+    """`statistics`: {_id: {domain, day}, counts: {name: number}}; `account_statistics`: {_id: {account, day}, counts,
+    until}, which MongoDB deletes after `keep`.
+    """
 
-    def __init__(self, database: Any) -> None:
+    def __init__(self, database: Any, *, keep: timedelta) -> None:
         self._statistics = database["statistics"]
+        self._accounts = database["account_statistics"]
+        self._keep = keep
 
-    async def add(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
+    async def prepare(self) -> None:
+        """Create the indexes. Raises `Temporary`."""
+        with mongo_errors("statistics"):
+            await self._accounts.create_index("until", expireAfterSeconds=0)
+
+    async def add(self, counts: Counts) -> None:
+        """By (domain, ISO day)."""
         writes = [
-            UpdateOne(
-                {"_id": {"domain": domain, "day": day}},
-                {"$inc": {f"counts.{name}": number for name, number in named.items()}},
-                upsert=True,
-            )
+            UpdateOne({"_id": {"domain": domain, "day": day}}, {"$inc": _increments(named)}, upsert=True)
             for (domain, day), named in counts.items()
         ]
         with mongo_errors("statistics"):
             await self._statistics.bulk_write(writes, ordered=False)
 
+    async def add_for_accounts(self, counts: Counts) -> None:
+        """By (account, ISO day)."""
+        writes = [
+            UpdateOne(
+                {"_id": {"account": account, "day": day}},
+                {"$inc": _increments(named), "$setOnInsert": {"until": _day(day) + self._keep}},
+                upsert=True,
+            )
+            for (account, day), named in counts.items()
+        ]
+        with mongo_errors("statistics"):
+            await self._accounts.bulk_write(writes, ordered=False)
+
     async def days(self, domain: str, *, first: str, last: str) -> Sequence[tuple[str, Mapping[str, int]]]:
         """(ISO day, counts) of `domain`, both ends included. Raises `Temporary`."""
-        between = {"$gte": {"domain": domain, "day": first}, "$lte": {"domain": domain, "day": last}}
+        return await self._days(self._statistics, "domain", domain, first, last)
+
+    async def days_of_account(self, account: str, *, first: str, last: str) -> Sequence[tuple[str, Mapping[str, int]]]:
+        """Likewise."""
+        return await self._days(self._accounts, "account", account, first, last)
+
+    async def _days(
+        self, collection: Any, kind: str, name: str, first: str, last: str
+    ) -> Sequence[tuple[str, Mapping[str, int]]]:
+        between = {"$gte": {kind: name, "day": first}, "$lte": {kind: name, "day": last}}
         with mongo_errors("statistics"):
-            cursor = self._statistics.find({"_id": between}).sort("_id", 1)
+            cursor = collection.find({"_id": between}).sort("_id", 1)
             return [(document["_id"]["day"], document["counts"]) async for document in cursor]
+
+
+def _increments(named: Mapping[str, int]) -> dict[str, int]:
+    return {f"counts.{name}": number for name, number in named.items()}
+
+
+def _day(day: str) -> datetime:
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from hashlib import sha256
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -13,8 +11,9 @@ from pydantic import BaseModel
 from libs.http import Problem, Role, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.learned import Class
-from services.antispam.domain.lessons import Lesson
+from services.antispam.domain.originals import original_of
 from services.antispam.learning import Learning
+from services.antispam.teaching import Teacher
 
 
 class LessonView(BaseModel):
@@ -35,22 +34,26 @@ class LearnedView(BaseModel):
     active: bool
 
 
-def learning_routes(
-    learning: Learning, *, tokens_of: Callable[[bytes], frozenset[str]], speaks_for: Callable[[str], bool]
-) -> APIRouter:
-    """`tokens_of` reads a raw message; it runs in a thread. `speaks_for` a scope: enough was learned."""
+def learning_routes(learning: Learning, teacher: Teacher, *, speaks_for: Callable[[str], bool]) -> APIRouter:
+    """`speaks_for` a scope: enough was learned."""
     anyone = Depends(require(Role.ADMIN, Role.SERVICE))
     router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[anyone])
     whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
     raw_body = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
 
-    async def taught(request: Request, domain: str, kind: Class | None) -> LessonView:
+    complainant = Query(
+        "", alias="by", max_length=320, description="Account that says so: its complaint about peer and sender."
+    )
+
+    async def taught(request: Request, domain: str, kind: Class | None, by: str = "") -> LessonView:
         raw = await request.body()
         if not raw:
             raise Problem(422, "the body must be a raw message")
         scope = scope_of(domain)
-        digest, tokens = await asyncio.to_thread(lambda: (sha256(raw).hexdigest(), tokens_of(raw)))
-        before = await learning.learn(Lesson(scope, digest, kind, tokens))
+        original = original_of(raw)
+        before = await teacher.teach(original, kind, scope=scope)
+        if by:
+            await teacher.complain(original, kind, who=by.lower())
         return LessonView(changed=before != kind, before=before, now=kind, domain=domain_of(scope))
 
     @router.post(
@@ -59,13 +62,16 @@ def learning_routes(
         openapi_extra=raw_body,
     )
     async def learn(
-        request: Request, kind: Literal["spam", "ham"] = Query(alias="as"), domain: str = whose
+        request: Request,
+        kind: Literal["spam", "ham"] = Query(alias="as"),
+        domain: str = whose,
+        by: str = complainant,
     ) -> LessonView:
-        return await taught(request, domain, kind)
+        return await taught(request, domain, kind, by)
 
     @router.post("/unlearn", summary="Forget a raw message that was learned", openapi_extra=raw_body)
-    async def unlearn(request: Request, domain: str = whose) -> LessonView:
-        return await taught(request, domain, None)
+    async def unlearn(request: Request, domain: str = whose, by: str = complainant) -> LessonView:
+        return await taught(request, domain, None, by)
 
     @router.get("/learned", summary="How much was learned for a domain (default: for all)")
     async def learned(domain: str = whose) -> LearnedView:

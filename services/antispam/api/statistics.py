@@ -1,14 +1,15 @@
-"""`/v1/statistics`: what was received and found, by domain and day (R-SPAM-47)."""
+"""`/v1/statistics`: what was received and found, by domain or account, and day (R-SPAM-47)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from libs.http import Problem, Role, require
+from libs.mail.address import InvalidAddress, canonical
 from services.antispam.adapters.counters import MongoCounters
 from services.antispam.api.scopes import scope_of
 from services.antispam.domain.policy import OUTGOING
@@ -17,7 +18,9 @@ _LONGEST = timedelta(days=400)
 
 
 class Day(BaseModel):
-    """Counts of one day (UTC): `received`, `spam`, `whitelisted`, `action:ACTION`, `filter:NAME`, `error:NAME`."""
+    """Counts of one day (UTC): `received`, `spam`, `whitelisted`, `quarantined`, `viruses`, `released`,
+    `action:ACTION`, `filter:NAME`, `error:NAME`. Infected mail is not among `received`, which the filters never saw.
+    """
 
     day: date
     counts: dict[str, int]
@@ -37,13 +40,36 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
         first: date | None = Query(None, alias="from"),  # noqa: B008
         last: date | None = Query(None, alias="to"),  # noqa: B008
     ) -> list[Day]:
-        end = last or clock().date()
-        start = first or end - timedelta(days=29)
-        if not timedelta() <= end - start <= _LONGEST:
-            raise Problem(422, f"from must be before to, by at most {_LONGEST.days} days")
         scope = scope_of(domain)
         stored = "" if scope == OUTGOING else scope
-        found = await counters.days(stored, first=start.isoformat(), last=end.isoformat())
-        return [Day(day=date.fromisoformat(day), counts=dict(counts)) for day, counts in found]
+        return _days(await counters.days(stored, **_between(first, last, clock())))
+
+    @router.get(
+        "/accounts/{account}",
+        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        summary="Counts of an account, of mail to any address that leads to it alone; `filter:NAME` of its spam",
+    )
+    async def read_account(
+        account: str,
+        first: date | None = Query(None, alias="from"),  # noqa: B008
+        last: date | None = Query(None, alias="to"),  # noqa: B008
+    ) -> list[Day]:
+        try:
+            address = canonical(account)
+        except InvalidAddress as error:
+            raise Problem(422, f"{account[:100]!r} is no address: {error}") from None
+        return _days(await counters.days_of_account(address, **_between(first, last, clock())))
 
     return router
+
+
+def _between(first: date | None, last: date | None, now: datetime) -> dict[str, str]:
+    end = last or now.date()
+    start = first or end - timedelta(days=29)
+    if not timedelta() <= end - start <= _LONGEST:
+        raise Problem(422, f"from must be before to, by at most {_LONGEST.days} days")
+    return {"first": start.isoformat(), "last": end.isoformat()}
+
+
+def _days(found: Sequence[tuple[str, Mapping[str, int]]]) -> list[Day]:
+    return [Day(day=date.fromisoformat(day), counts=dict(counts)) for day, counts in found]

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Protocol
+from typing import Literal, Protocol
 
 from libs.dns import Resolver
+from services.antispam.domain.correspondents import Correspondent
 from services.antispam.domain.mail_view import Ip, MailView
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rulebook import Rulebook
@@ -51,6 +52,22 @@ class Statistics(Protocol):
         """None while too little was learned. `domain` is empty for what all learned."""
 
 
+class KnownSenders(Protocol):
+    """Whom the people of a domain know (R-SPAM-06)."""
+
+    async def find(self, domain: str, address: str) -> Correspondent | None:
+        """Raises `Temporary`."""
+
+
+class Complaints(Protocol):
+    """What recipients complained about: 0 complainants below the threshold (R-SPAM-13, R-SPAM-28)."""
+
+    def about_peer(self, peer: Ip) -> int: ...
+    def about_sender(self, address: str) -> int: ...
+    def about_domain(self, domain: str) -> int: ...
+    def strength(self, kind: Literal["peer", "sender", "domain"], complainants: int) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Knowledge:
     """What the whole process knows; the same for every domain."""
@@ -61,6 +78,9 @@ class Knowledge:
     sightings: Sightings
     statistics: Statistics
     dns: Resolver
+    correspondents: KnownSenders
+    complaints: Complaints
+    arc_trusted_sealers: frozenset[str] = frozenset()
 
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""

@@ -15,6 +15,8 @@ from services.antispam.domain.learned import Class
 Tokens = frozenset[str]
 Key = tuple[str, str]  # scope, digest
 
+TRAINING: Mapping[str, Class] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses (R-SPAM-43)
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:

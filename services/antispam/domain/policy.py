@@ -35,6 +35,9 @@ class Policy(BaseModel):
     whitelist_from_header: bool = Field(
         True, description="The sender whitelist looks at the From header as well as at the envelope sender."
     )
+    training: bool = Field(
+        True, description="Managers train by mail to spam@ and ham@ of the domain, where no mailbox has these names."
+    )
     learns: bool = Field(True, description="What is learned for this domain counts for it, besides what all learned.")
     # What follows is store's to do, which asks for it over HTTP (R-SPAM-42, R-ST-06).
     notices: bool = Field(

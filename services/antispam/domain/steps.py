@@ -35,7 +35,8 @@ class Step:
     """`per_domain` filters look at the domain's policy, lists, rules or statistics; the others run once a message.
 
     A filter that waits for something outside the process has a `deadline`, and says with `asks` whether it will: such
-    filters start together, at the place of the first of them. What they ask is the same for every domain.
+    filters start together, at the place of the first of them. What they ask is the same for every domain. No policy
+    switches off what is `always` on.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Step:
     per_domain: bool = False
     deadline: timedelta | None = None
     asks: Asks | None = None
+    always: bool = False
 
     def __post_init__(self) -> None:
         if self.asks is not None and (self.per_domain or self.deadline is None):
@@ -76,6 +78,6 @@ Plan = Sequence[Planned]
 def plan(chain: Sequence[Step], policy: Policy) -> Plan:
     """The chain under `policy`, in the same order."""
     return tuple(
-        Planned(step, policy.scores.get(step.name, step.score), policy.filters.get(step.name, step.on))
+        Planned(step, policy.scores.get(step.name, step.score), step.always or policy.filters.get(step.name, step.on))
         for step in chain
     )

@@ -1,0 +1,65 @@
+"""`/v1/complaints/{kind}`: what recipients complained about, and amends (R-SPAM-13, R-SPAM-28)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, Field
+
+from libs.http import Page, Problem, Role, require
+from services.antispam.adapters.complaints import Complained, MongoComplaints
+from services.antispam.domain.complaints import Kind, Subject, Thresholds, peer_value
+from services.antispam.domain.mail_view import parsed_ip
+
+
+class ComplaintView(BaseModel):
+    """`counts` once there are at least `required` distinct complainants."""
+
+    value: str
+    complainants: list[str] = Field(description="At most the latest 200.")
+    required: int
+    counts: bool
+    last_at: datetime
+
+
+def complaint_routes(
+    store: MongoComplaints,
+    thresholds: Thresholds,
+    refresh: Callable[[], Awaitable[None]],
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """`refresh` reads what counts now; other replicas follow within seconds."""
+    router = APIRouter(prefix="/v1/complaints/{kind}", tags=["complaints"], dependencies=[Depends(require(Role.ADMIN))])
+
+    @router.get("", summary="Peers, senders or domains that somebody complained about, by value")
+    async def listing(kind: Kind, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[ComplaintView]:
+        found = await store.page(kind, clock(), after=after, limit=limit)
+        last = found[-1].subject.value if len(found) == limit else None
+        return Page(items=[_view(item, thresholds.of(kind)) for item in found], next=last)
+
+    @router.delete("", status_code=204, summary="Forget all complaints about one of them")
+    async def clear(kind: Kind, value: str = Query(max_length=320)) -> Response:
+        if not await store.clear(Subject(kind, _normal(kind, value))):
+            raise Problem(404, "nobody complained about it")
+        await refresh()
+        return Response(status_code=204)
+
+    return router
+
+
+def _normal(kind: Kind, value: str) -> str:
+    peer = parsed_ip(value) if kind == "peer" else None
+    return peer_value(peer) if peer else value.lower()
+
+
+def _view(item: Complained, required: int) -> ComplaintView:
+    count = len(item.complainants)
+    return ComplaintView(
+        value=item.subject.value,
+        complainants=list(item.complainants),
+        required=required,
+        counts=count >= required,
+        last_at=item.last_at,
+    )

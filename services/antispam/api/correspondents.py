@@ -1,0 +1,86 @@
+"""`/v1/automatic-whitelist`: senders that count as known in a domain of ours (R-SPAM-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.http import Page, Problem, Role, require
+from libs.mail.address import InvalidAddress, normalise
+from services.antispam.adapters.correspondents import Listed, MongoCorrespondents
+from services.antispam.api.scopes import scope_of
+from services.antispam.correspondents import Correspondents
+from services.antispam.domain.correspondents import Acquaintance
+
+
+class NewCorrespondent(BaseModel):
+    """A sender that proved to be a person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: str = Field(max_length=320)
+
+
+class CorrespondentView(BaseModel):
+    """`times` counts messages of our users that it took; it is forgotten at `until` unless something comes between."""
+
+    address: str
+    validated: bool
+    times: int
+    since: datetime
+    last_at: datetime
+    until: datetime
+
+
+def correspondent_routes(
+    correspondents: Correspondents, store: MongoCorrespondents, clock: Callable[[], datetime]
+) -> APIRouter:
+    """The validation page adds here; what our users write is added by itself."""
+    router = APIRouter(
+        prefix="/v1/automatic-whitelist/{domain}",
+        tags=["automatic whitelist"],
+        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+    )
+
+    @router.get("", summary="Known senders of a domain, by address")
+    async def listing(domain: str, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[CorrespondentView]:
+        found = await store.page(scope_of(domain), clock(), after=after, limit=limit)
+        return Page(items=[_view(item) for item in found], next=found[-1].address if len(found) == limit else None)
+
+    @router.post("", status_code=204, summary="A sender validated itself; 422 for addresses of the domain itself")
+    async def add(domain: str, new: NewCorrespondent) -> Response:
+        if not await correspondents.know(scope_of(domain), [_address(new.address)], validated=True):
+            raise Problem(422, "an address of the domain itself is never whitelisted automatically")
+        return Response(status_code=204)
+
+    @router.delete("/{address}", status_code=204, summary="Forget a sender")
+    async def delete(domain: str, address: str) -> Response:
+        known = Acquaintance(scope_of(domain), _address(address))
+        if not await store.delete(known):
+            raise Problem(404, "there is no such sender")
+        await correspondents.changed(known.domain, [known.address])
+        return Response(status_code=204)
+
+    return router
+
+
+def _address(text: str) -> str:
+    try:
+        return normalise(text).lower()
+    except InvalidAddress as error:
+        raise Problem(422, f"{text[:100]!r} is no address: {error}") from None
+
+
+def _view(listed: Listed) -> CorrespondentView:
+    known = listed.correspondent
+    return CorrespondentView(
+        address=listed.address,
+        validated=known.validated,
+        times=known.times,
+        since=listed.since,
+        last_at=listed.last_at,
+        until=listed.until,
+    )

@@ -1,0 +1,82 @@
+"""`/v1/honeypots`: hidden addresses whose correspondents are refused for a while (R-SPAM-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.http import Page, Problem, Role, require
+from libs.mail.address import InvalidAddress, canonical
+from services.antispam.adapters.honeypots import Honeypot, MongoHoneypots
+from services.antispam.api.scopes import scope_of
+
+
+class NewHoneypot(BaseModel):
+    """An address in one of our main domains that nobody has and nobody is told of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    address: str = Field(max_length=320)
+    comment: str = Field("", max_length=500, description="Where it was laid out, for instance.")
+
+
+class HoneypotView(BaseModel):
+    """`hits` counts the messages that came to it."""
+
+    address: str
+    domain: str
+    comment: str
+    created_at: datetime
+    hits: int
+    last_hit_at: datetime | None
+
+
+def honeypot_routes(
+    honeypots: MongoHoneypots, changed: Callable[[str], Awaitable[None]], clock: Callable[[], datetime]
+) -> APIRouter:
+    """`changed(scope)` tells ingress and all replicas."""
+    router = APIRouter(prefix="/v1/honeypots", tags=["honeypots"], dependencies=[Depends(require(Role.ADMIN))])
+
+    @router.get("", summary="Honeypots of a domain, by address")
+    async def listing(domain: str, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[HoneypotView]:
+        found = await honeypots.page(scope_of(domain), after=after, limit=limit)
+        return Page(items=[_view(item) for item in found], next=found[-1].address if len(found) == limit else None)
+
+    @router.post("", status_code=201, summary="Lay out a honeypot; twice is once. A mailbox of that name gets no mail")
+    async def add(new: NewHoneypot) -> HoneypotView:
+        address = _canonical(new.address)
+        domain = address.rpartition("@")[2]
+        made = await honeypots.add(Honeypot(address, domain, new.comment, clock()))
+        await changed(domain)
+        return _view(made)
+
+    @router.delete("/{address}", status_code=204, summary="Take a honeypot away")
+    async def delete(address: str) -> Response:
+        gone = await honeypots.delete(_canonical(address))
+        if gone is None:
+            raise Problem(404, "there is no such honeypot")
+        await changed(gone.domain)
+        return Response(status_code=204)
+
+    return router
+
+
+def _canonical(address: str) -> str:
+    try:
+        return canonical(address)
+    except InvalidAddress as error:
+        raise Problem(422, f"{address[:100]!r} is no address: {error}") from None
+
+
+def _view(honeypot: Honeypot) -> HoneypotView:
+    return HoneypotView(
+        address=honeypot.address,
+        domain=honeypot.domain,
+        comment=honeypot.comment,
+        created_at=honeypot.created_at,
+        hits=honeypot.hits,
+        last_hit_at=honeypot.last_hit_at,
+    )

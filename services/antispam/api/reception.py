@@ -1,0 +1,82 @@
+"""`/v1/receptions`, `/v1/admissions`: what ingress asks at RCPT (R-IN-14, R-SPAM-12, R-SPAM-43)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from ipaddress import IPv4Address, IPv6Address
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from libs.http import Role, require
+from services.antispam.adapters.greylist import MongoGreylist
+from services.antispam.api.scopes import scope_of
+from services.antispam.domain.greylist import network_of
+from services.antispam.reception import Arrival, Reception
+
+
+class ReceptionView(BaseModel):
+    """`greylists`: ask at each recipient of this domain. `purposes`: addresses that antispam takes itself."""
+
+    greylists: bool
+    purposes: dict[str, Literal["honeypot", "training"]]
+
+
+class ArrivalBody(BaseModel):
+    """A recipient at RCPT."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    peer: str = Field(max_length=64, description="IP address.")
+    sender: str = Field("", max_length=320, description="Envelope sender, empty for the null sender.")
+    recipient: str = Field(max_length=320)
+    domain: str = Field(max_length=255, description="Our main domain of the recipient.")
+    account: str | None = Field(None, max_length=320, description="Whoever authenticated; null for strangers.")
+
+
+class AnswerView(BaseModel):
+    """`defer` is 451 4.7.1 until `retry_at`; the answer may be kept for `keep_seconds`, for all of the peer's network
+    when `whole_network` says so."""
+
+    decision: Literal["accept", "defer", "refuse"]
+    note: str
+    retry_at: datetime | None
+    keep_seconds: float
+    whole_network: bool
+
+
+def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter:
+    """Asked by services, for every stranger where a domain greylists."""
+    router = APIRouter(prefix="/v1", tags=["reception"])
+    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
+
+    @router.get("/receptions/{domain}", dependencies=[anyone], summary="What ingress must know of a domain of ours")
+    async def read(domain: str) -> ReceptionView:
+        scope = scope_of(domain)
+        return ReceptionView.model_validate(
+            {"greylists": await reception.greylists(scope), "purposes": await reception.purposes(scope)}
+        )
+
+    @router.post("/admissions", dependencies=[anyone], summary="May mail for this recipient come in now?")
+    async def admit(arrival: ArrivalBody) -> AnswerView:
+        answer = await reception.admit(Arrival(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
+        return AnswerView(
+            decision=answer.decision,
+            note=answer.note,
+            retry_at=answer.retry_at,
+            keep_seconds=answer.keep.total_seconds(),
+            whole_network=answer.whole_network,
+        )
+
+    @router.delete(
+        "/greylist/{peer}",
+        status_code=204,
+        dependencies=[Depends(require(Role.ADMIN))],
+        summary="Forget that the network of a peer is known",
+    )
+    async def forget(peer: IPv4Address | IPv6Address) -> Response:
+        await greylist.forget(network_of(peer))
+        return Response(status_code=204)
+
+    return router

@@ -1,0 +1,72 @@
+"""Peers, senders and domains that recipients complained about (R-SPAM-13, R-SPAM-28), in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from services.antispam.domain.greylist import network_of
+from services.antispam.domain.mail_view import Ip, parsed_ip
+
+Kind = Literal["peer", "sender", "domain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a complaint is about; `value` in lower case, an IPv6 peer as its /64."""
+
+    kind: Kind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Distinct complainants from which on a subject counts as bad."""
+
+    peer: int
+    sender: int
+    domain: int
+
+    def of(self, kind: Kind) -> int:
+        return {"peer": self.peer, "sender": self.sender, "domain": self.domain}[kind]
+
+
+def peer_value(peer: Ip) -> str:
+    """An IPv6 customer has a whole /64 (RFC 6177)."""
+    return str(peer) if peer.version == 4 else network_of(peer)
+
+
+def subjects_of(*, sender: str, peer: str) -> Sequence[Subject]:
+    """What a complaint about a message with this envelope is about."""
+    sender, address = sender.lower(), parsed_ip(peer) if peer else None
+    found = [Subject("sender", sender), Subject("domain", sender.rpartition("@")[2])] if "@" in sender else []
+    return [*found, Subject("peer", peer_value(address))] if address else found
+
+
+class ComplaintsInMemory:
+    """Those over their threshold only, as they were read last: few, so that asking costs a look into a dictionary."""
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self.thresholds = thresholds
+        self._condemned: Mapping[Subject, int] = {}
+
+    def replace(self, condemned: Mapping[Subject, int]) -> None:
+        """What was read just now: complainants by subject."""
+        self._condemned = condemned
+
+    def about_peer(self, peer: Ip) -> int:
+        """Complainants, 0 below the threshold."""
+        return self._condemned.get(Subject("peer", peer_value(peer)), 0) if self._condemned else 0
+
+    def about_sender(self, address: str) -> int:
+        """Likewise, about a sender's address."""
+        return self._condemned.get(Subject("sender", address), 0) if self._condemned else 0
+
+    def about_domain(self, domain: str) -> int:
+        """Likewise, about a sender's domain."""
+        return self._condemned.get(Subject("domain", domain), 0) if self._condemned else 0
+
+    def strength(self, kind: Kind, complainants: int) -> float:
+        """1 at the threshold, 2 from twice as many on."""
+        return min(complainants / self.thresholds.of(kind), 2.0)

@@ -1,0 +1,26 @@
+"""The sender validated itself for the domain, or the domain's users wrote to it and no bounce came (R-SPAM-06)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.correspondents import may_be_known
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """A weight, not an absolute. Like the sender whitelist: the envelope first, the From header with one author."""
+    if not context.domain or mail.is_submitted:
+        return MISS
+    known = context.knowledge.correspondents
+    for name, address in _senders(mail, context):
+        if may_be_known(context.domain, address) and (found := await known.find(context.domain, address)):
+            return hit(f"{name}: {found}", found.strength)
+    return MISS
+
+
+def _senders(mail: MailView, context: Context) -> list[tuple[str, str]]:
+    senders = [("envelope sender", mail.sender)]
+    if context.policy.whitelist_from_header and len(mail.authors) == 1 and mail.authors[0] != mail.sender:
+        senders.append(("From header", mail.authors[0]))
+    return senders

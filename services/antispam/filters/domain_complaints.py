@@ -1,0 +1,18 @@
+"""Many recipients complained about senders of this domain (R-SPAM-28)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Honest senders share the domains of large providers: a part of the sum, growing with the complainants."""
+    domain = mail.sender.rpartition("@")[2]
+    if mail.is_submitted or not domain or "automatic_whitelist" in context.scores:
+        return MISS
+    complaints = context.knowledge.complaints
+    if not (count := complaints.about_domain(domain)):
+        return MISS
+    return hit(f"{count} recipients complained about {domain}", complaints.strength("domain", count))

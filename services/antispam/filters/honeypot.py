@@ -1,0 +1,13 @@
+"""The message went also to an address that no person ever gave to anybody (R-SPAM-12)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """For the honest recipients of the same message; the trap itself keeps its copy and tells on the peer."""
+    trapped = sum(recipient.purpose == "honeypot" for recipient in mail.envelope.recipients)
+    return hit(f"{trapped} of {len(mail.envelope.recipients)} recipients are honeypots") if trapped else MISS
