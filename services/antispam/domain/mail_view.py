@@ -36,6 +36,10 @@ class MailView(Content):
             self._kept[key] = compute()
         return self._kept[key]  # type: ignore[no-any-return]
 
+    def known(self, key: str) -> Any:
+        """What was kept or asked under `key`; None if it was not."""
+        return self._kept.get(key)
+
     async def ask(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
         """As `keep`, for what is asked outside the process: once, however many filters want to know."""
 

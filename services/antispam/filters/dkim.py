@@ -1,0 +1,32 @@
+"""No DKIM signature of those on the message holds (R-SPAM-30, RFC 6376).
+
+A weak sign: lists and scanners on the way change messages that were signed in good faith.
+"""
+
+from __future__ import annotations
+
+from libs.envelope import Temporary
+from services.antispam.authentication.asking import signatures_of
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only what a stranger handed in, if somebody signed it."""
+    return context.knowledge.is_stranger(mail) and "DKIM-Signature" in mail.headers
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Hits when nothing holds and something surely does not."""
+    if not asks(mail, context):
+        return MISS
+    signed = await signatures_of(mail, context)
+    outcomes = {each.outcome for each in signed}
+    if "pass" in outcomes:
+        return MISS
+    if "temperror" in outcomes:
+        raise Temporary(next(each.reason for each in signed if each.outcome == "temperror"))
+    if outcomes & {"fail", "permerror", "policy"}:
+        return hit("; ".join(f"{each.domain or 'unreadable'}: {each.reason}" for each in signed))
+    return MISS

@@ -1,0 +1,31 @@
+"""The author's domain does not stand behind the message, and asks not to accept that (R-SPAM-30, RFC 7489)."""
+
+from __future__ import annotations
+
+from libs.envelope import Temporary
+from services.antispam.authentication.asking import policy_of
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+# RFC 7489 6.3: what the domain asks for. The chain gives the points of a rejection.
+_STRENGTHS = {"reject": 1.0, "quarantine": 0.8, "none": 0.1}
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only what a stranger handed in."""
+    return context.knowledge.is_stranger(mail)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Hits when DMARC fails, as strongly as the domain asks for."""
+    if not asks(mail, context):
+        return MISS
+    found = await policy_of(mail, context)
+    match found.outcome:
+        case "fail":
+            return hit(f"{found.domain}: {found.reason}, p={found.request}", _STRENGTHS[found.request])
+        case "temperror":
+            raise Temporary(found.reason)
+        case _:
+            return MISS
