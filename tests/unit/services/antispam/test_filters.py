@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from libs.envelope import Finding, Peer, Recipient
 from services.antispam.chain import CHAIN
+from services.antispam.domain.complaints import Subject
+from services.antispam.domain.judging import Runner
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
+from services.antispam.domain.steps import plan
 from tests.specimens.antispam import (
     NOW,
     a_context,
@@ -41,8 +44,16 @@ def to(*addresses: str) -> dict[str, Any]:
     return {"recipients": tuple(Recipient(address=address, domain="example.org") for address in addresses)}
 
 
+def alone(**fields: Any) -> dict[str, Any]:
+    return {"recipients": (Recipient(**{"address": "marie@example.org", "domain": "example.org", **fields}),)}
+
+
 # filter, what is special, raw message (None: a plain honest one), fields of the envelope
 HITS: list[tuple[str, str, bytes | None, dict[str, Any]]] = [
+    ("greylisting", "it waited", None, alone(screened="passed after 312 s")),
+    ("honeypot", "among others", None, alone(address="x@example.org", purpose="honeypot")),
+    ("automatic_whitelist", "validated", None, {"mail_from": "Validated@elsewhere.example"}),
+    ("automatic_whitelist", "the author", a_message(**{"from": "once@elsewhere.example"}), {}),
     ("no_sender", "no notification", None, {"mail_from": ""}),
     ("no_sender", "several recipients", a_message(**NOTICE), {"mail_from": "", **to("a@b.c", "d@b.c")}),
     ("same_sender_recipient", "envelope", None, {"mail_from": "Marie@example.org"}),
@@ -94,6 +105,11 @@ HITS: list[tuple[str, str, bytes | None, dict[str, Any]]] = [
     ("shouting_subject", "marks", a_message(subject="you have won!!!"), {}),
 ]
 MISSES: list[tuple[str, str, bytes | None, dict[str, Any]]] = [
+    ("greylisting", "of another domain", None, alone(screened="passed", domain="example.com")),
+    ("honeypot", "a trainer", None, alone(purpose="training")),
+    ("automatic_whitelist", "a stranger", None, {}),
+    ("automatic_whitelist", "our own domain", None, {"mail_from": "boss@example.org"}),
+    ("automatic_whitelist", "signed in", None, {"mail_from": "validated@elsewhere.example", **SIGNED_IN}),
     ("no_sender", "a delivery report", a_message(**NOTICE), {"mail_from": ""}),
     ("no_sender", "an automatic answer", a_message("x", "Auto-Submitted: auto-replied"), {"mail_from": ""}),
     ("no_sender", "an old bounce", a_message(**{"from": "MAILER-DAEMON@elsewhere.example"}), {"mail_from": ""}),
@@ -244,9 +260,53 @@ async def test_keywords_add_up_the_scores_of_their_rules_in_every_area() -> None
     assert report.rules == ("in-subject", "in-headers", "in-body")
 
 
+def complained_about(kind: Literal["peer", "sender", "domain"], value: str, complainants: int = 2) -> Any:
+    knowledge = some_knowledge()
+    knowledge.complaints.replace({Subject(kind, value): complainants})  # type: ignore[attr-defined]
+    return a_context(knowledge=knowledge)
+
+
+COMPLAINTS: dict[str, tuple[Literal["peer", "sender", "domain"], str]] = {
+    "ip_complaints": ("peer", "192.0.2.1"),
+    "sender_complaints": ("sender", "jean@elsewhere.example"),
+    "domain_complaints": ("domain", "elsewhere.example"),
+}
+
+
+@pytest.mark.parametrize(("name", "subject"), COMPLAINTS.items())
+async def test_what_recipients_complained_about_hits_its_mail_and_no_other(name: str, subject: Any) -> None:
+    check, context = STEPS[name].check, complained_about(*subject)
+    stranger = {"peer": Peer(address="198.51.100.1"), "mail_from": "luc@other.example"}
+    assert (await check(a_view(), context)).outcome == "hit"
+    other = a_view(a_message(**{"from": "luc@other.example"}), **stranger)
+    assert (await check(other, context)).outcome == "miss"
+    signed_in = {"mail_from": "jean@elsewhere.example", **SIGNED_IN}
+    assert (await check(a_view(**signed_in), context)).outcome == "miss"
+
+
+async def test_complaints_weigh_more_with_every_complainant_and_an_ipv6_customer_is_one_network() -> None:
+    context = complained_about("peer", "2001:db8::/64", complainants=3)
+    report = await STEPS["ip_complaints"].check(a_view(peer=Peer(address="2001:db8::7")), context)
+    assert (report.outcome, report.strength) == ("hit", 1.5)
+    crowd = complained_about("peer", "192.0.2.1", complainants=50)
+    assert (await STEPS["ip_complaints"].check(a_view(), crowd)).strength == 2.0
+
+
+async def test_only_a_whitelist_beats_complaints_about_a_sender() -> None:
+    context = complained_about("sender", "jean@elsewhere.example")
+    steps = plan(CHAIN, Policy(filters={"sender_complaints": False}))
+    judgement = await Runner(CHAIN).run(a_view(), context, steps)
+    assert judgement.ended_by is not None
+    assert judgement.ended_by.step.name == "sender_complaints"
+    known = complained_about("sender", "once@elsewhere.example")
+    judgement = await Runner(CHAIN).run(a_view(mail_from="once@elsewhere.example"), known, steps)
+    assert judgement.ended_by is None
+    assert judgement.score < 0
+
+
 def test_every_filter_of_the_chain_has_a_case_that_it_hits_and_one_that_it_must_not() -> None:
     in_tables = {row[0] for row in HITS} & {row[0] for row in MISSES}
-    own_tests = {*BOOKS, "cached_peer", "checksum", "bayes"}
+    own_tests = {*BOOKS, "cached_peer", "checksum", "bayes", *COMPLAINTS}
     assert {step.name for step in CHAIN} <= in_tables | own_tests
 
 
