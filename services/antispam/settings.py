@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from libs.settings import ServiceSettings
+
+Zone = Annotated[str, StringConstraints(pattern=r"^([a-z0-9_-]{1,63}\.)+[a-z0-9-]{1,63}$")]
 
 
 class Settings(ServiceSettings):
@@ -22,7 +24,17 @@ class Settings(ServiceSettings):
         (), description="Host names of ours besides `hostname`, which no stranger may give for its own."
     )
     arc_trusted_sealers: tuple[str, ...] = Field(
-        (), description="Domains of forwarders and lists whose word is taken that DMARC passed before they changed mail."
+        (),
+        description="Domains of forwarders and lists whose word is taken that DMARC passed before they changed mail.",
+    )
+    dnsbl: tuple[Zone, ...] = Field((), description="Lists of addresses in DNS, as zen.spamhaus.org; none by default.")
+    uribl: tuple[Zone, ...] = Field((), description="Lists of domains in DNS, as dbl.spamhaus.org; none by default.")
+    uribl_domains: int = Field(20, ge=1, le=200, description="Domains of a message that these lists are asked about.")
+    address_without_mx: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="Share of the score of a missing MX when the sender's domain has an address; 0: none.",
     )
     rulebook_max_age: timedelta = Field(
         timedelta(seconds=60), description="Policies, lists and rules are read again after this, or when they change."

@@ -24,6 +24,7 @@ class MongoRulebooks:
         self._policies = database["policies"]
         self._lists = database["lists"]
         self._rules = database["rules"]
+        self._images = database["images"]
 
     async def load(self, scope: str) -> Rulebook:
         """An empty rulebook when nothing is stored. Raises `Temporary`."""
@@ -31,6 +32,7 @@ class MongoRulebooks:
             policy = await self._policies.find_one({"_id": scope})
             entries = [entry async for entry in self._lists.find({"scope": scope})]
             stored = [rule async for rule in self._rules.find({"scope": scope}).sort("_id", 1)]
+            images = [image["fingerprint"] async for image in self._images.find({"scope": scope})]
         rules = _readable(stored)
         return Rulebook(
             scope=scope,
@@ -40,6 +42,7 @@ class MongoRulebooks:
             keywords=PatternRules(_of_kind(rules, KeywordRule)),
             exceptions=PatternRules(_of_kind(rules, ExceptionRule)),
             logic=_of_kind(rules, LogicRule),
+            images=frozenset(int(fingerprint, 16) for fingerprint in images),
         )
 
 

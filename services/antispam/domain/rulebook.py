@@ -45,6 +45,7 @@ class Rulebook:
     keywords: PatternRules[KeywordRule] = field(default_factory=lambda: PatternRules({}))
     exceptions: PatternRules[ExceptionRule] = field(default_factory=lambda: PatternRules({}))
     logic: Mapping[str, LogicRule] = field(default_factory=dict)
+    images: frozenset[int] = frozenset()  # fingerprints of images known from spam
 
     @cached_property
     def logic_rules(self) -> Sequence[tuple[str, Expression, float]]:

@@ -1,0 +1,25 @@
+"""Where an external engine listens: `tcp://HOST:PORT` or `unix:/PATH` for spamd, `http://HOST:PORT` for Rspamd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class EngineAddress:
+    """Either `path` or `host` and `port`."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> EngineAddress:
+        """Raises `ValueError` that says what it should be."""
+        if text.startswith("unix:/"):
+            return cls(path=text.removeprefix("unix:"))
+        parts = urlsplit(text)
+        if parts.scheme != "tcp" or not parts.hostname or parts.port is None or parts.path not in ("", "/"):
+            raise ValueError(f"{text!r} is neither tcp://HOST:PORT nor unix:/PATH")
+        return cls(host=parts.hostname, port=parts.port)

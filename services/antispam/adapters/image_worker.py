@@ -1,0 +1,116 @@
+"""The process that looks at strangers' images: `python -m` this module, with DATA, LANGUAGES and PIXELS.
+
+A process of its own, since decoders and OCR are C code that a crafted image may crash, hang or fill with memory: it
+can be killed. Standard input: 4 octets of length, then an image, again and again; standard output: 4 octets of length,
+then {"fingerprint": ..., "text": ...}. It ends with its input. DATA empty: no text is read.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Callable
+from io import BytesIO
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+_MEMORY_OCTETS = 2 * 1024**3
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
+_LEAST_SIDE = 24  # pixels: below it an icon, a spacer, a pixel that counts readers
+_LEAST_TEXT_SIDE = 40
+_TEXT_PIXELS = 1_500_000  # what is larger is made smaller before it is read: that takes a second otherwise
+_LEAST_CONTRAST = 16  # of 255: a plain surface looks like every other one
+
+Read = Callable[[Image.Image], str]
+
+
+def main(data: str, languages: str, pixels: str) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_OCTETS, _MEMORY_OCTETS))
+    Image.MAX_IMAGE_PIXELS = None  # ours is the limit, and it is no warning
+    read = _tesseract(data, languages) if data else _no_text
+    while octets := _taken(sys.stdin.buffer):
+        answer = json.dumps(facts(octets, read, pixels=int(pixels))).encode()
+        sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer)
+        sys.stdout.buffer.flush()
+
+
+def facts(octets: bytes, read: Read, *, pixels: int) -> dict[str, object]:
+    """Empty for what is no image, a broken one or one of too many pixels."""
+    try:
+        with Image.open(BytesIO(octets), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > pixels or min(width, height) < _LEAST_SIDE:
+                return {}
+            image.draft("L", (1600, 1600))  # a large JPEG is decoded to a smaller image at once
+            grey = _on_white(image)
+            return {"fingerprint": fingerprint(grey), "text": read(_readable(grey))}
+    # Pillow's decoders raise whatever their formats make them raise; a broken image has no facts.
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError,
+            TypeError, RuntimeError, MemoryError):  # fmt: skip
+        return {}
+
+
+def fingerprint(grey: Image.Image) -> int | None:
+    """dHash: in a thumbnail of 9 times 8 grey pixels, for each whether its right neighbour is darker.
+
+    None for a plain surface. Scale, colour, contrast and small changes leave nearly all bits as they are.
+    """
+    small = grey.resize((9, 8), Image.Resampling.BOX)
+    values = small.tobytes()
+    if max(values) - min(values) < _LEAST_CONTRAST:
+        return None
+    bits = 0
+    for row in range(8):
+        for left in range(row * 9, row * 9 + 8):
+            bits = bits << 1 | (values[left] > values[left + 1])
+    return bits
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Grey, with what shines through as white as mail programs show it."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        opaque = image.convert("RGBA")
+        white = Image.new("RGBA", opaque.size, "white")
+        return Image.alpha_composite(white, opaque).convert("L")
+    return image.convert("L")
+
+
+def _readable(grey: Image.Image) -> Image.Image:
+    width, height = grey.size
+    if width * height <= _TEXT_PIXELS:
+        return grey
+    factor = (_TEXT_PIXELS / (width * height)) ** 0.5
+    return grey.resize((max(1, int(width * factor)), max(1, int(height * factor))), Image.Resampling.BOX)
+
+
+def _no_text(grey: Image.Image) -> str:
+    return ""
+
+
+def _tesseract(data: str, languages: str) -> Read:
+    """One API object for all images: reading the language takes longer than reading an image."""
+    import tesserocr  # only where text is wanted: it takes its time, and its memory
+
+    api = tesserocr.PyTessBaseAPI(path=data, lang=languages)
+
+    def read(grey: Image.Image) -> str:
+        if min(grey.size) < _LEAST_TEXT_SIDE:
+            return ""
+        api.SetImage(grey)
+        text: str = api.GetUTF8Text()
+        api.Clear()
+        return text
+
+    return read
+
+
+def _taken(stream: BinaryIO) -> bytes:
+    """The next image; empty at the end."""
+    length = stream.read(4)
+    return stream.read(int.from_bytes(length, "big")) if len(length) == 4 else b""
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,22 @@
+"""An image of the message is known from spam, also when it was scaled, recoloured or speckled since (R-SPAM-20)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.images import has_images, nearest
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Nothing is looked at where no image is known, or none is there."""
+    reader = context.knowledge.images
+    known = {image for book in context.books for image in book.images}
+    if reader is None or not known or not has_images(mail):
+        return MISS
+    for facts in await reader.facts(mail):
+        if facts.fingerprint is not None:
+            found = nearest(facts.fingerprint, known, within=reader.distance)
+            if found is not None:
+                return hit(f"like the known image {found:016x}")
+    return MISS

@@ -1,0 +1,25 @@
+"""The text in images goes through the keyword rules for the body (R-SPAM-20)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.images import has_images
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.matching import AREA_LIMIT
+from services.antispam.domain.report import MISS, Report, hit
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Strength is the sum of the scores of the rules that matched; nothing is read where there are no such rules."""
+    reader = context.knowledge.images
+    books = [book for book in context.books if "body" in book.keywords.by_area]
+    if reader is None or not reader.reads_text or not books or not has_images(mail):
+        return MISS
+    text = "\n".join(facts.text for facts in await reader.facts(mail))[:AREA_LIMIT]
+    found: dict[str, float] = {}
+    for book in books:
+        names, patterns = book.keywords.by_area["body"]
+        for index in patterns.matches(text):
+            if names[index] not in context.spared:
+                found[names[index]] = book.keywords.rules[names[index]].score
+    return hit(", ".join(found), sum(found.values()), rules=tuple(found)) if found else MISS

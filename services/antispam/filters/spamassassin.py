@@ -1,0 +1,19 @@
+"""What SpamAssassin says, asked by its spamd when it is configured (R-SPAM-25)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.engines import is_asked, report_of
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import Report
+
+_NAME = "spamassassin"
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    return is_asked(context.knowledge.engines, _NAME, mail)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Strength 1 at its own threshold; negative where it speaks for the message."""
+    return await report_of(context.knowledge.engines, _NAME, mail)

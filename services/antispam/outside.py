@@ -1,0 +1,74 @@
+"""What antispam asks outside its process besides DNS: external engines, and the processes that look at images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.antispam.adapters.engine_address import EngineAddress
+from services.antispam.adapters.images import ImageWorkers, worker_command
+from services.antispam.adapters.resting import Resting
+from services.antispam.adapters.rspamd import Rspamd
+from services.antispam.adapters.spamd import Spamd
+from services.antispam.domain.images import ImageLimits
+from services.antispam.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Both fail open: an engine or an image process that is dead, late or confused is a finding with an error, and the
+    rest of the chain decides. No mail waits for them longer than their deadlines.
+    """
+
+    engines: Mapping[str, Resting]
+    images: ImageWorkers
+
+    @classmethod
+    def of(cls, settings: Settings) -> Outside:
+        """Nothing is connected and no process started before a message needs it."""
+        return cls(_engines(settings), _images(settings))
+
+    async def close(self) -> None:
+        """No process and no connection stays."""
+        await self.images.close()
+        for engine in self.engines.values():
+            await engine.close()
+
+
+def _engines(settings: Settings) -> dict[str, Resting]:
+    found: dict[str, Resting] = {}
+    if settings.spamd:
+        spamd = Spamd(
+            EngineAddress.read(settings.spamd),
+            hostname=settings.hostname,
+            connections=settings.engine_connections,
+            limit_bytes=settings.engine_limit_bytes,
+            deadline=settings.engine_deadline,
+        )
+        found["spamassassin"] = Resting(spamd, rest=settings.engine_rest)
+    if settings.rspamd:
+        rspamd = Rspamd(
+            settings.rspamd,
+            hostname=settings.hostname,
+            required=settings.rspamd_required,
+            connections=settings.engine_connections,
+            limit_bytes=settings.engine_limit_bytes,
+            deadline=settings.engine_deadline,
+        )
+        found["rspamd"] = Resting(rspamd, rest=settings.engine_rest)
+    return found
+
+
+def _images(settings: Settings) -> ImageWorkers:
+    command = worker_command(
+        data=settings.ocr_data, languages=settings.ocr_languages, pixels=settings.image_limit_pixels
+    )
+    return ImageWorkers(
+        command,
+        reads_text=bool(settings.ocr_data),
+        distance=settings.image_distance,
+        workers=settings.image_workers,
+        deadline=settings.image_deadline,
+        limits=ImageLimits(images=settings.images_at_most, octets=settings.image_limit_bytes),
+        capacity=settings.images_capacity,
+    )
