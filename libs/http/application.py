@@ -35,12 +35,16 @@ def application(
     tokens: Tokens,
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES,
     readiness_deadline: timedelta = READINESS_DEADLINE,
+    public: str = "",
 ) -> FastAPI:
-    """The HTTP API of the service `name`: its own `routers` plus `/healthz`, `/readyz`, `/metrics`, `/docs`."""
+    """The HTTP API of the service `name`: its own `routers` plus `/healthz`, `/readyz`, `/metrics`, `/docs`.
+
+    Below the path `public`, if there is one, no token is asked for.
+    """
     app = FastAPI(title=f"Facteur {name}", version="1", redoc_url=None)
     install_problems(app)
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
-    app.add_middleware(TokenNeeded, tokens=tokens)
+    app.add_middleware(TokenNeeded, tokens=tokens, public=public)
     app.add_middleware(LastResort)  # the last one added is the outermost
     for router in (*routers, _probes(checks, metrics, readiness_deadline)):
         app.include_router(router)

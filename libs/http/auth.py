@@ -78,18 +78,20 @@ class _Token:
 class TokenNeeded:
     """ASGI middleware: 401 without a known token, before a path is looked up or a body is read.
 
-    So a route that forgot `require` is closed to the world, and nobody learns which paths there are.
+    So a route that forgot `require` is closed to the world, and nobody learns which paths there are. Paths below
+    `public` are pages for people without a login (design, section 6).
     """
 
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, public: str = "") -> None:
         self._app = app
         self._tokens = tokens
+        self._public = public
         self._refusal = problem_response(
             Problem(401, "a bearer token is needed", headers={"WWW-Authenticate": CHALLENGE})
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in PUBLIC:
+        if scope["type"] == "http" and not self._is_public(scope["path"]):
             scheme, _, token = HTTPConnection(scope).headers.get("Authorization", "").partition(" ")
             role = self._tokens.role_of(token.strip()) if scheme.lower() == "bearer" else None
             if role is None:
@@ -97,6 +99,9 @@ class TokenNeeded:
                 return
             scope.setdefault("state", {})["role"] = role
         await self._app(scope, receive, send)
+
+    def _is_public(self, path: str) -> bool:
+        return path in PUBLIC or bool(self._public and path.startswith(f"{self._public}/"))
 
 
 def require(*roles: Role) -> Callable[[Request, object], Awaitable[Role]]:

@@ -20,6 +20,7 @@ def http_server(service: Service, shared: Shared, checks: Mapping[str, Check]) -
         metrics=service.metrics,
         tokens=shared.tokens,
         body_limit_bytes=service.body_limit_bytes,
+        public=service.public,
     )
     return Server(app, host=service.settings.host, port=service.settings.port_of(service.name))
 

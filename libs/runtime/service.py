@@ -67,7 +67,10 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What `build` of a service's `app.py` yields; the runner does the rest."""
+    """What `build` of a service's `app.py` yields; the runner does the rest.
+
+    `public` is the path below which its routes are open to the world, empty for none.
+    """
 
     name: str
     settings: ServiceSettings
@@ -79,6 +82,7 @@ class Service:
     listeners: Sequence[Listener] = ()
     background: Sequence[Callable[[], Awaitable[None]]] = ()
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
+    public: str = ""
 
     @property
     def queues(self) -> tuple[str, ...]:

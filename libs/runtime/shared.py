@@ -78,7 +78,7 @@ def _tokens(settings: ServiceSettings) -> Tokens:
     tokens = Tokens(files)
     for role, path in files.items():
         if settings.bus_url.startswith("embedded:"):
-            _make_token(path)
+            make_secret(path)
         try:
             tokens.text(role)
         except OSError as error:
@@ -86,8 +86,8 @@ def _tokens(settings: ServiceSettings) -> Tokens:
     return tokens
 
 
-def _make_token(path: Path) -> None:
-    """A random token, readable by its owner only; an existing one is kept. It is there only when it is whole."""
+def make_secret(path: Path) -> None:
+    """A random token or key, readable by its owner only; an existing one is kept. It is there only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

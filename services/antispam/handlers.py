@@ -17,6 +17,7 @@ from libs.events import (
     PeerBlacklisted,
     PolicyChanged,
     SenderTrusted,
+    SenderValidated,
 )
 from libs.runtime import Handles, Hears, Onward
 from services.antispam.correspondents import Correspondents
@@ -60,7 +61,8 @@ class Judge:
 
     async def judge(self, mail: Mail) -> Iterable[Onward]:
         """The handler. Raises `Temporary` when a policy was never read and cannot be."""
-        if mail.envelope.released:  # someone looked at it and let it go
+        # Someone looked at it and let it go; or it is a letter of ours, which quotes the spam that it is about.
+        if mail.envelope.released or _is_our_letter(mail.envelope):
             return (Onward(queues.ROUTER, mail),)
         verdicts = await self._verdicts(mail)
         judged = mail.with_envelope(mail.envelope.model_copy(update={"verdicts": verdicts})) if verdicts else mail
@@ -95,7 +97,12 @@ class Judge:
                 verdicts[domain] = verdict if domain else _leaving(verdict)
                 accounts = {to.account for to in recipients if to.account and to.domain == domain}
                 self._counters.count(domain, judgement, verdicts[domain], id=mail.envelope.id, accounts=accounts)
-        return verdicts
+        return verdicts, authentication_of(view)
+
+
+def _is_our_letter(envelope: Envelope) -> bool:
+    """Notices, digests, delivery reports: only services hand in mail of the null sender over HTTP for no account."""
+    return envelope.listener == "http" and not envelope.mail_from and not envelope.peer.account
 
 
 async def _viewed(mail: Mail) -> MailView:
@@ -180,6 +187,10 @@ class Listener:
         self._correspondents.hear(SenderTrusted.from_bus(event))
 
     async def mail_quarantined(self, event: Event) -> None:
+    async def sender_validated(self, event: Event) -> None:
+        fact = SenderValidated.from_bus(event)
+        await self._correspondents.know(fact.domain, [fact.address.lower()], validated=True)
+
         self._counters.held(MailQuarantined.from_bus(event))
 
     async def mail_released(self, event: Event) -> None:
@@ -204,3 +215,4 @@ def hears(listener: Listener) -> Sequence[Hears]:
         Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam"),
         Hears((MailReleased.__name__,), listener.mail_released, group="antispam"),
     )
+        Hears((SenderValidated.__name__,), listener.sender_validated, group="antispam"),

@@ -28,6 +28,7 @@ from services.store.api import Context, routes
 from services.store.cleaning import cleaning, old_blobs
 from services.store.handlers import Keeper
 from services.store.patience import Patience
+from services.store.quarantine.opening import PUBLIC, open_for_people
 from services.store.settings import Settings
 
 NAME = "store"
@@ -56,6 +57,17 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     limits = QuotaLimits(quota, keep=settings.limit_cache)
     # Ingress away: a notification waits with the mail that it is about.
     ingress = shared.client(settings, "ingress")
+    antispam = shared.client(settings, "antispam")
+    people = open_for_people(
+        settings,
+        shared,
+        metrics,
+        collections=collections,
+        bodies=bodies,
+        held=quarantine,
+        antispam=antispam,
+        ingress=ingress,
+    )
     keeper = Keeper(
         deliveries=deliveries,
         quarantine=quarantine,
@@ -72,6 +84,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         large=asyncio.Semaphore(settings.large_in_hand),
         hostname=settings.hostname,
         copies=metrics.counter("facteur_store_copies", "Copies for mailboxes, by what became of them.", ("outcome",)),
+        on_held=people.wake.set,
     )
     context = Context(
         mailboxes=mailboxes,
@@ -83,7 +96,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         deliveries=deliveries,
         limits=limits,
         announcements=announcer,
-        outbox=shared.outbox,
+        warden=people.warden,
         clock=clock,
     )
     removed = metrics.counter("facteur_store_removed", "What went by its age or for want of use.", ("what",))
@@ -98,18 +111,20 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             name=NAME,
             settings=settings,
             metrics=metrics,
-            routers=routes(context),
+            routers=(*routes(context), *people.pages),
             # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
             handles=(
                 Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
-            hears=Accounts(mailboxes, expunge, limits, announcer).table(),
-            background=(announcer.run, announcer.recover, tidy),
+            hears=(*Accounts(mailboxes, expunge, limits, announcer).table(), *people.hears),
+            background=(announcer.run, announcer.recover, tidy, *people.background),
             body_limit_bytes=settings.append_limit_bytes,
+            public=PUBLIC,
         )
     finally:
         await announcer.close()
         await limits.close()
         await quota.close()
         await ingress.close()
+        await antispam.close()

@@ -16,6 +16,7 @@ from libs.events import MailQuarantined
 from libs.runtime import Onward
 from services.store.domain.delivery import delivery_of, mailboxes_of
 from services.store.domain.messages import Body
+from services.store.domain.quarantine import accounts_of, domains_of, is_infected
 from services.store.domain.waiting import MailboxesFull
 from services.store.patience import Patience
 from services.store.ports import Announcements, Deliveries, Limits, Quarantine
@@ -37,6 +38,7 @@ class Keeper:
     large: asyncio.Semaphore
     hostname: str
     copies: Counter
+    on_held: Callable[[], None]
 
     async def deliver(self, mail: Mail) -> Iterable[Onward]:
         """Into the mailboxes of its recipients. Whoever has no room waits alone, and not for ever (`Patience`)."""
@@ -62,9 +64,17 @@ class Keeper:
 
     async def hold(self, mail: Mail) -> Iterable[Onward]:
         """Into the quarantine."""
-        await self._with_body(mail, lambda body: self.quarantine.add(mail.envelope, body))
-        fact = MailQuarantined(id=mail.envelope.id, reason=mail.envelope.quarantine_reason)
+        envelope = mail.envelope
+        await self._with_body(mail, lambda body: self.quarantine.add(envelope, body))
+        fact = MailQuarantined(
+            id=envelope.id,
+            reason=envelope.quarantine_reason,
+            infected=is_infected(envelope),
+            domains=domains_of(envelope),
+            accounts=accounts_of(envelope.recipients),
+        )
         await self.bus.emit(fact.to_bus())
+        self.on_held()
         return ()
 
     async def _with_body(self, mail: Mail, work: Callable[[Body], Awaitable[T]]) -> T:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 from pydantic import Field
 
 from libs.settings import ServiceSettings
+from services.store.domain.quarantine_limits import NoticeLimits, PageLimits
 
 
 class Settings(ServiceSettings):
@@ -28,6 +31,38 @@ class Settings(ServiceSettings):
     )
     usage_recheck: timedelta = Field(timedelta(minutes=10), description="How often events lost in a crash are sought.")
     quarantine_keep: timedelta = Field(timedelta(days=30), description="Age at which quarantined mail is deleted.")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/]+(/[^\s?#]*[^\s?#/])?)?$",
+        description="Where the world reaches /public/ of this service (https://mail.example.org); empty: embedded mode "
+        "takes its own API, a cluster sends no notices and no digests.",
+    )
+    link_secret_file: Path = Field(
+        default_factory=lambda earlier: Path(earlier["var_dir"]) / "link-secret",
+        description="File with the key that signs links in notices and digests, by default in var_dir; of several "
+        "lines the first signs and all are taken.",
+    )
+    page_proxies: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (), description="Reverse proxies before the public pages, whose X-Forwarded-For is believed."
+    )
+    page_limits: PageLimits = Field(PageLimits(), description="How often one may try on the public pages.")
+    captcha_keep: timedelta = Field(timedelta(minutes=15), description="How long a captcha can be answered.")
+    letter_author: str = Field(
+        "postmaster",
+        pattern=r"^[A-Za-z0-9._+-]{1,64}$",
+        description="Local part of the author of notices and digests; the domain is the recipient's.",
+    )
+    policy_cache: timedelta = Field(timedelta(minutes=1), description="How long a policy of antispam is believed.")
+    notice_limits: NoticeLimits = Field(NoticeLimits(), description="How many notices are sent to senders at most.")
+    notice_patience: timedelta = Field(
+        timedelta(hours=12), lt=timedelta(hours=20), description="How long a notice that cannot be sent is tried."
+    )
+    notice_period: timedelta = Field(timedelta(seconds=10), description="How often notices left over are sought.")
+    digest_hour: int = Field(6, ge=0, le=23, description="Hour of the day, UTC, up to which a digest tells.")
+    digest_period: timedelta = Field(timedelta(minutes=5), description="How often digests that are due are sought.")
+    digest_lease: timedelta = Field(
+        timedelta(minutes=10), description="How long one replica has the digests of a domain to itself."
+    )
     tombstone_keep: timedelta = Field(
         timedelta(days=30), description="How long expunged UIDs are remembered, for clients that come back (QRESYNC)."
     )

@@ -9,7 +9,13 @@ chunks      {_id: {body, n}, content}: of a body too large for one document
 loose       {_id, bodies: [sha256], since}: bodies that may have lost their last message, for the collector
 tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
 told        {_id: address, version}: what the neighbours know of the usage
-quarantine  {_id, envelope, body, reason, infected, domains, recipients, subject, from, size, at, expires_at}
+quarantine  {_id, envelope, body, reason, infected, sender, domains, recipients, subject, from, to, message_id, date,
+            at, expires_at, notice: {state: none | due | decided | sent | refused, reason?, due_at?, tries?,
+            recipients?, whitelists?, language?}}; recipients are addresses and accounts, for searches
+digests     {_id: domain, until, lease_until}: up to when its accounts were told what waits for them;
+            {_id: "account until", expires_at}: who was told of a period
+rates       {_id, count, expires_at}: of a window of time
+burnt       {_id: nonce, expires_at}: challenges that were answered
 
 Every change to a mailbox writes its document in the same transaction, so that changes to one mailbox happen one after
 the other, UIDs and modification sequence numbers become visible in their order, and the counters are exact.
@@ -38,6 +44,9 @@ class Collections:
     tombstones: Any
     told: Any
     quarantine: Any
+    digests: Any
+    rates: Any
+    burnt: Any
 
     @classmethod
     def of(cls, database: Any) -> Collections:
@@ -68,5 +77,10 @@ class Collections:
             (self.told, [("_id", 1)], {}),
             (self.quarantine, [("expires_at", 1)], {}),
             (self.quarantine, [("domains", 1), ("_id", -1)], {}),
+            (self.quarantine, [("recipients", 1), ("_id", -1)], {}),
             (self.quarantine, [("body", 1)], {}),
+            (self.quarantine, [("notice.due_at", 1)], {"sparse": True}),
+            (self.digests, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.rates, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.burnt, [("expires_at", 1)], {"expireAfterSeconds": 0}),
         ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +13,8 @@ from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
 from services.store.adapters.mongo_bodies import BodiesGone, MongoBodies
 from services.store.adapters.mongo_collections import Collections
 from services.store.domain.messages import Body, Summary, summarise
-from services.store.domain.quarantine import Held, domains_of, held_id, is_infected
+from services.store.domain.quarantine import Held, Wanted, accounts_of, domains_of, held_id, is_infected, without
+from services.store.domain.quarantine_notice import why_no_notice
 from services.store.domain.refusals import NotThere
 
 AT_ONCE = 500  # expired entries in one transaction
@@ -63,13 +64,14 @@ class MongoQuarantine:
         return [None] * len(batch)
 
     def _entry(self, envelope: Envelope, body: Body) -> dict[str, Any]:
-        summary, now = summarise(Headers(body.raw)), self._clock()
+        headers, now = Headers(body.raw), self._clock()
+        summary, refusal = summarise(headers), why_no_notice(envelope, headers)
         return {
-            "envelope": envelope.model_dump_json(exclude_defaults=True),
+            **_of_recipients(envelope),
             "body": body.id,
             "reason": envelope.quarantine_reason,
             "infected": is_infected(envelope),
-            "domains": domains_of(envelope),
+            "sender": envelope.mail_from,
             "subject": summary.subject,
             "from": summary.sender,
             "to": summary.to,
@@ -77,6 +79,7 @@ class MongoQuarantine:
             "date": summary.date,
             "at": now,
             "expires_at": now + self._keep,
+            "notice": {"state": "none", "reason": refusal} if refusal else {"state": "due", "due_at": now, "tries": 0},
         }
 
     async def get(self, id: str) -> Held:
@@ -85,28 +88,34 @@ class MongoQuarantine:
             found = await self._entries.find_one({"_id": id})
         if found is None:
             raise NotThere("there is no such quarantined message")
-        return _held(found)
+        return held_of(found)
 
-    async def page(self, *, domain: str, reason: str, infected: bool | None, after: str, limit: int) -> list[Held]:
-        """Newest first, behind the id `after`; `reason` is a part of the reason, in any case."""
-        wanted: dict[str, Any] = {}
-        if domain:
-            wanted["domains"] = domain
-        if reason:
-            wanted["reason"] = {"$regex": re.escape(reason), "$options": "i"}
-        if infected is not None:
-            wanted["infected"] = infected
+    async def page(self, wanted: Wanted, *, after: str, limit: int) -> list[Held]:
+        """Newest first, behind the id `after`."""
+        query = _query(wanted)
         if after:
-            wanted["_id"] = {"$lt": after}
+            query["_id"] = {"$lt": after}
         with mongo_errors("list quarantine"):
-            found = await self._entries.find(wanted).sort("_id", -1).limit(limit).to_list(None)
-        return [_held(document) for document in found]
+            found = await self._entries.find(query).sort("_id", -1).limit(limit).to_list(None)
+        return [held_of(document) for document in found]
 
-    async def narrow(self, id: str, envelope: Envelope) -> None:
-        """Only these recipients still wait."""
-        change = {"envelope": envelope.model_dump_json(exclude_defaults=True), "domains": domains_of(envelope)}
-        with mongo_errors("narrow quarantine"):
-            await self._entries.update_one({"_id": id}, {"$set": change})
+    async def take(self, id: str, addresses: Collection[str]) -> None:
+        """These recipients wait no more; with the last of them the entry goes. What is gone already is fine."""
+        while True:
+            with mongo_errors("narrow quarantine"):
+                found = await self._entries.find_one({"_id": id}, {"envelope": 1})
+            if found is None:
+                return
+            staying = without(Envelope.model_validate_json(found["envelope"]), addresses)
+            if staying is None:
+                # Whoever else takes recipients now finds none left: these were all.
+                await self.remove(id)
+                return
+            with mongo_errors("narrow quarantine"):
+                # Two who take theirs at the same time: one of them looks again.
+                done = await self._entries.update_one(found, {"$set": _of_recipients(staying)})
+            if done.matched_count:
+                return
 
     async def remove(self, *ids: str) -> int:
         """How many there were."""
@@ -132,7 +141,39 @@ class MongoQuarantine:
             expired += await self.remove(*(document["_id"] for document in found))
 
 
-def _held(document: dict[str, Any]) -> Held:
+def _of_recipients(envelope: Envelope) -> dict[str, Any]:
+    """What of an entry depends on who waits for it."""
+    addresses = {address.lower() for to in envelope.recipients for address in (to.address, to.original) if address}
+    return {
+        "envelope": envelope.model_dump_json(exclude_defaults=True),
+        "domains": domains_of(envelope),
+        "recipients": sorted(addresses.union(accounts_of(envelope.recipients))),
+    }
+
+
+def _query(wanted: Wanted) -> dict[str, Any]:
+    texts = {"subject": wanted.subject, "reason": wanted.reason}
+    exact = {"domains": wanted.domain.lower(), "recipients": wanted.account.lower()}
+    times = {"$gte": wanted.since, "$lt": wanted.until}
+    query: dict[str, Any] = {
+        **{field: value for field, value in exact.items() if value},
+        **{field: _part(text) for field, text in texts.items() if text},
+    }
+    if wanted.sender:
+        query["$or"] = [{"sender": _part(wanted.sender)}, {"from": _part(wanted.sender)}]
+    if wanted.infected is not None:
+        query["infected"] = wanted.infected
+    if given := {operator: time for operator, time in times.items() if time is not None}:
+        query["at"] = given
+    return query
+
+
+def _part(text: str) -> dict[str, str]:
+    return {"$regex": re.escape(text), "$options": "i"}
+
+
+def held_of(document: dict[str, Any]) -> Held:
+    """An entry as it is stored."""
     return Held(
         id=document["_id"],
         envelope=Envelope.model_validate_json(document["envelope"]),

@@ -20,7 +20,8 @@ from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
 from services.store.domain.folders import Folder
 from services.store.domain.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
-from services.store.ports import Announcements, Deliveries, Limits, Outbox
+from services.store.ports import Announcements, Deliveries, Limits
+from services.store.quarantine.warden import Warden
 
 _STATUS: dict[type[Refusal], int] = {NotThere: 404, Conflicting: 409, Outdated: 412, Unfit: 422}
 
@@ -38,7 +39,7 @@ class Context:
     deliveries: Deliveries
     limits: Limits
     announcements: Announcements
-    outbox: Outbox
+    warden: Warden
     clock: Callable[[], datetime]
 
     async def folder(self, address: str, id: str) -> Folder:

@@ -1,23 +1,21 @@
-"""The quarantine: list, read, release, delete (R-ST-06)."""
+"""The quarantine: search, read, release, whitelist, block, delete (R-ST-06)."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.envelope import Mail
-from libs.envelope.queues import ROUTER
 from libs.http import Page, Problem, Role, require
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
-from services.store.domain.quarantine import Held, split_for_release
-from services.store.domain.refusals import NotThere
+from services.store.domain.quarantine import Held, Wanted, split
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
+PART = "Part, in any case,"
 
 
 class HeldView(BaseModel):
@@ -44,27 +42,56 @@ class HeldView(BaseModel):
 class Release(BaseModel):
     """Only these of the recipients; null: all."""
 
+    model_config = ConfigDict(extra="forbid")
+
     recipients: list[str] | None = Field(None, min_length=1, max_length=1000)
+    whitelist: Literal["no", "sender", "domain"] = Field(
+        "no", description="First whitelist the envelope sender, or its whole domain, for the domains of the recipients."
+    )
+
+
+class Block(BaseModel):
+    """What to blacklist for the domains of these recipients (null: all)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipients: list[str] | None = Field(None, min_length=1, max_length=1000)
+    what: Literal["sender", "domain"] = Field("sender", description="The envelope sender, or its whole domain.")
+    delete: bool = Field(False, description="Delete the message for them, too.")
 
 
 class Released(BaseModel):
     id: str
     recipients: list[str]
+    whitelisted: str = Field("", description="What is in the white list now.")
+
+
+class Blocked(BaseModel):
+    id: str
+    blacklisted: str = Field(description="What is in the black list now.")
+    domains: list[str] = Field(description="For whom.")
+    deleted: bool
 
 
 def quarantine_routes(context: Context) -> APIRouter:
     api = router("quarantine", prefix="/v1/quarantine")
-    held = context.quarantine
+    held, warden = context.quarantine, context.warden
 
     @api.get("", summary="Quarantined messages, newest first")
     async def listing(
         domain: Annotated[str, Query(description="Domain of a recipient.")] = "",
-        reason: Annotated[str, Query(max_length=200, description="Part of the reason, in any case.")] = "",
+        account: Annotated[str, Query(max_length=320, description="Account or address of a recipient.")] = "",
+        sender: Annotated[str, Query(max_length=320, description=f"{PART} of the envelope sender or From.")] = "",
+        subject: Annotated[str, Query(max_length=200, description=f"{PART} of the subject.")] = "",
+        reason: Annotated[str, Query(max_length=200, description=f"{PART} of the reason.")] = "",
         infected: Annotated[bool | None, Query(description="Only malware, or only the rest.")] = None,
+        since: Annotated[AwareDatetime | None, Query(description="Held at this time or later.")] = None,
+        until: Annotated[AwareDatetime | None, Query(description="Held before this time.")] = None,
         after: Annotated[str, Query(max_length=100, description="`next` of the page before.")] = "",
         limit: Limit = 50,
     ) -> Page[HeldView]:
-        found = await held.page(domain=domain.lower(), reason=reason, infected=infected, after=after, limit=limit)
+        wanted = Wanted(domain, account, sender, subject, reason, infected, since, until)
+        found = await held.page(wanted, after=after, limit=limit)
         return Page(items=[_view(item) for item in found], next=found[-1].id if len(found) == limit else None)
 
     @api.get("/{id}", summary="One quarantined message, without its content")
@@ -86,21 +113,33 @@ def quarantine_routes(context: Context) -> APIRouter:
     ) -> Released:
         if force and role is not Role.ADMIN:
             raise Problem(403, "only an administrator may release by force")
-        item = await held.get(id)
-        wanted = body.recipients if body else None
-        leaving, staying = split_for_release(item, wanted, force=force)
-        # Confirmed first, removed then: a crash between the two releases again, and nobody gets it twice.
-        await context.outbox.send(ROUTER, Mail(leaving, await context.bodies.raw(item.body)))
-        if staying is None:
-            await held.remove(id)
-        else:
-            await held.narrow(id, staying)
-        return Released(id=id, recipients=[recipient.address for recipient in leaving.recipients])
+        item, wanted = await held.get(id), body or Release()
+        split(item, wanted.recipients, force=force)  # what cannot be released whitelists nobody
+        value = ""
+        if wanted.whitelist != "no":
+            whole = wanted.whitelist == "domain"
+            _, value, _ = await warden.list_sender(item, wanted.recipients, colour="white", whole_domain=whole)
+        recipients = await warden.release(item, wanted.recipients, by="administrator", force=force)
+        return Released(id=id, recipients=list(recipients), whitelisted=value)
+
+    @api.post("/{id}/block", summary="Blacklist its sender for the domains of its recipients")
+    async def block(id: str, body: Block | None = None) -> Blocked:
+        item, wanted = await held.get(id), body or Block()
+        _, value, domains = await warden.list_sender(
+            item, wanted.recipients, colour="black", whole_domain=wanted.what == "domain"
+        )
+        if wanted.delete:
+            await warden.delete(item, wanted.recipients, by="administrator")
+        return Blocked(id=id, blacklisted=value, domains=list(domains), deleted=wanted.delete)
 
     @api.delete("/{id}", status_code=204, summary="Delete it for ever")
-    async def delete(id: str) -> Response:
-        if not await held.remove(id):
-            raise NotThere("there is no such quarantined message")
+    async def delete(
+        id: str,
+        recipient: Annotated[
+            list[str] | None, Query(description="Only for these recipients; the others wait on.")
+        ] = None,
+    ) -> Response:
+        await warden.delete(await held.get(id), recipient, by="administrator")
         return Response(status_code=204)
 
     return api

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from libs.envelope import Envelope, Verdict
+from libs.envelope import Envelope, Recipient, Verdict
 from libs.mail.address import InvalidAddress, domain_of
 from services.store.domain.messages import Summary
 from services.store.domain.refusals import Conflicting, NotThere
@@ -29,6 +29,23 @@ class Held:
         return is_infected(self.envelope)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search looks for; empty means anything. Texts are parts of what they are sought in, in any case.
+
+    `account` is an account or an address of a recipient, `since` and `until` the time at which it was held.
+    """
+
+    domain: str = ""
+    account: str = ""
+    sender: str = ""
+    subject: str = ""
+    reason: str = ""
+    infected: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 def held_id(envelope: Envelope) -> str:
     """The same for the same message and recipients: antivirus and antispam may each hold some of them."""
     recipients = "\n".join(sorted(recipient.address for recipient in envelope.recipients))
@@ -45,20 +62,28 @@ def domains_of(envelope: Envelope) -> list[str]:
     return sorted({recipient.domain or _domain(recipient.address) for recipient in envelope.recipients})
 
 
-def split_for_release(
-    held: Held, addresses: Collection[str] | None, *, force: bool
-) -> tuple[Envelope, Envelope | None]:
-    """(the envelope to send on, the envelope that stays held or None). None for `addresses` means everyone.
+def accounts_of(recipients: Iterable[Recipient]) -> list[str]:
+    """The mailboxes of ours behind the recipients, where each has one."""
+    return sorted({recipient.account for recipient in recipients if recipient.account})
+
+
+def split(held: Held, addresses: Collection[str] | None, *, force: bool) -> tuple[Envelope, Envelope | None]:
+    """(the envelope of those recipients, the envelope that stays held or None). None for `addresses` means everyone.
 
     Raises `Conflicting` for malware without `force`, `NotThere` when none of the recipients waits for it.
     """
     if held.infected and not force:
         raise Conflicting("an engine found malware in this message; add force=true to release it all the same")
     chosen = tuple(r for r in held.envelope.recipients if addresses is None or r.address in addresses)
-    staying = tuple(r for r in held.envelope.recipients if r not in chosen)
     if not chosen:
         raise NotThere("the message waits for none of these recipients")
-    return released(held.envelope.to(chosen)), held.envelope.to(staying) if staying else None
+    return held.envelope.to(chosen), without(held.envelope, [recipient.address for recipient in chosen])
+
+
+def without(envelope: Envelope, addresses: Collection[str]) -> Envelope | None:
+    """For those who wait on; None when nobody does."""
+    staying = tuple(recipient for recipient in envelope.recipients if recipient.address not in addresses)
+    return envelope.to(staying) if staying else None
 
 
 def released(envelope: Envelope) -> Envelope:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -55,15 +56,16 @@ async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
 @asynccontextmanager
 async def running(module: ModuleType, shared: Shared, **given: Any) -> AsyncIterator[Any]:
     """The service of `module` with everything of it, until the end of the block."""
-    settings = module.Settings(**given)
-    async with module.build(settings, shared) as service:
-        process = RunningService(service, shared)
-        await process.start(on_failure=lambda: None)
-        try:
-            yield settings
-        finally:
-            await process.drain()
-            await process.stop()
+    with TemporaryDirectory() as var_dir:
+        settings = module.Settings(**{"var_dir": Path(var_dir), **given})
+        async with module.build(settings, shared) as service:
+            process = RunningService(service, shared)
+            await process.start(on_failure=lambda: None)
+            try:
+                yield settings
+            finally:
+                await process.drain()
+                await process.stop()
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ async def test_released_mail_goes_behind_the_filters_and_leaves_the_quarantine(s
     mail = spam(MARIE, JEAN)
     [item] = await held(store, mail)
     response = await store.http.post(f"/v1/quarantine/{item['id']}/release")
-    assert response.json() == {"id": item["id"], "recipients": [MARIE, JEAN]}
+    assert response.json() == {"id": item["id"], "recipients": [MARIE, JEAN], "whitelisted": ""}
     released = await next_for_router(store)
     assert released.raw == mail.raw
     assert released.envelope.released

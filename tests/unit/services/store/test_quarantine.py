@@ -9,7 +9,7 @@ import pytest
 
 from libs.envelope import Envelope, Finding, Recipient, Verdict
 from services.store.domain.messages import Summary
-from services.store.domain.quarantine import Held, domains_of, held_id, split_for_release
+from services.store.domain.quarantine import Held, domains_of, held_id, released, split, without
 from services.store.domain.refusals import Conflicting, NotThere
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -36,8 +36,9 @@ def test_domains_are_ours_or_those_of_the_addresses() -> None:
 def test_a_released_envelope_passes_the_filters_and_fetches_no_old_blob() -> None:
     verdict = Verdict(spam=True, score=9, required=7, action="tag", subject_prefix="[SPAM]")
     item = held(MARIE, LUC, verdicts={"example.org": verdict}, quarantine_reason="spam")
-    leaving, staying = split_for_release(item, None, force=False)
+    whole, staying = split(item, None, force=False)
     assert staying is None
+    leaving = released(whole)
     assert (leaving.released, leaving.blob, leaving.quarantine_reason) == (True, None, "")
     assert leaving.verdicts["example.org"].model_dump(include={"spam", "score", "action", "subject_prefix"}) == {
         "spam": True, "score": 9, "action": "none", "subject_prefix": "",
@@ -45,18 +46,24 @@ def test_a_released_envelope_passes_the_filters_and_fetches_no_old_blob() -> Non
 
 
 def test_chosen_recipients_leave_and_the_others_stay_as_they_were() -> None:
-    leaving, staying = split_for_release(held(MARIE, LUC), [LUC.address], force=False)
+    leaving, staying = split(held(MARIE, LUC), [LUC.address], force=False)
     assert leaving.recipients == (LUC,)
     assert staying is not None
     assert (staying.recipients, staying.released) == ((MARIE,), False)
     with pytest.raises(NotThere):
-        split_for_release(held(MARIE), [LUC.address], force=False)
+        split(held(MARIE), [LUC.address], force=False)
 
 
 def test_malware_needs_force() -> None:
     item = held(MARIE, findings=(INFECTED,))
     with pytest.raises(Conflicting):
-        split_for_release(item, None, force=False)
-    assert split_for_release(item, None, force=True)[0].released
+        split(item, None, force=False)
+    assert split(item, None, force=True)[0].recipients == (MARIE,)
     suspicious = INFECTED.model_copy(update={"outcome": "suspicious"})
-    assert split_for_release(held(MARIE, findings=(suspicious,)), None, force=False)[0].released
+    assert split(held(MARIE, findings=(suspicious,)), None, force=False)[0].recipients == (MARIE,)
+
+
+def test_nobody_waits_when_all_were_taken() -> None:
+    envelope = held(MARIE, LUC).envelope
+    assert without(envelope, [MARIE.address, "nobody@example.org"]) == envelope.to((LUC,))
+    assert without(envelope, [MARIE.address, LUC.address]) is None

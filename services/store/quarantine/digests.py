@@ -1,0 +1,83 @@
+"""Digests: what came to the quarantine in a period, told to each account once (R-ST-06)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import Counter
+
+from libs.envelope import Permanent, Temporary
+from services.store.domain.quarantine_digest import Gathering, Period, Told, period_due
+from services.store.domain.quarantine_notice import NoticePolicy
+from services.store.quarantine.letters import Letters
+from services.store.quarantine.ports import DigestLedger, Policies, Post
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """`hour` is that of the day, in UTC, up to which a digest tells."""
+
+    ledger: DigestLedger
+    policies: Policies
+    post: Post
+    letters: Letters
+    hour: int
+    clock: Callable[[], datetime]
+    outcomes: Counter
+
+    async def run(self, *, period: timedelta) -> None:
+        """For ever: what is due, each `period`."""
+        while True:
+            await self.round()
+            await asyncio.sleep(period.total_seconds())
+
+    async def round(self) -> None:
+        """Every domain whose digest is due. One that cannot be told now comes with the next round."""
+        try:
+            domains = await self.ledger.domains()
+        except Temporary as error:
+            log.warning("digests_wait", reason=error.reason)
+            return
+        for domain in filter(None, domains):
+            try:
+                await self._domain(domain)
+            except Temporary as error:
+                log.warning("digest_waits", domain=domain, reason=error.reason)
+            except Permanent as error:  # a domain of other people, whose mail of ours was held on its way out
+                log.debug("no_digest", domain=domain, reason=error.reason)
+
+    async def _domain(self, domain: str) -> None:
+        policy = await self.policies.of(domain)
+        if policy.digest == "off":
+            return
+        until = await self.ledger.told_until(domain)
+        period = period_due(policy.digest, hour=self.hour, told_until=until, now=self.clock())
+        if period is None or not await self.ledger.claim(domain, period):
+            return
+        gathering = Gathering(domain)
+        async for held in self.ledger.entries(domain, period):
+            gathering.add(held)
+        for account, told in gathering.accounts.items():
+            await self._account(account, told, period, policy, domain)
+        await self.ledger.done(domain, period)
+
+    async def _account(self, account: str, told: Told, period: Period, policy: NoticePolicy, domain: str) -> None:
+        if await self.ledger.was_told(account, period):
+            return
+        letter = await asyncio.to_thread(
+            self.letters.digest, account, told, language=policy.language, domain=domain, now=self.clock()
+        )
+        try:
+            await self.post.send(letter, to=account, key=f"digest:{account}:{period.until.isoformat()}")
+        except Permanent as error:  # locked, or deleted meanwhile: the others get theirs
+            log.warning("digest_refused", reason=error.reason)
+            self.outcomes.labels("refused").inc()
+        else:
+            self.outcomes.labels("sent").inc()
+        await self.ledger.told(account, period)

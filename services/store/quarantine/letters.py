@@ -1,0 +1,135 @@
+"""Notices and digests as messages: text and HTML, never answered by machines, and free of what a spammer wrote in them.
+
+Subjects and senders come from strangers: control characters go before they are shown, and HTML is escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from hashlib import sha256
+from html import escape
+
+from libs.mail.folding import mailbox
+from services.store.domain.quarantine import Held
+from services.store.domain.quarantine_digest import Told, Waiting
+from services.store.domain.quarantine_links import Link, Signer
+from services.store.domain.quarantine_notice import Plan
+from services.store.quarantine.texts import TEXTS, Language
+
+PATHS = {"validate": "/public/quarantine/validate", "own": "/public/quarantine/held"}
+
+# What makes a text worth a spammer's while: an address to go to, to write to or to call.
+_BAIT = re.compile(r"://|www\.|@|[\w-]\.[a-z]{2,}|[+\d][\d ().-]{6,}\d|bit\.ly", re.IGNORECASE)
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    """`public_url` is where the pages are for the world, without a slash at its end; `author` a local part."""
+
+    signer: Signer
+    public_url: str
+    hostname: str
+    author: str
+
+    def url(self, link: Link) -> str:
+        return f"{self.public_url}{PATHS[link.purpose]}/{self.signer.token(link)}"
+
+    def notice(self, held: Held, plan: Plan, link: Link, *, domain: str, now: datetime) -> bytes:
+        """To the envelope sender, who is asked to prove itself. Raises `ValueError` for no address."""
+        texts, url = TEXTS[plan.language], self.url(link)
+        asked = [to.original or to.address for to in held.envelope.recipients if to.address in plan.recipients]
+        facts = [texts["notice_to"].format(recipients=", ".join(asked[:20]))]
+        subject = plain(held.summary.subject)
+        if subject and not _BAIT.search(subject):
+            facts.append(texts["notice_about"].format(subject=subject[:80]))
+        facts.append(texts["notice_at"].format(at=moment(held.envelope.received_at)))
+        until = texts["notice_until"].format(until=moment(held.expires_at))
+        intro = texts["notice_intro"].format(domain=domain)
+        text = "\n\n".join((intro, "\n".join(facts), texts["notice_ask"], url, until, texts["notice_ignore"])) + "\n"
+        html = _html(
+            plan.language,
+            f"<p>{escape(intro)}</p><p>{'<br>'.join(map(escape, facts))}</p>"
+            f'<p><a href="{escape(url)}">{escape(texts["notice_button"])}</a></p>'
+            f"<p>{escape(until)}</p><p>{escape(texts['notice_ignore'])}</p>",
+        )
+        message = self._message(held.envelope.mail_from, domain, now, key=f"notice:{held.envelope.id}")
+        message["Subject"] = texts["notice_subject"].format(domain=domain)
+        message["Auto-Submitted"] = "auto-replied"  # RFC 3834 5
+        if _MESSAGE_ID.fullmatch(held.summary.message_id):
+            message["In-Reply-To"] = message["References"] = held.summary.message_id  # RFC 3834 3.1.6
+        return _rendered(message, text, html)
+
+    def digest(self, account: str, told: Told, *, language: Language, domain: str, now: datetime) -> bytes:
+        """To an account of ours: what waits for it, with a link for each."""
+        texts = TEXTS[language]
+        rows = [(entry, self.url(Link("own", entry.id, entry.expires_at, entry.recipients))) for entry in told.waiting]
+        more = texts["digest_more"].format(count=told.count - len(rows)) if told.count > len(rows) else ""
+        intro = texts["digest_intro"].format(account=account)
+        text = "\n\n".join(filter(None, (intro, *_as_text(rows, texts), more, texts["digest_warning"]))) + "\n"
+        html = _html(
+            language,
+            f"<p>{escape(intro)}</p>{_as_table(rows, texts)}"
+            f"<p>{escape(more)}</p><p>{escape(texts['digest_warning'])}</p>",
+        )
+        message = self._message(account, domain, now, key=f"digest:{account}:{now.isoformat()}")
+        wording = "digest_subject_one" if told.count == 1 else "digest_subject"
+        message["Subject"] = texts[wording].format(count=told.count, account=account)
+        message["Auto-Submitted"] = "auto-generated"
+        return _rendered(message, text, html)
+
+    def _message(self, to: str, domain: str, now: datetime, *, key: str) -> EmailMessage:
+        message = EmailMessage(policy=SMTP)
+        message["From"] = mailbox("Quarantine", f"{self.author}@{domain}")
+        message["To"] = mailbox("", to)
+        message["Date"] = now
+        message["Message-ID"] = f"<{sha256(key.encode()).hexdigest()[:32]}@{self.hostname}>"
+        message["X-Auto-Response-Suppress"] = "All"
+        return message
+
+
+def plain(text: str) -> str:
+    """On one line, without control, format and bidirectional characters, which could lie about what stands there."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def moment(at: datetime) -> str:
+    """The same in every language."""
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _as_text(rows: Iterable[tuple[Waiting, str]], texts: dict[str, str]) -> Iterable[str]:
+    for entry, url in rows:
+        facts = (
+            ("from", plain(entry.sender)),
+            ("subject", plain(entry.subject) or texts["no_subject"]),
+            ("held", moment(entry.at)),
+            ("digest_look", url),
+        )
+        yield "\n".join(f"{texts[name]}: {value}" for name, value in facts)
+
+
+def _as_table(rows: Iterable[tuple[Waiting, str]], texts: dict[str, str]) -> str:
+    head = "".join(f'<th scope="col">{escape(texts[name])}</th>' for name in ("from", "subject", "held"))
+    lines = (
+        f"<tr><td>{escape(plain(entry.sender))}</td>"
+        f"<td>{escape(plain(entry.subject) or texts['no_subject'])}</td><td>{moment(entry.at)}</td>"
+        f'<td><a href="{escape(url)}">{escape(texts["digest_look"])}</a></td></tr>'
+        for entry, url in rows
+    )
+    return f"<table><thead><tr>{head}<td></td></tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def _html(language: Language, content: str) -> str:
+    return f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"></head><body>{content}</body></html>'
+
+
+def _rendered(message: EmailMessage, text: str, html: str) -> bytes:
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    return message.as_bytes()

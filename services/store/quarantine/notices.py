@@ -1,0 +1,126 @@
+"""The notice to the sender of held mail (R-SPAM-42): decided once, sent once, tried again while it cannot be.
+
+due ─▶ decided ─▶ sent, or refused. Who takes a step writes it down before the next one; the letter itself carries an
+idempotency key, so that a crash between its sending and the last step sends no second one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+
+import structlog
+from prometheus_client import Counter
+
+from libs.envelope import Permanent, Temporary
+from services.store.domain.quarantine import Held
+from services.store.domain.quarantine_limits import NoticeLimits
+from services.store.domain.quarantine_links import Link
+from services.store.domain.quarantine_notice import Claim, Plan, held_as_spam, plan_for
+from services.store.quarantine.letters import Letters
+from services.store.quarantine.ports import NoticeLedger, Policies, Post, Rates
+
+log = structlog.get_logger(__name__)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """`patience` is how long a notice is tried; it must be shorter than ingress remembers an idempotency key."""
+
+    ledger: NoticeLedger
+    policies: Policies
+    rates: Rates
+    post: Post
+    letters: Letters
+    limits: NoticeLimits
+    patience: timedelta
+    clock: Callable[[], datetime]
+    outcomes: Counter
+
+    async def run(self, wake: asyncio.Event, *, period: timedelta) -> None:
+        """For ever: all that are due, at each `wake` and at least each `period`."""
+        while True:
+            wake.clear()
+            try:
+                while claim := await self.ledger.claim():
+                    await self._one(claim)
+            except Temporary as error:
+                log.warning("notices_wait", reason=error.reason)
+            try:
+                async with asyncio.timeout(period.total_seconds()):
+                    await wake.wait()
+            except TimeoutError:
+                continue
+
+    async def _one(self, claim: Claim) -> None:
+        """A notice that cannot be sent now keeps no other one waiting. Raises `Temporary` for the ledger alone."""
+        id = claim.held.id
+        if self.clock() - claim.held.at > self.patience:
+            await self._refused(id, "too_late")
+            return
+        try:
+            plan = claim.plan or await self._decided(claim.held)
+            if plan is not None:
+                await self._send(claim.held, plan)
+                await self.ledger.ended(id, state="sent")
+                self.outcomes.labels("sent").inc()
+        except Temporary as error:
+            log.warning("notice_waits", id=claim.held.envelope.id, tries=claim.tries, reason=error.reason)
+            self.outcomes.labels("deferred").inc()
+        except Permanent as error:
+            log.warning("notice_refused", id=claim.held.envelope.id, reason=error.reason)
+            await self._refused(id, "not_taken")
+
+    async def _decided(self, held: Held) -> Plan | None:
+        policies = {to.domain: await self.policies.of(to.domain) for to in held_as_spam(held.envelope)}
+        plan = plan_for(held.envelope, policies)
+        if plan is None:
+            await self._refused(held.id, "policy")
+        elif await self.ledger.has_sibling(held):
+            await self._refused(held.id, "told_already")
+        elif not await self._within_limits(held, plan):
+            await self._refused(held.id, "limit")
+        elif await self.ledger.decided(held.id, plan):
+            return plan
+        return None
+
+    async def _within_limits(self, held: Held, plan: Plan) -> bool:
+        """The narrowest first, so that one sender does not use up what is for all."""
+        limits, envelope = self.limits, held.envelope
+        domains = sorted({to.domain for to in envelope.recipients if to.address in plan.recipients})
+        wanted = [
+            ("notice to", envelope.mail_from.lower(), limits.per_sender_a_day, DAY),
+            ("notice for peer", network_of(envelope.peer.address), limits.per_peer_an_hour, HOUR),
+            *(("notice for domain", domain, limits.per_domain_an_hour, HOUR) for domain in domains),
+            ("notice", "", limits.in_total_an_hour, HOUR),
+        ]
+        for what, whom, limit, window in wanted:
+            if not await self.rates.take(what, whom, limit=limit, window=window):
+                return False
+        return True
+
+    async def _send(self, held: Held, plan: Plan) -> None:
+        link = Link("validate", held.id, held.expires_at)
+        domain = next((to.domain for to in held.envelope.recipients if to.address in plan.recipients), "")
+        if not domain:
+            raise Permanent("nobody waits for it any more")
+        letter = await asyncio.to_thread(self.letters.notice, held, plan, link, domain=domain, now=self.clock())
+        await self.post.send(letter, to=held.envelope.mail_from, key=f"notice:{held.envelope.id}")
+
+    async def _refused(self, id: str, reason: str) -> None:
+        await self.ledger.ended(id, state="refused", reason=reason)
+        self.outcomes.labels(reason).inc()
+
+
+def network_of(address: str) -> str:
+    """An address, or the /64 of an IPv6 address: whoever has one of them has all."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip) if ip.version == 4 else str(ip_network(f"{ip}/64", strict=False))

@@ -1,0 +1,142 @@
+"""Pages for people without a login: plain HTML, no script, nothing from elsewhere, every value escaped.
+
+WCAG 2.2: a language, one heading, labels for fields, errors that are announced, an alternative in words to the picture.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from html import escape
+
+from services.store.domain.quarantine import Held
+from services.store.domain.quarantine_captcha import CHARACTERS, Challenge
+from services.store.quarantine.letters import moment, plain
+from services.store.quarantine.texts import TEXTS, Language, in_words
+
+STYLE = (
+    "body{font:1.1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:38rem;padding:1rem;color:#1a1a1a}"
+    "body{background:#fff}dt{font-weight:bold}dd{margin:0 0 .5rem;overflow-wrap:anywhere}"
+    "label,img,input,button{display:block;margin:.5rem 0}"
+    "img{max-width:100%;border:1px solid #767676}input{font:inherit;padding:.4rem;border:2px solid #595959;width:14rem}"
+    "button{font:inherit;padding:.6rem 1.2rem;border:0;border-radius:.3rem;background:#0b5394;color:#fff}"
+    "button.other{background:#a61b1b}[role=alert]{border-left:.4rem solid #a61b1b;padding:.3rem .8rem}"
+    "a{color:#0b5394}:focus-visible{outline:3px solid #e69100;outline-offset:2px}"
+)
+_STYLE_DIGEST = b64encode(sha256(STYLE.encode()).digest()).decode()
+
+HEADERS = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_DIGEST}'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    # The address of the page is the key to it: it goes into no log of another site and into no cache.
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """In one language. Everything that comes back is a whole HTML document."""
+
+    language: Language
+
+    def validation(
+        self, held: Held, recipients: Iterable[str], challenge: Challenge, drawing: bytes | None, *, error: str = ""
+    ) -> str:
+        """`drawing` is the PNG of a picture; `error` names the sentence that says what went wrong."""
+        facts = {"to": ", ".join(recipients), "subject": self._subject(held), "held": moment(held.at)}
+        other = "question" if challenge.way == "picture" else "picture"
+        return self._page(
+            "validate_title",
+            self._alert(error),
+            self._paragraph("validate_intro"),
+            self._facts(facts),
+            '<form method="post">',
+            f'<input type="hidden" name="challenge" value="{escape(challenge.token)}">',
+            self._asked(challenge, drawing),
+            '<input id="answer" name="answer" required maxlength="20" autocomplete="off" autocapitalize="off" '
+            f'spellcheck="false"{self._input_mode(challenge)}{self._described(error)}>',
+            f"<button>{self._text('validate_button')}</button></form>",
+            f'<p><a href="?way={other}">{self._text(f"{challenge.way}_other")}</a></p>',
+        )
+
+    def own(self, held: Held, recipients: Iterable[str]) -> str:
+        """What the owner of a mailbox may do with what waits for it."""
+        sender = held.summary.sender or held.envelope.mail_from
+        facts = {
+            "from": sender, "to": ", ".join(recipients), "subject": self._subject(held), "held": moment(held.at),
+        }  # fmt: skip
+        buttons = (
+            f'<button name="do" value="{act}"{style}>{self._text(f"own_{act}")}</button>'
+            for act, style in (("release", ""), ("delete", ' class="other"'))
+        )
+        return self._page(
+            "page_title",
+            self._paragraph("own_intro"),
+            self._facts(facts),
+            f'<form method="post">{"".join(buttons)}</form>',
+        )
+
+    def told(self, title: str, *sentences: str, **values: str) -> str:
+        """A page of `sentences` and nothing to do."""
+        return self._page(title, *(self._paragraph(sentence, **values) for sentence in sentences))
+
+    def _page(self, title: str, *content: str) -> str:
+        heading = self._text(title)
+        return (
+            f'<!DOCTYPE html>\n<html lang="{self.language}"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            f"<title>{heading}</title><style>{STYLE}</style></head>"
+            f"<body><main><h1>{heading}</h1>{''.join(content)}</main></body></html>\n"
+        )
+
+    def _asked(self, challenge: Challenge, drawing: bytes | None) -> str:
+        if drawing is None:
+            numbers = ", ".join(in_words(number, self.language) for number in challenge.numbers)
+            return f'<label for="answer">{self._text("question_label", numbers=numbers)}</label>'
+        source = b64encode(drawing).decode()
+        return (
+            f'<img src="data:image/png;base64,{source}" alt="{self._text("picture_alt", count=str(CHARACTERS))}">'
+            f'<label for="answer">{self._text("picture_label", count=str(CHARACTERS))}</label>'
+        )
+
+    def _facts(self, facts: dict[str, str]) -> str:
+        lines = (f"<dt>{self._text(name)}</dt><dd>{escape(plain(value))}</dd>" for name, value in facts.items())
+        return f"<dl>{''.join(lines)}</dl>"
+
+    def _subject(self, held: Held) -> str:
+        return plain(held.summary.subject)[:200] or TEXTS[self.language]["no_subject"]
+
+    def _alert(self, error: str) -> str:
+        return f'<p role="alert" id="error">{self._text(error)}</p>' if error else ""
+
+    def _described(self, error: str) -> str:
+        return ' aria-invalid="true" aria-describedby="error"' if error else ""
+
+    def _input_mode(self, challenge: Challenge) -> str:
+        return ' inputmode="numeric"' if challenge.way == "question" else ""
+
+    def _paragraph(self, sentence: str, **values: str) -> str:
+        return f"<p>{self._text(sentence, **values)}</p>"
+
+    def _text(self, name: str, **values: str) -> str:
+        return escape(TEXTS[self.language][name].format(**values))
+
+
+def language_of(accepted: str) -> Language:
+    """From `Accept-Language` (RFC 9110 12.5.4): French if it stands before English, in the order of browsers."""
+    for part in accepted[:200].lower().split(","):
+        match part.strip()[:2]:
+            case "fr":
+                return "fr"
+            case "en":
+                return "en"
+    return "en"
