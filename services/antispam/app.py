@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -49,8 +50,10 @@ from services.antispam.domain.judging import Runner
 from services.antispam.domain.learned import Models
 from services.antispam.domain.peers import PeersInMemory
 from services.antispam.domain.policy import DEFAULT
+from services.antispam.domain.lookups import Lookups
 from services.antispam.domain.sightings import SightingsInMemory
 from services.antispam.exchanging import exchange_sightings, repeating
+from services.antispam.domain.registered import read_suffixes
 from services.antispam.handlers import Judge, Listener, handles, hears
 from services.antispam.interception import Interception
 from services.antispam.learning import Learning
@@ -117,6 +120,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     knowledge = Knowledge(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
         trusted_networks=settings.trusted_networks,
+    await asyncio.to_thread(read_suffixes)
         peers=peers_in_memory,
         sightings=sightings,
         statistics=statistics,
@@ -126,6 +130,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         arc_trusted_sealers=frozenset(name.lower() for name in settings.arc_trusted_sealers),
     )
     # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
+        lookups=_lookups(settings),
     router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
     teacher = Teacher(
         learning=learning,
@@ -221,6 +226,15 @@ def _patience(settings: Settings) -> Patience:
         successes=settings.greylisting_successes,
         by=settings.greylisting_by,
     )
+
+def _lookups(settings: Settings) -> Lookups:
+    return Lookups(
+        dnsbl=settings.dnsbl,
+        uribl=settings.uribl,
+        domains_limit=settings.uribl_domains,
+        address_without_mx=settings.address_without_mx,
+    )
+
 
 
 def _thresholds(settings: Settings) -> Thresholds:

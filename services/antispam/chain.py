@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from services.antispam.domain.steps import Kind, Step
 from services.antispam.filters import (
+    arc,
     attachment_fingerprint,
     automatic_whitelist,
     bayes,
@@ -21,6 +22,9 @@ from services.antispam.filters import (
     cyrillic,
     disguised_author,
     disguised_link,
+    dkim,
+    dmarc,
+    dnsbl,
     domain_complaints,
     duplicate_headers,
     empty_message,
@@ -33,6 +37,7 @@ from services.antispam.filters import (
     html_only,
     image_only,
     ip_blacklist,
+    invalid_mx,
     ip_complaints,
     ip_whitelist,
     keyword_exceptions,
@@ -45,22 +50,35 @@ from services.antispam.filters import (
     no_sender,
     same_sender_recipient,
     sender_blacklist,
+    reverse_dns,
     sender_complaints,
     sender_whitelist,
     shouting_subject,
     wrong_date,
 )
 
+    spf,
+    spf_none,
+    spf_permerror,
+    spf_softfail,
+    uribl,
 _QUERY = timedelta(seconds=2)  # of our own database, with all the messages in hand
 
 CHAIN: tuple[Step, ...] = (
     # First, and for all domains: such a peer is refused at connect; what it sent just before is stopped here.
+_DNS = timedelta(seconds=8)  # all questions of one filter together; they start at the same time
+_SPF = timedelta(seconds=15)  # RFC 7208 4.6.4: its look-ups follow one another, 20 seconds should be the end
     Step.of(cached_peer, Kind.REFUSE, 100.0, "R-SPAM-01"),
     # Ingress makes strangers wait at RCPT where this is on; here it says how long they did, and adds nothing.
     Step.of(greylisting, Kind.SCORE, 0.0, "R-SPAM-02", on=False, per_domain=True),
     # A trusted server vouches for what it hands on, whoever the sender is.
     Step.of(ip_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-03", per_domain=True),
-    # R-SPAM-04 SPF: before the sender whitelist, for a forged sender must not profit from it.
+    # Before the sender whitelist, for a forged sender must not profit from it.
+    Step.of(spf, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF),
+    Step.of(spf_softfail, Kind.SCORE, 2.0, "R-SPAM-04", deadline=_SPF),
+    Step.of(spf_permerror, Kind.SCORE, 0.5, "R-SPAM-04", deadline=_SPF),
+    # Half the world says nothing.
+    Step.of(spf_none, Kind.SCORE, 0.5, "R-SPAM-04", deadline=_SPF, on=False),
     # An administrator knows this sender.
     Step.of(sender_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-05", per_domain=True),
     # A weight, not an absolute: it outweighs slips of form, and no Bayes that is sure.
@@ -68,7 +86,8 @@ CHAIN: tuple[Step, ...] = (
     # The whitelists have spoken; what an administrator banned goes no further.
     Step.of(ip_blacklist, Kind.REFUSE, 100.0, "R-SPAM-07", per_domain=True),
     Step.of(sender_blacklist, Kind.REFUSE, 100.0, "R-SPAM-08", per_domain=True),
-    # R-SPAM-09 reverse DNS.
+    # Not enough by itself: there are honest servers behind careless providers.
+    Step.of(reverse_dns, Kind.SCORE, 2.0, "R-SPAM-09", deadline=_DNS),
     # From here on each filter adds its part. The envelope first, since it costs nothing to read.
     Step.of(no_sender, Kind.SCORE, 2.5, "R-SPAM-10"),
     Step.of(same_sender_recipient, Kind.SCORE, 2.0, "R-SPAM-11"),
@@ -76,7 +95,10 @@ CHAIN: tuple[Step, ...] = (
     Step.of(honeypot, Kind.REFUSE, 100.0, "R-SPAM-12"),
     # Several people here complained; a large provider has honest customers as well.
     Step.of(ip_complaints, Kind.SCORE, 4.0, "R-SPAM-13"),
-    # R-SPAM-14 invalid MX, R-SPAM-15 DNSBL.
+    # A sender that cannot be answered; newsletters do it as well.
+    Step.of(invalid_mx, Kind.SCORE, 3.0, "R-SPAM-14", deadline=_DNS),
+    # At least half of the lists: nearly enough by itself.
+    Step.of(dnsbl, Kind.SCORE, 6.0, "R-SPAM-15", deadline=_DNS),
     # Nothing to read for the filters behind, and nothing for a person either.
     Step.of(empty_message, Kind.SCORE, 2.0, "R-SPAM-16"),
     # Before what it spares.
@@ -86,7 +108,8 @@ CHAIN: tuple[Step, ...] = (
     # R-SPAM-19 logic rules stand last: see there. R-SPAM-20 image text.
     # Dozens at the same time are a mass mailing, which may be honest: a part of the sum only.
     Step.of(checksum, Kind.SCORE, 2.5, "R-SPAM-21"),
-    # R-SPAM-22 SURBL and URIBL.
+    # What the message is sent for stands on such lists within hours.
+    Step.of(uribl, Kind.SCORE, 6.0, "R-SPAM-22", deadline=_DNS),
     # Someone entered this very file as spam: enough by itself.
     Step.of(attachment_fingerprint, Kind.SCORE, 8.0, "R-SPAM-23"),
     # The best witness of all: what is surely spam needs no second one, what is surely ham outweighs slips of form.
@@ -96,7 +119,7 @@ CHAIN: tuple[Step, ...] = (
     Step.of(cyrillic, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
     Step.of(han, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
     # 3 points for our own name, less for what badly kept honest servers do as well.
-    Step.of(helo, Kind.SCORE, 3.0, "R-SPAM-27"),
+    Step.of(helo, Kind.SCORE, 3.0, "R-SPAM-27", deadline=_DNS),
     # Always on while antispam is on: who bothers several people here has only the whitelists above for a friend.
     Step.of(sender_complaints, Kind.REFUSE, 100.0, "R-SPAM-28", per_domain=True, always=True),
     Step.of(domain_complaints, Kind.SCORE, 2.5, "R-SPAM-28", per_domain=True, always=True),
@@ -118,7 +141,12 @@ CHAIN: tuple[Step, ...] = (
     Step.of(image_only, Kind.SCORE, 1.0, "R-SPAM-29"),
     Step.of(click_here, Kind.SCORE, 1.2, "R-SPAM-29"),
     Step.of(shouting_subject, Kind.SCORE, 0.8, "R-SPAM-29"),
-    # R-SPAM-30 DKIM, DMARC, ARC.
+    # Broken signatures are common; only together with others do they say something.
+    Step.of(dkim, Kind.SCORE, 0.5, "R-SPAM-30", deadline=_DNS),
+    # Before what it spares.
+    Step.of(arc, Kind.SPARE, 0.0, "R-SPAM-30", deadline=_DNS),
+    # The author's domain asks to refuse it (all of the score) or to hold it (enough by itself, too).
+    Step.of(dmarc, Kind.SCORE, 10.0, "R-SPAM-30", deadline=_DNS),
     # Last, so that its rules may combine everything above; being a sum, the score does not mind the place.
     Step.of(logic, Kind.SCORE, 1.0, "R-SPAM-19", per_domain=True),
 )

@@ -13,6 +13,7 @@ from services.antispam.domain.context import Context, Knowledge
 from services.antispam.domain.correspondents import Correspondent
 from services.antispam.domain.learned import Models
 from services.antispam.domain.listing import AddressList, entry_of
+from services.antispam.domain.lookups import Lookups
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.peers import PeersInMemory
 from services.antispam.domain.policy import DEFAULT_POLICY, Policy
@@ -94,15 +95,44 @@ def a_rulebook(
     )
 
 
+# elsewhere.example is honest, in every way; the others are not.
+ZONE = """
+elsewhere.example               MX   10 mx.elsewhere.example.
+elsewhere.example               TXT  "v=spf1 mx ip6:2001:db8::1 -all"
+mx.elsewhere.example            A    192.0.2.1
+1.2.0.192.in-addr.arpa          PTR  mx.elsewhere.example.
+mail.elsewhere.example          A    192.0.2.9
+67.2.0.192.in-addr.arpa         PTR  mx.elsewhere.example.
+forged.example                  TXT  "v=spf1 -all"
+wary.example                    TXT  "v=spf1 ~all"
+vague.example                   TXT  "v=spf1 ?all"
+wrong.example                   TXT  "v=spf1 ip4:elsewhere -all"
+without-mx.example              A    192.0.2.1
+deaf.example                    MX   0 .
+deaf.example                    A    192.0.2.1
+66.2.0.192.one.bl.example       A    127.0.0.2
+66.2.0.192.two.bl.example       A    192.0.2.80
+67.2.0.192.two.bl.example       A    192.0.2.80
+6.6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.one.bl.example A 127.0.0.4
+68.2.0.192.one.bl.example       A    127.255.255.254
+69.2.0.192.one.bl.example       SERVFAIL
+pills.example.one.bl.example    A    127.0.1.2
+casino.co.uk.two.bl.example     A    127.0.0.4
+silent.example                  TIMEOUT
+"""
+
+
 def some_knowledge(models: Models | None = None, *, least: int = 50, zone: Zone | None = None) -> Knowledge:
-    """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`; DNS is `zone`."""
+    """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`; DNS is `zone`,
+    with two lists of addresses and domains."""
     return Knowledge(
         own_names=frozenset({"mx.example.org"}),
         trusted_networks=(IPv4Network("127.0.0.0/8"),),
         peers=PeersInMemory(capacity=100),
         sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
         statistics=BayesStatistics(models or Models(always="default", capacity=1000), least=least),
-        dns=zone or Zone(),
+        dns=zone or Zone(ZONE),
+        lookups=Lookups(dnsbl=("one.bl.example", "two.bl.example"), uribl=("one.bl.example", "two.bl.example")),
         correspondents=Friends(),
         complaints=ComplaintsInMemory(Thresholds(peer=2, sender=2, domain=2)),
     )

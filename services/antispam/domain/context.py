@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 from libs.dns import Resolver
 from services.antispam.domain.correspondents import Correspondent
+from services.antispam.domain.lookups import Lookups
 from services.antispam.domain.mail_view import Ip, MailView
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rulebook import Rulebook
@@ -82,6 +83,7 @@ class Knowledge:
     complaints: Complaints
     arc_trusted_sealers: frozenset[str] = frozenset()
 
+    lookups: Lookups = field(default_factory=Lookups)
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""
         return any(peer in network for network in self.trusted_networks)

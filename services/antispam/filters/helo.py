@@ -7,20 +7,35 @@ from functools import lru_cache
 from libs.mail.address import InvalidAddress, normalise_domain
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import Ip, MailView, parsed_ip
+from services.antispam.domain.peer_names import addresses, peer_names_of
+from services.antispam.domain.registered import registered_domain
 from services.antispam.domain.report import MISS, Report, hit
 
 
+def asks(mail: MailView, context: Context) -> bool:
+    """Only for a stranger that gave what could be its name."""
+    return context.knowledge.is_stranger(mail) and _by_itself(mail, context) is MISS
+
+
 async def check(mail: MailView, context: Context) -> Report:
-    """What needs no look-up: syntax, bare addresses, our own name, and the reverse name if ingress found one."""
-    if mail.peer is None or context.knowledge.trusts(mail.peer):
+    """First what needs no look-up: syntax, bare addresses, our own name."""
+    if not context.knowledge.is_stranger(mail):
         return MISS
-    name = mail.envelope.peer.helo.lower().removesuffix(".")
+    report = _by_itself(mail, context)
+    return report if report is not MISS or _name(mail).startswith("[") else await _against_dns(mail, context)
+
+
+def _name(mail: MailView) -> str:
+    return mail.envelope.peer.helo.lower().removesuffix(".")
+
+
+def _by_itself(mail: MailView, context: Context) -> Report:
+    name = _name(mail)
     if name in context.knowledge.own_names:
         return hit(f"{name} is our own name")
     if name.startswith("["):
         return MISS if _is_literal_of(name, mail.peer) else hit(f"{name} is not the peer's address", 0.7)
-    form = _form(name)
-    return _against_reverse_name(name, mail.envelope.peer.reverse_name) if form is MISS else form
+    return _form(name)
 
 
 @lru_cache(maxsize=4096)  # the same peers come again and again
@@ -35,17 +50,22 @@ def _form(name: str) -> Report:
     return MISS if full else hit(f"{name!r} is no full host name", 0.5)
 
 
-def _is_literal_of(name: str, peer: Ip) -> bool:
+def _is_literal_of(name: str, peer: Ip | None) -> bool:
     """RFC 5321 4.1.3: `[192.0.2.1]` or `[IPv6:2001:db8::1]`, lower-cased here."""
     return parsed_ip(name.strip("[]").removeprefix("ipv6:")) == peer
 
 
-def _against_reverse_name(name: str, reverse: str | None) -> Report:
-    """Hosts behind one name differ in their first labels, so only the last two must agree; a weak sign."""
-    if not reverse or _tail(name) == _tail(reverse.lower().removesuffix(".")):
+async def _against_dns(mail: MailView, context: Context) -> Report:
+    """RFC 5321 4.1.4 forbids to refuse for it, so it is a weak sign; a name that does not exist is a stronger one."""
+    assert mail.peer is not None
+    name = _name(mail)
+    own = await addresses(context.knowledge.dns, name, mail.peer)
+    if mail.peer in own.records:
         return MISS
-    return hit(f"{name}, but the address is {reverse}'s", 0.2)
-
-
-def _tail(name: str) -> list[str]:
-    return name.split(".")[-2:]
+    if not own.exists:
+        return hit(f"there is no {name}", 0.5)
+    # Hosts behind one name differ in their first labels, so only the registered domains must agree.
+    confirmed = (await peer_names_of(mail, context)).confirmed
+    if any(registered_domain(each) == (registered_domain(name) or name) for each in confirmed):
+        return MISS
+    return hit(f"{name}, but the address is {confirmed[0] if confirmed else 'nobody'}'s", 0.2)

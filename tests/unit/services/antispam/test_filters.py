@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
 
-from libs.envelope import Finding, Peer, Recipient
+from libs.envelope import Finding, Peer, Recipient, Temporary
 from services.antispam.chain import CHAIN
 from services.antispam.domain.complaints import Subject
 from services.antispam.domain.judging import Runner
+from services.antispam.domain.lookups import Lookups
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
 from services.antispam.domain.steps import plan
+from tests.servers.zone import Zone
 from tests.specimens.antispam import (
     NOW,
+    ZONE,
     a_context,
     a_message,
     a_rulebook,
@@ -76,7 +80,29 @@ HITS: list[tuple[str, str, bytes | None, dict[str, Any]]] = [
     ("helo", "no dot", None, helo("friend")),
     ("helo", "nothing", None, helo("")),
     ("helo", "no host name", None, helo("<script>.example")),
-    ("helo", "another reverse name", None, helo("mx.elsewhere.example", reverse_name="dsl-1.provider.invalid")),
+    ("helo", "somebody else's name", None, helo("www.example.com", address="192.0.2.2")),
+    ("helo", "a name that leads elsewhere", None, helo("mail.elsewhere.example", address="192.0.2.67")),
+    ("spf", "not from there", None, {"mail_from": "boss@forged.example"}),
+    ("spf", "HELO for the null sender", None, {"mail_from": "", **helo("forged.example")}),
+    ("spf_softfail", "not quite", None, {"mail_from": "boss@wary.example"}),
+    ("spf_permerror", "no network", None, {"mail_from": "boss@wrong.example"}),
+    ("spf_none", "no record", None, {"mail_from": "boss@deaf.example"}),
+    ("spf_none", "neutral", None, {"mail_from": "boss@vague.example"}),
+    ("reverse_dns", "no name", None, helo("x", address="192.0.2.2")),
+    ("reverse_dns", "no name in IPv6", None, helo("x", address="2001:db8::2")),
+    ("reverse_dns", "the name of another", None, helo("x", address="192.0.2.67")),
+    ("invalid_mx", "no such domain", None, {"mail_from": "jean@nowhere.example"}),
+    ("invalid_mx", "no mail wanted", None, {"mail_from": "jean@deaf.example"}),
+    ("invalid_mx", "an address alone", None, {"mail_from": "jean@without-mx.example"}),
+    ("invalid_mx", "a name without either", None, {"mail_from": "jean@forged.example"}),
+    ("invalid_mx", "an address literal", None, {"mail_from": "jean@[192.0.2.1]"}),
+    ("dnsbl", "one of two", None, helo("x", address="192.0.2.66")),
+    ("dnsbl", "in nibbles", None, helo("x", address="2001:db8::66")),
+    ("uribl", "a link", html('<a href="https://buy.PILLS.example./now">see</a>'), {}),
+    ("uribl", "plain text", a_message("see http://user@www.casino.co.uk:8080/ now"), {}),
+    ("uribl", "the author", a_message(**{"from": "x@mail.pills.example"}), {}),
+    ("uribl", "the envelope sender", None, {"mail_from": "x@pills.example"}),
+    ("uribl", "an answer's address", html('<a href="mailto:x@pills.example?subject=y">write</a>'), {}),
     ("duplicate_headers", "two authors", a_message(TEXT := "x", "From: boss@example.org"), {}),
     ("duplicate_headers", "two subjects", a_message(TEXT, "Subject: another"), {}),
     ("duplicate_headers", "two domains", a_message(**{"from": "a@x.example, b@y.example"}), {}),
@@ -122,7 +148,27 @@ MISSES: list[tuple[str, str, bytes | None, dict[str, Any]]] = [
     ("han", "Cyrillic", a_message("Здравствуйте, дорогая Мария"), {}),
     ("helo", "its own address", None, helo("[192.0.2.1]")),
     ("helo", "its own IPv6 address", None, helo("[IPv6:2001:db8::1]", address="2001:db8::1")),
-    ("helo", "the reverse name's domain", None, helo("mail.elsewhere.example", reverse_name="mx1.elsewhere.example")),
+    ("helo", "its own name", None, helo("mx.elsewhere.example")),
+    ("helo", "the confirmed name's domain", None, helo("mail.elsewhere.example")),
+    ("spf", "from there", None, {}),
+    ("spf", "a machine of ours", None, {"mail_from": "boss@forged.example", **helo("x", address="127.0.0.1")}),
+    ("spf", "signed in", None, {"mail_from": "boss@forged.example", **SIGNED_IN}),
+    ("spf", "softfail", None, {"mail_from": "boss@wary.example"}),
+    ("spf_softfail", "pass", None, {}),
+    ("spf_softfail", "signed in", None, {"mail_from": "boss@wary.example", **SIGNED_IN}),
+    ("spf_permerror", "pass", None, {}),
+    ("spf_permerror", "signed in", None, {"mail_from": "boss@wrong.example", **SIGNED_IN}),
+    ("spf_none", "pass", None, {}),
+    ("spf_none", "signed in", None, {"mail_from": "boss@deaf.example", **SIGNED_IN}),
+    ("reverse_dns", "confirmed", None, {}),
+    ("reverse_dns", "a machine of ours", None, helo("x", address="127.0.0.2")),
+    ("invalid_mx", "a good one", None, {}),
+    ("invalid_mx", "the null sender", None, {"mail_from": ""}),
+    ("invalid_mx", "a machine of ours", None, {"mail_from": "a@nowhere.example", **helo("x", address="127.0.0.1")}),
+    ("dnsbl", "on none", None, {}),
+    ("dnsbl", "a list that became a parked domain", None, helo("x", address="192.0.2.67")),
+    ("uribl", "its own links", html('<a href="https://www.elsewhere.example/pills.example">see</a>'), {}),
+    ("uribl", "a machine of ours", html('<a href="http://pills.example">see</a>'), helo("x", address="127.0.0.1")),
     ("helo", "a machine of ours", None, helo("friend", address="127.0.0.1")),
     ("helo", "a signed-in client", None, SIGNED_IN),
     ("duplicate_headers", "two received", a_message("x", "Received: a", "Received: b"), {}),
@@ -306,7 +352,7 @@ async def test_only_a_whitelist_beats_complaints_about_a_sender() -> None:
 
 def test_every_filter_of_the_chain_has_a_case_that_it_hits_and_one_that_it_must_not() -> None:
     in_tables = {row[0] for row in HITS} & {row[0] for row in MISSES}
-    own_tests = {*BOOKS, "cached_peer", "checksum", "bayes", *COMPLAINTS}
+    own_tests = {*BOOKS, "cached_peer", "checksum", "bayes", "dkim", "arc", "dmarc", *COMPLAINTS}
     assert {step.name for step in CHAIN} <= in_tables | own_tests
 
 
@@ -338,3 +384,69 @@ async def test_no_filter_raises_whatever_a_stranger_sends(raw: bytes) -> None:
         report = await step.check(view, context)
         assert report.outcome in ("hit", "miss"), step.name
         assert report.reason.isprintable()
+
+
+SILENT = {"mail_from": "jean@silent.example"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("spf", SILENT),
+        ("invalid_mx", SILENT),
+        ("dnsbl", helo("x", address="192.0.2.68")),  # the list does not want to be asked by us
+        ("dnsbl", helo("x", address="192.0.2.69")),
+        ("helo", helo("silent.example")),
+    ],
+)
+async def test_a_question_that_nobody_answers_is_temporary_and_says_why(name: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(Temporary, match=r"silent\.example|one\.bl\.example"):
+        await STEPS[name].check(a_view(**fields), a_context())
+
+
+async def test_lists_that_do_not_answer_matter_only_where_they_could_make_the_difference() -> None:
+    raw, answers = a_message("see http://pills.example/ now"), {}
+    for zones in (
+        ["one"],
+        ["one", "two"],
+        ["one", "two", "three"],
+        ["one", "mute"],
+        ["two", "mute"],
+        ["two", "x", "mute"],
+    ):
+        knowledge = some_knowledge(zone=Zone(f"{ZONE}\npills.example.mute.bl.example SERVFAIL"))
+        lists = Lookups(uribl=tuple(f"{zone}.bl.example" for zone in zones))
+        context = a_context(knowledge=replace(knowledge, lookups=lists))
+        try:
+            answers[" ".join(zones)] = (await STEPS["uribl"].check(a_view(raw), context)).outcome
+        except Temporary:
+            answers[" ".join(zones)] = "open"
+    assert answers == {
+        "one": "hit", "one two": "hit", "one two three": "miss",
+        "one mute": "hit", "two mute": "open", "two x mute": "miss",
+    }  # fmt: skip
+
+
+async def test_a_message_of_a_thousand_links_asks_about_a_few_domains_and_each_once() -> None:
+    zone = Zone(ZONE)
+    knowledge = replace(some_knowledge(zone=zone), lookups=Lookups(uribl=("one.bl.example",), domains_limit=5))
+    urls = " ".join(f"http://a{n % 7}.site{n % 90}.example/{n}" for n in range(1000))
+    await STEPS["uribl"].check(a_view(a_message(urls)), a_context(knowledge=knowledge))
+    assert sorted(zone.asked) == [(f"site{n}.example.one.bl.example", "A") for n in range(5)]
+
+
+async def test_an_address_without_mx_counts_as_much_as_administrators_say() -> None:
+    view, check = a_view(mail_from="jean@without-mx.example"), STEPS["invalid_mx"].check
+    assert (await check(view, a_context())).strength == 0.5
+    none = replace(some_knowledge(), lookups=Lookups(address_without_mx=0))
+    assert (await check(view, a_context(knowledge=none))).outcome == "miss"
+
+
+async def test_our_own_machines_and_people_cost_no_question() -> None:
+    for fields in (SIGNED_IN, helo("x", address="127.0.0.1")):
+        zone = Zone(ZONE)
+        context, view = a_context(knowledge=some_knowledge(zone=zone)), a_view(**fields)
+        for step in CHAIN:
+            assert step.asks is None or not step.asks(view, context), step.name
+            await step.check(view, context)
+        assert zone.asked == []

@@ -1,0 +1,27 @@
+"""The peer's address is on at least half of the configured lists (R-SPAM-15, RFC 5782)."""
+
+from __future__ import annotations
+
+from libs.dns import reverse_name
+from libs.envelope import Temporary
+from services.antispam.domain.blocklists import listing
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only about a stranger, where there are lists."""
+    return bool(context.knowledge.lookups.dnsbl) and context.knowledge.is_stranger(mail)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Octets (2.1) or nibbles (2.4) in reverse under each zone. Undecided without the lists that are mute: an error."""
+    peer = mail.peer
+    if peer is None or not asks(mail, context):
+        return MISS
+    lookups = context.knowledge.lookups
+    found = await listing(context.knowledge.dns, lookups.dnsbl, lambda zone: reverse_name(peer, zone))
+    if found.is_open:
+        raise Temporary(f"no answer from {', '.join(found.mute)}")
+    return hit(f"{peer} is on {', '.join(found.by)}") if found.is_listed else MISS

@@ -1,0 +1,32 @@
+"""The sender's domain takes no mail, so nobody can answer or be told of an error (R-SPAM-14)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only what a stranger handed in, unless it is from nobody."""
+    return context.knowledge.is_stranger(mail) and "@" in mail.sender
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """RFC 5321 5.1: MX, else an address, which is half a measure; RFC 7505: the null MX refuses all mail."""
+    if not asks(mail, context):
+        return MISS
+    domain, dns = mail.sender.rpartition("@")[2], context.knowledge.dns
+    if domain.startswith("["):
+        return hit(f"{domain} is no domain")
+    found = await dns.mx(domain)
+    if any(mx.exchange for mx in found.records):
+        return MISS
+    if found:
+        return hit(f"{domain} takes no mail (null MX)")
+    if not found.exists:
+        return hit(f"there is no {domain}")
+    if not (await dns.a(domain) or await dns.aaaa(domain)):
+        return hit(f"{domain} has neither MX nor address")
+    strength = context.knowledge.lookups.address_without_mx
+    return hit(f"{domain} has an address, but no MX", strength) if strength else MISS

@@ -1,0 +1,23 @@
+"""The peer's address has no name, or none that confirms it (R-SPAM-09)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.peer_names import peer_names_of
+from services.antispam.domain.report import MISS, Report, hit
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only what a stranger handed in."""
+    return context.knowledge.is_stranger(mail)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """RFC 1912 2.1: every address has a PTR record, whose name leads back to it. The second is a weaker sign."""
+    if not asks(mail, context):
+        return MISS
+    names = await peer_names_of(mail, context)
+    if not names.claimed:
+        return hit(f"{mail.peer} has no name")
+    return MISS if names.confirmed else hit(f"{names.claimed[0]} is not the name of {mail.peer}", 0.5)

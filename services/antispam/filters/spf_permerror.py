@@ -1,0 +1,21 @@
+"""The SPF record of the sender's domain is wrong (R-SPAM-04, RFC 7208 8.7)."""
+
+from __future__ import annotations
+
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.spf import Result, spf_of
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only what a stranger handed in."""
+    return context.knowledge.is_stranger(mail)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Wrong records are mostly mistakes: a small sign."""
+    if not asks(mail, context):
+        return MISS
+    spf = await spf_of(mail, context)
+    return hit(f"{spf.domain}: {spf.reason}") if spf.result is Result.PERMERROR else MISS
