@@ -35,11 +35,12 @@ class FileBlobs:
         await _off_the_loop(id, lambda: self._put(path, content))
 
     async def get(self, id: str) -> bytes:
-        return await _off_the_loop(id, self._path(id).read_bytes)
+        path = self._path(id)
+        return await _off_the_loop(id, lambda: _existing(id, path.read_bytes))
 
     async def touch(self, id: str) -> None:
         path = self._path(id)
-        await _off_the_loop(id, lambda: self._touch(path))
+        await _off_the_loop(id, lambda: _existing(id, lambda: self._touch(path)))
 
     async def delete(self, id: str) -> None:
         path = self._path(id)
@@ -102,7 +103,7 @@ class FileBlobs:
         with _locked(path.parent, fcntl.LOCK_EX):
             if not self._is_older(path, before):
                 return False
-            path.unlink()
+            path.unlink(missing_ok=True)  # `delete` does not wait for the lock
         return True
 
     def _is_older(self, path: Path, before: float) -> bool:
@@ -121,10 +122,16 @@ class FileBlobs:
 async def _off_the_loop(id: str, work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
-    except FileNotFoundError as error:
-        raise Missing(f"blob {id} is missing") from error
     except OSError as error:
         raise Temporary(f"blob {id}: {error}") from error
+
+
+def _existing(id: str, work: Callable[[], T]) -> T:
+    """Only whoever looks for a blob may say that it is missing: to put one, its folder can be made again."""
+    try:
+        return work()
+    except FileNotFoundError as error:
+        raise Missing(f"blob {id} is missing") from error
 
 
 @contextmanager

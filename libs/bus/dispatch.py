@@ -19,6 +19,12 @@ def rung(ladder: Sequence[timedelta], delay: timedelta) -> timedelta:
     return next((step for step in ladder if step >= delay), ladder[-1])
 
 
+def is_being_cancelled() -> bool:
+    """Whether somebody cancelled us. If not, a `CancelledError` says that what we waited for was: that is a bug."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def hand_over(
     handler: Callable[[Delivery], Awaitable[None]], delivery: Delivery, *, ladder: Sequence[timedelta], limit: int
 ) -> None:
@@ -38,7 +44,9 @@ async def hand_over(
         log.error("handler_refused", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
         if not delivery.ended:
             await _give_back(delivery, error.reason, ladder=ladder, bury=True)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
+        if is_being_cancelled():
+            raise  # the bus is closed: it gives the delivery back by itself
         log.exception("handler_raised", queue=delivery.queue, attempt=delivery.attempt)
         if not delivery.ended:
             reason = f"{type(error).__name__}: {error}"

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
+from libs.bus.dispatch import is_being_cancelled
 from libs.bus.ports import Delivery, Event
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,8 @@ class Ear:
     async def _handle(self, event: Event) -> None:
         try:
             await self._handler(event)
-        except Exception:
+        except (Exception, asyncio.CancelledError):
+            if is_being_cancelled():
+                raise
             # There is nobody to give a broadcast back to; the next one must be heard all the same.
             log.exception("event_handler_raised", event_name=event.name)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from libs.bus.ports import Bus
 
 
-def open_bus(url: str) -> Bus:
-    """A bus that is not started yet.
+def open_bus(url: str, *, start_deadline: timedelta = timedelta(seconds=60)) -> Bus:
+    """A bus that is not started yet; `start_deadline` is how long its start waits for the broker, or the disk.
 
     `embedded:PATH` is the local durable queue in the directory PATH; `amqp://` and `amqps://` are RabbitMQ.
     Raises `ValueError` for any other scheme.
@@ -19,10 +20,10 @@ def open_bus(url: str) -> Bus:
         case "embedded":
             from libs.bus.embedded import EmbeddedBus
 
-            return EmbeddedBus(Path(url.removeprefix("embedded:")))
+            return EmbeddedBus(Path(url.removeprefix("embedded:")), start_timeout=start_deadline)
         case "amqp" | "amqps":
             from libs.bus.rabbitmq import RabbitBus
 
-            return RabbitBus(url)
+            return RabbitBus(url, start_timeout=start_deadline)
         case other:
             raise ValueError(f"bus address: unknown scheme {other!r}, expected embedded:, amqp:// or amqps://")

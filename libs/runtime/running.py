@@ -11,6 +11,7 @@ import structlog
 
 from libs.bus import Consumer, Event
 from libs.envelope import Temporary
+from libs.runtime.failures import gist
 from libs.runtime.http_server import http_server
 from libs.runtime.keeping import keep_dead_letters
 from libs.runtime.service import Hears, Listener, Service
@@ -104,11 +105,14 @@ class RunningService:
     async def _hear(self, heard: Hears, event: Event) -> None:
         deadline, outcome = self._service.settings.handler_deadline, "failed"
         try:
-            async with asyncio.timeout(deadline.total_seconds()):
+            async with asyncio.timeout(deadline.total_seconds()) as limit:
                 await heard.handle(event)
             outcome = "done"
         except TimeoutError as error:
-            raise Temporary(f"{event.name} not heard within {deadline}") from error
+            late = f"not heard within {deadline}" if limit.expired() else "something it waited for timed out"
+            raise Temporary(f"{event.name}: {late}") from error
+        except ExceptionGroup as group:
+            raise gist(group) from group
         finally:
             self._service.metrics.heard.labels(event.name, outcome).inc()
 

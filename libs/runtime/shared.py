@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from libs.blobs import Blobs, open_blobs
-from libs.bus import Bus, open_bus
+from libs.bus import Bus, Unavailable, open_bus
 from libs.envelope import Temporary
 from libs.envelope.model import utc_now
 from libs.http import Client, Role, Tokens
@@ -47,7 +47,7 @@ class Shared:
 @asynccontextmanager
 async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
     """Everything connected. Raises `Temporary` when something cannot be had, `ValueError` or `WrongSetting`."""
-    bus = open_bus(settings.bus_url)
+    bus = open_bus(settings.bus_url, start_deadline=settings.start_deadline)
     tokens = await asyncio.to_thread(_tokens, settings)
     async with open_mongo(
         settings.mongo_url,
@@ -65,11 +65,11 @@ async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
 
 
 async def _start(bus: Bus, deadline: timedelta) -> None:
+    """Raises `Temporary` that says where the broker should be, and what is wrong."""
     try:
-        async with asyncio.timeout(deadline.total_seconds()):
-            await bus.start()
-    except TimeoutError as error:
-        raise Temporary(f"the bus is not there within {deadline}") from error
+        await bus.start()
+    except Unavailable as error:
+        raise Temporary(f"the bus is not there within {deadline}: {error.reason}") from error
 
 
 def _tokens(settings: ServiceSettings) -> Tokens:

@@ -12,6 +12,7 @@ import structlog
 
 from libs.blobs import Blobs
 from libs.bus import Delivery
+from libs.bus.dispatch import is_being_cancelled
 from libs.bus.ports import LADDER
 from libs.envelope import Mail, Malformed, Permanent, Temporary, decode, encode
 from libs.envelope.model import utc_now
@@ -96,10 +97,7 @@ class Worker:
         except ExceptionGroup as group:
             raise gist(group) from group
         except asyncio.CancelledError as error:
-            if _is_cancelled():
-                raise
-            # Else nobody would end the delivery, and it would stay in hand for ever.
-            raise RuntimeError("something that the handler waited for was cancelled") from error
+            raise _uncancelled(error) from error
 
     async def _publish(self, steps: Sequence[Onward], headers: dict[str, str]) -> None:
         """All of `steps`, at once. Those that another try publishes again are known by their id where they arrive."""
@@ -111,7 +109,10 @@ class Worker:
                 raise gist(ExceptionGroup("not published", failures))
 
     async def _send(self, step: Onward, headers: dict[str, str]) -> None:
-        await self.outbox.send(step.queue, step.mail, headers)
+        try:
+            await self.outbox.send(step.queue, step.mail, headers)
+        except asyncio.CancelledError as error:
+            raise _uncancelled(error) from error
         self.metrics.published.labels(step.queue).inc()
 
     async def _again(self, delivery: Delivery, mail: Mail, error: Temporary, *, bug: bool = False) -> str:
@@ -143,7 +144,9 @@ class Worker:
             log.warning("blob_not_touched", reason=error.reason)
 
 
-def _is_cancelled() -> bool:
-    """Whether somebody cancelled us, rather than what we wait for."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _uncancelled(error: asyncio.CancelledError) -> BaseException:
+    """`error` if it is for us; a bug if what we waited for was cancelled.
+
+    Else nobody would end the delivery, and it would stay in hand for ever, or a step would seem to be published.
+    """
+    return error if is_being_cancelled() else RuntimeError("something that was waited for was cancelled")

@@ -64,7 +64,7 @@ def test_2_ingress_killed_between_blob_and_publish_leaves_an_orphan_that_is_coll
     async def blobs() -> list[str]:
         mongo = Mongo(world.mongod.url, prefix=f"{world.facteur.directory.name}_")
         found = [document["_id"] async for document in mongo.database("blobs").entries.find({}, {"_id": 1})]
-        mongo.close()
+        await mongo.close()
         return found
 
     before = set(asyncio.run(blobs()))
@@ -83,7 +83,7 @@ def test_2_ingress_killed_between_blob_and_publish_leaves_an_orphan_that_is_coll
     async def collect() -> int:
         mongo = Mongo(world.mongod.url, prefix=f"{world.facteur.directory.name}_")
         collected = await MongoBlobs(mongo.database("blobs")).collect(utc_now())
-        mongo.close()
+        await mongo.close()
         return collected
 
     peer = Peer(world.facteur, address)
@@ -124,10 +124,12 @@ def test_5_and_7_a_service_killed_again_and_again_loses_and_doubles_nothing(
 
 
 def test_9_and_11_the_broker_gone_means_451_and_then_all_goes_on(world: World, peers: Peers) -> None:
+    # RabbitMQ 3.10 may forget a queue if it is killed in the moment after its declaration.
+    world.facteur.wait_ready()
     peer = peers()
     peer.start(100)
     peer.wait_for_accepted(20)
-    world.rabbit.stop()  # kill -9 of the broker: tests/integration/bus
+    world.rabbit.kill()
     wait_for(lambda: world.facteur.call("GET", "ingress", "/readyz").status_code == 503, what="ingress not ready")
     wait_for(lambda: bool(peer.refusals[451] or peer.refusals[421]), deadline=60, what=lambda: str(peer.refusals))
     world.rabbit.start()
@@ -135,9 +137,7 @@ def test_9_and_11_the_broker_gone_means_451_and_then_all_goes_on(world: World, p
     peer.finish()
     peer.all_are_there_once()
     assert set(peer.refusals) <= {451, 421, 0}
-    # A publish that the broker took and did not confirm was answered 451: the peer's next try is a second copy.
-    twice = sum(count - 1 for count in peer.counts().values())
-    assert twice <= peer.refusals[451] + peer.refusals[0]
+    assert set(peer.counts().values()) == {1}
 
 
 def test_12_a_memory_alarm_means_451_and_consumers_go_on(world: World, peers: Peers) -> None:

@@ -178,6 +178,31 @@ async def test_the_collector_takes_what_nobody_touched(store: Store) -> None:
     assert await store.leftovers() <= 1  # the file that the broken store stands on
 
 
+async def test_a_folder_that_vanishes_under_a_put_is_no_missing_blob(tmp_path: Path) -> None:
+    """Missing would be for ever: the message that is put would end in the dead letters."""
+
+    class Folderless(FileBlobs):
+        def _make(self, folder: Path) -> None:
+            """Somebody removes it at once."""
+
+    with pytest.raises(Temporary):
+        await Folderless(tmp_path).put("a1", b"raw")
+
+
+async def test_a_blob_that_is_deleted_under_the_collectors_hands_does_not_stop_it(tmp_path: Path) -> None:
+    class Contested(FileBlobs):
+        def _is_older(self, path: Path, before: float) -> bool:
+            older = super()._is_older(path, before)
+            path.with_name("seen").exists() and path.unlink(missing_ok=True)
+            path.with_name("seen").touch()
+            return older
+
+    clock = Clock()
+    blobs = Contested(tmp_path, clock=clock)
+    await blobs.put("a1", b"raw")
+    assert await blobs.collect(clock.now + DAY) == 1
+
+
 async def test_a_store_that_holds_nothing_has_nothing_to_collect(blobs: Blobs) -> None:
     assert await blobs.collect(NOW) == 0
 

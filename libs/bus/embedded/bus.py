@@ -30,7 +30,7 @@ class EmbeddedBus:
 
     `max_length` bounds the waiting messages of each queue, `max_bytes` the file; beyond them publishing is refused.
     `spare_bytes` of free room stay in the file for the next burst, more is given back to the disk when it is idle.
-    `timeout` bounds every wait for the disk.
+    `timeout` bounds every wait for the disk, `start_timeout` that of `start`, which reads all that waits.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class EmbeddedBus:
         max_bytes: int = 16 << 30,
         spare_bytes: int = 64 << 20,
         timeout: timedelta = timedelta(seconds=5),
+        start_timeout: timedelta = timedelta(seconds=60),
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._path = directory / "queues.sqlite"
@@ -53,6 +54,7 @@ class EmbeddedBus:
         self._max_bytes = max_bytes
         self._spare_bytes = spare_bytes
         self._timeout = timeout
+        self._start_timeout = start_timeout
         self._clock = BusClock(clock)
         self._queues: dict[str, WorkQueue] = {}
         self._groups: dict[str, set[str]] = {}
@@ -69,11 +71,15 @@ class EmbeddedBus:
         self._lock.acquire()
         writer = Writer(lambda: QueueFile(self._path, max_bytes=self._max_bytes, spare_bytes=self._spare_bytes))
         try:
-            await writer.start()
-            await self._recover(writer)
-        except BaseException:
+            async with asyncio.timeout(self._start_timeout.total_seconds()):
+                await writer.start()
+                await self._recover(writer)
+        except BaseException as error:
+            self._writer = None
             await writer.close(self._timeout)
             self._lock.release()
+            if isinstance(error, TimeoutError):
+                raise Unavailable(f"the disk does not give the queue file within {self._start_timeout}") from error
             raise
         self._watcher = asyncio.get_running_loop().create_task(self._watch(writer))
 

@@ -11,12 +11,16 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from libs.bus import dispatch
 from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.retries import RetryTimer
 from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Delivery, Unavailable
+
+log = structlog.get_logger(__name__)
 
 Handler = Callable[[Delivery], Awaitable[None]]
 
@@ -99,7 +103,8 @@ class WorkQueue:
         self._loading = False
         if load.cancelled():
             return
-        if load.exception() is not None:
+        if (error := load.exception()) is not None:
+            log.warning("queue_not_loaded", queue=self.name, error=repr(error))
             asyncio.get_running_loop().call_later(1.0, self.pump)
             return
         rows = load.result()

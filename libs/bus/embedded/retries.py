@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+import structlog
+
 from libs.bus.dispatch import rung
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Unavailable
+
+log = structlog.get_logger(__name__)
 
 PROMOTE_AT_ONCE = 500
 
@@ -66,7 +70,8 @@ class RetryTimer:
     def _promoted(self, promotion: asyncio.Future[_Promoted]) -> None:
         if promotion.cancelled():
             return
-        if promotion.exception() is not None:
+        if (error := promotion.exception()) is not None:
+            log.warning("retries_not_promoted", error=repr(error))
             self.expect(self.clock.now() + 1.0)
             return
         promoted, due = promotion.result()

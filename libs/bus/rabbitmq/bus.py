@@ -76,9 +76,10 @@ class RabbitBus:
             heartbeat=self._heartbeat,
             patience=self._patience,
         )
+        until = asyncio.get_running_loop().time() + self._start_timeout.total_seconds()
         try:
-            await self._incoming.first(self._start_timeout)
-            await self._outgoing.link.first(self._start_timeout)
+            await self._incoming.first(until)
+            await self._outgoing.link.first(until)
         except BaseException:
             await self.close()
             raise

@@ -150,9 +150,9 @@ class Scan:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 while await count(self._wire, self._name) < self._total:
                     await asyncio.sleep(POLL)
-        except (TimeoutError, Unavailable, Refused):
+        except (TimeoutError, Unavailable, Refused) as error:
             # Nothing is lost: the broker gives back what a closed channel held. Only the next look may come too early.
-            log.warning("dead_letters_not_back_in_time", queue=self._name)
+            log.warning("dead_letters_not_back_in_time", queue=self._name, error=repr(error))
 
     def _arrive(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
         self._arrived.put_nowait((tag, properties, body))

@@ -63,10 +63,10 @@ class Link:
             raise NotTaken(self._trouble)
         return self._wire
 
-    async def first(self, limit: timedelta) -> None:
-        """Wait for the first connection. Raises `Unavailable` with what is wrong."""
+    async def first(self, until: float) -> None:
+        """Wait for the first connection until then (loop time). Raises `Unavailable` with what is wrong."""
         try:
-            async with asyncio.timeout(limit.total_seconds()):
+            async with asyncio.timeout_at(until):
                 await self._up.wait()
         except TimeoutError as error:
             raise Unavailable(self._trouble) from error
@@ -86,15 +86,20 @@ class Link:
                 self._came_up(wire)
                 await self._watch(wire)
                 self._went_down("the connection to the broker is lost")
+                continue
             except (Unavailable, Refused) as error:
                 self._went_down(error.reason)
                 log.warning("broker_unavailable", reason=error.reason, again_in_seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE)
+            except Exception as error:
+                # A bug, ours or the driver's, must not leave the process without a broker, and nobody knowing.
+                self._went_down(repr(error))
+                log.exception("broker_link_failed", again_in_seconds=pause)
             finally:
                 self._wire = None
                 if wire is not None:
                     await wire.close()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
 
     def _came_up(self, wire: Wire) -> None:
         wire.tap.on_blocked = self._blocked

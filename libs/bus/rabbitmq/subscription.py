@@ -115,9 +115,13 @@ class Subscription:
                 queue = await self._declare(wire)
                 await channel.open()
                 await channel.consume(queue, prefetch=self._prefetch, no_ack=self._no_ack)
-            except (Unavailable, Refused) as error:
+            except Exception as error:
                 channel.drop("not consuming")
-                log.warning("cannot_consume", reason=error.reason, again_in_seconds=pause)
+                if isinstance(error, Unavailable | Refused):
+                    log.warning("cannot_consume", reason=error.reason, again_in_seconds=pause)
+                else:
+                    # A bug must not leave the queue without its consumer, and nobody knowing.
+                    log.exception("cannot_consume", again_in_seconds=pause)
                 self._tell_first(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
@@ -128,7 +132,7 @@ class Subscription:
             await channel.ended
             log.warning("consumer_lost", reason=channel.close_reason)
 
-    def _tell_first(self, error: Unavailable | Refused | None) -> None:
+    def _tell_first(self, error: Exception | None) -> None:
         if self._first.done():
             return
         if error is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Delivery, Event, Refused, Unavailable
+from libs.bus import Delivery, Event, NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq import RabbitBus
 from libs.bus.rabbitmq.consumer import RabbitDelivery
 from tests.servers.rabbitmq import RabbitServer
@@ -102,7 +102,7 @@ async def test_without_a_broker_publishing_fails_at_once_and_recovers(
         await eventually(lambda: not bus.healthy)
         for _ in range(2):
             started = loop.time()
-            with pytest.raises(Unavailable):
+            with pytest.raises(NotTaken):
                 await bus.publish(queue, b"x")
             assert loop.time() - started < 3.0, "callers wait for the patience, not for the outage"
         with pytest.raises(Unavailable):
@@ -149,7 +149,7 @@ async def test_a_paused_broker_is_unavailable_within_the_time_limit(
     try:
         started = loop.time()
         results = await asyncio.gather(*(bus.publish(queue, b"x") for _ in range(20)), return_exceptions=True)
-        assert all(isinstance(result, Unavailable) for result in results), results
+        assert {type(result) for result in results} == {Unavailable}, results  # it may take them when it goes on
         assert loop.time() - started < 5.0
         await eventually(lambda: not bus.healthy)
     finally:

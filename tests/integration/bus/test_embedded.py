@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sqlite3
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Delivery, Event, Refused, Unavailable
+from libs.bus import Delivery, Event, NotTaken, Refused, Unavailable
 from libs.bus.embedded import EmbeddedBus
 
 Eventually = Callable[..., Awaitable[None]]
@@ -168,6 +169,16 @@ async def test_a_second_process_is_told_who_uses_the_directory(open_bus: Embedde
     assert not second.healthy
 
 
+async def test_a_start_waits_for_the_disk_only_so_long(tmp_path: Path) -> None:
+    (tmp_path / "bus").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus/queues.sqlite", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        bus = EmbeddedBus(tmp_path / "bus", start_timeout=timedelta(seconds=0.1), timeout=timedelta(seconds=0.1))
+        with pytest.raises(Unavailable, match="the queue file within"):
+            await bus.start()
+        assert not bus.healthy
+
+
 async def test_a_full_file_refuses_with_nothing_half_kept_and_recovers(
     open_bus: EmbeddedFactory, eventually: Eventually
 ) -> None:
@@ -177,7 +188,7 @@ async def test_a_full_file_refuses_with_nothing_half_kept_and_recovers(
     )
     kept = {number for number, result in enumerate(results) if result is None}
     assert 0 < len(kept) < 400
-    assert all(isinstance(result, Unavailable) for result in results if result is not None)
+    assert all(isinstance(result, NotTaken) for result in results if result is not None)
     assert not bus.healthy
     taken = await drain(bus, eventually)
     assert sorted(int(delivery.body.split()[0]) for delivery in taken) == sorted(kept)

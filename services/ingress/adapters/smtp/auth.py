@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
@@ -83,7 +82,7 @@ def _decoded(text: str) -> bytes:
     """`=` alone is the empty answer (RFC 4954 4)."""
     try:
         return b"" if text == "=" else b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and what is not ASCII at all another
         raise Refused(_BAD_BASE64) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -65,6 +66,7 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
         (ValueError("bug"), Held(attempt=2, bugs=1), "bug, retry 2 ms: ValueError: bug"),
         (ValueError("bug"), Held(attempt=3, bugs=2), "bury: ValueError: bug"),
         (ValueError("bug"), Held(attempt=300), "bug, retry 2 ms: ValueError: bug"),
+        (asyncio.CancelledError("a driver"), Held(), "bug, retry 1 ms: CancelledError: a driver"),
         (Permanent("no such event"), Held(), "bury: no such event"),
         (Permanent("no such event"), Held(away=True), "release"),
         (Temporary("engine down"), Held(), "retry 1 ms: engine down"),
@@ -76,6 +78,7 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
         "bug_again",
         "bug_too_often",
         "bug_after_outages",
+        "cancelled_inside",
         "never",
         "never_and_bus_away",
         "outage",
@@ -83,7 +86,7 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
         "bus_away",
     ],
 )
-async def test_a_delivery_whose_handler_raises_is_given_back(error: Exception, held: Held, end: str) -> None:
+async def test_a_delivery_whose_handler_raises_is_given_back(error: BaseException, held: Held, end: str) -> None:
     async def fail(delivery: Delivery) -> None:
         raise error
 

@@ -10,7 +10,7 @@ import pytest
 from pamqp import commands
 from pamqp.header import ContentHeader
 
-from libs.bus import Refused, Unavailable
+from libs.bus import NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq.codec import Properties
 from libs.bus.rabbitmq.publisher import MAX_UNSENT_BYTES, ConfirmChannel
 
@@ -83,13 +83,13 @@ async def test_a_lost_connection_fails_all_at_once(broker: Any, channel: Confirm
     tasks = await publishing(channel, "a", "b")
     broker.tap.connection_lost(None)
     assert await outcomes(tasks) == [Unavailable] * 2
-    with pytest.raises(Unavailable):
+    with pytest.raises(NotTaken):
         await channel.publish("", "q", Properties({}, "c", 1), b"")
 
 
 async def test_what_the_broker_does_not_read_is_not_piled_up(broker: Any, channel: ConfirmChannel) -> None:
     broker.transport.unread = MAX_UNSENT_BYTES + 1
-    with pytest.raises(Unavailable, match="does not read"):
+    with pytest.raises(NotTaken, match="does not read"):
         await channel.publish("", "q", Properties({}, "a", 1), b"")
     assert await broker.heard() == []
 

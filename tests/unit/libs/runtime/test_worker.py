@@ -58,7 +58,7 @@ class Blobs(FileBlobs):
 class Bus(EmbeddedBus):
     """Does not publish to the queues in `refused`; fails at the end of a delivery when `gone`."""
 
-    refused: Mapping[str, Exception] = {}
+    refused: Mapping[str, BaseException] = {}
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         if queue in self.refused:
@@ -368,6 +368,18 @@ async def test_when_publishing_fails_nothing_is_acked(line: Line, steps: tuple[s
     line.bus.refused = {}
     await line.until("done")
     assert [mail.raw for mail in await line.waiting(NEXT)] == [SMALL]
+
+
+@pytest.mark.parametrize("steps", [(NEXT,), (OTHER, NEXT)], ids=["one step", "two steps"])
+async def test_a_publish_that_is_cancelled_under_our_hands_is_no_success(line: Line, steps: tuple[str, ...]) -> None:
+    async def handle(mail: Mail) -> Iterable[Onward]:
+        return [Onward(step, mail) for step in steps]
+
+    line.bus.refused = {NEXT: asyncio.CancelledError()}
+    await line.work(handle)
+    await line.send(a_mail())
+    assert "was cancelled" in (await line.dead()).reason
+    assert line.count("done") == 0
 
 
 async def test_a_delivery_that_cannot_be_ended_is_left_to_the_bus(line: Line) -> None:
