@@ -57,6 +57,9 @@ class Domains(Protocol):
     async def page(self, *, aliases: bool, of: str | None, after: str, limit: int) -> Sequence[Domain]:
         """By name, behind `after`."""
 
+    async def emptying_junk(self, *, after: str, limit: int) -> Sequence[Domain]:
+        """Those with `junk_keep_days`, as `page`."""
+
     async def edit(self, name: str, change: Callable[[Domain], Domain], *, match: Match = None) -> Domain:
         """`Absent`, `Stale`. `change` may run more than once."""
 

@@ -17,16 +17,19 @@ from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_collector import MongoCollector
 from services.store.adapters.mongo_delivery import MongoDelivery
 from services.store.adapters.mongo_expunge import MongoExpunge
+from services.store.adapters.mongo_junk import MongoJunk
 from services.store.adapters.mongo_ledger import MongoLedger
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
 from services.store.adapters.mongo_told import MongoTold
 from services.store.adapters.quota_limits import QuotaLimits
+from services.store.adapters.router import RouterJunkKeeps
 from services.store.announcer import Announcer
 from services.store.api import Context, routes
 from services.store.cleaning import cleaning, old_blobs
 from services.store.handlers import Keeper
+from services.store.junk import old_junk
 from services.store.patience import Patience
 from services.store.quarantine.opening import PUBLIC, open_for_people
 from services.store.settings import Settings
@@ -55,6 +58,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     # Quota away: the last known limit counts, or none; mail is never held up by it.
     quota = shared.client(settings, "quota")
     limits = QuotaLimits(quota, keep=settings.limit_cache)
+    # Router away: Junk is emptied in a later round.
+    router = shared.client(settings, "router")
     # Ingress away: a notification waits with the mail that it is about.
     ingress = shared.client(settings, "ingress")
     antispam = shared.client(settings, "antispam")
@@ -103,6 +108,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     jobs = {
         "quarantine": quarantine.expire,
         "bodies": collector.collect,
+        "junk": old_junk(RouterJunkKeeps(router), MongoJunk(collections, expunge), announcer, clock=clock),
         "blobs": old_blobs(shared.blobs, clock=clock, keep=settings.blob_keep),
     }
     tidy = cleaning(jobs, period=settings.collect_period, removed=removed)
@@ -128,3 +134,4 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await quota.close()
         await ingress.close()
         await antispam.close()
+        await router.close()

@@ -52,6 +52,12 @@ class MongoDomains:
         wanted: dict[str, Any] = {"_id": {"$gt": after}, "alias_of": {"$ne": None} if aliases else None}
         if of is not None:
             wanted["alias_of"] = of
+        return await self._many(wanted, limit)
+
+    async def emptying_junk(self, *, after: str, limit: int) -> Sequence[Domain]:
+        return await self._many({"_id": {"$gt": after}, "junk_keep_days": {"$gt": 0}}, limit)
+
+    async def _many(self, wanted: dict[str, Any], limit: int) -> Sequence[Domain]:
         with mongo_errors("list domains"):
             return [_domain(found) for found in await self._domains.find(wanted).sort("_id", 1).to_list(limit)]
 

@@ -38,6 +38,9 @@ class DomainSettings(Body):
     account_prefix: str | None = Field(None, description="`exemple` names accounts exemple0001, exemple0002 ...")
     catch_all: Address | None = Field(None, description="Gets mail for addresses that do not exist.")
     postmaster: Address | None = Field(None, description="Gets mail for postmaster@ and abuse@.")
+    junk_keep_days: int | None = Field(
+        None, ge=1, le=3650, description="Days after which what is in Junk is deleted (R-SPAM-44); null: never."
+    )
 
 
 class NewDomain(DomainSettings):
@@ -52,6 +55,7 @@ class DomainView(BaseModel):
     account_prefix: str | None
     catch_all: str | None
     postmaster: str | None
+    junk_keep_days: int | None
     accounts: int
     addresses: int
     created_at: datetime

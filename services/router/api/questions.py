@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, SecretStr
 
-from libs.http import Problem, Role, require
-from services.router.api.exchange import Address, Body
+from libs.http import Page, Problem, Role, require
+from services.router.api.exchange import Address, After, Body, Limit, page_of
 from services.router.authentication import Authentication, Locked
 from services.router.directory import Directory
 from services.router.domain.explanation import explain
@@ -53,6 +53,13 @@ class RecipientView(BaseModel):
     reason: str = Field("", description="Of `unknown`: RFC 3463 status and one sentence.")
 
 
+class JunkKeepView(BaseModel):
+    """What is older is deleted from the Junk folders of the domain's accounts."""
+
+    domain: str
+    days: int
+
+
 class LoginAttempt(Body):
     login: str = Field(max_length=320, description="Login name or address.")
     password: SecretStr = Field(max_length=1024)
@@ -90,6 +97,12 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         view = _recipient(await resolver.resolve(address))
         domain = await directory.domains.find(view.domain) if view.status == "local" else None
         return view.model_copy(update={"max_size_bytes": domain.max_message_bytes}) if domain else view
+
+    @router.get("/junk-keeps", dependencies=asked_by_services, summary="Domains that empty Junk by age, by name")
+    async def junk_keeps(after: After = "", limit: Limit = 50) -> Page[JunkKeepView]:
+        found = await directory.domains.emptying_junk(after=after, limit=limit)
+        items = [JunkKeepView(domain=domain.name, days=domain.junk_keep_days or 0) for domain in found]
+        return Page(items=items, next=page_of(found, limit, lambda domain: domain.name))
 
     @router.post("/authentications", dependencies=asked_by_services, summary="Check a login; 401 wrong, 423 locked")
     async def authenticate(body: LoginAttempt) -> IdentityView:

@@ -30,6 +30,7 @@ class Domain(Record):
     account_prefix: str | None = None
     catch_all: str | None = None
     postmaster: str | None = None
+    junk_keep_days: int | None = None
     accounts: int = 0
     addresses: int = 0
 

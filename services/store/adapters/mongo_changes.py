@@ -77,10 +77,10 @@ class MongoChanges:
         numbered = {folder, *(document["folder"] for document in moving)} if moving else set()
         state = await self._ledger.count(session, mailbox, counts, numbered, target=folder)
         await self._ledger.bury(session, mailbox, moving, state, keys=False)
-        target = state["folders"][folder]
+        target, now = state["folders"][folder], self._clock()
         for uid, document in enumerate(moving, start=target["last_uid"] - len(moving) + 1):
-            document |= {"folder": folder, "uid": uid, "modseq": target["modseq"]}
-        await self._ledger.rewrite(session, moving, ("folder", "uid", "modseq"))
+            document |= {"folder": folder, "uid": uid, "modseq": target["modseq"], "saved_at": now}
+        await self._ledger.rewrite(session, moving, ("folder", "uid", "modseq", "saved_at"))
         return Changed(tuple(map(message_of, documents)), usage_of(state))
 
     async def copy(
@@ -110,6 +110,7 @@ class MongoChanges:
             source = document["_id"]
             document |= {"_id": new_id(self._clock()), "folder": folder, "uid": uid, "modseq": target["modseq"]}
             document.pop("key", None)
+            document.pop("saved_at", None)
             if key is not None:
                 document["key"] = _copy_key(key, source)
         await self._collections.messages.insert_many(documents, session=session)

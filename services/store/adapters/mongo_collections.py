@@ -1,9 +1,9 @@
 """The collections of the store, their documents and indexes.
 
-mailboxes   {_id: address, uidvalidity, version, used_bytes, messages, made_at, changed_at, expunged_at?, folders: {id:
-            {name, special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
+mailboxes   {_id: address, domain, uidvalidity, version, used_bytes, messages, made_at, changed_at, expunged_at?,
+            folders: {id: {name, special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
 messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size, subject, from, to, message_id, date,
-            flags, received_at}
+            flags, received_at, saved_at?: when it was moved into its folder (RFC 8514)}
 bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}
 chunks      {_id: {body, n}, content}: of a body too large for one document
 loose       {_id, bodies: [sha256], since}: bodies that may have lost their last message, for the collector
@@ -27,9 +27,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.mongo import mongo_errors
+from services.store.domain.folders import JUNK
 
 # Newest first, with the texts in the keys: a search of a large mailbox reads this and not the documents.
 SEARCHED = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
+
+
+_DOMAIN_OF_ID = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class Collections:
         with mongo_errors("create indexes"):
             for collection, keys, options in self._indexes():
                 await collection.create_index(keys, **options)
+            # Mailboxes of before there was the field; none of them after the first start.
+            await self.mailboxes.update_many({"domain": {"$exists": False}}, [{"$set": {"domain": _DOMAIN_OF_ID}}])
 
     def _indexes(self) -> list[tuple[Any, list[tuple[str, int]], dict[str, Any]]]:
         """(collection, keys, options). An index on `_id` is there anyway: asking for it creates the collection."""
@@ -67,7 +73,8 @@ class Collections:
             (self.messages, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
             (self.messages, [("body", 1)], {}),
             (self.messages, SEARCHED, {}),
-            (self.mailboxes, [("_id", 1)], {}),
+            (self.messages, [("mailbox", 1), ("_id", 1)], {"partialFilterExpression": {"folder": JUNK}}),
+            (self.mailboxes, [("domain", 1)], {}),
             (self.bodies, [("_id", 1)], {}),
             (self.chunks, [("_id.body", 1)], {}),
             (self.loose, [("since", 1)], {}),

@@ -29,7 +29,8 @@ class MongoMailboxes:
         empty = new_mailbox(self._clock())
         with mongo_errors("create mailbox"):
             for address in addresses:
-                await self._mailboxes.update_one({"_id": address}, {"$setOnInsert": empty}, upsert=True)
+                made = {"$setOnInsert": {**empty, "domain": address.rpartition("@")[2]}}
+                await self._mailboxes.update_one({"_id": address}, made, upsert=True)
 
     async def belongs(self, address: str, *, made_at: datetime) -> None:
         """To an account that was made at `made_at`; the mailbox is created if it is missing."""
