@@ -48,12 +48,12 @@ from services.antispam.domain.context import Knowledge
 from services.antispam.domain.greylist import Patience
 from services.antispam.domain.judging import Runner
 from services.antispam.domain.learned import Models
+from services.antispam.domain.lookups import Lookups
 from services.antispam.domain.peers import PeersInMemory
 from services.antispam.domain.policy import DEFAULT
-from services.antispam.domain.lookups import Lookups
+from services.antispam.domain.registered import read_suffixes
 from services.antispam.domain.sightings import SightingsInMemory
 from services.antispam.exchanging import exchange_sightings, repeating
-from services.antispam.domain.registered import read_suffixes
 from services.antispam.handlers import Judge, Listener, handles, hears
 from services.antispam.interception import Interception
 from services.antispam.learning import Learning
@@ -116,21 +116,21 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         complaints.replace(await stored_complaints.condemned(complaints.thresholds, clock()))
 
     await read_complaints()
+    await asyncio.to_thread(read_suffixes)
     metrics = Metrics()
     knowledge = Knowledge(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
         trusted_networks=settings.trusted_networks,
-    await asyncio.to_thread(read_suffixes)
         peers=peers_in_memory,
         sightings=sightings,
         statistics=statistics,
         dns=open_resolver(settings, metrics),
+        lookups=_lookups(settings),
         correspondents=correspondents,
         complaints=complaints,
         arc_trusted_sealers=frozenset(name.lower() for name in settings.arc_trusted_sealers),
     )
     # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
-        lookups=_lookups(settings),
     router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
     teacher = Teacher(
         learning=learning,
@@ -218,15 +218,6 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await mailboxes.close()
 
 
-def _patience(settings: Settings) -> Patience:
-    return Patience(
-        delay=settings.greylisting_delay,
-        window=settings.greylisting_window,
-        memory=settings.greylisting_memory,
-        successes=settings.greylisting_successes,
-        by=settings.greylisting_by,
-    )
-
 def _lookups(settings: Settings) -> Lookups:
     return Lookups(
         dnsbl=settings.dnsbl,
@@ -235,6 +226,15 @@ def _lookups(settings: Settings) -> Lookups:
         address_without_mx=settings.address_without_mx,
     )
 
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        delay=settings.greylisting_delay,
+        window=settings.greylisting_window,
+        memory=settings.greylisting_memory,
+        successes=settings.greylisting_successes,
+        by=settings.greylisting_by,
+    )
 
 
 def _thresholds(settings: Settings) -> Thresholds:

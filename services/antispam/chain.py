@@ -36,8 +36,8 @@ from services.antispam.filters import (
     honeypot,
     html_only,
     image_only,
-    ip_blacklist,
     invalid_mx,
+    ip_blacklist,
     ip_complaints,
     ip_whitelist,
     keyword_exceptions,
@@ -48,26 +48,26 @@ from services.antispam.filters import (
     missing_message_id,
     missing_recipients,
     no_sender,
+    reverse_dns,
     same_sender_recipient,
     sender_blacklist,
-    reverse_dns,
     sender_complaints,
     sender_whitelist,
     shouting_subject,
-    wrong_date,
-)
-
     spf,
     spf_none,
     spf_permerror,
     spf_softfail,
     uribl,
+    wrong_date,
+)
+
+_DNS = timedelta(seconds=8)  # all questions of one filter together; they start at the same time
+_SPF = timedelta(seconds=15)  # RFC 7208 4.6.4: its look-ups follow one another, 20 seconds should be the end
 _QUERY = timedelta(seconds=2)  # of our own database, with all the messages in hand
 
 CHAIN: tuple[Step, ...] = (
     # First, and for all domains: such a peer is refused at connect; what it sent just before is stopped here.
-_DNS = timedelta(seconds=8)  # all questions of one filter together; they start at the same time
-_SPF = timedelta(seconds=15)  # RFC 7208 4.6.4: its look-ups follow one another, 20 seconds should be the end
     Step.of(cached_peer, Kind.REFUSE, 100.0, "R-SPAM-01"),
     # Ingress makes strangers wait at RCPT where this is on; here it says how long they did, and adds nothing.
     Step.of(greylisting, Kind.SCORE, 0.0, "R-SPAM-02", on=False, per_domain=True),

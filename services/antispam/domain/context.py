@@ -81,9 +81,9 @@ class Knowledge:
     dns: Resolver
     correspondents: KnownSenders
     complaints: Complaints
+    lookups: Lookups = field(default_factory=Lookups)
     arc_trusted_sealers: frozenset[str] = frozenset()
 
-    lookups: Lookups = field(default_factory=Lookups)
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""
         return any(peer in network for network in self.trusted_networks)
