@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 from libs.envelope import Recipient, Temporary
@@ -14,7 +14,7 @@ from libs.mail.replies import Reply
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Admitted, Submitter, canonical_of, is_relay_trick
-from services.ingress.ports import Allowance, Directory, Quotas, Resolution, Sends
+from services.ingress.ports import Allowance, Arrival, Directory, Quotas, Resolution, Screened, Screening, Sends
 
 OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
 _LOCAL_SENDER = replies.REFUSED_BY_POLICY.because("Authenticate to send from this domain")
@@ -22,6 +22,7 @@ _NULL_SENDER = replies.REFUSED_BY_POLICY.because("A notification has one recipie
 _NOT_A_HOST = replies.RELAY_DENIED.because("This form of address is not accepted")
 _OTHER_FAILURE = re.compile(r"5\.(?!1\.1\b)\d{1,3}\.\d{1,3}")
 _LIMIT = Reply(450, "4.7.1", "Sending limit reached")
+_GREYLISTED = replies.DEFERRED_BY_POLICY.because("Greylisted, try again later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,13 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Asks the router and the quota service. All methods raise `Refused`."""
+    """Asks the router, the quota service and antispam. All methods raise `Refused`."""
 
     policy: Policy
     directory: Directory
     quotas: Quotas
     sends: Sends
+    screening: Screening
 
     async def sender(self, path: Path, submitter: Submitter) -> None:
         """May this sender be used by this submitter?"""
@@ -68,6 +70,7 @@ class Admission:
         already: Collection[str],
         null_sender: bool,
         size_bytes: int,
+        sender: str = "",
     ) -> Admitted:
         """The recipient as it goes on. `already` holds the addresses of this transaction."""
         path = asked.path
@@ -85,7 +88,11 @@ class Admission:
             found = await self.directory.recipient(address)
         except Temporary as error:
             raise Refused(replies.LOOKUP_FAILED, "router") from error
-        return await self._admit(asked, address, found, submitter, size_bytes)
+        purpose = await self._purpose(address, found, submitter, sender)
+        admitted = await self._admit(asked, address, found, submitter, size_bytes, purpose)
+        if found.domain and not purpose and submitter.is_stranger:
+            return await self._screened(admitted, submitter, sender)
+        return admitted
 
     async def sending(self, submitter: Submitter, recipients: Collection[Recipient]) -> None:
         """Count the message against the send limits of its class (R-IN-07)."""
@@ -118,16 +125,22 @@ class Admission:
         return self.policy.refuse_local_senders and not trusted
 
     async def _admit(
-        self, asked: RcptArguments, address: str, found: Resolution, submitter: Submitter, size_bytes: int
+        self,
+        asked: RcptArguments,
+        address: str,
+        found: Resolution,
+        submitter: Submitter,
+        size_bytes: int,
+        purpose: str,
     ) -> Admitted:
-        if found.status == "unknown":
+        if found.status == "unknown" and not purpose:
             raise Refused(_unknown(found.reason), "unknown")
         if found.status == "not_ours" and not submitter.may_relay:
             raise Refused(replies.RELAY_DENIED, "relay")
         limit = min(found.max_size_bytes or self.policy.max_message_bytes, self.policy.largest_message_bytes)
         if size_bytes > limit:
             raise Refused(replies.MESSAGE_TOO_LARGE, "size")
-        if found.account is not None:
+        if found.account is not None and not purpose:
             await self._check_room(found.account, size_bytes)
         return Admitted(
             address,
@@ -138,9 +151,38 @@ class Admission:
                 domain=found.domain,
                 orcpt=asked.orcpt,
                 notify=asked.notify,
+                account=found.account or "",
+                purpose=purpose,
             ),
             limit,
         )
+
+    async def _purpose(self, address: str, found: Resolution, submitter: Submitter, sender: str) -> str:
+        """A honeypot is one for strangers; who trains is known, and uses a name that nobody has."""
+        if not found.domain:
+            return ""
+        purpose = await self.screening.purpose(address, found.domain)
+        if purpose == "honeypot":
+            return purpose if submitter.is_stranger else ""
+        if purpose != "training" or submitter.login is None or found.status != "unknown":
+            return ""
+        account = submitter.login.account
+        answer = await self.screening.screen(Arrival(submitter.address, sender, address, found.domain, account))
+        if answer.decision == "refuse":
+            raise Refused(replies.REFUSED_BY_POLICY.because(answer.note), "training")
+        if answer.decision == "defer":
+            raise Refused(replies.LOOKUP_FAILED, "antispam")
+        return purpose
+
+    async def _screened(self, admitted: Admitted, submitter: Submitter, sender: str) -> Admitted:
+        """R-IN-14. Last of all: what is refused for ever need not come again to hear it."""
+        recipient = admitted.recipient
+        answer = await self.screening.screen(Arrival(submitter.address, sender.lower(), admitted.key, recipient.domain))
+        if answer.decision == "defer":
+            raise Refused(_greylisted(answer), "greylisted")
+        if not answer.note:
+            return admitted
+        return replace(admitted, recipient=recipient.model_copy(update={"screened": answer.note}))
 
     async def _check_room(self, account: str, size_bytes: int) -> None:
         try:
@@ -156,6 +198,12 @@ def _limit(answer: Allowance) -> Reply:
     if answer.retry_at is None:
         return _LIMIT.because(f"{_LIMIT.text}: {answer.reason.encode('ascii', 'replace').decode()}")
     return _LIMIT.because(f"{_LIMIT.text}, try again after {answer.retry_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+
+
+def _greylisted(answer: Screened) -> Reply:
+    if answer.retry_at is None:
+        return _GREYLISTED
+    return _GREYLISTED.because(f"Greylisted, try again after {answer.retry_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
 def _unknown(reason: str) -> Reply:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from libs.runtime import Service, Shared
+from services.ingress.adapters.antispam import HttpScreening
 from services.ingress.adapters.idempotency import MongoKeys
 from services.ingress.adapters.quota import HttpQuotas, HttpSends
 from services.ingress.adapters.router import HttpDirectory
@@ -53,7 +54,10 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     blacklist = Blacklist(max_entries=MAX_KEYS, clock=time.time)
     banning = Banning(blacklist, shared.bus, shared.clock, settings.abuse_ban, settings.spared_networks)
     metrics = IngressMetrics()
-    admission = Admission(_policy(settings), directory, quotas, HttpSends(quota))
+    # Antispam away: nobody waits at RCPT, and honeypots and training addresses are addresses that nobody has.
+    antispam = shared.client(settings, "antispam")
+    screening = HttpScreening(antispam, ttl=settings.directory_cache, clock=time.monotonic)
+    admission = Admission(_policy(settings), directory, quotas, HttpSends(quota), screening)
     acceptance = Acceptance(settings.max_received, settings.max_header_bytes, settings.max_header_count)
     unconfirmed = Unconfirmed(
         window=settings.unconfirmed_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
@@ -92,7 +96,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 message_routes(submitting, site.budget, metrics, clock=shared.clock, hostname=settings.hostname),
                 operation_routes(server.sessions, blacklist, clock=shared.clock, tell=banning.tell),
             ),
-            hears=Attention(directory.forget, quotas.forget, blacklist).table(),
+            hears=Attention(directory.forget, quotas.forget, screening.forget, blacklist).table(),
             listeners=(server,),
             background=(watch_certificates,),
             # base64 makes four octets of three, and breaks lines
@@ -101,6 +105,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     finally:
         await router.close()
         await quota.close()
+        await antispam.close()
 
 
 def _profiles(settings: Settings) -> list[Profile]:

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from libs.bus import Event
-from libs.events import AccountChanged, AccountDeleted, DomainChanged, PeerBlacklisted, QuotaChanged, RoutesChanged
+from libs.events import (
+    AccountChanged,
+    AccountDeleted,
+    DomainChanged,
+    PeerBlacklisted,
+    PolicyChanged,
+    QuotaChanged,
+    RoutesChanged,
+)
 from libs.runtime import Hears
 from services.ingress.domain.blacklist import Blacklist, Entry
 from services.ingress.domain.peers import counted_as, plain
@@ -18,6 +26,7 @@ class Attention:
 
     forget_routes: Callable[[], None]
     forget_quota: Callable[[str], None]
+    forget_screening: Callable[[], None]
     blacklist: Blacklist
 
     async def routes_changed(self, event: Event) -> None:
@@ -27,6 +36,10 @@ class Attention:
     async def quota_changed(self, event: Event) -> None:
         """A mailbox went over or under its limit, or has another one."""
         self.forget_quota(QuotaChanged.from_bus(event).address)
+
+    async def policy_changed(self, event: Event) -> None:
+        """A domain greylists from now on, or has another honeypot."""
+        self.forget_screening()
 
     async def peer_blacklisted(self, event: Event) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
@@ -40,5 +53,6 @@ class Attention:
         return (
             Hears([kind.__name__ for kind in routes], self.routes_changed),
             Hears([QuotaChanged.__name__], self.quota_changed),
+            Hears([PolicyChanged.__name__], self.policy_changed),
             Hears([PeerBlacklisted.__name__], self.peer_blacklisted),
         )

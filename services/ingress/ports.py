@@ -60,6 +60,39 @@ class Sends(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A recipient at RCPT, in our main domain `domain`. `account` is whoever authenticated, None for strangers."""
+
+    peer: str
+    sender: str
+    recipient: str
+    domain: str
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """What antispam says of an arrival; `note` goes on with the recipient."""
+
+    decision: Literal["accept", "defer", "refuse"]
+    note: str = ""
+    retry_at: datetime | None = None
+
+
+ADMITTED = Screened("accept")
+
+
+class Screening(Protocol):
+    """Antispam, before a message comes in. Never raises: without an answer mail is let in."""
+
+    async def purpose(self, address: str, domain: str) -> str:
+        """`honeypot` or `training` for addresses that antispam takes itself, else empty."""
+
+    async def screen(self, arrival: Arrival) -> Screened:
+        """Whether it may come in now (R-IN-14), or whether `account` may train (R-SPAM-43)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The id that a key stands for; `confirmed` when the message is known to be published."""
 

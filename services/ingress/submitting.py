@@ -84,6 +84,7 @@ class Submitting:
                 already=admitted,
                 null_sender=parcel.mail_from.is_null,
                 size_bytes=len(parcel.raw),
+                sender=parcel.mail_from.address,
             )
             admitted[taken.key] = taken
         return list(admitted.values())

@@ -43,6 +43,11 @@ class Submitter:
         """Relaying is for nobody but those that we know (R-IN-02)."""
         return self.login is not None or self.relays or self.listener == "http"
 
+    @property
+    def is_stranger(self) -> bool:
+        """Another server, at the MX: what is asked of strangers is asked of nobody else."""
+        return self.listener == "mx" and self.login is None and not self.internal
+
     def send_class(self, *, remote: bool) -> SendClass | None:
         """The class whose limits count (R-IN-07); mail of strangers to our mailboxes has none."""
         if self.listener == "http":

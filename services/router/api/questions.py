@@ -73,6 +73,7 @@ class IdentityView(BaseModel):
 
 class SendersView(BaseModel):
     account: str
+    profile: str = Field(description="`manager` may train the filters of its domain (R-SPAM-43).")
     addresses: tuple[str, ...]
     may_send: bool
 
@@ -123,6 +124,7 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         entry = await directory.found(account, "account")
         return SendersView(
             account=entry.address,
+            profile=entry.details.profile,
             addresses=await authentication.sender_addresses(entry),
             may_send=entry.details.may_send and not entry.details.locked,
         )

@@ -45,6 +45,7 @@ async def rcpt(session: Session, argument: str) -> Reply:
         already=transaction.recipients,
         null_sender=not transaction.mail_from,
         size_bytes=transaction.mail.size_bytes,
+        sender=transaction.mail_from,
     )
     transaction.recipients[admitted.key] = admitted
     return replies.RECIPIENT_OK

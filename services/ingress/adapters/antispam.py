@@ -1,0 +1,114 @@
+"""Antispam over HTTP: whether a stranger has to wait, and which addresses nobody reads (R-IN-14, R-SPAM-12).
+
+Where no domain greylists, one question a domain and minute is all that it costs; what passed is not asked again soon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Literal
+from urllib.parse import quote
+
+import structlog
+from pydantic import BaseModel
+
+from libs.envelope import Permanent, Temporary
+from libs.http import Client
+from services.ingress.adapters.cache import Cache
+from services.ingress.ports import ADMITTED, Arrival, Screened
+
+log = structlog.get_logger(__name__)
+
+_DEADLINE = 2.0  # a peer waits for this
+_MAX_ENTRIES = 50_000
+
+
+class _Reception(BaseModel):
+    greylists: bool = False
+    purposes: dict[str, str] = {}
+
+
+class _Answer(BaseModel):
+    decision: Literal["accept", "defer", "refuse"]
+    note: str = ""
+    retry_at: datetime | None = None
+    keep_seconds: float = 0.0
+    whole_network: bool = False
+
+
+_NOTHING = _Reception()
+
+Key = tuple[str, ...]  # peer, and for one triplet also sender and recipient
+
+
+class HttpScreening:
+    """`GET /v1/receptions/{domain}`, `POST /v1/admissions`. Antispam away: everybody is let in, nothing is special."""
+
+    def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._receptions: Cache[_Reception] = Cache(
+            self._ask, ttl=ttl.total_seconds(), max_entries=_MAX_ENTRIES, clock=clock, rest=5.0
+        )
+        self._passed: OrderedDict[Key, tuple[float, str]] = OrderedDict()
+        self._clock = clock
+
+    async def purpose(self, address: str, domain: str) -> str:
+        purposes = (await self._reception(domain)).purposes
+        return purposes.get(f"{address.rpartition('@')[0]}@{domain}", "") if purposes else ""
+
+    async def screen(self, arrival: Arrival) -> Screened:
+        if arrival.account is None and not (await self._reception(arrival.domain)).greylists:
+            return ADMITTED
+        network, triplet = (arrival.peer,), (arrival.peer, arrival.sender, arrival.recipient)
+        if (note := self._note(network, triplet)) is not None:
+            return Screened("accept", note)
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                answer = await self._client.model(_Answer, "POST", "/v1/admissions", json=_body(arrival))
+        except (Temporary, Permanent, TimeoutError) as error:
+            log.warning("not_screened", domain=arrival.domain, reason=str(error) or "antispam does not answer")
+            return ADMITTED if arrival.account is None else Screened("defer")
+        if answer.decision == "accept" and answer.keep_seconds:
+            self._keep(network if answer.whole_network else triplet, answer)
+        return Screened(answer.decision, answer.note, answer.retry_at)
+
+    def forget(self) -> None:
+        """A policy, a list or a honeypot changed."""
+        self._receptions.forget()
+        self._passed.clear()
+
+    async def _reception(self, domain: str) -> _Reception:
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                return await self._receptions.get(domain)
+        except (Temporary, Permanent, TimeoutError):
+            return _NOTHING
+
+    async def _ask(self, domain: str) -> _Reception:
+        return await self._client.model(_Reception, "GET", f"/v1/receptions/{quote(domain, safe='')}")
+
+    def _note(self, *keys: Key) -> str | None:
+        for key in keys:
+            ends, note = self._passed.get(key, (0.0, ""))
+            if ends > self._clock():
+                return note
+        return None
+
+    def _keep(self, key: Key, answer: _Answer) -> None:
+        self._passed[key] = (self._clock() + answer.keep_seconds, answer.note)
+        self._passed.move_to_end(key)
+        if len(self._passed) > _MAX_ENTRIES:
+            self._passed.popitem(last=False)
+
+
+def _body(arrival: Arrival) -> dict[str, str | None]:
+    return {
+        "peer": arrival.peer,
+        "sender": arrival.sender,
+        "recipient": arrival.recipient,
+        "domain": arrival.domain,
+        "account": arrival.account,
+    }

@@ -1,0 +1,98 @@
+"""What ingress asks antispam, how seldom, and what it does without an answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from libs.envelope import Temporary
+from services.ingress.adapters.antispam import HttpScreening
+from services.ingress.ports import ADMITTED, Arrival, Screened
+
+LATER = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Antispam:
+    """Answers as it is told, and counts."""
+
+    def __init__(self, *, greylists: bool = True, **answer: Any) -> None:
+        self.reception = {"greylists": greylists, "purposes": {"trap@example.org": "honeypot"}}
+        self.answer = {"decision": "accept", **answer}
+        self.asked: list[str] = []
+        self.away = False
+
+    async def model(self, kind: Any, method: str, path: str, **options: Any) -> Any:
+        self.asked.append(path)
+        if self.away:
+            raise Temporary("away")
+        return kind.model_validate(self.answer if path == "/v1/admissions" else self.reception)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def screening(antispam: Antispam) -> tuple[HttpScreening, Clock]:
+    clock = Clock()
+    return HttpScreening(antispam, ttl=timedelta(seconds=60), clock=clock), clock  # type: ignore[arg-type]
+
+
+def arrival(sender: str = "a@b.example", peer: str = "192.0.2.1", account: str | None = None) -> Arrival:
+    return Arrival(peer, sender, "m@example.org", "example.org", account)
+
+
+async def test_a_domain_that_does_not_greylist_costs_one_question_a_minute() -> None:
+    antispam = Antispam(greylists=False)
+    screens, clock = screening(antispam)
+    for _ in range(5):
+        assert await screens.screen(arrival()) == ADMITTED
+        assert await screens.purpose("m@example.org", "example.org") == ""
+        assert await screens.purpose("trap@alias.example", "example.org") == "honeypot"
+    assert antispam.asked == ["/v1/receptions/example.org"]
+    clock.now = 61
+    await screens.screen(arrival())
+    screens.forget()
+    await screens.screen(arrival())
+    assert len(antispam.asked) == 3
+
+
+async def test_who_waits_is_asked_for_again_and_who_passed_is_not() -> None:
+    antispam = Antispam(decision="defer", retry_at=LATER, keep_seconds=0)
+    screens, clock = screening(antispam)
+    for _ in range(2):
+        assert await screens.screen(arrival()) == Screened("defer", "", LATER)
+    antispam.answer = {"decision": "accept", "note": "passed after 312 s", "keep_seconds": 600}
+    for _ in range(3):
+        assert await screens.screen(arrival()) == Screened("accept", "passed after 312 s")
+    assert antispam.asked.count("/v1/admissions") == 3
+    await screens.screen(arrival("other@b.example"))
+    clock.now = 601
+    await screens.screen(arrival())
+    assert antispam.asked.count("/v1/admissions") == 5
+
+
+async def test_a_network_that_is_known_is_known_with_every_sender() -> None:
+    antispam = Antispam(note="network is known", keep_seconds=600, whole_network=True)
+    screens, _ = screening(antispam)
+    for sender in ("a@b.example", "c@d.example"):
+        assert (await screens.screen(arrival(sender))).note == "network is known"
+    assert antispam.asked.count("/v1/admissions") == 1
+    await screens.screen(arrival(peer="198.51.100.1"))
+    assert antispam.asked.count("/v1/admissions") == 2
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_without_an_answer_strangers_are_let_in_and_trainers_come_again(known: bool) -> None:
+    antispam = Antispam()
+    screens, _ = screening(antispam)
+    if known:
+        await screens.purpose("m@example.org", "example.org")
+    antispam.away = True
+    assert await screens.screen(arrival()) == ADMITTED
+    assert (await screens.screen(arrival(account="boss@example.org"))).decision == "defer"
+    assert await screens.purpose("trap@example.org", "example.org") == ("honeypot" if known else "")
