@@ -12,6 +12,7 @@ import structlog
 
 from libs.mongo import EmbeddedMongod, Mongo
 from tests.servers.rabbitmq import RabbitServer
+from tests.servers.zone import Zone, ZoneServer
 
 # Logs of the tests in plain text: the coloured tracebacks of development cost seconds each.
 structlog.configure(
@@ -57,7 +58,7 @@ async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
     mongo = Mongo(mongo_url, prefix=prefix)
     yield mongo
     await mongo.drop_all()
-    mongo.close()
+    await mongo.close()
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +73,19 @@ def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSe
 @pytest.fixture(scope="session")
 def rabbit_url(rabbit_server: RabbitServer) -> str:
     return rabbit_server.url
+
+
+@pytest.fixture(scope="session")
+def _zone_server() -> Iterator[ZoneServer]:
+    server = ZoneServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def zone_server(_zone_server: ZoneServer) -> ZoneServer:
+    """A DNS server on loopback that knows nothing yet, nor was asked anything."""
+    _zone_server.zone = Zone()
+    _zone_server.forget()
+    return _zone_server

@@ -39,7 +39,8 @@ class Limits:
     longest_negative_ttl: float = 300.0
     failure_ttl: float = 5.0  # RFC 9520 3.2: 1 second at least, 5 minutes at most
     failures: int = 3  # in a row, before a server is suspect
-    pause: float = 10.0  # then it is not asked for so long
+    probe: float = 1.0  # then it has so long to say anything about the root
+    pause: float = 10.0  # or it is not asked for so long
 
 
 class CachingResolver:
@@ -49,7 +50,10 @@ class CachingResolver:
         self, servers: Sequence[Server], limits: Limits | None = None, *, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._limits = limits = limits or Limits()
-        lines = tuple(Line(server, failures=limits.failures, pause=limits.pause, now=now) for server in servers)
+        lines = tuple(
+            Line(server, failures=limits.failures, pause=limits.pause, probe=limits.probe, now=now)
+            for server in servers
+        )
         self.servers = Servers(lines, question_seconds=limits.question, concurrency=limits.concurrency)
         self.outcomes: Counter[str] = Counter()
         self._cache: Cache[_Key, Answer[Any] | Temporary] = Cache(limits.cached, now=now)

@@ -18,7 +18,6 @@ from libs.envelope import Temporary
 log = structlog.get_logger(__name__)
 
 _DEAD = frozenset({Trouble.SILENT, Trouble.UNREACHABLE})
-_PROBE_SECONDS = 1.0
 
 
 class Line:
@@ -28,8 +27,9 @@ class Line:
     here: only when the server does not answer about the root either is it left alone, for `pause` seconds.
     """
 
-    def __init__(self, server: Server, *, failures: int, pause: float, now: Callable[[], float]) -> None:
+    def __init__(self, server: Server, *, failures: int, pause: float, probe: float, now: Callable[[], float]) -> None:
         self.server = server
+        self._probe = probe
         self._failures_allowed = failures
         self._pause = pause
         self._now = now
@@ -66,7 +66,7 @@ class Line:
 
     async def _lives(self) -> bool:
         try:
-            await ask(self.server, dns.name.root, Kind.A, seconds=_PROBE_SECONDS)
+            await ask(self.server, dns.name.root, Kind.A, seconds=self._probe)
         except Unanswered as error:
             return error.trouble not in _DEAD
         return True

@@ -96,11 +96,14 @@ class ZoneServer:
 
     def __init__(self, zone: Zone | None = None) -> None:
         self.zone = zone or Zone()
-        self.questions: list[tuple[str, str]] = []  # (name, type), as they came, over TCP and UDP
-        self.over_tcp = 0
+        self.forget()
         self._udp = ThreadingUDPServer(("127.0.0.1", 0), self._handler(_Udp))
         self.port = self._udp.server_address[1]
         self._tcp = ThreadingTCPServer(("127.0.0.1", self.port), self._handler(_Tcp))
+
+    def forget(self) -> None:
+        self.questions: list[tuple[str, str]] = []  # (name, type), as they came, over TCP and UDP
+        self.over_tcp = 0
 
     def start(self) -> None:
         for server in (self._udp, self._tcp):
