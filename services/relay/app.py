@@ -58,6 +58,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         metrics=metrics,
         hostname=settings.hostname,
         clock=shared.clock,
+        emit=shared.bus.emit,
     )
 
     async def drop_idle() -> None:

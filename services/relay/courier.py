@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from libs.blobs import Blobs
-from libs.envelope import Mail, Permanent, Recipient, Temporary
+from libs.bus import Event
+from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
+from libs.events import MailRelayed
 from libs.mail.render import received
 from libs.telemetry import Metrics
 from services.relay.adapters.queue import MongoQueue
+from services.relay.domain.announcing import written_to
 from services.relay.domain.entries import Entry, Next, Schedule, State, after
 from services.relay.domain.replies import Result, deferred, failed, unroutable
 from services.relay.domain.reporting import told
@@ -53,7 +56,9 @@ class Courier:
         metrics: Metrics,
         hostname: str,
         clock: Callable[[], datetime],
+        emit: Callable[[Event], Awaitable[None]],
     ) -> None:
+        self._emit = emit
         self._queue = queue
         self._blobs = blobs
         self._destinations = destinations
@@ -138,6 +143,19 @@ class Courier:
         if mail is not None:
             outcomes = await self._report(mail, recipients, outcomes, results)
         await self._queue.settle(outcomes, now=now)
+        if mail is not None:
+            sent = {entry.recipient for entry, then in outcomes if then.state is State.SENT}
+            await self._announce(mail.envelope, [recipients[address] for address in sent if address in recipients])
+
+    async def _announce(self, envelope: Envelope, taken: Sequence[Recipient]) -> None:
+        if not (addresses := written_to(envelope, taken)):
+            return
+        fact = MailRelayed(id=envelope.id, account=envelope.peer.account or "", recipients=addresses)
+        try:
+            await self._emit(fact.to_bus())
+        except Temporary as error:
+            # It is a weight in antispam, and the next message to the same person tells it again.
+            log.warning("relaying_not_told", id=envelope.id, reason=error.reason)
 
     async def _message(self, id: str) -> Mail | None:
         mail = await self._queue.message(id)

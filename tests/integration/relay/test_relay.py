@@ -12,9 +12,10 @@ import pytest
 from fastapi import APIRouter, Request
 
 from libs.blobs import open_blobs
-from libs.bus import open_bus
+from libs.bus import Event, open_bus
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id, queues
 from libs.envelope.model import utc_now
+from libs.events import MailRelayed
 from libs.http import Role, Tokens, application
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
@@ -274,3 +275,21 @@ async def test_a_large_message_leaves_from_the_blob_store(start, sink: Sink) -> 
         await relay.shared.outbox.send(queues.RELAY, Mail(envelope, raw))
         await relay.wait_for_state(id, "sent")
     assert sink.to("big@plain.example")[0].content.endswith(raw)
+
+
+async def test_whom_a_user_wrote_to_is_told_once_it_was_taken(start, sink: Sink) -> None:
+    heard: list[MailRelayed] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(MailRelayed.from_bus(event))
+
+    async with start(smtp_port=sink.port) as relay:
+        await relay.shared.bus.subscribe([MailRelayed.__name__], hear)
+        await relay.wait_for_state(await relay.send("f@null.example"), "failed")
+        await relay.wait_for_state(await relay.send("g@good.example", account=None), "sent")
+        id = await relay.send("e@good.example")
+        await relay.wait_for_state(id, "sent")
+        async with asyncio.timeout(30):
+            while not heard:
+                await asyncio.sleep(0.01)
+    assert heard == [MailRelayed(id=id, account="jean@example.org", recipients=["e@good.example"])]
