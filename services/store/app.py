@@ -30,6 +30,7 @@ from services.store.api import Context, routes
 from services.store.cleaning import cleaning, old_blobs
 from services.store.handlers import Keeper
 from services.store.junk import old_junk
+from services.store.lessons import Lessons
 from services.store.patience import Patience
 from services.store.quarantine.opening import PUBLIC, open_for_people
 from services.store.settings import Settings
@@ -101,6 +102,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         deliveries=deliveries,
         limits=limits,
         announcements=announcer,
+        lessons=Lessons(shared.bus),
         warden=people.warden,
         clock=clock,
     )

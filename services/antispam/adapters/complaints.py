@@ -62,7 +62,7 @@ class MongoComplaints:
                 {"$match": {"fresh": {"$gte": least}}},
             ]
             with mongo_errors("complaints"):
-                async for document in self._complaints.aggregate(stages):
+                async for document in await self._complaints.aggregate(stages):
                     found[Subject(**document["_id"])] = document["fresh"]
         return found
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +20,12 @@ from services.store.domain.refusals import Conflicting, NotThere, Outdated
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The messages as they are now (or were, if expunged), and the totals of their mailbox."""
+    """The messages as they are now (or were, if expunged), and the totals of their mailbox. `origins` are the folders
+    that moved ones came from, by id."""
 
     messages: tuple[Message, ...]
     usage: Usage
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 class MongoChanges:
@@ -72,6 +74,7 @@ class MongoChanges:
     async def _move(self, session: Any, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
         documents = await self._ledger.read(session, mailbox, ids)
         moving = [document for document in documents if document["folder"] != folder]
+        origins = {document["_id"]: document["folder"] for document in moving}
         counts = leaving(moving)
         counts.update(arriving(moving, folder))
         numbered = {folder, *(document["folder"] for document in moving)} if moving else set()
@@ -81,7 +84,7 @@ class MongoChanges:
         for uid, document in enumerate(moving, start=target["last_uid"] - len(moving) + 1):
             document |= {"folder": folder, "uid": uid, "modseq": target["modseq"], "saved_at": now}
         await self._ledger.rewrite(session, moving, ("folder", "uid", "modseq", "saved_at"))
-        return Changed(tuple(map(message_of, documents)), usage_of(state))
+        return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
 
     async def copy(
         self, mailbox: str, ids: Sequence[str], folder: str, *, limit: int | None, key: str | None = None

@@ -65,7 +65,10 @@ def change_routes(context: Context) -> APIRouter:
 
     @api.post("/messages/move", summary="Move messages to another folder, where they get new UIDs; ids stay")
     async def move(address: Mailbox, body: Placement) -> ChangeView:
-        return answer(await context.changes.move(address, body.ids, await folder_id(address, body.folder)))
+        target = await folder_id(address, body.folder)
+        changed = await context.changes.move(address, body.ids, target)
+        await context.lessons.moved(address, changed.origins, target)
+        return answer(changed)
 
     @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
     async def copy(address: Mailbox, body: Placement, idempotency_key: IdempotencyKey = None) -> ChangeView:

@@ -20,6 +20,7 @@ from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
 from services.store.domain.folders import Folder
 from services.store.domain.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
+from services.store.lessons import Lessons
 from services.store.ports import Announcements, Deliveries, Limits
 from services.store.quarantine.warden import Warden
 
@@ -39,6 +40,7 @@ class Context:
     deliveries: Deliveries
     limits: Limits
     announcements: Announcements
+    lessons: Lessons
     warden: Warden
     clock: Callable[[], datetime]
 

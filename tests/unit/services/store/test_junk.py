@@ -1,42 +1,34 @@
-"""Rounds of emptying Junk are bounded."""
+"""What moves teach."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+import pytest
 
-from services.store.adapters.mongo_changes import Changed
-from services.store.domain.messages import Message, Summary, Usage
-from services.store.junk import MOST, old_junk
-
-NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
-STEP = 1000  # messages that go at a time
+from services.store.domain.folders import DRAFTS, INBOX, JUNK, SENT, TRASH
+from services.store.domain.junk import taught_by
 
 
-class Folders:
-    """A domain with more old junk than one round takes."""
+@pytest.mark.parametrize(
+    ("origin", "target", "spam", "word"),
+    [
+        (INBOX, JUNK, True, "spam that came through"),
+        ("f1", JUNK, True, "from a folder of one's own"),
+        (TRASH, JUNK, True, "out of the trash"),
+        (JUNK, INBOX, False, "no spam after all"),
+        (JUNK, "f1", False, "kept"),
+        (JUNK, TRASH, None, "deleted, and spam all the same"),
+        (JUNK, DRAFTS, None, "nobody knows why"),
+        (SENT, JUNK, None, "one's own words"),
+        (DRAFTS, JUNK, None, "one's own words"),
+        (INBOX, TRASH, None, "read and done with"),
+    ],
+)
+def test_a_move_says_spam_or_ham_or_nothing(origin: str, target: str, spam: bool | None, word: str) -> None:
+    said, ids = taught_by({"1": origin}, target)
+    assert (said if ids else None, ids) == (spam, [] if spam is None else ["1"])
 
-    def __init__(self) -> None:
-        self.left = MOST + 3 * STEP
-        self.before: set[datetime] = set()
 
-    async def by_domain(self) -> Mapping[str, timedelta]:
-        return {"example.org": timedelta(days=30)}
-
-    async def expunged(self, domain: str, before: datetime) -> AsyncIterator[Changed]:
-        self.before.add(before)
-        message = Message("1", domain, "junk", 1, 1, Summary("", "", "", "", None), 1, (), NOON, "", b"", ())
-        while self.left:
-            self.left -= STEP
-            yield Changed((message,) * STEP, Usage(domain, self.left, self.left, MOST - self.left))
-
-    def changed(self, usages: Iterable[Usage]) -> None:
-        self.told = list(usages)
-
-
-async def test_a_round_ends_after_so_many_messages_and_the_next_one_goes_on() -> None:
-    folders = Folders()
-    work = old_junk(folders, folders, folders, clock=lambda: NOON)
-    assert [await work(), await work(), await work()] == [MOST, 3 * STEP, 0]
-    assert folders.before == {NOON - timedelta(days=30)}
-    assert folders.told[0].used_bytes == 0
+def test_each_message_of_a_move_speaks_for_itself() -> None:
+    assert taught_by({"1": INBOX, "2": SENT, "3": "f1"}, JUNK) == (True, ["1", "3"])
+    assert taught_by({"1": INBOX, "2": JUNK}, "f1") == (False, ["2"])
+    assert taught_by({}, JUNK) == (True, [])
