@@ -29,7 +29,10 @@ class ScanAnswer(BaseModel):
 
 
 class EngineView(BaseModel):
-    """`signature_age_seconds` is null, and never stale, where the engine does not date its signatures."""
+    """`signature_age_seconds` is null where the engine does not date its signatures.
+
+    `stale` are those of an engine that gets new ones every day, ClamAV, and has had none for long.
+    """
 
     name: str
     up: bool
@@ -37,6 +40,7 @@ class EngineView(BaseModel):
     signature_version: str | None
     signature_age_seconds: float | None
     stale: bool
+    trouble: str = Field(description="Why newer signatures are not in use (a broken file of rules); empty if they are.")
 
 
 def routes(
@@ -79,13 +83,14 @@ def _answer(judgement: Judgement) -> ScanAnswer:
 
 
 def _view(state: EngineState, now: datetime, stale_after: timedelta) -> EngineView:
-    released_at = state.signatures.released_at if state.signatures else None
-    age = now - released_at if released_at else None
+    signatures = state.signatures
+    age = now - signatures.released_at if signatures and signatures.released_at else None
     return EngineView(
         name=state.name,
         up=state.up,
         reason=state.reason,
-        signature_version=state.signatures.version if state.signatures else None,
+        signature_version=signatures.version if signatures else None,
         signature_age_seconds=age.total_seconds() if age is not None else None,
-        stale=age is not None and age > stale_after,
+        stale=signatures is not None and signatures.daily and age is not None and age > stale_after,
+        trouble=signatures.trouble if signatures else "",
     )

@@ -14,6 +14,8 @@ from services.antivirus.adapters.builtin import BuiltinEngine
 from services.antivirus.adapters.clamd import ClamdEngine
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
+from services.antivirus.adapters.yara import YaraEngine
+from services.antivirus.adapters.yara_rules import RuleFiles
 from services.antivirus.api import routes
 from services.antivirus.domain.engine_address import EngineAddress, names_of
 from services.antivirus.engines import Engines
@@ -81,23 +83,35 @@ def _engines(settings: Settings, known: MongoFingerprints, tally: Tally) -> Sequ
 
 
 def _engine(name: str, address: EngineAddress, settings: Settings, known: MongoFingerprints, tally: Tally) -> Engine:
-    if address.kind == "clamav":
-        return ClamdEngine(
-            name,
-            address,
-            connections=settings.clamav_connections,
-            deadline=settings.engine_deadline,
-            probe_deadline=settings.probe_deadline,
-        )
-    return BuiltinEngine(
-        name,
-        known,
-        tally,
-        limits=settings.limits,
-        threads=settings.threads,
-        loop_limit_bytes=settings.loop_limit_bytes,
-        deadline=settings.engine_deadline,
-    )
+    match address.kind:
+        case "clamav":
+            return ClamdEngine(
+                name,
+                address,
+                connections=settings.clamav_connections,
+                deadline=settings.engine_deadline,
+                probe_deadline=settings.probe_deadline,
+            )
+        case "yara":
+            return YaraEngine(
+                name,
+                RuleFiles(settings.yara_rules),
+                limits=settings.limits,
+                threads=settings.threads,
+                loop_limit_bytes=settings.loop_limit_bytes,
+                deadline=settings.engine_deadline,
+            )
+        case "builtin":
+            return BuiltinEngine(
+                name,
+                known,
+                tally,
+                limits=settings.limits,
+                threads=settings.threads,
+                loop_limit_bytes=settings.loop_limit_bytes,
+                deadline=settings.engine_deadline,
+                others_open_archives=any(text.startswith("clamav:") for text in settings.engines),
+            )
 
 
 async def _write_last(tally: Tally) -> None:

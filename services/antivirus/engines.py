@@ -40,16 +40,20 @@ class Engines:
 
     async def scan(self, item: Item) -> Sequence[Report]:
         """What each saw. One that saw a virus is enough; otherwise raises `Temporary` unless all have answered."""
-        if len(self._watched) == 1:
-            return (await self._watched[0].scan(item),)
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(watched.answer(item)) for watched in self._watched]
-        answers = [task.result() for task in tasks]
+        answers = await self._answers(item)
         reports = [answer for answer in answers if isinstance(answer, Report)]
         missing = [answer for answer in answers if isinstance(answer, Temporary)]
         if missing and not any(found.kind is Kind.VIRUS for report in reports for found in report.sightings):
             raise missing[0]
         return reports
+
+    async def _answers(self, item: Item) -> Sequence[Report | Temporary]:
+        """In the order of the configuration. Tasks cost more than most scans of this process, so these have none."""
+        if all(watched.in_process for watched in self._watched):
+            return [await watched.answer(item) for watched in self._watched]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(watched.answer(item)) for watched in self._watched]
+        return [task.result() for task in tasks]
 
     def states(self) -> list[EngineState]:
         """In the order of the configuration."""
@@ -79,6 +83,7 @@ class _Watched:
 
     def __init__(self, engine: Engine, series: Series, clock: Callable[[], datetime]) -> None:
         self._engine = engine
+        self.in_process = engine.in_process
         self._series = series
         self._clock = clock
         self._failed = asyncio.Event()

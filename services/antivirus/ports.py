@@ -3,29 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from libs.mail.message import Message
+from services.antivirus.domain.budget import Limits
+from services.antivirus.domain.content import Content
 from services.antivirus.domain.fingerprints import Fingerprint
 from services.antivirus.domain.sightings import Sighting
+from services.antivirus.domain.walk import Found, light
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Item:
     """What is scanned: the octets, and the message that they are, where they came as one."""
 
     octets: bytes
     message: Message | None = None
+    _light: tuple[Sequence[Found] | None] | None = field(default=None, init=False, repr=False)
+
+    @property
+    def content(self) -> Content:
+        """To be looked at from outside to inside."""
+        return Content(self.octets, message=self.message)
+
+    def light(self, limits: Limits) -> Sequence[Found] | None:
+        """All that is in it, None if something has to be unpacked. Looked for once for all engines of a process."""
+        if self._light is None:
+            self._light = (light(self.content, limits),)
+        return self._light[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Signatures:
-    """What an engine knows viruses by. `released_at` is None where it does not say."""
+    """What an engine knows viruses by. `released_at` is None where it does not say.
+
+    `daily`: new ones come every day, so that old ones are stale. `trouble` says why newer ones are not in use.
+    """
 
     version: str
     released_at: datetime | None
+    daily: bool = True
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +78,10 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """Short and stable: it is a label of metrics and stands in findings."""
+
+    @property
+    def in_process(self) -> bool:
+        """It works in this process, so that nothing is won by asking it while others are waited for."""
 
     async def scan(self, item: Item) -> Sequence[Sighting]:
         """What it saw in all of the item."""

@@ -19,6 +19,7 @@ class Series:
     metrics: Metrics
     engine_up: Gauge
     signature_age: Gauge
+    signatures_broken: Gauge
     infected: Counter
     seen: Counter
 
@@ -29,6 +30,11 @@ class Series:
             metrics,
             metrics.gauge("facteur_engine_up", "1 while the engine answers, 0 while mail waits for it.", ("engine",)),
             metrics.gauge("facteur_signature_age_seconds", "Age of the engine's signatures.", ("engine",)),
+            metrics.gauge(
+                "facteur_signatures_broken",
+                "1 while newer signatures cannot be used, see GET /v1/engines.",
+                ("engine",),
+            ),
             metrics.counter("facteur_infected", "Infected messages, by the engine that saw it.", ("engine",)),
             metrics.counter(
                 "facteur_sightings", "Messages in which it was seen, by kind and action.", ("kind", "action")
@@ -40,6 +46,7 @@ class Series:
 
     def signatures_are(self, engine: str, signatures: Signatures, now: datetime) -> None:
         """Without a date there is no age, and no series that an alert could misread."""
+        self.signatures_broken.labels(engine).set(1 if signatures.trouble else 0)
         if signatures.released_at is not None:
             self.signature_age.labels(engine).set((now - signatures.released_at).total_seconds())
 

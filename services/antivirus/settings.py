@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -17,9 +18,12 @@ class Settings(ServiceSettings):
     """Engines, what they may spend, and what becomes of a message in which something other than a virus was seen."""
 
     engines: tuple[str, ...] = Field(
-        ("builtin",),
+        ("builtin", "yara"),
         min_length=1,
-        description="All must answer, each one of builtin, clamav:tcp://HOST:PORT, clamav:unix:/PATH.",
+        description="All must answer, each one of builtin, yara, clamav:tcp://HOST:PORT, clamav:unix:/PATH.",
+    )
+    yara_rules: Path | None = Field(
+        None, description="Directory of YARA rules (.yar, .yara) beside those that come with the program."
     )
     engine_deadline: timedelta = Field(timedelta(seconds=60), description="Longest time that one engine may take.")
     probe_deadline: timedelta = Field(
@@ -30,7 +34,7 @@ class Settings(ServiceSettings):
     stale_after: timedelta = Field(timedelta(hours=24), description="Signatures older than this are called stale.")
     scan_limit_bytes: int = Field(36 * 1024 * 1024, ge=1024, description="Largest body of POST /v1/scan.")
 
-    threads: int = Field(2, ge=1, le=32, description="Messages whose archives the built-in engine opens at a time.")
+    threads: int = Field(2, ge=1, le=32, description="Messages whose archives builtin and yara open at a time, each.")
     loop_limit_bytes: int = Field(
         64 * 1024, ge=0, description="Up to this size a message without archives is looked at without a thread."
     )
@@ -43,12 +47,20 @@ class Settings(ServiceSettings):
     on_suspicious: Action = Field("tag", description="An engine guesses: phishing, potentially unwanted.")
     on_encrypted: Action = Field("tag", description="An archive or document that needs a password.")
     on_archive_limit: Action = Field("quarantine", description="An archive beyond the limits above: a bomb.")
-    on_unreadable_archive: Action = Field("tag", description="An archive that is damaged or of an unknown format.")
-    on_macro: Action = Field("tag", description="An office document with macros.")
-    on_executable: Action = Field("tag", description="A program or script that does not hide what it is.")
-    on_disguised: Action = Field(
-        "quarantine", description="A program whose name or type says that it is something else."
+    on_unreadable_archive: Action = Field("tag", description="An archive that is damaged or packed in an unknown way.")
+    on_closed_archive: Action = Field(
+        "tag", description="RAR, 7z, CAB and others that only ClamAV opens; asked where no ClamAV is configured."
     )
+    on_macro: Action = Field("tag", description="An office document with macros.")
+    on_auto_macro: Action = Field("quarantine", description="An office document with macros that start by themselves.")
+    on_office_link: Action = Field(
+        "quarantine", description="A document that starts a program (DDE) or loads a template or object from elsewhere."
+    )
+    on_executable: Action = Field("tag", description="A program that does not hide what it is.")
+    on_dangerous_name: Action = Field("tag", description="A script or another file that a double click runs.")
+    on_disguised: Action = Field("quarantine", description="A program whose name or type says that it is a document.")
+    on_double_extension: Action = Field("quarantine", description="invoice.pdf.exe")
+    on_reversed_name: Action = Field("quarantine", description="U+202E in a name, which shows another extension.")
     on_partial: Action = Field("quarantine", description="A slice of a message, which nobody can scan.")
     on_mime_limit: Action = Field("quarantine", description="Parts nested too deep or too many to look at all of them.")
     on_ambiguous_mime: Action = Field("tag", description="Mail that readers would take apart in different ways.")

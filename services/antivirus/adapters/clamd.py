@@ -47,6 +47,7 @@ class ClamdEngine:
         self, name: str, address: EngineAddress, *, connections: int, deadline: timedelta, probe_deadline: timedelta
     ) -> None:
         self.name = name
+        self.in_process = False
         self._scans = Sessions(address, limit=connections)
         self._probes = Sessions(address, limit=1)  # a busy clamd is not one that is down
         self._deadline = deadline

@@ -24,7 +24,7 @@ class Exceeded(Exception):
 
 
 class Budget:
-    """The account of one message. Every method raises `Exceeded`."""
+    """The account of one message: time, octets and entries of all of it together. Methods raise `Exceeded`."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
@@ -55,6 +55,11 @@ class Budget:
             raise Exceeded(f"expands more than {self.limits.ratio} times")
         self.in_time()
 
+    @property
+    def seconds_left(self) -> float:
+        """Less than 0 when the time is over."""
+        return self._ends - self._clock()
+
     def in_time(self) -> None:
-        if self._clock() > self._ends:
+        if self.seconds_left < 0:
             raise Exceeded(f"takes more than {self.limits.seconds:g} seconds")

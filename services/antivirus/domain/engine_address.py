@@ -11,9 +11,9 @@ _TCP = re.compile(r"clamav:tcp://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):([0-9]{1,5})
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """`builtin`, `clamav:tcp://127.0.0.1:3310` or `clamav:unix:/run/clamav/clamd.ctl`."""
+    """`builtin`, `yara`, `clamav:tcp://127.0.0.1:3310` or `clamav:unix:/run/clamav/clamd.ctl`."""
 
-    kind: Literal["builtin", "clamav"]
+    kind: Literal["builtin", "yara", "clamav"]
     path: str = ""
     host: str = ""
     port: int = 0
@@ -23,11 +23,13 @@ class EngineAddress:
         """Raises `ValueError` that says how an address looks."""
         if text == "builtin":
             return cls("builtin")
+        if text == "yara":
+            return cls("yara")
         if text.startswith("clamav:unix:/"):
             return cls("clamav", path=text.removeprefix("clamav:unix:"))
         if match := _TCP.fullmatch(text):
             return cls("clamav", host=match[1].strip("[]"), port=int(match[2]))
-        raise ValueError(f"engine {text!r}: expected builtin, clamav:tcp://HOST:PORT or clamav:unix:/PATH")
+        raise ValueError(f"engine {text!r}: expected builtin, yara, clamav:tcp://HOST:PORT or clamav:unix:/PATH")
 
 
 def names_of(addresses: tuple[EngineAddress, ...]) -> list[str]:

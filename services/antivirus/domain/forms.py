@@ -24,7 +24,9 @@ class Form(Enum):
 
 
 # Forms with something inside, in the order of the enumeration.
-CONTAINERS = frozenset({Form.MAIL, Form.ZIP, Form.TAR, Form.GZIP, Form.BZIP2, Form.XZ, Form.TNEF, Form.UUENCODED})
+CONTAINERS = frozenset(
+    {Form.MAIL, Form.ZIP, Form.TAR, Form.GZIP, Form.BZIP2, Form.XZ, Form.TNEF, Form.UUENCODED, Form.OLE}
+)
 
 _BY_START: tuple[tuple[bytes, Form], ...] = (
     (b"PK\x03\x04", Form.ZIP),

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from services.antivirus.domain.budget import Budget, Exceeded, Limits
-from services.antivirus.domain.containers import OPENERS
+from services.antivirus.domain.budget import Budget, Limits
+from services.antivirus.domain.closed_archives import closed_sighting
 from services.antivirus.domain.content import Content, Role
-from services.antivirus.domain.forms import CONTAINERS, Form, is_executable
+from services.antivirus.domain.forms import Form, is_executable
 from services.antivirus.domain.names import name_sighting
-from services.antivirus.domain.office import ole_has_macros, ole_is_encrypted
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.office import part_sightings
+from services.antivirus.domain.sightings import Kind, Sighting
 from services.antivirus.domain.signatures import virus_in
+from services.antivirus.domain.walk import Found, walk
 
 MAX_SIGHTINGS = 50
-
-
-class Heavy(Exception):
-    """There is something to unpack, which is no work for the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,67 +37,52 @@ class Inspection:
     digests: set[bytes] = field(default_factory=set)
 
     def saw(self, seen: Sighting) -> None:
-        """A virus is always noted; of the rest, enough to decide by and to read."""
-        if len(self.sightings) < MAX_SIGHTINGS or seen.kind is Kind.VIRUS:
+        """A virus is always noted; of the rest, enough to read and one of each kind to decide by."""
+        if (
+            len(self.sightings) < MAX_SIGHTINGS
+            or seen.kind is Kind.VIRUS
+            or all(before.kind is not seen.kind for before in self.sightings)
+        ):
             self.sightings[seen] = None
 
 
-def inspect(
-    content: Content, limits: Limits, *, light_only: bool = False, clock: Callable[[], float] = time.monotonic
-) -> Inspection:
-    """Everything in `content`. With `light_only`, raises `Heavy` where anything but a message has to be unpacked."""
-    eye = _Eye(Budget(limits, clock), light_only)
-    eye.look(content, 0)
-    return eye.seen
+def inspect(content: Content, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> Inspection:
+    """Everything in `content`."""
+    return inspection_of(walk(content, Budget(limits, clock)))
 
 
-class _Eye:
-    def __init__(self, budget: Budget, light_only: bool) -> None:
-        self.seen = Inspection()
-        self._budget = budget
-        self._light_only = light_only
+def inspection_of(found: Iterable[Found]) -> Inspection:
+    """Of what was found on a walk."""
+    seen = Inspection()
+    for one in found:
+        if isinstance(one, Sighting):
+            seen.saw(one)
+        else:
+            _look(one, seen)
+    return seen
 
-    def look(self, content: Content, depth: int) -> None:
-        """At the octets, at the name, then inside. `depth` counts what had to be opened so far, the message apart."""
-        octets = content.octets
-        if virus := virus_in(octets):
-            self.seen.saw(Sighting(Kind.VIRUS, virus))
-        if content.role is not Role.BODY and octets and content.message is None:
-            self._fingerprint(content)
-        executable = is_executable(octets)
-        if (content.name or executable) and (
-            wrong := name_sighting(content.name, content.declared_type, executable=executable)
-        ):
-            self.seen.saw(wrong)
-        if content.form in CONTAINERS:
-            self._open(content, depth + (content.message is None))
-        elif content.form is not Form.OTHER:
-            self._closed(content)
 
-    def _fingerprint(self, content: Content) -> None:
-        digest = sha256(content.octets).digest()
-        self.seen.digests.add(digest)
-        if content.role is Role.ATTACHMENT:
-            self.seen.attachments.append(Attachment(digest, len(content.octets)))
+def _look(content: Content, seen: Inspection) -> None:
+    """At the octets and at the name."""
+    octets = content.octets
+    if virus := virus_in(octets):
+        seen.saw(Sighting(Kind.VIRUS, virus))
+    if content.role is not Role.BODY and octets and content.message is None:
+        _fingerprint(content, seen)
+    executable = is_executable(octets)
+    if (content.name or executable) and (
+        wrong := name_sighting(content.name, content.declared_type, executable=executable)
+    ):
+        seen.saw(wrong)
+    if content.role is Role.MEMBER and content.form is Form.OTHER and content.name:
+        for found in part_sightings(content.name, octets):
+            seen.saw(found)
+    if content.form is Form.CLOSED_ARCHIVE:
+        seen.saw(closed_sighting(octets, content.name or "attachment"))
 
-    def _open(self, content: Content, depth: int) -> None:
-        if self._light_only and content.message is None:
-            raise Heavy
-        try:
-            self._budget.enter(depth)
-            for found in OPENERS[content.form](content, self._budget):
-                if isinstance(found, Sighting):
-                    self.seen.saw(found)
-                else:
-                    self.look(found, depth)
-        except Exceeded as limit:
-            self.seen.saw(sighting(Kind.ARCHIVE_LIMIT, str(limit)))
 
-    def _closed(self, content: Content) -> None:
-        name = content.name or "attachment"
-        if content.form is Form.CLOSED_ARCHIVE:
-            self.seen.saw(sighting(Kind.UNREADABLE_ARCHIVE, "of a format that only other engines open:", name))
-        if content.form is Form.OLE and ole_has_macros(content.octets):
-            self.seen.saw(sighting(Kind.MACRO, name))
-        if content.form is Form.OLE and ole_is_encrypted(content.octets):
-            self.seen.saw(sighting(Kind.ENCRYPTED, name))
+def _fingerprint(content: Content, seen: Inspection) -> None:
+    digest = sha256(content.octets).digest()
+    seen.digests.add(digest)
+    if content.role is Role.ATTACHMENT:
+        seen.attachments.append(Attachment(digest, len(content.octets)))

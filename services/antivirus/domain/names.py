@@ -9,7 +9,8 @@ from services.antivirus.domain.sightings import Kind, Sighting, sighting
 # Words in one string: easier to read than a column of eighty.
 _RUNS = frozenset(
     "exe scr pif com bat cmd cpl dll sys ocx msi msp mst msc vbs vbe vb js jse wsf wsh wsc hta ps1 psm1 lnk url"  # noqa: SIM905
-    " scf reg chm hlp jar inf gadget appx msix application apk xll sct shb job vhd vhdx".split()
+    " scf reg chm hlp jar inf gadget appx msix application apk xll sct shb job vhd vhdx iso img one onepkg jnlp ws"
+    " website settingcontent-ms search-ms searchconnector-ms library-ms diagcab ps1xml psc1 theme themepack wim".split()
 )
 _SHOWS = frozenset(
     "pdf doc docx xls xlsx ppt pptx odt ods odp rtf txt csv htm html xml eml jpg jpeg png gif bmp tif tiff webp"  # noqa: SIM905
@@ -25,18 +26,18 @@ _DOCUMENT_TYPES = (
 
 
 def name_sighting(name: str, declared_type: str, *, executable: bool) -> Sighting | None:
-    """What is wrong with the name and type of a content; `executable` says what its octets are."""
+    """The worst of what is wrong with the name and type of a content; `executable` says what its octets are."""
     if name and _OVERRIDES.search(name):
-        return sighting(Kind.DISGUISED, "writing direction changed in the name", name)
+        return sighting(Kind.REVERSED_NAME, name)
     extensions = _extensions(name)
     runs = bool(extensions) and extensions[-1] in _RUNS
     if runs and len(extensions) > 1 and extensions[-2] in _SHOWS:
-        return sighting(Kind.DISGUISED, "double extension", name)
+        return sighting(Kind.DOUBLE_EXTENSION, name)
     if executable and _claims_to_be_a_document(extensions, declared_type):
         return sighting(Kind.DISGUISED, "executable named or typed as a document", name or declared_type)
-    if runs or executable:
+    if executable:
         return sighting(Kind.EXECUTABLE, name or "without a name")
-    return None
+    return sighting(Kind.DANGEROUS_NAME, name) if runs else None
 
 
 def _extensions(name: str) -> list[str]:

@@ -17,10 +17,16 @@ class Kind(StrEnum):
     SUSPICIOUS = "suspicious"  # what an engine guesses: phishing, potentially unwanted
     ENCRYPTED = "encrypted"  # an archive or document that needs a password
     ARCHIVE_LIMIT = "archive_limit"  # a bomb, or close enough: too deep, too many, too large, too slow
-    UNREADABLE_ARCHIVE = "unreadable_archive"  # damaged, or of a format that the engine cannot open
+    UNREADABLE_ARCHIVE = "unreadable_archive"  # damaged, or packed by an unknown method
+    CLOSED_ARCHIVE = "closed_archive"  # of a format that this engine does not open: RAR, 7z, CAB
     MACRO = "macro"
+    AUTO_MACRO = "auto_macro"  # a macro that starts by itself
+    OFFICE_LINK = "office_link"  # an office document that runs or loads something from elsewhere when it is opened
     EXECUTABLE = "executable"
+    DANGEROUS_NAME = "dangerous_name"  # an extension that runs on a double click
     DISGUISED = "disguised"  # an executable under a name or type that says otherwise
+    DOUBLE_EXTENSION = "double_extension"  # invoice.pdf.exe
+    REVERSED_NAME = "reversed_name"  # the writing direction is changed in the name: it shows another extension
     PARTIAL = "partial"  # message/partial: no one can scan a slice (RFC 2046 5.2.2)
     MIME_LIMIT = "mime_limit"  # nested too deep or too many parts: something was not looked at
     AMBIGUOUS_MIME = "ambiguous_mime"  # readers would disagree on what the parts are

@@ -91,7 +91,7 @@ async def test_a_fingerprint_of_spam_is_left_to_antispam(antivirus: Antivirus) -
     await antivirus.call("POST", "/v1/fingerprints", json={"sha256": DIGEST, "verdict": "spam"}, expect=201)
     queue, envelope = await antivirus.outcome(await antivirus.send(a_message(attachments={"a.pdf": INVOICE})))
     assert queue == ANTISPAM
-    assert [(f.stage, f.name, f.outcome) for f in envelope.findings][1:] == [("antivirus", "fingerprint", "spam")]
+    assert ("antivirus", "fingerprint", "spam") in [(f.stage, f.name, f.outcome) for f in envelope.findings]
 
 
 async def test_other_processes_hear_of_a_new_fingerprint(start: Start) -> None:

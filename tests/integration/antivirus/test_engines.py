@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,8 @@ from services.antivirus.adapters.builtin import BuiltinEngine
 from services.antivirus.adapters.clamd import ClamdEngine
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
+from services.antivirus.adapters.yara import YaraEngine
+from services.antivirus.adapters.yara_rules import RuleFiles
 from services.antivirus.domain.budget import Limits
 from services.antivirus.domain.engine_address import EngineAddress
 from services.antivirus.domain.fingerprints import Fingerprint, Verdict
@@ -42,12 +45,28 @@ def clamav(text: str) -> ClamdEngine:
     return ClamdEngine("clamav", EngineAddress.read(text), connections=4, deadline=PATIENCE, probe_deadline=PATIENCE)
 
 
-@pytest.fixture(params=["builtin", "clamav over TCP", "clamav over a Unix socket"])
-async def engine(request: pytest.FixtureRequest, mongo: Mongo, clamd: ClamdServer) -> AsyncIterator[Engine]:
+async def yara(directory: Path) -> YaraEngine:
+    """It knows the local specimen by a rule."""
+    text = LOCAL_SPECIMEN.decode("ascii")
+    rule = f'rule local {{ meta: name = "Facteur.Test.Local" strings: $a = "{text}" condition: not message and $a }}'
+    (directory / "local.yar").write_text(rule)
+    made = YaraEngine(
+        "yara", RuleFiles(directory), limits=Limits(), threads=1, loop_limit_bytes=64 * 1024, deadline=PATIENCE
+    )
+    await made.probe()
+    return made
+
+
+@pytest.fixture(params=["builtin", "yara", "clamav over TCP", "clamav over a Unix socket"])
+async def engine(
+    request: pytest.FixtureRequest, mongo: Mongo, clamd: ClamdServer, tmp_path: Path
+) -> AsyncIterator[Engine]:
     made: Engine
     match request.param:
         case "builtin":
             made = await builtin(mongo)
+        case "yara":
+            made = await yara(tmp_path)
         case "clamav over TCP":
             made = clamav(clamd.tcp)
         case _:

@@ -25,7 +25,8 @@ async def test_clean_mail_goes_to_antispam_and_says_who_looked(antivirus: Antivi
     queue, envelope = await antivirus.outcome(id)
     assert queue == ANTISPAM
     assert [(found.stage, found.name, found.outcome) for found in envelope.findings] == [
-        ("antivirus", "builtin", "clean")
+        ("antivirus", "builtin", "clean"),
+        ("antivirus", "yara", "clean"),
     ]
     assert antivirus.arrived[id].raw == CLEAN
 
@@ -44,7 +45,7 @@ async def test_infected_mail_goes_to_the_quarantine_and_operators_are_told(antiv
     assert ("builtin", "infected") in [(found.name, found.outcome) for found in envelope.findings]
     assert 'facteur_infected_total{engine="builtin"} 1.0' in await antivirus.series()
     await until(lambda: bool(heard))
-    assert heard == [VirusFound(id=id, names=["Eicar-Test-Signature"], engines=["builtin"])]
+    assert heard == [VirusFound(id=id, names=["Eicar-Test-Signature"], engines=["builtin", "yara"])]
 
 
 HELD = {

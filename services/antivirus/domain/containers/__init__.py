@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.containers.compressed import open_bzip2, open_gzip, open_xz
 from services.antivirus.domain.containers.mail import open_mail
+from services.antivirus.domain.containers.ole import open_ole
 from services.antivirus.domain.containers.tar import open_tar
 from services.antivirus.domain.containers.tnef import open_tnef
 from services.antivirus.domain.containers.uuencoded import open_uuencoded
@@ -29,4 +30,5 @@ OPENERS: Mapping[Form, Opener] = {
     Form.XZ: open_xz,
     Form.TNEF: open_tnef,
     Form.UUENCODED: open_uuencoded,
+    Form.OLE: open_ole,
 }

@@ -24,8 +24,9 @@ MACRO = Sighting(Kind.MACRO, "a.doc")
 class Scripted:
     """Answers as it is told; `asked` counts scans."""
 
-    def __init__(self, name: str, *sightings: Sighting, up: bool = True) -> None:
+    def __init__(self, name: str, *sightings: Sighting, up: bool = True, in_process: bool = True) -> None:
         self.name = name
+        self.in_process = in_process
         self.up = up
         self.sightings = sightings
         self.asked = 0
@@ -53,8 +54,10 @@ async def panel(*engines: Scripted) -> Engines:
     return made
 
 
-async def test_every_engine_reports() -> None:
-    reports = await (await panel(Scripted("a"), Scripted("b", MACRO))).scan(ITEM)
+@pytest.mark.parametrize("away", [(), ("a",), ("a", "b")])
+async def test_every_engine_reports(away: tuple[str, ...]) -> None:
+    engines = (Scripted("a", in_process="a" not in away), Scripted("b", MACRO, in_process="b" not in away))
+    reports = await (await panel(*engines)).scan(ITEM)
     assert [(report.engine, tuple(report.sightings)) for report in reports] == [("a", ()), ("b", (MACRO,))]
 
 

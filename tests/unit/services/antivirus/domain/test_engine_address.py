@@ -13,6 +13,7 @@ from services.antivirus.settings import Settings
     ("text", "address"),
     [
         ("builtin", EngineAddress("builtin")),
+        ("yara", EngineAddress("yara")),
         ("clamav:tcp://127.0.0.1:3310", EngineAddress("clamav", host="127.0.0.1", port=3310)),
         ("clamav:tcp://[::1]:3310", EngineAddress("clamav", host="::1", port=3310)),
         ("clamav:unix:/run/clamav/clamd.ctl", EngineAddress("clamav", path="/run/clamav/clamd.ctl")),
@@ -26,7 +27,7 @@ def test_an_address_is_read(text: str, address: EngineAddress) -> None:
     "text", ["", "clamav", "clamav:", "clamav:tcp://host", "clamav:tcp://host:x", "clamav:unix:relative", "other:x"]
 )
 def test_a_wrong_address_ends_the_start_and_says_how_one_looks(text: str) -> None:
-    with pytest.raises(ValidationError, match="expected builtin, clamav:tcp"):
+    with pytest.raises(ValidationError, match="expected builtin, yara, clamav:tcp"):
         Settings(engines=(text,))
 
 

@@ -1,0 +1,51 @@
+"""The way through a content and all that is in it, one for every engine that has to open things itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from services.antivirus.domain.budget import Budget, Exceeded, Limits
+from services.antivirus.domain.containers import OPENERS
+from services.antivirus.domain.content import Content
+from services.antivirus.domain.forms import CONTAINERS
+from services.antivirus.domain.sightings import Kind, Sighting, sighting
+
+Found = Content | Sighting
+
+
+def light(content: Content, limits: Limits) -> Sequence[Found] | None:
+    """As `walk`, all at once, if nothing but messages has to be taken apart; None where there is something to unpack.
+
+    Unpacking is no work for the event loop, and what comes out need not fit into memory all at once.
+    """
+    try:
+        return list(walk(content, Budget(limits), light_only=True))
+    except _Heavy:
+        return None
+
+
+def walk(content: Content, budget: Budget, *, light_only: bool = False, depth: int = 0) -> Iterator[Found]:
+    """`content`, then everything in it, with what its structure shows. Holds one chain of containers in memory.
+
+    `depth` counts what had to be opened so far, the message apart. What is beyond the budget is a sighting, and the
+    rest goes on.
+    """
+    yield content
+    if content.form not in CONTAINERS:
+        return
+    if light_only and content.message is None:
+        raise _Heavy
+    depth += content.message is None
+    try:
+        budget.enter(depth)
+        for found in OPENERS[content.form](content, budget):
+            if isinstance(found, Sighting):
+                yield found
+            else:
+                yield from walk(found, budget, light_only=light_only, depth=depth)
+    except Exceeded as limit:
+        yield sighting(Kind.ARCHIVE_LIMIT, str(limit))
+
+
+class _Heavy(Exception):
+    """There is something to unpack."""
