@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from libs.http import Page
+from services.router.api.collection import address_of, page_of
 from services.router.api.exchange import (
     Address,
     After,
-    AsAdmin,
     Body,
+    Creating,
     DomainName,
-    IfMatch,
-    Key,
+    Editing,
+    Exchange,
     Limit,
     Name,
-    locate,
-    once,
-    page_of,
-    tag,
+    OfDomain,
+    Reading,
 )
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
@@ -93,14 +92,15 @@ def account_routes(directory: Directory) -> APIRouter:
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     addresses = directory.addresses
 
-    async def view(entry: Entry, response: Response | None = None) -> AccountView:
-        if response is not None:
-            tag(response, entry.version)
-        others = [other.address for other in await addresses.owned_by(entry.address)]
-        return _view(entry, others)
+    async def view(entry: Entry) -> AccountView:
+        return _view(entry, [other.address for other in await addresses.owned_by(entry.address)])
+
+    async def shown(asked: Exchange, entry: Entry) -> AccountView:
+        asked.tag(entry)
+        return await view(entry)
 
     @router.post("", status_code=201, summary="Make an account; 409 when the address exists or the domain is full")
-    async def make(body: NewAccount, actor: AsAdmin, response: Response, key: Key = None) -> AccountView:
+    async def make(body: NewAccount, asked: Creating) -> AccountView:
         if (body.address is None) == (body.domain is None):
             raise Unfit("give either the address, or the domain that numbers it")
         address = body.address or await directory.numbered_address(body.domain or "")
@@ -111,42 +111,34 @@ def account_routes(directory: Directory) -> APIRouter:
             entry,
             password=body.password.get_secret_value(),
             login=body.login or (place.rpartition("@")[0] if body.address is None else None),
-            once=once(key, "POST accounts", body),
+            once=asked.once("POST accounts", body),
         )
-        actor.did("account_made", address=made.address, **fields)
-        locate(response, "accounts", made.address)
-        return await view(made, response)
+        asked.did("account_made", address=made.address, **fields)
+        asked.locate("accounts", made.address)
+        return await shown(asked, made)
 
     @router.get("", summary="Accounts by address, of one domain or of all")
-    async def listing(
-        actor: AsAdmin,
-        domain: Annotated[DomainName | None, Query(description="Of this domain only.")] = None,
-        after: After = "",
-        limit: Limit = 50,
-    ) -> Page[AccountView]:
+    async def listing(_: Reading, domain: OfDomain = None, after: After = "", limit: Limit = 50) -> Page[AccountView]:
         found = await addresses.page("account", domain=domain, after=after, limit=limit)
         items = [await view(item) for item in found]
-        return Page(items=items, next=page_of(found, limit, lambda item: item.address))
+        return Page(items=items, next=page_of(found, limit, address_of))
 
     @router.post("/{address:path}/addresses", status_code=201, summary="Give an account another address; 409 if taken")
-    async def add_address(
-        address: Address, body: NewAddress, actor: AsAdmin, response: Response, key: Key = None
-    ) -> AccountView:
+    async def add_address(address: Address, body: NewAddress, asked: Creating) -> AccountView:
         account = await directory.found(address, "account")
-        added = await directory.add_address(account, body.address, once=once(key, f"POST {account.address}", body))
-        actor.did("address_added", address=account.address, added=added.address)
-        return await view(account, response)
+        once = asked.once(f"POST {account.address}", body)
+        added = await directory.add_address(account, body.address, once=once)
+        asked.did("address_added", address=account.address, added=added.address)
+        return await shown(asked, account)
 
     @router.get("/{address:path}", summary="One account, by any form of its address")
-    async def read(address: Address, actor: AsAdmin, response: Response) -> AccountView:
-        return await view(await directory.found(address, "account"), response)
+    async def read(address: Address, asked: Reading) -> AccountView:
+        return await shown(asked, await directory.found(address, "account"))
 
     @router.patch("/{address:path}", summary="Change an account; 412 when If-Match names another version")
-    async def edit(
-        address: Address, body: AccountChanges, actor: AsAdmin, match: IfMatch, response: Response
-    ) -> AccountView:
+    async def edit(address: Address, body: AccountChanges, asked: Editing) -> AccountView:
         account = await directory.found(address, "account")
-        if match is not None and not match(account.version):
+        if asked.match is not None and not asked.match(account.version):
             raise Stale  # before anything is made
         given = body.model_fields_set
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
@@ -154,16 +146,16 @@ def account_routes(directory: Directory) -> APIRouter:
         if "official_address" in given:
             changes["official_address"] = await directory.make_official(account, body.official_address)
         edited = await addresses.edit(
-            account.address, lambda entry: entry.with_details(**changes), match=match, password_hash=hashed
+            account.address, lambda entry: entry.with_details(**changes), match=asked.match, password_hash=hashed
         )
-        actor.did("account_changed", address=account.address, password_changed=hashed is not None, **changes)
-        return await view(edited, response)
+        asked.did("account_changed", address=account.address, password_changed=hashed is not None, **changes)
+        return await shown(asked, edited)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete an account, its addresses, and then its mailbox")
-    async def delete(address: Address, actor: AsAdmin, match: IfMatch) -> Response:
+    async def delete(address: Address, asked: Editing) -> Response:
         place = await directory.located(address)
-        await addresses.delete(place, "account", match=match)
-        actor.did("account_deleted", address=place)
+        await addresses.delete(place, "account", match=asked.match)
+        asked.did("account_deleted", address=place)
         return Response(status_code=204)
 
     return router

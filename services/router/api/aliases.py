@@ -3,26 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from libs.http import Page
-from services.router.api.exchange import (
-    Address,
-    After,
-    AsAdmin,
-    Body,
-    DomainName,
-    IfMatch,
-    Key,
-    Limit,
-    locate,
-    once,
-    page_of,
-    tag,
-)
+from services.router.api.collection import Collection, address_of
+from services.router.api.exchange import Address, After, Body, Creating, Editing, Limit, OfDomain, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Taken
@@ -50,60 +37,46 @@ def alias_routes(directory: Directory) -> APIRouter:
     """`/v1/aliases`."""
     router = APIRouter(prefix="/v1/aliases", tags=["aliases"])
     addresses = directory.addresses
+    aliases = Collection("aliases", "alias", address_of, _view)
 
     @router.post("", status_code=201, summary="Make an alias; 409 when the address exists")
-    async def make(body: NewAlias, actor: AsAdmin, response: Response, key: Key = None) -> AliasView:
+    async def make(body: NewAlias, asked: Creating) -> AliasView:
         entry = await directory.entry(body.address, kind="alias")
         targets = await directory.targets(body.targets, of=entry.address)
-        made = await addresses.create(
-            entry.model_copy(update={"targets": targets}), once=once(key, "POST aliases", body)
-        )
-        actor.did("alias_made", address=made.address, targets=made.targets)
-        locate(response, "aliases", made.address)
-        return _view(made, response)
+        alias = entry.model_copy(update={"targets": targets})
+        made = await addresses.create(alias, once=asked.once("POST aliases", body))
+        return aliases.made(asked, made, address=made.address, targets=made.targets)
 
     @router.get("", summary="Aliases by address, of one domain or of all")
-    async def listing(
-        actor: AsAdmin,
-        domain: Annotated[DomainName | None, Query(description="Of this domain only.")] = None,
-        after: After = "",
-        limit: Limit = 50,
-    ) -> Page[AliasView]:
-        found = await addresses.page("alias", domain=domain, after=after, limit=limit)
-        return Page(items=[_view(item) for item in found], next=page_of(found, limit, lambda item: item.address))
+    async def listing(_: Reading, domain: OfDomain = None, after: After = "", limit: Limit = 50) -> Page[AliasView]:
+        return aliases.page(await addresses.page("alias", domain=domain, after=after, limit=limit), limit)
 
     @router.get("/{address:path}", summary="One alias")
-    async def read(address: Address, actor: AsAdmin, response: Response) -> AliasView:
-        return _view(await directory.found(address, "alias"), response)
+    async def read(address: Address, asked: Reading) -> AliasView:
+        return aliases.shown(asked, await directory.found(address, "alias"))
 
     @router.patch("/{address:path}", summary="Change where an alias leads; 412 when If-Match names another version")
-    async def edit(
-        address: Address, body: AliasTargets, actor: AsAdmin, match: IfMatch, response: Response
-    ) -> AliasView:
+    async def edit(address: Address, body: AliasTargets, asked: Editing) -> AliasView:
         alias = await directory.found(address, "alias")
         if alias.owner is not None:
             raise Taken(f"{alias.address} is an address of the account {alias.owner}")
         targets = await directory.targets(body.targets, of=alias.address)
         edited = await addresses.edit(
-            alias.address, lambda entry: entry.model_copy(update={"targets": targets}), match=match
+            alias.address, lambda entry: entry.model_copy(update={"targets": targets}), match=asked.match
         )
-        actor.did("alias_changed", address=edited.address, targets=targets)
-        return _view(edited, response)
+        return aliases.changed(asked, edited, address=edited.address, targets=targets)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete an alias; 409 when it is an official address")
-    async def delete(address: Address, actor: AsAdmin, match: IfMatch) -> Response:
+    async def delete(address: Address, asked: Editing) -> Response:
         alias = await directory.found(address, "alias")
         owner = await addresses.find(alias.owner) if alias.owner else None
         if owner is not None and owner.details.official_address == alias.address:
             raise Taken(f"{alias.address} is the official address of {owner.address}")
-        await addresses.delete(alias.address, "alias", match=match)
-        actor.did("alias_deleted", address=alias.address)
-        return Response(status_code=204)
+        await addresses.delete(alias.address, "alias", match=asked.match)
+        return aliases.deleted(asked, address=alias.address)
 
     return router
 
 
-def _view(entry: Entry, response: Response | None = None) -> AliasView:
-    if response is not None:
-        tag(response, entry.version)
+def _view(entry: Entry) -> AliasView:
     return AliasView.model_validate(entry.model_dump())

@@ -9,20 +9,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from libs.http import Page
-from services.router.api.exchange import (
-    Address,
-    After,
-    AsAdmin,
-    Body,
-    DomainName,
-    IfMatch,
-    Key,
-    Limit,
-    locate,
-    once,
-    page_of,
-    tag,
-)
+from services.router.api.collection import Collection, name_of
+from services.router.api.exchange import Address, After, Body, Creating, DomainName, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.names import PREFIX
 from services.router.domain.records import Domain
@@ -65,42 +53,36 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
     """`/v1/domains`."""
     router = APIRouter(prefix="/v1/domains", tags=["domains"])
     domains = directory.domains
+    main_domains = Collection("domains", "domain", name_of, _view)
 
     @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
-    async def make(body: NewDomain, actor: AsAdmin, response: Response, key: Key = None) -> DomainView:
+    async def make(body: NewDomain, asked: Creating) -> DomainView:
         fields = await _checked(directory, body)
         domain = Domain(created_at=clock(), **fields)
-        made = await domains.create(domain, once=once(key, "POST domains", body))
-        actor.did("domain_made", domain=made.name)
-        locate(response, "domains", made.name)
-        return _view(made, response)
+        made = await domains.create(domain, once=asked.once("POST domains", body))
+        return main_domains.made(asked, made, domain=made.name)
 
     @router.get("", summary="Domains by name")
-    async def listing(actor: AsAdmin, after: After = "", limit: Limit = 50) -> Page[DomainView]:
-        found = await domains.page(aliases=False, of=None, after=after, limit=limit)
-        return Page(items=[_view(item) for item in found], next=page_of(found, limit, lambda item: item.name))
+    async def listing(_: Reading, after: After = "", limit: Limit = 50) -> Page[DomainView]:
+        return main_domains.page(await domains.page(aliases=False, of=None, after=after, limit=limit), limit)
 
     @router.get("/{name}", summary="One domain")
-    async def read(name: DomainName, actor: AsAdmin, response: Response) -> DomainView:
+    async def read(name: DomainName, asked: Reading) -> DomainView:
         found = await domains.find(name)
         if found is None or found.alias_of is not None:
             raise Absent(f"there is no domain {name}")
-        return _view(found, response)
+        return main_domains.shown(asked, found)
 
     @router.patch("/{name}", summary="Change a domain; 412 when If-Match names another version")
-    async def edit(
-        name: DomainName, body: DomainSettings, actor: AsAdmin, match: IfMatch, response: Response
-    ) -> DomainView:
+    async def edit(name: DomainName, body: DomainSettings, asked: Editing) -> DomainView:
         fields = await _checked(directory, body)
-        edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields), match=match)
-        actor.did("domain_changed", domain=name, **fields)
-        return _view(edited, response)
+        edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields), match=asked.match)
+        return main_domains.changed(asked, edited, domain=name, **fields)
 
     @router.delete("/{name}", status_code=204, summary="Delete an empty domain; 409 while it has addresses")
-    async def delete(name: DomainName, actor: AsAdmin, match: IfMatch) -> Response:
-        await domains.delete(name, alias=False, match=match)
-        actor.did("domain_deleted", domain=name)
-        return Response(status_code=204)
+    async def delete(name: DomainName, asked: Editing) -> Response:
+        await domains.delete(name, alias=False, match=asked.match)
+        return main_domains.deleted(asked, domain=name)
 
     return router
 
@@ -117,7 +99,5 @@ async def _checked(directory: Directory, body: DomainSettings) -> dict[str, obje
     return fields
 
 
-def _view(domain: Domain, response: Response | None = None) -> DomainView:
-    if response is not None:
-        tag(response, domain.version)
+def _view(domain: Domain) -> DomainView:
     return DomainView.model_validate(domain.model_dump())

@@ -1,11 +1,10 @@
-"""What the operations of the directory share: who asks, preconditions, idempotency keys, pages, ETags."""
+"""What the requests to the directory share: who asks, preconditions, idempotency keys, ETags, the audit trail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, TypeVar
+from typing import Annotated
 from urllib.parse import quote
 
 import structlog
@@ -14,12 +13,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from libs.http import Role, require
 from libs.mail.address import normalise, normalise_domain
+from services.router.domain.records import Record
 from services.router.ports import Match, Once
 from services.router.refusals import Unfit
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 
 class Body(BaseModel):
@@ -37,26 +35,76 @@ def _printable(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(normalise)]
 DomainName = Annotated[str, AfterValidator(normalise_domain)]
+OfDomain = Annotated[DomainName | None, Query(description="Of this domain only.")]
 Name = Annotated[str, AfterValidator(_printable)]
+Limit = Annotated[int, Query(ge=1, le=200, description="Most items of a page.")]
+After = Annotated[str, Query(max_length=512, description="`next` of the page before.")]
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """Who changes something, and from where."""
+class Exchange:
+    """A request of an administrator, and the answer to it."""
 
     role: str
     peer: str
+    response: Response
 
     def did(self, event: str, **what: object) -> None:
         """A line of the audit trail (R-AD-06); passwords are never in `what`."""
         log.info(event, audit=True, by=self.role, peer=self.peer, **what)
 
+    def locate(self, collection: str, name: str) -> None:
+        """The Location of what was made; an address may have any character of Unicode."""
+        self.response.headers["Location"] = f"/v1/{collection}/{quote(name, safe='@')}"
 
-async def _actor(request: Request, role: Annotated[Role, Depends(require(Role.ADMIN))]) -> Actor:
-    return Actor(role.value, request.client.host if request.client else "")
+    def tag(self, record: Record) -> None:
+        """The ETag of what is answered."""
+        self.response.headers["ETag"] = f'"{record.version}"'
 
 
-def _match(if_match: Annotated[str | None, Header(description="ETag of the version to change")] = None) -> Match:
+@dataclass(frozen=True, slots=True)
+class Creation(Exchange):
+    """With the Idempotency-Key."""
+
+    key: str | None
+
+    def once(self, operation: str, body: BaseModel) -> Once | None:
+        """The key within its operation. Passwords are masked in the JSON that is digested."""
+        if self.key is None:
+            return None
+        if not 1 <= len(self.key) <= 255 or not self.key.isprintable():
+            raise Unfit("an Idempotency-Key has 1 to 255 printable characters")
+        return Once(f"{operation} {self.key}", sha256(body.model_dump_json().encode()).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Edit(Exchange):
+    """With the precondition (If-Match)."""
+
+    match: Match
+
+
+async def _read(request: Request, response: Response, role: Annotated[Role, Depends(require(Role.ADMIN))]) -> Exchange:
+    return Exchange(role.value, request.client.host if request.client else "", response)
+
+
+async def _creation(
+    asked: Annotated[Exchange, Depends(_read)],
+    key: Annotated[
+        str | None, Header(alias="Idempotency-Key", description="Repeating it repeats the answer only.")
+    ] = None,
+) -> Creation:
+    return Creation(asked.role, asked.peer, asked.response, key)
+
+
+async def _edit(
+    asked: Annotated[Exchange, Depends(_read)],
+    if_match: Annotated[str | None, Header(description="ETag of the version to change")] = None,
+) -> Edit:
+    return Edit(asked.role, asked.peer, asked.response, _match(if_match))
+
+
+def _match(if_match: str | None) -> Match:
     """RFC 9110 13.1.1: any of the entity tags, or `*`; weak ones never match."""
     if if_match is None or if_match.strip() == "*":
         return None
@@ -64,32 +112,6 @@ def _match(if_match: Annotated[str | None, Header(description="ETag of the versi
     return lambda version: f'"{version}"' in tags
 
 
-AsAdmin = Annotated[Actor, Depends(_actor)]
-IfMatch = Annotated[Match, Depends(_match)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", description="Repeating it repeats the answer only.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Most items of a page.")]
-After = Annotated[str, Query(max_length=512, description="`next` of the page before.")]
-
-
-def once(key: str | None, operation: str, body: BaseModel) -> Once | None:
-    """The idempotency key of a request. Passwords are masked in the JSON that is digested."""
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 255 or not key.isprintable():
-        raise Unfit("an Idempotency-Key has 1 to 255 printable characters")
-    return Once(f"{operation} {key}", sha256(body.model_dump_json().encode()).hexdigest())
-
-
-def tag(response: Response, version: int) -> None:
-    """The ETag of what is answered."""
-    response.headers["ETag"] = f'"{version}"'
-
-
-def locate(response: Response, collection: str, name: str) -> None:
-    """The Location of what was made; an address may have any character of Unicode."""
-    response.headers["Location"] = f"/v1/{collection}/{quote(name, safe='@')}"
-
-
-def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> str | None:
-    """The cursor behind `items`; None when there were fewer than `limit`."""
-    return key(items[-1]) if len(items) == limit else None
+Reading = Annotated[Exchange, Depends(_read)]
+Creating = Annotated[Creation, Depends(_creation)]
+Editing = Annotated[Edit, Depends(_edit)]

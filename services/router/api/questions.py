@@ -8,7 +8,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, SecretStr
 
 from libs.http import Page, Problem, Role, require
-from services.router.api.exchange import Address, After, Body, Limit, page_of
+from services.router.api.collection import page_of
+from services.router.api.exchange import Address, After, Body, Limit
 from services.router.authentication import Authentication, Locked
 from services.router.directory import Directory
 from services.router.domain.explanation import explain

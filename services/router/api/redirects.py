@@ -6,7 +6,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from libs.http import Page
-from services.router.api.exchange import Address, After, AsAdmin, Body, IfMatch, Key, Limit, locate, once, page_of, tag
+from services.router.api.collection import Collection, address_of
+from services.router.api.exchange import Address, After, Body, Creating, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Absent, Taken
@@ -38,9 +39,10 @@ def redirect_routes(directory: Directory) -> APIRouter:
     """`/v1/redirects`."""
     router = APIRouter(prefix="/v1/redirects", tags=["redirects"])
     addresses = directory.addresses
+    redirects = Collection("redirects", "redirect", address_of, _view)
 
     @router.post("", status_code=201, summary="Redirect an account; 409 when it is redirected already")
-    async def make(body: NewRedirect, actor: AsAdmin, response: Response, key: Key = None) -> RedirectView:
+    async def make(body: NewRedirect, asked: Creating) -> RedirectView:
         account = await directory.found(body.address, "account")
         targets = await directory.targets(body.targets, of=account.address)
 
@@ -49,41 +51,36 @@ def redirect_routes(directory: Directory) -> APIRouter:
                 raise Taken(f"{entry.address} is redirected already")
             return entry.model_copy(update={"targets": targets, "keep_copy": body.keep_copy})
 
-        made = await addresses.edit(account.address, redirect, once=once(key, "POST redirects", body))
-        actor.did("redirect_made", address=made.address, targets=targets, keep_copy=body.keep_copy)
-        locate(response, "redirects", made.address)
-        return _view(made, response)
+        made = await addresses.edit(account.address, redirect, once=asked.once("POST redirects", body))
+        return redirects.made(asked, made, address=made.address, targets=targets, keep_copy=body.keep_copy)
 
     @router.get("", summary="Redirected accounts by address")
-    async def listing(actor: AsAdmin, after: After = "", limit: Limit = 50) -> Page[RedirectView]:
-        found = await addresses.redirected(after=after, limit=limit)
-        return Page(items=[_view(item) for item in found], next=page_of(found, limit, lambda item: item.address))
+    async def listing(_: Reading, after: After = "", limit: Limit = 50) -> Page[RedirectView]:
+        return redirects.page(await addresses.redirected(after=after, limit=limit), limit)
 
     @router.get("/{address:path}", summary="The redirect of one account")
-    async def read(address: Address, actor: AsAdmin, response: Response) -> RedirectView:
-        return _view(_redirected(await directory.found(address, "account")), response)
+    async def read(address: Address, asked: Reading) -> RedirectView:
+        return redirects.shown(asked, _redirected(await directory.found(address, "account")))
 
     @router.patch("/{address:path}", summary="Change a redirect; 412 when If-Match names another version")
-    async def edit(
-        address: Address, body: RedirectChanges, actor: AsAdmin, match: IfMatch, response: Response
-    ) -> RedirectView:
+    async def edit(address: Address, body: RedirectChanges, asked: Editing) -> RedirectView:
         account = await directory.found(address, "account")
         changes = body.model_dump(exclude_unset=True)
         if "targets" in changes:
             changes["targets"] = await directory.targets(body.targets, of=account.address)
         edited = await addresses.edit(
-            account.address, lambda entry: _redirected(entry).model_copy(update=changes), match=match
+            account.address, lambda entry: _redirected(entry).model_copy(update=changes), match=asked.match
         )
-        actor.did("redirect_changed", address=edited.address, **changes)
-        return _view(edited, response)
+        return redirects.changed(asked, edited, address=edited.address, **changes)
 
     @router.delete("/{address:path}", status_code=204, summary="End a redirect: the mailbox gets the mail again")
-    async def delete(address: Address, actor: AsAdmin, match: IfMatch) -> Response:
+    async def delete(address: Address, asked: Editing) -> Response:
         account = await directory.found(address, "account")
         ended = {"targets": (), "keep_copy": True}
-        await addresses.edit(account.address, lambda entry: _redirected(entry).model_copy(update=ended), match=match)
-        actor.did("redirect_deleted", address=account.address)
-        return Response(status_code=204)
+        await addresses.edit(
+            account.address, lambda entry: _redirected(entry).model_copy(update=ended), match=asked.match
+        )
+        return redirects.deleted(asked, address=account.address)
 
     return router
 
@@ -94,7 +91,5 @@ def _redirected(entry: Entry) -> Entry:
     return entry
 
 
-def _view(entry: Entry, response: Response | None = None) -> RedirectView:
-    if response is not None:
-        tag(response, entry.version)
+def _view(entry: Entry) -> RedirectView:
     return RedirectView(address=entry.address, targets=entry.targets, keep_copy=entry.keep_copy)

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import Page
-from services.router.api.exchange import Address, After, AsAdmin, Body, Key, Limit, once, page_of
+from services.router.api.collection import address_of, page_of
+from services.router.api.exchange import Address, After, Body, Creating, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Absent, Taken, Unfit
@@ -30,7 +31,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     addresses = directory.addresses
 
     @router.post("", status_code=201, summary="Replicate the mail of an address; 409 when it is already")
-    async def make(body: NewReplication, actor: AsAdmin, key: Key = None) -> ReplicationView:
+    async def make(body: NewReplication, asked: Creating) -> ReplicationView:
         place = await directory.located(body.address)
         (target,) = await directory.targets([body.target], of=place)
 
@@ -41,13 +42,13 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
                 raise Unfit(f"an address has at most {max_replications} replications")
             return entry.model_copy(update={"replications": (*entry.replications, target)})
 
-        await addresses.edit(place, replicate, once=once(key, "POST replications", body))
-        actor.did("replication_made", address=place, target=target)
+        await addresses.edit(place, replicate, once=asked.once("POST replications", body))
+        asked.did("replication_made", address=place, target=target)
         return ReplicationView(address=place, target=target)
 
     @router.get("", summary="Replications of one address or of all; a page holds at most `limit` addresses")
     async def listing(
-        actor: AsAdmin,
+        _: Reading,
         address: Annotated[Address | None, Query(description="Of this address only.")] = None,
         after: After = "",
         limit: Limit = 50,
@@ -57,10 +58,10 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
             return Page(items=_views(one) if one else [], next=None)
         found = await addresses.replicated(after=after, limit=limit)
         items = [view for entry in found for view in _views(entry)]
-        return Page(items=items, next=page_of(found, limit, lambda item: item.address))
+        return Page(items=items, next=page_of(found, limit, address_of))
 
     @router.delete("", status_code=204, summary="End a replication")
-    async def delete(address: Address, target: Address, actor: AsAdmin) -> Response:
+    async def delete(address: Address, target: Address, asked: Reading) -> Response:
         place, gone = await directory.located(address), await directory.located(target)
 
         def end(entry: Entry) -> Entry:
@@ -69,7 +70,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
             return entry.model_copy(update={"replications": tuple(t for t in entry.replications if t != gone)})
 
         await addresses.edit(place, end)
-        actor.did("replication_deleted", address=place, target=gone)
+        asked.did("replication_deleted", address=place, target=gone)
         return Response(status_code=204)
 
     return router

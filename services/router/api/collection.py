@@ -1,0 +1,65 @@
+"""One shape for the collections of the directory: what is made, shown, changed, deleted and listed alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from fastapi import Response
+from pydantic import BaseModel
+
+from libs.http import Page
+from services.router.api.exchange import Creation, Edit, Exchange
+from services.router.domain.records import Domain, Entry, Record
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+V = TypeVar("V", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Collection(Generic[R, V]):
+    """What the answers about the records of one collection share; `noun` names them in the audit trail."""
+
+    path: str
+    noun: str
+    name: Callable[[R], str]
+    view: Callable[[R], V]
+
+    def shown(self, asked: Exchange, record: R) -> V:
+        """With its ETag."""
+        asked.tag(record)
+        return self.view(record)
+
+    def made(self, asked: Creation, record: R, **what: object) -> V:
+        """With its Location, written down as `what`."""
+        asked.did(f"{self.noun}_made", **what)
+        asked.locate(self.path, self.name(record))
+        return self.shown(asked, record)
+
+    def changed(self, asked: Edit, record: R, **what: object) -> V:
+        asked.did(f"{self.noun}_changed", **what)
+        return self.shown(asked, record)
+
+    def deleted(self, asked: Exchange, **what: object) -> Response:
+        asked.did(f"{self.noun}_deleted", **what)
+        return Response(status_code=204)
+
+    def page(self, records: Sequence[R], limit: int) -> Page[V]:
+        return Page(items=[self.view(record) for record in records], next=page_of(records, limit, self.name))
+
+
+def address_of(entry: Entry) -> str:
+    """The name of an account, an alias or a forward."""
+    return entry.address
+
+
+def name_of(domain: Domain) -> str:
+    """That of a domain or an alias domain."""
+    return domain.name
+
+
+def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> str | None:
+    """The cursor behind `items`; None when there were fewer than `limit`."""
+    return key(items[-1]) if len(items) == limit else None
