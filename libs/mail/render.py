@@ -19,6 +19,7 @@ from libs.mail.authentication_results import claims_to_be
 from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold
 
+MAX_WARNINGS = 10  # a message may hold a thousand programs
 EDITED_OCTETS = 1024 * 1024  # edits lie in this much of the start; no honest header block is as large
 
 
@@ -43,7 +44,9 @@ class DeliveryHeaders:
         self._envelope = envelope
         self._return_path = _field("Return-Path", f"<{_plain(envelope.mail_from)}>")  # RFC 5321 4.4
         self._received = _received_parts(envelope, hostname)
-        self._origin = authentication_headers(envelope, hostname=hostname) + origin_headers(envelope)
+        self._origin = (
+            authentication_headers(envelope, hostname=hostname) + warning_headers(envelope) + origin_headers(envelope)
+        )
         self._spam: dict[str, bytes] = {}
 
     def of(self, recipient: Recipient) -> bytes:
@@ -88,6 +91,14 @@ def authentication_headers(envelope: Envelope, *, hostname: str) -> bytes:
     if envelope.authentication is None:
         return b""
     return _field("Authentication-Results", f"{_token(hostname)}; {_plain(envelope.authentication)}")
+
+
+def warning_headers(envelope: Envelope) -> bytes:
+    """R-AV-06: an `X-Facteur-Warning` for each thing of which the policy of antivirus says `tag`."""
+    tagged = [found for found in envelope.findings if found.outcome == "tag" and found.stage == "antivirus"]
+    return b"".join(
+        _field("X-Facteur-Warning", _plain(f"{found.name}; {found.reason}")) for found in tagged[:MAX_WARNINGS]
+    )
 
 
 def origin_headers(envelope: Envelope) -> bytes:

@@ -59,7 +59,7 @@ class Settings(ServiceSettings):
     on_executable: Action = Field("tag", description="A program that does not hide what it is.")
     on_dangerous_name: Action = Field("tag", description="A script or another file that a double click runs.")
     on_disguised: Action = Field("quarantine", description="A program whose name or type says that it is a document.")
-    on_double_extension: Action = Field("quarantine", description="invoice.pdf.exe")
+    on_double_extension: Action = Field("quarantine", description="A name such as invoice.pdf.exe.")
     on_reversed_name: Action = Field("quarantine", description="U+202E in a name, which shows another extension.")
     on_partial: Action = Field("quarantine", description="A slice of a message, which nobody can scan.")
     on_mime_limit: Action = Field("quarantine", description="Parts nested too deep or too many to look at all of them.")

@@ -167,7 +167,7 @@ async def test_attachments_are_counted_and_so_are_messages(start: Start) -> None
         ("message", "pass"): 3,
         ("message", "quarantine"): 1,
         ("virus", "Eicar-Test-Signature"): 1,
-        ("finding", "executable"): 1,
+        ("finding", "dangerous_name"): 1,
     }
     await eventually(
         lambda: antivirus.call("GET", "/v1/statistics"),

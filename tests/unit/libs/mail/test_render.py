@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.envelope import Envelope, Finding, Peer, Recipient, Tls, Verdict
+from libs.mail.encoded_words import decode_words
 from libs.mail.headers import Headers
 from libs.mail.render import (
     DeliveryHeaders,
@@ -80,6 +81,14 @@ def test_the_verdict_of_the_recipients_domain_stands_in_the_headers_with_its_tes
     assert message["X-Facteur-Envelope-To"] == "Sales@example.org"
     assert message["X-Facteur-Helo"] == "mx.example.net"
     assert message["X-Facteur-Peer"] == "192.0.2.7"
+
+
+def test_what_antivirus_tags_stands_in_the_headers() -> None:
+    seen = [("macro", "tag", "Rapport été.doc"), ("executable", "pass", "setup.exe"), ("builtin", "suspicious", "")]
+    findings = [Finding(stage="antivirus", name=name, outcome=what, reason=why) for name, what, why in seen]
+    message = read(delivery_headers(an_envelope(findings=(*findings, *findings[:1] * 99)), MARIE, hostname="h"))
+    warnings = [decode_words(warning) for warning in message.get_all("X-Facteur-Warning", [])]
+    assert warnings == ["macro; Rapport été.doc"] * 10
 
 
 def test_a_whitelist_gives_its_reason() -> None:
