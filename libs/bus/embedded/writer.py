@@ -30,6 +30,9 @@ MAX_GROUP = 500
 VACUUM_STEP = 512
 # Seconds without work after which pages are given back, and between two steps of it.
 IDLE_AFTER, BETWEEN_STEPS = 1.0, 0.02
+# Seconds that acknowledgements wait for a publish to be committed with. A message alone comes by five queues, whose
+# acknowledgements would need as many commits again, and the next publish wait for each.
+ACKS_WAIT = 0.05
 
 
 class Put(Protocol):
@@ -185,14 +188,19 @@ class Writer:
         self._tell(self._ended.set_result, None)
 
     def _take(self, first: _Operation | None) -> tuple[list[_Operation], bool]:
-        """All that waits now, and whether it is the end."""
+        """All that waits now, and whether it is the end. Acknowledgements alone wait for company."""
         group: list[_Operation] = []
-        operation = first
+        operation, only_acks, end = first, True, time.monotonic() + ACKS_WAIT
         while operation is not None:
             group.append(operation)
-            if len(group) == MAX_GROUP or self._inbox.empty():
+            if len(group) == MAX_GROUP:
                 return group, False
-            operation = self._inbox.get_nowait()
+            only_acks = only_acks and isinstance(operation, Ack)
+            patience = end - time.monotonic() if only_acks else 0.0
+            try:
+                operation = self._inbox.get(timeout=patience) if patience > 0 else self._inbox.get_nowait()
+            except queue.Empty:
+                return group, False
         return group, True
 
     def _commit(self, file: QueueFile, group: list[_Operation]) -> _Settled:

@@ -144,6 +144,17 @@ async def test_kill_9_in_the_middle_of_consuming_loses_nothing_and_doubles_only_
     assert len(left) < 3000 - 400, "what was acknowledged long before is gone"
 
 
+async def test_an_acknowledgement_is_written_also_when_nothing_else_is(
+    open_bus: EmbeddedFactory, tmp_path: Path, eventually: Eventually
+) -> None:
+    bus = await open_bus()
+    await bus.publish(QUEUE, b"once")
+    await drain(bus, eventually)
+    with contextlib.closing(sqlite3.connect(tmp_path / "bus" / "queues.sqlite")) as file:
+        (id,) = file.execute("SELECT id FROM queues WHERE name = ?", (QUEUE,)).fetchone()
+        await eventually(lambda: file.execute(f"SELECT count(*) FROM queue_{id}").fetchone() == (0,))
+
+
 async def test_a_message_that_kills_its_process_ends_in_the_dead_letters(
     open_bus: EmbeddedFactory, tmp_path: Path
 ) -> None:
