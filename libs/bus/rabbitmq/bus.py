@@ -7,6 +7,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from yarl import URL
+
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
 from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, NotTaken
 from libs.bus.rabbitmq import messages
@@ -39,6 +41,7 @@ class RabbitBus:
         heartbeat: timedelta = timedelta(seconds=30),
         name: str = "facteur",
     ) -> None:
+        _check(url)
         self._url = url
         self._name = name
         self._ladder = tuple(ladder)
@@ -175,6 +178,16 @@ class RabbitBus:
 
     async def _wire(self) -> Wire:
         return await (await self._link()).ready()
+
+
+def _check(url: str) -> None:
+    """Raises `ValueError`, which does not repeat the password."""
+    try:
+        host = URL(url).host
+    except ValueError as error:
+        raise ValueError(f"bus address: {error}") from error
+    if not host:
+        raise ValueError("bus address: there is no host in it")
 
 
 async def _nothing(wire: Wire) -> None:

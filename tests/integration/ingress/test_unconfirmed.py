@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import aio_pika
+import httpx
 import pytest
 
 from libs.blobs.files import FileBlobs
-from libs.bus import Delivery, Refused, Unavailable
+from libs.bus import Consumer, Delivery, Refused, Unavailable
 from libs.bus.rabbitmq import RabbitBus
 from libs.envelope import Mail, Peer, Recipient, Temporary, decode
 from libs.envelope.model import utc_now
@@ -30,6 +34,9 @@ SUBMISSION = Submission(
     mail_from="someone@example.net",
     recipients=(Recipient(address="jean.toto@example.org"),),
 )
+
+
+Eventually = Callable[..., Awaitable[None]]
 
 
 class Proxy:
@@ -79,6 +86,7 @@ class Desk:
         outbox = Outbox(bus, self.blobs, inline_limit_bytes=1000)
         self.reception = Reception(outbox, self.blobs, utc_now, timedelta(seconds=8), memory)
         self.published: list[Mail] = []
+        self.consumer: Consumer
 
     async def hear(self, delivery: Delivery) -> None:
         self.published.append(decode(delivery.body))
@@ -110,11 +118,24 @@ async def desk(rabbit_server: RabbitServer, tmp_path: Path) -> AsyncIterator[Des
             stack.push_async_callback(one.close)
         await bus.declare(ANTIVIRUS)
         desk = Desk(bus, tmp_path / "blobs", proxy)
-        await beside.consume(ANTIVIRUS, desk.hear)
+        desk.consumer = await beside.consume(ANTIVIRUS, desk.hear)
         yield desk
 
 
-Eventually = Callable[..., Awaitable[None]]
+@pytest.fixture
+def speechless(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
+    """From now on the bus of an ingress takes what is published and does not say so, until the patch is undone."""
+
+    def silence(ingress: Any) -> None:
+        publish = ingress.shared.bus.publish
+
+        async def taken_without_a_word(*arguments: Any) -> None:
+            await publish(*arguments)
+            raise Unavailable("not confirmed")
+
+        monkeypatch.setattr(ingress.shared.bus, "publish", taken_without_a_word)
+
+    return silence
 
 
 async def test_a_confirm_that_is_lost_makes_no_second_message(desk: Desk, eventually: Eventually) -> None:
@@ -131,7 +152,48 @@ async def test_a_confirm_that_is_lost_makes_no_second_message(desk: Desk, eventu
 
 
 async def test_a_queue_that_is_gone_surely_did_not_take_it(desk: Desk, rabbit_server: RabbitServer) -> None:
-    await asyncio.to_thread(rabbit_server.control, "delete_queue", ANTIVIRUS)
+    await desk.consumer.stop()  # it would declare the queue again
+    async with await aio_pika.connect(rabbit_server.url) as connection:
+        await (await connection.channel()).queue_delete(ANTIVIRUS)
     with pytest.raises(Refused, match="NO_ROUTE"):
         await desk.take()
     assert [path for path in desk.directory.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("raw", [RAW[:100] + b"\r\n", b"Subject: large\r\n\r\n" + b"x" * 70 + b"\r\n" * 200_000])
+async def test_by_smtp_the_retry_of_a_451_is_the_same_message(
+    ingress: Any, speechless: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, eventually: Eventually, raw: bytes
+) -> None:
+    speechless(ingress)
+    first = await ingress.mx()
+    await first.envelope()
+    await first.data(raw, expect="451 4.3.0")
+    monkeypatch.undo()
+    second = await ingress.mx()
+    for _ in range(2):  # the retry, and the same octets on purpose
+        await second.envelope()
+        await second.data(raw)
+    await eventually(lambda: len(ingress.received) == 3)
+    ids = [mail.envelope.id for mail in ingress.received]
+    assert ids[0] == ids[1] != ids[2]
+    assert [mail.raw for mail in ingress.received] == [raw] * 3
+
+
+async def test_by_http_the_retry_with_the_same_key_is_the_same_message(
+    ingress: Any, speechless: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    """Composed anew, it has other octets: each of the two keeps its own."""
+    headers = {"Authorization": "Bearer service", "Idempotency-Key": uuid.uuid4().hex}
+    text = "Bonjour\n" * 50_000
+    letter = {"from": "app@example.org", "to": ["jean.toto@example.org"], "subject": "x", "text": text}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{8001 + ingress.port_base}", trust_env=False) as http:
+        speechless(ingress)
+        assert (await http.post("/v1/messages", json=letter, headers=headers)).status_code == 503
+        monkeypatch.undo()
+        answers = [await http.post("/v1/messages", json=letter, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    await eventually(lambda: len(ingress.received) == 2)
+    assert {mail.envelope.id for mail in ingress.received} == {answer.json()["id"] for answer in answers}
+    assert [sha256(mail.raw).hexdigest() for mail in ingress.received] == [
+        mail.envelope.sha256 for mail in ingress.received
+    ]
