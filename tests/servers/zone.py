@@ -48,6 +48,10 @@ class Zone:
     def fail(self, name: str, fault: str) -> None:
         self._faults[name_of(name) or dns.name.root] = fault
 
+    def hasten(self) -> None:
+        """Silence becomes SERVFAIL, so that nobody has to wait for it."""
+        self._faults = {name: "SERVFAIL" if fault == "TIMEOUT" else fault for name, fault in self._faults.items()}
+
     def fault(self, name: dns.name.Name, kind: str) -> str | None:
         """What goes wrong there; types of which the name has records are told all the same."""
         return None if kind in self._records.get(name, {}) else self._faults.get(name)
@@ -92,10 +96,14 @@ class Zone:
 
 
 class ZoneServer:
-    """Serves `zone`, which may be replaced, over UDP and TCP; answers that do not fit a packet are truncated."""
+    """Serves `zone`, which may be replaced, over UDP and TCP; answers that do not fit a packet are truncated.
+
+    With `together`, it answers nothing before so many different questions came.
+    """
 
     def __init__(self, zone: Zone | None = None) -> None:
         self.zone = zone or Zone()
+        self._came = threading.Condition()
         self.forget()
         self._udp = ThreadingUDPServer(("127.0.0.1", 0), self._handler(_Udp))
         self.port = self._udp.server_address[1]
@@ -104,6 +112,7 @@ class ZoneServer:
     def forget(self) -> None:
         self.questions: list[tuple[str, str]] = []  # (name, type), as they came, over TCP and UDP
         self.over_tcp = 0
+        self.together = 0
 
     def start(self) -> None:
         for server in (self._udp, self._tcp):
@@ -120,7 +129,10 @@ class ZoneServer:
         query = dns.message.from_wire(wire)
         question = query.question[0]
         kind = dns.rdatatype.to_text(question.rdtype)
-        self.questions.append((question.name.to_text(omit_final_dot=True).lower(), kind))
+        with self._came:
+            self.questions.append((question.name.to_text(omit_final_dot=True).lower(), kind))
+            self._came.notify_all()
+            self._came.wait_for(lambda: len(set(self.questions)) >= self.together, timeout=30)
         response = dns.message.make_response(query, recursion_available=True)
         match self.zone.fault(question.name, kind):
             case "TIMEOUT":

@@ -37,9 +37,7 @@ class DomainSpec:
     def expanded(self, values: Mapping[str, str]) -> str:
         """A name of at most 253 characters: what is too long loses labels on the left (7.3)."""
         name = expanded(self.text, values).removesuffix(".")
-        while len(name) > _LONGEST_NAME and "." in name:
-            name = name.partition(".")[2]
-        return name
+        return name if len(name) <= _LONGEST_NAME else name[name.find(".", len(name) - _LONGEST_NAME - 1) + 1 :]
 
     @property
     def asks_for_peer_name(self) -> bool:
@@ -83,5 +81,11 @@ def _value(macro: re.Match[str], values: Mapping[str, str]) -> str:
         # 7.3: split at the delimiters, reverse, keep so many on the right, join by dots.
         parts = re.split(f"[{re.escape(delimiters or '.')}]", value)
         parts = parts[::-1] if reverse else parts
-        value = ".".join(parts[-int(digits[:4]) :] if digits else parts)
+        value = ".".join(parts[-_number(digits) :])
     return quote(value, safe="-._~") if letter.isupper() else value
+
+
+def _number(digits: str) -> int:
+    """0, which is all of them, where there are none."""
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) < 4 else 1000

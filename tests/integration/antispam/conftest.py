@@ -23,6 +23,8 @@ from libs.mongo import Mongo
 from libs.runtime import Outbox, Service, Shared
 from libs.runtime.process import RunningService
 from services.antispam import app
+from tests.servers.zone import Zone, ZoneServer
+from tests.specimens.antispam import ZONE
 
 HAM = b"""From: Jean <jean@elsewhere.example>\r
 To: Marie <marie@example.org>\r
@@ -94,8 +96,8 @@ def a_mail(raw: bytes, *to: str, **fields: Any) -> Mail:
     given = {"mail_from": "jean@elsewhere.example", "peer": Peer(address="192.0.2.1", helo="mx.elsewhere.example")}
     recipients = tuple(Recipient(address=address, domain=domain) for address, domain in ours.items())
     envelope = Envelope(
-        id=new_id(now), received_at=now, recipients=recipients, size_bytes=len(raw), sha256=sha256(raw).hexdigest(),
-        verdicts={}, **{**given, **fields},
+        id=new_id(now), received_at=now, size_bytes=len(raw), sha256=sha256(raw).hexdigest(),
+        verdicts={}, **{"recipients": recipients, **given, **fields},
     )  # fmt: skip
     return Mail(envelope, raw)
 
@@ -121,13 +123,15 @@ def shared(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> Shared:
 
 
 @pytest.fixture
-async def start(shared: Shared, free_port: Callable[[], int]) -> AsyncIterator[Start]:
-    """Start a replica; all of a test share bus and database."""
+async def start(shared: Shared, free_port: Callable[[], int], zone_server: ZoneServer) -> AsyncIterator[Start]:
+    """Start a replica; all of a test share bus and database. In their DNS elsewhere.example is honest."""
+    zone_server.zone = Zone(ZONE)
     async with AsyncExitStack() as stack:
 
         async def one_more(**settings: Any) -> Replica:
             port = next(port for port in iter(free_port, 0) if port < 48_000)
-            quick = {"port_base": port - 8003, "flush_period": timedelta(milliseconds=50)}
+            quick: dict[str, Any] = {"port_base": port - 8003, "flush_period": timedelta(milliseconds=50)}
+            quick |= {"dns_servers": ("127.0.0.1",), "dns_port": zone_server.port}
             given = app.Settings(**{**quick, **settings})
             service = await stack.enter_async_context(app.build(given, shared))
             running = RunningService(service, shared)
