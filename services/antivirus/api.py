@@ -42,6 +42,21 @@ class EngineView(BaseModel):
     stale: bool
     trouble: str = Field(description="Why newer signatures are not in use (a broken file of rules); empty if they are.")
 
+    @classmethod
+    def of(cls, state: EngineState, now: datetime, stale_after: timedelta) -> EngineView:
+        """What is known of the engine at `now`."""
+        signatures = state.signatures
+        age = now - signatures.released_at if signatures and signatures.released_at else None
+        return cls(
+            name=state.name,
+            up=state.up,
+            reason=state.reason,
+            signature_version=signatures.version if signatures else None,
+            signature_age_seconds=age.total_seconds() if age is not None else None,
+            stale=signatures is not None and signatures.daily and age is not None and age > stale_after,
+            trouble=signatures.trouble if signatures else "",
+        )
+
 
 def routes(
     scanner: Scanner,
@@ -60,7 +75,7 @@ def routes(
 
     @router.get("/engines", summary="The configured engines, whether they answer, how old their signatures are")
     async def listing() -> Page[EngineView]:
-        return Page(items=[_view(state, clock(), stale_after) for state in engines.states()], next=None)
+        return Page(items=[EngineView.of(state, clock(), stale_after) for state in engines.states()], next=None)
 
     @router.get("/statistics", summary="Messages, viruses and findings by day (UTC); today where no days are given")
     async def statistics(first: date | None = None, last: date | None = None) -> Page[DayCount]:
@@ -79,18 +94,4 @@ def _answer(judgement: Judgement) -> ScanAnswer:
         action=judgement.action,
         reason=judgement.quarantine_reason,
         findings=list(judgement.findings),
-    )
-
-
-def _view(state: EngineState, now: datetime, stale_after: timedelta) -> EngineView:
-    signatures = state.signatures
-    age = now - signatures.released_at if signatures and signatures.released_at else None
-    return EngineView(
-        name=state.name,
-        up=state.up,
-        reason=state.reason,
-        signature_version=signatures.version if signatures else None,
-        signature_age_seconds=age.total_seconds() if age is not None else None,
-        stale=signatures is not None and signatures.daily and age is not None and age > stale_after,
-        trouble=signatures.trouble if signatures else "",
     )

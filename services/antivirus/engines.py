@@ -132,6 +132,8 @@ class _Watched:
         except Temporary as error:
             self._goes_down(error.reason)
             self._failed.clear()  # this failure has been seen; the next question may wait
+            if self.state.signatures is not None:  # they grow old all the same
+                self._series.signatures_are(self._engine.name, self.state.signatures, self._clock())
             return
         if not self.state.up:
             log.info("engine_up", engine=self._engine.name, signatures=signatures.version)

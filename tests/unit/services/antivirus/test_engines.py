@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from libs.envelope import Temporary
 from libs.telemetry import Metrics
+from services.antivirus.api import EngineView
 from services.antivirus.domain.sightings import Kind, Sighting
-from services.antivirus.engines import Engines
+from services.antivirus.engines import Engines, EngineState
 from services.antivirus.ports import Item, Signatures
 from services.antivirus.series import Series
 
@@ -30,6 +32,7 @@ class Scripted:
         self.up = up
         self.sightings = sightings
         self.asked = 0
+        self.signatures = Signatures("7", NOW - timedelta(hours=30))
 
     async def scan(self, item: Item) -> Sequence[Sighting]:
         self.asked += 1
@@ -38,7 +41,7 @@ class Scripted:
 
     async def probe(self) -> Signatures:
         self._answer()
-        return Signatures("7", NOW - timedelta(hours=30))
+        return self.signatures
 
     async def close(self) -> None:
         self.up = False
@@ -118,6 +121,32 @@ async def test_the_series_tell_who_is_up_and_how_old_signatures_are() -> None:
         'facteur_signature_age_seconds{engine="a"} 108000.0',
     ):
         assert line in page
+
+
+async def test_signatures_of_an_engine_that_is_down_grow_older() -> None:
+    series, engine, now = Series.of(Metrics()), Scripted("a"), [NOW]
+    engines = Engines([engine], series, lambda: now[0])
+    await engines.probe()
+    engine.up, now[0] = False, NOW + timedelta(hours=1)
+    await engines.probe()
+    assert 'facteur_signature_age_seconds{engine="a"} 111600.0' in series.metrics.render().decode()
+
+
+async def test_signatures_that_cannot_be_renewed_are_seen() -> None:
+    series, engine = Series.of(Metrics()), Scripted("a")
+    engine.signatures = replace(engine.signatures, trouble="a.yar: syntax error")
+    engines = Engines([engine], series, lambda: NOW)
+    await engines.probe()
+    assert 'facteur_signatures_broken{engine="a"} 1.0' in series.metrics.render().decode()
+    view = EngineView.of(engines.states()[0], NOW, timedelta(hours=24))
+    assert (view.up, view.trouble) == (True, "a.yar: syntax error")
+
+
+@pytest.mark.parametrize(("hours", "daily", "stale"), [(23, True, False), (25, True, True), (25, False, False)])
+async def test_only_signatures_that_come_daily_are_ever_stale(hours: int, daily: bool, stale: bool) -> None:
+    state = EngineState("a", up=True, signatures=Signatures("7", NOW - timedelta(hours=hours), daily=daily))
+    view = EngineView.of(state, NOW, timedelta(hours=24))
+    assert (view.stale, view.signature_age_seconds, view.signature_version) == (stale, hours * 3600, "7")
 
 
 def test_a_service_without_engines_does_not_start() -> None:
