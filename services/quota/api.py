@@ -76,7 +76,7 @@ def routes(
     anyone = Depends(require(Role.ADMIN, Role.SERVICE))
     admin = Depends(require(Role.ADMIN))
 
-    @router.get("/usage/{address}", dependencies=[anyone], summary="What a mailbox holds and may hold; 404 if unknown")
+    @router.get("/usage/{address:path}", dependencies=[anyone], summary="What a mailbox holds and may hold; or 404")
     async def read(address: str) -> UsageView:
         address = address.lower()
         found = await usage.get(address)
@@ -84,7 +84,7 @@ def routes(
             found = Usage(address, 0, 0, (await usage.limits_of([address]))[address])
         return _view(found)
 
-    @router.post("/usage/{address}/recount", dependencies=[admin], summary="Count the messages anew, repair drift")
+    @router.post("/usage/{address:path}/recount", dependencies=[admin], summary="Count the messages anew, repair drift")
     async def recount(address: str) -> UsageView:
         return _view(await accountant.recount(address.lower()))
 
@@ -92,7 +92,7 @@ def routes(
     async def profiles() -> dict[str, int]:
         return dict(settings.profiles)
 
-    @router.put("/limits/{address}", dependencies=[admin], summary="Give an account a limit of its own")
+    @router.put("/limits/{address:path}", dependencies=[admin], summary="Give an account a limit of its own")
     async def set_limit(address: str, limit: Limit) -> UsageView:
         address = address.lower()
         if not await usage.set_limit(address, limit.limit_bytes):

@@ -44,9 +44,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     async def changed(address: str) -> None:
         await shared.bus.emit(QuotaChanged(address=address).to_bus())
 
-    api = routes(
-        settings, usage, sends, RouterDirectory(router), accountant, changed=changed, clock=shared.clock
-    )  # fmt: skip
+    directory = RouterDirectory(router)
+    api = routes(settings, usage, sends, directory, accountant, changed=changed, clock=shared.clock)
     try:
         yield Service(
             name=NAME,

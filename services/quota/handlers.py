@@ -53,7 +53,7 @@ class Accountant:
         change = await self.usage.apply(counted)
         if change is None:
             return None
-        if (change.before is not None and change.before.over) != change.after.over:
+        if change.over_before != change.after.over:
             await self.bus.emit(QuotaChanged(address=counted.address).to_bus())
         await self._warn(change)
         return change.after

@@ -48,11 +48,11 @@ class Routing:
     def forget(self, event: Event) -> None:
         """A change somewhere in the cluster: what is cached may be stale."""
         match event.name:
-            case "RoutesChanged":
+            case RoutesChanged.__name__:
                 self.resolver.forget(RoutesChanged.from_bus(event).address)
-            case "AccountChanged":
+            case AccountChanged.__name__:
                 self.resolver.forget(AccountChanged.from_bus(event).address)
-            case "AccountDeleted":
+            case AccountDeleted.__name__:
                 self.resolver.forget(AccountDeleted.from_bus(event).address)
             case _:
                 self.resolver.forget_all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from libs.envelope import Permanent
 from libs.http import Client
 from services.quota.ports import Counted
@@ -14,7 +16,7 @@ class StoreCounter:
         self._client = client
 
     async def recount(self, address: str) -> Counted | None:
-        response = await self._client.call("GET", f"/v1/mailboxes/{address}/usage", params={"recount": "true"})
+        response = await self._client.call("GET", f"/v1/mailboxes/{_quoted(address)}/usage", params={"recount": "true"})
         if response.status_code == 404:
             return None
         if response.is_error:
@@ -29,7 +31,7 @@ class RouterDirectory:
         self._client = client
 
     async def is_account(self, address: str) -> bool:
-        response = await self._client.call("GET", f"/v1/recipients/{address}")
+        response = await self._client.call("GET", f"/v1/recipients/{_quoted(address)}")
         return response.status_code == 200 and response.json().get("account") == address
 
 
@@ -45,3 +47,8 @@ class IngressPost:
         response = await self._client.call("POST", "/v1/messages", json=message, headers={"Idempotency-Key": key})
         if response.is_error:
             raise Permanent(f"warning: {response.status_code} {response.text[:200]}")
+
+
+def _quoted(address: str) -> str:
+    """RFC 5322 3.2.3 allows `/`, `?`, `#` and `%` in a local part."""
+    return quote(address, safe="@")

@@ -23,6 +23,10 @@ class Change:
     after: Usage
     warned_at: datetime | None
 
+    @property
+    def over_before(self) -> bool:
+        return self.before is not None and self.before.over
+
 
 class MongoUsage:
     """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, account_limit_bytes?, profile?, made_at?,

@@ -42,15 +42,17 @@ def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: dat
     most = limits.recipients_per_message
     if most is not None and recipients > most:
         return Decision(False, f"more than {most} recipients in a message")
+    messages = [(sent.at, 1) for sent in log]
+    addressed = [(sent.at, sent.recipients) for sent in log]
     windows = (
-        (HOUR, limits.messages_per_hour, 1, "messages an hour"),
-        (QUARTER, limits.recipients_per_quarter, recipients, "recipients in 15 minutes"),
-        (HOUR, limits.recipients_per_hour, recipients, "recipients an hour"),
+        (HOUR, messages, limits.messages_per_hour, 1, "messages an hour"),
+        (QUARTER, addressed, limits.recipients_per_quarter, recipients, "recipients in 15 minutes"),
+        (HOUR, addressed, limits.recipients_per_hour, recipients, "recipients an hour"),
     )
     refusals = [
         Decision(False, f"more than {limit} {what}", at)
-        for window, limit, cost, what in windows
-        if limit is not None and (at := _free_at(log, window, limit - cost, what, now=now)) is not None
+        for window, costs, limit, cost, what in windows
+        if limit is not None and (at := _free_at(costs, window, limit - cost, now=now)) is not None
     ]
     return max(refusals, key=lambda refusal: refusal.retry_at or now, default=Decision(True))
 
@@ -60,15 +62,14 @@ def recent(log: Sequence[Sent], *, now: datetime) -> list[Sent]:
     return [sent for sent in log if sent.at > now - HOUR]
 
 
-def _free_at(log: Sequence[Sent], window: timedelta, room: int, what: str, *, now: datetime) -> datetime | None:
-    """When the sum over `window` will be down to `room`; None if it is now."""
-    inside = [sent for sent in log if sent.at > now - window]
-    costs = [1 if what.startswith("messages") else sent.recipients for sent in inside]
-    total = sum(costs)
+def _free_at(costs: Sequence[tuple[datetime, int]], window: timedelta, room: int, *, now: datetime) -> datetime | None:
+    """When the sum over `window` will be down to `room`; None if it is now. `costs` are in the order of time."""
+    inside = [(at, cost) for at, cost in costs if at > now - window]
+    total = sum(cost for _, cost in inside)
     if total <= room:
         return None
-    for sent, cost in zip(inside, costs, strict=True):
+    for at, cost in inside:
         total -= cost
         if total <= room:
-            return sent.at + window
+            return at + window
     return now + window  # one message alone is over the limit

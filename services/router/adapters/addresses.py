@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from libs.events import AccountChanged, AccountDeleted, Fact, RoutesChanged
-from libs.mongo import DuplicateKey, mongo_errors
+from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.ledger import Change, Ledger
 from services.router.domain.records import Domain, Entry, Kind
 from services.router.ports import Match, Once
@@ -56,7 +56,7 @@ class MongoAddresses:
         found = await self._domains.find_one_and_update(
             {"_id": entry.domain, "alias_of": None},
             {"$inc": numbers},
-            return_document=True,
+            return_document=ReturnDocument.AFTER,
             session=change.session,
         )
         if found is None:

@@ -96,6 +96,7 @@ async def test_a_thousand_mailboxes_are_one_question_and_each_has_the_limit_that
     crowd = [f"User{n}@example.net" for n in range(AT_ONCE)]
     async with running(quota_app, shared, port_base=port_base), a_quota_client(port_base) as quota:
         await give(shared, port_base, MARIE, 1000)
+        await give(shared, port_base, "it/marie@example.org", 900)  # RFC 5322 3.2.3: a slash is an atom's, too
         await quota.put("/v1/domain-limits/example.net", json={"limit_bytes": 500})
         assert await limits.of([*crowd, MARIE]) == {**dict.fromkeys(crowd, 500), MARIE: 1000}
         assert client.calls == 2  # 1,001 mailboxes
