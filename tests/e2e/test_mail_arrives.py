@@ -165,6 +165,30 @@ def test_an_infected_message_is_in_the_quarantine_and_nobody_is_told(
     assert len(sink.taken) == before
 
 
+def test_an_infected_message_that_leaves_is_in_the_quarantine_and_is_not_sent(facteur: Facteur, sink: Sink) -> None:
+    target, subject = f"{fresh('paul')}@example.com", fresh("sortant")
+    infected, clean = a_message(subject, sender=JEAN, to=target), a_message(fresh("propre"), sender=JEAN, to=target)
+    infected.add_attachment(EICAR, maintype="application", subtype="octet-stream", filename="eicar.com")
+    submit(facteur, infected, target)
+    submit(facteur, clean, target)
+    wait_for(lambda: bool(sink.to(target)), what=f"mail to {target}: {facteur.log()[-3000:]}")
+
+    def quarantined() -> bool:
+        return any(subject in str(item) for item in facteur.get("store", "/v1/quarantine", limit=100)["items"])
+
+    wait_for(quarantined, what=lambda: facteur.log()[-3000:])
+    assert [subject.encode() in taken.content for taken in sink.to(target)] == [False]
+
+
+def test_what_antivirus_tags_reaches_the_recipient_with_a_warning(facteur: Facteur) -> None:
+    subject = fresh("programme")
+    message = a_message(subject)
+    message.add_attachment(b"WScript.Echo 1", maintype="application", subtype="octet-stream", filename="run.vbs")
+    send(facteur, message, JEAN)
+    raw = facteur.raw(JEAN, facteur.wait_for_message(JEAN, subject)["id"])
+    assert b"\r\nX-Facteur-Warning: dangerous_name; run.vbs\r\n" in raw
+
+
 def test_http_submission_goes_the_same_way(facteur: Facteur) -> None:
     subject = fresh("http")
     message = {"from": "app@example.org", "to": [JEAN], "subject": subject, "text": "Bonjour"}
