@@ -16,8 +16,8 @@ from libs.mail.address import InvalidAddress, domain_of, normalise
 from libs.mail.headers import Headers
 from services.store.domain.quarantine import Held, is_infected
 
-# Findings of antispam that call the sender forged. One that could not be had proves nothing, and doubt is a no.
-FORGERY = frozenset({"spf", "dmarc"})
+# Findings of antispam that call the sender forged, or likely so. One that could not be had leaves it open.
+FORGERY = frozenset({"spf", "spf_softfail", "dmarc"})
 # Banned by an administrator, or caught in a trap: no captcha lifts that.
 BANNED = frozenset({"cached_peer", "ip_blacklist", "sender_blacklist", "honeypot"})
 
@@ -75,10 +75,9 @@ def why_no_notice(envelope: Envelope, headers: Headers) -> str:
     if reason := _why_not_to(envelope.mail_from):
         return reason
     tests = (*envelope.findings, *(test for verdict in verdicts.values() if verdict for test in verdict.tests))
-    names = {test.name for test in tests if test.outcome in ("hit", "error")}
-    if names & FORGERY:
+    if any(test.name in FORGERY and test.outcome in ("hit", "error") for test in tests):
         return "forged"
-    if names & BANNED:
+    if any(test.name in BANNED and test.outcome == "hit" for test in tests):
         return "banned"
     return "automatic" if is_automatic(headers) else ""
 
