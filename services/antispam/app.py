@@ -33,6 +33,7 @@ from services.antispam.api.complaints import complaint_routes
 from services.antispam.api.correspondents import correspondent_routes
 from services.antispam.api.honeypots import honeypot_routes
 from services.antispam.api.learning import learning_routes
+from services.antispam.api.lessons import lesson_routes
 from services.antispam.api.lists import list_routes
 from services.antispam.api.peers import peer_routes
 from services.antispam.api.policies import policy_routes
@@ -103,7 +104,13 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     models = Models(always=DEFAULT, capacity=settings.bayes_domain_tokens)
     statistics = BayesStatistics(models, least=settings.bayes_least)
     learning = Learning(
-        stored_lessons, models, shared.bus, knows=statistics.knows, clock=clock, tokens_limit=settings.bayes_tokens
+        stored_lessons,
+        models,
+        shared.bus,
+        knows=statistics.knows,
+        clock=clock,
+        tokens_limit=settings.bayes_tokens,
+        memory=settings.bayes_memory,
     )
     await learning.refresh()
     # Database away: the automatic whitelist is a finding with an error, complaints are those that were read last.
@@ -193,6 +200,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 peer_routes(peers, stored_peers, clock),
                 statistics_routes(counters, clock),
                 learning_routes(learning, teacher, speaks_for=statistics.speaks_for),
+                lesson_routes(learning, stored_lessons),
                 reception_routes(reception, greylist),
                 honeypot_routes(honeypots, changed, clock),
                 correspondent_routes(correspondents, stored_correspondents, clock),

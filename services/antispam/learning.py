@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -28,6 +28,8 @@ _LESSONS = 20  # in one transaction
 _PAUSE = 1.0  # seconds without lessons before the second look
 _REFRESH = 30.0  # seconds
 _SNAPSHOT_EVERY = 1000  # changes: a start reads at most about twice as many
+_FORGET_EVERY = 60.0  # seconds
+_FORGET_BATCHES = 50  # at a time
 _AFTER_FAILURE = 30.0  # seconds without the statistics of a domain when they could not be read
 
 
@@ -43,7 +45,10 @@ class Learning:
         knows: Knows,
         clock: Callable[[], datetime],
         tokens_limit: int,
+        memory: timedelta,
     ) -> None:
+        self._memory = memory
+        self._forgot = float("-inf")
         self._store = store
         self._knows = knows
         self._models = models
@@ -82,6 +87,9 @@ class Learning:
             self._stale = False
             await self.refresh()
         await self.look_again()
+        if time.monotonic() - self._forgot > _FORGET_EVERY:
+            await self.forget_old()
+            self._forgot = time.monotonic()
         await self.save_snapshots()
 
     async def refresh(self) -> None:
@@ -106,6 +114,16 @@ class Learning:
             # Judged without them: the statistics for all, and every other filter, still speak.
             log.warning("statistics_not_read", domain=domain, reason=error.reason)
             self._not_before[domain] = time.monotonic() + _AFTER_FAILURE
+
+    async def forget_old(self) -> None:
+        """Lessons of long ago are unlearned, so that their tokens go with them; any replica may. Raises `Temporary`."""
+        moment = self._clock() - self._memory
+        for _ in range(_FORGET_BATCHES):
+            if not (lessons := await self._store.older_than(moment, _LESSONS)):
+                return
+            for scope in {lesson.scope for lesson in lessons}:
+                await self.ready(scope)
+            await self._learn(lessons)
 
     def learned(self, scope: str) -> tuple[int, int]:
         """(messages of spam, of ham) taught for `scope`."""

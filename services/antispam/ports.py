@@ -70,6 +70,12 @@ class LearningStore(Protocol):
     async def looked_at_once(self, limit: int) -> Sequence[Lesson]:
         """Lessons that wait for their second look, as such."""
 
+    async def older_than(self, moment: datetime, limit: int) -> Sequence[Lesson]:
+        """Lessons that were taught before, as what forgets them."""
+
+    def lessons(self, scope: str) -> AsyncIterator[Lesson]:
+        """Everything that was taught for `scope`, by digest."""
+
     def changes(self, scope: str, *, since: int) -> AsyncIterator[Change]:
         """What changed after change `since`, in order."""
 

@@ -27,9 +27,11 @@ class MongoGreylist:
             await self._networks.create_index("until", expireAfterSeconds=0)
 
     async def passes(self, network: str, now: datetime) -> int:
-        """Triplets of this network that passed. Raises `Temporary`."""
+        """Triplets of this network that passed; asking is news of it. Raises `Temporary`."""
         with mongo_errors("greylist"):
-            found = await self._networks.find_one({"_id": network, "until": {"$gt": now}})
+            found = await self._networks.find_one_and_update(
+                {"_id": network, "until": {"$gt": now}}, {"$max": {"until": now + self._patience.memory}}
+            )
         return found["passes"] if found else 0
 
     async def meet(self, triplet: Triplet, now: datetime) -> Meeting:

@@ -46,6 +46,7 @@ class MongoLearning:
             for name in {"models", "changes", "snapshots", "lessons"} - set(existing):
                 await self._database.create_collection(name, check_exists=False)
             await self._lessons.create_index("looks", partialFilterExpression={"looks": 1})
+            await self._lessons.create_index("at")
 
     async def states(self) -> Mapping[str, State]:
         """Of every scope that ever learned. Raises `Temporary`."""
@@ -80,6 +81,21 @@ class MongoLearning:
                 Lesson(found["_id"]["scope"], found["_id"]["digest"], found["kind"], _tokens(found), look=2)
                 async for found in self._lessons.find({"looks": 1}).limit(limit)
             ]
+
+    async def older_than(self, moment: datetime, limit: int) -> Sequence[Lesson]:
+        """Lessons that were taught before, as what forgets them. Raises `Temporary`."""
+        with mongo_errors("learned statistics"):
+            return [
+                Lesson(found["_id"]["scope"], found["_id"]["digest"], None, frozenset())
+                async for found in self._lessons.find({"at": {"$lt": moment}}, {"_id": 1}).sort("at", 1).limit(limit)
+            ]
+
+    async def lessons(self, scope: str) -> AsyncIterator[Lesson]:
+        """Everything that was taught for `scope`, by digest. Raises `Temporary`."""
+        between = {"$gte": {"scope": scope, "digest": ""}, "$lt": {"scope": scope, "digest": "g"}}
+        with mongo_errors("learned statistics"):
+            async for found in self._lessons.find({"_id": between}).sort("_id", 1):
+                yield Lesson(scope, found["_id"]["digest"], found["kind"], _tokens(found))
 
     async def changes(self, scope: str, *, since: int) -> AsyncIterator[Change]:
         """The log after change `since`, in order. Raises `Temporary`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,6 +14,7 @@ from services.antispam.domain.learned import Class, Model, Models
 from services.antispam.domain.lessons import Lesson
 from services.antispam.learning import Learning
 
+YEAR = timedelta(days=365)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = "default"
 
@@ -91,7 +92,7 @@ async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapsh
 
     def replica(limit: int = 1000) -> tuple[Learning, Models]:
         models = Models(always=SCOPE, capacity=100)
-        return Learning(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=limit), models
+        return Learning(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=limit, memory=YEAR), models
 
     (one, at_one), (other, at_other) = replica(limit=25), replica()
     for n in range(30):
@@ -129,7 +130,7 @@ async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesso
         asked.append(min(tokens))
         return asked.count(min(tokens)) == 1 and "sure" in tokens
 
-    learning = Learning(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=100)
+    learning = Learning(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=100, memory=YEAR)
     await learning.learn(lesson("1", "spam", "a", "sure"))
     await learning.learn(lesson("2", "ham", "b"))
     assert learning.learned(SCOPE) == (1, 1)
@@ -142,3 +143,26 @@ async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesso
     assert asked == ["a", "b", "a", "b"]
     await learning.learn(lesson("2", None, "b"))
     assert (learning.learned(SCOPE), model.ham, model.tokens.get("b")) == ((1, 0), 0, None)
+
+
+async def test_what_was_learned_long_ago_is_forgotten_with_its_tokens_by_any_replica(
+    store: MongoLearning, bus: EmbeddedBus
+) -> None:
+    now = [NOW]
+
+    def replica() -> Learning:
+        models = Models(always=SCOPE, capacity=100)
+        knows = lambda scope, kind, tokens: False  # noqa: E731
+        return Learning(store, models, bus, knows=knows, clock=lambda: now[0], tokens_limit=100, memory=YEAR)
+
+    one, other = replica(), replica()
+    for n in range(45):
+        await one.learn(lesson(str(n), "spam", "common", f"old{n}"))
+    now[0] += timedelta(days=300)
+    await one.learn(lesson("new", "spam", "common"))
+    await one.learn(lesson("1", "ham", "common"))  # taught otherwise since
+    now[0] += timedelta(days=100)
+    await asyncio.gather(one.forget_old(), other.forget_old())
+    await other.refresh()
+    assert other.learned(SCOPE) == (1, 1)
+    assert (await model_of(store)).tokens == {"common": (1, 1)}

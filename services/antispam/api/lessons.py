@@ -1,0 +1,116 @@
+"""`/v1/lessons`: what was taught, out of one cluster and into another; a line a lesson (R-SPAM-43).
+
+Lessons are the truth behind the statistics. Exported ones that come in again are known and change nothing; what came in
+can be moved and forgotten like what was taught here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+import orjson
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from libs.http import Problem, Role, require
+from services.antispam.api.scopes import domain_of, scope_of
+from services.antispam.domain.lessons import Lesson
+from services.antispam.learning import Learning
+from services.antispam.ports import LearningStore
+
+_AT_ONCE = 20  # lessons in one transaction
+_LINE_OCTETS = 4 * 1024 * 1024
+_NDJSON = "application/x-ndjson"
+
+Token = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+
+class LessonLine(BaseModel):
+    """A message by the SHA-256 of its octets, what it is, and its tokens."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    kind: Literal["spam", "ham"]
+    tokens: frozenset[Token] = Field(max_length=50_000)
+
+
+class Imported(BaseModel):
+    """How many lessons came in, and how many of them were new or said otherwise than before."""
+
+    domain: str
+    lessons: int
+    changed: int
+
+
+def lesson_routes(learning: Learning, store: LearningStore) -> APIRouter:
+    """For administrators: tokens are words of people's mail."""
+    router = APIRouter(prefix="/v1/lessons", tags=["learning"], dependencies=[Depends(require(Role.ADMIN))])
+    whose = Query("", max_length=255, description="Domain whose lessons; empty: those for all.")
+
+    @router.get(
+        "",
+        summary='All lessons, a JSON line each; the last line is `{"end": N}`, without it something is missing',
+        response_class=StreamingResponse,
+        responses={200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}},
+    )
+    async def export(domain: str = whose) -> StreamingResponse:
+        return StreamingResponse(_lines(store, scope_of(domain)), media_type=_NDJSON)
+
+    @router.post(
+        "",
+        summary="Learn exported lessons; a large file can come in several pieces of whole lines, again is once",
+        openapi_extra={"requestBody": {"required": True, "content": {_NDJSON: {"schema": {"type": "string"}}}}},
+    )
+    async def take(request: Request, domain: str = whose) -> Imported:
+        scope = scope_of(domain)
+        lessons = changed = 0
+        async for batch in _batches(request.stream(), scope):
+            befores = await asyncio.gather(*map(learning.learn, batch))
+            lessons += len(batch)
+            changed += sum(before != lesson.kind for before, lesson in zip(befores, batch, strict=True))
+        return Imported(domain=domain_of(scope), lessons=lessons, changed=changed)
+
+    return router
+
+
+async def _lines(store: LearningStore, scope: str) -> AsyncIterator[bytes]:
+    count = 0
+    async for lesson in store.lessons(scope):
+        count += 1
+        yield orjson.dumps({"digest": lesson.digest, "kind": lesson.kind, "tokens": sorted(lesson.tokens)}) + b"\n"
+    yield orjson.dumps({"end": count}) + b"\n"
+
+
+async def _batches(pieces: AsyncIterator[bytes], scope: str) -> AsyncIterator[list[Lesson]]:
+    batch: list[Lesson] = []
+    number, rest = 0, b""
+    async for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > _LINE_OCTETS:
+            raise Problem(422, f"line {number + len(lines) + 1} is longer than {_LINE_OCTETS} octets")
+        for line in lines:
+            number += 1
+            batch += _read(line, number, scope)
+            if len(batch) == _AT_ONCE:
+                yield batch
+                batch = []
+    batch += _read(rest, number + 1, scope)
+    if batch:
+        yield batch
+
+
+def _read(line: bytes, number: int, scope: str) -> list[Lesson]:
+    """None for an empty line and for the end."""
+    if not line.strip() or line.startswith(b'{"end":'):
+        return []
+    try:
+        read = LessonLine.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or "it"
+        raise Problem(422, f"line {number} is no lesson: {where}: {first['msg']}") from None
+    return [Lesson(scope, read.digest, read.kind, read.tokens)]
