@@ -186,11 +186,11 @@ class Listener:
     async def sender_trusted(self, event: Event) -> None:
         self._correspondents.hear(SenderTrusted.from_bus(event))
 
-    async def mail_quarantined(self, event: Event) -> None:
     async def sender_validated(self, event: Event) -> None:
         fact = SenderValidated.from_bus(event)
         await self._correspondents.know(fact.domain, [fact.address.lower()], validated=True)
 
+    async def mail_quarantined(self, event: Event) -> None:
         self._counters.held(MailQuarantined.from_bus(event))
 
     async def mail_released(self, event: Event) -> None:
@@ -211,8 +211,8 @@ def hears(listener: Listener) -> Sequence[Hears]:
         Hears((BayesLearned.__name__,), listener.bayes_learned),
         Hears((SenderTrusted.__name__,), listener.sender_trusted),
         Hears((MailRelayed.__name__,), listener.mail_relayed, group="antispam"),
+        Hears((SenderValidated.__name__,), listener.sender_validated, group="antispam"),
         Hears((JunkMoved.__name__,), listener.junk_moved, group="antispam"),
         Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam"),
         Hears((MailReleased.__name__,), listener.mail_released, group="antispam"),
     )
-        Hears((SenderValidated.__name__,), listener.sender_validated, group="antispam"),
