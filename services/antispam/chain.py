@@ -35,7 +35,9 @@ from services.antispam.filters import (
     hidden_characters,
     honeypot,
     html_only,
+    image_fingerprint,
     image_only,
+    image_text,
     invalid_mx,
     ip_blacklist,
     ip_complaints,
@@ -49,11 +51,13 @@ from services.antispam.filters import (
     missing_recipients,
     no_sender,
     reverse_dns,
+    rspamd,
     same_sender_recipient,
     sender_blacklist,
     sender_complaints,
     sender_whitelist,
     shouting_subject,
+    spamassassin,
     spf,
     spf_none,
     spf_permerror,
@@ -64,6 +68,9 @@ from services.antispam.filters import (
 
 _DNS = timedelta(seconds=8)  # all questions of one filter together; they start at the same time
 _SPF = timedelta(seconds=15)  # RFC 7208 4.6.4: its look-ups follow one another, 20 seconds should be the end
+# The settings have shorter ones; these hold whatever they say.
+_ENGINE = timedelta(seconds=60)
+_IMAGES = timedelta(seconds=20)
 _QUERY = timedelta(seconds=2)  # of our own database, with all the messages in hand
 
 CHAIN: tuple[Step, ...] = (
@@ -105,7 +112,11 @@ CHAIN: tuple[Step, ...] = (
     Step.of(keyword_exceptions, Kind.SPARE, 0.0, "R-SPAM-17", per_domain=True),
     # One point for each point of the rules that match.
     Step.of(keywords, Kind.SCORE, 1.0, "R-SPAM-18", per_domain=True),
-    # R-SPAM-19 logic rules stand last: see there. R-SPAM-20 image text.
+    # R-SPAM-19 logic rules stand last: see there.
+    # The same rules over the text in images.
+    Step.of(image_text, Kind.SCORE, 1.0, "R-SPAM-20", per_domain=True, deadline=_IMAGES),
+    # Someone entered this image as spam: nearly enough, for a likeness may be an accident.
+    Step.of(image_fingerprint, Kind.SCORE, 6.0, "R-SPAM-20", per_domain=True, deadline=_IMAGES),
     # Dozens at the same time are a mass mailing, which may be honest: a part of the sum only.
     Step.of(checksum, Kind.SCORE, 2.5, "R-SPAM-21"),
     # What the message is sent for stands on such lists within hours.
@@ -114,7 +125,10 @@ CHAIN: tuple[Step, ...] = (
     Step.of(attachment_fingerprint, Kind.SCORE, 8.0, "R-SPAM-23"),
     # The best witness of all: what is surely spam needs no second one, what is surely ham outweighs slips of form.
     Step.of(bayes, Kind.SCORE, 8.0, "R-SPAM-24", per_domain=True),
-    # R-SPAM-25 SpamAssassin or Rspamd.
+    # Whoever configured one wants to hear it. At the engine's own threshold it is a strong witness, at one and a half
+    # of it enough by itself; what speaks for ham takes 2.5 points off at most.
+    Step.of(spamassassin, Kind.SCORE, 5.0, "R-SPAM-25", deadline=_ENGINE),
+    Step.of(rspamd, Kind.SCORE, 5.0, "R-SPAM-25", deadline=_ENGINE),
     # Off unless a domain has no correspondents who write so.
     Step.of(cyrillic, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
     Step.of(han, Kind.SCORE, 4.0, "R-SPAM-26", on=False),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import resource
+import struct
 import sys
 from collections.abc import Callable
 from io import BytesIO
@@ -23,12 +24,17 @@ _LEAST_TEXT_SIDE = 40
 _TEXT_PIXELS = 1_500_000  # what is larger is made smaller before it is read: that takes a second otherwise
 _LEAST_CONTRAST = 16  # of 255: a plain surface looks like every other one
 
+# What Pillow's decoders make of broken and hostile images.
+_BROKEN = (
+    *(UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, ValueError),
+    *(SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, RuntimeError, MemoryError, struct.error),
+)
+
 Read = Callable[[Image.Image], str]
 
 
 def main(data: str, languages: str, pixels: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_OCTETS, _MEMORY_OCTETS))
-    Image.MAX_IMAGE_PIXELS = None  # ours is the limit, and it is no warning
     read = _tesseract(data, languages) if data else _no_text
     while octets := _taken(sys.stdin.buffer):
         answer = json.dumps(facts(octets, read, pixels=int(pixels))).encode()
@@ -46,9 +52,7 @@ def facts(octets: bytes, read: Read, *, pixels: int) -> dict[str, object]:
             image.draft("L", (1600, 1600))  # a large JPEG is decoded to a smaller image at once
             grey = _on_white(image)
             return {"fingerprint": fingerprint(grey), "text": read(_readable(grey))}
-    # Pillow's decoders raise whatever their formats make them raise; a broken image has no facts.
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError,
-            TypeError, RuntimeError, MemoryError):  # fmt: skip
+    except _BROKEN:
         return {}
 
 

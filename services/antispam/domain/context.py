@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 
 from libs.dns import Resolver
 from services.antispam.domain.correspondents import Correspondent
+from services.antispam.domain.engines import Engines
+from services.antispam.domain.images import ImageReader
 from services.antispam.domain.lookups import Lookups
 from services.antispam.domain.mail_view import Ip, MailView
 from services.antispam.domain.policy import Policy
@@ -83,6 +85,8 @@ class Knowledge:
     complaints: Complaints
     lookups: Lookups = field(default_factory=Lookups)
     arc_trusted_sealers: frozenset[str] = frozenset()
+    engines: Engines = field(default_factory=dict)  # that were configured
+    images: ImageReader | None = None
 
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""

@@ -350,9 +350,12 @@ async def test_only_a_whitelist_beats_complaints_about_a_sender() -> None:
     assert judgement.score < 0
 
 
+OUTSIDE = ("spamassassin", "rspamd", "image_text", "image_fingerprint")  # test_outside_filters.py
+
+
 def test_every_filter_of_the_chain_has_a_case_that_it_hits_and_one_that_it_must_not() -> None:
     in_tables = {row[0] for row in HITS} & {row[0] for row in MISSES}
-    own_tests = {*BOOKS, "cached_peer", "checksum", "bayes", "dkim", "arc", "dmarc", *COMPLAINTS}
+    own_tests = {*BOOKS, "cached_peer", "checksum", "bayes", "dkim", "arc", "dmarc", *COMPLAINTS, *OUTSIDE}
     assert {step.name for step in CHAIN} <= in_tables | own_tests
 
 
