@@ -19,6 +19,7 @@ from services.antispam.adapters.correspondents import MongoCorrespondents
 from services.antispam.adapters.counters import MongoCounters
 from services.antispam.adapters.greylist import MongoGreylist
 from services.antispam.adapters.honeypots import MongoHoneypots
+from services.antispam.adapters.known_images import MongoKnownImages
 from services.antispam.adapters.learning import MongoLearning
 from services.antispam.adapters.lists import MongoLists
 from services.antispam.adapters.peers import MongoPeers
@@ -32,6 +33,7 @@ from services.antispam.api.checking import check_routes
 from services.antispam.api.complaints import complaint_routes
 from services.antispam.api.correspondents import correspondent_routes
 from services.antispam.api.honeypots import honeypot_routes
+from services.antispam.api.images import image_routes
 from services.antispam.api.learning import learning_routes
 from services.antispam.api.lessons import lesson_routes
 from services.antispam.api.lists import list_routes
@@ -58,6 +60,7 @@ from services.antispam.exchanging import exchange_sightings, repeating
 from services.antispam.handlers import Judge, Listener, handles, hears
 from services.antispam.interception import Interception
 from services.antispam.learning import Learning
+from services.antispam.outside import Outside
 from services.antispam.peers import Peers
 from services.antispam.reception import Reception
 from services.antispam.settings import Settings
@@ -84,10 +87,11 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     stored_lessons = MongoLearning(shared.mongo, database)
     greylist, honeypots = MongoGreylist(database, _patience(settings)), MongoHoneypots(database)
     stored_correspondents = MongoCorrespondents(database, memory=settings.correspondents_memory)
+    known_images = MongoKnownImages(database)
     stored_complaints = MongoComplaints(database, memory=settings.complaints_memory)
     for store in (
         *(lists, rules, stored_peers, stored_sightings, stored_lessons, counters),
-        *(greylist, honeypots, stored_correspondents, stored_complaints),
+        *(greylist, honeypots, stored_correspondents, stored_complaints, known_images),
     ):
         await store.prepare()
 
@@ -125,6 +129,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     await read_complaints()
     await asyncio.to_thread(read_suffixes)
     metrics = Metrics()
+    outside = Outside.of(settings)
     knowledge = Knowledge(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
         trusted_networks=settings.trusted_networks,
@@ -136,6 +141,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         correspondents=correspondents,
         complaints=complaints,
         arc_trusted_sealers=frozenset(name.lower() for name in settings.arc_trusted_sealers),
+        engines=outside.engines,
+        images=outside.images,
     )
     # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
     router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
@@ -197,6 +204,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 policy_routes(policies, changed),
                 list_routes(lists, changed, clock),
                 rule_routes(rules, changed),
+                image_routes(known_images, changed, outside.images.look, clock),
                 peer_routes(peers, stored_peers, clock),
                 statistics_routes(counters, clock),
                 learning_routes(learning, teacher, speaks_for=statistics.speaks_for),
@@ -222,6 +230,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             await counted.flush()
         except Temporary as error:
             log.warning("statistics_lost", reason=error.reason)
+        await outside.close()
         await router.close()
         await mailboxes.close()
 
