@@ -135,8 +135,11 @@ class _Watched:
             if self.state.signatures is not None:  # they grow old all the same
                 self._series.signatures_are(self._engine.name, self.state.signatures, self._clock())
             return
+        before = self.state.signatures
         if not self.state.up:
             log.info("engine_up", engine=self._engine.name, signatures=signatures.version)
+        elif before is not None and before.version != signatures.version:
+            log.info("signatures_renewed", engine=self._engine.name, signatures=signatures.version)
         self.state = EngineState(self._engine.name, up=True, reason="", signatures=signatures)
         self._series.engine_is(self._engine.name, up=True)
         self._series.signatures_are(self._engine.name, signatures, self._clock())

@@ -166,6 +166,16 @@ def streamed_zip(files: Mapping[str, bytes]) -> bytes:
     return out.getvalue()
 
 
+def zip64(files: Mapping[str, bytes]) -> bytes:
+    """A zip whose local headers have their sizes in the extra field of zip64 (APPNOTE.TXT 4.5.3)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, octets in files.items():
+            with archive.open(name, "w", force_zip64=True) as entry:
+                entry.write(octets)
+    return out.getvalue()
+
+
 class _Pipe(io.RawIOBase):
     """Can be written to, and nothing else."""
 

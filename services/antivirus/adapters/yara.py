@@ -88,7 +88,6 @@ class YaraEngine:
 
     def _takes(self, rules: Rules) -> None:
         self._rules, self._quick = rules, True
-        log.info("rules_read", engine=self.name, version=rules.version)
         if rules.trouble:
             log.error("rules_broken", engine=self.name, reason=rules.trouble)
 

@@ -65,6 +65,8 @@ class RuleFiles:
             if text is not None:
                 texts[name] = text
             troubles += [f"{name}: {trouble}"] if trouble else []
+        # Matches are copied with what matched, 512 octets each; nobody looks at it, and there may be a million.
+        yara.set_config(max_match_data=1)
         try:
             compiled = yara.compile(sources=texts, includes=False, externals=dict(EXTERNALS))
         except yara.Error as error:

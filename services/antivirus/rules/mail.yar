@@ -5,6 +5,8 @@
     which policy is asked; meta.name is what findings call it. `message` is true while a whole message is looked at,
     encoded parts and all, and false for each decoded part and each member of an archive; these rules are asked about
     parts alone, unless there are others beside them.
+
+    Conditions name each pattern (`$a or $b`) where YARA has `any of them`: only so it stops at the first match of each.
 */
 
 rule eicar_test_file
@@ -36,7 +38,8 @@ rule program_in_text
         $powershell = "FromBase64String" nocase
         $javascript = "ActiveXObject" nocase
     condition:
-        not message and filesize < 32MB and $header and any of ($page, $html, $vbs, $powershell, $javascript)
+        not message and filesize < 32MB and $header
+        and ($page or $html or $vbs or $powershell or $javascript)
 }
 
 rule html_smuggling
@@ -55,7 +58,7 @@ rule html_smuggling
         $click = ".click()" nocase
     condition:
         not message and filesize < 32MB and $script and $blob and ($save or ($url and $name and $click))
-        and any of ($decode, $octets)
+        and ($decode or $octets)
 }
 
 rule script_that_downloads_and_runs
@@ -72,7 +75,8 @@ rule script_that_downloads_and_runs
         $stream = "ADODB.Stream" nocase
         $save = "SaveToFile" nocase
     condition:
-        not message and filesize < 4MB and any of ($shell, $application) and any of ($get*) and $stream and $save
+        not message and filesize < 4MB and ($shell or $application) and ($get or $get_too or $get_server)
+        and $stream and $save
 }
 
 rule shortcut_that_runs_an_interpreter
@@ -87,7 +91,7 @@ rule shortcut_that_runs_an_interpreter
         $d = "wscript" ascii wide nocase
         $e = "rundll32" ascii wide nocase
     condition:
-        uint32be(0) == 0x4C000000 and uint32be(4) == 0x01140200 and filesize < 32MB and any of them
+        uint32be(0) == 0x4C000000 and uint32be(4) == 0x01140200 and ($a or $b or $c or $d or $e)
 }
 
 rule rtf_with_active_object
@@ -102,7 +106,7 @@ rule rtf_with_active_object
         $equation = "4571756174696f6e2e33" nocase
         $template = /\{\\\*\\template\s{1,9}(https?:|\\\\|file:)/ nocase
     condition:
-        uint32be(0) & 0xFFFFFF00 == 0x7B5C7200 and (($object and any of ($update, $link, $equation)) or $template)
+        uint32be(0) & 0xFFFFFF00 == 0x7B5C7200 and (($object and ($update or $link or $equation)) or $template)
 }
 
 rule diagnostic_tool_link
@@ -114,7 +118,7 @@ rule diagnostic_tool_link
         $scheme = "ms-msdt:" nocase
         $browse = "IT_BrowseForFile" nocase
     condition:
-        not message and all of them
+        not message and $scheme and $browse
 }
 
 rule pdf_that_starts_a_program
@@ -128,7 +132,7 @@ rule pdf_that_starts_a_program
         $powershell = "powershell" nocase
         $mshta = "mshta" nocase
     condition:
-        uint32be(0) == 0x25504446 and $launch and any of ($cmd, $powershell, $mshta)
+        uint32be(0) == 0x25504446 and $launch and ($cmd or $powershell or $mshta)
 }
 
 rule table_that_starts_a_program
