@@ -143,7 +143,7 @@ async def test_a_paused_broker_is_unavailable_within_the_time_limit(
 ) -> None:
     """Fault 33: a peer that is there and says nothing."""
     bus = await start_bus(timeout=timedelta(seconds=1))
-    await bus.declare(queue)
+    await (await start_bus(timeout=timedelta(seconds=30))).declare(queue)
     loop = asyncio.get_running_loop()
     rabbit_server.pause()
     try:
