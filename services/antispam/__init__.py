@@ -1,7 +1,8 @@
 """antispam: runs the ordered chain of filters over each message; tags, junks or quarantines by the recipient's domain.
 
 Consumes   the queue `mail.antispam`; the events PolicyChanged, PeerBlacklisted, BayesLearned and SenderTrusted of its
-           replicas, MailRelayed (whom our users write to), JunkMoved (what they teach), MailQuarantined, MailReleased
+           replicas, MailRelayed (whom our users write to), JunkMoved (what they teach), MailQuarantined,
+           MailReleased, SenderValidated (who proved to be a person)
 Emits      to `mail.router` and `mail.quarantine`; PolicyChanged, PeerBlacklisted, BayesLearned, SenderTrusted
 Owns       policies, lists, rules, learned statistics, cached blacklisted peers, sightings of the same message, the
            greylist, honeypots, the automatic whitelist, complaints
