@@ -81,7 +81,7 @@ class MongoBlobs:
     async def _collect_orphans(self, old: dict[str, Any]) -> None:
         """Uploads whose writer died before it made the entry, or was not the last to make it."""
         uploads = [{"$match": old}, {"$group": {"_id": "$upload"}}]
-        async for upload in self._chunks.aggregate(uploads, hint="at_1_upload_1"):
+        async for upload in await self._chunks.aggregate(uploads, hint="at_1_upload_1"):
             blob = upload["_id"].partition(".")[0]
             if await self._entries.find_one({"_id": blob, "upload": upload["_id"]}, {"_id": 1}) is None:
                 await self._drop(upload["_id"])

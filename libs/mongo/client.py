@@ -9,22 +9,19 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from motor.motor_asyncio import (
-    AsyncIOMotorClient,
-    AsyncIOMotorClientSession,
-    AsyncIOMotorCollection,
-    AsyncIOMotorDatabase,
-)
-from pymongo import ReadPreference, WriteConcern
+from pymongo import AsyncMongoClient, ReadPreference, WriteConcern
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from libs.envelope import Temporary
 from libs.mongo.errors import is_conflict, mongo_errors
 
-Database = AsyncIOMotorDatabase
-Collection = AsyncIOMotorCollection
-Session = AsyncIOMotorClientSession
+Database = AsyncDatabase[dict[str, Any]]
+Collection = AsyncCollection[dict[str, Any]]
+Session = AsyncClientSession
 T = TypeVar("T")
 
 _TRANSACTION_TRIES = 20
@@ -40,7 +37,7 @@ class Mongo:
         milliseconds = int(deadline.total_seconds() * 1000)
         self._prefix = prefix
         self._deadline = deadline
-        self._client: Any = AsyncIOMotorClient(
+        self._client: Any = AsyncMongoClient(
             url,
             w="majority",
             journal=True,
@@ -76,9 +73,9 @@ class Mongo:
         """Run `work(session)` in a transaction; again from its start on a write conflict. See `in_transaction`."""
         return await in_transaction(self._client, work, patience=self._deadline)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        await self._client.close()
 
 
 async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, patience: timedelta = _PATIENCE) -> T:
@@ -87,14 +84,12 @@ async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, pa
     It starts anew after a conflict, but not once `patience` is over: an outage looks like a conflict too. After a
     `Temporary` at the commit itself the work may have been done.
     """
-    with mongo_errors("transaction"):
-        session = await client.start_session()
-    async with session:
+    async with client.start_session() as session:
         end = time.monotonic() + patience.total_seconds()
         for tried in range(_TRANSACTION_TRIES):
             try:
                 with mongo_errors("transaction"):
-                    async with session.start_transaction(
+                    async with await session.start_transaction(
                         read_concern=ReadConcern("snapshot"),
                         write_concern=WriteConcern("majority", j=True),
                         read_preference=ReadPreference.PRIMARY,

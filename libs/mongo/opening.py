@@ -32,7 +32,7 @@ async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: t
             await _answers(mongo, start_deadline)
             yield mongo
         finally:
-            mongo.close()
+            await mongo.close()
         return
     port = EMBEDDED_PORT + port_base
     if port > 65535:
@@ -44,7 +44,7 @@ async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: t
         try:
             yield mongo
         finally:
-            mongo.close()
+            await mongo.close()
     finally:
         await server.stop()
 

@@ -142,7 +142,7 @@ class MongoQueue:
         alive = {"$match": {"state": {"$in": [State.QUEUED, State.SENDING]}}}
         count = {"$group": {"_id": "$destination", "waiting": {"$sum": 1}}}
         with mongo_errors("outbound queue"):
-            waiting = {d["_id"]: d["waiting"] async for d in self._entries.aggregate([alive, count])}
+            waiting = {d["_id"]: d["waiting"] async for d in await self._entries.aggregate([alive, count])}
             suspended = {d["_id"] async for d in self._destinations.find({"suspended": True})}
         names = sorted({*waiting, *suspended})
         return [{"destination": n, "waiting": waiting.get(n, 0), "suspended": n in suspended} for n in names]

@@ -129,9 +129,10 @@ class MongoMailboxes:
             "bytes": {"$sum": "$size"},
             "unseen": {"$sum": {"$cond": [{"$in": ["\\Seen", "$flags"]}, 0, 1]}},
         }
-        counted = await self._messages.aggregate(
+        rows = await self._messages.aggregate(
             [{"$match": {"mailbox": address}}, {"$group": {"_id": "$folder", **totals}}], session=session
-        ).to_list(None)
+        )
+        counted = await rows.to_list(None)
         found = {row["_id"]: row for row in counted}
         change: dict[str, int] = {
             f"folders.{id}.{name}": found.get(id, {}).get(name, 0) for id in folders for name in totals

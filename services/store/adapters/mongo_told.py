@@ -34,5 +34,5 @@ class MongoTold:
             {"$match": {"$expr": {"$gt": ["$version", newest_told]}}},
         ]
         with mongo_errors("look for untold usage"):
-            async for document in self._mailboxes.aggregate(pipeline):
+            async for document in await self._mailboxes.aggregate(pipeline):
                 yield usage_of(document)

@@ -29,7 +29,7 @@ async def server(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[
 async def mongo(server: EmbeddedMongod) -> AsyncIterator[Mongo]:
     mongo = Mongo(server.url, prefix="faults_", deadline=timedelta(seconds=2))
     yield mongo
-    mongo.close()
+    await mongo.close()
 
 
 async def test_mail_of_known_domains_is_judged_on_and_that_of_others_waits(

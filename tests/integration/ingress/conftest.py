@@ -301,7 +301,7 @@ async def start(
     """Start ingress with settings of its own; everything it publishes is in `received`."""
     async with AsyncExitStack() as stack:
         mongo = Mongo(mongo_url, prefix=prefix)
-        stack.callback(mongo.close)
+        stack.push_async_callback(mongo.close)
 
         async def run(**settings: Any) -> Ingress:
             bus = EmbeddedBus(tmp_path / "bus")

@@ -36,7 +36,7 @@ async def db(faulty: EmbeddedMongod) -> AsyncIterator[Mongo]:
     mongo = connected(faulty, deadline=15)
     yield mongo
     await mongo.drop_all()
-    mongo.close()
+    await mongo.close()
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ async def hasty(faulty: EmbeddedMongod) -> AsyncIterator[Mongo]:
         while not await _answers(mongo):  # its first connection may take longer than it has patience
             await asyncio.sleep(0.05)
     yield mongo
-    mongo.close()
+    await mongo.close()
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ async def test_dropping_everything_needs_a_prefix(faulty: EmbeddedMongod) -> Non
     everything = Mongo(faulty.url, prefix="")
     with pytest.raises(ValueError, match="this would delete everything"):
         await everything.drop_all()
-    everything.close()
+    await everything.close()
 
 
 async def _answers(mongo: Mongo) -> bool:

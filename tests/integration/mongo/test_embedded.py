@@ -36,13 +36,13 @@ async def make(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[Ma
 async def note(mongod: EmbeddedMongod, text: str) -> None:
     mongo = Mongo(mongod.url, prefix="")
     await mongo.database("notes")["notes"].insert_one({"_id": text})
-    mongo.close()
+    await mongo.close()
 
 
 async def noted(mongod: EmbeddedMongod) -> list[str]:
     mongo = Mongo(mongod.url, prefix="")
     found = [document["_id"] async for document in mongo.database("notes")["notes"].find().sort("_id")]
-    mongo.close()
+    await mongo.close()
     return found
 
 
@@ -123,7 +123,7 @@ async def test_whoever_knocked_while_it_came_up_works_afterwards_on_the_same_con
     assert {type(outcome) for outcome in early} == {Temporary}
     await mongod._become_primary()
     await asyncio.gather(*(written(str(n)) for n in range(20)))
-    mongo.close()
+    await mongo.close()
 
 
 async def test_the_mongod_of_somebody_else_is_never_taken_for_ours(

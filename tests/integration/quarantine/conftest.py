@@ -49,4 +49,4 @@ async def people(mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> As
     await people.close()
     await bus.close()
     await mongo.drop_all()
-    mongo.close()
+    await mongo.close()

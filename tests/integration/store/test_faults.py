@@ -34,7 +34,7 @@ async def replicas(mongo: Mongo, mongo_url: str) -> AsyncIterator[list[Replica]]
     made = [Replica(mongo), Replica(other)]
     await made[0].collections.prepare()
     yield made
-    other.close()
+    await other.close()
 
 
 async def test_two_replicas_give_unique_uids_that_become_visible_in_their_order(replicas: list[Replica]) -> None:
