@@ -18,6 +18,9 @@ from services.store.quarantine.ports import DigestLedger, Policies, Post
 
 log = structlog.get_logger(__name__)
 
+# How long those that cannot be told are tried again, each time a lease ends; less than ingress remembers a key.
+PATIENCE = timedelta(hours=12)
+
 
 @dataclass(frozen=True, slots=True)
 class Digests:
@@ -63,9 +66,15 @@ class Digests:
         gathering = Gathering(domain)
         async for held in self.ledger.entries(domain, period):
             gathering.add(held)
+        missing = 0
         for account, told in gathering.accounts.items():
-            await self._account(account, told, period, policy, domain)
-        await self.ledger.done(domain, period)
+            try:
+                await self._account(account, told, period, policy, domain)
+            except Temporary as error:  # a full mailbox, perhaps: it keeps nobody else's
+                missing += 1
+                log.warning("digest_waits", domain=domain, reason=error.reason)
+        if not missing or self.clock() > period.until + PATIENCE:
+            await self.ledger.done(domain, period)
 
     async def _account(self, account: str, told: Told, period: Period, policy: NoticePolicy, domain: str) -> None:
         if await self.ledger.was_told(account, period):
