@@ -28,16 +28,17 @@ class Antivirus:
     arrived: dict[str, Mail] = field(default_factory=dict)
     queue_of: dict[str, str] = field(default_factory=dict)
 
-    async def send(self, raw: bytes) -> str:
-        """Onto its queue, as ingress does; the id."""
-        envelope = Envelope(
-            id=new_id(utc_now()),
-            received_at=utc_now(),
-            recipients=(Recipient(address="jean.toto@example.org"),),
-            size_bytes=len(raw),
-            sha256=sha256(raw).hexdigest(),
-            verdicts={},
-        )
+    async def send(self, raw: bytes, **given: Any) -> str:
+        """Onto its queue, as ingress does; the id. `given` are fields of the envelope."""
+        settled = {
+            "id": new_id(utc_now()),
+            "received_at": utc_now(),
+            "recipients": (Recipient(address="jean.toto@example.org"),),
+            "size_bytes": len(raw),
+            "sha256": sha256(raw).hexdigest(),
+            "verdicts": {},
+        }
+        envelope = Envelope(**{**settled, **given})
         await self.shared.outbox.send(ANTIVIRUS, Mail(envelope, raw))
         return envelope.id
 

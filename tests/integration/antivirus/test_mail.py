@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from libs.bus import Event
+from libs.envelope import Peer, Recipient
 from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
 from libs.events import VirusFound
-from tests.integration.antivirus.harness import WITHIN, Antivirus, Start, until
+from tests.integration.antivirus.harness import WITHIN, Antivirus, Start, eventually, until
 from tests.servers.clamd import LOCAL_SPECIMEN, ClamdServer
 from tests.specimens import antivirus as specimens
 from tests.specimens.antivirus import EICAR, a_message
@@ -70,6 +73,51 @@ async def test_each_kind_has_its_policy(start: Start, action: str, expected: str
     queue, envelope = await antivirus.outcome(await antivirus.send(raw))
     assert queue == expected
     assert ("macro", action) in [(found.name, found.outcome) for found in envelope.findings]
+
+
+async def test_an_archive_that_only_clamd_opens_is_judged_by_clamd_where_there_is_one(
+    start: Start, clamd: ClamdServer
+) -> None:
+    raw = a_message(attachments={"a.cab": b"MSCF\0\0\0\0" + b"x" * 50})
+    alone, together = await start(), await start(engines=("builtin", clamd.unix))
+    answers = [await process.scan(raw) for process in (alone, together)]
+    assert [answer["action"] for answer in answers] == ["tag", "pass"]
+
+
+async def test_mail_that_leaves_is_scanned_like_mail_that_comes(antivirus: Antivirus) -> None:
+    sender = {
+        "listener": "submission",
+        "peer": Peer(account="jean.toto@example.org"),
+        "mail_from": "jean.toto@example.org",
+    }
+    elsewhere = (Recipient(address="paul@example.com"),)
+    infected = await antivirus.send(INFECTED, recipients=elsewhere, **sender)
+    clean = await antivirus.send(CLEAN, recipients=elsewhere, **sender)
+    assert (await antivirus.outcome(infected))[0] == QUARANTINE
+    queue, envelope = await antivirus.outcome(clean)
+    assert (queue, [found.outcome for found in envelope.findings]) == (ANTISPAM, ["clean", "clean"])
+
+
+async def test_rules_change_without_a_restart_and_broken_ones_are_seen(start: Start, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    antivirus = await start(engines=("yara",), yara_rules=rules)
+
+    async def engine() -> Any:
+        return (await antivirus.call("GET", "/v1/engines"))["items"][0]
+
+    before = await engine()
+    (rules / "a.yar").write_text('rule Worm_B { strings: $a = "a pattern of a new worm" condition: $a }')
+    after = await eventually(engine, lambda now: now["signature_version"] != before["signature_version"])
+    assert (before["signature_age_seconds"], after["stale"], after["trouble"]) == (None, False, "")
+    assert after["signature_age_seconds"] is not None
+    queue, envelope = await antivirus.outcome(await antivirus.send(a_message(b"a pattern of a new worm")))
+    assert (queue, envelope.quarantine_reason) == (QUARANTINE, "virus: Worm_B")
+    (rules / "a.yar").write_text("rule Worm_B { condition: nonsense }")
+    broken = await eventually(engine, lambda now: now["trouble"])
+    assert (broken["up"], broken["trouble"].startswith("a.yar: ")) == (True, True)
+    assert 'facteur_signatures_broken{engine="yara"} 1.0' in await antivirus.series()
+    assert (await antivirus.scan(b"a pattern of a new worm"))["infected"]
 
 
 async def test_a_large_message_is_scanned_whole(antivirus: Antivirus) -> None:
