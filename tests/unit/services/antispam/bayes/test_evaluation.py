@@ -5,7 +5,9 @@ import tarfile
 from hashlib import sha1
 from pathlib import Path
 
-from tools.evaluate_bayes import Judged, Specimen, even_half, learned_without, without_notes, without_routing
+from tools.evaluation.corpus import Specimen, even_half, without_notes, without_routing
+from tools.evaluation.learning import learned_without
+from tools.evaluation.measures import Judged, by_digest
 
 COLLECTED = b"""From someone Mon Jan  1 00:00:00 2024
 Return-Path: <a@example.org>
@@ -61,6 +63,7 @@ def test_recall_allows_so_many_false_positives_and_no_more() -> None:
 def test_a_fold_is_not_learned_by_who_judges_it() -> None:
     corpus = [a_specimen(f"{number:08x}", spam=number % 2 == 0) for number in range(30)]
     tokens = [frozenset((one.digest,)) for one in corpus]
-    learned, lessons = learned_without(0, corpus, tokens)
-    assert set(learned.tokens) == {one.digest for one in corpus if one.fold != 0}
+    folds = by_digest(corpus)
+    learned, lessons = learned_without(0, corpus, tokens, folds)
+    assert set(learned.tokens) == {one.digest for one, fold in zip(corpus, folds, strict=True) if fold != 0}
     assert lessons == 40  # too little to be sure of anything: each is learned at both looks
