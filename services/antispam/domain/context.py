@@ -94,7 +94,8 @@ class Knowledge:
 
     def is_stranger(self, mail: MailView) -> bool:
         """It came from a server that is none of ours: only then DNS is asked about it."""
-        return mail.peer is not None and not self.trusts(mail.peer)
+        peer = mail.peer
+        return peer is not None and mail.keep("stranger", lambda: not self.trusts(peer))
 
     def without_counting(self) -> Knowledge:
         """The same, for a message that is only looked at."""

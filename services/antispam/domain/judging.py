@@ -133,7 +133,7 @@ class Running:
             if not planned.on or step.asks is None or step.name in context.spared or step.name in self._asking:
                 continue
             if step.name not in self._mail.reports and step.asks(self._mail, context):
-                self._asking[step.name] = asyncio.create_task(self._check(step, context))
+                self._asking[step.name] = asyncio.create_task(self._check(step, context, asked=True))
 
     async def _report(self, step: Step, context: Context) -> tuple[Report, float]:
         """With the seconds that it took by itself, which is not how long the chain waited for it."""
@@ -144,11 +144,12 @@ class Running:
             return await asking
         return await self._check(step, context)
 
-    async def _check(self, step: Step, context: Context) -> tuple[Report, float]:
+    async def _check(self, step: Step, context: Context, *, asked: bool = False) -> tuple[Report, float]:
         started = time.perf_counter()
         mail = self._mail
         try:
-            if step.deadline is None:
+            # What asks and was not started has nothing to ask, so it needs no time limit: these cost more than it does.
+            if step.deadline is None or (step.asks is not None and not asked):
                 report = await step.check(mail, context)
             else:
                 async with asyncio.timeout(step.deadline.total_seconds()):
