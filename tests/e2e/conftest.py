@@ -24,7 +24,11 @@ def sink() -> Iterator[Sink]:
 def facteur(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, sink: Sink) -> Iterator[Facteur]:
     """A running product with the demonstration domain; what leaves goes to the sink."""
     directory = tmp_path_factory.mktemp(request.param)
-    common = {"FACTEUR_RELAY_SMARTHOST": f"127.0.0.1:{sink.port}"}
+    common = {
+        "FACTEUR_RELAY_SMARTHOST": f"127.0.0.1:{sink.port}",
+        "FACTEUR_INGRESS_PROXY_NETWORKS": '["127.0.0.7/32"]',  # behind it, strangers of the internet
+        "FACTEUR_ANTISPAM_GREYLISTING_DELAY": "0.5",
+    }
     if request.param == "embedded":
         facteur = Facteur(directory, processes=[()], environ=common)
     else:
