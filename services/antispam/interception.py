@@ -62,8 +62,8 @@ class Interception:
 
     async def _train(self, mail: Mail, recipient: Recipient) -> None:
         """Ingress let in nobody but a manager."""
-        name, _, domain = recipient.address.lower().rpartition("@")
-        kind, who = TRAINING[name], mail.envelope.peer.account or mail.envelope.mail_from
+        domain = recipient.domain
+        kind, who = TRAINING[_local_part(recipient)], mail.envelope.peer.account or mail.envelope.mail_from
         originals: list[Original] = await asyncio.to_thread(lambda: list(attached_to(mail.raw)))
         for original in originals:
             await self.teacher.teach(original, kind, scope=domain)
@@ -72,7 +72,7 @@ class Interception:
 
     async def _trap(self, mail: Mail, trapped: tuple[Recipient, ...]) -> Onward:
         now, view = self.clock(), MailView(mail)
-        await self.traps.hit([recipient.address for recipient in trapped], now)
+        await self.traps.hit([f"{_local_part(recipient)}@{recipient.domain}" for recipient in trapped], now)
         if view.peer is not None and not await self._spares(view, trapped[0].domain):
             await self.peers.blacklist(BlacklistedPeer(str(view.peer), now + self.ban, "wrote to a honeypot"))
         if self.learns:
@@ -88,6 +88,11 @@ class Interception:
             return True
         desk = await self.shelf.desk(domain)
         return any(book.white.entry_for_peer(peer) for book in desk.books)
+
+
+def _local_part(recipient: Recipient) -> str:
+    """The address may lie in an alias domain; what it is known by lies in the main one."""
+    return recipient.address.lower().rpartition("@")[0]
 
 
 def is_special(envelope: Envelope) -> bool:

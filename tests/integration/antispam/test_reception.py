@@ -75,7 +75,7 @@ async def test_the_verdict_says_how_long_it_waited(start: Any, post: Any) -> Non
     assert (found.reason, found.score) == ("passed after 312 s", 0.0)
 
 
-HONEYPOT = Recipient(address="trap@a.example", domain="a.example", purpose="honeypot")
+HONEYPOT = Recipient(address="Trap@alias.example", domain="a.example", purpose="honeypot")
 HONEST = Recipient(address="m@a.example", domain="a.example", account="m@a.example")
 
 
@@ -118,7 +118,7 @@ def forwarded(*inner: bytes) -> bytes:
 async def test_messages_forwarded_to_a_training_address_are_learned_for_its_domain_and_end_there(
     replica: Any, post: Any, eventually: Any, name: str, learned: tuple[int, int]
 ) -> None:
-    trainer = Recipient(address=f"{name}@a.example", domain="a.example", purpose="training")
+    trainer = Recipient(address=f"{name}@alias.example", domain="a.example", purpose="training")
     boss = {"listener": "submission", "peer": Peer(account="boss@a.example"), "mail_from": "boss@a.example"}
     other = SPAM.replace(b"watches", b"handbags")
     for _ in range(2):  # again is once
