@@ -17,6 +17,7 @@ from services.antivirus.adapters.yara_rules import RuleFiles, Rules
 from services.antivirus.domain.budget import Budget, Limits
 from services.antivirus.domain.content import Content
 from services.antivirus.domain.forms import Form
+from services.antivirus.domain.inspection import Inspection
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 from services.antivirus.domain.walk import Found, walk
 from services.antivirus.ports import Item, Signatures
@@ -74,17 +75,18 @@ class YaraEngine:
     def _at_once(self, rules: Rules, found: Sequence[Found]) -> Sequence[Sighting] | None:
         """In place, and None where it turns out to take so long that a thread has to do it."""
         until = time.monotonic() + _ON_THE_LOOP
-        seen: dict[Sighting, None] = {}
+        seen = Inspection()
         for one in found:
             if time.monotonic() > until:
                 return None
             try:
-                seen.update(dict.fromkeys(_sightings(rules, one, seconds=1)))
+                for sighted in _sightings(rules, one, seconds=1):
+                    seen.saw(sighted)
             except yara.TimeoutError:
                 self._quick = False
                 log.warning("rules_slow", engine=self.name, version=rules.version)
                 return None
-        return list(seen)
+        return list(seen.sightings)
 
     def _takes(self, rules: Rules) -> None:
         self._rules, self._quick = rules, True
@@ -95,15 +97,15 @@ class YaraEngine:
 def all_matches(rules: Rules, content: Content, limits: Limits) -> Sequence[Sighting]:
     """Of `content` and all that is in it, within the time of `limits`."""
     budget = Budget(limits)
-    seen: dict[Sighting, None] = {}
+    seen = Inspection()
     try:
         for found in walk(content, budget):
-            seconds = max(math.ceil(budget.seconds_left), 1)
-            seen.update(dict.fromkeys(_sightings(rules, found, seconds=seconds)))
+            for sighted in _sightings(rules, found, seconds=max(math.ceil(budget.seconds_left), 1)):
+                seen.saw(sighted)
     except yara.TimeoutError:
         # It looked at less than all, and would tomorrow too. The time is for the whole message, so it ends here.
-        seen[sighting(Kind.UNSCANNABLE, f"YARA rules take more than {limits.seconds:g} seconds")] = None
-    return list(seen)
+        seen.saw(sighting(Kind.UNSCANNABLE, f"YARA rules take more than {limits.seconds:g} seconds"))
+    return list(seen.sightings)
 
 
 def _sightings(rules: Rules, found: Found, *, seconds: int) -> Sequence[Sighting]:

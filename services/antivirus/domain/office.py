@@ -30,6 +30,7 @@ _OLD_DDE = re.compile(
     rb"\x13 {0,9}DDE|\x13\0(?: \0){0,9}D\0D\0E\0", re.IGNORECASE
 )  # MS-DOC 2.9.90: 0x13 starts a field
 
+_RELATIONSHIPS_BYTES = 8 * 1024 * 1024  # honest ones have a few hundred thousand octets
 _RELATIONSHIP = re.compile(r"<Relationship\s([^<>]{0,8000})>", re.IGNORECASE)
 _LOADED = re.compile(r"type=[\"'][^\"']{0,300}/(?:attachedtemplate|oleobject|frame|subdocument)[\"']", re.IGNORECASE)
 _ELSEWHERE = re.compile(
@@ -74,7 +75,9 @@ def part_sightings(name: str, octets: bytes) -> Iterator[Sighting]:
     """What one entry of an OOXML document shows; of other entries nothing."""
     lower = name.replace("\\", "/").lower()
     if lower.endswith(".rels"):
-        if _loads_from_elsewhere(octets):
+        if len(octets) > _RELATIONSHIPS_BYTES:
+            yield sighting(Kind.OFFICE_LINK, "too many links to read them:", name)
+        elif _loads_from_elsewhere(octets):
             yield sighting(Kind.OFFICE_LINK, "loaded from elsewhere:", name)
     elif lower.endswith(("xl/workbook.xml", "xl/workbook.bin")):
         if _EXCEL_STARTS.search(octets.replace(b"\0", b"")):

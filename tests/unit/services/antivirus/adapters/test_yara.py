@@ -19,7 +19,7 @@ from services.antivirus.domain.budget import Limits
 from services.antivirus.domain.sightings import Kind, Sighting
 from services.antivirus.ports import Item
 from tests.specimens import office
-from tests.specimens.antivirus import EICAR, a_message, nested_zip, program, tnef, zeros_zip, zipped
+from tests.specimens.antivirus import EICAR, a_message, encrypted_zip, nested_zip, program, tnef, zeros_zip, zipped
 
 MARK = b"the mark of a rule"
 RULE = 'rule marked { strings: $mark = "the mark of a rule" condition: not message and $mark }'
@@ -221,6 +221,26 @@ async def test_a_rule_that_takes_too_long_is_a_finding_and_does_not_keep_the_loo
     assert [seen.kind for seen in await scan] == [Kind.UNSCANNABLE]
     assert turns > 100
     await engine.close()
+
+
+async def test_scans_in_several_threads_keep_apart_what_they_look_at(engine: YaraEngine, tmp_path: Path) -> None:
+    (tmp_path / "named.yar").write_text('rule named { condition: filename == "odd" }')
+    await engine.probe()
+    zips = [zipped({("odd" if n % 2 else "even"): bytes(20_000) + b"%d" % n}) for n in range(40)]
+    found = await asyncio.gather(*(seen_by(engine, octets) for octets in zips))
+    assert [bool(seen) for seen in found] == [bool(n % 2) for n in range(40)]
+
+
+async def test_of_many_sightings_enough_are_kept_and_one_of_each_kind(engine: YaraEngine) -> None:
+    files = b"".join(specimen_of_password(n) for n in range(300))
+    seen = await seen_by(engine, a_message(attachments={"a.zip": files, "b.bin": MARK}))
+    assert len(seen) == 51
+    assert SEEN in seen
+
+
+def specimen_of_password(number: int) -> bytes:
+    """A file of a zip that needs a password, without a directory."""
+    return encrypted_zip(f"{number}.txt").partition(b"PK\1\2")[0]
 
 
 async def test_a_bomb_is_a_finding(engine: YaraEngine) -> None:

@@ -62,6 +62,10 @@ SEEN = {
         {Kind.OFFICE_LINK},
     ),
     "a table that asks a program": (zipped({"xl/externalLinks/externalLink1.xml": b"<ddeLink/>"}), {Kind.OFFICE_LINK}),
+    "links by the million": (
+        office.word({"word/_rels/document.xml.rels": b"<Relationship/>" * 600_000}),
+        {Kind.OFFICE_LINK},
+    ),
     "a dropped program": (office.dropped(program(), "photo.jpg"), {Kind.DISGUISED}),
     "a damaged document": (office.old_word(office.BY_HAND)[:100], {Kind.UNREADABLE_ARCHIVE}),
     "a document without macros": (office.word(), set()),
