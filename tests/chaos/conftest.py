@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,26 +38,27 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]) -> Iterator[World]:
     """A process a service, with a RabbitMQ, a MongoDB and a clamd of its own."""
-    mongod = EmbeddedMongod(tmp_path_factory.mktemp("mongo"), port=free_port())
-    rabbit = RabbitServer(tmp_path_factory.mktemp("rabbit"))
-    clamd = ClamdServer(tmp_path_factory.mktemp("clamd"))
-    asyncio.run(mongod.start())
-    rabbit.start()
-    clamd.start()
-    more = {
-        "FACTEUR_ANTIVIRUS_ENGINES": f'["builtin", "{clamd.tcp}"]',
-        "FACTEUR_ANTIVIRUS_ENGINE_DEADLINE": "PT5S",
-        "FACTEUR_INGRESS_PUBLISH_DEADLINE": "PT8S",
-    }
-    directory = tmp_path_factory.mktemp("chaos")
-    facteur = cluster_of(directory, mongo_url=mongod.url, bus_url=rabbit.url, more=more)
-    facteur.start()
-    demonstration(facteur)
-    yield World(facteur, rabbit, mongod, clamd)
-    facteur.close()
-    clamd.close()
-    rabbit.close()
-    asyncio.run(mongod.stop())
+    with ExitStack() as stack:  # whatever does not start, the others end
+        mongod = EmbeddedMongod(tmp_path_factory.mktemp("mongo"), port=free_port())
+        stack.callback(lambda: asyncio.run(mongod.stop()))
+        asyncio.run(mongod.start())
+        rabbit = RabbitServer(tmp_path_factory.mktemp("rabbit"))
+        stack.callback(rabbit.close)
+        rabbit.start()
+        clamd = ClamdServer(tmp_path_factory.mktemp("clamd"))
+        stack.callback(clamd.close)
+        clamd.start()
+        more = {
+            "FACTEUR_ANTIVIRUS_ENGINES": f'["builtin", "{clamd.tcp}"]',
+            "FACTEUR_ANTIVIRUS_ENGINE_DEADLINE": "PT5S",
+            "FACTEUR_INGRESS_PUBLISH_DEADLINE": "PT8S",
+        }
+        directory = tmp_path_factory.mktemp("chaos")
+        facteur = cluster_of(directory, mongo_url=mongod.url, bus_url=rabbit.url, more=more)
+        stack.callback(facteur.close)
+        facteur.start()
+        demonstration(facteur)
+        yield World(facteur, rabbit, mongod, clamd)
 
 
 @pytest.fixture
