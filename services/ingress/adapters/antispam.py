@@ -82,13 +82,16 @@ class HttpScreening:
 
     async def _reception(self, domain: str) -> _Reception:
         try:
-            async with asyncio.timeout(_DEADLINE):
-                return await self._receptions.get(domain)
-        except (Temporary, Permanent, TimeoutError):
+            return await self._receptions.get(domain)
+        except (Temporary, Permanent):
             return _NOTHING
 
     async def _ask(self, domain: str) -> _Reception:
-        return await self._client.model(_Reception, "GET", f"/v1/receptions/{quote(domain, safe='')}")
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                return await self._client.model(_Reception, "GET", f"/v1/receptions/{quote(domain, safe='')}")
+        except TimeoutError as error:
+            raise Temporary("antispam does not answer") from error
 
     def _note(self, *keys: Key) -> str | None:
         for key in keys:
