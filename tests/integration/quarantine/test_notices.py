@@ -63,13 +63,13 @@ async def test_a_notice_is_answered_by_no_machine_and_says_what_a_person_needs(p
 BAIT = ["Win at http://casino.example", "write to me@evil.example", "call +33 1 23 45 67 89", "<b>see evil.ru/x</b>"]
 
 
-@pytest.mark.parametrize("subject", BAIT)
-async def test_a_notice_carries_no_bait_to_a_forged_sender(people: People, subject: str) -> None:
-    site = await people.site()
-    await people.hold(spam(site, subject=subject))
-    letter = await people.letter_to(site.sender)
-    for part in ("plain", "html"):
-        assert not [word for word in ("casino", "evil", "23 45", "<b>") if word in text_of(letter, part)]
+async def test_a_notice_carries_no_bait_to_a_forged_sender(people: People) -> None:
+    sites = [await people.site() for _ in BAIT]
+    await people.hold(*(spam(site, subject=subject) for site, subject in zip(sites, BAIT, strict=True)))
+    for site in sites:
+        letter = await people.letter_to(site.sender)
+        for part in ("plain", "html"):
+            assert not [word for word in ("casino", "evil", "23 45", "<b>") if word in text_of(letter, part)]
 
 
 SPARED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -91,13 +91,15 @@ SPARED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("case", SPARED)
-async def test_nobody_is_told_of(people: People, case: str) -> None:
-    reason, given = SPARED[case]
+async def test_nobody_is_told_where_a_notice_would_do_harm(people: People) -> None:
     site = await people.site()
-    verdicts = {site.domain if name == "" else name: value for name, value in given.get("verdicts", {}).items()}
-    [id] = await people.hold(spam(site, **{**given, **({"verdicts": verdicts} if "verdicts" in given else {})}))
-    assert await people.notice_state(id) == f"none: {reason}"
+    mails = []
+    for _, given in SPARED.values():
+        verdicts = {name or site.domain: value for name, value in given.get("verdicts", {"": VERDICT}).items()}
+        mails.append(spam(site, **{**given, "verdicts": verdicts}))
+    ids = await people.hold(*mails)
+    states = dict(zip(SPARED, [await people.notice_state(id) for id in ids], strict=True))
+    assert states == {case: f"none: {reason}" for case, (reason, _) in SPARED.items()}
 
 
 @pytest.mark.parametrize(
