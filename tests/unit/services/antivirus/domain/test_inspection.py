@@ -7,7 +7,7 @@ import tracemalloc
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.mail.message import parse
@@ -17,6 +17,7 @@ from services.antivirus.domain.inspection import Inspection, inspect
 from services.antivirus.domain.sightings import Kind, Sighting
 from services.antivirus.domain.walk import light
 from tests.specimens import antivirus as specimens
+from tests.specimens import office
 from tests.specimens.antivirus import EICAR, a_message, a_part, multipart
 
 EICAR_SEEN = Sighting(Kind.VIRUS, "Eicar-Test-Signature")
@@ -247,3 +248,28 @@ def test_no_damage_makes_it_fail(archive: bytes, changes: list[tuple[int, int]])
     for at, value in changes:
         octets[at % len(octets)] = value
     inspect(Content(bytes(octets)), Limits(expanded_bytes=2**20))
+
+
+WRAPPERS = {
+    "zip": lambda octets: specimens.zipped({"x": octets}),
+    "stored zip": lambda octets: specimens.zipped({"x": octets}, method=zipfile.ZIP_STORED),
+    "zip64": lambda octets: specimens.zip64({"x": octets}),
+    "zip without a directory": lambda octets: specimens.zipped({"x": octets}).partition(b"PK\1\2")[0],
+    "tar": lambda octets: specimens.tarred({"x": octets}),
+    "tar.xz": lambda octets: specimens.tarred({"x": octets}, mode="xz"),
+    "gzip": lambda octets: specimens.compressed(octets, "gz"),
+    "bzip2": lambda octets: specimens.compressed(octets, "bz2"),
+    "winmail.dat": lambda octets: specimens.tnef(octets, "x"),
+    "document": lambda octets: office.dropped(octets, "x"),
+    "message": lambda octets: attached(octets, "x"),
+    "uuencoded": lambda octets: specimens.uuencoded(octets, "x"),
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.sampled_from(sorted(WRAPPERS)), max_size=4))
+def test_whatever_is_in_whatever_a_virus_is_seen(wrappers: list[str]) -> None:
+    octets = EICAR
+    for wrapper in wrappers:
+        octets = WRAPPERS[wrapper](octets)
+    assert EICAR_SEEN in inspect(Content(octets), Limits()).sightings
