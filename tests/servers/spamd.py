@@ -1,4 +1,4 @@
-"""A real spamd (SpamAssassin) as a child process on a free loopback port or a Unix socket, with local tests only."""
+"""A real spamd (SpamAssassin) as a child process on a free loopback port and a Unix socket, with local tests only."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 class SpamdServer:
     """`start` and `close` block until the thing is done; `config` are lines of local.cf."""
 
-    def __init__(self, directory: Path, *, config: Sequence[str] = (), unix: bool = False, children: int = 1) -> None:
+    def __init__(self, directory: Path, *, config: Sequence[str] = (), children: int = 1) -> None:
         self._directory = directory
         self._config = config
         self._children = children
         self.port = _free_port()
-        self.path = str(directory / "spamd.sock") if unix else ""
-        self.address = f"unix:{self.path}" if unix else f"tcp://127.0.0.1:{self.port}"
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.unix = f"unix:{directory / 'spamd.sock'}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -38,7 +38,7 @@ class SpamdServer:
     def start(self) -> None:
         """Up and judging. Raises `TimeoutError` with the end of its log."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        listen = [f"--socketpath={self.path}"] if self.path else ["-i", "127.0.0.1", "-p", str(self.port)]
+        listen = [f"--listen=127.0.0.1:{self.port}", f"--listen={self._directory / 'spamd.sock'}"]
         configured = [f"--cf={line}" for line in ("use_bayes 0", *self._config)]
         # -L: local tests only; -x: nobody's own preferences. As root its children become `nobody` at each request.
         command = [SPAMD, "-L", "-x", "-s", "stderr", "--min-children=1"]
@@ -81,10 +81,10 @@ class SpamdServer:
         os.killpg(self.pid, number)
 
     def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX if self.path else socket.AF_INET) as connection:
+        with socket.socket() as connection:
             connection.settimeout(5.0)
             try:
-                connection.connect(self.path or ("127.0.0.1", self.port))
+                connection.connect(("127.0.0.1", self.port))
                 connection.sendall(b"PING SPAMC/1.5\r\n\r\n")
                 return b"PONG" in connection.recv(100)
             except OSError:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 
-from tools.evaluation import filters
+from tools.evaluation import filters, hostile
 from tools.evaluation.chain import bayes, chain
 from tools.evaluation.corpus import even_half, fetched, without_notes, without_routing
 from tools.evaluation.engines import rspamd, spamassassin
 from tools.evaluation.measures import FOLDS, HEADING
 
-ROWS = ("bayes", "chain", "routing", "spamassassin", "rspamd")
+ROWS = ("bayes", "chain", "routing", "spamassassin", "rspamd", "hostile")
 
 
 def main(wanted: set[str], every: int) -> None:
@@ -32,6 +32,8 @@ def main(wanted: set[str], every: int) -> None:
         print(rspamd("Rspamd, local rules and Bayes", corpus).line(), flush=True)
     if found:
         print(f"\n{filters.HEADING}", *filters.lines(corpus, found), sep="\n")
+    if "hostile" in wanted:
+        print(f"\n{hostile.HEADING}", *hostile.lines(), sep="\n")
 
 
 if __name__ == "__main__":

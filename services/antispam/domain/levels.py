@@ -9,7 +9,9 @@ _BOUNDS = (-2.0, -1.0, -0.25, 0.1, 0.8, 2.0)  # log-odds, nats
 
 # (log-odds, strength); straight lines between. At 0.8 the chain's 8 points for Bayes make the default 7.5, so that a
 # message which looks like nothing but spam needs no second witness: on the public corpus, in three folds and with all
-# filters, 96 % of spam and 1.5 of 1000 ham come to 7.5. The line grows on, so that another `required` sorts as well.
+# offline filters, 97 % of spam and 1.5 of 1000 ham come to 7.5; in folds made at random 96.6 % and 2.3 of 1000. The
+# line grows on, so that another `required` sorts as well, but by one point a nat only: were it steeper, form would
+# decide less among what Bayes is sure of, and recall at 0.1 % false positives would fall.
 _STRENGTHS = (
     (-5.0, -0.7),
     (-2.5, -0.5),

@@ -57,7 +57,8 @@ def asking_rspamd(address: str, deadline: timedelta = PATIENCE) -> Rspamd:
     )
 
 
-async def test_spamd_says_what_it_thinks_over_tcp(spamd: SpamdServer) -> None:
+async def test_spamd_says_what_it_thinks_over_tcp_and_a_unix_socket(spamd: SpamdServer) -> None:
+    assert (await asking_spamd(spamd.unix).judge(a_view(SPAM))).score > 900
     engine = asking_spamd(spamd.address)
     opinions = await asyncio.gather(*(engine.judge(a_view(raw)) for raw in (SPAM, HAM, PILLS)))
     assert opinions[0].score > 900
