@@ -5,8 +5,9 @@ Consumes   the queue `mail.antispam`; the events PolicyChanged, PeerBlacklisted,
            MailReleased, SenderValidated (who proved to be a person)
 Emits      to `mail.router` and `mail.quarantine`; PolicyChanged, PeerBlacklisted, BayesLearned, SenderTrusted
 Owns       policies, lists, rules, learned statistics, cached blacklisted peers, sightings of the same message, the
-           greylist, honeypots, the automatic whitelist, complaints
-Asks       router (is a trainer a manager), store (the message that was moved)
+           greylist, honeypots, the automatic whitelist, complaints, fingerprints of known images
+Asks       router (is a trainer a manager), store (the message that was moved); DNS; when they are configured,
+           SpamAssassin, Rspamd, and processes of its own that look at images
 Fails      open for one filter: it raises or is late, the finding says `error`, the rest of the chain decides. Deferred
            for its database: a domain whose policy was never read waits, one that was read keeps what was read last.
 
