@@ -20,6 +20,7 @@ from libs.events import (
     SenderValidated,
 )
 from libs.runtime import Handles, Hears, Onward
+from services.antispam.authentication.results import authentication_of
 from services.antispam.correspondents import Correspondents
 from services.antispam.counters import Counters
 from services.antispam.domain.context import Context, Knowledge
@@ -64,8 +65,9 @@ class Judge:
         # Someone looked at it and let it go; or it is a letter of ours, which quotes the spam that it is about.
         if mail.envelope.released or _is_our_letter(mail.envelope):
             return (Onward(queues.ROUTER, mail),)
-        verdicts = await self._verdicts(mail)
-        judged = mail.with_envelope(mail.envelope.model_copy(update={"verdicts": verdicts})) if verdicts else mail
+        verdicts, authentication = await self._verdicts(mail)
+        found = {"verdicts": verdicts, "authentication": authentication}
+        judged = mail.with_envelope(mail.envelope.model_copy(update=found)) if verdicts else mail
         if not is_special(mail.envelope):
             return _parted(judged)
         ours = await self._interception.intercept(judged)
@@ -80,15 +82,17 @@ class Judge:
         context = Context(domain, desk.policy, desk.books, self._knowledge.without_counting(), self._clock())
         return desk, await self._runner.without_counting().run(await _viewed(mail), context, desk.plan)
 
-    async def _verdicts(self, mail: Mail) -> Mapping[str, Verdict]:
+    async def _verdicts(self, mail: Mail) -> tuple[Mapping[str, Verdict], str | None]:
+        """By domain, and what was found out about the sender on the way."""
         recipients = mail.envelope.recipients
         domains = dict.fromkeys(to.domain for to in recipients if to.purpose != TRAINER)
         desks = {domain: await self._shelf.desk(domain or OUTGOING) for domain in domains}
         desks = {domain: desk for domain, desk in desks.items() if desk.policy.enabled}
         if not desks:
-            return {}
+            return {}, None
         verdicts: dict[str, Verdict] = {}
-        async with self._runner.opened(await _viewed(mail)) as running:
+        view = await _viewed(mail)
+        async with self._runner.opened(view) as running:
             for domain, desk in desks.items():
                 await self._learning.ready(domain)
                 context = Context(domain, desk.policy, desk.books, self._knowledge, self._clock())
@@ -183,12 +187,12 @@ class Listener:
         addresses = [address.lower() for address in fact.recipients]
         await self._correspondents.know(fact.account.rpartition("@")[2], addresses)
 
-    async def sender_trusted(self, event: Event) -> None:
-        self._correspondents.hear(SenderTrusted.from_bus(event))
-
     async def sender_validated(self, event: Event) -> None:
         fact = SenderValidated.from_bus(event)
         await self._correspondents.know(fact.domain, [fact.address.lower()], validated=True)
+
+    async def sender_trusted(self, event: Event) -> None:
+        self._correspondents.hear(SenderTrusted.from_bus(event))
 
     async def mail_quarantined(self, event: Event) -> None:
         self._counters.held(MailQuarantined.from_bus(event))
