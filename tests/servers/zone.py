@@ -105,9 +105,10 @@ class ZoneServer:
         self.zone = zone or Zone()
         self._came = threading.Condition()
         self.forget()
-        self._udp = ThreadingUDPServer(("127.0.0.1", 0), self._handler(_Udp))
-        self.port = self._udp.server_address[1]
-        self._tcp = ThreadingTCPServer(("127.0.0.1", self.port), self._handler(_Tcp))
+        # TCP chooses the port, since other programs' connections hold many of its ports and hardly any of UDP.
+        self._tcp = ThreadingTCPServer(("127.0.0.1", 0), self._handler(_Tcp))
+        self.port = int(self._tcp.server_address[1])
+        self._udp = ThreadingUDPServer(("127.0.0.1", self.port), self._handler(_Udp))
 
     def forget(self) -> None:
         self.questions: list[tuple[str, str]] = []  # (name, type), as they came, over TCP and UDP
