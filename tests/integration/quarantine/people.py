@@ -23,6 +23,7 @@ from libs.bus import Delivery
 from libs.envelope import Envelope, Finding, Mail, Peer, Recipient, Verdict, decode, new_id
 from libs.envelope.model import utc_now
 from libs.envelope.queues import ANTIVIRUS, QUARANTINE, RELAY
+from libs.http import Client
 from libs.mongo import Mongo
 from libs.runtime import Shared
 from libs.runtime.process import RunningService
@@ -87,6 +88,7 @@ class People:
     clock: Clock
     posted: list[Mail] = field(default_factory=list)
     clients: dict[str, httpx.AsyncClient] = field(default_factory=dict)
+    neighbours: dict[str, Client] = field(default_factory=dict)
     running: dict[str, AsyncExitStack] = field(default_factory=dict)
 
     # The services
@@ -132,6 +134,8 @@ class People:
     async def close(self) -> None:
         for client in self.clients.values():
             await client.aclose()
+        for neighbour in self.neighbours.values():
+            await neighbour.close()
         await self.stop(*reversed(list(self.running)))
 
     # What a test begins with
@@ -215,13 +219,19 @@ class People:
         for _ in range(count):
             await rates.take(what, whom, limit=0, window=timedelta(hours=1))
 
+    def neighbour(self, name: str) -> Client:
+        """As store calls it."""
+        if name not in self.neighbours:
+            self.neighbours[name] = self.shared.client(self.settings["store"], name)
+        return self.neighbours[name]
+
     def digests(self, **hours: int) -> Digests:
         """The round of one replica, whose day ends at `hour`."""
         store, collections = self.settings["store"], Collections.of(self.mongo.database("store"))
         return Digests(
             ledger=MongoDigests(collections, lease=store.digest_lease, clock=self.clock),
-            policies=AntispamPolicies(self.shared.client(store, "antispam"), keep=store.policy_cache),
-            post=IngressPost(self.shared.client(store, "ingress")),
+            policies=AntispamPolicies(self.neighbour("antispam"), keep=store.policy_cache),
+            post=IngressPost(self.neighbour("ingress")),
             letters=Letters(self.signer, store.url_of("store"), store.hostname, store.letter_author),
             clock=self.clock,
             outcomes=Metrics().counter("digests", "Digests.", ("outcome",)),
