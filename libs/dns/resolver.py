@@ -19,8 +19,9 @@ from libs.dns.servers import Line, Servers
 from libs.dns.wire import Server, name_of
 from libs.envelope import Temporary
 
-# Answers above it are asked for again: a cache of them would be an attacker's to fill.
-_CACHED_OCTETS = 8192
+# Answers above these are asked for again: a cache of them would be an attacker's to fill.
+_CACHED_RECORDS = 100
+_CACHED_OCTETS = 4096
 _NO_SUCH_NAME: Answer[Any] = Answer((), exists=False)
 
 _Key = tuple[str, Kind]
@@ -112,7 +113,8 @@ class CachingResolver:
         return failure
 
     def _keep(self, key: _Key, answer: Answer[Any], ttl: float) -> None:
-        if key[1] is Kind.TXT and sum(map(len, answer.records)) > _CACHED_OCTETS:
+        records = answer.records
+        if len(records) > _CACHED_RECORDS or (key[1] is Kind.TXT and sum(map(len, records)) > _CACHED_OCTETS):
             return
         longest = self._limits.longest_ttl if answer else self._limits.longest_negative_ttl
         self._cache.put(key, answer, seconds=min(max(ttl, self._limits.least_ttl), longest))

@@ -152,6 +152,17 @@ class ZoneServer:
             response.flags |= dns.flags.TC
             return response.to_wire()
 
+    def _bind(self) -> bool:
+        """To one port; False when the one that UDP got is taken for TCP."""
+        self._udp = ThreadingUDPServer(("127.0.0.1", 0), self._handler(_Udp))
+        self.port = int(self._udp.server_address[1])
+        try:
+            self._tcp = ThreadingTCPServer(("127.0.0.1", self.port), self._handler(_Tcp))
+        except OSError:
+            self._udp.server_close()
+            return False
+        return True
+
     def _handler(self, kind: type[_Handler]) -> type[BaseRequestHandler]:
         return type(kind.__name__, (kind,), {"zone_server": self})
 

@@ -41,8 +41,10 @@ class Clock:
 
 async def test_a_long_answer_comes_over_tcp(zone_server: ZoneServer) -> None:
     zone_server.zone = Zone("\n".join(f'long.example TXT "{n} {"x" * 200}"' for n in range(50)))
-    found = await CachingResolver([living(zone_server)]).txt("long.example")
-    assert (len(found.records), zone_server.over_tcp) == (50, 1)
+    resolver = CachingResolver([living(zone_server)])
+    for times in (1, 2):  # what is so long is not remembered
+        found = await resolver.txt("long.example")
+        assert (len(found.records), zone_server.over_tcp) == (50, times)
 
 
 async def test_the_next_server_is_asked_when_one_fails(zone_server: ZoneServer, silent: Server) -> None:
