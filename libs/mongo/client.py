@@ -24,7 +24,6 @@ Collection = AsyncCollection[dict[str, Any]]
 Session = AsyncClientSession
 T = TypeVar("T")
 
-_TRANSACTION_TRIES = 20
 _COMMIT_TRIES = 3
 _PATIENCE = timedelta(seconds=15)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
@@ -81,12 +80,13 @@ class Mongo:
 async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, patience: timedelta = _PATIENCE) -> T:
     """`work` may run several times and must touch nothing but the database. Raises `Temporary`, `DuplicateKey`.
 
-    It starts anew after a conflict, but not once `patience` is over: an outage looks like a conflict too. After a
+    It starts anew after a conflict, but not once `patience` is over: an outage looks like a conflict too. Time counts
+    and not tries: of many who change one mailbox, one may well lose twenty times within two seconds. After a
     `Temporary` at the commit itself the work may have been done.
     """
     async with client.start_session() as session:
-        end = time.monotonic() + patience.total_seconds()
-        for tried in range(_TRANSACTION_TRIES):
+        end, pause = time.monotonic() + patience.total_seconds(), _FIRST_PAUSE
+        while True:
             try:
                 with mongo_errors("transaction"):
                     async with await session.start_transaction(
@@ -101,8 +101,8 @@ async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, pa
                 if not is_conflict(error) or time.monotonic() > end:
                     raise
             # Whoever goes on at once meets the same others again.
-            await asyncio.sleep(random.uniform(0, min(_FIRST_PAUSE * 2**tried, _LONGEST_PAUSE)))
-    raise Temporary("transaction: too many write conflicts")
+            await asyncio.sleep(random.uniform(0, pause))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 async def _commit(session: Any) -> None:
