@@ -23,6 +23,7 @@ from services.ingress.ports import ADMITTED, Arrival, Screened
 log = structlog.get_logger(__name__)
 
 _DEADLINE = 2.0  # a peer waits for this
+_REST = 5.0  # after it: peers need not wait for it one by one
 _MAX_ENTRIES = 50_000
 
 
@@ -54,6 +55,7 @@ class HttpScreening:
         )
         self._passed: OrderedDict[Key, tuple[float, str]] = OrderedDict()
         self._clock = clock
+        self._asleep_until = float("-inf")
 
     async def purpose(self, address: str, domain: str) -> str:
         purposes = (await self._reception(domain)).purposes
@@ -65,11 +67,8 @@ class HttpScreening:
         network, triplet = (arrival.peer,), (arrival.peer, arrival.sender, arrival.recipient)
         if (note := self._note(network, triplet)) is not None:
             return Screened("accept", note)
-        try:
-            async with asyncio.timeout(_DEADLINE):
-                answer = await self._client.model(_Answer, "POST", "/v1/admissions", json=_body(arrival))
-        except (Temporary, Permanent, TimeoutError) as error:
-            log.warning("not_screened", domain=arrival.domain, reason=str(error) or "antispam does not answer")
+        answer = await self._answer(arrival)
+        if answer is None:
             return ADMITTED if arrival.account is None else Screened("defer")
         if answer.decision == "accept" and answer.keep_seconds:
             self._keep(network if answer.whole_network else triplet, answer)
@@ -79,6 +78,18 @@ class HttpScreening:
         """A policy, a list or a honeypot changed."""
         self._receptions.forget()
         self._passed.clear()
+
+    async def _answer(self, arrival: Arrival) -> _Answer | None:
+        """None when there is none."""
+        if self._asleep_until > self._clock():
+            return None
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                return await self._client.model(_Answer, "POST", "/v1/admissions", json=_body(arrival))
+        except (Temporary, Permanent, TimeoutError) as error:
+            log.warning("not_screened", domain=arrival.domain, reason=str(error) or "antispam does not answer")
+            self._asleep_until = self._clock() + _REST
+            return None
 
     async def _reception(self, domain: str) -> _Reception:
         try:

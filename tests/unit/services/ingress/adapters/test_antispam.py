@@ -89,10 +89,14 @@ async def test_a_network_that_is_known_is_known_with_every_sender() -> None:
 @pytest.mark.parametrize("known", [False, True])
 async def test_without_an_answer_strangers_are_let_in_and_trainers_come_again(known: bool) -> None:
     antispam = Antispam()
-    screens, _ = screening(antispam)
+    screens, clock = screening(antispam)
     if known:
         await screens.purpose("m@example.org", "example.org")
     antispam.away = True
-    assert await screens.screen(arrival()) == ADMITTED
+    for sender in ("a@b.example", "c@b.example", "d@b.example"):
+        assert await screens.screen(arrival(sender)) == ADMITTED
+    assert len(antispam.asked) == 1 + known  # one waited, for all
     assert (await screens.screen(arrival(account="boss@example.org"))).decision == "defer"
     assert await screens.purpose("trap@example.org", "example.org") == ("honeypot" if known else "")
+    antispam.away, clock.now = False, 6
+    assert (await screens.screen(arrival(account="boss@example.org"))).decision == "accept"
