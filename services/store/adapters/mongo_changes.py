@@ -21,7 +21,7 @@ from services.store.domain.refusals import Conflicting, NotThere, Outdated
 @dataclass(frozen=True, slots=True)
 class Changed:
     """The messages as they are now (or were, if expunged), and the totals of their mailbox. `origins` are the folders
-    that moved ones came from, by id."""
+    that moved and copied ones came from, by id."""
 
     messages: tuple[Message, ...]
     usage: Usage
@@ -109,15 +109,17 @@ class MongoChanges:
         if limit is not None and state["used_bytes"] > limit:
             raise Conflicting("the mailbox is over its quota")
         target = state["folders"][folder]
+        origins = {}
         for uid, document in enumerate(documents, start=target["last_uid"] - len(documents) + 1):
-            source = document["_id"]
+            source, origin = document["_id"], document["folder"]
             document |= {"_id": new_id(self._clock()), "folder": folder, "uid": uid, "modseq": target["modseq"]}
             document.pop("key", None)
             document.pop("saved_at", None)
             if key is not None:
                 document["key"] = _copy_key(key, source)
+            origins[document["_id"]] = origin
         await self._collections.messages.insert_many(documents, session=session)
-        return Changed(tuple(map(message_of, documents)), usage_of(state))
+        return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
 
     async def _copied(self, mailbox: str, ids: Sequence[str], key: str | None) -> Changed:
         keys = [_copy_key(key or "", id) for id in ids]

@@ -74,7 +74,9 @@ def change_routes(context: Context) -> APIRouter:
     async def copy(address: Mailbox, body: Placement, idempotency_key: IdempotencyKey = None) -> ChangeView:
         folder = await folder_id(address, body.folder)
         limit = (await context.limits.of([address]))[address]
-        return answer(await context.changes.copy(address, body.ids, folder, limit=limit, key=idempotency_key))
+        changed = await context.changes.copy(address, body.ids, folder, limit=limit, key=idempotency_key)
+        await context.lessons.moved(address, changed.origins, folder)  # clients without MOVE copy, and delete then
+        return answer(changed)
 
     @api.post("/messages/delete", summary="Expunge messages for ever; frees the quota at once")
     async def delete_many(address: Mailbox, body: Selection) -> ChangeView:

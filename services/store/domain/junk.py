@@ -10,7 +10,7 @@ _OWN = frozenset({DRAFTS, SENT})  # what one wrote oneself teaches nothing
 
 
 def taught_by(origins: Mapping[str, str], target: str) -> tuple[bool, list[str]]:
-    """(spam, ids) of a move to the folder `target`; `origins` are the folders that the messages came from, by id.
+    """(spam, ids) of a move or a copy to the folder `target`; `origins` are the folders they came from, by message id.
 
     What leaves Junk for the trash was spam and stays it. What the filter itself puts into Junk is delivered there, and
     no move.

@@ -66,6 +66,7 @@ async def test_an_account_sends_as_its_addresses_and_the_aliases_that_lead_to_it
     expected = {f"{local}@{domain}" for local in local_parts for domain in ("example.org", "b.example")}
     answer = await people.call("GET", f"/v1/senders/{JEAN}", expect=200, token="service")
     assert set(answer.json()["addresses"]) == expected
+    assert answer.json()["profile"] == "standard"
     assert set((await attempt(people, JEAN, "secret-123", expect=200))["addresses"]) == expected
 
 

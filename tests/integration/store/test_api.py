@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from libs.events import AccountChanged
+from libs.bus import Event
+from libs.events import AccountChanged, JunkMoved
 from tests.integration.store.building import MARIE, Store, a_mail, a_message
 
 BOX = f"/v1/mailboxes/{MARIE}"
@@ -166,6 +167,29 @@ async def test_copies_share_the_body_count_in_the_usage_and_are_made_once_for_a_
     assert (usage["messages"], usage["used_bytes"]) == (2, 2 * item["size"])
     assert await marie.raw(MARIE, first.json()["items"][0]["id"]) == await marie.raw(MARIE, item["id"])
     await exact(marie)
+
+
+async def test_moves_and_copies_into_junk_and_out_of_it_are_told_once(marie: Store) -> None:
+    heard: list[JunkMoved] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(JunkMoved.from_bus(event))
+
+    await marie.shared.bus.subscribe([JunkMoved.__name__], hear)
+    one, two = [(await appended(marie, a_message(f"no {n}")))["id"] for n in range(2)]
+    for ids, folder in (([one, two], "Junk"), ([one], "Junk"), ([one], "INBOX"), ([two], "Trash")):
+        await marie.http.post(f"{BOX}/messages/move", json={"ids": ids, "folder": folder})
+    copied = await marie.http.post(f"{BOX}/messages/copy", json={"ids": [one], "folder": "Junk"})
+
+    async def all_heard() -> bool:
+        return len(heard) == 3
+
+    await marie.until(all_heard)
+    assert [(fact.mailbox, set(fact.ids), fact.spam) for fact in heard] == [
+        (MARIE, {one, two}, True),
+        (MARIE, {one}, False),
+        (MARIE, {copied.json()["items"][0]["id"]}, True),
+    ]
 
 
 async def test_append_is_done_once_for_a_key_and_keeps_flags_and_date(marie: Store) -> None:
