@@ -102,6 +102,7 @@ WRONG_VARIABLES = {
     "a setting of the service, for all": ({"FACTEUR_PREFETCH": "1"}, "FACTEUR_PREFETCH", "no such setting"),
     "a word for a number": ({"FACTEUR_ROUTER_PREFETCH": "many"}, "router.prefetch", "'many'"),
     "below the least": ({"FACTEUR_ROUTER_PREFETCH": "0"}, "router.prefetch", "'0'"),
+    "a name for an address": ({"FACTEUR_DNS_SERVERS": '["localhost"]'}, "router.dns_servers", "localhost"),
     "not JSON": ({"FACTEUR_ROUTER_LISTS": '["a"'}, "router.lists", "JSON"),
     "a list without brackets": ({"FACTEUR_ROUTER_LISTS": "a,b"}, "router.lists", "'a,b'"),
     "an unknown key in a table": ({"FACTEUR_ROUTER_PART": '{"sise": 3}'}, "router.part.sise", "no such setting"),
