@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from libs.envelope.queues import ANTISPAM
 from tests.integration.quarantine.people import EICAR, People, Site, spam, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -108,3 +109,22 @@ async def test_links_of_a_digest_release_and_delete_for_their_account_alone(peop
     assert (await people.client("store").get(f"/v1/quarantine/{ids[1]}")).status_code == 404
     for link in (first_link, second_link):
         assert (await people.world.post(link, data={"do": "release"})).status_code == 404
+
+
+@pytest.mark.usefixtures("tomorrow")
+async def test_a_digest_is_not_held_for_the_spam_that_it_quotes(people: People) -> None:
+    site = await people.site(account=True, digest="daily", notices=False)
+    name = site.domain.partition(".")[0]
+    rule = {"pattern": "(?i)cheap pills", "score": 50}
+    made = await people.client("antispam").put(f"/v1/rules/keyword/{name}", params={"domain": site.domain}, json=rule)
+    assert made.is_success, made.text
+    body = "\r\nCheap pills\r\n"
+    mail = spam(site, subject="Cheap pills", extra=body, verdicts={}, quarantine_reason="")
+    await people.shared.outbox.send(ANTISPAM, mail)
+    await people.until(lambda: people.held_id(mail))
+    await told(people, site)
+    assert "Cheap pills" in (await settled(people, site, 1))[0]
+    [digest] = [mail for mail in people.posted if mail.envelope.recipients[0].address == site.account]
+    await people.shared.outbox.send(ANTISPAM, digest)
+    [message] = await people.until(lambda: people.inbox(site.account))
+    assert message["subject"].startswith("Quarantine: 1 message")
