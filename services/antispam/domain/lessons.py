@@ -83,6 +83,8 @@ def worked_out(lessons: Sequence[Lesson], known: Mapping[Key, Remembered]) -> Ou
 
 def _first_look(lesson: Lesson, before: Remembered | None, outcome: Outcome) -> None:
     if (before.kind if before else None) == lesson.kind:
+        if before is not None:
+            outcome.after[lesson.key] = before  # it counts as before, and is young again
         return
     steps, learned = outcome.steps[lesson.scope], outcome.learned[lesson.scope]
     outcome.after[lesson.key] = None

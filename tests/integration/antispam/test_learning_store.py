@@ -161,8 +161,9 @@ async def test_what_was_learned_long_ago_is_forgotten_with_its_tokens_by_any_rep
     now[0] += timedelta(days=300)
     await one.learn(lesson("new", "spam", "common"))
     await one.learn(lesson("1", "ham", "common"))  # taught otherwise since
+    await one.learn(lesson("2", "spam", "common"))  # taught again
     now[0] += timedelta(days=100)
     await asyncio.gather(one.forget_old(), other.forget_old())
     await other.refresh()
-    assert other.learned(SCOPE) == (1, 1)
-    assert (await model_of(store)).tokens == {"common": (1, 1)}
+    assert other.learned(SCOPE) == (2, 1)
+    assert (await model_of(store)).tokens == {"common": (2, 1), "old2": (1, 0)}
