@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from zlib import crc32
 
@@ -34,17 +35,21 @@ async def policy_of(mail: MailView, context: Context) -> Dmarc:
 
 
 async def _evaluated(mail: MailView, context: Context) -> Dmarc:
-    spf, signed = await spf_of(mail, context), await signatures_of(mail, context)
     return await dmarc.evaluate(
         [address for _, address in mail.headers.addresses("From")],
-        Evidence(
-            spf_domain=spf.domain if spf.result is Result.PASS else "",
-            signed=signed,
-            uncertain=spf.result is Result.TEMPERROR or any(each.outcome == "temperror" for each in signed),
-        ),
+        _evidence(mail, context),
         txt=_txt(context.knowledge.dns),
         organizational=lambda domain: registered_domain(domain) or "",
         sample=crc32(mail.envelope.id.encode()) % 100,
+    )
+
+
+async def _evidence(mail: MailView, context: Context) -> Evidence:
+    spf, signed = await asyncio.gather(spf_of(mail, context), signatures_of(mail, context))
+    return Evidence(
+        spf_domain=spf.domain if spf.result is Result.PASS else "",
+        signed=signed,
+        uncertain=spf.result is Result.TEMPERROR or any(each.outcome == "temperror" for each in signed),
     )
 
 

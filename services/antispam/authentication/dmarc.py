@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -49,7 +50,7 @@ class Evidence:
 
 async def evaluate(
     authors: Iterable[str],
-    evidence: Evidence,
+    evidence: Awaitable[Evidence],
     *,
     txt: Txt,
     organizational: Callable[[str], str],
@@ -57,8 +58,25 @@ async def evaluate(
 ) -> Dmarc:
     """For the addresses of the From field; `sample` from 0 to 99 says where in `pct` this message stands.
 
-    `organizational` gives the registered domain (RFC 7489 3.2). Never raises.
+    `organizational` gives the registered domain (RFC 7489 3.2). The record is asked for while `evidence` is gathered.
+    Never raises for what DNS does.
     """
+    sought, proven = await asyncio.gather(_sought(authors, organizational, txt), evidence)
+    if isinstance(sought, Dmarc):
+        return sought
+    domain, record, is_own = sought
+    if _is_aligned(domain, record, proven, organizational):
+        return Dmarc("pass", "", domain)
+    if proven.uncertain:
+        return Dmarc("temperror", "what could prove it did not answer", domain)
+    asked = record.request if is_own else record.subdomains
+    return Dmarc("fail", "neither SPF nor DKIM speaks for the author", domain, _sampled(asked, record.percent, sample))
+
+
+async def _sought(
+    authors: Iterable[str], organizational: Callable[[str], str], txt: Txt
+) -> Dmarc | tuple[str, Record, bool]:
+    """The author's domain, its record, and whether that is its own; or the result where there is nothing to align."""
     try:
         domains = {_domain(address) for address in authors}
     except InvalidAddress:
@@ -73,14 +91,7 @@ async def evaluate(
         record, is_own = await _record(domain, organizational(domain), txt)
     except Temporary as error:
         return Dmarc("temperror", error.reason, domain)
-    if record is None:
-        return Dmarc("none", "", domain)
-    if _is_aligned(domain, record, evidence, organizational):
-        return Dmarc("pass", "", domain)
-    if evidence.uncertain:
-        return Dmarc("temperror", "what could prove it did not answer", domain)
-    asked = record.request if is_own else record.subdomains
-    return Dmarc("fail", "neither SPF nor DKIM speaks for the author", domain, _sampled(asked, record.percent, sample))
+    return (domain, record, is_own) if record is not None else Dmarc("none", "", domain)
 
 
 async def _record(domain: str, organizational: str, txt: Txt) -> tuple[Record | None, bool]:

@@ -20,9 +20,13 @@ def signed_by(*domains: str) -> tuple[Signed, ...]:
 
 
 async def evaluate(zone: Any, author: str, *, spf: str = "", dkim: tuple[Signed, ...] = (), **more: Any) -> Dmarc:
-    evidence = Evidence(spf, dkim, more.pop("uncertain", False))
+    uncertain = more.pop("uncertain", False)
+
+    async def evidence() -> Evidence:
+        return Evidence(spf, dkim, uncertain)
+
     return await dmarc.evaluate(
-        [author] if author else more.pop("authors"), evidence, txt=zone.txt, organizational=organizational,
+        [author] if author else more.pop("authors"), evidence(), txt=zone.txt, organizational=organizational,
         sample=more.pop("sample", 0),
     )  # fmt: skip
 
