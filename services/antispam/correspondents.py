@@ -48,6 +48,7 @@ class Correspondents:
         self._known: OrderedDict[Acquaintance, tuple[float, Correspondent | None]] = OrderedDict()
         self._batcher: Batcher[Acquaintance, Correspondent | None] = Batcher(self._find, max_items=200, lanes=2)
         self._asleep_until = float("-inf")
+        self._changes = 0
 
     async def find(self, domain: str, address: str) -> Correspondent | None:
         """Raises `Temporary`, at once while the database was away a moment ago."""
@@ -76,19 +77,25 @@ class Correspondents:
 
     def hear(self, fact: SenderTrusted) -> None:
         """Another replica says so."""
+        self._changes += 1
         for address in fact.addresses:
             self._known.pop(Acquaintance(fact.domain, address), None)
 
     async def _find(self, wanted: Sequence[Acquaintance]) -> Sequence[Correspondent | None]:
+        changes = self._changes
         try:
             found = await self._store.find(set(wanted), self._clock())
         except Temporary:
             self._asleep_until = self._monotonic() + _REST
             raise
+        if changes == self._changes:  # else it may be what was true before the change
+            self._keep(wanted, found)
+        return [found.get(one) for one in wanted]
+
+    def _keep(self, wanted: Sequence[Acquaintance], found: Mapping[Acquaintance, Correspondent]) -> None:
         now = self._monotonic()
         for one in wanted:
             correspondent = found.get(one)
             self._known[one] = (now + (_UNKNOWN if correspondent is None else _KNOWN), correspondent)
         while len(self._known) > self._capacity:
             self._known.popitem(last=False)
-        return [found.get(one) for one in wanted]

@@ -88,6 +88,28 @@ async def test_a_change_is_known_at_once_here_and_told_to_the_others() -> None:
     assert await there.find("c.example", "x@b.example") is None
 
 
+async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:
+    store = Store()
+    correspondents, _, _ = some(store)
+    wanted, gate = Acquaintance("a.example", "x@b.example"), asyncio.Event()
+    find = store.find
+
+    async def slowly(asked: Collection[Acquaintance], now: datetime) -> Mapping[Acquaintance, Correspondent]:
+        found = await find(asked, now)
+        await gate.wait()
+        return found
+
+    store.find = slowly  # type: ignore[method-assign]
+    asking = asyncio.create_task(correspondents.find("a.example", "x@b.example"))
+    while not store.queries:
+        await asyncio.sleep(0)
+    store.known[wanted] = Correspondent(True, 0)
+    correspondents.hear(SenderTrusted(domain="a.example", addresses=["x@b.example"]))
+    gate.set()
+    assert await asking is None
+    assert await correspondents.find("a.example", "x@b.example") == Correspondent(True, 0)
+
+
 async def test_a_database_that_is_away_is_left_alone_for_a_moment() -> None:
     store = Store()
     correspondents, _, clock = some(store)
