@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from argparse import ArgumentParser
 
 from tools.evaluation import filters, hostile
@@ -41,4 +43,5 @@ if __name__ == "__main__":
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"all by default: {', '.join(ROWS)}")
     parser.add_argument("--every", type=int, default=1, help="look at each so-manieth message only")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the servers are ended then as well
     main(set(given.rows or ROWS), given.every)

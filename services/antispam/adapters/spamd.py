@@ -55,6 +55,7 @@ class Spamd:
             reader, writer = await asyncio.open_connection(address.host, address.port)
         try:
             writer.write(b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(message) + message)
+            writer.write_eof()  # it reads by lines, so one that does not end with one would keep it waiting
             await writer.drain()
             return await _whole(reader)
         finally:

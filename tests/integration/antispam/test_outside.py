@@ -68,6 +68,12 @@ async def test_spamd_says_what_it_thinks_over_tcp_and_a_unix_socket(spamd: Spamd
     assert {"MISSING_DATE", "MISSING_MID"} <= set(opinions[2].symbols)
 
 
+async def test_a_message_whose_last_line_has_no_end_is_judged_as_well(spamd: SpamdServer, rspamd: RspamdServer) -> None:
+    for engine in (asking_spamd(spamd.address), asking_rspamd(rspamd.address)):
+        assert (await engine.judge(a_view(HAM.rstrip()))).score < 5
+        await engine.close()
+
+
 async def test_rspamd_says_what_it_thinks(rspamd: RspamdServer) -> None:
     engine = asking_rspamd(rspamd.address)
     spam, ham, pills, forged = await asyncio.gather(
