@@ -43,11 +43,11 @@ class MongoComplaints:
     async def complain(self, subjects: Sequence[Subject], who: str, now: datetime) -> None:
         """`who` complains; again is once, from now on."""
         one = {"who": {"$literal": who}, "at": now}
-        await self._write(subjects, {"$concatArrays": [self._others(who, now), [one]]}, now)
+        await self._write(subjects, {"$concatArrays": [self._others(who, now), [one]]}, now, upsert=True)
 
     async def withdraw(self, subjects: Sequence[Subject], who: str, now: datetime) -> None:
         """`who` takes it back."""
-        await self._write(subjects, self._others(who, now), now)
+        await self._write(subjects, self._others(who, now), now, upsert=False)
 
     async def condemned(self, thresholds: Thresholds, now: datetime) -> Mapping[Subject, int]:
         """Subjects over their threshold now, with their complainants."""
@@ -79,14 +79,14 @@ class MongoComplaints:
             done = await self._complaints.delete_one({"_id": _id(subject)})
         return bool(done.deleted_count)
 
-    async def _write(self, subjects: Sequence[Subject], complainants: Any, now: datetime) -> None:
+    async def _write(self, subjects: Sequence[Subject], complainants: Any, now: datetime, *, upsert: bool) -> None:
         change: list[dict[str, Any]] = [
             {"$set": {"by": {"$slice": [complainants, -_MOST]}}},
             {"$set": {"count": {"$size": "$by"}, "until": now + self._memory}},
         ]
         if subjects:
             with mongo_errors("complaints"):
-                writes = [UpdateOne({"_id": _id(subject)}, change, upsert=True) for subject in subjects]
+                writes = [UpdateOne({"_id": _id(subject)}, change, upsert=upsert) for subject in subjects]
                 await self._complaints.bulk_write(writes, ordered=False)
 
     def _fresh(self, now: datetime) -> Any:

@@ -50,7 +50,8 @@ async def test_a_complaint_can_be_taken_back_cleared_and_grows_old(complaints: M
     for n in range(4):
         await complaints.complain([SENDER], f"{n}@example.org", NOW + n * DAY)
     await complaints.withdraw([SENDER], "3@example.org", NOW + 4 * DAY)
-    await complaints.withdraw([SENDER], "nobody@example.org", NOW + 4 * DAY)
+    await complaints.withdraw([SENDER, Subject("sender", "x@y.example")], "nobody@example.org", NOW + 4 * DAY)
+    assert await complaints.clear(Subject("sender", "x@y.example")) is False
     assert await complaints.condemned(THRESHOLDS, NOW + 4 * DAY) == {SENDER: 3}
     assert await complaints.condemned(THRESHOLDS, NOW + 31 * DAY) == {}
     await complaints.complain([SENDER], "0@example.org", NOW + 31 * DAY)
