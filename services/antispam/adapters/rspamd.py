@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -58,8 +59,9 @@ class Rspamd:
         """Raises `Temporary`."""
         headers = list(_envelope_fields(mail.envelope, self._hostname))
         try:
-            response = await self._http.post("/checkv2", content=mail.raw, headers=headers)
-        except httpx.TimeoutException:
+            async with asyncio.timeout(self._deadline):  # httpx counts each operation anew
+                response = await self._http.post("/checkv2", content=mail.raw, headers=headers)
+        except (TimeoutError, httpx.TimeoutException):
             raise Temporary(f"Rspamd: no answer within {self._deadline:g} seconds") from None
         except httpx.TransportError as error:
             raise Temporary(f"Rspamd: {error}") from error
