@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args, get_origin
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from libs import events
 from libs.bus import Event
@@ -14,14 +15,20 @@ from libs.events import Fact, MailboxUsageChanged
 
 FACTS = sorted((kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Fact)), key=repr)
 FACTS.remove(Fact)
+VALUES = ("é@example.org", 3, 1.5, True, datetime(2026, 1, 1, tzinfo=UTC), ["é@example.org"])
 
 
 def a_value(annotation: Any) -> Any:
     """Some value of the type of a field."""
-    if get_origin(annotation) is list:
-        return [a_value(get_args(annotation)[0])]
-    kinds = {str: "é@example.org", int: 3, float: 1.5, bool: True}
-    return kinds[next(kind for kind in (annotation, *get_args(annotation)) if kind in kinds)]
+    return TypeAdapter(annotation).validate_python(next(each for each in VALUES if _fits(annotation, each)))
+
+
+def _fits(annotation: Any, value: Any) -> bool:
+    try:
+        TypeAdapter(annotation).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def a_fact(kind: type[Fact]) -> Fact:
