@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from PIL import Image, UnidentifiedImageError
 
-_MEMORY_OCTETS = 2 * 1024**3
+_MEMORY_OCTETS = 1024**3
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 _LEAST_SIDE = 24  # pixels: below it an icon, a spacer, a pixel that counts readers
 _LEAST_TEXT_SIDE = 40
