@@ -22,6 +22,7 @@ _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
 _LEAST_SIDE = 24  # pixels: below it an icon, a spacer, a pixel that counts readers
 _LEAST_TEXT_SIDE = 40
 _TEXT_PIXELS = 1_500_000  # what is larger is made smaller before it is read: that takes a second otherwise
+_LEAST_BITS = 5  # of 64, of either kind
 _LEAST_CONTRAST = 16  # of 255: a plain surface looks like every other one
 
 # What Pillow's decoders make of broken and hostile images.
@@ -59,7 +60,8 @@ def facts(octets: bytes, read: Read, *, pixels: int) -> dict[str, object]:
 def fingerprint(grey: Image.Image) -> int | None:
     """dHash: in a thumbnail of 9 times 8 grey pixels, for each whether its right neighbour is darker.
 
-    None for a plain surface. Scale, colour, contrast and small changes leave nearly all bits as they are.
+    None for a plain surface, and for one that only grows darker or lighter: too many look like them. Scale, colour,
+    contrast and small changes leave nearly all bits as they are.
     """
     small = grey.resize((9, 8), Image.Resampling.BOX)
     values = small.tobytes()
@@ -69,7 +71,7 @@ def fingerprint(grey: Image.Image) -> int | None:
     for row in range(8):
         for left in range(row * 9, row * 9 + 8):
             bits = bits << 1 | (values[left] > values[left + 1])
-    return bits
+    return bits if _LEAST_BITS <= bits.bit_count() <= 64 - _LEAST_BITS else None
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -153,6 +153,8 @@ class _Worker:
             return
         if process.returncode is None:
             process.kill()
+        if process.stdout is not None:
+            await process.stdout.read()  # asyncio sees the end of a process only behind all that it said
         await process.wait()
 
 
