@@ -5,18 +5,16 @@ All of it is linear, whatever a stranger wrote.
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
 Form = Literal["simple", "relaxed"]
 
-_BARE_LF = re.compile(rb"(?<!\r)\n")
-_SPACES = re.compile(rb"[ \t]+")
-
 
 def with_crlf(raw: bytes) -> bytes:
     """As the message went over the wire: one that came by HTTP may have bare line feeds."""
-    return _BARE_LF.sub(b"\r\n", raw) if raw.count(b"\n") != raw.count(b"\r\n") else raw
+    if raw.count(b"\n") == raw.count(b"\r\n"):
+        return raw
+    return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def field(raw: bytes, form: Form) -> bytes:
@@ -27,21 +25,30 @@ def field(raw: bytes, form: Form) -> bytes:
     if form == "simple":
         return line
     name, _, value = line.partition(b":")
-    return name.strip().lower() + b":" + _SPACES.sub(b" ", value.replace(b"\r\n", b"")).strip(b" ") + b"\r\n"
+    return name.strip().lower() + b":" + _single_spaced(value.replace(b"\r\n", b"")).strip(b" ") + b"\r\n"
 
 
 def body(raw: bytes, form: Form) -> bytes:
     """The whole body (RFC 6376 3.4.3, 3.4.4)."""
     text = with_crlf(raw)
     if form == "relaxed":
-        text = _SPACES.sub(b" ", text).replace(b" \r\n", b"\r\n").removesuffix(b" ")
+        text = _single_spaced(text).replace(b" \r\n", b"\r\n").removesuffix(b" ")
         core = _without_empty_lines(text)
         return core + b"\r\n" if core else b""
     return _without_empty_lines(text) + b"\r\n"
 
 
+def _single_spaced(text: bytes) -> bytes:
+    """Each run of spaces and tabs as one space. A regular expression would make an object of each run."""
+    text = text.replace(b"\t", b" ")
+    while b"  " in text:
+        text = text.replace(b"  ", b" ")
+    return text
+
+
 def _without_empty_lines(text: bytes) -> bytes:
-    end = len(text)
-    while text.endswith(b"\r\n", 0, end):
-        end -= 2
-    return text[:end]
+    """Without the CR LF pairs at the end. No step for each of them: a message may have ten million."""
+    content = len(text.rstrip(b"\r\n"))
+    if not text.endswith(b"\n"):
+        return text
+    return text[: max(content, text.rfind(b"\r\r", content) + 1)]

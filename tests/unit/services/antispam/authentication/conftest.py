@@ -122,6 +122,12 @@ def _keys(algorithm: str, rsa_keys: Callable[[int], RSAPrivateKey], bits: int) -
 
 
 @pytest.fixture
+def rsa_record(rsa_keys: Callable[[int], RSAPrivateKey]) -> str:
+    """A key that is none of those who signed."""
+    return f"v=DKIM1; p={_keys('rsa-sha256', rsa_keys, 2048)[1]}"
+
+
+@pytest.fixture
 def specimen() -> bytes:
     return MESSAGE
 
