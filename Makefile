@@ -15,7 +15,7 @@ run: $(VENV)/.installed  ## Install what it needs, start the whole product on em
 	@exec $(BIN)/python -m services
 
 test: $(VENV)/.installed-dev servers lint  ## Install what it needs, check and test everything
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev  ## Format, lint, types, import walls
 	$(BIN)/ruff format --check .

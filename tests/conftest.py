@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import structlog
 
+from libs.envelope import model
 from libs.mongo import EmbeddedMongod, Mongo
+from tests.servers import ports
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.zone import Zone, ZoneServer
 
@@ -25,22 +26,22 @@ structlog.configure(
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(autouse=True)
+def _ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ids never go back: those of a test whose clock runs ahead would stay ahead in the tests behind it."""
+    monkeypatch.setattr(model, "_sequence", type(model._sequence)())
 
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
     """Ask for a loopback port that nobody uses now."""
-    return _free_port
+    return ports.free_port
 
 
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMongod]:
     """A real mongod, a replica set of one, for the whole run."""
-    server = EmbeddedMongod(tmp_path_factory.mktemp("mongo"), port=_free_port())
+    server = EmbeddedMongod(tmp_path_factory.mktemp("mongo"), port=ports.free_port())
     asyncio.run(server.start())
     yield server
     asyncio.run(server.stop())

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.servers.ports import free_port
 from tests.specimens.antivirus import EICAR
 
 CLAMD = "/usr/sbin/clamd"
@@ -29,7 +30,7 @@ class ClamdServer:
 
     def __init__(self, directory: Path, *, config: Sequence[str] = ()) -> None:
         self._directory = directory
-        self.port = _free_port()
+        self.port = free_port()
         self.path = directory / "clamd.sock"
         self.tcp = f"clamav:tcp://127.0.0.1:{self.port}"
         self.unix = f"clamav:unix:{self.path}"
@@ -125,9 +126,3 @@ class ClamdServer:
             self._process.kill()
             self._process.wait()
         self._process = None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,14 +7,14 @@ import subprocess
 import time
 from collections.abc import Sequence
 
+from tests.servers.ports import free_port
+
 
 class DnsServer:
     """`records` are dnsmasq options, as `--mx-host=example.com,mail.example.com,10`."""
 
     def __init__(self, records: Sequence[str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._records = records
         self._process: subprocess.Popen[bytes] | None = None
 

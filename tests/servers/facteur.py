@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ import httpx
 from libs.mongo.opening import EMBEDDED_PORT
 from libs.settings import API_PORTS
 from services import SERVICES
+from tests.servers.ports import free_base
 
 ROOT = Path(__file__).parents[2]
 LISTENERS = {"mx": 2525, "submission": 2587, "submissions": 2465}
@@ -177,19 +176,4 @@ def wait_for(
 
 def free_port_base() -> int:
     """A base at which all ports of an instance are free."""
-    ports = [*LISTENERS.values(), *API_PORTS.values(), EMBEDDED_PORT]
-    for _ in range(200):
-        base = random.randrange(1000, 30000, 50)
-        if all(_is_free(port + base) for port in ports):
-            return base
-    raise AssertionError("no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
+    return free_base([*LISTENERS.values(), *API_PORTS.values(), EMBEDDED_PORT])

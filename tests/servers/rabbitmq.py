@@ -14,15 +14,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.servers.ports import free_port
+
 SCRIPTS = Path("/usr/lib/rabbitmq/bin")
 UP_WITHIN = 90.0
 DOWN_WITHIN = 30.0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _answers(port: int) -> bool:
@@ -35,7 +31,7 @@ class RabbitServer:
     """One node. `start` and the others block until the thing is done; `url` stays the same over restarts."""
 
     def __init__(self, directory: Path, *, port: int | None = None, config: Sequence[str] = ()) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self.url = f"amqp://guest:guest@127.0.0.1:{self.port}/"
         self._directory = directory
         self._node = f"facteur{secrets.token_hex(4)}@localhost"
@@ -45,7 +41,7 @@ class RabbitServer:
             "log.file.level = warning",
             *config,
         ]
-        self._ports = {"dist": _free_port(), "epmd": _free_port()}
+        self._ports = {"dist": free_port(), "epmd": free_port()}
         self._process: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 

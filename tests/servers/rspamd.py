@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
+
+from tests.servers.ports import free_port
 
 RSPAMD = "/usr/bin/rspamd"
 UP_WITHIN = 60.0
@@ -36,8 +37,8 @@ class RspamdServer:
         self._local = local or {}
         self._workers = workers
         self._all_domains = all_domains
-        self.port = _free_port()
-        self.controller_port = _free_port()
+        self.port = free_port()
+        self.controller_port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -91,7 +92,7 @@ class RspamdServer:
         worker = f'bind_socket = "127.0.0.1:{self.port}";\ncount = {self._workers};\n'
         controller = f'bind_socket = "127.0.0.1:{self.controller_port}";\nsecure_ip = "127.0.0.1";\n'
         # Whoever would ask DNS all the same asks a port of ours where nobody listens.
-        options = f'dns {{ nameserver = ["127.0.0.1:{_free_port()}"]; timeout = 0.1s; retransmits = 1; }}\n'
+        options = f'dns {{ nameserver = ["127.0.0.1:{free_port()}"]; timeout = 0.1s; retransmits = 1; }}\n'
         if not self._all_domains:
             (self._directory / "suffixes").write_text("com\nexample\nnet\norg\n")
             options += f'url_tld = "{self._directory}/suffixes";\n'
@@ -114,9 +115,3 @@ def _answers(port: int) -> bool:
             return bool(answer.read().startswith(b"pong"))
     except OSError:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

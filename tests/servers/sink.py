@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP
+
+from tests.servers.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Sink:
     _controller: Controller | None = None
 
     def start(self, port: int = 0) -> None:
-        self.port = port or _free_port()
+        self.port = port or free_port()
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port, enable_SMTPUTF8=True)
         self._controller.start()
 
@@ -51,9 +52,3 @@ class Sink:
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
         self.taken.append(Taken(envelope.mail_from, tuple(envelope.rcpt_tos), envelope.content))
         return "250 2.0.0 Ok"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

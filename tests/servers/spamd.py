@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.servers.ports import free_port
+
 SPAMD = "/usr/sbin/spamd"
 UP_WITHIN = 60.0
 DOWN_WITHIN = 10.0
@@ -25,7 +27,7 @@ class SpamdServer:
         self._directory = directory
         self._config = config
         self._children = children
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self.unix = f"unix:{directory / 'spamd.sock'}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -89,9 +91,3 @@ class SpamdServer:
                 return b"PONG" in connection.recv(100)
             except OSError:
                 return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

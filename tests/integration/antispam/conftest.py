@@ -129,16 +129,16 @@ async def start(shared: Shared, free_port: Callable[[], int], zone_server: ZoneS
     async with AsyncExitStack() as stack:
 
         async def one_more(**settings: Any) -> Replica:
-            port = next(port for port in iter(free_port, 0) if port < 48_000)
+            port = free_port()
             quick: dict[str, Any] = {"port_base": port - 8003, "flush_period": timedelta(milliseconds=50)}
             quick |= {"dns_servers": ("127.0.0.1",), "dns_port": zone_server.port}
             given = app.Settings(**{**quick, **settings})
             service = await stack.enter_async_context(app.build(given, shared))
             running = RunningService(service, shared)
             failed = asyncio.Event()
-            await running.start(on_failure=failed.set)
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)
+            await running.start(on_failure=failed.set)
             http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
             await stack.enter_async_context(http)
             return Replica(service, http, running)

@@ -55,9 +55,9 @@ async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> AsyncIterator
             settings = app.Settings(port_base=free_port_base(), **{**quick, **given})
             service = await stack.enter_async_context(app.build(settings, shared))
             running = RunningService(service, shared)
-            await running.start(on_failure=lambda: pytest.fail("background work ended"))
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)
+            await running.start(on_failure=lambda: pytest.fail("background work ended"))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=settings.url_of("antivirus"), timeout=30))
             return await collecting(Antivirus(shared, http))
 

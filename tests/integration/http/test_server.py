@@ -102,7 +102,7 @@ def say(running: Server, port: int) -> Say:
 async def accepts(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset as one that nobody had accepted when the server closed
         return False
     writer.close()
     return True

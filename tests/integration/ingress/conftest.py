@@ -326,9 +326,9 @@ async def start(
             given = {"port_base": port_base, "var_dir": var_dir, "auth_delay": timedelta(0), **settings}
             service = await stack.enter_async_context(app.build(app.Settings(**given), shared))
             running = RunningService(service, shared)
-            await running.start(on_failure=lambda: None)
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)
+            await running.start(on_failure=lambda: None)
             return Ingress(service, running, shared, port_base, received, stack)
 
         yield run

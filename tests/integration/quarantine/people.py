@@ -98,9 +98,9 @@ class People:
             stack = AsyncExitStack()
             service = await stack.enter_async_context(MODULES[name].build(self.settings[name], self.shared))
             process = RunningService(service, self.shared)
-            await process.start(on_failure=lambda: None)
             stack.push_async_callback(process.stop)
             stack.push_async_callback(process.drain)
+            await process.start(on_failure=lambda: None)
             self.running[name] = stack
 
     async def stop(self, *names: str) -> None:

@@ -125,8 +125,8 @@ def start(mongo: Mongo, tmp_path: Path, dns: DnsServer) -> Callable[..., AsyncIt
         async with AsyncExitStack() as stack:
             ingress = await stack.enter_async_context(_ingress(relay))
             service = RunningService(await stack.enter_async_context(app.build(relay.settings, shared)), shared)
-            await service.start(on_failure=lambda: None)
             try:
+                await service.start(on_failure=lambda: None)
                 yield relay
             finally:
                 await service.drain()

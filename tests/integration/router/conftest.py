@@ -72,15 +72,15 @@ async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus, free_port: Calla
 
         async def one_more(*, mongo: Mongo | None = None, **settings: Any) -> Replica:
             own = replace(shared, mongo=mongo or shared.mongo)
-            port = next(port for port in iter(free_port, 0) if port < 48_000)
+            port = free_port()
             weak = {"argon2_iterations": 1, "argon2_memory_kib": 64, "argon2_lanes": 1}
             quick = {"port_base": port - 8004, "event_period": timedelta(milliseconds=50)}
             given = app.Settings(**{**quick, **weak, **settings})
             service = await stack.enter_async_context(app.build(given, own))
             running = RunningService(service, own)
-            await running.start(on_failure=lambda: failures.append("background work ended"))
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)
+            await running.start(on_failure=lambda: failures.append("background work ended"))
             http = await stack.enter_async_context(httpx.AsyncClient(base_url=given.url_of("router"), trust_env=False))
             return Replica(service, http, running)
 

@@ -60,8 +60,8 @@ async def running(module: ModuleType, shared: Shared, **given: Any) -> AsyncIter
         settings = module.Settings(**{"var_dir": Path(var_dir), **given})
         async with module.build(settings, shared) as service:
             process = RunningService(service, shared)
-            await process.start(on_failure=lambda: None)
             try:
+                await process.start(on_failure=lambda: None)
                 yield settings
             finally:
                 await process.drain()

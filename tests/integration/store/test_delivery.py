@@ -192,6 +192,12 @@ async def test_a_deletion_that_is_heard_late_leaves_the_mailbox_of_the_next_acco
     deleted = AccountDeleted(address=MARIE, deleted_at=deleted_at).to_bus()
     # The next account is heard of before the end of the former one, which is then told twice.
     await emit(AccountChanged(address=MARIE, made_at=deleted_at + timedelta(milliseconds=5)).to_bus())
+
+    async def heard() -> bool:
+        depth = await store.shared.bus.depth(group_queue("store.AccountChanged-AccountDeleted"))
+        return (depth.ready, depth.pending, depth.dead) == (0, 0, 0)
+
+    await store.until(heard)
     await store.deliver(a_mail(a_message(subject="of the next")))
     await store.until_count(2)
     await emit(deleted)
@@ -202,11 +208,6 @@ async def test_a_deletion_that_is_heard_late_leaves_the_mailbox_of_the_next_acco
     await store.until(only_the_next)
     [item] = await store.items()
     await emit(deleted)
-
-    async def heard() -> bool:
-        depth = await store.shared.bus.depth(group_queue("store.AccountChanged-AccountDeleted"))
-        return (depth.ready, depth.pending, depth.dead) == (0, 0, 0)
-
     await store.until(heard)
     assert await store.items() == [item]
     usage = await store.get(f"/v1/mailboxes/{MARIE}/usage")
