@@ -10,6 +10,7 @@ import structlog
 
 from libs.bus.dispatch import is_being_cancelled
 from libs.bus.ports import Delivery, Event
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +66,7 @@ class Ear:
     async def cancel(self) -> None:
         """Stop, and end the handler that still runs."""
         await self.stop()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled([self._task])
 
     async def _listen(self) -> None:
         while not self._stopped:

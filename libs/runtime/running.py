@@ -17,6 +17,7 @@ from libs.runtime.keeping import keep_dead_letters
 from libs.runtime.service import Hears, Listener, Service
 from libs.runtime.shared import Shared
 from libs.runtime.worker import Worker
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -79,9 +80,9 @@ class RunningService:
         """End what is still in hand, HTTP and background work. Only then may the adapters be closed."""
         if self._in_hand:
             log.warning("given_back", service=self._service.name, deliveries=len(self._in_hand))
-        await _cancelled(self._in_hand)
+        await cancelled(self._in_hand)
         await self._each([self._server.stop()])
-        await _cancelled(self._background)
+        await cancelled(self._background)
         await asyncio.to_thread(self._shared.traces.close)
 
     async def _check(self) -> None:
@@ -138,11 +139,3 @@ class RunningService:
         for result in await asyncio.gather(*steps, return_exceptions=True):
             if isinstance(result, Exception):
                 log.error("not_stopped_cleanly", service=self._service.name, exc_info=result)
-
-
-async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Returns when all of them have ended."""
-    chosen = list(tasks)
-    for task in chosen:
-        task.cancel()
-    await asyncio.gather(*chosen, return_exceptions=True)

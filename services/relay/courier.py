@@ -15,6 +15,7 @@ from libs.bus import Event
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
 from libs.events import MailRelayed
 from libs.mail.render import received
+from libs.tasks import cancelled
 from libs.telemetry import Metrics
 from services.relay.adapters.queue import MongoQueue
 from services.relay.domain.announcing import written_to
@@ -86,9 +87,7 @@ class Courier:
         self._wake.set()
         if self._jobs:
             await asyncio.wait(self._jobs, timeout=grace.total_seconds())
-        for job in self._jobs:
-            job.cancel()
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await cancelled(self._jobs)
 
     async def run(self) -> None:
         """Look for due entries, when woken and every now and then."""

@@ -19,6 +19,7 @@ from libs.bus.embedded.retries import RetryTimer
 from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Delivery, Unavailable
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -146,9 +147,7 @@ class EmbeddedConsumer:
     async def cancel(self) -> None:
         """Stop, and end the handlers that still run; their deliveries stay in the file."""
         await self.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
 
     async def _handle(self, delivery: EmbeddedDelivery) -> None:
         await dispatch.hand_over(self._handler, delivery, ladder=self._ladder, limit=self._queue.delivery_limit)

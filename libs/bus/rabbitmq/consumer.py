@@ -18,6 +18,7 @@ from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.subscription import ConsumeChannel, Subscription
 from libs.bus.rabbitmq.topology import dead_queue, rung_name
 from libs.bus.rabbitmq.wire import Wire
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +71,7 @@ class RabbitConsumer:
     async def cancel(self) -> None:
         """Stop, and end the handlers that still run; their deliveries go back."""
         self._stopped = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
         await self.subscription.close()
 
     def _arrived(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:

@@ -10,6 +10,7 @@ import structlog
 
 from libs.bus.ports import NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq.wire import Wire
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -72,8 +73,7 @@ class Link:
             raise Unavailable(self._trouble) from error
 
     async def close(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled([self._task])
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE

@@ -15,6 +15,7 @@ from libs.bus.rabbitmq.channel import LeanChannel
 from libs.bus.rabbitmq.link import FIRST_PAUSE, LONGEST_PAUSE, Link
 from libs.bus.rabbitmq.tap import Tap
 from libs.bus.rabbitmq.wire import Wire
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +104,7 @@ class Subscription:
             await self.channel.close()
 
     async def _end_task(self) -> None:
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled([self._task])
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE

@@ -18,6 +18,7 @@ from hashlib import sha256
 from pydantic import BaseModel, ValidationError
 
 from libs.envelope import Temporary
+from libs.tasks import cancelled
 from services.antispam.domain.images import ImageFacts, ImageLimits, images_of
 from services.antispam.domain.mail_view import MailView
 
@@ -83,11 +84,7 @@ class ImageWorkers:
 
     async def close(self) -> None:
         """End the processes; nothing is looked at any more."""
-        looking = list(self._looking.values())
-        for task in looking:
-            task.cancel()
-        if looking:
-            await asyncio.wait(looking)
+        await cancelled(self._looking.values())
         for worker in self._workers:
             await worker.end()
 

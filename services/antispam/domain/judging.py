@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from libs.envelope import Temporary
+from libs.tasks import cancelled
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import Outcome, Report, one_line
@@ -120,11 +121,8 @@ class Running:
 
     async def close(self) -> None:
         """No task outlives its message."""
-        waiting = [task for task in self._asking.values() if not task.done()]
-        for task in waiting:
-            task.cancel()
-        if waiting:
-            await asyncio.wait(waiting)
+        if self._asking:
+            await cancelled(self._asking.values())
 
     def _start(self, context: Context, plan: Plan) -> None:
         """Not before the first of them has its turn: a chain that ends before asks nobody anything."""

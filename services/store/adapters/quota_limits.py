@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from libs.envelope import Permanent, Temporary
 from libs.http import Client
+from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
@@ -70,9 +71,7 @@ class QuotaLimits:
 
     async def close(self) -> None:
         """Ask nothing more."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(self._tasks)
 
     def _limit(self, address: str) -> int | None:
         known = self._known.get(address)

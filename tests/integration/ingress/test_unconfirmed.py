@@ -21,12 +21,13 @@ from libs.bus import Consumer, Delivery, Refused, Unavailable
 from libs.bus.rabbitmq import RabbitBus
 from libs.envelope import Mail, Peer, Recipient, Temporary, decode
 from libs.envelope.model import utc_now
-from libs.envelope.queues import ANTIVIRUS
 from libs.runtime import Outbox
+from services.ingress import reception
 from services.ingress.domain.unconfirmed import Unconfirmed
 from services.ingress.reception import Reception, Submission
 from tests.servers.rabbitmq import RabbitServer
 
+QUEUE = "test.unconfirmed"
 RAW = b"Subject: large\r\n\r\n" + b"x" * 5000
 SUBMISSION = Submission(
     listener="mx",
@@ -109,7 +110,9 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(rabbit_server: RabbitServer, tmp_path: Path) -> AsyncIterator[Desk]:
+async def desk(rabbit_server: RabbitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    # A cluster of other tests may consume the queue of that name on the same broker.
+    monkeypatch.setattr(reception, "ANTIVIRUS", QUEUE)
     async with AsyncExitStack() as stack:
         proxy = Proxy(rabbit_server.port)
         url = f"amqp://guest:guest@127.0.0.1:{await proxy.start()}/"
@@ -119,9 +122,9 @@ async def desk(rabbit_server: RabbitServer, tmp_path: Path) -> AsyncIterator[Des
         for one in (bus, beside):
             await one.start()
             stack.push_async_callback(one.close)
-        await beside.declare(ANTIVIRUS)
+        await beside.declare(QUEUE)
         desk = Desk(bus, tmp_path / "blobs", proxy)
-        desk.consumer = await beside.consume(ANTIVIRUS, desk.hear)
+        desk.consumer = await beside.consume(QUEUE, desk.hear)
         yield desk
 
 
@@ -159,7 +162,7 @@ async def test_a_confirm_that_is_lost_makes_no_second_message(desk: Desk, eventu
 async def test_a_queue_that_is_gone_surely_did_not_take_it(desk: Desk, rabbit_server: RabbitServer) -> None:
     await desk.consumer.stop()  # it would declare the queue again
     async with await aio_pika.connect(rabbit_server.url) as connection:
-        await (await connection.channel()).queue_delete(ANTIVIRUS)
+        await (await connection.channel()).queue_delete(QUEUE)
     with pytest.raises(Refused, match="NO_ROUTE"):
         await desk.take()
     assert [path for path in desk.directory.rglob("*") if path.is_file()] == []
