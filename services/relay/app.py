@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.dns import open_resolver
+from libs.letters import IngressPost, Notifications
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
-from services.relay.adapters.ingress import IngressReporter
 from services.relay.adapters.mx import MailExchangers, Smarthost
 from services.relay.adapters.queue import MongoQueue
 from services.relay.adapters.smtp import SmtpTransport
@@ -48,8 +48,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         blobs=shared.blobs,
         destinations=_destinations(settings, metrics),
         transport=transport,
-        reporter=IngressReporter(
-            ingress, hostname=settings.hostname, author=settings.notice_author, clock=shared.clock
+        reporter=Notifications(
+            IngressPost(ingress), hostname=settings.hostname, author=settings.notice_author, clock=shared.clock
         ),
         schedule=Schedule(
             settings.first_delay, settings.longest_delay, settings.give_up_after, settings.delay_notice_after

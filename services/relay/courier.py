@@ -21,7 +21,7 @@ from services.relay.adapters.queue import MongoQueue
 from services.relay.domain.announcing import written_to
 from services.relay.domain.entries import Entry, Next, Schedule, State, after
 from services.relay.domain.replies import Result, deferred, failed, unroutable
-from services.relay.domain.reporting import told
+from services.relay.domain.reporting import reported, told
 from services.relay.domain.wire import copy_of, subject_tag
 from services.relay.ports import Destinations, Reporter, Transport
 
@@ -213,9 +213,9 @@ class Courier:
     async def _reported(
         self, mail: Mail, heard: Sequence[Recipient], results: Mapping[str, Result], event: str
     ) -> bool:
-        pairs = [(recipient, results[recipient.address]) for recipient in heard]
+        reports = [reported(recipient, results[recipient.address], event) for recipient in heard]
         try:
-            await self._reporter.report(mail, pairs, event=event, to=mail.envelope.mail_from)
+            await self._reporter.report(mail.envelope, mail.raw, reports, event=event)
         except Temporary as error:
             log.warning("notification_deferred", id=mail.envelope.id, reason=error.reason)
             return False

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from libs.envelope import Envelope, Mail, Recipient
+from libs.envelope import Envelope, Recipient
+from libs.mail.dsn import FailedRecipient
 from services.relay.domain.replies import Result
 
 
@@ -37,7 +38,9 @@ class Transport(Protocol):
 
 
 class Reporter(Protocol):
-    """Ingress, through which notifications are sent."""
+    """Tells the envelope sender what became of a message."""
 
-    async def report(self, mail: Mail, recipients: Sequence[tuple[Recipient, Result]], *, event: str, to: str) -> None:
-        """Once for each message, event and recipients, however often it is called. Raises `Temporary`, `Permanent`."""
+    async def report(
+        self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
+    ) -> None:
+        """Once for each message, event and recipients. Raises `Temporary`; `Permanent` when nobody takes it."""

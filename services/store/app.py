@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.envelope.queues import QUARANTINE, STORE
+from libs.letters import IngressPost, Notifications
 from libs.runtime import Handles, Service, Shared
 from libs.telemetry import Metrics
 from services.store.accounts import Accounts
-from services.store.adapters.ingress import IngressReporter
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_changes import MongoChanges
 from services.store.adapters.mongo_collections import Collections
@@ -80,7 +80,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         limits=limits,
         announcements=announcer,
         patience=Patience(
-            IngressReporter(ingress, hostname=settings.hostname, author=settings.notice_author, clock=clock),
+            Notifications(IngressPost(ingress), hostname=settings.hostname, author=settings.notice_author, clock=clock),
             clock,
             settings.give_up_after,
             metrics.counter("facteur_store_returned", "Copies that were given up, and whose sender was told."),

@@ -50,7 +50,7 @@ class Patience:
             return ()
         reports = {report.address: report for report in (waiting.failed(recipient, error) for recipient in heard)}
         try:
-            await self.reporter.report(envelope, raw, tuple(reports.values()))
+            await self.reporter.report(envelope, raw, tuple(reports.values()), event="store")
         except Permanent as refusal:
             # A notification is never answered by another one (RFC 5321 6.1).
             log.error("notification_refused", id=envelope.id, reason=refusal.reason)

@@ -30,7 +30,9 @@ class Deliveries(Protocol):
 class Reporter(Protocol):
     """Tells the envelope sender what became of a message."""
 
-    async def report(self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient]) -> None:
+    async def report(
+        self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
+    ) -> None:
         """Once, however often it is called. Raises `Temporary`, `Permanent` when nobody takes the notification."""
 
 

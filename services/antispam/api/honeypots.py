@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.http import Page, Problem, Role, require
-from libs.mail.address import InvalidAddress, canonical
 from services.antispam.adapters.honeypots import Honeypot, MongoHoneypots
-from services.antispam.api.scopes import scope_of
+from services.antispam.api.scopes import address_of, scope_of
 
 
 class NewHoneypot(BaseModel):
@@ -47,7 +46,7 @@ def honeypot_routes(
 
     @router.post("", status_code=201, summary="Lay out a honeypot; twice is once. A mailbox of that name gets no mail")
     async def add(new: NewHoneypot) -> HoneypotView:
-        address = _canonical(new.address)
+        address = address_of(new.address)
         domain = address.rpartition("@")[2]
         made = await honeypots.add(Honeypot(address, domain, new.comment, clock()))
         await changed(domain)
@@ -55,20 +54,13 @@ def honeypot_routes(
 
     @router.delete("/{address}", status_code=204, summary="Take a honeypot away")
     async def delete(address: str) -> Response:
-        gone = await honeypots.delete(_canonical(address))
+        gone = await honeypots.delete(address_of(address))
         if gone is None:
             raise Problem(404, "there is no such honeypot")
         await changed(gone.domain)
         return Response(status_code=204)
 
     return router
-
-
-def _canonical(address: str) -> str:
-    try:
-        return canonical(address)
-    except InvalidAddress as error:
-        raise Problem(422, f"{address[:100]!r} is no address: {error}") from None
 
 
 def _view(honeypot: Honeypot) -> HoneypotView:

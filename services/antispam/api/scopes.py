@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from libs.http import Problem
-from libs.mail.address import InvalidAddress, normalise_domain
+from libs.mail.address import InvalidAddress, canonical, normalise_domain
 from services.antispam.domain.policy import DEFAULT, OUTGOING
 
 
@@ -17,6 +17,14 @@ def scope_of(domain: str) -> str:
         return normalise_domain(domain)
     except InvalidAddress as error:
         raise Problem(422, f"{domain[:100]!r} is no domain: {error}") from None
+
+
+def address_of(text: str) -> str:
+    """An address in the form in which addresses are compared. Raises `Problem` 422."""
+    try:
+        return canonical(text)
+    except InvalidAddress as error:
+        raise Problem(422, f"{text[:100]!r} is no address: {error}") from None
 
 
 def domain_of(scope: str) -> str:

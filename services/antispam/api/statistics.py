@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from libs.http import Problem, Role, require
-from libs.mail.address import InvalidAddress, canonical
 from services.antispam.adapters.counters import MongoCounters
-from services.antispam.api.scopes import scope_of
+from services.antispam.api.scopes import address_of, scope_of
 from services.antispam.domain.policy import OUTGOING
 
 _LONGEST = timedelta(days=400)
@@ -54,11 +53,7 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
         first: date | None = Query(None, alias="from"),  # noqa: B008
         last: date | None = Query(None, alias="to"),  # noqa: B008
     ) -> list[Day]:
-        try:
-            address = canonical(account)
-        except InvalidAddress as error:
-            raise Problem(422, f"{account[:100]!r} is no address: {error}") from None
-        return _days(await counters.days_of_account(address, **_between(first, last, clock())))
+        return _days(await counters.days_of_account(address_of(account), **_between(first, last, clock())))
 
     return router
 

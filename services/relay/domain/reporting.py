@@ -1,8 +1,12 @@
-"""Who is told of a failure or a delay: the authenticated sender, or nobody (no backscatter)."""
+"""Who is told of a failure or a delay, and what: the authenticated sender, or nobody (no backscatter)."""
 
 from __future__ import annotations
 
 from libs.envelope import Envelope, Recipient
+from libs.mail.dsn import Action, FailedRecipient
+from services.relay.domain.replies import Result
+
+_ACTIONS = {"failed": Action.FAILED, "delayed": Action.DELAYED}
 
 
 def told(envelope: Envelope, recipient: Recipient, event: str) -> str | None:
@@ -15,3 +19,15 @@ def told(envelope: Envelope, recipient: Recipient, event: str) -> str | None:
         return None
     wanted = {word.upper() for word in recipient.notify} or {"FAILURE", "DELAY"}
     return envelope.mail_from if {"failed": "FAILURE", "delayed": "DELAY"}[event] in wanted else None
+
+
+def reported(recipient: Recipient, result: Result, event: str) -> FailedRecipient:
+    """What a notification says of `recipient`."""
+    return FailedRecipient(
+        address=recipient.address,
+        original=recipient.orcpt,
+        action=_ACTIONS[event],
+        status=result.status,
+        diagnostic=result.text,
+        remote_mta=result.server,
+    )

@@ -14,12 +14,12 @@ from fastapi import APIRouter
 from libs.bus import Event
 from libs.events import PolicyChanged
 from libs.http import Client
+from libs.letters import IngressPost
 from libs.runtime import Hears, Shared
 from libs.runtime.shared import make_secret
 from libs.settings import WrongSetting
 from libs.telemetry import Metrics
 from services.store.adapters.antispam import AntispamLists, AntispamPolicies
-from services.store.adapters.ingress_letters import IngressPost
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_digests import MongoDigests

@@ -24,6 +24,7 @@ from libs.envelope import Envelope, Finding, Mail, Peer, Recipient, Verdict, dec
 from libs.envelope.model import utc_now
 from libs.envelope.queues import ANTIVIRUS, QUARANTINE, RELAY
 from libs.http import Client
+from libs.letters import IngressPost
 from libs.mongo import Mongo
 from libs.runtime import Shared
 from libs.runtime.process import RunningService
@@ -34,7 +35,6 @@ from services.quota import app as quota_app
 from services.router import app as router_app
 from services.store import app as store_app
 from services.store.adapters.antispam import AntispamPolicies
-from services.store.adapters.ingress_letters import IngressPost
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_digests import MongoDigests
 from services.store.adapters.mongo_rates import MongoRates

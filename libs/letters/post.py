@@ -1,4 +1,4 @@
-"""Notices and digests go in through ingress, like any other mail."""
+"""The way in for letters of ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from libs.http import Client
 
 
 class IngressPost:
-    """`POST /v1/messages` with the null sender (RFC 3834 3.3); its idempotency key makes a letter single."""
+    """`POST /v1/messages` of ingress with the null sender (RFC 3834 3.3); its idempotency key makes a letter single."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
