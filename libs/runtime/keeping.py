@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -20,15 +19,20 @@ PERIOD = timedelta(hours=12)
 PAGE = 200
 
 
-async def keep_dead_letters(bus: Bus, blobs: Blobs, queues: Sequence[str], *, period: timedelta = PERIOD) -> None:
-    """For ever: touch the blobs of the dead letters of `queues`, at once and then each `period`."""
-    while True:
-        for queue in queues:
-            try:
-                await _touch_all(bus, blobs, queue)
-            except Temporary as error:
-                log.warning("dead_letters_not_kept", queue=queue, reason=error.reason)
-        await asyncio.sleep(period.total_seconds())
+async def keep_dead_letters(bus: Bus, blobs: Blobs, queues: Sequence[str]) -> None:
+    """Touch the blobs of the dead letters of `queues`, to be done each `PERIOD`. Raises `Temporary`.
+
+    One queue that cannot be read does not keep the others from theirs.
+    """
+    late: Temporary | None = None
+    for queue in queues:
+        try:
+            await _touch_all(bus, blobs, queue)
+        except Temporary as error:
+            log.warning("dead_letters_not_kept", queue=queue, reason=error.reason)
+            late = error
+    if late is not None:
+        raise late
 
 
 async def _touch_all(bus: Bus, blobs: Blobs, queue: str) -> None:

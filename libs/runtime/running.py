@@ -13,7 +13,8 @@ from libs.bus import Consumer, Event
 from libs.envelope import Temporary
 from libs.runtime.failures import gist
 from libs.runtime.http_server import http_server
-from libs.runtime.keeping import keep_dead_letters
+from libs.runtime.keeping import PERIOD, keep_dead_letters
+from libs.runtime.periodic import MustEnd, Periodic, Rounds, periodic
 from libs.runtime.service import Hears, Listener, Service
 from libs.runtime.shared import Shared
 from libs.runtime.worker import Worker
@@ -34,6 +35,7 @@ class RunningService:
         self._listeners: list[Listener] = []
         self._in_hand: set[asyncio.Task[Any]] = set()
         self._background: list[asyncio.Task[None]] = []
+        self._rounds: list[Rounds] = []
         # Readiness is a promise about the whole service: it is given when the last listener is up.
         self._not_ready = "the service starts"
         self._stopping = False
@@ -43,7 +45,7 @@ class RunningService:
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """Queues first, then the API, consumers and listeners. Raises `OSError` when a port is taken, `Temporary`.
 
-        `on_failure` is called when background work ends, which it never should; `failure` then says which.
+        `on_failure` is called when background work says that the process must end; `failure` then says why.
         """
         service, bus = self._service, self._shared.bus
         await bus.declare(*(row.queue for row in service.handles))
@@ -59,8 +61,10 @@ class RunningService:
                 service.settings.handler_deadline,
             )  # fmt: skip
             self._consumers.append(await bus.consume(row.queue, self._owned(worker), prefetch=row.prefetch))
-        for work in (*service.background, *([self._keep_dead_letters] if service.handles else ())):
-            self._background.append(asyncio.create_task(self._forever(work, on_failure)))
+        for work in self._background_rows():
+            rounds = Rounds(work, service.metrics, is_stopping=lambda: self._stopping)
+            self._rounds.append(rounds)
+            self._background.append(asyncio.create_task(self._repeat(rounds, on_failure)))
         for listener in service.listeners:
             self._listeners.append(listener)  # before it starts: one that fails half-way is stopped too
             await listener.start()
@@ -117,22 +121,21 @@ class RunningService:
         finally:
             self._service.metrics.heard.labels(event.name, outcome).inc()
 
-    async def _keep_dead_letters(self) -> None:
-        await keep_dead_letters(self._shared.bus, self._shared.blobs, [row.queue for row in self._service.handles])
+    def _background_rows(self) -> Iterable[Periodic]:
+        yield from map(periodic, self._service.background)
+        if queues := [row.queue for row in self._service.handles]:
+            keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, queues)
+            yield Periodic("keeping of dead letters", keep, PERIOD)
 
-    async def _forever(self, work: Callable[[], Awaitable[None]], on_failure: Callable[[], None]) -> None:
-        """Background work is a loop of its own: one that ends or raises is a bug, and brings the process down."""
-        error: Exception | None = None
+    async def _repeat(self, rounds: Rounds, on_failure: Callable[[], None]) -> None:
+        """A round that fails is tried again. What ends the repeating itself ends the process, with its reason."""
         try:
-            await work()
-        except Exception as raised:
-            error = raised
-        if self._stopping:
-            return
-        name = getattr(work, "__qualname__", repr(work))
-        self.failure = f"{self._service.name}: background work {name} ended"
-        log.error("background_failed", service=self._service.name, work=name, exc_info=error)
-        on_failure()
+            await rounds.run()
+        except Exception as error:
+            reason = str(error) if isinstance(error, MustEnd) else repr(error)
+            self.failure = f"{self._service.name}: {rounds.name}: {reason}"
+            log.error("background_must_end", service=self._service.name, work=rounds.name, exc_info=error)
+            on_failure()
 
     async def _each(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
         """All `steps` down, whichever fails: one that cannot be taken must not keep the others from theirs."""

@@ -15,6 +15,7 @@ from libs.bus.listening import group_queue
 from libs.envelope import Mail
 from libs.http import Check
 from libs.http.application import DEFAULT_BODY_LIMIT_BYTES
+from libs.runtime.periodic import Loop, Periodic
 from libs.runtime.shared import Shared
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
@@ -80,7 +81,7 @@ class Service:
     handles: Sequence[Handles] = ()
     hears: Sequence[Hears] = ()
     listeners: Sequence[Listener] = ()
-    background: Sequence[Callable[[], Awaitable[None]]] = ()
+    background: Sequence[Periodic | Loop] = ()
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
     public: str = ""
 

@@ -30,6 +30,12 @@ class Metrics:
         self.handle_seconds = self.histogram("facteur_handle_seconds", "Time of one try at a message.", ("queue",))
         self.heard = self.counter("facteur_heard", "Events heard, by name and outcome.", ("event", "outcome"))
         self.published = self.counter("facteur_published", "Messages confirmed by the bus, by queue.", ("queue",))
+        self.background_rounds = self.counter(
+            "facteur_background_rounds", "Rounds of background work, by name and outcome.", ("name", "outcome")
+        )
+        self.background_done = self.gauge(
+            "facteur_background_done_timestamp_seconds", "When a round of background work last succeeded.", ("name",)
+        )
         self.in_hand = self.gauge("facteur_in_hand", "Messages in hand now, by queue.", ("queue",))
         self.step_seconds = self.histogram(
             "facteur_step_seconds", "Time of one engine, filter or step.", ("name", "outcome")

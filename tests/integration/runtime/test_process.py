@@ -143,15 +143,25 @@ def test_what_does_not_finish_in_time_is_given_back(process: Process) -> None:
     assert asyncio.run(depths(process.directory)) == {"mail.quota": 1, "mail.next": 0}
 
 
-def test_background_work_that_fails_ends_the_process_with_a_line(process: Process) -> None:
+def test_background_work_that_fails_is_logged_and_the_process_goes_on(process: Process) -> None:
     process.start(*TINY, FACTEUR_QUOTA_BACKGROUND="raises")
     process.until_ready()
     process.touch("fail")
-    assert process.ends() == 1
-    *logged, last = process.err().splitlines()
-    assert last.startswith("facteur: quota: background work ")
-    [failed] = [line for line in map(json.loads, logged) if line["event"] == "background_failed"]
+    process.until(lambda: "background_round_failed" in process.err())
+    [failed] = [line for line in map(json.loads, process.err().splitlines()) if "_failed" in line["event"]]
+    assert (failed["work"], failed["failures"]) == ("watch", 1)
     assert "KeyError: 'a bug'" in failed["exception"]
+    assert process.status("/healthz") == 200
+    process.signal(signal.SIGTERM)
+    assert process.ends() == 0
+
+
+def test_background_work_that_must_end_ends_the_process_with_a_line(process: Process) -> None:
+    process.start(*TINY, FACTEUR_QUOTA_BACKGROUND="must end")
+    process.until_ready()
+    process.touch("fail")
+    assert process.ends() == 1
+    assert process.err().splitlines()[-1] == "facteur: quota: watch: going on would do harm"
     assert process.out() == ["quota closed"]
 
 

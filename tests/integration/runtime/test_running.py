@@ -23,7 +23,7 @@ from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
 from libs.http import Role, Tokens
 from libs.mongo import Mongo
-from libs.runtime import Handles, Hears, Onward, Outbox, Service, Shared, keeping
+from libs.runtime import Handles, Hears, MustEnd, Onward, Outbox, Periodic, Service, Shared, keeping
 from libs.runtime.process import RunningService
 from libs.runtime.shared import open_shared
 from libs.settings import ServiceSettings
@@ -274,22 +274,15 @@ async def test_the_bytes_of_dead_letters_are_kept_however_long_they_wait(
     await world.shared.bus.publish("mail.two", b"poison")
     long_after = utc_now() + timedelta(seconds=1)
     age(world, long_after - timedelta(days=30))
-    task = asyncio.create_task(
-        keeping.keep_dead_letters(world.shared.bus, world.blobs, QUEUES, period=timedelta(seconds=0.02))
-    )
-
-    async def kept() -> bool:
-        return all([await is_younger(world, name, long_after - timedelta(days=14)) for name in ("a1", "b2", "c3")])
-
     await world.shared.bus.declare(*QUEUES)
-    await until(kept)
-    age(world, long_after - timedelta(days=30))
-    await until(kept)  # in a later round as well
+    for _ in range(2):  # in a later round as well
+        age(world, long_after - timedelta(days=30))
+        await keeping.keep_dead_letters(world.shared.bus, world.blobs, QUEUES)
+        assert all([await is_younger(world, name, long_after - timedelta(days=14)) for name in ("a1", "b2", "c3")])
     assert await world.blobs.collect(long_after - timedelta(days=14)) == 1
     assert await world.blobs.get("a1") == b"x" * 1000
     with pytest.raises(Missing):
         await world.blobs.get("free")
-    task.cancel()
 
 
 def age(world: World, then: datetime) -> None:
@@ -344,22 +337,60 @@ async def test_a_listener_that_fails_to_start_leaves_nothing_behind(world: World
         assert (await http.get("/readyz")).status_code == 200
 
 
-@pytest.mark.parametrize("error", [KeyError("a bug"), None], ids=["raises", "returns"])
-async def test_background_work_that_ends_is_told_and_named(world: World, error: Exception | None) -> None:
+async def test_background_work_that_must_end_is_told_with_its_reason(world: World) -> None:
     async def watch() -> None:
-        if error is not None:
-            raise error
+        raise MustEnd("two processes own one directory")
 
     told = asyncio.Event()
-    service = Service(name="quota", settings=world.settings, metrics=Metrics(), routers=(), background=(watch,))
+    rows = (Periodic("watch", watch, timedelta(hours=1)),)
+    service = Service(name="quota", settings=world.settings, metrics=Metrics(), routers=(), background=rows)
     running = RunningService(service, world.shared)
     await running.start(on_failure=told.set)
     async with asyncio.timeout(10):
         await told.wait()
-    assert running.failure.startswith("quota: background work ")
-    assert running.failure.endswith("watch ended")
+    assert running.failure == "quota: watch: two processes own one directory"
     await running.drain()
     await running.stop()
+
+
+async def raising() -> None:
+    raise KeyError("a bug")
+
+
+async def returning() -> None:
+    pass
+
+
+async def cancelled_from_inside() -> None:
+    task = asyncio.create_task(asyncio.Event().wait())
+    asyncio.get_running_loop().call_soon(task.cancel)
+    await task
+
+
+FAILING = {
+    "a round that raises": (Periodic("work", raising, timedelta(hours=1)), 'name="work"'),
+    "a round that is cancelled from inside": (Periodic("work", cancelled_from_inside, timedelta(hours=1)), "work"),
+    "a loop that raises": (raising, 'name="raising"'),
+    "a loop that returns": (returning, 'name="returning"'),
+    "a loop that is cancelled from inside": (cancelled_from_inside, 'name="cancelled_from_inside"'),
+}
+
+
+@pytest.mark.parametrize(("work", "name"), FAILING.values(), ids=FAILING.keys())
+async def test_background_work_that_fails_is_counted_and_the_service_goes_on(
+    world: World, work: Any, name: str
+) -> None:
+    async with world.running(background=(work,)) as http:
+
+        async def counted() -> bool:
+            lines = (await http.get("/metrics")).text.splitlines()
+            return any(
+                line.startswith("facteur_background_rounds_total") and name in line and '"bug"' in line
+                for line in lines
+            )
+
+        await until(counted)
+        assert (await http.get("/readyz")).status_code == 200
 
 
 async def test_background_work_that_ends_because_all_stops_is_no_failure(world: World) -> None:

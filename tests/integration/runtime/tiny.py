@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ from fastapi import APIRouter
 from libs.envelope import Envelope, Mail
 from libs.envelope.model import utc_now
 from libs.http import Client
-from libs.runtime import Handles, Onward, Service, Shared, run
+from libs.runtime import Handles, MustEnd, Onward, Periodic, Service, Shared, run
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 
@@ -67,8 +68,7 @@ class Tiny(ModuleType):
 
         async def background() -> None:
             await until("fail")
-            if settings.background == "raises":
-                raise KeyError("a bug")
+            raise MustEnd("going on would do harm") if settings.background == "must end" else KeyError("a bug")
 
         try:
             yield Service(
@@ -77,7 +77,7 @@ class Tiny(ModuleType):
                 metrics=Metrics(),
                 routers=(routes(shared),),
                 handles=(Handles(f"mail.{self.NAME}", handle),),
-                background=(background,) if settings.background else (),
+                background=(Periodic("watch", background, timedelta(hours=1)),) if settings.background else (),
             )
         finally:
             await adapter.close()
