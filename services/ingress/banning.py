@@ -11,8 +11,8 @@ import structlog
 from libs.bus import Bus
 from libs.envelope import Temporary
 from libs.events import PeerBlacklisted
+from libs.network import Network, is_in
 from services.ingress.domain.blacklist import Blacklist, Entry
-from services.ingress.domain.peers import Network, is_in
 
 log = structlog.get_logger(__name__)
 

@@ -15,9 +15,9 @@ from libs.events import (
     QuotaChanged,
     RoutesChanged,
 )
+from libs.network import network_of, plain
 from libs.runtime import Hears
 from services.ingress.domain.blacklist import Blacklist, Entry
-from services.ingress.domain.peers import counted_as, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Attention:
     async def peer_blacklisted(self, event: Event) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
         fact = PeerBlacklisted.from_bus(event)
-        address = fact.address if "/" in fact.address else counted_as(plain(fact.address))
+        address = fact.address if "/" in fact.address else network_of(plain(fact.address))
         self.blacklist.add(Entry(address, fact.until_epoch, fact.reason))
 
     def table(self) -> tuple[Hears, ...]:

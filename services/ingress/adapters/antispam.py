@@ -15,9 +15,9 @@ from urllib.parse import quote
 import structlog
 from pydantic import BaseModel
 
+from libs.caching import Cache
 from libs.envelope import Permanent, Temporary
 from libs.http import Client
-from services.ingress.adapters.cache import Cache
 from services.ingress.ports import ADMITTED, Arrival, Screened
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class HttpScreening:
 
     def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._client = client
-        self._receptions: Cache[_Reception] = Cache(
+        self._receptions: Cache[str, _Reception] = Cache(
             self._ask, ttl=ttl.total_seconds(), max_entries=_MAX_ENTRIES, clock=clock, rest=5.0
         )
         self._passed: OrderedDict[Key, tuple[float, str]] = OrderedDict()
@@ -76,7 +76,7 @@ class HttpScreening:
 
     def forget(self) -> None:
         """A policy, a list or a honeypot changed."""
-        self._receptions.forget()
+        self._receptions.clear()
         self._passed.clear()
 
     async def _answer(self, arrival: Arrival) -> _Answer | None:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from libs.caching import Cache
 from libs.envelope import Permanent, Temporary
 from libs.http import Client
-from services.ingress.adapters.cache import Cache
 from services.ingress.domain.relaying import SendClass
 from services.ingress.ports import Allowance
 
@@ -31,7 +31,7 @@ class HttpQuotas:
 
     def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._client = client
-        self._rooms: Cache[int | None] = Cache(
+        self._rooms: Cache[str, int | None] = Cache(
             self._ask, ttl=ttl.total_seconds(), max_entries=50_000, clock=clock, rest=5.0
         )
 
@@ -41,7 +41,7 @@ class HttpQuotas:
     def forget(self, address: str) -> None:
         """An address, or `@domain` for all of a domain."""
         if address.startswith("@"):
-            self._rooms.forget()
+            self._rooms.clear()
         else:
             self._rooms.forget(address)
 

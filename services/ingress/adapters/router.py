@@ -13,9 +13,9 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from libs.caching import Cache
 from libs.envelope import Temporary
 from libs.http import Client
-from services.ingress.adapters.cache import Cache
 from services.ingress.domain.relaying import Login
 from services.ingress.ports import Resolution
 
@@ -52,12 +52,14 @@ class HttpDirectory:
     def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._client = client
         seconds = ttl.total_seconds()
-        self._recipients: Cache[Resolution] = Cache(
+        self._recipients: Cache[str, Resolution] = Cache(
             self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock
         )
         # There are many strangers and few changes; those are told by events.
-        self._domains: Cache[bool] = Cache(self._ask_domain, ttl=10 * seconds, max_entries=_MAX_ENTRIES, clock=clock)
-        self._senders: Cache[frozenset[str]] = Cache(
+        self._domains: Cache[str, bool] = Cache(
+            self._ask_domain, ttl=10 * seconds, max_entries=_MAX_ENTRIES, clock=clock
+        )
+        self._senders: Cache[str, frozenset[str]] = Cache(
             self._ask_senders, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock
         )
         self._logins: dict[bytes, tuple[float, Login]] = {}
@@ -94,9 +96,9 @@ class HttpDirectory:
 
     def forget(self) -> None:
         """Routes, accounts or domains changed: an alias or a catch-all may lead anywhere, so nothing is kept."""
-        self._recipients.forget()
-        self._domains.forget()
-        self._senders.forget()
+        self._recipients.clear()
+        self._domains.clear()
+        self._senders.clear()
         self._logins.clear()
 
     async def _ask_recipient(self, address: str) -> Resolution:

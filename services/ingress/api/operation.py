@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, IPvAnyAddress
 
 from libs.http import Problem, Role, require
+from libs.network import network_of, plain
 from services.ingress.domain.blacklist import Blacklist, Entry
-from services.ingress.domain.peers import counted_as, plain
 
 
 class SessionsView(BaseModel):
@@ -66,7 +66,7 @@ def operation_routes(
     @router.put("/blacklist/{address}", summary="Refuse a peer for a while")
     async def put(address: IPvAnyAddress, ban: Ban) -> EntryView:
         until = clock() + timedelta(seconds=ban.seconds)
-        entry = Entry(counted_as(plain(str(address))), until.timestamp(), ban.reason)
+        entry = Entry(network_of(plain(str(address))), until.timestamp(), ban.reason)
         await tell(entry)
         return EntryView(address=entry.address, until=until, reason=entry.reason)
 
@@ -83,6 +83,6 @@ def operation_routes(
 
 def _key(address: str) -> str:
     try:
-        return counted_as(plain(address))
+        return network_of(plain(address))
     except ValueError:
         raise Problem(422, "that is no IP address") from None

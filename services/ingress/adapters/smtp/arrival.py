@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from libs.mail import replies
 from libs.mail.replies import Reply
+from libs.network import plain
 from services.ingress.adapters.smtp.intake import Silent
-from services.ingress.domain.peers import plain
 from services.ingress.domain.proxy_header import BadHeader, parse
 
 if TYPE_CHECKING:

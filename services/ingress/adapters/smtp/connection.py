@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, cast
 import aiosmtpd.smtp
 
 from libs.envelope import Tls
+from libs.network import plain
 from services.ingress.adapters.smtp.intake import Gone, Intake
-from services.ingress.domain.peers import plain
 
 if TYPE_CHECKING:
     from services.ingress.adapters.smtp.server import Door

@@ -12,10 +12,10 @@ import structlog
 
 from libs.mail import replies
 from libs.mail.replies import Reply
+from libs.network import is_in
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.session import Session
 from services.ingress.adapters.smtp.site import Site
-from services.ingress.domain.peers import is_in
 from services.ingress.domain.sequence import Profile
 
 log = structlog.get_logger(__name__)

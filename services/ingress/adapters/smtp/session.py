@@ -12,12 +12,12 @@ import structlog
 from libs.envelope import Peer
 from libs.mail import replies
 from libs.mail.replies import Reply
+from libs.network import is_in, network_of
 from services.ingress.adapters.smtp.arrival import welcome
 from services.ingress.adapters.smtp.commands import COMMANDS, Command
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.intake import Gone, LineTooLong, NoCommand, Silent
 from services.ingress.domain.budget import Share
-from services.ingress.domain.peers import counted_as, is_in
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Login, Submitter
 from services.ingress.domain.sequence import State
@@ -91,7 +91,7 @@ class Session:
         settings = self.site.settings
         relays = is_in(address, settings.relay_networks)
         internal = relays or is_in(address, settings.internal_networks)
-        self.address, self.port, self.counted_as = address, port, counted_as(address)
+        self.address, self.port, self.counted_as = address, port, network_of(address)
         self.submitter = Submitter(self.profile.name, address, internal=internal, relays=relays)
 
     def log_in(self, login: Login) -> None:

@@ -1,0 +1,9 @@
+"""Answers that are kept for a while: bounded, never all dropped at once, forgotten by key when something changes.
+
+`timed` keeps what it is given, `cache` asks for what is not known, once however many callers wait.
+"""
+
+from libs.caching.cache import Cache
+from libs.caching.timed import Timed
+
+__all__ = ["Cache", "Timed"]

@@ -1,0 +1,86 @@
+"""How the text of an address is read.
+
+An IPv4 address that is mapped into IPv6 (RFC 4291 2.5.5.2) is the IPv4 address: a listener on both families sees IPv4
+peers so. The zone of a link-local address (RFC 4007 11) names an interface of this machine and nothing of the peer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+Ip = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_MAPPED_BITS = 96
+
+
+@lru_cache(maxsize=8192)  # the same peers come again and again
+def parsed(address: str) -> Ip | None:
+    """The address in `address`; None when the text is none, a network included."""
+    try:
+        found = ip_address(address.partition("%")[0].strip())
+    except ValueError:
+        return None
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found
+
+
+@lru_cache(maxsize=8192)
+def parsed_network(text: str) -> Network | None:
+    """The network in `text`: `192.0.2.0/24`, or an address as the network of it alone. None when the text is none.
+
+    Bits behind the prefix do not matter, and a network of mapped addresses is the IPv4 network.
+    """
+    head, slash, length = text.strip().partition("/")
+    try:
+        return _unmapped(ip_network(head.partition("%")[0] + slash + length, strict=False))
+    except ValueError:
+        return None
+
+
+def plain(address: str) -> str:
+    """The one spelling of an address: no zone, never mapped, IPv6 as RFC 5952 writes it. Raises `ValueError`."""
+    found = parsed(address)
+    if found is None:
+        raise ValueError("not an IP address")
+    return str(found)
+
+
+def network_of(address: str | Ip, *, ipv4_prefix: int = 32, ipv6_prefix: int = 64) -> str:
+    """The key under which a peer is counted.
+
+    An IPv6 customer has a whole /64 (RFC 6177), so all of it counts as one peer (`2001:db8::/64`). An IPv4 address
+    counts alone (`192.0.2.1`, without a prefix) unless `ipv4_prefix` widens it (`192.0.2.0/24`). Text that is no
+    address counts as itself.
+    """
+    return _network_of(str(address), ipv4_prefix, ipv6_prefix)
+
+
+def is_in(address: str | Ip, networks: Iterable[Network]) -> bool:
+    """Whether one of the networks holds the address. Text that is no address is in none."""
+    if not networks:
+        return False
+    found = parsed(str(address))
+    if found is None:
+        return False
+    return any(found in network for network in map(_unmapped, networks) if network.version == found.version)
+
+
+@lru_cache(maxsize=8192)
+def _network_of(address: str, ipv4_prefix: int, ipv6_prefix: int) -> str:
+    found = parsed(address)
+    if found is None:
+        return address
+    if isinstance(found, IPv4Address):
+        return str(found) if ipv4_prefix == 32 else str(IPv4Network((int(found), ipv4_prefix), strict=False))
+    return str(IPv6Network((int(found), ipv6_prefix), strict=False))
+
+
+def _unmapped(network: Network) -> Network:
+    if isinstance(network, IPv4Network) or network.prefixlen < _MAPPED_BITS or not network.subnet_of(_MAPPED):
+        return network
+    return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - _MAPPED_BITS))
