@@ -3,15 +3,16 @@
 `model` is the envelope, `framing` its bytes on the queue, `outcomes` the errors that cross a boundary.
 """
 
-from libs.envelope.framing import Malformed, decode, encode
+from libs.envelope.framing import Malformed, Newer, decode, encode
 from libs.envelope.model import Envelope, Finding, Mail, Peer, Recipient, Tls, Verdict, new_id
-from libs.envelope.outcomes import Permanent, Temporary
+from libs.envelope.outcomes import Permanent, Temporary, understood
 
 __all__ = [
     "Envelope",
     "Finding",
     "Mail",
     "Malformed",
+    "Newer",
     "Peer",
     "Permanent",
     "Recipient",
@@ -21,4 +22,5 @@ __all__ = [
     "decode",
     "encode",
     "new_id",
+    "understood",
 ]

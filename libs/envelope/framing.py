@@ -6,17 +6,25 @@ the newline.
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from libs.envelope.model import SCHEMA_VERSION, Envelope, Mail
-from libs.envelope.outcomes import Permanent
+from libs.envelope.outcomes import Permanent, Temporary
 
 # Always written, although a default: a newer reader has another one.
 _VERSION = b'{"schema_version":%d,' % SCHEMA_VERSION
 
 
+class _Versioned(BaseModel):
+    schema_version: int = 0
+
+
 class Malformed(Permanent):
     """The frame is no envelope: a poison message, for the dead letters at once."""
+
+
+class Newer(Temporary):
+    """A newer version wrote the frame in a shape that this one cannot read: it waits until the update is through."""
 
 
 def encode(mail: Mail) -> bytes:
@@ -30,18 +38,28 @@ def encode(mail: Mail) -> bytes:
 
 
 def decode(frame: bytes) -> Mail:
-    """The mail in `frame`. Raises `Malformed`."""
+    """The mail in `frame`. Raises `Malformed`, and `Newer` for what a later schema version wrote."""
     head, newline, raw = frame.partition(b"\n")
     if not newline:
         raise Malformed("no newline after the envelope")
     try:
         envelope = Envelope.model_validate_json(head)
     except ValidationError as error:
+        if (version := _version(head)) > SCHEMA_VERSION:
+            raise Newer(f"schema version {version}, this one reads {SCHEMA_VERSION}: {_first(error)}") from error
         raise Malformed(f"not an envelope: {_first(error)}") from error
     promised = envelope.size_bytes if envelope.blob is None else 0
     if len(raw) != promised:
         raise Malformed(f"the envelope promises {promised} bytes, {len(raw)} came")
     return Mail(envelope, raw if envelope.blob is None else None)
+
+
+def _version(head: bytes) -> int:
+    """What the frame says of its schema; 0 when it says nothing that can be read."""
+    try:
+        return _Versioned.model_validate_json(head).schema_version
+    except ValidationError:
+        return 0
 
 
 def _first(error: ValidationError) -> str:

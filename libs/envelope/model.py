@@ -6,14 +6,19 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from libs.envelope.outcomes import understood
+
 SCHEMA_VERSION = 1
 
+# What this version knows. The fields themselves are open (`str`): a newer version beside this one may write another
+# value, and that has to survive. A stage that acts on a value asks `understood` first.
 Listener = Literal["mx", "submission", "submissions", "http", "internal"]
 Action = Literal["none", "tag", "junk", "quarantine"]
+ACTIONS: tuple[str, ...] = get_args(Action)
 
 
 class Model(BaseModel):
@@ -51,7 +56,8 @@ class Recipient(Model):
     domain whose policy counts, empty when the recipient is elsewhere; `account` the mailbox of ours behind the address
     where there is exactly one. `orcpt` and `notify` are the DSN wishes of RFC 3461. `purpose` is set where antispam
     takes the mail itself and nobody gets it (`honeypot`, `training`); `screened` says what greylisting did.
-    `waiting_since` is the time of the first try at a mailbox that could not take the mail.
+    `waiting_since` is the time of the first try at a mailbox that could not take the mail. `failure` is set by the
+    router where the address leads nowhere: the sender is told, and no server is asked.
     """
 
     address: str
@@ -63,6 +69,7 @@ class Recipient(Model):
     purpose: str = ""
     screened: str = ""
     waiting_since: AwareDatetime | None = None
+    failure: str = ""
 
 
 class Finding(Model):
@@ -77,12 +84,12 @@ class Finding(Model):
 
 
 class Verdict(Model):
-    """What antispam decided for the recipients of one of our domains."""
+    """What antispam decided for the recipients of one of our domains. `action` is an `Action`, or a newer one."""
 
     spam: bool
     score: float
     required: float
-    action: Action = "none"
+    action: str = "none"
     subject_prefix: str = ""
     bayes: float | None = None
     whitelisted: str = ""
@@ -92,13 +99,14 @@ class Verdict(Model):
 class Envelope(Model):
     """Shape of the JSON line on the queue (design, section 2). Times are UTC, sizes bytes.
 
+    `listener` is a `Listener`, or one of a newer version: that counts as mail of a stranger.
     `authentication` is what stands in `Authentication-Results` behind our name (RFC 8601 2.2), once it was asked.
     """
 
     schema_version: int = SCHEMA_VERSION
     id: str
     received_at: AwareDatetime
-    listener: Listener = "mx"
+    listener: str = "mx"
     peer: Peer = Peer()
     mail_from: str = ""
     ret: str = ""
@@ -117,6 +125,12 @@ class Envelope(Model):
     def found(self, *findings: Finding) -> Envelope:
         """The same envelope with `findings` added."""
         return self.model_copy(update={"findings": (*self.findings, *findings)})
+
+    def check_actions(self) -> None:
+        """For a stage that acts on verdicts. Raises `Temporary` for an action that only a newer version knows."""
+        if not self.released:
+            for verdict in self.verdicts.values():
+                understood(verdict.action, ACTIONS, "action")
 
     def to(self, recipients: tuple[Recipient, ...]) -> Envelope:
         """The same envelope for `recipients` only."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,3 +28,14 @@ class Permanent(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def understood(value: str, known: Collection[str], what: str) -> str:
+    """`value`, if it is one of the `known`. Raises `Temporary` otherwise.
+
+    During a rolling update a newer version writes values that this one does not know. To guess would be to deliver the
+    message wrongly, and no message is given up for it: it waits on the retry ladder until the update is through.
+    """
+    if value not in known:
+        raise Temporary(f"{what} {value[:100]!r} is not known to this version; it waits for a newer one")
+    return value

@@ -15,7 +15,7 @@ from libs.blobs import Blobs
 from libs.bus import Delivery
 from libs.bus.dispatch import is_being_cancelled
 from libs.bus.ports import LADDER
-from libs.envelope import Mail, Malformed, Permanent, Temporary, decode, encode
+from libs.envelope import Mail, Malformed, Newer, Permanent, Temporary, decode, encode
 from libs.envelope.model import utc_now
 from libs.runtime.failures import gist
 from libs.runtime.outbox import Outbox
@@ -71,6 +71,8 @@ class Worker:
             mail = decode(delivery.body)
         except Malformed as error:
             return await self._bury(delivery, error.reason)
+        except Newer as error:
+            return await self._again(delivery, None, error)
         with structlog.contextvars.bound_contextvars(id=mail.envelope.id):
             return await self._conclude(delivery, mail)
 
@@ -123,7 +125,7 @@ class Worker:
             raise _uncancelled(error) from error
         self.metrics.published.labels(step.queue).inc()
 
-    async def _again(self, delivery: Delivery, mail: Mail, error: Temporary, *, bug: bool = False) -> str:
+    async def _again(self, delivery: Delivery, mail: Mail | None, error: Temporary, *, bug: bool = False) -> str:
         if utc_now() - delivery.first_seen > KEEP_TRYING and delivery.attempt >= LEAST_TRIES:
             return await self._bury(delivery, f"gave up after {KEEP_TRYING}: {error.reason}")
         try:
@@ -132,7 +134,8 @@ class Worker:
             return await self._bury(delivery, f"{missing.reason}, after: {error.reason}")
         delay = LADDER[min(delivery.attempt, len(LADDER)) - 1]
         log.warning("mail_deferred", queue=self.row.queue, attempt=delivery.attempt, reason=error.reason)
-        body = encode(mail.with_envelope(error.narrowed)) if error.narrowed is not None else None
+        narrowed = error.narrowed if mail is not None else None
+        body = encode(mail.with_envelope(narrowed)) if mail is not None and narrowed is not None else None
         await delivery.retry(delay, reason=error.reason, body=body, bug=bug)
         return "deferred"
 
@@ -141,9 +144,9 @@ class Worker:
         await delivery.bury(reason)
         return "buried"
 
-    async def _keep_blob(self, mail: Mail) -> None:
+    async def _keep_blob(self, mail: Mail | None) -> None:
         """The collector must not take the bytes of a message that still waits. Raises `Missing`."""
-        if mail.envelope.blob is None:
+        if mail is None or mail.envelope.blob is None:
             return
         try:
             await self.blobs.touch(mail.envelope.blob)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from libs.bus import Event
-from libs.envelope import Envelope, Mail, Recipient, Verdict, queues
+from libs.envelope import Envelope, Mail, Recipient, Verdict, queues, understood
 from libs.events import (
     BayesLearned,
     JunkMoved,
@@ -31,7 +31,7 @@ from services.antispam.domain.verdicts import verdict_of
 from services.antispam.interception import Interception, is_special, without_special
 from services.antispam.learning import Learning
 from services.antispam.peers import Peers
-from services.antispam.reception import TRAINER
+from services.antispam.reception import PURPOSES, TRAINER
 from services.antispam.shelf import Desk, Shelf
 from services.antispam.teaching import Teacher
 
@@ -61,7 +61,9 @@ class Judge:
         self._clock = clock
 
     async def judge(self, mail: Mail) -> Iterable[Onward]:
-        """The handler. Raises `Temporary` when a policy was never read and cannot be."""
+        """The handler. Raises `Temporary` for a policy that cannot be read and a purpose that is not known."""
+        for recipient in mail.envelope.recipients:
+            understood(recipient.purpose, PURPOSES, "purpose")
         # Someone looked at it and let it go; or it is a letter of ours, which quotes the spam that it is about.
         if mail.envelope.released or _is_our_letter(mail.envelope):
             return (Onward(queues.ROUTER, mail),)

@@ -14,6 +14,7 @@ from services.antispam.domain.mail_view import parsed_ip
 from services.antispam.shelf import Desk, Shelf
 
 HONEYPOT, TRAINER = "honeypot", "training"  # purposes of a recipient
+PURPOSES = ("", HONEYPOT, TRAINER)
 
 _KNOWN = timedelta(minutes=10)  # what passed needs no second question so soon
 

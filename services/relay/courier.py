@@ -165,7 +165,7 @@ class Courier:
 
     async def _try(self, mail: Mail, recipients: Sequence[Recipient]) -> Mapping[str, Result]:
         """A result for each recipient. The router marks those that lead nowhere with `failure`."""
-        dead = {r.address: unroutable(str(why)) for r in recipients if (why := (r.model_extra or {}).get("failure"))}
+        dead = {r.address: unroutable(r.failure) for r in recipients if r.failure}
         copies: dict[str, list[Recipient]] = {}
         for recipient in recipients:
             if recipient.address not in dead:

@@ -21,7 +21,8 @@ class Acceptance:
     clock: Callable[[], datetime]
 
     async def accept(self, mail: Mail) -> Iterable[Onward]:
-        """Nothing goes on from here."""
+        """Nothing goes on from here. Raises `Temporary`."""
+        mail.envelope.check_actions()
         await self.queue.add(mail, now=self.clock())
         self.courier.wake()
         return ()

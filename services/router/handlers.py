@@ -28,6 +28,7 @@ class Routing:
     async def route(self, mail: Mail) -> Iterable[Onward]:
         """One message a queue, each with all of its recipients."""
         envelope = mail.envelope
+        envelope.check_actions()
         resolutions = await self.resolver.resolve_all([recipient.address for recipient in envelope.recipients])
         _report_lost_branches(envelope, resolutions)
         to = distribute(envelope, resolutions)

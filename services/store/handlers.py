@@ -52,6 +52,7 @@ class Keeper:
             await self.patience.wait(error.narrowed or mail.envelope, body.raw, error)
 
     async def _place(self, envelope: Envelope, body: Body) -> None:
+        envelope.check_actions()
         wanted = mailboxes_of(envelope)
         limits = await self.limits.of(wanted)
         outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))

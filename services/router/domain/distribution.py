@@ -80,7 +80,7 @@ def _failed(recipient: Recipient, failure: str) -> Recipient:
 def _keep_better(chosen: dict[str, Recipient], recipient: Recipient) -> None:
     """Of two recipients that lead to one address, the more direct: the policy of its own domain is the one to apply."""
     before = chosen.get(recipient.address)
-    if before is None or "failure" in (before.model_extra or {}) or _directness(recipient) > _directness(before):
+    if before is None or before.failure or _directness(recipient) > _directness(before):
         chosen[recipient.address] = recipient
 
 

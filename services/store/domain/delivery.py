@@ -74,8 +74,8 @@ def placement(verdict: Verdict | None, *, released: bool) -> tuple[str, str]:
             return JUNK, ""
         case "tag":
             return INBOX, verdict.subject_prefix
-        case "none" | "quarantine":
-            # Quarantined mail does not come here; if it does, someone decided so.
+        case _:
+            # Nothing is done about it. Quarantined mail does not come here; if it does, someone decided so.
             return INBOX, ""
 
 

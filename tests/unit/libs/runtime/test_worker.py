@@ -226,6 +226,17 @@ async def test_poison_is_a_dead_letter_and_the_queue_goes_on(line: Line) -> None
     assert letter.body == b"no envelope\n"
 
 
+async def test_a_frame_of_a_later_schema_waits_as_it_is_for_a_newer_version(line: Line) -> None:
+    frame = b'{"schema_version": 2, "id": {"of": "another shape"}}\nraw'
+    await line.work(nothing_on)
+    await line.bus.publish(QUEUE, frame)
+    await line.send(a_mail())
+    await line.until("done")
+    await line.until("deferred", 2)
+    depth = await line.bus.depth(QUEUE)
+    assert (depth.ready + depth.pending, depth.dead) == (1, 0)
+
+
 async def cancelled_inside(mail: Mail) -> Iterable[Onward]:
     shared = asyncio.get_running_loop().create_future()
     shared.cancel()

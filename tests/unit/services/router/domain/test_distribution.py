@@ -74,7 +74,7 @@ def test_a_failed_recipient_travels_to_the_relay_with_its_reason_over_the_queue(
     envelope = an_envelope(for_("list@ours.example"))
     parted = distribute(envelope, [failed])
     there = decode(encode(Mail(envelope.to(parted.elsewhere), b""))).envelope.recipients[0]
-    assert (there.address, there.model_extra) == ("list@ours.example", {"failure": "5.4.6 mail loop: a -> a"})
+    assert (there.address, there.failure) == ("list@ours.example", "5.4.6 mail loop: a -> a")
 
 
 def test_junk_goes_to_mailboxes_and_leaves_for_nobody() -> None:

@@ -1,0 +1,53 @@
+"""What a newer version of a neighbour writes into the envelope: no stage guesses, the message waits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from libs.envelope import Envelope, Mail, Recipient, Temporary, Verdict
+from services.antispam.handlers import Judge
+from services.relay.handlers import Acceptance
+from services.router.handlers import Routing
+from services.store.handlers import Keeper
+
+NOTHING = cast(Any, None)
+
+
+def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
+    verdict = Verdict(spam=True, score=9.0, required=7.5, action=action)
+    to = Recipient(address="jean@example.org", domain="example.org", purpose=purpose)
+    now = datetime(2026, 11, 27, tzinfo=UTC)
+    return Mail(
+        Envelope(id="a", received_at=now, recipients=(to,), size_bytes=0, sha256="", verdicts={"example.org": verdict}),
+        b"",
+    )
+
+
+# None of them has a neighbour: to ask one before the values are understood would fail in another way.
+ACTING: dict[str, Callable[[Mail], Awaitable[Any]]] = {
+    "router": Routing(NOTHING).route,
+    "relay": Acceptance(NOTHING, NOTHING, NOTHING).accept,
+    "store": lambda mail: Keeper(*[NOTHING] * 11)._place(mail.envelope, NOTHING),
+}
+
+
+@pytest.mark.parametrize("stage", ACTING.values(), ids=ACTING.keys())
+async def test_mail_with_an_action_of_a_newer_antispam_waits(stage: Callable[[Mail], Awaitable[Any]]) -> None:
+    with pytest.raises(Temporary, match="action 'shred'"):
+        await stage(a_mail(action="shred"))
+
+
+def _without_neighbours() -> Judge:
+    return Judge(
+        shelf=NOTHING, runner=NOTHING, knowledge=NOTHING, learning=NOTHING, counters=NOTHING, interception=NOTHING,
+        clock=NOTHING,
+    )  # fmt: skip
+
+
+async def test_mail_for_a_purpose_of_a_newer_antispam_waits_and_is_not_lost() -> None:
+    with pytest.raises(Temporary, match="purpose 'oracle'"):
+        await _without_neighbours().judge(a_mail(purpose="oracle"))
