@@ -14,10 +14,11 @@ from libs.bus import Bus
 from libs.envelope import Temporary
 from libs.events import BayesLearned
 from libs.mongo import Batcher
-from services.antispam.domain.learned import Class, Models, State
+from services.antispam.domain.learned import Class, Model, Models, Snapshot, State
 from services.antispam.domain.lessons import Lesson, Tokens
 from services.antispam.domain.policy import DEFAULT
 from services.antispam.ports import LearningStore
+from services.antispam.recalling import recalled
 
 # Whether the statistics of a scope say surely enough by themselves what a message with these tokens is.
 Knows = Callable[[str, Class, Tokens], bool]
@@ -56,6 +57,7 @@ class Learning:
         self._clock = clock
         self._tokens_limit = tokens_limit
         self._states: Mapping[str, State] = {}
+        self._repaired: set[str] = set()
         self._lessons: Batcher[Lesson, Class | None] = Batcher(self._learn, max_items=_LESSONS)
         self._reading = asyncio.Lock()
         self._not_before: dict[str, float] = {}
@@ -131,14 +133,24 @@ class Learning:
 
     async def save_snapshots(self) -> None:
         """Shorten logs that grew long; keep the memory bounded by throwing rare tokens away. Raises `Temporary`."""
-        for scope, model in self._models.loaded().items():
-            state = self._states.get(scope)
-            if state is None or model.revision - state.snapshot < _SNAPSHOT_EVERY:
+        for scope in tuple(self._models.loaded()):
+            state, model = self._states.get(scope), self._models.loaded().get(scope)
+            if state is None or model is None or not self._is_due(scope, model, state):
                 continue
-            if len(model) > self._tokens_limit:
-                model = await asyncio.to_thread(model.pruned, self._tokens_limit * 8 // 10)
-            if await self._store.save(scope, model, over=state):
-                log.info("statistics_saved", scope=scope, tokens=len(model), revision=model.revision)
+            self._repaired.discard(scope)
+            await self._save(scope, model.taken(), state)  # lessons go on changing the model meanwhile
+
+    def _is_due(self, scope: str, model: Model, state: State) -> bool:
+        if model.epoch != state.epoch:
+            return False  # it is read anew first
+        return scope in self._repaired or model.revision - state.snapshot >= _SNAPSHOT_EVERY
+
+    async def _save(self, scope: str, snapshot: Snapshot, state: State) -> None:
+        if len(snapshot) > self._tokens_limit:
+            snapshot = await asyncio.to_thread(snapshot.pruned, self._tokens_limit * 8 // 10)
+        self._stale = True  # what the database says of the scope is another now, whoever saved it
+        if await self._store.save(scope, snapshot, over=state):
+            log.info("statistics_saved", scope=scope, tokens=len(snapshot), revision=snapshot.revision)
 
     def _weighed(self, lesson: Lesson) -> Lesson:
         """Training on error: what the statistics say surely enough by themselves is not counted."""
@@ -165,12 +177,17 @@ class Learning:
         if state is None:
             return
         if model is None or model.epoch != state.epoch or model.revision < state.snapshot:
-            model = await self._store.snapshot(scope, state)
-        if model.revision < state.revision:
-            try:
-                async for change in self._store.changes(scope, since=model.revision):
-                    model.apply(change)
-            except LookupError as gap:
-                self._models.forget(scope)  # the next round reads it from its snapshot
-                raise Temporary(f"log of learned statistics, {scope or 'all'}: {gap}") from gap
+            model, repaired = await recalled(self._store, scope, state)
+            if repaired:
+                self._repaired.add(scope)
+        elif model.revision < state.revision:
+            await self._follow_log(scope, model)
         self._models.keep(scope, model)
+
+    async def _follow_log(self, scope: str, model: Model) -> None:
+        try:
+            async for change in self._store.changes(scope, since=model.revision):
+                model.apply(change)
+        except LookupError as gap:
+            self._models.forget(scope)  # the next round reads it from its snapshot
+            raise Temporary(f"log of learned statistics, {scope or 'all'}: {gap}") from gap

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from services.antispam.domain.learned import Change, Class, Model, State
+from services.antispam.domain.learned import Change, Class, Model, Snapshot, State
 from services.antispam.domain.lessons import Lesson
 from services.antispam.domain.rulebook import Rulebook
 
@@ -80,7 +80,15 @@ class LearningStore(Protocol):
         """What changed after change `since`, in order."""
 
     async def snapshot(self, scope: str, state: State) -> Model:
-        """The model as of the snapshot of `state`; empty when there is none yet."""
+        """The model as of the snapshot of `state`; empty when there is none yet. Raises `LookupError` when it is not
+        there whole.
+        """
 
-    async def save(self, scope: str, model: Model, *, over: State) -> bool:
-        """Make `model` the snapshot; False when another replica was quicker."""
+    async def where_log_begins(self, scope: str, state: State) -> Model:
+        """The model to which the oldest change that is kept was applied. Raises `LookupError` likewise."""
+
+    async def relearned(self, scope: str, state: State) -> Model:
+        """The model worked out anew from every lesson that is remembered."""
+
+    async def save(self, scope: str, snapshot: Snapshot, *, over: State) -> bool:
+        """Make it the snapshot of `scope`; False when another replica was quicker."""

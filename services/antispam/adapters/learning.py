@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 import orjson
 
 from libs.envelope import Temporary
 from libs.mongo import DeleteOne, Mongo, ReplaceOne, mongo_errors
-from services.antispam.domain.learned import Change, Class, Model, State
+from services.antispam.adapters.snapshots import delete_snapshots, read_snapshot, write_snapshot
+from services.antispam.domain.learned import Change, Class, Model, Snapshot, State
 from services.antispam.domain.lessons import Key, Lesson, Remembered, Step, worked_out
 
-_PART = 50_000  # tokens in one document of a snapshot: well under MongoDB's 16 MB
 _LAST = 2**62
 _DEADLINE = timedelta(seconds=10)
 
 
 class MongoLearning:
     """`models`: {_id: scope, revision, snapshot, epoch, spam, ham}; `changes`: {_id: {scope, revision}, spam, ham,
-    tokens}; `snapshots`: {_id: {scope, revision, part}, parts, rows, spam, ham}; `lessons`: {_id: {scope, digest},
-    kind, times, looks, tokens, at}.
+    tokens}; `snapshots`: see `snapshots.py`; `lessons`: {_id: {scope, digest}, kind, times, looks, tokens, at}.
     """
 
     def __init__(self, mongo: Mongo, database: Any) -> None:
@@ -92,9 +90,8 @@ class MongoLearning:
 
     async def lessons(self, scope: str) -> AsyncIterator[Lesson]:
         """Everything that was taught for `scope`, by digest. Raises `Temporary`."""
-        between = {"$gte": {"scope": scope, "digest": ""}, "$lt": {"scope": scope, "digest": "g"}}
         with mongo_errors("learned statistics"):
-            async for found in self._lessons.find({"_id": between}).sort("_id", 1):
+            async for found in self._lessons.find(_lessons_of(scope)).sort("_id", 1):
                 yield Lesson(scope, found["_id"]["digest"], found["kind"], _tokens(found))
 
     async def changes(self, scope: str, *, since: int) -> AsyncIterator[Change]:
@@ -104,36 +101,47 @@ class MongoLearning:
                 yield Change(found["_id"]["revision"], found["spam"], found["ham"], _tokens(found))
 
     async def snapshot(self, scope: str, state: State) -> Model:
-        """The model as of the snapshot of `state`; empty when there is none yet. Raises `Temporary`."""
-        model, missing = Model(revision=state.snapshot, epoch=state.epoch), int(state.snapshot > 0)
+        """The model as of the snapshot of `state`; empty when there is none yet. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
-            async for part in self._snapshots.find(_parts_between(scope, state.snapshot, state.snapshot)).sort(
-                "_id", 1
-            ):
-                model.spam, model.ham = part["spam"], part["ham"]
-                model.put(orjson.loads(zlib.decompress(part["rows"])))
-                missing = part["parts"] - part["_id"]["part"] - 1
-        if missing:
-            raise Temporary(f"the snapshot {state.snapshot} of {scope} was replaced twice while it was read")
+            return await read_snapshot(self._snapshots, scope, state.snapshot, epoch=state.epoch)
+
+    async def where_log_begins(self, scope: str, state: State) -> Model:
+        """The model to which the oldest change that is kept was applied. Raises `Temporary`, `LookupError`."""
+        with mongo_errors("learned statistics"):
+            oldest = await self._changes.find_one(_between(scope, 0, _LAST), sort=[("_id", 1)])
+            if oldest is None:
+                raise LookupError("there is no log")
+            return await read_snapshot(self._snapshots, scope, oldest["_id"]["revision"] - 1, epoch=state.epoch)
+
+    async def relearned(self, scope: str, state: State) -> Model:
+        """The model worked out anew from every lesson that is remembered. Raises `Temporary`, `LookupError`."""
+        with mongo_errors("learned statistics"):
+            # One moment for all: revision and lessons belong together, whoever teaches meanwhile.
+            async with self._database.client.start_session(snapshot=True) as session:
+                found = await self._models.find_one({"_id": scope}, session=session)
+                if found is None:
+                    raise LookupError("the scope was deleted")
+                model = Model(revision=found["revision"], epoch=state.epoch)
+                async for lesson in self._lessons.find(_lessons_of(scope), session=session):
+                    model.add(lesson["kind"], lesson["times"], _tokens(lesson))
         return model
 
-    async def save(self, scope: str, model: Model, *, over: State) -> bool:
-        """Make `model` the snapshot and shorten the log; False when another replica was quicker. Raises `Temporary`."""
-        key = {"scope": scope, "revision": model.revision}
+    async def save(self, scope: str, snapshot: Snapshot, *, over: State) -> bool:
+        """Make it the snapshot of `scope` and shorten the log; False when another replica was quicker, or tried the
+        same at this revision. Raises `Temporary`.
+        """
         with mongo_errors("learned statistics"):
-            count = max(-(-len(model) // _PART), 1)
-            for number, rows in enumerate(_parts(model)):
-                part = {"rows": rows, "parts": count, "spam": model.spam, "ham": model.ham}
-                await self._snapshots.replace_one({"_id": {**key, "part": number}}, part, upsert=True)
+            if not await write_snapshot(self._snapshots, scope, snapshot):
+                return False
             done = await self._models.update_one(
                 {"_id": scope, "snapshot": over.snapshot, "epoch": over.epoch},
-                {"$set": {"snapshot": model.revision, "epoch": model.epoch}},
+                {"$set": {"snapshot": snapshot.revision, "epoch": snapshot.epoch}},
             )
-            if done.modified_count:
+            if done.matched_count:
                 # The snapshot before this one, and the log behind that, stay for who is reading them just now.
                 await self._changes.delete_many(_between(scope, 0, over.snapshot))
-                await self._snapshots.delete_many(_parts_between(scope, 0, over.snapshot - 1))
-        return bool(done.modified_count)
+                await delete_snapshots(self._snapshots, scope, before=over.snapshot)
+        return bool(done.matched_count)
 
     async def _known(self, lessons: Sequence[Lesson], session: Any) -> Mapping[Key, Remembered]:
         ids = [_id(lesson.key) for lesson in lessons]
@@ -191,23 +199,14 @@ def _tokens(document: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(orjson.loads(zlib.decompress(document["tokens"])))
 
 
-def _parts(model: Model) -> Iterator[bytes]:
-    """At least one, so that a snapshot of nothing is known from a missing one."""
-    rows = model.rows()
-    yield zlib.compress(orjson.dumps(list(islice(rows, _PART))), 1)
-    while part := list(islice(rows, _PART)):
-        yield zlib.compress(orjson.dumps(part), 1)
-
-
 def _between(scope: str, first: int, last: int) -> dict[str, Any]:
     """Changes by their whole key, which is what the index holds."""
     return {"_id": {"$gte": {"scope": scope, "revision": first}, "$lte": {"scope": scope, "revision": last}}}
 
 
-def _parts_between(scope: str, first: int, last: int) -> dict[str, Any]:
-    """Parts of snapshots, likewise."""
-    lowest, highest = {"revision": first, "part": 0}, {"revision": last, "part": _LAST}
-    return {"_id": {"$gte": {"scope": scope, **lowest}, "$lte": {"scope": scope, **highest}}}
+def _lessons_of(scope: str) -> dict[str, Any]:
+    """Lessons likewise; a digest is hexadecimal."""
+    return {"_id": {"$gte": {"scope": scope, "digest": ""}, "$lt": {"scope": scope, "digest": "g"}}}
 
 
 def _state(document: Mapping[str, Any]) -> State:

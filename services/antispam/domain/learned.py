@@ -36,6 +36,34 @@ class State:
     ham: int
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A model as it was after change `revision`. Nothing changes it: it can be written and pruned at leisure."""
+
+    spam: int
+    ham: int
+    revision: int
+    epoch: int
+    tokens: Mapping[str, Pair]
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def rows(self) -> Iterator[tuple[str, int, int]]:
+        """(token, spam, ham), the longest known first."""
+        return ((token, spam, ham) for token, (spam, ham) in self.tokens.items())
+
+    def pruned(self, keep: int) -> Snapshot:
+        """With at most `keep` tokens: the rarest go, of those the longest known, for a new one may become common."""
+        tokens, rare = dict(self.tokens), 1
+        while len(tokens) > keep:
+            gone = [token for token, pair in tokens.items() if sum(pair) <= rare]
+            for token in gone[: len(tokens) - keep]:
+                del tokens[token]
+            rare *= 2
+        return Snapshot(self.spam, self.ham, self.revision, self.epoch + 1, tokens)
+
+
 @dataclass(slots=True)
 class Model:
     """The statistics of one scope after change `revision`: messages counted as spam and as ham, and by token.
@@ -90,19 +118,18 @@ class Model:
         for token, spam, ham in rows:
             self._put(token, spam, ham)
 
-    def rows(self) -> Iterator[tuple[str, int, int]]:
-        """(token, spam, ham), the longest known first."""
-        return ((token, spam, ham) for token, (spam, ham) in self.tokens.items())
+    def add(self, kind: Class, times: int, tokens: Iterable[str]) -> None:
+        """Count a message so often, outside the log."""
+        spam_times, ham_times = (times, 0) if kind == "spam" else (0, times)
+        self.spam += spam_times
+        self.ham += ham_times
+        for token in tokens:
+            spam, ham = self.tokens.get(token, _NONE)
+            self._put(token, spam + spam_times, ham + ham_times)
 
-    def pruned(self, keep: int) -> Model:
-        """With at most `keep` tokens: the rarest go, of those the longest known, for a new one may become common."""
-        tokens, rare = dict(self.tokens), 1
-        while len(tokens) > keep:
-            gone = [token for token, pair in tokens.items() if sum(pair) <= rare]
-            for token in gone[: len(tokens) - keep]:
-                del tokens[token]
-            rare *= 2
-        return Model(self.spam, self.ham, self.revision, self.epoch + 1, tokens)
+    def taken(self) -> Snapshot:
+        """A copy, taken in one step: changes that are applied from now on are not in it."""
+        return Snapshot(self.spam, self.ham, self.revision, self.epoch, dict(self.tokens))
 
     def _put(self, token: str, spam: int, ham: int) -> None:
         pair = (spam, ham)

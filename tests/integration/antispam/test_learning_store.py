@@ -70,13 +70,13 @@ async def test_replicas_that_learn_at_the_same_time_lose_nothing_and_count_nothi
 async def test_a_snapshot_shortens_the_log_and_reads_the_same(
     store: MongoLearning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.antispam.adapters.learning._PART", 3)
+    monkeypatch.setattr("services.antispam.adapters.snapshots._PART", 3)
     for n in range(30):
         await store.learn([lesson(str(n), "spam", "a", f"t{n}")], NOW)
         if n in (9, 19):
-            state, model = (await store.states())[SCOPE], await model_of(store)
-            assert await store.save(SCOPE, model, over=state)
-            assert not await store.save(SCOPE, model, over=state)  # another replica was quicker
+            state, taken = (await store.states())[SCOPE], (await model_of(store)).taken()
+            assert await store.save(SCOPE, taken, over=state)
+            assert not await store.save(SCOPE, taken, over=state)  # another replica was quicker
     model = await model_of(store)
     assert (model.tokens.get("a"), model.tokens.get("t0"), len(model)) == ((30, 0), (1, 0), 31)
     assert [change.revision async for change in store.changes(SCOPE, since=0)] == list(range(11, 31))

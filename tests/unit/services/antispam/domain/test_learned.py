@@ -69,7 +69,7 @@ def test_changes_add_up_once_each_and_in_order() -> None:
     model.apply(Change(4, -1, 0, AB))
     assert model.tokens == {"a": (1, 1)}
     model.apply(Change(5, 0, -2, frozenset("ax")))  # `x` was thrown away meanwhile, one of `a` as well
-    assert sorted(model.rows()) == [("a", 1, 0)]
+    assert sorted(model.taken().rows()) == [("a", 1, 0)]
     with pytest.raises(LookupError):
         model.apply(Change(7, 1, 0, A))
 
@@ -77,11 +77,19 @@ def test_changes_add_up_once_each_and_in_order() -> None:
 def test_rare_tokens_are_thrown_away_the_longest_known_first() -> None:
     model = Model(5, 5, 9)
     model.put([(f"rare{n}", 1, 0) for n in range(10)] + [(f"common{n}", 5, 5) for n in range(5)])
-    kept = model.pruned(8)
+    kept = model.taken().pruned(8)
     assert [token for token, _, _ in kept.rows()] == [*("rare7", "rare8", "rare9"), *(f"common{n}" for n in range(5))]
     assert (kept.spam, kept.ham, kept.revision, kept.epoch) == (5, 5, 9, 1)
-    assert len(model.pruned(2)) == 2
+    assert len(model.taken().pruned(2)) == 2
     assert len(model) == 15
+
+
+def test_what_was_taken_stays_as_it_was_whatever_is_learned_later() -> None:
+    model = Model()
+    model.apply(Change(1, 1, 0, AB))
+    taken = model.taken()
+    model.apply(Change(2, 0, 1, frozenset("bc")))
+    assert (taken.spam, taken.ham, taken.revision, sorted(taken.rows())) == (1, 0, 1, [("a", 1, 0), ("b", 1, 0)])
 
 
 def test_domains_used_longest_ago_make_room_and_the_common_model_stays() -> None:

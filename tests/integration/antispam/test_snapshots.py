@@ -1,0 +1,204 @@
+"""Snapshots of learned statistics on a real MongoDB: whole while lessons come in, and repaired where they are not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from libs.bus.embedded import EmbeddedBus
+from libs.mongo import Mongo
+from services.antispam.adapters.learning import MongoLearning
+from services.antispam.domain.learned import Class, Models
+from services.antispam.domain.lessons import Lesson
+from services.antispam.learning import Learning
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SCOPE = "default"
+Damage = Callable[[Any], Awaitable[object]]
+Row = tuple[str, int, int]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of three tokens and a snapshot each ten changes."""
+    monkeypatch.setattr("services.antispam.adapters.snapshots._PART", 3)
+    monkeypatch.setattr("services.antispam.learning._SNAPSHOT_EVERY", 10)
+    monkeypatch.setattr("services.antispam.learning._PAUSE", 3600.0)
+
+
+@pytest.fixture
+def database(mongo: Mongo) -> Any:
+    return mongo.database("antispam")
+
+
+@pytest.fixture
+async def store(mongo: Mongo, database: Any) -> MongoLearning:
+    store = MongoLearning(mongo, database)
+    await store.prepare()
+    return store
+
+
+class Replica:
+    """One process with its statistics in memory."""
+
+    def __init__(self, store: MongoLearning, bus: EmbeddedBus, *, limit: int = 10_000) -> None:
+        self.models = Models(always=SCOPE, capacity=10_000)
+        self.learning = Learning(
+            store, self.models, bus, knows=lambda scope, kind, tokens: False, clock=lambda: NOW, tokens_limit=limit,
+            memory=timedelta(days=365),
+        )  # fmt: skip
+
+    async def teach(self, *numbers: int) -> None:
+        lessons = [a_lesson(number) for number in numbers]
+        await asyncio.gather(*(self.learning.learn(lesson) for lesson in lessons))
+
+    def rows(self) -> list[Row]:
+        model = self.models.get(SCOPE)
+        assert model is not None
+        return sorted(model.taken().rows())
+
+
+def a_lesson(number: int) -> Lesson:
+    kind: Class = "spam" if number % 2 else "ham"
+    return Lesson(SCOPE, f"{number:04x}", kind, frozenset({"common", f"t{number}", f"u{number}"}))
+
+
+def rows_of(*numbers: int) -> list[Row]:
+    spam = sum(number % 2 for number in numbers)
+    own = [(f"{letter}{number}", number % 2, 1 - number % 2) for number in numbers for letter in "tu"]
+    return sorted([("common", spam, len(numbers) - spam), *own])
+
+
+@pytest.mark.parametrize("limit", [10_000, 30])
+async def test_a_snapshot_that_is_saved_while_lessons_come_in_is_whole_and_nothing_is_lost(
+    store: MongoLearning, bus: EmbeddedBus, limit: int
+) -> None:
+    replica = Replica(store, bus, limit=limit)
+    await replica.teach(*range(20))
+
+    async def teach_on() -> None:
+        for number in range(20, 60):
+            await replica.teach(number)
+
+    async def save_on() -> None:
+        while not teaching.done():
+            await replica.learning.save_snapshots()
+            await replica.learning.refresh()
+
+    teaching = asyncio.create_task(teach_on())
+    await asyncio.gather(teaching, save_on())
+    with capture_logs() as logs:
+        late = Replica(store, bus)
+        await late.learning.refresh()
+    assert (logs, late.rows()) == ([], replica.rows())
+    # Rare tokens may be thrown away; what is common was counted by every lesson.
+    assert next(row for row in late.rows() if row[0] == "common") == ("common", 30, 30)
+    if limit == 10_000:
+        assert late.rows() == rows_of(*range(60))
+
+
+async def test_two_replicas_that_save_the_same_revision_do_not_mix_their_parts(
+    store: MongoLearning, bus: EmbeddedBus
+) -> None:
+    one, other = Replica(store, bus), Replica(store, bus)
+    await one.teach(*range(20))
+    await other.learning.refresh()
+    model = other.models.get(SCOPE)
+    assert model is not None
+    model.tokens = dict(reversed(model.tokens.items()))  # as with another seed of hashes
+    await asyncio.gather(one.learning.save_snapshots(), other.learning.save_snapshots())
+    late = Replica(store, bus)
+    await late.learning.refresh()
+    assert late.rows() == rows_of(*range(20))
+
+
+async def as_the_first_code_saved(database: Any) -> None:
+    """The parts bear the revision at the beginning of the save, the scope the one at its end."""
+    await database["models"].update_one({"_id": SCOPE}, {"$inc": {"snapshot": 3}})
+    await database["changes"].delete_many({"_id.revision": {"$lte": 10}})
+
+
+async def as_the_first_code_saved_twice(database: Any) -> None:
+    await as_the_first_code_saved(database)
+    await database["snapshots"].delete_many({})
+    await database["changes"].delete_many({"_id.revision": {"$lte": 23}})
+
+
+async def without_a_part(database: Any) -> None:
+    await database["snapshots"].delete_one({"_id.part": 1})
+
+
+async def with_a_part_too_many(database: Any) -> None:
+    last = await database["snapshots"].find_one(sort=[("_id.part", -1)])
+    last["_id"]["part"] += 1
+    await database["snapshots"].insert_one(last)
+
+
+async def with_an_unreadable_part(database: Any) -> None:
+    await database["snapshots"].update_one({"_id.part": 1}, {"$set": {"rows": b"x"}})
+
+
+async def without_any(database: Any) -> None:
+    await database["snapshots"].delete_many({})
+
+
+async def with_a_gap_in_the_log(database: Any) -> None:
+    await database["changes"].delete_many({"_id.revision": {"$in": [21, 23]}})
+
+
+async def without_a_log(database: Any) -> None:
+    await database["changes"].delete_many({})
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(as_the_first_code_saved, as_the_first_code_saved_twice, without_a_part, with_a_part_too_many),
+        *(with_an_unreadable_part, without_any, with_a_gap_in_the_log, without_a_log),
+    ],
+)
+async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_one_line(
+    store: MongoLearning, bus: EmbeddedBus, database: Any, damage: Damage
+) -> None:
+    first = Replica(store, bus)
+    for numbers in (range(20), range(20, 25)):
+        await first.teach(*numbers)
+        await first.learning.follow()
+    await damage(database)
+    with capture_logs() as logs:
+        second = Replica(store, bus)
+        await second.learning.refresh()
+    assert second.rows() == rows_of(*range(25))
+    assert [line["event"] for line in logs] == ["statistics_repaired"]
+
+    await second.teach(25)
+    for _ in range(2):
+        await second.learning.follow()
+    await second.teach(26)
+    with capture_logs() as logs:
+        third = Replica(store, bus)
+        await third.learning.refresh()
+    assert (third.rows(), logs) == (rows_of(*range(27)), [])
+
+
+async def test_lessons_may_come_while_the_statistics_are_repaired(
+    store: MongoLearning, bus: EmbeddedBus, database: Any
+) -> None:
+    first = Replica(store, bus)
+    await first.teach(*range(20))
+    await first.learning.follow()
+    await without_any(database)
+    second = Replica(store, bus)
+
+    async def teach_on() -> None:
+        for number in range(20, 40):
+            await first.teach(number)
+
+    await asyncio.gather(teach_on(), second.learning.refresh())
+    await second.learning.refresh()
+    assert second.rows() == first.rows() == rows_of(*range(40))
