@@ -1,11 +1,15 @@
-"""Bearer tokens with roles (RFC 6750). No token, no answer."""
+"""Bearer tokens (RFC 6750): one for the administrator, one for each service, one for each application.
+
+A route names its callers, so that a token that is stolen opens only what its holder had to ask. Without a token no
+route answers but probes, metrics and documentation.
+"""
 
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -15,56 +19,98 @@ from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from libs.http.documentation import DOCUMENTATION_PATHS
 from libs.http.problems import Problem, problem_response
 
 # For the documentation: a token is looked at before anything else is, by `TokenNeeded`.
-bearer = HTTPBearer(auto_error=False, description="The administrator's or a service's token.")
+bearer = HTTPBearer(auto_error=False, description="The token of the administrator, of a service or of an application.")
 
 CHALLENGE = "Bearer"
-# What probes, scrapers and readers of the documentation ask. Nothing of it is about anybody's mail.
-PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"})
+PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", *DOCUMENTATION_PATHS})
 
+ADMIN = "admin"
+# Any holder of a token that is neither the administrator nor one of our services: programs of the operator that send
+# or scan mail over HTTP.
+APPLICATION = "application"
 
-class Role(StrEnum):
-    """Who holds a token."""
-
-    ADMIN = "admin"
-    SERVICE = "service"
+_DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 class Tokens:
-    """Tokens from files, read again when a file changes, so that they rotate without a restart."""
+    """The known callers and their tokens, from files that are read again when they change.
 
-    def __init__(self, files: Mapping[Role, Path]) -> None:
-        self._files = files
-        self._read: dict[Role, _Token] = {}
+    `directory` holds a file for each caller, called like it: the name of a service, or of an application. A file
+    holds the token itself or `sha256:HEX`, its digest: a process needs no more than digests of the tokens of others.
+    `own` are the files of the tokens that this process sends, by service.
+    """
 
-    def text(self, role: Role) -> str:
-        """The token to send as `role`. Raises `OSError` when its file cannot be read, or holds no token."""
-        token = self._token(role)
-        if not token.text.isascii() or not token.text:
-            raise OSError(f"{self._files[role]} holds no token")
-        return token.text.decode()
+    def __init__(self, *, admin: Path, directory: Path, own: Mapping[str, Path], services: frozenset[str]) -> None:
+        self._admin = admin
+        self._directory = directory
+        self._own = dict(own)
+        self._services = services
+        self._read: dict[Path, _Token] = {}
+        self._listed: tuple[int, dict[str, Path]] | None = None
 
-    def role_of(self, token: str) -> Role | None:
-        """Compared in constant time, by digest, with every token."""
+    def own(self, service: str) -> str:
+        """The token that `service` sends. Raises `OSError` when its file cannot be read, or holds no token."""
+        path = self._own[service]
+        text = self._token(path).text
+        if not text or not text.isascii() or _DIGEST.fullmatch(text):
+            raise OSError(f"{path} holds no token")
+        return text.decode()
+
+    def check(self) -> None:
+        """Raises `OSError` when the administrator's token or one of our own is not there."""
+        if not self._token(self._admin).text:
+            raise OSError(f"{self._admin} holds no token")
+        for service in self._own:
+            self.own(service)
+
+    def caller_of(self, token: str) -> str | None:
+        """Who sent `token`: `admin`, the name of a service, or `application:NAME`; None for an unknown token.
+
+        The token is compared by digest, in constant time, with every known one.
+        """
         given = sha256(token.encode()).digest()
-        found = [role for role in self._files if hmac.compare_digest(given, self._digest(role))]
+        found = [name for name, path in self._callers() if hmac.compare_digest(given, self._digest(path))]
         return found[0] if found and token else None
 
-    def _digest(self, role: Role) -> bytes:
+    def _callers(self) -> list[tuple[str, Path]]:
+        own = {service: path for service, path in self._own.items() if path.parent != self._directory}
+        return [
+            (ADMIN, self._admin),
+            *((name if name in self._services else f"{APPLICATION}:{name}", path) for name, path in self._files()),
+            *own.items(),
+        ]
+
+    def _files(self) -> list[tuple[str, Path]]:
+        """The callers in the directory; listed again when it changes."""
         try:
-            return self._token(role).digest
+            changed = self._directory.stat().st_mtime_ns
+            if self._listed is None or self._listed[0] != changed:
+                files = {path.name: path for path in self._directory.iterdir() if _NAME.fullmatch(path.name)}
+                self._listed = changed, {name: path for name, path in files.items() if name != ADMIN}
+        except OSError:
+            return []
+        return list(self._listed[1].items())
+
+    def _digest(self, path: Path) -> bytes:
+        try:
+            return self._token(path).digest
         except OSError:
             return b""  # a token whose file is gone opens nothing
 
-    def _token(self, role: Role) -> _Token:
-        status = self._files[role].stat()
+    def _token(self, path: Path) -> _Token:
+        status = path.stat()
         version = (status.st_mtime_ns, status.st_ino, status.st_size)
-        known = self._read.get(role)
+        known = self._read.get(path)
         if known is None or known.version != version:
-            text = self._files[role].read_bytes().strip()
-            known = self._read[role] = _Token(version, text, sha256(text).digest())
+            text = path.read_bytes().strip()
+            digest = _DIGEST.fullmatch(text)
+            known = _Token(version, text, bytes.fromhex(digest[1].decode()) if digest else sha256(text).digest())
+            self._read[path] = known
         return known
 
 
@@ -78,8 +124,8 @@ class _Token:
 class TokenNeeded:
     """ASGI middleware: 401 without a known token, before a path is looked up or a body is read.
 
-    So a route that forgot `require` is closed to the world, and nobody learns which paths there are. Paths below
-    `public` are pages for people without a login (design, section 6).
+    So a route that forgot `require` is closed to the world, and a stranger does not learn which paths there are.
+    Paths below `public` are pages for people without a login.
     """
 
     def __init__(self, app: ASGIApp, tokens: Tokens, public: str = "") -> None:
@@ -93,26 +139,30 @@ class TokenNeeded:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self._is_public(scope["path"]):
             scheme, _, token = HTTPConnection(scope).headers.get("Authorization", "").partition(" ")
-            role = self._tokens.role_of(token.strip()) if scheme.lower() == "bearer" else None
-            if role is None:
+            caller = self._tokens.caller_of(token.strip()) if scheme.lower() == "bearer" else None
+            if caller is None:
                 await self._refusal(scope, receive, send)
                 return
-            scope.setdefault("state", {})["role"] = role
+            scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
     def _is_public(self, path: str) -> bool:
         return path in PUBLIC or bool(self._public and path.startswith(f"{self._public}/"))
 
 
-def require(*roles: Role) -> Callable[[Request, object], Awaitable[Role]]:
-    """A dependency that answers 403 to a token of another role."""
+def require(*callers: str) -> Callable[[Request, object], Awaitable[str]]:
+    """A dependency that answers 403 to every caller but `callers` (`ADMIN`, `APPLICATION`, names of services).
 
-    async def check(request: Request, _: Annotated[object, Security(bearer)]) -> Role:
-        role: Role = request.state.role
-        if role not in roles:
+    It yields the caller: `admin`, the name of a service, or `application:NAME`.
+    """
+
+    async def check(request: Request, _: Annotated[object, Security(bearer)]) -> str:
+        caller: str = request.state.caller
+        if caller.partition(":")[0] not in callers:
             # RFC 6750 3.1. With it a neighbour knows that its token is refused, and not what it asked for.
             challenge = f'{CHALLENGE} error="insufficient_scope"'
-            raise Problem(403, f"this needs the role {' or '.join(roles)}", headers={"WWW-Authenticate": challenge})
-        return role
+            raise Problem(403, f"this is for {' and '.join(callers)}", headers={"WWW-Authenticate": challenge})
+        return caller
 
+    check.callers = frozenset(callers)  # type: ignore[attr-defined]
     return check

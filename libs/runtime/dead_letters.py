@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from libs.bus import Bus, DeadLetter
 from libs.bus.listening import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 
 
 class DeadLetterView(BaseModel):
@@ -30,7 +30,7 @@ class DeadLetterView(BaseModel):
 
 def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
     """List, replay and purge the dead letters of `queues`. Ids are `QUEUE:ID`."""
-    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
     async def listing(

@@ -31,8 +31,8 @@ T = TypeVar("T")
 
 # What a process has once. Services that share it cannot have it differently.
 SHARED_SETTINGS = (
-    "bus_url", "mongo_url", "mongo_prefix", "blobs_url", "admin_token_file", "service_token_file", "port_base",
-    "inline_limit_bytes", "start_deadline", "log_level",
+    "bus_url", "mongo_url", "mongo_prefix", "blobs_url", "admin_token_file", "service_tokens_dir", "service_token_file",
+    "port_base", "inline_limit_bytes", "start_deadline", "log_level",
 )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ async def _live(chosen: Chosen, ready: Ready | None, *, over: asyncio.Event, up:
     first: ServiceSettings = chosen[0][1]
     running: list[RunningService] = []
     async with AsyncExitStack() as stack:
-        shared = await _opened(stack, open_shared(first))
+        shared = await _opened(stack, open_shared(first, [module.NAME for module, _ in chosen]))
         for module, settings in chosen:
             own = shared.of(module.NAME, settings)
             running.append(RunningService(await _opened(stack, module.build(settings, own)), own))

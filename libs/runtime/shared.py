@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,10 +15,10 @@ from libs.blobs import Blobs, open_blobs
 from libs.bus import Bus, Unavailable, open_bus
 from libs.envelope import Temporary
 from libs.envelope.model import utc_now
-from libs.http import Client, Role, Tokens
+from libs.http import Client, Tokens
 from libs.mongo import Mongo, open_mongo
 from libs.runtime.outbox import NO_TRACES, Outbox
-from libs.settings import ServiceSettings, WrongSetting
+from libs.settings import API_PORTS, ServiceSettings, WrongSetting
 from libs.telemetry import Traces
 
 
@@ -33,22 +33,26 @@ class Shared:
     outbox: Outbox
     clock: Callable[[], datetime] = utc_now
     traces: Traces = NO_TRACES
+    service: str = ""
 
     def of(self, service: str, settings: ServiceSettings) -> Shared:
-        """The same for one service, under its own name in traces."""
+        """The same for one service, under its own name in traces and towards its neighbours."""
         traces = Traces(service, endpoint=settings.otlp_endpoint, ratio=settings.trace_ratio)
-        return replace(self, traces=traces, outbox=self.outbox.traced(traces))
+        return replace(self, traces=traces, outbox=self.outbox.traced(traces), service=service)
 
-    def client(self, settings: ServiceSettings, service: str) -> Client:
-        """A client of the neighbour `service`, with the services' token."""
-        return Client(settings.url_of(service), token=lambda: self.tokens.text(Role.SERVICE))
+    def client(self, settings: ServiceSettings, neighbour: str) -> Client:
+        """A client of the service `neighbour`, with the token of this service."""
+        return Client(settings.url_of(neighbour), token=lambda: self.tokens.own(self.service))
 
 
 @asynccontextmanager
-async def open_shared(settings: ServiceSettings) -> AsyncIterator[Shared]:
-    """Everything connected. Raises `Temporary` when something cannot be had, `ValueError` or `WrongSetting`."""
+async def open_shared(settings: ServiceSettings, services: Sequence[str]) -> AsyncIterator[Shared]:
+    """Everything connected, for the `services` of this process.
+
+    Raises `Temporary` when something cannot be had, `ValueError` or `WrongSetting`.
+    """
     bus = open_bus(settings.bus_url, start_deadline=settings.start_deadline)
-    tokens = await asyncio.to_thread(_tokens, settings)
+    tokens = await asyncio.to_thread(open_tokens, settings, services)
     async with open_mongo(
         settings.mongo_url,
         prefix=settings.mongo_prefix,
@@ -72,17 +76,26 @@ async def _start(bus: Bus, deadline: timedelta) -> None:
         raise Temporary(f"the bus is not there within {deadline}: {error.reason}") from error
 
 
-def _tokens(settings: ServiceSettings) -> Tokens:
-    """Embedded mode makes its own. A cluster without tokens would answer 401 to everybody, and never say why."""
-    files = {Role.ADMIN: settings.admin_token_file, Role.SERVICE: settings.service_token_file}
-    tokens = Tokens(files)
-    for role, path in files.items():
+def open_tokens(settings: ServiceSettings, services: Sequence[str]) -> Tokens:
+    """The tokens of all callers; those that this process sends are there. Raises `WrongSetting`.
+
+    Where no `service_tokens_dir` is set, they are made in the `var_dir`, which the processes of one machine share.
+    """
+    if settings.service_token_file is not None and len(services) > 1:
+        raise WrongSetting("setting service_token_file: it is for a process of one service; set service_tokens_dir")
+    directory = settings.service_tokens_dir or settings.var_dir / "service-tokens"
+    own = {service: settings.service_token_file or directory / service for service in services}
+    tokens = Tokens(admin=settings.admin_token_file, directory=directory, own=own, services=frozenset(API_PORTS))
+    try:
+        if settings.service_tokens_dir is None:
+            for service in API_PORTS:
+                make_secret(directory / service)
         if settings.bus_url.startswith("embedded:"):
-            make_secret(path)
-        try:
-            tokens.text(role)
-        except OSError as error:
-            raise WrongSetting(f"setting {role}_token_file: {path}: {error.strerror or 'holds no token'}") from error
+            make_secret(settings.admin_token_file)
+        tokens.check()
+    except OSError as error:
+        # A process without tokens would answer 401 to all its callers and never say why.
+        raise WrongSetting(f"tokens: {error}") from error
     return tokens
 
 

@@ -65,10 +65,16 @@ class ServiceSettings(BaseModel):
         validate_default=True,
         description="File with the administrator's token, by default in var_dir.",
     )
-    service_token_file: Path = Field(
-        default_factory=_in_var_dir("{}/service-token"),
-        validate_default=True,
-        description="File with the token of the services, by default in var_dir.",
+    service_tokens_dir: Path | None = Field(
+        None,
+        description=(
+            "Directory with a file for each caller of the APIs, named like it (a service, or a program of yours): its "
+            "token, or sha256: and the hexadecimal digest of its token. By default it is made in var_dir."
+        ),
+    )
+    service_token_file: Path | None = Field(
+        None,
+        description="File with the token that this process sends; by default its own in service_tokens_dir.",
     )
     dns_servers: tuple[str, ...] = Field(
         (), description="IP addresses of recursive resolvers; empty: those of the system (resolv.conf)."

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from libs.envelope import Finding
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, APPLICATION, Page, Problem, require
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.domain.judgement import Action, Judgement
 from services.antivirus.engines import Engines, EngineState
@@ -67,7 +67,7 @@ def routes(
     clock: Callable[[], datetime],
 ) -> APIRouter:
     """The API of antivirus, fingerprints apart."""
-    router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))])
+    router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post("/scan", summary="Scan the body: a message or any other file; 503 while an engine is down")
     async def scan(request: Request) -> ScanAnswer:

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from libs.bus import Event
 from libs.events import FingerprintChanged
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
 from services.antivirus.domain.fingerprints import Fingerprint, Verdict
@@ -47,7 +47,7 @@ def fingerprint_routes(
     clock: Callable[[], datetime],
 ) -> APIRouter:
     """The digest is the key, so that a creating call can be sent again without an idempotency key."""
-    router = APIRouter(prefix="/v1", tags=["fingerprints"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1", tags=["fingerprints"], dependencies=[Depends(require(ADMIN))])
 
     async def view(entry: Fingerprint) -> FingerprintView:
         return _view(entry, (await counts.seen([entry.digest])).get(entry.digest, 0))

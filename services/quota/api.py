@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.domain.storage import Usage
@@ -73,10 +73,9 @@ def routes(
 ) -> APIRouter:
     """The API of quota. `changed(address)` tells the neighbours of a new limit."""
     router = APIRouter(prefix="/v1", tags=["quota"])
-    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
-    admin = Depends(require(Role.ADMIN))
+    admin, ingress, store = (Depends(require(ADMIN, *callers)) for callers in ((), ("ingress",), ("store",)))
 
-    @router.get("/usage/{address:path}", dependencies=[anyone], summary="What a mailbox holds and may hold; or 404")
+    @router.get("/usage/{address:path}", dependencies=[ingress], summary="What a mailbox holds and may hold; or 404")
     async def read(address: str) -> UsageView:
         address = address.lower()
         found = await usage.get(address)
@@ -88,7 +87,7 @@ def routes(
     async def recount(address: str) -> UsageView:
         return _view(await accountant.recount(address.lower()))
 
-    @router.get("/profiles", dependencies=[anyone], summary="Limit of each profile, bytes")
+    @router.get("/profiles", dependencies=[admin], summary="Limit of each profile, bytes")
     async def profiles() -> dict[str, int]:
         return dict(settings.profiles)
 
@@ -100,7 +99,7 @@ def routes(
         await changed(address)
         return _view(await usage.get(address))
 
-    @router.post("/limits/queries", dependencies=[anyone], summary="Limits of at most 1,000 mailboxes in one answer")
+    @router.post("/limits/queries", dependencies=[store], summary="Limits of at most 1,000 mailboxes in one answer")
     async def limits(query: LimitsQuery) -> Limits:
         found = await usage.limits_of({address.lower() for address in query.addresses})
         return Limits(limits={address: found[address.lower()] for address in query.addresses})
@@ -111,7 +110,7 @@ def routes(
         await changed(f"@{domain.lower()}")
         return limit
 
-    @router.post("/sends", dependencies=[anyone], summary="May this be sent now? Checked and counted in one step")
+    @router.post("/sends", dependencies=[ingress], summary="May this be sent now? Checked and counted in one step")
     async def send(attempt: Send) -> SendAnswer:
         limits = getattr(settings.send_limits, attempt.kind)
         key = f"{attempt.kind}:{attempt.key.lower()}"

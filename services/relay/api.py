@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.relay.adapters.queue import MongoQueue
 from services.relay.courier import Courier
 from services.relay.domain.entries import Entry, State
@@ -44,7 +44,7 @@ class Suspension(BaseModel):
 
 def routes(queue: MongoQueue, courier: Courier, *, clock: Callable[[], datetime]) -> APIRouter:
     """The API of relay, for administrators."""
-    router = APIRouter(prefix="/v1", tags=["relay"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1", tags=["relay"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("/queue", summary="Entries of the outbound queue, oldest first; done ones stay for a week")
     async def listing(

@@ -12,8 +12,7 @@ from tests.servers.facteur import ACCOUNTS, Facteur
 def cluster_of(directory: Path, *, mongo_url: str, bus_url: str, more: Mapping[str, str] | None = None) -> Facteur:
     """Not started yet; its databases begin with the name of `directory`."""
     (directory / "var").mkdir()
-    for name in ("admin", "service"):
-        (directory / f"var/{name}-token").write_text(f"{name}-{directory.name}\n")
+    (directory / "var/admin-token").write_text(f"admin-{directory.name}\n")
     environ = {
         "FACTEUR_BUS_URL": bus_url,
         "FACTEUR_MONGO_URL": mongo_url,

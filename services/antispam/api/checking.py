@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, APPLICATION, Problem, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
 from services.antispam.domain.facts import FACTS
@@ -60,8 +60,7 @@ _RAW_BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"s
 
 def check_routes(judge: Judge, clock: Callable[[], datetime]) -> APIRouter:
     """The API of the chain."""
-    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
-    router = APIRouter(prefix="/v1", tags=["chain"], dependencies=[anyone])
+    router = APIRouter(prefix="/v1", tags=["chain"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post(
         "/check",

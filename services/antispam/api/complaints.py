@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.antispam.adapters.complaints import Complained, MongoComplaints
 from services.antispam.domain.complaints import Kind, Subject, Thresholds, peer_value
 from services.antispam.domain.mail_view import parsed_ip
@@ -31,7 +31,7 @@ def complaint_routes(
     clock: Callable[[], datetime],
 ) -> APIRouter:
     """`refresh` reads what counts now; other replicas follow within seconds."""
-    router = APIRouter(prefix="/v1/complaints/{kind}", tags=["complaints"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1/complaints/{kind}", tags=["complaints"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Peers, senders or domains that somebody complained about, by value")
     async def listing(kind: Kind, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[ComplaintView]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from libs.mail.address import InvalidAddress, normalise
 from services.antispam.adapters.correspondents import Listed, MongoCorrespondents
 from services.antispam.api.scopes import scope_of
@@ -42,7 +42,7 @@ def correspondent_routes(
     router = APIRouter(
         prefix="/v1/automatic-whitelist/{domain}",
         tags=["automatic whitelist"],
-        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        dependencies=[Depends(require(ADMIN))],
     )
 
     @router.get("", summary="Known senders of a domain, by address")

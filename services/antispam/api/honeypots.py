@@ -8,7 +8,7 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.antispam.adapters.honeypots import Honeypot, MongoHoneypots
 from services.antispam.api.scopes import address_of, scope_of
 
@@ -37,7 +37,7 @@ def honeypot_routes(
     honeypots: MongoHoneypots, changed: Callable[[str], Awaitable[None]], clock: Callable[[], datetime]
 ) -> APIRouter:
     """`changed(scope)` tells ingress and all replicas."""
-    router = APIRouter(prefix="/v1/honeypots", tags=["honeypots"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1/honeypots", tags=["honeypots"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Honeypots of a domain, by address")
     async def listing(domain: str, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[HoneypotView]:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from libs.envelope import new_id
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.antispam.adapters.known_images import KnownImage, MongoKnownImages
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.images import ImageFacts
@@ -45,7 +45,7 @@ def image_routes(
     images: MongoKnownImages, changed: Callable[[str], Awaitable[None]], look: Look, clock: Callable[[], datetime]
 ) -> APIRouter:
     """`changed(scope)` tells all replicas."""
-    router = APIRouter(prefix="/v1/images", tags=["images"], dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))])
+    router = APIRouter(prefix="/v1/images", tags=["images"], dependencies=[Depends(require(ADMIN))])
 
     async def know(fingerprint: str, domain: str, comment: str) -> ImageView:
         scope, now = scope_of(domain), clock()

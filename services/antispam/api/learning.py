@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.learned import Class
 from services.antispam.domain.originals import original_of
@@ -36,8 +36,7 @@ class LearnedView(BaseModel):
 
 def learning_routes(learning: Learning, teacher: Teacher, *, speaks_for: Callable[[str], bool]) -> APIRouter:
     """`speaks_for` a scope: enough was learned."""
-    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
-    router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[anyone])
+    router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
     raw_body = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
 

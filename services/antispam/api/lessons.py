@@ -15,7 +15,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.lessons import Lesson
 from services.antispam.learning import Learning
@@ -48,7 +48,7 @@ class Imported(BaseModel):
 
 def lesson_routes(learning: Learning, store: LearningStore) -> APIRouter:
     """For administrators: tokens are words of people's mail."""
-    router = APIRouter(prefix="/v1/lessons", tags=["learning"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1/lessons", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose lessons; empty: those for all.")
 
     @router.get(

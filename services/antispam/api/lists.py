@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.envelope import new_id
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.antispam.adapters.lists import Entry, ListName, MongoLists
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.listing import Kind, NotAnEntry, entry_of
@@ -46,16 +46,16 @@ def list_routes(
 ) -> APIRouter:
     """`changed(scope)` tells all replicas."""
     router = APIRouter(prefix="/v1/lists", tags=["lists"])
-    anyone, admin = Depends(require(Role.ADMIN, Role.SERVICE)), Depends(require(Role.ADMIN))
+    admin, store = Depends(require(ADMIN)), Depends(require(ADMIN, "store"))
 
-    @router.get("/{list}", dependencies=[anyone], summary="Entries of one list of a domain (default: of all), by value")
+    @router.get("/{list}", dependencies=[admin], summary="Entries of one list of a domain (default: of all), by value")
     async def listing(
         list: ListName, domain: str = "", after: str = "", limit: int = Query(50, ge=1, le=500)
     ) -> Page[EntryView]:
         found = await lists.page(list, scope_of(domain), after=after, limit=limit)
         return Page(items=[_view(entry) for entry in found], next=found[-1].value if len(found) == limit else None)
 
-    @router.post("/{list}", status_code=201, dependencies=[anyone], summary="Add an entry; twice is once")
+    @router.post("/{list}", status_code=201, dependencies=[store], summary="Add an entry; twice is once")
     async def add(list: ListName, entry: NewEntry) -> EntryView:
         kind, value = _parsed(list, entry.value)
         scope, now = scope_of(entry.domain), clock()
@@ -63,7 +63,7 @@ def list_routes(
         await changed(scope)
         return _view(stored)
 
-    @router.get("/{list}/{id}", dependencies=[anyone], summary="One entry")
+    @router.get("/{list}/{id}", dependencies=[admin], summary="One entry")
     async def read(list: ListName, id: str) -> EntryView:
         return _view(_there(await lists.get(list, id)))
 

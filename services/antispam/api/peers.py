@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv6Address
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.http import Page, Role, require
+from libs.http import ADMIN, Page, require
 from services.antispam.adapters.peers import MongoPeers
 from services.antispam.peers import Peers
 from services.antispam.ports import BlacklistedPeer
@@ -36,20 +36,20 @@ class PeerView(BaseModel):
 def peer_routes(peers: Peers, store: MongoPeers, clock: Callable[[], datetime]) -> APIRouter:
     """Every change is told to all services, ingress among them."""
     router = APIRouter(prefix="/v1/blacklisted-peers", tags=["blacklisted peers"])
-    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
+    admin = Depends(require(ADMIN))
 
-    @router.get("", dependencies=[anyone], summary="Peers refused now, by address")
+    @router.get("", dependencies=[admin], summary="Peers refused now, by address")
     async def listing(after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[PeerView]:
         found = await store.page(clock(), after=after, limit=limit)
         return Page(items=[_view(peer) for peer in found], next=found[-1].address if len(found) == limit else None)
 
-    @router.post("", status_code=201, dependencies=[anyone], summary="Refuse a peer for a time; again: for that time")
+    @router.post("", status_code=201, dependencies=[admin], summary="Refuse a peer for a time; again: for that time")
     async def add(new: NewPeer) -> PeerView:
         peer = BlacklistedPeer(str(new.address), clock() + timedelta(seconds=new.seconds), new.reason)
         await peers.blacklist(peer)
         return _view(peer)
 
-    @router.delete("/{address}", status_code=204, dependencies=[anyone], summary="Take a refusal back, everywhere")
+    @router.delete("/{address}", status_code=204, dependencies=[admin], summary="Take a refusal back, everywhere")
     async def delete(address: IPv4Address | IPv6Address) -> Response:
         await peers.blacklist(BlacklistedPeer(str(address), clock(), ""))
         return Response(status_code=204)

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Depends, Header, Response
 from pydantic import BaseModel, ValidationError
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from services.antispam.adapters.policies import MongoPolicies, StoredPolicy
 from services.antispam.api.scopes import scope_of
 from services.antispam.chain import CHAIN
@@ -42,12 +42,12 @@ def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
     """`changed(scope)` tells all replicas."""
     router = APIRouter(prefix="/v1/policies", tags=["policies"])
     editor = _Editor(policies, changed)
-    admin = Depends(require(Role.ADMIN))
+    admin = Depends(require(ADMIN))
     match = Header(None, alias="If-Match", description="ETag that the change is based on; 412 when another came first.")
 
     @router.get(
         "/{domain}",
-        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        dependencies=[Depends(require(ADMIN, "store"))],
         summary="The policy in force for a domain, for `default` (all domains) or for `outgoing` mail",
     )
     async def read(domain: str, response: Response) -> PolicyView:

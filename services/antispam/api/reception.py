@@ -9,7 +9,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.http import Role, require
+from libs.http import ADMIN, require
 from services.antispam.adapters.greylist import MongoGreylist
 from services.antispam.api.scopes import scope_of
 from services.antispam.domain.greylist import network_of
@@ -49,16 +49,16 @@ class AnswerView(BaseModel):
 def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter:
     """Asked by services, for every stranger where a domain greylists."""
     router = APIRouter(prefix="/v1", tags=["reception"])
-    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
+    ingress = Depends(require(ADMIN, "ingress"))
 
-    @router.get("/receptions/{domain}", dependencies=[anyone], summary="What ingress must know of a domain of ours")
+    @router.get("/receptions/{domain}", dependencies=[ingress], summary="What ingress must know of a domain of ours")
     async def read(domain: str) -> ReceptionView:
         scope = scope_of(domain)
         return ReceptionView.model_validate(
             {"greylists": await reception.greylists(scope), "purposes": await reception.purposes(scope)}
         )
 
-    @router.post("/admissions", dependencies=[anyone], summary="May mail for this recipient come in now?")
+    @router.post("/admissions", dependencies=[ingress], summary="May mail for this recipient come in now?")
     async def admit(arrival: ArrivalBody) -> AnswerView:
         answer = await reception.admit(Arrival(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
         return AnswerView(
@@ -72,7 +72,7 @@ def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter
     @router.delete(
         "/greylist/{peer}",
         status_code=204,
-        dependencies=[Depends(require(Role.ADMIN))],
+        dependencies=[Depends(require(ADMIN))],
         summary="Forget that the network of a peer is known",
     )
     async def forget(peer: IPv4Address | IPv6Address) -> Response:

@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.antispam.adapters.rules import MongoRules, StoredRule
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
@@ -32,7 +32,7 @@ class RuleView(BaseModel):
 
 def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     """`changed(scope)` tells all replicas."""
-    router = APIRouter(prefix="/v1/rules", tags=["rules"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1/rules", tags=["rules"], dependencies=[Depends(require(ADMIN))])
     named = Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")
     match = Header(None, alias="If-Match", description="ETag that the change is based on; 412 when another came first.")
 

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from services.antispam.adapters.counters import MongoCounters
 from services.antispam.api.scopes import address_of, scope_of
 from services.antispam.domain.policy import OUTGOING
@@ -31,7 +31,7 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
 
     @router.get(
         "/{domain}",
-        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        dependencies=[Depends(require(ADMIN))],
         summary="Counts of a domain (or of `outgoing` mail) by day, by default of the last 30 days",
     )
     async def read(
@@ -45,7 +45,7 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
 
     @router.get(
         "/accounts/{account}",
-        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        dependencies=[Depends(require(ADMIN))],
         summary="Counts of an account, of mail to any address that leads to it alone; `filter:NAME` of its spam",
     )
     async def read_account(

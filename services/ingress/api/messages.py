@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from libs.envelope import Peer, new_id
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, APPLICATION, Problem, require
 from libs.mail.address import InvalidAddress, Path, parse_path
 from libs.mail.address_list import parse_addresses
 from libs.mail.replies import Reply
@@ -97,7 +97,7 @@ def message_routes(
     @router.post(
         "/messages",
         status_code=202,
-        dependencies=[Depends(require(Role.ADMIN, Role.SERVICE))],
+        dependencies=[Depends(require(ADMIN, APPLICATION, "quota", "relay", "store"))],
         openapi_extra=_BODIES,
         summary="Send a message: raw (message/rfc822 with from and to in the query) or in pieces (JSON)",
         responses={413: {}, 415: {}, 422: {}, 429: {}, 503: {}},

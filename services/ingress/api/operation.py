@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field, IPvAnyAddress
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from libs.network import network_of, plain
 from services.ingress.domain.blacklist import Blacklist, Entry
 
@@ -48,7 +48,7 @@ def operation_routes(
     tell: Callable[[Entry], Awaitable[None]],
 ) -> APIRouter:
     """`tell` makes a change known to all replicas, this one too."""
-    router = APIRouter(prefix="/v1", tags=["operation"], dependencies=[Depends(require(Role.ADMIN))])
+    router = APIRouter(prefix="/v1", tags=["operation"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("/sessions", summary="Connections now, by listener")
     async def counts() -> SessionsView:

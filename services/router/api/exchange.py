@@ -11,7 +11,7 @@ import structlog
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-from libs.http import Role, require
+from libs.http import ADMIN, require
 from libs.mail.address import normalise, normalise_domain
 from services.router.domain.records import Record
 from services.router.ports import Match, Once
@@ -84,8 +84,8 @@ class Edit(Exchange):
     match: Match
 
 
-async def _read(request: Request, response: Response, role: Annotated[Role, Depends(require(Role.ADMIN))]) -> Exchange:
-    return Exchange(role.value, request.client.host if request.client else "", response)
+async def _read(request: Request, response: Response, caller: Annotated[str, Depends(require(ADMIN))]) -> Exchange:
+    return Exchange(caller, request.client.host if request.client else "", response)
 
 
 async def _creation(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, SecretStr
 
-from libs.http import Page, Problem, Role, require
+from libs.http import ADMIN, Page, Problem, require
 from services.router.api.collection import page_of
 from services.router.api.exchange import Address, After, Body, Limit
 from services.router.authentication import Authentication, Locked
@@ -82,9 +82,12 @@ class SendersView(BaseModel):
 def question_routes(resolver: Resolver, authentication: Authentication, directory: Directory) -> APIRouter:
     """Routes that change nothing."""
     router = APIRouter(prefix="/v1", tags=["questions"])
-    asked_by_services = [Depends(require(Role.ADMIN, Role.SERVICE))]
+    for_ingress = [Depends(require(ADMIN, "ingress"))]
+    for_store = [Depends(require(ADMIN, "store"))]
+    of_recipients = [Depends(require(ADMIN, "ingress", "quota"))]
+    of_senders = [Depends(require(ADMIN, "ingress", "antispam"))]
 
-    @router.get("/resolve", dependencies=[Depends(require(Role.ADMIN))], summary="Where an address leads, step by step")
+    @router.get("/resolve", dependencies=[Depends(require(ADMIN))], summary="Where an address leads, step by step")
     async def resolve(address: Annotated[Address, Query(description="Ours or elsewhere.")]) -> ResolutionView:
         resolution = await resolver.resolve(address)
         return ResolutionView(
@@ -94,19 +97,31 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
             failures=[FailureView(address=f.address, status=f.status, reason=f.reason) for f in resolution.failures],
         )
 
-    @router.get("/recipients/{address:path}", dependencies=asked_by_services, summary="Whether mail can go there")
+    @router.get(
+        "/recipients/{address:path}",
+        dependencies=of_recipients,
+        summary="Whether mail can go there",
+    )
     async def recipient(address: str) -> RecipientView:
         view = _recipient(await resolver.resolve(address))
         domain = await directory.domains.find(view.domain) if view.status == "local" else None
         return view.model_copy(update={"max_size_bytes": domain.max_message_bytes}) if domain else view
 
-    @router.get("/junk-keeps", dependencies=asked_by_services, summary="Domains that empty Junk by age, by name")
+    @router.get(
+        "/junk-keeps",
+        dependencies=for_store,
+        summary="Domains that empty Junk by age, by name",
+    )
     async def junk_keeps(after: After = "", limit: Limit = 50) -> Page[JunkKeepView]:
         found = await directory.domains.emptying_junk(after=after, limit=limit)
         items = [JunkKeepView(domain=domain.name, days=domain.junk_keep_days or 0) for domain in found]
         return Page(items=items, next=page_of(found, limit, lambda domain: domain.name))
 
-    @router.post("/authentications", dependencies=asked_by_services, summary="Check a login; 401 wrong, 423 locked")
+    @router.post(
+        "/authentications",
+        dependencies=for_ingress,
+        summary="Check a login; 401 wrong, 423 locked",
+    )
     async def authenticate(body: LoginAttempt) -> IdentityView:
         try:
             account = await authentication.account(body.login, body.password.get_secret_value())
@@ -120,7 +135,11 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
             may_send=account.details.may_send,
         )
 
-    @router.get("/senders/{account:path}", dependencies=asked_by_services, summary="What an account may send as")
+    @router.get(
+        "/senders/{account:path}",
+        dependencies=of_senders,
+        summary="What an account may send as",
+    )
     async def senders(account: Address) -> SendersView:
         entry = await directory.found(account, "account")
         return SendersView(

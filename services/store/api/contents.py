@@ -55,13 +55,13 @@ class PartList(BaseModel):
 
 
 def content_routes(context: Context) -> APIRouter:
-    api = router("contents")
+    api, for_antispam = router("contents"), router("contents", "antispam")
 
     async def whole(address: str, id: str) -> bytes:
         message = await context.messages.get(address, id)
         return rendered(message.prefix, message.edits, await context.bodies.raw(message.body))
 
-    @api.get("/messages/{id}/raw", summary="The whole message", response_class=Response, responses={200: RAW})
+    @for_antispam.get("/messages/{id}/raw", summary="The whole message", response_class=Response, responses={200: RAW})
     async def raw(address: Mailbox, id: str) -> StreamingResponse:
         message = await context.messages.get(address, id)
         length = {"Content-Length": str(message.size), **HARMLESS}
@@ -96,7 +96,10 @@ def content_routes(context: Context) -> APIRouter:
             content, media_type="application/octet-stream", headers={**disposition, "X-Part-Type": view.content_type}
         )
 
-    return api
+    whole_api = APIRouter()
+    whole_api.include_router(for_antispam)
+    whole_api.include_router(api)
+    return whole_api
 
 
 async def stream(context: Context, message: Message) -> AsyncGenerator[bytes]:

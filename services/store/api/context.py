@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
 
-from libs.http import Problem, Role, require
+from libs.http import ADMIN, Problem, require
 from libs.mail.address import InvalidAddress, canonical
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_changes import MongoChanges
@@ -68,10 +68,9 @@ class _Refusing(APIRoute):
         return refusing
 
 
-def router(tag: str, prefix: str = "/v1/mailboxes/{address}") -> APIRouter:
-    """For administrators and services."""
-    anyone = Depends(require(Role.ADMIN, Role.SERVICE))
-    return APIRouter(prefix=prefix, tags=[tag], dependencies=[anyone], route_class=_Refusing)
+def router(tag: str, *callers: str, prefix: str = "/v1/mailboxes/{address}") -> APIRouter:
+    """Routes for the administrator and the services `callers`."""
+    return APIRouter(prefix=prefix, tags=[tag], dependencies=[Depends(require(ADMIN, *callers))], route_class=_Refusing)
 
 
 def _canonical(address: Annotated[str, Path(description="Address of the account, in any case.")]) -> str:

@@ -11,7 +11,7 @@ from services.store.api.views import UsageView
 
 
 def usage_routes(context: Context) -> APIRouter:
-    api = router("usage")
+    api = router("usage", "quota")
 
     @api.get("/usage", summary="Exact totals; 404 when there is no such mailbox")
     async def read(

@@ -18,11 +18,11 @@ from libs.blobs import open_blobs
 from libs.bus import Delivery
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Peer, Recipient, decode, new_id, queues
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Service, Shared
 from libs.runtime.process import RunningService
 from services.antispam import app
+from tests.servers.tokens import tokens_in
 from tests.servers.zone import Zone, ZoneServer
 from tests.specimens.antispam import ZONE
 
@@ -115,11 +115,8 @@ async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
 
 @pytest.fixture
 def shared(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> Shared:
-    tokens = {role: tmp_path / role.value for role in Role}
-    for role, path in tokens.items():
-        path.write_text(role.value)
     blobs = open_blobs(f"file:{tmp_path}/blobs", mongo)
-    return Shared(bus, blobs, mongo, Tokens(tokens), Outbox(bus, blobs, inline_limit_bytes=100_000))
+    return Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100_000))
 
 
 @pytest.fixture
@@ -133,7 +130,7 @@ async def start(shared: Shared, free_port: Callable[[], int], zone_server: ZoneS
             quick: dict[str, Any] = {"port_base": port - 8003, "flush_period": timedelta(milliseconds=50)}
             quick |= {"dns_servers": ("127.0.0.1",), "dns_port": zone_server.port}
             given = app.Settings(**{**quick, **settings})
-            service = await stack.enter_async_context(app.build(given, shared))
+            service = await stack.enter_async_context(app.build(given, shared.of(app.NAME, given)))
             running = RunningService(service, shared)
             failed = asyncio.Event()
             stack.push_async_callback(running.stop)

@@ -155,7 +155,7 @@ async def test_a_rule_counts_its_hits_and_a_domain_its_mail(replica: Any, post: 
 async def test_a_blacklisted_peer_is_known_to_all_replicas_and_outlives_them(start: Any, eventually: Any) -> None:
     one, other = await start(), await start()
     peer = {"address": "192.0.2.1", "seconds": 600, "reason": "honeypot"}
-    await one.call("POST", "/v1/blacklisted-peers", json=peer, expect=201, token="service")
+    await one.call("POST", "/v1/blacklisted-peers", json=peer, expect=201)
 
     async def refused(replica: Any = other) -> bool:
         return bool(await replica.outcome("cached_peer", peer="192.0.2.1") == "hit")
@@ -196,9 +196,9 @@ async def test_check_speaks_the_convention_of_the_domain(replica: Any) -> None:
     [
         ("POST", "/v1/check", "nobody", 401),
         ("GET", "/v1/filters", "nobody", 401),
-        ("PATCH", "/v1/policies/a.example", "service", 403),
-        ("DELETE", "/v1/lists/sender_black/1", "service", 403),
-        ("PUT", "/v1/rules/keyword/x", "service", 403),
+        ("PATCH", "/v1/policies/a.example", "store", 403),
+        ("DELETE", "/v1/lists/sender_black/1", "store", 403),
+        ("PUT", "/v1/rules/keyword/x", "store", 403),
         ("GET", "/v1/statistics/a.example", "nobody", 401),
         ("POST", "/v1/check", "admin", 422),
     ],

@@ -16,7 +16,7 @@ SPAM = b"From: x@shop.example\r\nSubject: cheap watches\r\n\r\nBuy replica watch
 
 async def admitted(replica: Any, **arrival: Any) -> Any:
     body = {**ARRIVAL, **arrival}
-    return (await replica.call("POST", "/v1/admissions", token="service", json=body)).json()
+    return (await replica.call("POST", "/v1/admissions", token="ingress", json=body)).json()
 
 
 async def greylisting(start: Any, **settings: Any) -> Any:
@@ -194,7 +194,7 @@ async def test_whom_our_users_wrote_to_and_who_validated_itself_is_known(
 
     await eventually(known)
     path = "/v1/automatic-whitelist/a.example"
-    await replica.call("POST", path, token="service", json={"address": "Eve@far.example"}, expect=204)
+    await replica.call("POST", path, json={"address": "Eve@far.example"}, expect=204)
     await replica.call("POST", path, json={"address": "eve@a.example"}, expect=422)
     await replica.call("POST", path, json={"address": "eve"}, expect=422)
     items = (await replica.get(path))["items"]

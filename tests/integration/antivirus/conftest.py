@@ -13,7 +13,6 @@ import pytest
 
 from libs.blobs import open_blobs
 from libs.bus.embedded import EmbeddedBus
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.process import RunningService
@@ -21,6 +20,7 @@ from services.antivirus import app
 from tests.integration.antivirus.harness import Antivirus, Start, collecting
 from tests.servers.clamd import ClamdServer
 from tests.servers.facteur import free_port_base
+from tests.servers.tokens import tokens_in
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +43,14 @@ async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
 @pytest.fixture
 async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> AsyncIterator[Start]:
     """Starts a process of the service with these settings; several share bus and database."""
-    files = {role: tmp_path / f"{role}-token" for role in (Role.ADMIN, Role.SERVICE)}
-    for role, file in files.items():
-        file.write_text(role)
     blobs = open_blobs(f"file:{tmp_path / 'blobs'}", mongo)
-    shared = Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
+    shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
     async with AsyncExitStack() as stack:
 
         async def one(**given: Any) -> Antivirus:
             quick = {"probe_period": timedelta(seconds=1), "probe_deadline": timedelta(seconds=2)}
             settings = app.Settings(port_base=free_port_base(), **{**quick, **given})
-            service = await stack.enter_async_context(app.build(settings, shared))
+            service = await stack.enter_async_context(app.build(settings, shared.of(app.NAME, settings)))
             running = RunningService(service, shared)
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)

@@ -32,7 +32,7 @@ DIGEST = sha256(INVOICE).hexdigest()
     ids=["mail", "infected mail", "file", "nothing", "infected zip", "program", "disguised program", "5 MB"],
 )
 async def test_any_octets_can_be_scanned(antivirus: Antivirus, octets: bytes, infected: bool, action: str) -> None:
-    answer = await antivirus.call("POST", "/v1/scan", content=octets, token="service")
+    answer = await antivirus.call("POST", "/v1/scan", content=octets, token="reporting")
     assert (answer["infected"], answer["action"]) == (infected, action)
     assert answer["findings"][0]["name"] == "builtin"
     assert bool(answer["reason"]) == (action == "quarantine")
@@ -50,11 +50,11 @@ async def test_a_body_over_the_limit_is_refused(start: Start) -> None:
         ("POST", "/v1/scan", "", 401),
         ("POST", "/v1/scan", "wrong", 401),
         ("GET", "/v1/engines", "", 401),
-        ("GET", "/v1/engines", "service", 200),
-        ("GET", "/v1/fingerprints", "service", 403),
-        ("POST", "/v1/fingerprints", "service", 403),
+        ("GET", "/v1/engines", "reporting", 200),
+        ("GET", "/v1/fingerprints", "reporting", 403),
+        ("POST", "/v1/fingerprints", "reporting", 403),
         ("GET", "/v1/attachments", "", 401),
-        ("GET", "/v1/statistics", "service", 200),
+        ("GET", "/v1/statistics", "reporting", 200),
     ],
 )
 async def test_every_route_asks_for_a_token(

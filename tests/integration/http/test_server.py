@@ -13,8 +13,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
-from libs.http import Role, Server, Tokens, application, server
+from libs.http import Server, application, server
 from libs.telemetry import Metrics
+from tests.servers.tokens import tokens_in
 
 LIMIT = 256 * 1024
 
@@ -63,8 +64,8 @@ def port(free_port: Callable[[], int]) -> int:
 
 @pytest.fixture
 async def running(hand: Hand, port: int, tmp_path: Path) -> AsyncIterator[Server]:
+    tokens = tokens_in(tmp_path)
     (tmp_path / "admin").write_text("t")
-    tokens = Tokens({Role.ADMIN: tmp_path / "admin"})
     routers = [a_router(hand)]
     app = application("x", routers=routers, checks={}, metrics=Metrics(), tokens=tokens, body_limit_bytes=LIMIT)
     running = Server(app, host="127.0.0.1", port=port, grace=timedelta(seconds=5))
@@ -196,9 +197,8 @@ async def test_a_client_that_goes_away_is_no_error(running: Server, port: int) -
     assert [line["event"] for line in lines] == ["client_went_away"]
 
 
-async def test_a_port_that_is_taken_is_one_clear_line(running: Server, port: int, tmp_path: Path) -> None:
-    app = application("y", routers=[], checks={}, metrics=Metrics(), tokens=Tokens({}))
-    second = Server(app, host="127.0.0.1", port=port)
+async def test_a_port_that_is_taken_is_one_clear_line(running: Server, port: int) -> None:
+    second = Server(running.app, host="127.0.0.1", port=port)
     with pytest.raises(OSError, match=f"^cannot listen on 127.0.0.1:{port}: Address already in use$"):
         await second.start()
     await second.stop()  # harmless

@@ -26,13 +26,13 @@ from libs.bus import Delivery
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Mail, decode
 from libs.envelope.queues import ANTIVIRUS
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Service, Shared
 from libs.runtime.process import RunningService
 from libs.settings import API_PORTS
 from services.ingress import app
 from tests.servers.facteur import free_port_base
+from tests.servers.tokens import tokens_in
 
 PORTS = {"mx": 2525, "submission": 2587, "submissions": 2465}
 
@@ -308,11 +308,8 @@ async def start(
             await bus.start()
             stack.push_async_callback(bus.close)
             await bus.declare(ANTIVIRUS)
-            files = {role: tmp_path / f"{role}-token" for role in Role}
-            for role, path in files.items():
-                path.write_text(f"{role}\n")
             blobs = FileBlobs(tmp_path / "blobs")
-            shared = Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
+            shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
             received: list[Mail] = []
 
             async def take(delivery: Delivery) -> None:
@@ -324,7 +321,8 @@ async def start(
             consumer = await bus.consume(ANTIVIRUS, take, prefetch=50)
             stack.push_async_callback(consumer.stop)
             given = {"port_base": port_base, "var_dir": var_dir, "auth_delay": timedelta(0), **settings}
-            service = await stack.enter_async_context(app.build(app.Settings(**given), shared))
+            own = app.Settings(**given)
+            service = await stack.enter_async_context(app.build(own, shared.of(app.NAME, own)))
             running = RunningService(service, shared)
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)

@@ -23,7 +23,7 @@ class Api:
     def __init__(self, http: httpx.AsyncClient) -> None:
         self._http = http
 
-    async def call(self, method: str, path: str, *, expect: int, token: str = "service", **options: Any) -> Any:
+    async def call(self, method: str, path: str, *, expect: int, token: str = "reporting", **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
         response = await self._http.request(method, path, headers=headers, **options)
         assert response.status_code == expect, response.text

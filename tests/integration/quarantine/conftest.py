@@ -11,11 +11,11 @@ import pytest_asyncio
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from tests.integration.quarantine.people import MODULES, Clock, People
 from tests.servers.facteur import free_port_base
+from tests.servers.tokens import tokens_in
 
 STORE = {
     "notice_period": timedelta(milliseconds=100),
@@ -30,14 +30,11 @@ STORE = {
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def people(mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[People]:
     directory = tmp_path_factory.mktemp("people")
-    files = {role: directory / role for role in Role}
-    for role, path in files.items():
-        path.write_text(f"token-of-{role}")
     mongo, clock = Mongo(mongo_url, prefix=f"t{uuid.uuid4().hex[:12]}_"), Clock()
     bus, blobs = EmbeddedBus(directory / "bus"), FileBlobs(directory / "blobs")
     await bus.start()
     outbox = Outbox(bus, blobs, inline_limit_bytes=256 * 1024)
-    shared = Shared(bus, blobs, mongo, Tokens(files), outbox, clock=clock)
+    shared = Shared(bus, blobs, mongo, tokens_in(directory), outbox, clock=clock)
     common = {"port_base": free_port_base(), "var_dir": directory, "drain_deadline": timedelta(seconds=2)}
     settings = {
         name: module.Settings(**common, **(STORE if name == "store" else {})) for name, module in MODULES.items()

@@ -96,7 +96,9 @@ class People:
     async def start(self, *names: str) -> None:
         for name in names:
             stack = AsyncExitStack()
-            service = await stack.enter_async_context(MODULES[name].build(self.settings[name], self.shared))
+            settings = self.settings[name]
+            built = MODULES[name].build(settings, self.shared.of(name, settings))
+            service = await stack.enter_async_context(built)
             process = RunningService(service, self.shared)
             stack.push_async_callback(process.stop)
             stack.push_async_callback(process.drain)
@@ -119,7 +121,7 @@ class People:
 
     def client(self, service: str) -> httpx.AsyncClient:
         if service not in self.clients:
-            headers = {"Authorization": "Bearer token-of-admin"}
+            headers = {"Authorization": "Bearer admin"}
             url = self.settings[service].url_of(service)
             self.clients[service] = httpx.AsyncClient(base_url=url, headers=headers, timeout=30)
         return self.clients[service]

@@ -16,7 +16,7 @@ from libs.bus import Event, open_bus
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id, queues
 from libs.envelope.model import utc_now
 from libs.events import MailRelayed
-from libs.http import Role, Tokens, application
+from libs.http import application
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.process import RunningService
@@ -26,6 +26,7 @@ from services.relay.settings import Settings
 from tests.servers.dns import DnsServer
 from tests.servers.facteur import free_port_base
 from tests.servers.sink import Sink
+from tests.servers.tokens import tokens_in
 
 RAW = b"From: jean@example.org\r\nSubject: bonjour\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\n\r\nfin\r\n"
 
@@ -81,7 +82,7 @@ class Relay:
         return id
 
     async def call(self, method: str, path: str, **options: object) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self.shared.tokens.text(Role.ADMIN)}"}
+        headers = {"Authorization": "Bearer admin"}
         return await self._http.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
 
     async def entry(self, id: str) -> dict[str, object]:
@@ -105,13 +106,10 @@ def start(mongo: Mongo, tmp_path: Path, dns: DnsServer) -> Callable[..., AsyncIt
 
     @asynccontextmanager
     async def running(**settings: object) -> AsyncIterator[Relay]:
-        files = {role: tmp_path / role for role in Role}
-        for role, path in files.items():
-            path.write_text(f"{role}-token")
         bus = open_bus(f"embedded:{tmp_path}/bus")
         await bus.start()
         blobs = open_blobs(f"file:{tmp_path}/blobs", mongo)
-        shared = Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=100_000))
+        shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100_000))
         options = {
             "port_base": free_port_base(),
             "dns_servers": ["127.0.0.1"],
@@ -124,7 +122,9 @@ def start(mongo: Mongo, tmp_path: Path, dns: DnsServer) -> Callable[..., AsyncIt
         relay = Relay(shared, Settings(**options))  # type: ignore[arg-type]
         async with AsyncExitStack() as stack:
             ingress = await stack.enter_async_context(_ingress(relay))
-            service = RunningService(await stack.enter_async_context(app.build(relay.settings, shared)), shared)
+            service = RunningService(
+                await stack.enter_async_context(app.build(relay.settings, shared.of(app.NAME, relay.settings))), shared
+            )
             try:
                 await service.start(on_failure=lambda: None)
                 yield relay

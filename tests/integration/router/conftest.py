@@ -14,11 +14,11 @@ import pytest
 
 from libs.blobs import open_blobs
 from libs.bus.embedded import EmbeddedBus
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Service, Shared
 from libs.runtime.process import RunningService
 from services.router import app
+from tests.servers.tokens import tokens_in
 
 
 @dataclass
@@ -62,11 +62,8 @@ async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
 @pytest.fixture
 async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus, free_port: Callable[[], int]) -> AsyncIterator[Start]:
     """Start a replica; all of a test share bus and database."""
-    tokens = {role: tmp_path / role.value for role in Role}
-    for role, path in tokens.items():
-        path.write_text(role.value)
     blobs = open_blobs(f"file:{tmp_path}/blobs", mongo)
-    shared = Shared(bus, blobs, mongo, Tokens(tokens), Outbox(bus, blobs, inline_limit_bytes=1000))
+    shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=1000))
     failures: list[str] = []
     async with AsyncExitStack() as stack:
 
@@ -76,7 +73,7 @@ async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus, free_port: Calla
             weak = {"argon2_iterations": 1, "argon2_memory_kib": 64, "argon2_lanes": 1}
             quick = {"port_base": port - 8004, "event_period": timedelta(milliseconds=50)}
             given = app.Settings(**{**quick, **weak, **settings})
-            service = await stack.enter_async_context(app.build(given, own))
+            service = await stack.enter_async_context(app.build(given, own.of(app.NAME, given)))
             running = RunningService(service, own)
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)

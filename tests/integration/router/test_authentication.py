@@ -10,7 +10,7 @@ JEAN = "jean.toto@example.org"
 
 async def attempt(router: Any, login: str, password: str, *, expect: int) -> Any:
     body = {"login": login, "password": password}
-    return (await router.call("POST", "/v1/authentications", expect=expect, token="service", json=body)).json()
+    return (await router.call("POST", "/v1/authentications", expect=expect, token="ingress", json=body)).json()
 
 
 async def test_an_account_is_known_by_login_name_and_by_any_of_its_addresses(people: Any) -> None:
@@ -64,7 +64,7 @@ async def test_an_account_sends_as_its_addresses_and_the_aliases_that_lead_to_it
     await people.post(f"/v1/accounts/{JEAN}/addresses", address="jean@example.org")
     local_parts = ("jean.toto", "jean", "team")
     expected = {f"{local}@{domain}" for local in local_parts for domain in ("example.org", "b.example")}
-    answer = await people.call("GET", f"/v1/senders/{JEAN}", expect=200, token="service")
+    answer = await people.call("GET", f"/v1/senders/{JEAN}", expect=200, token="ingress")
     assert set(answer.json()["addresses"]) == expected
     assert answer.json()["profile"] == "standard"
     assert set((await attempt(people, JEAN, "secret-123", expect=200))["addresses"]) == expected

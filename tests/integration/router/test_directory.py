@@ -309,7 +309,7 @@ async def test_forwards_redirects_and_replications_are_read_changed_and_deleted(
 
 
 async def test_only_the_administrator_changes_and_reads_the_directory(people: Any) -> None:
-    for token, status in (("", 401), ("wrong", 401), ("service", 403)):
+    for token, status in (("", 401), ("wrong", 401), ("ingress", 403)):
         for method, path in (
             ("GET", "/v1/accounts"),
             ("POST", "/v1/domains"),

@@ -133,7 +133,7 @@ async def test_mail_waits_while_the_database_is_away(
     await queues.until(2)
     assert [queue for queue, _ in queues.mails] == [STORE, STORE], "cached routes still serve"
     await send(bus, [MARIE])
-    await router.call("GET", f"/v1/recipients/{MARIE}", expect=503, token="service", timeout=30)
+    await router.call("GET", f"/v1/recipients/{MARIE}", expect=503, token="ingress", timeout=30)
     await server.start()
     assert await queues.until(3, seconds=60) == {STORE: [JEAN], RELAY: [MARIE]}
     await server.stop()

@@ -8,7 +8,7 @@ JEAN, MARIE = "jean.toto@example.org", "marie.dupont@example.org"
 
 
 async def recipient(router: Any, address: str) -> Any:
-    return (await router.call("GET", f"/v1/recipients/{address}", expect=200, token="service")).json()
+    return (await router.call("GET", f"/v1/recipients/{address}", expect=200, token="ingress")).json()
 
 
 async def test_an_alias_leads_to_its_targets_and_says_how(people: Any) -> None:

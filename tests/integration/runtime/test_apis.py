@@ -13,11 +13,12 @@ from fastapi import FastAPI
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
-from libs.http import Role, Tokens
+from libs.http import ADMIN, APPLICATION
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.http_server import http_server
 from services import SERVICES
+from tests.servers.tokens import APPLICATION_NAME, bearer, tokens_in
 
 # What probes and scrapers ask.
 OPEN = {"/healthz", "/readyz", "/metrics"}
@@ -25,12 +26,9 @@ OPEN = {"/healthz", "/readyz", "/metrics"}
 
 @pytest.fixture
 async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
-    files = {role: tmp_path / role for role in Role}
-    for role, path in files.items():
-        path.write_text(role)
     bus, blobs = EmbeddedBus(tmp_path / "bus"), FileBlobs(tmp_path / "blobs")
     await bus.start()
-    yield Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=1000))
+    yield Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=1000))
     await bus.close()
 
 
@@ -38,7 +36,8 @@ async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
 async def app(request: pytest.FixtureRequest, shared: Shared, tmp_path: Path) -> AsyncIterator[FastAPI]:
     """Composed as in life, and not started."""
     module = importlib.import_module(f"services.{request.param}.app")
-    async with module.build(module.Settings(var_dir=tmp_path), shared) as service:
+    settings = module.Settings(var_dir=tmp_path)
+    async with module.build(settings, shared.of(module.NAME, settings)) as service:
         yield http_server(service, shared, {}).app
 
 
@@ -77,3 +76,56 @@ async def test_no_token_no_answer(app: FastAPI, http: httpx.AsyncClient) -> None
         assert answer.status_code == 401, f"{method} {path}"
         assert operation["security"] == [{"HTTPBearer": []}], f"{method} {path} names no role"
     assert tried > 0
+
+
+# What others than the administrator may ask, by service: everything else is 403 for them.
+CALLERS: dict[str, dict[tuple[str, str], set[str]]] = {
+    "ingress": {("POST", "/v1/messages"): {"quota", "relay", "store", APPLICATION}},
+    "antivirus": {
+        ("POST", "/v1/scan"): {APPLICATION},
+        ("GET", "/v1/engines"): {APPLICATION},
+        ("GET", "/v1/statistics"): {APPLICATION},
+    },
+    "antispam": {
+        ("POST", "/v1/check"): {APPLICATION},
+        ("GET", "/v1/filters"): {APPLICATION},
+        ("GET", "/v1/facts"): {APPLICATION},
+        ("GET", "/v1/receptions/{domain}"): {"ingress"},
+        ("POST", "/v1/admissions"): {"ingress"},
+        ("GET", "/v1/policies/{domain}"): {"store"},
+        ("POST", "/v1/lists/{list}"): {"store"},
+    },
+    "router": {
+        ("GET", "/v1/recipients/{address}"): {"ingress", "quota"},
+        ("POST", "/v1/authentications"): {"ingress"},
+        ("GET", "/v1/senders/{account}"): {"ingress", "antispam"},
+        ("GET", "/v1/junk-keeps"): {"store"},
+    },
+    "store": {
+        ("GET", "/v1/mailboxes/{address}/usage"): {"quota"},
+        ("GET", "/v1/mailboxes/{address}/messages/{id}/raw"): {"antispam"},
+    },
+    "quota": {
+        ("GET", "/v1/usage/{address}"): {"ingress"},
+        ("POST", "/v1/limits/queries"): {"store"},
+        ("POST", "/v1/sends"): {"ingress"},
+    },
+    "relay": {},
+}
+
+
+async def test_each_operation_answers_its_callers_and_no_others(
+    app: FastAPI, http: httpx.AsyncClient, request: pytest.FixtureRequest
+) -> None:
+    declared = CALLERS[request.node.callspec.params["app"]]
+    seen = set()
+    for method, path, _ in operations(app):
+        if path in OPEN:
+            continue
+        seen.add((method, path))
+        allowed = {ADMIN, *declared.get((method, path), ())}
+        for caller in (ADMIN, APPLICATION, *SERVICES):
+            token = APPLICATION_NAME if caller == APPLICATION else caller
+            answer = await http.request(method, path.replace("{", "").replace("}", ""), headers=bearer(token))
+            assert (answer.status_code != 403) == (caller in allowed), f"{method} {path} by {caller}: {answer.text}"
+    assert set(declared) <= seen

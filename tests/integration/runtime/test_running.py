@@ -21,7 +21,6 @@ from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Permanent, Temporary, encode
 from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Handles, Hears, MustEnd, Onward, Outbox, Periodic, Service, Shared, keeping
 from libs.runtime.process import RunningService
@@ -29,6 +28,7 @@ from libs.runtime.shared import open_shared
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 from tests.servers.facteur import free_port_base
+from tests.servers.tokens import tokens_in
 
 QUEUES = ("mail.one", "mail.two")
 EVENTS = "events.quota.QuotaChanged"
@@ -105,12 +105,9 @@ NOW = datetime(2024, 5, 17, tzinfo=UTC)
 
 @pytest.fixture
 async def world(tmp_path: Path, mongo: Mongo) -> AsyncIterator[World]:
-    files = {role: tmp_path / role for role in Role}
-    for role, path in files.items():
-        path.write_text(role)
     bus, blobs = EmbeddedBus(tmp_path / "bus", ladder=[timedelta(milliseconds=5)]), FileBlobs(tmp_path / "blobs")
     await bus.start()
-    shared = Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=100))
+    shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100))
     settings = ServiceSettings(port_base=free_port_base(), drain_deadline=timedelta(seconds=5))
     yield World(shared, blobs, tmp_path / "blobs", settings)
     await bus.close()
@@ -221,7 +218,7 @@ async def test_a_wrong_question_is_answered_so(world: World) -> None:
 
 async def test_dead_letters_are_for_the_administrator(world: World) -> None:
     async with world.running(handles=HANDLES) as http:
-        for token, status in (("service", 403), ("", 401), ("guess", 401)):
+        for token, status in (("ingress", 403), ("reporting", 403), ("", 401), ("guess", 401)):
             headers = {"Authorization": f"Bearer {token}".strip()}
             assert (await http.get("/v1/dead-letters", headers=headers)).status_code == status
             assert (await http.post("/v1/dead-letters/mail.one:1/replay", headers=headers)).status_code == status
@@ -413,13 +410,12 @@ async def test_a_broken_bus_is_not_ready(world: World) -> None:
 
 
 async def test_a_broker_that_is_not_there_in_time_is_told(tmp_path: Path, mongo_url: str) -> None:
-    for name in ("admin-token", "service-token"):
-        (tmp_path / name).write_text(name)
+    (tmp_path / "admin-token").write_text("admin")
     settings = ServiceSettings(
         var_dir=tmp_path, bus_url="amqp://127.0.0.1:9/", mongo_url=mongo_url, start_deadline=timedelta(seconds=0.5)
     )
     with pytest.raises(
         Temporary, match=r"^the bus is not there within 0:00:00\.500000: 127\.0\.0\.1:9: .*Connect call"
     ):
-        async with open_shared(settings):
+        async with open_shared(settings, ["store"]):
             pytest.fail("it must not open")

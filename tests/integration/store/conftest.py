@@ -17,13 +17,13 @@ import pytest
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
-from libs.http import Role, Tokens
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.process import RunningService
 from services.quota import app as quota_app
 from services.store import app as store_app
 from tests.integration.store.building import Store
+from tests.servers.tokens import bearer, tokens_in
 
 
 @pytest.fixture
@@ -44,12 +44,9 @@ def _are_free(*ports: int) -> bool:
 
 @pytest.fixture
 async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
-    files = {Role.ADMIN: tmp_path / "admin", Role.SERVICE: tmp_path / "service"}
-    for role, path in files.items():
-        path.write_text(f"token-of-{role}")
     bus, blobs = EmbeddedBus(tmp_path / "bus"), FileBlobs(tmp_path / "blobs")
     await bus.start()
-    yield Shared(bus, blobs, mongo, Tokens(files), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
+    yield Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
     await bus.close()
 
 
@@ -58,7 +55,7 @@ async def running(module: ModuleType, shared: Shared, **given: Any) -> AsyncIter
     """The service of `module` with everything of it, until the end of the block."""
     with TemporaryDirectory() as var_dir:
         settings = module.Settings(**{"var_dir": Path(var_dir), **given})
-        async with module.build(settings, shared) as service:
+        async with module.build(settings, shared.of(module.NAME, settings)) as service:
             process = RunningService(service, shared)
             try:
                 await process.start(on_failure=lambda: None)
@@ -74,7 +71,7 @@ async def store(shared: Shared, port_base: int) -> AsyncIterator[Store]:
     async with AsyncExitStack() as stack:
         quota = await stack.enter_async_context(running(quota_app, shared, **common))
         settings = await stack.enter_async_context(running(store_app, shared, hostname="mail.example.org", **common))
-        token = {"Authorization": f"Bearer {shared.tokens.text(Role.ADMIN)}"}
+        token = bearer()
         clients = [
             await stack.enter_async_context(httpx.AsyncClient(base_url=given.url_of(name), headers=token, timeout=30))
             for given, name in ((settings, "store"), (quota, "quota"))

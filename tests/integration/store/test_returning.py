@@ -16,7 +16,6 @@ from libs.bus import Delivery
 from libs.envelope import Mail, Verdict, decode
 from libs.envelope.queues import ANTIVIRUS, STORE
 from libs.events import AccountChanged
-from libs.http import Role
 from libs.runtime import Shared
 from services.ingress import app as ingress_app
 from services.quota import app as quota_app
@@ -25,6 +24,7 @@ from services.store import app as store_app
 from tests.integration.store.building import JEAN, MARIE, Store, a_mail, a_message
 from tests.integration.store.conftest import running
 from tests.servers.facteur import free_port_base
+from tests.servers.tokens import bearer
 
 SPAM = {"example.org": Verdict(spam=True, score=9, required=7.5, action="junk")}
 
@@ -60,7 +60,7 @@ async def hasty(shared: Shared, post: Post) -> AsyncIterator[Store]:
         settings = await stack.enter_async_context(
             running(store_app, shared, give_up_after=timedelta(milliseconds=1), **common)
         )
-        token = {"Authorization": f"Bearer {shared.tokens.text(Role.ADMIN)}"}
+        token = bearer()
         store, quota = [
             await stack.enter_async_context(httpx.AsyncClient(base_url=given.url_of(name), headers=token, timeout=30))
             for name in ("store", "quota")

@@ -62,6 +62,13 @@ def test_no_pod_can_do_more_than_it_needs(service: str) -> None:
     assert {"startupProbe", "livenessProbe", "readinessProbe"} <= set(container)
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_pod_holds_its_own_token_and_only_digests_of_the_others(service: str) -> None:
+    volumes = _documents(service)[0]["spec"]["template"]["spec"]["volumes"]
+    secrets = {volume["secret"]["secretName"] for volume in volumes if "secret" in volume} - {"facteur-tls"}
+    assert secrets == {"facteur-callers", f"facteur-token-{service}"}
+
+
 def _documents(service: str) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all((BASE / f"{service}.yaml").read_text()))
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field, SecretStr
 from structlog.testing import capture_logs
 
 from libs.envelope import Permanent, Temporary
-from libs.http import Problem, Role, Tokens, application, require
+from libs.http import ADMIN, APPLICATION, Problem, Tokens, application, require
 from libs.telemetry import Metrics
 
 LIMIT = 1000
@@ -62,23 +63,31 @@ def a_router() -> APIRouter:
     async def body(content: Annotated[bytes, Body()]) -> int:
         return len(content)
 
-    @router.get("/admin", dependencies=[Depends(require(Role.ADMIN))])
+    @router.get("/admin", dependencies=[Depends(require(ADMIN))])
     async def admin() -> str:
         return "done"
 
     @router.get("/either")
-    async def either(role: Annotated[Role, Depends(require(Role.ADMIN, Role.SERVICE))]) -> Role:
-        return role
+    async def either(caller: Annotated[str, Depends(require(ADMIN, APPLICATION, "store"))]) -> str:
+        return caller
 
     return router
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> dict[Role, Path]:
-    files = {Role.ADMIN: tmp_path / "admin", Role.SERVICE: tmp_path / "service"}
-    files[Role.ADMIN].write_text("admin-token\n")
-    files[Role.SERVICE].write_text("service-token")
+def files(tmp_path: Path) -> dict[str, Path]:
+    files = {name: tmp_path / "callers" / name for name in ("store", "relay", "billing")}
+    (tmp_path / "callers").mkdir()
+    for name, path in files.items():
+        path.write_text(f"{name}-token")
+    files[ADMIN] = tmp_path / "admin"
+    files[ADMIN].write_text("admin-token\n")
     return files
+
+
+def tokens_of(files: dict[str, Path]) -> Tokens:
+    services = frozenset({"store", "relay"})
+    return Tokens(admin=files[ADMIN], directory=files["store"].parent, own={"store": files["store"]}, services=services)
 
 
 @pytest.fixture
@@ -87,13 +96,13 @@ def checks() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def http(files: dict[Role, Path], checks: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+async def http(files: dict[str, Path], checks: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
     app = application(
         "router",
         routers=[a_router()],
         checks=checks,
         metrics=Metrics(),
-        tokens=Tokens(files),
+        tokens=tokens_of(files),
         body_limit_bytes=LIMIT,
         readiness_deadline=timedelta(seconds=0.05),
     )
@@ -226,52 +235,82 @@ def the_401(response: httpx.Response) -> None:
     assert response.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_token_of_another_role_is_403(http: httpx.AsyncClient) -> None:
-    response = await http.get("/v1/admin", headers={"authorization": "Bearer service-token"})
+async def test_the_token_of_another_caller_is_403(http: httpx.AsyncClient) -> None:
+    response = await http.get("/v1/admin", headers={"authorization": "Bearer store-token"})
     assert response.status_code == 403
-    assert the_problem(response)["detail"] == "this needs the role admin"
+    assert the_problem(response)["detail"] == "this is for admin"
     assert response.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-async def test_a_known_token_tells_its_role(http: httpx.AsyncClient, scheme: str) -> None:
-    for role in Role:
-        response = await http.get("/v1/either", headers={"authorization": f"{scheme} {role}-token"})
-        assert response.json() == role
+async def test_a_known_token_tells_its_caller(http: httpx.AsyncClient, scheme: str) -> None:
+    for name, caller in ((ADMIN, ADMIN), ("store", "store"), ("billing", "application:billing")):
+        response = await http.get("/v1/either", headers={"authorization": f"{scheme} {name}-token"})
+        assert response.json() == caller
+    refused = await http.get("/v1/either", headers={"authorization": f"{scheme} relay-token"})
+    assert refused.status_code == 403
 
 
-async def test_a_token_rotates_without_a_restart(http: httpx.AsyncClient, files: dict[Role, Path]) -> None:
+async def test_a_file_may_hold_the_digest_of_a_token_and_opens_with_the_token_alone(
+    http: httpx.AsyncClient, files: dict[str, Path]
+) -> None:
+    digest = f"sha256:{sha256(b'secret').hexdigest()}"
+    files["store"].write_text(digest + "\n")
+    answers = [await http.get("/v1/either", headers={"authorization": f"Bearer {text}"}) for text in ("secret", digest)]
+    assert [answer.status_code for answer in answers] == [200, 401]
+    with pytest.raises(OSError, match="holds no token"):
+        tokens_of(files).own("store")
+
+
+async def test_a_caller_comes_and_goes_with_its_file(http: httpx.AsyncClient, files: dict[str, Path]) -> None:
+    async def status() -> int:
+        return (await http.get("/v1/either", headers={"authorization": "Bearer fresh-token"})).status_code
+
+    assert await status() == 401
+    fresh = files["store"].with_name("fresh")
+    fresh.write_text("fresh-token")
+    assert await status() == 200
+    fresh.unlink()
+    assert await status() == 401
+
+
+async def test_no_file_makes_another_administrator(http: httpx.AsyncClient, files: dict[str, Path]) -> None:
+    files["store"].with_name(ADMIN).write_text("second-token")
+    assert (await http.get("/v1/admin", headers={"authorization": "Bearer second-token"})).status_code == 401
+
+
+async def test_a_token_rotates_without_a_restart(http: httpx.AsyncClient, files: dict[str, Path]) -> None:
     async def status(token: str) -> int:
         return (await http.get("/v1/admin", headers={"authorization": f"Bearer {token}"})).status_code
 
     assert await status("admin-token") == 200
-    before = files[Role.ADMIN].stat()
-    files[Role.ADMIN].write_text("newer-token\n")  # as long as the first
-    os.utime(files[Role.ADMIN], ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    before = files[ADMIN].stat()
+    files[ADMIN].write_text("newer-token\n")  # as long as the first
+    os.utime(files[ADMIN], ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert (await status("admin-token"), await status("newer-token")) == (401, 200)
     # As Kubernetes does it: another file under the same name, here with the same time.
-    other = files[Role.ADMIN].with_name("other")
+    other = files[ADMIN].with_name("other")
     other.write_text("third-token\n")
     os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    other.rename(files[Role.ADMIN])
+    other.rename(files[ADMIN])
     assert (await status("newer-token"), await status("third-token")) == (401, 200)
-    files[Role.ADMIN].unlink()
+    files[ADMIN].unlink()
     assert await status("third-token") == 401
     assert await status("") == 401
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\xff\xfe"], ids=["empty", "a line end", "binary"])
 async def test_a_token_file_without_a_token_opens_nothing(
-    http: httpx.AsyncClient, files: dict[Role, Path], content: bytes
+    http: httpx.AsyncClient, files: dict[str, Path], content: bytes
 ) -> None:
-    files[Role.ADMIN].write_bytes(content)
+    files[ADMIN].write_bytes(content)
     for header in (b"Bearer", b"Bearer ", b"Bearer \xff\xfe"):
         response = await http.get("/v1/admin", headers={b"authorization": header})
         assert response.status_code == 401
 
 
-def test_the_documentation_says_which_operations_need_a_token(files: dict[Role, Path]) -> None:
-    app = application("router", routers=[a_router()], checks={}, metrics=Metrics(), tokens=Tokens(files))
+def test_the_documentation_says_which_operations_need_a_token(files: dict[str, Path]) -> None:
+    app = application("router", routers=[a_router()], checks={}, metrics=Metrics(), tokens=tokens_of(files))
     paths = app.openapi()["paths"]
     assert paths["/v1/admin"]["get"]["security"] == [{"HTTPBearer": []}]
     assert "security" not in paths["/healthz"]["get"]

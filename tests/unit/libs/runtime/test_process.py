@@ -48,17 +48,26 @@ TOKENS = {
 async def test_a_cluster_without_tokens_does_not_start(tmp_path: Path, content: bytes | None, why: str) -> None:
     (tmp_path / "admin-token").write_text("admin\n")
     if content is not None:
-        (tmp_path / "service-token").write_bytes(content)
-    settings = ServiceSettings(var_dir=tmp_path, bus_url="amqp://127.0.0.1:9/", mongo_url="mongodb://127.0.0.1:9/")
+        (tmp_path / "store").write_bytes(content)
+    urls = {"bus_url": "amqp://127.0.0.1:9/", "mongo_url": "mongodb://127.0.0.1:9/"}
+    settings = ServiceSettings(var_dir=tmp_path, service_tokens_dir=tmp_path, **urls)
     with pytest.raises(WrongSetting) as raised:
-        async with open_shared(settings):
+        async with open_shared(settings, ["store"]):
             pytest.fail("it must not open")
-    assert str(raised.value) == f"setting service_token_file: {tmp_path}/service-token: {why}"
+    assert str(raised.value).startswith("tokens: ")
+    assert f"{tmp_path}/store" in str(raised.value)
+    assert why in str(raised.value)
+
+
+async def test_one_token_file_is_for_a_process_of_one_service(tmp_path: Path) -> None:
+    with pytest.raises(WrongSetting, match="it is for a process of one service"):
+        async with open_shared(ServiceSettings(service_token_file=tmp_path / "own"), ["store", "quota"]):
+            pytest.fail("it must not open")
 
 
 def test_a_bus_that_is_none_is_told_before_anything_is_made(tmp_path: Path) -> None:
     async def opened() -> None:
-        async with open_shared(ServiceSettings(var_dir=tmp_path / "var", bus_url="kafka://x")):
+        async with open_shared(ServiceSettings(var_dir=tmp_path / "var", bus_url="kafka://x"), ["store"]):
             pytest.fail("it must not open")
 
     with pytest.raises(ValueError, match="unknown scheme 'kafka'"):

@@ -194,7 +194,6 @@ def test_everything_that_embedded_mode_keeps_is_in_var_dir() -> None:
     assert moved.mongo_url == "embedded:/srv/facteur/mongo"
     assert moved.blobs_url == "file:/srv/facteur/blobs"
     assert moved.admin_token_file == Path("/srv/facteur/admin-token")
-    assert moved.service_token_file == Path("/srv/facteur/service-token")
     assert loaded({}).bus_url == "embedded:var/bus"
     assert loaded({"FACTEUR_VAR_DIR": "/x", "FACTEUR_BUS_URL": "amqp://b"}).bus_url == "amqp://b"
 
