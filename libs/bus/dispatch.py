@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import structlog
 
-from libs.bus.ports import Delivery, Refused, Unavailable
+from libs.bus.ports import KEEP_TRYING, LEAST_TRIES, Delivery, Refused, Unavailable
 from libs.envelope import Permanent, Temporary
+from libs.envelope.model import utc_now
 
 log = structlog.get_logger(__name__)
 
@@ -32,14 +33,16 @@ async def hand_over(
 
     The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a
     handler that always raises is never a hot loop. What can never succeed (`Permanent`) ends in the dead letters at
-    once, a bug after `limit` tries that ended in one; an outage (`Temporary`) never does.
+    once, a bug after `limit` tries that ended in one, an outage (`Temporary`) when it was waited out for days.
     """
     try:
         await handler(delivery)
     except Temporary as error:
         log.warning("handler_gave_up", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
         if not delivery.ended:
-            await _give_back(delivery, error.reason, ladder=ladder)
+            over = waited_out(delivery)
+            reason = f"gave up after {KEEP_TRYING}: {error.reason}" if over else error.reason
+            await _give_back(delivery, reason, ladder=ladder, bury=over)
     except Permanent as error:
         log.error("handler_refused", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
         if not delivery.ended:
@@ -53,6 +56,11 @@ async def hand_over(
             await _give_back(delivery, reason, ladder=ladder, bury=delivery.bugs + 1 >= limit, bug=True)
 
 
+def waited_out(delivery: Delivery) -> bool:
+    """Whether an outage has kept it for so long, and over so many tries, that it is given up."""
+    return delivery.attempt >= LEAST_TRIES and utc_now() - delivery.first_seen > KEEP_TRYING
+
+
 async def _give_back(
     delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], bury: bool = False, bug: bool = False
 ) -> None:
@@ -61,11 +69,14 @@ async def _give_back(
             await delivery.bury(reason)
         else:
             await delivery.retry(ladder[min(delivery.attempt, len(ladder)) - 1], reason=reason, bug=bug)
-    except (Unavailable, Refused) as error:
-        # The bus itself is away: keep the lease for a moment, so that an outage is no hot loop either.
-        log.warning("give_back_failed", queue=delivery.queue, reason=error.reason)
+    except Exception as error:
+        # The bus itself is away, or the delivery cannot be moved: it must not keep its place among those in hand. It is
+        # kept for a moment, so that an outage is no hot loop either.
+        known = isinstance(error, Unavailable | Refused)
+        log.warning("give_back_failed", queue=delivery.queue, reason=str(error), exc_info=None if known else error)
         await asyncio.sleep(ladder[0].total_seconds())
-        await _release(delivery)
+        if not delivery.ended:
+            await _release(delivery)
 
 
 async def _release(delivery: Delivery) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 
 import structlog
 
 from libs.bus.dispatch import is_being_cancelled
 from libs.bus.ports import Delivery, Event
+from libs.envelope import Permanent, Temporary
+from libs.envelope.model import utc_now
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -17,6 +20,9 @@ log = structlog.get_logger(__name__)
 EVENT_HEADER = "event"
 # A broadcast subscriber that falls further behind loses the oldest events: they only invalidate caches.
 MAX_UNHEARD = 10_000
+
+# After a rolling update of this length nobody will come any more who knows an event that no present member knows.
+UPDATE_LASTS = timedelta(days=1)
 
 EventHandler = Callable[[Event], Awaitable[None]]
 
@@ -34,8 +40,11 @@ def heard_by_group(names: Collection[str], handler: EventHandler) -> Callable[[D
 
     async def hear(delivery: Delivery) -> None:
         event = Event(delivery.headers.get(EVENT_HEADER, ""), delivery.body)
+        if not event.name:
+            raise Permanent("it does not say which event it is")
         if event.name not in names:
-            raise LookupError(f"no handler for the event {event.name!r} here")
+            unknown = f"no member of the group handles the event {event.name[:100]!r}"
+            raise Permanent(unknown) if utc_now() - delivery.first_seen > UPDATE_LASTS else Temporary(unknown)
         await handler(event)
         await delivery.ack()
 

@@ -12,6 +12,14 @@ from libs.envelope import Temporary
 # The delays of the ladder: a retry waits on the lowest rung that is not shorter than the delay that it asks for.
 LADDER = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
 
+# Tries that end in a bug before a message is a dead letter. Outages, of which it may have had many, do not count.
+BUG_TRIES = 5
+# How long an outage is waited out, counted from the first publication of a message ...
+KEEP_TRYING = timedelta(days=5)
+# ... and how many tries it has in any case: one that waited for days in a queue without a consumer is not given up at
+# the first hiccup then.
+LEAST_TRIES = 10
+
 # RabbitMQ 4 closes the channel on a larger message. Mail is far smaller: above 256 KiB its bytes are in the blob store.
 MAX_MESSAGE_BYTES = 16 << 20
 

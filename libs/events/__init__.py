@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from libs.bus.ports import Event
+from libs.envelope import Permanent
+
+
+class Unreadable(Permanent):
+    """The payload is no such fact, and no further try will read it: a dead letter at once."""
 
 
 class Fact(BaseModel):
     """Frozen; unknown fields are ignored, for a rolling update mixes versions."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     def to_bus(self) -> Event:
         """The event under the name of its class."""
@@ -23,8 +28,13 @@ class Fact(BaseModel):
 
     @classmethod
     def from_bus(cls, event: Event) -> Self:
-        """Raises pydantic's `ValidationError` when the payload is no such fact."""
-        return cls.model_validate_json(event.payload)
+        """Raises `Unreadable` when the payload is no such fact."""
+        try:
+            return cls.model_validate_json(event.payload)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise Unreadable(f"{event.name} is not readable: {where} {first['msg']}".replace("  ", " ")) from error
 
 
 class DomainChanged(Fact):

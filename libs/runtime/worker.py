@@ -13,22 +13,15 @@ from prometheus_client import Gauge, Histogram
 
 from libs.blobs import Blobs
 from libs.bus import Delivery
-from libs.bus.dispatch import is_being_cancelled
-from libs.bus.ports import LADDER
+from libs.bus.dispatch import is_being_cancelled, waited_out
+from libs.bus.ports import BUG_TRIES, KEEP_TRYING, LADDER
 from libs.envelope import Mail, Malformed, Newer, Permanent, Temporary, decode, encode
-from libs.envelope.model import utc_now
 from libs.runtime.failures import gist
 from libs.runtime.outbox import Outbox
 from libs.runtime.service import Handles, Onward
 from libs.telemetry import Metrics, Traces
 
 log = structlog.get_logger(__name__)
-
-# Counted apart from outages, of which a message may have had many before a bug meets it.
-BUG_TRIES = 5
-KEEP_TRYING = timedelta(days=5)
-# A message that waited for days because nobody consumed its queue is not given up at the first hiccup then.
-LEAST_TRIES = 10
 
 
 @dataclass(slots=True)
@@ -126,7 +119,7 @@ class Worker:
         self.metrics.published.labels(step.queue).inc()
 
     async def _again(self, delivery: Delivery, mail: Mail | None, error: Temporary, *, bug: bool = False) -> str:
-        if utc_now() - delivery.first_seen > KEEP_TRYING and delivery.attempt >= LEAST_TRIES:
+        if waited_out(delivery):
             return await self._bury(delivery, f"gave up after {KEEP_TRYING}: {error.reason}")
         try:
             await self._keep_blob(mail)

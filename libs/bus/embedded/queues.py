@@ -18,7 +18,7 @@ from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.retries import RetryTimer
 from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
 from libs.bus.embedded.writer import Writer
-from libs.bus.ports import Delivery, Unavailable
+from libs.bus.ports import BUG_TRIES, Delivery, Unavailable
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -150,7 +150,9 @@ class EmbeddedConsumer:
         await cancelled(self._tasks)
 
     async def _handle(self, delivery: EmbeddedDelivery) -> None:
-        await dispatch.hand_over(self._handler, delivery, ladder=self._ladder, limit=self._queue.delivery_limit)
+        await dispatch.hand_over(
+            self._handler, delivery, ladder=self._ladder, limit=min(BUG_TRIES, self._queue.delivery_limit)
+        )
 
 
 class EmbeddedDelivery:

@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from libs.bus import dispatch
-from libs.bus.ports import Delivery, Unavailable
+from libs.bus.ports import BUG_TRIES, Delivery, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.link import Link
@@ -91,7 +91,9 @@ class RabbitConsumer:
         task.add_done_callback(self._done)
 
     async def _handle(self, delivery: RabbitDelivery) -> None:
-        await dispatch.hand_over(self._handler, delivery, ladder=self.ladder, limit=self._delivery_limit)
+        await dispatch.hand_over(
+            self._handler, delivery, ladder=self.ladder, limit=min(BUG_TRIES, self._delivery_limit)
+        )
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -10,9 +10,11 @@ import pytest
 
 from libs.bus import Unavailable
 from libs.bus.dispatch import hand_over, rung
-from libs.bus.ports import LADDER, Delivery
+from libs.bus.listening import heard_by_group
+from libs.bus.ports import KEEP_TRYING, LADDER, Delivery, Event
 from libs.envelope import Permanent, Temporary
 
+DAYS = KEEP_TRYING
 SHORT = (timedelta(milliseconds=1), timedelta(milliseconds=2))
 
 
@@ -23,32 +25,40 @@ class Held:
     attempt: int = 1
     bugs: int = 0
     away: bool = False
+    broken: bool = False
     ended: bool = False
     end: list[str] = field(default_factory=list)
     queue: str = "q"
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
-    first_seen: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    first_seen: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def ack(self) -> None:
         self.ended = True
         self.end.append("ack")
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        if self.away:
-            raise Unavailable("no broker")
+        self._try()
         self.ended = True
         self.end.append(f"{'bug, ' * bug}retry {delay / timedelta(milliseconds=1):g} ms: {reason}")
 
     async def bury(self, reason: str) -> None:
-        if self.away:
-            raise Unavailable("no broker")
+        self._try()
         self.ended = True
         self.end.append(f"bury: {reason}")
 
     async def release(self) -> None:
         self.ended = True
         self.end.append("release")
+
+    def _try(self) -> None:
+        if self.away:
+            raise Unavailable("no broker")
+        if self.broken:
+            raise ValueError("headers that do not fit into a frame")
+
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +81,11 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
         (Permanent("no such event"), Held(away=True), "release"),
         (Temporary("engine down"), Held(), "retry 1 ms: engine down"),
         (Temporary("engine down"), Held(attempt=300), "retry 2 ms: engine down"),
+        (Temporary("engine down"), Held(attempt=9, first_seen=LONG_AGO), "retry 2 ms: engine down"),
+        (Temporary("engine down"), Held(attempt=10, first_seen=LONG_AGO), f"bury: gave up after {DAYS}: engine down"),
         (Temporary("broker down"), Held(away=True), "release"),
+        (ValueError("bug"), Held(broken=True), "release"),
+        (Permanent("no such event"), Held(broken=True), "release"),
     ],
     ids=[
         "bug",
@@ -83,7 +97,11 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
         "never_and_bus_away",
         "outage",
         "long_outage",
+        "waited_long_and_tried_seldom",
+        "waited_out",
         "bus_away",
+        "cannot_be_moved",
+        "cannot_be_buried",
     ],
 )
 async def test_a_delivery_whose_handler_raises_is_given_back(error: BaseException, held: Held, end: str) -> None:
@@ -102,3 +120,23 @@ async def test_a_delivery_that_was_ended_before_the_handler_raised_stays_ended()
     held = Held()
     await hand_over(ack_and_fail, held, ladder=SHORT, limit=3)
     assert held.end == ["ack"]
+
+
+@pytest.mark.parametrize(
+    ("event", "first_seen", "end"),
+    [
+        ("Known", None, "ack"),
+        ("Newer", None, "retry 1 ms: no member of the group handles the event 'Newer'"),
+        ("Newer", LONG_AGO, "bury: no member of the group handles the event 'Newer'"),
+        ("", None, "bury: it does not say which event it is"),
+    ],
+    ids=["known", "during_an_update", "long_after_an_update", "no_event"],
+)
+async def test_an_event_that_no_member_knows_waits_for_the_end_of_the_update(
+    event: str, first_seen: datetime | None, end: str
+) -> None:
+    async def hear(heard: Event) -> None: ...
+
+    held = Held(headers={"event": event}, first_seen=first_seen or datetime.now(UTC))
+    await hand_over(heard_by_group(["Known"], hear), held, ladder=SHORT, limit=3)
+    assert held.end == [end]

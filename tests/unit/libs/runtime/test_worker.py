@@ -16,11 +16,11 @@ from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
 from libs.bus import Delivery, Unavailable
 from libs.bus.embedded import EmbeddedBus
-from libs.bus.ports import DeadLetter
+from libs.bus.ports import BUG_TRIES, LEAST_TRIES, DeadLetter
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, decode
 from libs.envelope.model import utc_now
 from libs.runtime import Handles, Onward, Outbox
-from libs.runtime.worker import BUG_TRIES, LEAST_TRIES, Worker
+from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces
 
 QUEUE, NEXT, OTHER = "mail.here", "mail.next", "mail.other"

@@ -1,0 +1,50 @@
+"""An event that cannot be read is a dead letter at once, in each subscription of each service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+from unittest.mock import NonCallableMock
+
+import pytest
+
+from libs.bus import Event
+from libs.envelope import Permanent
+from libs.runtime import Hears
+from services.antispam.handlers import Listener, hears
+from services.quota.handlers import Accountant
+from services.store.accounts import Accounts
+
+# What cannot be read must not reach a neighbour: calling one of them fails.
+NOTHING = cast(Any, NonCallableMock(spec=["forget", "hear", "keep", "moved", "know", "held", "released", "usage"]))
+ROWS: tuple[Hears, ...] = (
+    *hears(
+        Listener(
+            shelf=NOTHING, peers=NOTHING, learning=NOTHING, teacher=NOTHING, correspondents=NOTHING, counters=NOTHING
+        )
+    ),
+    *Accountant(*[NOTHING] * 7).table(),
+    *Accounts(*[NOTHING] * 4).table(),
+)
+PAYLOADS = {
+    "nothing": b"",
+    "no_json": b"{",
+    "another_shape": b"[]",
+    "no_utf_8": b'{"address": "\xff"}',
+    "a_wrong_type": b'{"address": {}, "domain": 1, "id": [], "mailbox": 0}',
+    "half_a_character": b'{"address": "\\ud800", "domain": "\\ud800", "id": "\\ud800", "mailbox": "\\ud800"}',
+}
+
+
+def cases() -> Iterator[Any]:
+    for row in ROWS:
+        for name in row.names:
+            for word, payload in PAYLOADS.items():
+                yield pytest.param(row, Event(name, payload), id=f"{row.subscription or 'broadcast'}-{name}-{word}")
+
+
+@pytest.mark.parametrize(("row", "event"), list(cases()))
+async def test_an_unreadable_event_is_never_tried_again(row: Hears, event: Event) -> None:
+    with pytest.raises(Permanent, match=f"{event.name} is not readable"):
+        await row.handle(event)
+    assert not NOTHING.mock_calls
