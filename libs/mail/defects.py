@@ -10,7 +10,8 @@ class Defect(StrEnum):
     # of a header block (RFC 5322 2.1, 2.2, 3.6)
     NO_HEADERS = "no-headers"
     NO_BLANK_LINE = "no-blank-line"  # nothing separates the fields from what follows
-    MISSING_COLON = "missing-colon"  # a line that is no field ended the block
+    MISSING_COLON = "missing-colon"  # a line that is no field ended the block, or was passed over
+    BYTE_ORDER_MARK = "byte-order-mark"  # stood before the first field
     MBOX_LINE = "mbox-line"  # a "From " line of an mbox file stood first
     TOO_MANY_HEADERS = "too-many-headers"
     HEADERS_TOO_LARGE = "headers-too-large"
@@ -27,6 +28,7 @@ class Defect(StrEnum):
     NO_BOUNDARY = "no-boundary"  # multipart without a usable boundary parameter
     BROKEN_BOUNDARY = "broken-boundary"  # no delimiter line, or more of them behind the closing one
     MISSING_END_BOUNDARY = "missing-end-boundary"
+    TOO_MANY_READINGS = "too-many-readings"  # readers may take it in more ways than are looked at
     PARTIAL_MESSAGE = "partial-message"  # message/partial: no one can scan a slice (RFC 2046 5.2.2)
     ENCODED_CONTAINER = "encoded-container"  # base64 or quoted-printable on a message or multipart (RFC 2045 6.4)
     DUPLICATE_PARAMETER = "duplicate-parameter"  # two boundary or charset parameters: readers disagree which counts

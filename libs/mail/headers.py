@@ -19,6 +19,17 @@ __all__ = ["Headers", "fold", "mailbox"]
 # A name, a colon (RFC 5322 4.5 allows space before it), a value with its folded lines. Possessive, so linear.
 _FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)")
 _BLANK_LINE = re.compile(rb"\r?\n|\Z")
+# Lines that are no field, between fields: readers from Dovecot to MimeKit go on behind them. Only where a field that
+# mail really has follows, since otherwise it is a text whose blank line was forgotten.
+_ODD_LINES = re.compile(
+    rb"(?:(?![ \t\r\n])[^\n]*+\n(?:[ \t][^\n]*+\n)*+){1,5}?"
+    rb"(?=(?:Content-(?:Type|Transfer-Encoding|Disposition|ID|Description)|MIME-Version|From|To|Cc|Subject|Date|Sender"
+    rb"|Message-ID|Received|Reply-To|Return-Path|References|In-Reply-To|DKIM-Signature|List-[!-9;-~]+|ARC-[!-9;-~]+"
+    rb"|X-[!-9;-~]+)[ \t]*:)",
+    re.IGNORECASE,
+)
+_MAX_SKIPPED = 20  # runs of such lines in one block
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = bytes.maketrans(b"\r\0", b"  ")
 
 # RFC 5322 3.6, RFC 2045 3, RFC 2183 2: at most one of each. Readers disagree which of two counts.
@@ -35,7 +46,7 @@ class Headers:
     UTF-8 or, if they are none, from windows-1252, with RFC 2047 left as it is.
     """
 
-    __slots__ = ("_body_start", "_end", "_fields", "_found", "_limits", "_names", "_raw", "_start")
+    __slots__ = ("_body_start", "_end", "_fields", "_found", "_limits", "_names", "_raw", "_skipped", "_start")
 
     def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS, start: int = 0, end: int | None = None) -> None:
         self._raw = raw
@@ -45,6 +56,7 @@ class Headers:
         self._fields: list[re.Match[bytes]] = []
         self._names: list[bytes] = []  # of the fields, in lower case: a list is quicker than a dict for one message
         self._found: set[Defect] = set()
+        self._skipped: list[tuple[int, int]] = []
         self._body_start = self._scan()
 
     def get(self, name: str) -> str | None:
@@ -104,6 +116,23 @@ class Headers:
         return self._body_start
 
     @property
+    def skipped(self) -> tuple[tuple[int, int], ...]:
+        """(start, end) in `raw` of each run of lines inside the block that were passed over, being no fields."""
+        return tuple(self._skipped)
+
+    @property
+    def fields_start(self) -> int:
+        """Where in `raw` the first field starts: behind a byte order mark or the first line of an mbox file."""
+        return self._skipped[0][1] if self._skipped and self._skipped[0][0] == self._start else self._start
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a body follows the fields with no blank line between them: readers disagree where it starts."""
+        start, body = self._start, self._body_start
+        closed = self._raw.endswith((b"\n\n", b"\n\r\n") if body - start > 2 else b"\n", start, body)
+        return body < self._end and not closed
+
+    @property
     def defects(self) -> tuple[Defect, ...]:
         """What is wrong with the block, in the order of the enumeration."""
         return in_order([*self._found, *self._damage()])
@@ -114,27 +143,44 @@ class Headers:
 
     def _scan(self) -> int:
         """Fills the index and returns where the body starts."""
-        raw, end, position = self._raw, self._end, self._skip_mbox_line()
+        raw, end, position = self._raw, self._end, self._first_line()
         ceiling, room = self._start + self._limits.header_bytes, self._limits.header_count
         fields, names, match_at = self._fields, self._names, _FIELD.match
-        while match := match_at(raw, position, end):
-            position = match.end()
-            if position > ceiling or len(fields) == room:
-                self._found.add(Defect.HEADERS_TOO_LARGE if position > ceiling else Defect.TOO_MANY_HEADERS)
-                return self._behind_blank_line(position - 1)
-            fields.append(match)
-            names.append(match[1].lower())
-        return self._body_at(position)
+        while True:
+            while match := match_at(raw, position, end):
+                position = match.end()
+                if position > ceiling or len(fields) == room:
+                    self._found.add(Defect.HEADERS_TOO_LARGE if position > ceiling else Defect.TOO_MANY_HEADERS)
+                    return self._behind_blank_line(position - 1)
+                fields.append(match)
+                names.append(match[1].lower())
+            behind = self._behind_odd_lines(position, min(end, ceiling))
+            if behind == position:
+                return self._body_at(position)
+            position = behind
 
-    def _skip_mbox_line(self) -> int:
-        """A message taken out of an mbox file starts with "From sender date", which is no field (RFC 4155)."""
-        if not self._raw.startswith((b"From ", b">From "), self._start, self._end):
-            return self._start
-        line_end = self._raw.find(b"\n", self._start, self._end) + 1
-        if not line_end or _FIELD.match(self._raw, self._start, line_end):
-            return self._start
-        self._found.add(Defect.MBOX_LINE)
-        return line_end
+    def _first_line(self) -> int:
+        """Where the first field should be: behind a byte order mark, or the first line of an mbox file (RFC 4155)."""
+        raw, start, end = self._raw, self._start, self._end
+        if raw.startswith(_BYTE_ORDER_MARK, start, end):
+            at = start + len(_BYTE_ORDER_MARK)
+            return self._skip(start, at, Defect.BYTE_ORDER_MARK) if _FIELD.match(raw, at, end) else start
+        if not raw.startswith((b"From ", b">From "), start, end) or _FIELD.match(raw, start, end):
+            return start
+        return self._skip(start, raw.find(b"\n", start, end) + 1 or start, Defect.MBOX_LINE)
+
+    def _behind_odd_lines(self, position: int, end: int) -> int:
+        """Where the fields go on; `position` where they do not."""
+        if not self._fields or position >= end or self._raw[position] in b"\r\n" or len(self._skipped) > _MAX_SKIPPED:
+            return position
+        odd = _ODD_LINES.match(self._raw, position, end)
+        return self._skip(position, odd.end(), Defect.MISSING_COLON) if odd else position
+
+    def _skip(self, start: int, end: int, why: Defect) -> int:
+        if end > start:
+            self._found.add(why)
+            self._skipped.append((start, end))
+        return end
 
     def _body_at(self, position: int) -> int:
         """The body starts behind the blank line, or at the line that is no field: so do Postfix and Python read it."""

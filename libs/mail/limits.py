@@ -20,6 +20,8 @@ class Limits:
     scanned_bytes: int = 256 * 1024 * 1024  # sum over the multiparts inside each other, each searched for its boundary
     boundary_octets: int = 256  # RFC 2046 5.1.1 says 70; some senders write more
     decoded_bytes: int = 64 * 1024 * 1024  # sum over the embedded messages that had to be decoded to be walked
+    readings: int = 100  # ways in which readers may take one message
+    reading_bytes: int = 256 * 1024 * 1024  # sum over those ways
 
 
 DEFAULT_LIMITS = Limits()

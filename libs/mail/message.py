@@ -22,11 +22,11 @@ def parse(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> "Message":
 class Message:
     """The raw octets and what can be read from them. The tree of parts is found once and kept as offsets."""
 
-    def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS, *, default_type: str = "text/plain") -> None:
         self.raw = raw
-        self.root = Part(raw, 0, len(raw), limits=limits)
+        self.root = Part(raw, 0, len(raw), limits=limits, default_type=default_type)
+        self.damage: set[Defect] = set()  # of the whole, beside that of its parts
         self._limits = limits
-        self._damage: set[Defect] = set()
         self._found: tuple[Part, ...] | None = None
 
     @property
@@ -55,10 +55,10 @@ class Message:
     def defects(self) -> tuple[Defect, ...]:
         """What is wrong with the header block, the structure and every part; of encodings, what was decoded so far."""
         found = {defect for part in self._parts for defect in part.defects if defect not in _OF_THE_TOP_ONLY}
-        return in_order(found.union(self._damage, self.headers.defects))
+        return in_order(found.union(self.damage, self.headers.defects))
 
     @property
     def _parts(self) -> tuple[Part, ...]:
         if self._found is None:
-            self._found = tuple(walk(self.root, self._limits, self._damage))
+            self._found = tuple(walk(self.root, self._limits, self.damage))
         return self._found

@@ -20,8 +20,8 @@ class Part:
     """The octets from `start` to `end` of `raw`: header block, blank line, body."""
 
     __slots__ = (
-        *("_content", "_default_type", "_end", "_headers", "_limits", "_raw", "_start", "_type"),
-        *("damage", "is_leaf"),
+        *("_content", "_end", "_headers", "_limits", "_raw", "_start", "_type"),
+        *("damage", "default_type", "is_leaf"),
     )
 
     def __init__(self, raw: bytes, start: int, end: int, *, limits: Limits, default_type: str = "text/plain") -> None:
@@ -29,7 +29,7 @@ class Part:
         self._start = start
         self._end = end
         self._limits = limits
-        self._default_type = default_type
+        self.default_type = default_type
         self._headers: Headers | None = None
         self._content: Parameterised | None = None
         self._type = ""
@@ -51,7 +51,7 @@ class Part:
     def content_type(self) -> str:
         """`type/subtype` in lower case. RFC 2045 5.2: text/plain where it is missing or malformed."""
         if not self._type:
-            self._type = _type_of(self.parameters.value) or self._default_type
+            self._type = _type_of(self.parameters.value) or self.default_type
         return self._type
 
     @property
@@ -118,6 +118,11 @@ class Part:
     @property
     def is_embedded_message(self) -> bool:
         return self.content_type in _EMBEDDED
+
+    @property
+    def span(self) -> tuple[bytes, int, int]:
+        """(raw, start, end) of the whole part as it stands."""
+        return self._raw, self._start, self._end
 
     @property
     def body_span(self) -> tuple[bytes, int, int]:

@@ -18,6 +18,7 @@ from libs.envelope import Envelope, Finding, Peer, Recipient, Verdict
 from libs.mail.authentication_results import claims_to_be
 from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold
+from libs.mail.headers import Headers
 
 MAX_WARNINGS = 10  # a message may hold a thousand programs
 EDITED_OCTETS = 1024 * 1024  # edits lie in this much of the start; no honest header block is as large
@@ -30,11 +31,6 @@ class Edit:
     start: int
     end: int
     text: bytes
-
-
-def delivery_headers(envelope: Envelope, recipient: Recipient, *, hostname: str) -> bytes:
-    """All fields for the copy of one recipient in one of our mailboxes, in the order in which they stand."""
-    return DeliveryHeaders(envelope, hostname=hostname).of(recipient)
 
 
 class DeliveryHeaders:
@@ -119,34 +115,39 @@ _TOUCHED = re.compile(
     rb":([^\n]*+(?:\n[ \t][^\n]*+)*+)(?:\n|\Z)"
     rb"|(subject)[ \t]*+:[ \t]*+([^\n]*+(?:\n[ \t][^\n]*+)*+))"
 )
-_MBOX_LINE = re.compile(rb">?From [^\n]*+\n")  # behind our fields it would end the header block for many readers
 
 
-def edits(
-    raw: bytes | memoryview, body_start: int, *, subject_prefix: str = "", hostname: str = ""
-) -> tuple[Edit, ...]:
-    """What is read otherwise than it came; `body_start` is that of `Headers`.
+def edits(headers: Headers, *, subject_prefix: str = "", hostname: str = "") -> tuple[Edit, ...]:
+    """What of a message with this header block is read otherwise than it came.
 
     `subject_prefix` is put before the subject, unless the subject starts with it; a message without one gets one.
     `Authentication-Results` are ours, and forged, where they claim to be from `hostname`.
     """
-    header = bytes(raw[: min(body_start, EDITED_OCTETS)])
-    found: list[Edit] = []
-    mbox = _MBOX_LINE.match(header)
-    if mbox:
-        found.append(Edit(0, mbox.end(), b""))
+    found = [*repairs(headers)]
+    at = headers.fields_start
     subject: re.Match[bytes] | None = None
-    for match in _TOUCHED.finditer(header):
+    for match in _TOUCHED.finditer(headers.raw[at:EDITED_OCTETS]):
         if match[1]:
             if _is_forged(match, hostname):
-                found.append(Edit(match.start(), match.end(), b""))
+                found.append(Edit(at + match.start(), at + match.end(), b""))
         elif subject is None:
             subject = match
-            found += _tagged(match, subject_prefix)
+            found += _tagged(match, subject_prefix, at)
     if subject is None and subject_prefix:
-        at = mbox.end() if mbox else 0
-        found.append(Edit(at, at, _field("Subject", _plain(subject_prefix))))
+        found.insert(0, Edit(at, at, _field("Subject", _plain(subject_prefix))))
     return tuple(sorted(found, key=lambda edit: (edit.start, edit.end)))
+
+
+def repairs(headers: Headers) -> tuple[Edit, ...]:
+    """What makes every reader find the fields and the body where we, and so the scanners, found them.
+
+    Lines that were passed over are left out. Where no blank line ends the block one is added: behind our own fields an
+    odd first line would be a folded line of ours, or be passed over, and what we read as text would be fields.
+    """
+    if not headers.skipped and not headers.is_open:
+        return ()
+    gap = (Edit(headers.body_start, headers.body_start, b"\r\n"),) if headers.is_open else ()
+    return (*(Edit(start, end, b"") for start, end in headers.skipped), *gap)
 
 
 def _is_forged(field: re.Match[bytes], hostname: str) -> bool:
@@ -175,7 +176,8 @@ def growth(prefix: bytes, changes: Sequence[Edit]) -> int:
     return len(prefix) + sum(len(change.text) - (change.end - change.start) for change in changes)
 
 
-def _tagged(subject: re.Match[bytes], prefix: str) -> list[Edit]:
+def _tagged(subject: re.Match[bytes], prefix: str, at: int) -> list[Edit]:
+    """The edit of a subject that was found in what starts at `at`."""
     tag = _plain(prefix).strip()
     value = subject[4]
     if not tag or decode_words(value.decode("utf-8", "replace")).startswith(tag):
@@ -183,7 +185,8 @@ def _tagged(subject: re.Match[bytes], prefix: str) -> list[Edit]:
     # The tag has a line of its own where the first line is full already (RFC 5322 2.1.1).
     folded = fold("Subject", tag)[len("Subject: ") : -2]
     gap = b" " if len(folded) + len(value.partition(b"\n")[0]) < 60 else b"\r\n "
-    return [Edit(subject.start(4), subject.start(4), folded + gap)]
+    start = at + subject.start(4)
+    return [Edit(start, start, folded + gap)]
 
 
 def _received_parts(envelope: Envelope, hostname: str) -> tuple[str, str]:

@@ -13,12 +13,11 @@ import pytest
 
 from tests.servers.facteur import Facteur, wait_for
 from tests.servers.sink import Sink
+from tests.specimens.broken_mail import EICAR, a_carrier
 
 JEAN = "jean.toto@example.org"
 MARIE = "marie.dupont@example.org"
 PEER = "someone@example.net"
-# In two halves, so that no scanner takes this file for one.
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + rb"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 
 
 def a_message(
@@ -163,6 +162,29 @@ def test_an_infected_message_is_in_the_quarantine_and_nobody_is_told(
     wait_for(quarantined, what=lambda: facteur.log()[-3000:])
     assert not [item for item in facteur.messages(JEAN) if item["subject"] == subject]
     assert len(sink.taken) == before
+
+
+ODD_STARTS = ((b" ",), (b"\t",), (b":x",), (b"X-A: b", b":x"), (b"garbage",), (b"X-A: b", b"garbage"))
+
+
+def test_an_odd_line_before_the_fields_carries_no_virus_into_a_mailbox(facteur: Facteur) -> None:
+    carriers = [a_carrier(*lines, b"X-Word: " + fresh("odd").encode()) for lines in ODD_STARTS]
+    before = {item["id"] for item in facteur.messages(JEAN)}
+    for raw in carriers:
+        with smtplib.SMTP("127.0.0.1", facteur.port("mx"), timeout=60) as smtp:
+            assert smtp.sendmail(PEER, [JEAN], raw) == {}
+    clean = fresh("behind")
+    send(facteur, a_message(clean), JEAN)
+    facteur.wait_for_message(JEAN, clean)
+    sizes = sorted(map(len, carriers))
+
+    def held() -> bool:
+        items = facteur.get("store", "/v1/quarantine", limit=100)["items"]
+        return sorted(item["size"] for item in items if item["size"] in sizes) == sizes
+
+    wait_for(held, what=lambda: facteur.log()[-3000:])
+    arrived = [item for item in facteur.messages(JEAN) if item["id"] not in before]
+    assert [item["id"] for item in arrived if b"X-Word: " in facteur.raw(JEAN, item["id"])] == []
 
 
 def test_an_infected_message_that_leaves_is_in_the_quarantine_and_is_not_sent(facteur: Facteur, sink: Sink) -> None:

@@ -23,15 +23,28 @@ class Exceeded(Exception):
     """A limit was hit; the text names it."""
 
 
-class Budget:
-    """The account of one message: time, octets and entries of all of it together. Methods raise `Exceeded`."""
+class TooHeavy(Exception):
+    """There is something to do that is no work for the event loop."""
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+
+class Budget:
+    """The account of one message: time, octets and entries of all of it together. Methods raise `Exceeded`.
+
+    One that is `light` allows nothing heavy.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic, *, light: bool = False) -> None:
         self.limits = limits
+        self._light = light
         self._clock = clock
         self._entries = 0
         self._expanded_bytes = 0
         self._ends = clock() + limits.seconds
+
+    def heavy(self) -> None:
+        """Something is unpacked, or read in several ways. Raises `TooHeavy`."""
+        if self._light:
+            raise TooHeavy
 
     def enter(self, depth: int) -> None:
         """An archive at this depth is opened; one that is attached to the message is at 1."""

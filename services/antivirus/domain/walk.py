@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from services.antivirus.domain.budget import Budget, Exceeded, Limits
+from services.antivirus.domain.budget import Budget, Exceeded, Limits, TooHeavy
 from services.antivirus.domain.containers import OPENERS
 from services.antivirus.domain.content import Content
 from services.antivirus.domain.forms import CONTAINERS
@@ -14,17 +14,17 @@ Found = Content | Sighting
 
 
 def light(content: Content, limits: Limits) -> Sequence[Found] | None:
-    """As `walk`, all at once, if nothing but messages has to be taken apart; None where there is something to unpack.
+    """As `walk`, all at once, if nothing but one message has to be taken apart in one way; None otherwise.
 
     Unpacking is no work for the event loop, and what comes out need not fit into memory all at once.
     """
     try:
-        return list(walk(content, Budget(limits), light_only=True))
-    except _Heavy:
+        return list(walk(content, Budget(limits, light=True)))
+    except TooHeavy:
         return None
 
 
-def walk(content: Content, budget: Budget, *, light_only: bool = False, depth: int = 0) -> Iterator[Found]:
+def walk(content: Content, budget: Budget, *, depth: int = 0) -> Iterator[Found]:
     """`content`, then everything in it, with what its structure shows. Holds one chain of containers in memory.
 
     `depth` counts what had to be opened so far, the message apart. What is beyond the budget is a sighting, and the
@@ -33,8 +33,8 @@ def walk(content: Content, budget: Budget, *, light_only: bool = False, depth: i
     yield content
     if content.form not in CONTAINERS:
         return
-    if light_only and content.message is None:
-        raise _Heavy
+    if content.message is None:
+        budget.heavy()
     depth += content.message is None
     try:
         budget.enter(depth)
@@ -42,10 +42,6 @@ def walk(content: Content, budget: Budget, *, light_only: bool = False, depth: i
             if isinstance(found, Sighting):
                 yield found
             else:
-                yield from walk(found, budget, light_only=light_only, depth=depth)
+                yield from walk(found, budget, depth=depth)
     except Exceeded as limit:
         yield sighting(Kind.ARCHIVE_LIMIT, str(limit))
-
-
-class _Heavy(Exception):
-    """There is something to unpack."""

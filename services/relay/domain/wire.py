@@ -6,7 +6,7 @@ import re
 
 from libs.envelope import Envelope, Recipient
 from libs.mail.headers import Headers
-from libs.mail.render import edits, rendered
+from libs.mail.render import edits, rendered, repairs
 
 _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
@@ -18,9 +18,13 @@ def subject_tag(envelope: Envelope, recipient: Recipient) -> str:
 
 
 def copy_of(raw: bytes, trace: bytes, *, subject_tag: str) -> bytes:
-    """The message behind our trace field. Only a tag changes its header, so that signatures of other mail hold."""
+    """The message behind our trace field. Only a tag changes its fields, so that signatures of other mail hold.
+
+    Where its header block is damaged its fields and its body are made to be what was scanned as such.
+    """
     raw = with_strict_line_ends(raw)
-    changes = edits(raw, Headers(raw).body_start, subject_prefix=subject_tag) if subject_tag else ()
+    headers = Headers(raw)
+    changes = edits(headers, subject_prefix=subject_tag) if subject_tag else repairs(headers)
     return rendered(trace, changes, raw)
 
 

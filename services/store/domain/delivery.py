@@ -90,6 +90,6 @@ class _Readings:
 
     def under(self, tag: str) -> tuple[Summary, tuple[Edit, ...]]:
         if tag not in self._known:
-            changes = edits(self.raw, self._headers.body_start, subject_prefix=tag, hostname=self._hostname)
+            changes = edits(self._headers, subject_prefix=tag, hostname=self._hostname)
             self._known[tag] = summarise(self._headers, tag=tag), changes
         return self._known[tag]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 
 from libs.mail.defects import Defect
 from libs.mail.limits import DEFAULT_LIMITS
-from libs.mail.message import Part, parse
+from libs.mail.message import Message, Part, parse
+from libs.mail.readings import other_readings
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
@@ -17,7 +19,9 @@ _MEANING = {
     Defect.DECODED_TOO_LARGE: Kind.MIME_LIMIT,
     Defect.TOO_MANY_HEADERS: Kind.MIME_LIMIT,
     Defect.HEADERS_TOO_LARGE: Kind.MIME_LIMIT,
+    Defect.TOO_MANY_READINGS: Kind.MIME_LIMIT,
     Defect.PARTIAL_MESSAGE: Kind.PARTIAL,
+    Defect.MISSING_COLON: Kind.AMBIGUOUS_MIME,
     Defect.NO_BOUNDARY: Kind.AMBIGUOUS_MIME,
     Defect.DUPLICATE_PARAMETER: Kind.AMBIGUOUS_MIME,
     Defect.ENCODED_CONTAINER: Kind.AMBIGUOUS_MIME,
@@ -28,7 +32,7 @@ _ONCE = ("Content-Type", "Content-Transfer-Encoding", "Content-Disposition")
 
 
 def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
-    """Its leaves decoded, each with what its structure says."""
+    """Its leaves decoded, each with what its structure says, in every way in which readers may take the message."""
     message = content.message or parse(content.octets)
     count = 0
     for part in message.parts():
@@ -36,13 +40,45 @@ def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         count += 1
         if part.is_leaf:
             yield _content_of(part)
-        for defect in part.defects:
-            if defect in _MEANING:
-                yield sighting(_MEANING[defect], defect)
-            elif defect is Defect.DUPLICATE_HEADER and any(part.headers.count(name) > 1 for name in _ONCE):
-                yield sighting(Kind.AMBIGUOUS_MIME, "two fields where one may be")
-    if count >= DEFAULT_LIMITS.parts and Defect.TOO_MANY_PARTS in message.defects:
+        yield from _sightings(part, _MEANING)
+    if Defect.NO_HEADERS in message.headers.defects and message.headers.body_start < len(message.raw):
+        yield sighting(Kind.AMBIGUOUS_MIME, Defect.NO_HEADERS)  # of the message: a part needs none (RFC 2046 5.1)
+    yield from _seen_by_others(message, budget)
+    if count >= DEFAULT_LIMITS.parts and Defect.TOO_MANY_PARTS in message.damage:
         yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_PARTS)
+
+
+def _sightings(part: Part, meaning: dict[Defect, Kind]) -> Iterator[Sighting]:
+    for defect in part.defects:
+        if defect in meaning:
+            yield sighting(meaning[defect], defect)
+        elif defect is Defect.DUPLICATE_HEADER and any(part.headers.count(name) > 1 for name in _ONCE):
+            yield sighting(Kind.AMBIGUOUS_MIME, "two fields where one may be")
+
+
+def _seen_by_others(message: Message, budget: Budget) -> Iterator[Content | Sighting]:
+    """What other readers find in it that was not yielded yet; attachments of theirs alone make it ambiguous."""
+    known: set[tuple[bytes, str]] = set()
+    for reading in other_readings(message):
+        budget.heavy()
+        known = known or {_identity(_content_of(leaf)) for leaf in message.leaves()}
+        for leaf in reading.leaves():
+            budget.entry()
+            found = _content_of(leaf)
+            if _identity(found) in known:
+                continue
+            known.add(_identity(found))
+            budget.grown(len(found.octets), total=len(found.octets), packed=len(leaf.raw))
+            if found.role is Role.ATTACHMENT:
+                yield sighting(Kind.AMBIGUOUS_MIME, "an attachment that only some readers find")
+            yield found
+        yield from (sighting(kind, defect) for defect, kind in _MEANING.items() if defect in reading.damage)
+    if Defect.TOO_MANY_READINGS in message.damage:
+        yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_READINGS)
+
+
+def _identity(content: Content) -> tuple[bytes, str]:
+    return sha256(content.octets).digest(), content.name
 
 
 def _content_of(part: Part) -> Content:

@@ -18,7 +18,6 @@ from libs.mail.headers import Headers
 from libs.mail.render import (
     DeliveryHeaders,
     authentication_headers,
-    delivery_headers,
     edits,
     growth,
     received,
@@ -48,6 +47,10 @@ def an_envelope(**given: Any) -> Envelope:
         "recipients": (MARIE,), "size_bytes": 5, "sha256": "0" * 64, "verdicts": {"example.org": VERDICT},
     }  # fmt: skip
     return Envelope(**{**settled, **given})
+
+
+def delivery_headers(envelope: Envelope, recipient: Recipient, *, hostname: str) -> bytes:
+    return DeliveryHeaders(envelope, hostname=hostname).of(recipient)
 
 
 def read(block: bytes) -> Message:
@@ -161,7 +164,7 @@ FORGED = (
 
 
 def test_forged_fields_of_ours_are_not_read_and_all_else_is() -> None:
-    changes = edits(FORGED, Headers(FORGED).body_start)
+    changes = edits(Headers(FORGED))
     seen = rendered(b"X-Spam-Flag: YES\r\n", changes, FORGED)
     assert read(seen).keys() == ["X-Spam-Flag", "Received", "Delivered-To", "Subject"]
     assert seen.endswith(b"\r\n\r\nX-Spam-Status: in the body\r\n")
@@ -177,7 +180,7 @@ AUTHENTICATED = (
 
 
 def test_authentication_results_are_ours_alone_where_they_bear_our_name() -> None:
-    changes = edits(AUTHENTICATED, Headers(AUTHENTICATED).body_start, hostname="mail.example.org")
+    changes = edits(Headers(AUTHENTICATED), hostname="mail.example.org")
     block = authentication_headers(an_envelope(authentication="spf=fail"), hostname="mail.example.org")
     seen = read(rendered(block, changes, AUTHENTICATED))
     assert seen.get_all("Authentication-Results") == [
@@ -205,7 +208,7 @@ def test_authentication_results_are_ours_alone_where_they_bear_our_name() -> Non
 )
 def test_a_tag_stands_before_the_subject_and_changes_nothing_else(subject: str, prefix: str, expected: str) -> None:
     raw = b"From: a@b\r\n" + subject.encode() + b"To: c@d\r\n\r\nSubject: body\r\n"
-    seen = rendered(b"", edits(raw, Headers(raw).body_start, subject_prefix=prefix), raw)
+    seen = rendered(b"", edits(Headers(raw), subject_prefix=prefix), raw)
     headers = Headers(seen)
     assert " ".join(headers.decoded("subject").split()) == expected
     assert sorted(name for name, _ in headers) == ["From", "Subject", "To"]
@@ -214,7 +217,7 @@ def test_a_tag_stands_before_the_subject_and_changes_nothing_else(subject: str, 
 
 def test_an_mbox_line_before_the_headers_is_not_read() -> None:
     raw = b"From jean@example.net Tue Jan  1 12:00:00 2030\r\nFrom: a@b\r\n\r\nbody"
-    seen = rendered(b"X: y\r\n", edits(raw, Headers(raw).body_start, subject_prefix="[SPAM]"), raw)
+    seen = rendered(b"X: y\r\n", edits(Headers(raw), subject_prefix="[SPAM]"), raw)
     assert read(seen).items() == [("X", "y"), ("Subject", "[SPAM]"), ("From", "a@b")]
 
 
@@ -224,8 +227,9 @@ LINES = st.sampled_from([b"Subject: a\r\n", b"X-Spam-Flag: NO\r\n", b" folded\r\
 @given(lines=st.lists(LINES), prefix=st.sampled_from(["", "[SPAM]"]))
 def test_edits_never_overlap_and_never_touch_the_body(lines: list[bytes], prefix: str) -> None:
     raw = b"".join(lines)
-    start = Headers(raw).body_start
-    changes = edits(raw, start, subject_prefix=prefix)
+    headers = Headers(raw)
+    start = headers.body_start
+    changes = edits(headers, subject_prefix=prefix)
     assert all(one.end <= two.start for one, two in pairwise(changes))
     assert all(change.end <= start for change in changes)
     seen = rendered(b"", changes, raw)

@@ -6,7 +6,7 @@ import pytest
 
 from libs.envelope import Envelope, Peer, Recipient, Verdict
 from libs.mail.headers import Headers
-from libs.mail.render import delivery_headers, edits, rendered
+from libs.mail.render import DeliveryHeaders, edits, rendered
 from services.antispam.domain.originals import MOST_ATTACHED, Original, attached_to, original_of
 from tests.specimens.antispam import NOW, a_message, an_envelope
 
@@ -18,8 +18,8 @@ def delivered(raw: bytes = RAW, **fields: object) -> bytes:
     verdict = Verdict(spam=True, score=9, required=7.5, action="junk", bayes=2.5)
     envelope = envelope.model_copy(update={"verdicts": {"example.org": verdict}, "received_at": NOW})
     recipient = Recipient(address="marie@example.org", domain="example.org", original="Marie@example.org")
-    block = delivery_headers(envelope, recipient, hostname="mx.example.org")
-    return rendered(block, edits(raw, Headers(raw).body_start), raw)
+    block = DeliveryHeaders(envelope, hostname="mx.example.org").of(recipient)
+    return rendered(block, edits(Headers(raw)), raw)
 
 
 def test_what_we_put_on_top_at_delivery_is_taken_off_and_read() -> None:
