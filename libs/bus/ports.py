@@ -168,6 +168,12 @@ class Bus(Protocol):
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         """A page of the dead letters of `queue`, oldest first, behind the id `after`."""
 
+    async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        """Put a message straight into the dead letters of `queue`: its consumer took it, and gives it up only now.
+
+        Raises `Unavailable`: then it may be there or not.
+        """
+
     async def replay(self, queue: str, id: str) -> bool:
         """Back to its queue as a first attempt; False if there is no such dead letter. Durable before it is dropped."""
 

@@ -264,6 +264,26 @@ async def test_a_reason_with_bytes_of_a_hostile_peer_is_kept_readable(
     assert letter.reason.startswith("550 ")
 
 
+async def test_a_parked_message_is_a_dead_letter_that_can_be_replayed(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    await bus.declare(place.queue)
+    await bus.park(place.queue, b"given up", "550 5.1.1 \udce9", {"a": "b"})
+    [letter] = await bus.dead_letters(place.queue)
+    assert (letter.body, letter.attempts, dict(letter.headers)) == (b"given up", 1, {"a": "b"})
+    assert letter.reason.startswith("550 5.1.1")
+    assert (await bus.depth(place.queue)).dead == 1
+    assert await bus.replay(place.queue, letter.id)
+    taken: list[bytes] = []
+
+    async def take(delivery: Delivery) -> None:
+        taken.append(delivery.body)
+        await delivery.ack()
+
+    await bus.consume(place.queue, take)
+    await eventually(lambda: taken == [b"given up"])
+
+
 async def test_dead_letters_are_listed_in_pages_oldest_first(bus: Bus, place: Any, eventually: Eventually) -> None:
     bodies = [str(number).encode() for number in range(7)]
     await kill_the_dead(bus, place.queue, *bodies, eventually=eventually)

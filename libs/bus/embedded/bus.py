@@ -174,6 +174,12 @@ class EmbeddedBus:
         rows = await self._run(lambda file: file.dead_page(found.id, after=start, limit=limit))
         return [_dead_letter(queue, row) for row in rows]
 
+    async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        found, now = self._queue(queue), self._clock.now()
+        row = (0, reason.encode(errors="replace").decode(), now, 1, encode_headers(headers), body)
+        await self._run(lambda file: file.park(found.id, row))
+        found.dead += 1
+
     async def replay(self, queue: str, id: str) -> bool:
         found, now = self._queue(queue), self._clock.now()
         done = await self._run(lambda file: file.replay(found.id, _row_id(id), now=now))

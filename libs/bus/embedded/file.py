@@ -158,6 +158,13 @@ class QueueFile:
         )
         self.delete(queue, [id])
 
+    def park(self, queue: int, row: DeadRow) -> None:
+        """A dead letter that was not in the queue; the id of `row` does not count."""
+        self._db.execute(
+            "INSERT INTO dead (queue, reason, died_at, attempts, headers, body) VALUES (?, ?, ?, ?, ?, ?)",
+            (queue, *row[1:]),
+        )
+
     def dead_page(self, queue: int, *, after: int, limit: int) -> list[DeadRow]:
         """Oldest first."""
         return self._db.execute(

@@ -150,6 +150,10 @@ class RabbitBus:
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         return await self._dead_letters.page(await self._wire(), queue, after=after, limit=limit)
 
+    async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        properties = messages.buried(messages.fresh(headers), reason)
+        await self._running().to_queue(dead_queue(queue), properties, body)
+
     async def replay(self, queue: str, id: str) -> bool:
         return await self._dead_letters.replay(await self._wire(), queue, id, self._running())
 
