@@ -25,8 +25,10 @@ class Timed(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """None when nothing is known of `key`, or no longer."""
-        found = self._kept.get(key)
-        return None if found is None else found[1]
+        try:  # `get` of cachetools looks twice
+            return self._kept[key][1]
+        except KeyError:
+            return None
 
     def put(self, key: K, value: V, *, seconds: float, generation: int | None = None) -> None:
         """Keep `value` for `seconds`, unless something was forgotten since `generation`."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from libs.bus import Event
 from libs.events import (
     AccountChanged,
@@ -15,9 +17,10 @@ from libs.events import (
     QuotaChanged,
     RoutesChanged,
 )
-from libs.network import network_of, plain
 from libs.runtime import Hears
 from services.ingress.domain.blacklist import Blacklist, Entry
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,8 @@ class Attention:
     async def peer_blacklisted(self, event: Event) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
         fact = PeerBlacklisted.from_bus(event)
-        address = fact.address if "/" in fact.address else network_of(plain(fact.address))
-        self.blacklist.add(Entry(address, fact.until_epoch, fact.reason))
+        if not self.blacklist.add(Entry(fact.address, fact.until_epoch, fact.reason)):
+            log.warning("ban_not_understood", peer=fact.address[:100], reason=fact.reason)
 
     def table(self) -> tuple[Hears, ...]:
         """Who hears what; all of it broadcast."""

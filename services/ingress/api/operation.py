@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field, IPvAnyAddress
+from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, require
-from libs.network import network_of, plain
-from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.blacklist import Blacklist, Entry, banned_network, shown
 
 
 class SessionsView(BaseModel):
@@ -21,7 +20,7 @@ class SessionsView(BaseModel):
 
 
 class EntryView(BaseModel):
-    """A peer that is refused; an IPv6 peer stands for its /64."""
+    """A peer or a network that is refused; an IPv6 peer stands for its /64."""
 
     address: str
     until: datetime
@@ -63,16 +62,16 @@ def operation_routes(
         ]
         return EntriesView(items=items)
 
-    @router.put("/blacklist/{address}", summary="Refuse a peer for a while")
-    async def put(address: IPvAnyAddress, ban: Ban) -> EntryView:
+    @router.put("/blacklist/{address:path}", summary="Refuse a peer or a network for a while")
+    async def put(address: str, ban: Ban) -> EntryView:
         until = clock() + timedelta(seconds=ban.seconds)
-        entry = Entry(network_of(plain(str(address))), until.timestamp(), ban.reason)
+        entry = Entry(_key(address), until.timestamp(), ban.reason)
         await tell(entry)
         return EntryView(address=entry.address, until=until, reason=entry.reason)
 
     @router.delete("/blacklist/{address:path}", status_code=204, summary="Let a peer in again")
     async def delete(address: str) -> Response:
-        key = address if "/" in address else _key(address)
+        key = _key(address)
         if not blacklist.holds(key):
             raise Problem(404, "this peer is not refused")
         await tell(Entry(key, 0.0, ""))
@@ -82,7 +81,7 @@ def operation_routes(
 
 
 def _key(address: str) -> str:
-    try:
-        return network_of(plain(address))
-    except ValueError:
-        raise Problem(422, "that is no IP address") from None
+    network = banned_network(address)
+    if network is None:
+        raise Problem(422, "that is no IP address, and no network of at most a /8 (IPv6: a /16)")
+    return shown(network)

@@ -186,7 +186,7 @@ async def test_a_banned_peer_behind_a_balancer_is_refused(start: Any, eventually
         return str(await peer.reply())
 
     async with asyncio.timeout(10):
-        while not (await greeting()).startswith("554 5.7.1"):
+        while not (await greeting()).startswith("421 4.7.0"):
             await asyncio.sleep(0.01)
 
 

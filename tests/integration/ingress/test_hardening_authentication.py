@@ -186,7 +186,7 @@ async def test_an_address_that_guesses_is_refused_at_connect_for_a_while(start: 
     ingress = await start(auth_failures_per_address=5, auth_failures_per_session=50, spared_networks=())
     await guess(ingress, JEAN, 5, encode_plain, source="127.0.0.2")
     refused = await ingress.connect(greeted=False, source="127.0.0.2")
-    assert (await refused.reply()).startswith("554 5.7.1")
+    assert (await refused.reply()).startswith("421 4.7.0")
     assert await refused.is_closed()
     await ingress.connect()
 

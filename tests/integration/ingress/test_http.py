@@ -154,8 +154,23 @@ async def test_operators_see_connections_and_ban_peers(ingress: Any, api: Api, e
     listed = await api.call("GET", "/v1/blacklist", expect=200, token="admin")
     assert [(item["address"], item["reason"]) for item in listed["items"]] == [("127.0.0.2", "test")]
     refused = await ingress.connect(greeted=False, source="127.0.0.2")
-    assert (await refused.reply()).startswith("554 5.7.1")
+    assert (await refused.reply()).startswith("421 4.7.0")
     await api.call("DELETE", "/v1/blacklist/127.0.0.2", expect=204, token="admin")
     await api.call("DELETE", "/v1/blacklist/127.0.0.2", expect=404, token="admin")
     await ingress.connect(source="127.0.0.2")
     assert len(peers) == 3
+
+
+async def test_operators_ban_networks(ingress: Any, api: Api) -> None:
+    ban = {"seconds": 60, "reason": "test"}
+    for path, shown in (("127.8.0.0/16", "127.8.0.0/16"), ("::ffff:127.9.0.1", "127.9.0.1"), ("::5", "::/64")):
+        view = await api.call("PUT", f"/v1/blacklist/{path}", expect=200, token="admin", json=ban)
+        assert view["address"] == shown
+    for source in ("127.8.3.4", "127.9.0.1"):
+        refused = await ingress.connect(greeted=False, source=source)
+        assert (await refused.reply()).startswith("421 4.7.0")
+    await ingress.connect(source="127.7.3.4")
+    for wrong in ("0.0.0.0/0", "::/0", "example.org", "127.8.0.0/33"):
+        await api.call("PUT", f"/v1/blacklist/{wrong}", expect=422, token="admin", json=ban)
+    await api.call("DELETE", "/v1/blacklist/127.8.0.0/16", expect=204, token="admin")
+    await ingress.connect(source="127.8.3.4")

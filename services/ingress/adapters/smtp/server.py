@@ -21,7 +21,8 @@ from services.ingress.domain.sequence import Profile
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 512
-_BLACKLISTED = Reply(554, "5.7.1", "Your address is refused for a while")
+# A ban ends by itself, and behind the address of a large provider are many: their mail waits and is not returned.
+_BLACKLISTED = Reply(421, "4.7.0", "Your address is refused for a while, try again later")
 _FULL = replies.TOO_MANY_CONNECTIONS.because("Too many connections")
 # Seconds: a peer that lost its power is noticed after five minutes and a half, long before its session would time out.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 120), (socket.TCP_KEEPINTVL, 30), (socket.TCP_KEEPCNT, 7))
@@ -116,7 +117,7 @@ class Door:
 
     def recognise(self, session: Session) -> Reply | None:
         """Why the peer must go, now that its address is known; None when it may stay."""
-        refusal = _BLACKLISTED if self.site.blacklist.holds(session.counted_as) else None
+        refusal = _BLACKLISTED if self.site.blacklist.refuses(session.address) else None
         refusal = refusal or self._crowd.recognise(session.counted_as)
         if refusal is None:
             self._recognised[session] = session.counted_as
