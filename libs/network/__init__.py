@@ -3,7 +3,7 @@
 `addresses` reads them, `table` finds what is known of the narrowest network around an address.
 """
 
-from libs.network.addresses import Ip, Network, is_in, network_of, parsed, parsed_network, plain
+from libs.network.addresses import Ip, Network, is_in, network_of, networks_of, parsed, parsed_network, plain
 from libs.network.table import NetworkTable
 
-__all__ = ["Ip", "Network", "NetworkTable", "is_in", "network_of", "parsed", "parsed_network", "plain"]
+__all__ = ["Ip", "Network", "NetworkTable", "is_in", "network_of", "networks_of", "parsed", "parsed_network", "plain"]

@@ -15,6 +15,7 @@ Network = IPv4Network | IPv6Network
 
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _MAPPED_BITS = 96
+_SITE = 48
 
 
 @lru_cache(maxsize=8192)  # the same peers come again and again
@@ -58,6 +59,15 @@ def network_of(address: str | Ip, *, ipv4_prefix: int = 32, ipv6_prefix: int = 6
     address counts as itself.
     """
     return _network_of(str(address), ipv4_prefix, ipv6_prefix)
+
+
+def networks_of(address: str | Ip) -> tuple[str, ...]:
+    """The networks that a peer counts in, the narrowest first: limits hold for each of them.
+
+    Providers give an IPv6 site anything from a /64 to a /48 (RFC 6177), so both are one peer's.
+    """
+    narrow = network_of(address)
+    return (narrow, network_of(address, ipv6_prefix=_SITE)) if "/" in narrow else (narrow,)
 
 
 def is_in(address: str | Ip, networks: Iterable[Network]) -> bool:

@@ -70,7 +70,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         authenticator=_authenticator(settings, directory, banning),
         reception=reception,
         blacklist=blacklist,
-        budget=Budget(max_messages=settings.max_messages_in_receipt, max_bytes=settings.max_bytes_in_receipt),
+        budget=_budget(settings),
         duplicates=Duplicates(
             window=settings.duplicate_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
         ),
@@ -134,6 +134,15 @@ def _policy(settings: Settings) -> Policy:
         largest_message_bytes=settings.largest_message_bytes,
         refuse_local_senders=settings.refuse_local_senders,
         send_without_quota=settings.send_without_quota,
+    )
+
+
+def _budget(settings: Settings) -> Budget:
+    return Budget(
+        max_messages=settings.max_messages_in_receipt,
+        max_bytes=settings.max_bytes_in_receipt,
+        peer_share=settings.max_share_per_peer,
+        largest_bytes=settings.largest_message_bytes,
     )
 
 

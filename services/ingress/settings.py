@@ -72,9 +72,14 @@ class Settings(ServiceSettings):
 
     # Load
     max_connections: int = Field(1000, ge=1, description="Connections of all listeners together.")
-    max_connections_per_peer: int = Field(50, ge=1, description="Connections of one address, or of one IPv6 /64.")
+    max_connections_per_peer: int = Field(
+        50, ge=1, description="Connections of one address, or of one IPv6 /64; of a /48 twice as many."
+    )
     max_messages_in_receipt: int = Field(300, ge=1, description="Messages that are being received at once.")
     max_bytes_in_receipt: int = Field(256 * MB, ge=1, description="Octets of them that are in memory at once.")
+    max_share_per_peer: float = Field(
+        0.25, gt=0, le=1, description="Part of both that one address (IPv6: one /64; a /48 twice that) may take."
+    )
     max_commands: int = Field(20_000, ge=10, description="Commands of a session between two messages.")
     max_idle_commands: int = Field(100, ge=5, description="Commands that bring no mail forward, between two messages.")
     max_commands_per_second: int = Field(5000, ge=10, description="Above it a session is slowed down.")
@@ -91,10 +96,14 @@ class Settings(ServiceSettings):
     silence_timeout: timedelta = Field(
         timedelta(minutes=3), description="Longest wait within a message (RFC 5321 4.5.3.2.5)."
     )
-    slow_grace: timedelta = Field(timedelta(seconds=60), description="Time before the least rate of a message counts.")
-    min_bytes_per_second: int = Field(256, ge=1, description="Least rate of a message.")
+    slow_grace: timedelta = Field(
+        timedelta(minutes=3), description="Within any such time a message must come in at the least rate."
+    )
+    min_bytes_per_second: int = Field(
+        256, ge=1, description="Least rate of a message; a large one needs the rate at which it is whole in time."
+    )
     message_timeout: timedelta = Field(
-        timedelta(minutes=30), description="Longest time that a message takes to come in."
+        timedelta(hours=1), description="Longest time that a message takes to come in: 20 MB at 48 kbit/s."
     )
     tls_timeout: timedelta = Field(timedelta(seconds=30), description="Longest TLS handshake.")
 

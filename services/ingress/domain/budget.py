@@ -1,58 +1,126 @@
-"""How much of what is being received may be in memory at once, all sessions together."""
+"""How much of what is being received may be in memory at once: of all sessions, and of each peer network."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# The last eighth is for messages up to this size: senders of a few large ones do not keep ordinary mail out.
+_ORDINARY_OCTETS = 1024 * 1024
+_FOR_LARGE = 7 / 8
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is held for one network."""
+
+    messages: int = 0
+    octets: int = 0
+
+
+_NOTHING = _Held()
+
 
 class Budget:
-    """Beyond its limits a peer is told to come again, for nothing is buffered without bound."""
+    """Beyond its limits a peer is told to come again, for nothing is buffered without bound.
 
-    def __init__(self, *, max_messages: int, max_bytes: int) -> None:
+    A peer is given as the networks that it counts in, the narrowest first (`libs.network.networks_of`). The narrowest
+    may hold `peer_share` of all, each wider one twice as much as the one before; but a message of `largest_bytes`
+    always fits where nothing else is held.
+    """
+
+    def __init__(self, *, max_messages: int, max_bytes: int, peer_share: float = 1.0, largest_bytes: int = 0) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
-        self.messages = 0
-        self.held_bytes = 0
+        self._large_bytes = max(int(max_bytes * _FOR_LARGE), min(largest_bytes, max_bytes))
+        self._peer_messages = max(int(max_messages * peer_share), 1)
+        self._peer_bytes = max(int(max_bytes * peer_share), largest_bytes)
+        self._all = _Held()
+        self._networks: dict[str, _Held] = {}
 
-    def open(self, expected_bytes: int) -> Share | None:
+    @property
+    def messages(self) -> int:
+        return self._all.messages
+
+    @property
+    def held_bytes(self) -> int:
+        return self._all.octets
+
+    def open(self, expected_bytes: int, networks: Sequence[str] = ()) -> Share | None:
         """Begin a message; None when it is one too many, or when there is no room for what it promised."""
-        if not self.has_room(expected_bytes):
+        if not self.has_room(expected_bytes, networks):
             return None
-        self.messages += 1
-        return Share(self)
+        return Share(self, networks)
 
-    def has_room(self, expected_bytes: int) -> bool:
+    def has_room(self, expected_bytes: int, networks: Sequence[str] = ()) -> bool:
         """Whether a message of that size could begin now."""
-        return self.messages < self._max_messages and self.held_bytes + expected_bytes <= self._max_bytes
-
-    def take(self, octets: int) -> bool:
-        """False, and nothing taken, when there is no room."""
-        if self.held_bytes + octets > self._max_bytes:
+        if self._all.messages >= self._max_messages or not self._fits(self._all, expected_bytes, self._max_bytes):
             return False
-        self.held_bytes += octets
+        for circle, network in enumerate(networks):
+            held = self._networks.get(network, _NOTHING)
+            fits = self._fits(held, expected_bytes, self._peer_bytes << circle)
+            if not fits or held.messages >= self._peer_messages << circle:
+                return False
         return True
+
+    def enter(self, networks: Sequence[str]) -> list[_Held]:
+        """Count one message; what is held in each of the networks, all of them last."""
+        every = [*(self._networks.setdefault(network, _Held()) for network in networks), self._all]
+        for held in every:
+            held.messages += 1
+        return every
+
+    def take(self, octets: int, every: Sequence[_Held], *, of_message: int) -> bool:
+        """False, and nothing taken, when there is no room for more of a message that has grown to `of_message`."""
+        limit = self._max_bytes if of_message + octets <= _ORDINARY_OCTETS else self._large_bytes
+        if not self._fits(self._all, octets, limit):
+            return False
+        for circle, held in enumerate(every[:-1]):
+            if not self._fits(held, octets, self._peer_bytes << circle):
+                return False
+        for held in every:
+            held.octets += octets
+        return True
+
+    def leave(self, networks: Sequence[str], every: Sequence[_Held]) -> None:
+        """One message less; networks of which nothing is left are forgotten."""
+        for held in every:
+            held.messages -= 1
+        for network in networks:
+            held = self._networks[network]
+            if not held.messages:
+                del self._networks[network]
+
+    @staticmethod
+    def _fits(held: _Held, octets: int, limit: int) -> bool:
+        return held.octets + octets <= limit
 
 
 class Share:
     """What one message holds of the budget."""
 
-    __slots__ = ("_budget", "_octets")
+    __slots__ = ("_budget", "_every", "_networks", "_octets")
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, networks: Sequence[str]) -> None:
         self._budget = budget
+        self._networks = networks
+        self._every = budget.enter(networks)
         self._octets = 0
 
     def grow(self, octets: int) -> bool:
         """Octets came in; False when there is no room for them."""
-        if not self._budget.take(octets):
+        if not self._budget.take(octets, self._every, of_message=self._octets):
             return False
         self._octets += octets
         return True
 
     def shrink(self) -> None:
         """The octets were let go; the message is still counted."""
-        self._budget.held_bytes -= self._octets
+        for held in self._every:
+            held.octets -= self._octets
         self._octets = 0
 
     def close(self) -> None:
         """The message is gone."""
         self.shrink()
-        self._budget.messages -= 1
+        self._budget.leave(self._networks, self._every)

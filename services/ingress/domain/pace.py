@@ -17,9 +17,34 @@ class Pace:
     min_rate: float
     whole: float
 
-    def next_octets(self, *, started: float, now: float, octets: int) -> float:
-        """When the next octets of a message must be here at the latest, if `octets` came since `started`.
 
-        A peer that is faster than the least rate gains time, but is never silent for long, and is done in the end.
-        """
-        return min(now + self.silence, started + self.grace + octets / self.min_rate, started + self.whole)
+class Progress:
+    """How one message comes in, from DATA or its first chunk to its end.
+
+    A peer has `grace` seconds of waiting. What comes in earns them again at the least rate, and never more of them: a
+    fast beginning buys no slow end. The least rate grows with what is held already (to that at which the message would
+    be whole in time), so that the last octets of a large message cannot be withheld cheaply. Only time in which we wait
+    for the peer counts. Times are those of the loop.
+    """
+
+    __slots__ = ("_credit", "_ends", "_pace", "octets")
+
+    def __init__(self, pace: Pace, now: float) -> None:
+        self._pace = pace
+        self._credit = pace.grace
+        self._ends = now + pace.whole
+        self.octets = 0
+
+    def deadline(self, now: float) -> float:
+        """When the next octets must be here at the latest."""
+        return min(now + min(self._credit, self._pace.silence), self._ends)
+
+    def waited(self, seconds: float) -> None:
+        """So long nothing came."""
+        self._credit -= seconds
+
+    def came(self, octets: int) -> None:
+        """Octets of the message, or of the commands between its chunks, came in."""
+        self.octets += octets
+        rate = max(self._pace.min_rate, self.octets / self._pace.whole)
+        self._credit = min(self._pace.grace, self._credit + octets / rate)

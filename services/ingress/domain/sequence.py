@@ -9,6 +9,7 @@ from libs.envelope.model import Listener
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.content import Content
+from services.ingress.domain.pace import Progress
 from services.ingress.domain.parameters import MailArguments
 from services.ingress.domain.relaying import Admitted, Login
 
@@ -27,12 +28,16 @@ class Profile:
 
 @dataclass(slots=True)
 class Transaction:
-    """From MAIL to the end of the message. `chunks` grows by BDAT; `failed` says that a chunk was refused."""
+    """From MAIL to the end of the message.
+
+    `chunks` grows by BDAT, at the pace of `progress`; `failed` says that a chunk was refused.
+    """
 
     mail: MailArguments
     mail_from: str
     recipients: dict[str, Admitted] = field(default_factory=dict)
     chunks: Content | None = None
+    progress: Progress | None = None
     failed: bool = False
 
     @property

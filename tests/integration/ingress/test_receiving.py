@@ -291,7 +291,7 @@ async def test_an_address_that_leads_in_a_circle_says_so(ingress: Any, neighbour
 
 
 async def test_more_than_fits_is_told_to_come_again(start: Any, specimen: bytes) -> None:
-    ingress = await start(max_bytes_in_receipt=10_000, max_messages_in_receipt=2)
+    ingress = await start(max_bytes_in_receipt=10_000, max_messages_in_receipt=2, max_share_per_peer=1)
     first, second, third = [await ingress.mx() for _ in range(3)]
     await first.say("MAIL FROM:<someone@example.net> SIZE=20000", expect="452 4.3.1")
     for peer in (first, second, third):

@@ -10,6 +10,7 @@ from libs.mail.replies import Reply
 from services.ingress.adapters.smtp.data import accept, hold, open_content
 from services.ingress.domain.acceptance import FAULT_REPLIES
 from services.ingress.domain.content import Content
+from services.ingress.domain.pace import Progress
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.sequence import Transaction, before_content
 
@@ -52,6 +53,7 @@ async def _content(session: Session) -> Content:
     if transaction.chunks is None:
         try:
             transaction.chunks, _ = await open_content(session)
+            transaction.progress = Progress(session.site.pace, session.connection.loop.time())
         except Refused:
             _spoil(transaction)
             raise
@@ -66,15 +68,18 @@ def _spoil(transaction: Transaction | None) -> None:
 
 async def _read(session: Session, size: int, content: Content | None) -> None:
     """Exactly `size` octets. Raises `Gone`, `Silent`."""
-    intake, pace, clock = session.connection.intake, session.site.pace, session.connection.loop.time
-    started, left = clock(), size
+    intake, transaction, left = session.connection.intake, session.state.transaction, size
+    # A chunk that is refused has a pace of its own; those of one message have one together, however small they are.
+    known = transaction.progress if transaction is not None else None
+    progress = known or Progress(session.site.pace, session.connection.loop.time())
     await session.connection.flush()
     while left:
         lump = intake.take(min(left, _LUMP))
         if not lump:
-            await intake.more(pace.next_octets(started=started, now=clock(), octets=size - left))
+            await session.more_content(progress)
             continue
         left -= len(lump)
+        progress.came(len(lump))
         if content is not None and session.share is not None:
             hold(content, session.share, len(lump))
             content.add(lump)

@@ -12,6 +12,7 @@ from services.ingress.domain.budget import Share
 from services.ingress.domain.content import Content, Fault
 from services.ingress.domain.dots import DotStream
 from services.ingress.domain.duplicates import message_key
+from services.ingress.domain.pace import Progress
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.sequence import before_content
 from services.ingress.reception import Submission
@@ -41,7 +42,7 @@ async def open_content(session: Session) -> tuple[Content, Share]:
     assert transaction is not None
     site = session.site
     await site.admission.sending(session.submitter, [each.recipient for each in transaction.recipients.values()])
-    share = site.budget.open(transaction.mail.size_bytes)
+    share = site.budget.open(transaction.mail.size_bytes, session.networks)
     if share is None:
         raise Refused(replies.STORAGE_FULL, "load")
     session.share = share
@@ -50,21 +51,21 @@ async def open_content(session: Session) -> tuple[Content, Share]:
 
 async def _receive(session: Session, stream: DotStream, content: Content, share: Share) -> None:
     """Until the end. Raises `Gone`, `Silent`, and `Silent` too for a message that never seems to end."""
-    intake, pace, clock = session.connection.intake, session.site.pace, session.connection.loop.time
-    started, octets = clock(), 0
+    intake = session.connection.intake
+    progress = Progress(session.site.pace, session.connection.loop.time())
     await session.connection.flush()
     while True:
         lump = intake.take()
         if not lump:
-            await intake.more(pace.next_octets(started=started, now=clock(), octets=octets))
+            await session.more_content(progress)
             continue
-        octets += len(lump)
+        progress.came(len(lump))
         hold(content, share, len(lump))
         rest = stream.feed(lump)
         if rest is not None:
             intake.give_back(rest)
             return
-        if octets > _HEARD_OUT * session.site.settings.largest_message_bytes:
+        if progress.octets > _HEARD_OUT * session.site.settings.largest_message_bytes:
             raise Refused(session.hang_up(replies.MESSAGE_TOO_LARGE), "size")
 
 

@@ -29,7 +29,10 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 120), (socket.TCP_KEEPINTVL, 30), (socket.TC
 
 
 class Crowd:
-    """How many connections there are, all listeners together, and of each peer."""
+    """How many connections there are, all listeners together, and of each network that a peer counts in.
+
+    The narrowest network of a peer may have `limit_per_peer`, each wider one twice as many as the one before.
+    """
 
     def __init__(self, *, limit: int, limit_per_peer: int) -> None:
         self._limit = limit
@@ -44,20 +47,21 @@ class Crowd:
         self._total += 1
         return None
 
-    def recognise(self, peer: str) -> Reply | None:
+    def recognise(self, networks: Sequence[str]) -> Reply | None:
         """Why this peer must go again; None when the connection is counted as its."""
-        if self._peers[peer] >= self._limit_per_peer:
-            return replies.TOO_MANY_CONNECTIONS
-        self._peers[peer] += 1
+        for circle, network in enumerate(networks):
+            if self._peers.get(network, 0) >= self._limit_per_peer << circle:
+                return replies.TOO_MANY_CONNECTIONS
+        self._peers.update(networks)
         return None
 
-    def leave(self, peer: str | None) -> None:
-        """One connection less, of that peer if it was recognised."""
+    def leave(self, networks: Sequence[str]) -> None:
+        """One connection less, in these networks if its peer was recognised."""
         self._total -= 1
-        if peer is not None:
-            self._peers[peer] -= 1
-            if not self._peers[peer]:
-                del self._peers[peer]
+        for network in networks:
+            self._peers[network] -= 1
+            if not self._peers[network]:
+                del self._peers[network]
 
 
 class Door:
@@ -69,7 +73,7 @@ class Door:
         self._crowd = crowd
         self.metrics = site.metrics.of(profile.name)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
-        self._recognised: dict[Session, str] = {}
+        self._recognised: dict[Session, Sequence[str]] = {}
         self._server: asyncio.Server | None = None
 
     def __len__(self) -> int:
@@ -98,7 +102,7 @@ class Door:
             return
         session = Session(connection, self)
         if not self.is_balancer(session.address) and (refusal := self.recognise(session)) is not None:
-            self._crowd.leave(None)
+            self._crowd.leave(())
             self.turn_away(connection, refusal)
             return
         task = connection.loop.create_task(session.run())
@@ -118,15 +122,15 @@ class Door:
     def recognise(self, session: Session) -> Reply | None:
         """Why the peer must go, now that its address is known; None when it may stay."""
         refusal = _BLACKLISTED if self.site.blacklist.refuses(session.address) else None
-        refusal = refusal or self._crowd.recognise(session.counted_as)
+        refusal = refusal or self._crowd.recognise(session.networks)
         if refusal is None:
-            self._recognised[session] = session.counted_as
+            self._recognised[session] = session.networks
             self.metrics.session("opened")
         return refusal
 
     def _ended(self, session: Session, task: asyncio.Task[None]) -> None:
         del self._sessions[session]
-        self._crowd.leave(self._recognised.pop(session, None))
+        self._crowd.leave(self._recognised.pop(session, ()))
         self.metrics.open_sessions.dec()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("session_failed", listener=self.profile.name, exc_info=error)

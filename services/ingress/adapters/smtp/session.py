@@ -12,12 +12,13 @@ import structlog
 from libs.envelope import Peer
 from libs.mail import replies
 from libs.mail.replies import Reply
-from libs.network import is_in, network_of
+from libs.network import is_in, networks_of
 from services.ingress.adapters.smtp.arrival import welcome
 from services.ingress.adapters.smtp.commands import COMMANDS, Command
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.intake import Gone, LineTooLong, NoCommand, Silent
 from services.ingress.domain.budget import Share
+from services.ingress.domain.pace import Progress
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Login, Submitter
 from services.ingress.domain.sequence import State
@@ -91,7 +92,9 @@ class Session:
         settings = self.site.settings
         relays = is_in(address, settings.relay_networks)
         internal = relays or is_in(address, settings.internal_networks)
-        self.address, self.port, self.counted_as = address, port, network_of(address)
+        self.address, self.port = address, port
+        self.networks = networks_of(address)
+        self.counted_as = self.networks[0]
         self.submitter = Submitter(self.profile.name, address, internal=internal, relays=relays)
 
     def log_in(self, login: Login) -> None:
@@ -145,12 +148,28 @@ class Session:
             if intake.pending and not begun:
                 begun = now
                 deadline = min(deadline, begun + pace.command)
-            self._waiting = True
-            try:
-                await intake.more(deadline)
-            finally:
-                self._waiting = False
+            await self._more(deadline)
         return line
+
+    async def _more(self, deadline: float) -> None:
+        """Wait for more of a command. Between the chunks of a message its pace counts too. Raises `Gone`, `Silent`."""
+        transaction, clock = self.state.transaction, self.connection.loop.time
+        progress = transaction.progress if transaction is not None else None
+        now = clock()
+        self._waiting = True
+        try:
+            await self.connection.intake.more(deadline if progress is None else min(deadline, progress.deadline(now)))
+        finally:
+            self._waiting = False
+        if progress is not None:
+            progress.waited(clock() - now)
+
+    async def more_content(self, progress: Progress) -> None:
+        """Wait for more of a message. Raises `Gone`, `Silent`."""
+        clock = self.connection.loop.time
+        now = clock()
+        await self.connection.intake.more(progress.deadline(now))
+        progress.waited(clock() - now)
 
     def stop(self) -> None:
         """No further command; one that is under way is finished (RFC 5321 3.8)."""

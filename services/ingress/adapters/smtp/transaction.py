@@ -24,7 +24,7 @@ async def mail(session: Session, argument: str) -> Reply:
         raise Refused(replies.MESSAGE_TOO_LARGE, "size")
     if not site.healthy():
         raise Refused(replies.TRY_AGAIN, "bus")
-    if not site.budget.has_room(asked.size_bytes):
+    if not site.budget.has_room(asked.size_bytes, session.networks):
         raise Refused(replies.STORAGE_FULL, "load")
     await site.admission.sender(asked.path, session.submitter)
     session.state.transaction = Transaction(asked, asked.path.address)

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from libs.network import is_in, network_of, parsed, parsed_network, plain
+from libs.network import is_in, network_of, networks_of, parsed, parsed_network, plain
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_a_network_is_as_wide_as_the_caller_says() -> None:
     assert network_of("192.0.2.130", ipv4_prefix=24) == "192.0.2.0/24"
     assert network_of("::ffff:192.0.2.130", ipv4_prefix=24) == "192.0.2.0/24"
     assert network_of(ip_address("2001:db8:1:2::3"), ipv6_prefix=48) == "2001:db8:1::/48"
+
+
+def test_limits_hold_for_an_ipv6_site_too() -> None:
+    assert networks_of("2001:db8:1:2::3") == ("2001:db8:1:2::/64", "2001:db8:1::/48")
+    assert networks_of("::ffff:192.0.2.1") == ("192.0.2.1",)
+    assert networks_of("unknown") == ("unknown",)
 
 
 @pytest.mark.parametrize("text", ["", "unknown", "192.0.2.256", "192.0.2.1:25", "[::1]", "10.0.0.0/8", "01.2.3.4"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import pytest
 
 from services.ingress.domain.blacklist import Blacklist, Entry
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates, message_key
-from services.ingress.domain.pace import Pace
+from services.ingress.domain.pace import Pace, Progress
 from services.ingress.domain.throttle import Throttle, delay
 
 
@@ -156,15 +158,88 @@ def test_a_budget_is_shared_and_given_back() -> None:
     assert budget.open(60) is not None
 
 
-@pytest.mark.parametrize(
-    ("now", "octets", "deadline"),
-    [
-        (0, 0, 10),  # the silence comes first
-        (95, 0, 100),  # the grace is over soon
-        (95, 1000, 105),  # ten seconds earned
-        (995, 10**9, 1000),  # a fast one is done in the end
-    ],
-)
-def test_the_next_octets_are_due(now: float, octets: int, deadline: float) -> None:
-    pace = Pace(greet=0, idle=300, command=60, silence=10, grace=100, min_rate=100, whole=1000)
-    assert pace.next_octets(started=0, now=now, octets=octets) == deadline
+def test_a_peer_has_a_part_of_the_budget_and_its_site_twice_that() -> None:
+    budget = Budget(max_messages=100, max_bytes=1000, peer_share=0.25)
+    narrow, wide = ("2001:db8::/64", "2001:db8::/48"), ("2001:db8:0:1::/64", "2001:db8::/48")
+    assert not budget.has_room(251, narrow)
+    first, second, third = budget.open(0, narrow), budget.open(0, wide), budget.open(0, ("192.0.2.1",))
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert first.grow(250)
+    assert not first.grow(1)
+    assert not budget.has_room(1, narrow)
+    assert second.grow(250)
+    assert not budget.has_room(1, ("2001:db8:0:2::/64", "2001:db8::/48"))
+    assert third.grow(250)
+    assert budget.has_room(250, ("192.0.2.2",))
+    for share in (first, second, third):
+        share.close()
+    assert (budget.messages, budget.held_bytes) == (0, 0)
+    assert budget.has_room(250, narrow)
+
+
+def test_the_largest_message_fits_into_a_small_budget_and_large_ones_leave_room_for_ordinary_ones() -> None:
+    assert Budget(max_messages=4, max_bytes=30, peer_share=0.25, largest_bytes=30).has_room(30, ("192.0.2.1",))
+    megabyte = 1024 * 1024
+    budget = Budget(max_messages=100, max_bytes=16 * megabyte, peer_share=0.5, largest_bytes=8 * megabyte)
+    large = [budget.open(0, (f"192.0.2.{n}",)) for n in range(2)]
+    assert [share is not None and share.grow(7 * megabyte) for share in large] == [True, True]
+    assert not any(share is not None and share.grow(1) for share in large)
+    ordinary = budget.open(megabyte, ("192.0.2.3",))
+    assert ordinary is not None
+    assert ordinary.grow(megabyte)
+
+
+PACE = Pace(greet=0, idle=300, command=60, silence=180, grace=180, min_rate=256, whole=3600)
+MB = 1024 * 1024
+
+
+def seconds_until_cut(arrivals: Iterable[tuple[float, int]], pace: Pace = PACE) -> float | None:
+    """When a peer that brings (after seconds, octets) is cut off; None when it is not."""
+    progress, now = Progress(pace, 0.0), 0.0
+    for after, octets in arrivals:
+        if now + after >= progress.deadline(now):
+            return progress.deadline(now)
+        now += after
+        progress.waited(after)
+        progress.came(octets)
+    return None
+
+
+def at(rate: float, octets: int, every: float = 1.0) -> Iterator[tuple[float, int]]:
+    for _ in range(int(octets / rate / every)):
+        yield every, int(rate * every)
+
+
+HONEST = {
+    "the least rate": at(256, 800_000),
+    "in lumps of two minutes": at(256, 800_000, every=120),
+    "20 MB over 48 kbit/s": at(6000, 20 * MB),
+    "20 MB over 48 kbit/s with a tunnel of two minutes each half megabyte": (
+        arrival for _ in range(7) for arrival in (*at(12_000, MB // 2), (120.0, 12_000))
+    ),
+    "fast": at(10 * MB, 20 * MB),
+}
+
+
+@pytest.mark.parametrize("arrivals", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_slow_peer_is_heard_to_the_end(arrivals: Iterable[tuple[float, int]]) -> None:
+    assert seconds_until_cut(arrivals) is None
+
+
+HOSTILE = {
+    "silent from the start": ([(10_000.0, 1)], 180),
+    "a fast beginning, then an octet each 20 s": ([(1.0, 19 * MB), *[(20.0, 1)] * 1000], 182),
+    "a fast beginning, then the least rate": ([(1.0, 19 * MB), *[(1.0, 256)] * 4000], 200),
+    "a hundred small bursts, each followed by an octet": ([(1.0, 1000), *[(60.0, 1)] * 4] * 100, 700),
+    "a little below the least rate": ([(10.0, 2000)] * 1000, 900),
+    "as slow as it may for ever": ([(1.0, 256)] * 10_000, 3600),
+}
+
+
+@pytest.mark.parametrize(("arrivals", "limit"), HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_slow_peer_is_cut_off(arrivals: Iterable[tuple[float, int]], limit: float) -> None:
+    ends = seconds_until_cut(arrivals)
+    assert ends is not None
+    assert ends <= limit
