@@ -1,10 +1,47 @@
-"""HTTP as every service speaks it: application factory, problem documents, bearer tokens, server, typed client."""
+"""HTTP as every service speaks it: application factory, problem documents, bearer tokens, server, typed client.
+
+What goes in is read strictly: `RequestBody` and `QueryModel` are the bases of what requests hold, `names` has the types
+of addresses, domains, peers and moments, `Cursor` those of pages, `IfMatch` and `Idempotency` the headers of changes.
+"""
 
 from libs.http.application import Check, application
+from libs.http.audit import Audit, audited, question
 from libs.http.auth import ADMIN, APPLICATION, Tokens, require
 from libs.http.client import Client
-from libs.http.pages import Page
+from libs.http.idempotency import Idempotency, Once
+from libs.http.keys import MongoKeys
+from libs.http.pages import After, Cursor, Page
+from libs.http.parameters import QueryModel
+from libs.http.preconditions import IfMatch, Precondition, birth_mark, entity_tag
 from libs.http.problems import Problem
+from libs.http.requests import RequestBody
 from libs.http.server import Server
+from libs.http.strictness import strict
 
-__all__ = ["ADMIN", "APPLICATION", "Check", "Client", "Page", "Problem", "Server", "Tokens", "application", "require"]
+__all__ = [
+    "ADMIN",
+    "APPLICATION",
+    "After",
+    "Audit",
+    "Check",
+    "Client",
+    "Cursor",
+    "Idempotency",
+    "IfMatch",
+    "MongoKeys",
+    "Once",
+    "Page",
+    "Precondition",
+    "Problem",
+    "QueryModel",
+    "RequestBody",
+    "Server",
+    "Tokens",
+    "application",
+    "audited",
+    "birth_mark",
+    "entity_tag",
+    "question",
+    "require",
+    "strict",
+]

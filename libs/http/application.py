@@ -14,6 +14,7 @@ from libs.envelope import Temporary
 from libs.http.auth import TokenNeeded, Tokens
 from libs.http.limits import BodyLimit
 from libs.http.problems import LastResort, install_problems
+from libs.http.strictness import strict as _strict
 from libs.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -46,7 +47,7 @@ def application(
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
     app.add_middleware(TokenNeeded, tokens=tokens, public=public)
     app.add_middleware(LastResort)  # the last one added is the outermost
-    for router in (*routers, _probes(checks, metrics, readiness_deadline)):
+    for router in (*routers, _strict(_probes(checks, metrics, readiness_deadline))):
         app.include_router(router)
     return app
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from libs.envelope import Temporary
-from libs.http import Check, Server, application
+from libs.http import Audit, Check, Server, application, strict
 from libs.runtime.dead_letters import dead_letter_routes
 from libs.runtime.service import Service
 from libs.runtime.shared import Shared
@@ -13,15 +13,17 @@ from libs.runtime.shared import Shared
 
 def http_server(service: Service, shared: Shared, checks: Mapping[str, Check]) -> Server:
     """Not started yet. `checks` are those of the runner."""
+    routers = (*service.routers, *([dead_letter_routes(shared.bus, service.queues)] if service.queues else ()))
     app = application(
         service.name,
-        routers=(*service.routers, *([dead_letter_routes(shared.bus, service.queues)] if service.queues else ())),
+        routers=[strict(router) for router in routers],
         checks={**checks, "bus": _bus_check(shared), "database": shared.mongo.check, **service.checks},
         metrics=service.metrics,
         tokens=shared.tokens,
         body_limit_bytes=service.body_limit_bytes,
         public=service.public,
     )
+    app.add_middleware(Audit, service=service.name)  # the last one added is the outermost
     return Server(app, host=service.settings.host, port=service.settings.port_of(service.name))
 
 
