@@ -11,6 +11,7 @@ import re
 from datetime import timedelta
 
 from libs.envelope import Temporary
+from libs.mail.render import rendered, repairs
 from services.antispam.adapters.engine_address import EngineAddress
 from services.antispam.adapters.engine_trace import trace
 from services.antispam.domain.engines import Opinion
@@ -37,7 +38,8 @@ class Spamd:
         """Raises `Temporary`; waiting for a free place counts, for mail waits as well."""
         try:
             async with asyncio.timeout(self._deadline), self._places:
-                answer = await self._asked(trace(mail.envelope, hostname=self._hostname) + mail.raw)
+                ours = trace(mail.envelope, hostname=self._hostname)
+                answer = await self._asked(rendered(ours, repairs(mail.headers), mail.raw))
         except TimeoutError:
             raise Temporary(f"spamd: no answer within {self._deadline:g} seconds") from None
         except OSError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from libs.mail.message import Message
-from services.antivirus.domain.forms import Form, form_of
+from libs.mail.recognition import message_in
+from services.antivirus.domain.forms import Form, form_of, holds_uuencoded
 
 
 class Role(Enum):
@@ -31,4 +33,16 @@ class Content:
     def __post_init__(self) -> None:
         self.form = Form.MAIL if self.message is not None else form_of(self.octets)
         if self.form is Form.MAIL and self.role is Role.BODY:
-            self.form = Form.OTHER  # a text that quotes a message
+            self.form = _form_of_text(self.octets)  # a text that quotes a message
+
+    @property
+    def forms(self) -> Sequence[Form]:
+        """Several for octets that some open as one thing and some as another, such as a message that ends as a zip."""
+        if self.form is Form.MAIL or self.role is Role.BODY:
+            return (self.form,)
+        found = message_in(self.octets, name=self.name, declared_type=self.declared_type)
+        return (self.form,) if found is None else (self.form, Form.MAIL)
+
+
+def _form_of_text(octets: bytes) -> Form:
+    return Form.UUENCODED if holds_uuencoded(octets) else Form.OTHER

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
+from libs.mail.recognition import message_in
+
 
 class Form(Enum):
     """The forms that matter to a scanner."""
@@ -51,11 +53,6 @@ _BY_START: tuple[tuple[bytes, Form], ...] = (
 )
 _BY_FIRST_TWO = {start[:2]: [row for row in _BY_START if row[0][:2] == start[:2]] for start, _ in _BY_START}
 
-_MAIL = re.compile(
-    rb"(?:From |(?:Received|Return-Path|Delivered-To|From|Date|Message-ID|MIME-Version|Subject|To|Content-Type"
-    rb"|Reply-To|X-[!-9;-~]{1,60})[ \t]*:)[^\r\n]{0,998}\r?\n(?:[!-9;-~]{1,76}[ \t]*:|[ \t]|\r?\n)",
-    re.IGNORECASE,
-)
 _UU = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ", re.MULTILINE)
 _END_OF_ZIP = b"PK\x05\x06"
 _END_OF_ZIP_REACH = 65_557  # its own 22 octets and the longest comment
@@ -70,9 +67,14 @@ def form_of(octets: bytes) -> Form:
         return Form.TAR
     if _ends_as_zip(octets):
         return Form.ZIP
-    if b"begin" in octets and _UU.search(octets):
-        return Form.UUENCODED
-    return Form.MAIL if _MAIL.match(octets) else Form.OTHER
+    if message_in(octets) is not None:
+        return Form.MAIL  # also one in whose text a file stands uuencoded: it is looked for in each part
+    return Form.UUENCODED if holds_uuencoded(octets) else Form.OTHER
+
+
+def holds_uuencoded(octets: bytes) -> bool:
+    """Whether a file seems to stand in a text."""
+    return b"begin" in octets and _UU.search(octets) is not None
 
 
 def is_executable(octets: bytes) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from services.antivirus.domain.budget import Budget, Exceeded, Limits, TooHeavy
 from services.antivirus.domain.containers import OPENERS
 from services.antivirus.domain.content import Content
-from services.antivirus.domain.forms import CONTAINERS
+from services.antivirus.domain.forms import CONTAINERS, Form
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
 Found = Content | Sighting
@@ -31,14 +31,17 @@ def walk(content: Content, budget: Budget, *, depth: int = 0) -> Iterator[Found]
     rest goes on.
     """
     yield content
-    if content.form not in CONTAINERS:
-        return
-    if content.message is None:
-        budget.heavy()
-    depth += content.message is None
+    for form in content.forms:
+        if form in CONTAINERS:
+            yield from _opened(content, form, budget, depth + (content.message is None))
+
+
+def _opened(content: Content, form: Form, budget: Budget, depth: int) -> Iterator[Found]:
     try:
+        if content.message is None:
+            budget.heavy()
         budget.enter(depth)
-        for found in OPENERS[content.form](content, budget):
+        for found in OPENERS[form](content, budget):
             if isinstance(found, Sighting):
                 yield found
             else:

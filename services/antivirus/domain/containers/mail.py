@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from libs.mail.defects import Defect
 from libs.mail.limits import DEFAULT_LIMITS
 from libs.mail.message import Message, Part, parse
 from libs.mail.readings import other_readings
+from libs.mail.recognition import message_in
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
-_MEANING = {
+_MEANING: Mapping[Defect, Kind] = {
     Defect.TOO_DEEP: Kind.MIME_LIMIT,
     Defect.TOO_MANY_PARTS: Kind.MIME_LIMIT,
     Defect.DECODED_TOO_LARGE: Kind.MIME_LIMIT,
@@ -27,36 +28,52 @@ _MEANING = {
     Defect.ENCODED_CONTAINER: Kind.AMBIGUOUS_MIME,
     Defect.UNKNOWN_ENCODING: Kind.AMBIGUOUS_MIME,
 }
+_LIMITS: Mapping[Defect, Kind] = {defect: kind for defect, kind in _MEANING.items() if kind is not Kind.AMBIGUOUS_MIME}
 # Readers disagree which of two counts, and one of them may be an attachment that the other does not see.
 _ONCE = ("Content-Type", "Content-Transfer-Encoding", "Content-Disposition")
 
 
 def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     """Its leaves decoded, each with what its structure says, in every way in which readers may take the message."""
-    message = content.message or parse(content.octets)
+    message = content.message or parse(_octets_of(content))
+    # What is said of a file that only looks like a message would be said of many a text.
+    meaning = _MEANING if content.message is not None else _LIMITS
     count = 0
     for part in message.parts():
         budget.in_time()
         count += 1
         if part.is_leaf:
             yield _content_of(part)
-        yield from _sightings(part, _MEANING)
-    if Defect.NO_HEADERS in message.headers.defects and message.headers.body_start < len(message.raw):
+        yield from _sightings(part, meaning)
+    if content.message is not None and _has_no_fields(message):
         yield sighting(Kind.AMBIGUOUS_MIME, Defect.NO_HEADERS)  # of the message: a part needs none (RFC 2046 5.1)
-    yield from _seen_by_others(message, budget)
+    yield from _seen_by_others(message, budget, meaning)
     if count >= DEFAULT_LIMITS.parts and Defect.TOO_MANY_PARTS in message.damage:
         yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_PARTS)
 
 
-def _sightings(part: Part, meaning: dict[Defect, Kind]) -> Iterator[Sighting]:
+def _octets_of(content: Content) -> bytes:
+    found = message_in(content.octets, name=content.name, declared_type=content.declared_type)
+    return content.octets if found is None else found
+
+
+def _has_no_fields(message: Message) -> bool:
+    return Defect.NO_HEADERS in message.headers.defects and message.headers.body_start < len(message.raw)
+
+
+def _sightings(part: Part, meaning: Mapping[Defect, Kind]) -> Iterator[Sighting]:
     for defect in part.defects:
         if defect in meaning:
             yield sighting(meaning[defect], defect)
-        elif defect is Defect.DUPLICATE_HEADER and any(part.headers.count(name) > 1 for name in _ONCE):
+        elif (
+            meaning is _MEANING
+            and defect is Defect.DUPLICATE_HEADER
+            and any(part.headers.count(name) > 1 for name in _ONCE)
+        ):
             yield sighting(Kind.AMBIGUOUS_MIME, "two fields where one may be")
 
 
-def _seen_by_others(message: Message, budget: Budget) -> Iterator[Content | Sighting]:
+def _seen_by_others(message: Message, budget: Budget, meaning: Mapping[Defect, Kind]) -> Iterator[Content | Sighting]:
     """What other readers find in it that was not yielded yet; attachments of theirs alone make it ambiguous."""
     known: set[tuple[bytes, str]] = set()
     for reading in other_readings(message):
@@ -69,10 +86,10 @@ def _seen_by_others(message: Message, budget: Budget) -> Iterator[Content | Sigh
                 continue
             known.add(_identity(found))
             budget.grown(len(found.octets), total=len(found.octets), packed=len(leaf.raw))
-            if found.role is Role.ATTACHMENT:
+            if found.role is Role.ATTACHMENT and meaning is _MEANING:
                 yield sighting(Kind.AMBIGUOUS_MIME, "an attachment that only some readers find")
             yield found
-        yield from (sighting(kind, defect) for defect, kind in _MEANING.items() if defect in reading.damage)
+        yield from (sighting(kind, defect) for defect, kind in _LIMITS.items() if defect in reading.defects)
     if Defect.TOO_MANY_READINGS in message.damage:
         yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_READINGS)
 

@@ -10,6 +10,7 @@ from services.antivirus.domain.content import Content
 from services.antivirus.domain.inspection import inspect
 from services.antivirus.domain.sightings import Kind
 from services.antivirus.domain.walk import light
+from tests.specimens import antivirus as specimens
 from tests.specimens.broken_mail import EICAR, ODD_LINES, a_carrier
 
 
@@ -48,3 +49,23 @@ def test_several_readings_are_no_work_for_the_event_loop() -> None:
     raw = a_carrier(b"garbage")
     assert light(Content(raw, message=parse(raw)), Limits()) is None
     assert EICAR not in raw
+
+
+FILES = {
+    "a message with a uuencoded file too": a_carrier().replace(b"--abc--", b"begin 644 x\r\n`\r\nend\r\n--abc--"),
+    "a message that ends as a zip": a_carrier() + b"PK\x05\x06" + b"\0" * 18,
+    "a message that starts as a program": b"MZ: x\r\n" + a_carrier(),
+    "a message that starts with its signature": a_carrier(b"DKIM-Signature: v=1"),
+    "a message behind blank lines": b"\r\n\r\n" + a_carrier(),
+}
+
+
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+def test_a_message_in_a_message_is_opened_whatever_else_it_may_be(file: bytes) -> None:
+    kinds = kinds_in(specimens.a_message(attachments={"file": file}))
+    assert Kind.VIRUS in kinds
+
+
+def test_a_text_that_only_looks_like_a_message_is_not_ambiguous() -> None:
+    settings = b"Subject: x\r\nMode: y\r\n- and more\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n"
+    assert kinds_in(specimens.a_message(attachments={"settings.yaml": settings})) == set()
