@@ -4,7 +4,7 @@ What goes in is read strictly: `RequestBody` and `QueryModel` are the bases of w
 of addresses, domains, peers and moments, `Cursor` those of pages, `IfMatch` and `Idempotency` the headers of changes.
 """
 
-from libs.http.application import Check, application
+from libs.http.application import application
 from libs.http.audit import Audit, audited, question
 from libs.http.auth import ADMIN, APPLICATION, Tokens, require
 from libs.http.client import Client
@@ -13,6 +13,7 @@ from libs.http.keys import MongoKeys
 from libs.http.pages import After, Cursor, Page
 from libs.http.parameters import QueryModel
 from libs.http.preconditions import IfMatch, Precondition, birth_mark, entity_tag
+from libs.http.probes import Check, Checks
 from libs.http.problems import Problem
 from libs.http.requests import RequestBody
 from libs.http.server import Server
@@ -24,6 +25,7 @@ __all__ = [
     "After",
     "Audit",
     "Check",
+    "Checks",
     "Client",
     "Cursor",
     "Idempotency",

@@ -1,23 +1,23 @@
-"""The API of one service: its routes, dead letters where it consumes a queue, readiness of what all depend on."""
+"""The API of one service: its routes, dead letters where it consumes a queue, and what all depend on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from libs.envelope import Temporary
-from libs.http import Audit, Check, Server, application, strict
+from libs.http import Audit, Check, Checks, Server, application, strict
 from libs.runtime.dead_letters import dead_letter_routes
 from libs.runtime.service import Service
 from libs.runtime.shared import Shared
 
 
-def http_server(service: Service, shared: Shared, checks: Mapping[str, Check]) -> Server:
-    """Not started yet. `checks` are those of the runner."""
+def http_server(service: Service, shared: Shared, checks: Checks) -> Server:
+    """Not started yet."""
     routers = (*service.routers, *([dead_letter_routes(shared.bus, service.queues)] if service.queues else ()))
     app = application(
         service.name,
         routers=[strict(router) for router in routers],
-        checks={**checks, "bus": _bus_check(shared), "database": shared.mongo.check, **service.checks},
+        checks=checks,
         metrics=service.metrics,
         tokens=shared.tokens,
         body_limit_bytes=service.body_limit_bytes,
@@ -25,6 +25,11 @@ def http_server(service: Service, shared: Shared, checks: Mapping[str, Check]) -
     )
     app.add_middleware(Audit, service=service.name)  # the last one added is the outermost
     return Server(app, host=service.settings.host, port=service.settings.port_of(service.name))
+
+
+def dependencies(service: Service, shared: Shared) -> Mapping[str, Check]:
+    """What it needs besides itself, by name."""
+    return {"bus": _bus_check(shared), "database": shared.mongo.check, **service.checks}
 
 
 def _bus_check(shared: Shared) -> Check:

@@ -105,9 +105,9 @@ class Rounds:
                 await self._pause(self._back_off(), None)
 
     async def check(self) -> None:
-        """For the verbose readiness. Raises `Temporary` while the last round failed."""
+        """For the verbose readiness, which needs no token. Raises `Temporary` while the last round failed."""
         if self.failures:
-            raise Temporary(f"failed {self.failures} times: {self.reason}")
+            raise Temporary(f"failed {self.failures} times in a row, the log says why")
 
     async def _round(self) -> bool:
         """Whether it was done."""

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
@@ -18,7 +18,9 @@ from libs.envelope import Permanent, Temporary
 from libs.runtime.running import RunningService
 from libs.runtime.service import ServiceModule
 from libs.runtime.shared import open_shared
+from libs.runtime.watchdog import Watchdog
 from libs.settings import ServiceSettings, WrongSetting, load
+from libs.tasks import cancelled
 from libs.telemetry import configure_logs
 
 __all__ = ["RunningService", "run"]
@@ -92,15 +94,28 @@ async def _live(chosen: Chosen, ready: Ready | None, *, over: asyncio.Event, up:
             running.append(RunningService(await _opened(stack, module.build(settings, own)), own))
         stack.push_async_callback(_wind_down, running)  # before the adapters that the services still use
         for service in running:
-            await service.start(on_failure=over.set)
+            await service.open()
+        await _all([service.begin(on_failure=over.set) for service in running])
         if ready is not None:
             await ready(first)
+        watchdog = Watchdog([service.metrics for service in running])
+        watchdog.start()
+        stack.push_async_callback(watchdog.stop)
         _spare_collector()
         up.set()
         log.info("ready", services=[module.NAME for module, _ in chosen])
         await over.wait()
         log.info("stopping")
     return [service.failure for service in running if service.failure]
+
+
+async def _all(begins: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """The first one that fails ends the others, so that nothing begins while what began is stopped."""
+    tasks = [asyncio.create_task(begin) for begin in begins]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        await cancelled(tasks)
 
 
 def _spare_collector() -> None:

@@ -11,14 +11,19 @@ import structlog
 
 from libs.bus import Consumer, Event
 from libs.envelope import Temporary
+from libs.http import Checks
+from libs.runtime.dependencies import PERIOD as LOOK_PERIOD
+from libs.runtime.dependencies import Dependencies
 from libs.runtime.failures import gist
-from libs.runtime.http_server import http_server
+from libs.runtime.http_server import dependencies, http_server
 from libs.runtime.keeping import PERIOD, keep_dead_letters
+from libs.runtime.needs import neighbours_answer
 from libs.runtime.periodic import MustEnd, Periodic, Rounds, periodic
 from libs.runtime.service import Hears, Listener, Service
 from libs.runtime.shared import Shared
 from libs.runtime.worker import Worker
 from libs.tasks import cancelled
+from libs.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -35,40 +40,73 @@ class RunningService:
         self._listeners: list[Listener] = []
         self._in_hand: set[asyncio.Task[Any]] = set()
         self._background: list[asyncio.Task[None]] = []
-        self._rounds: list[Rounds] = []
         # Readiness is a promise about the whole service: it is given when the last listener is up.
         self._not_ready = "the service starts"
         self._stopping = False
-        self._server = http_server(service, shared, {"service": self._check})
+        self._dependencies = Dependencies(dependencies(service, shared), service.metrics)
+        self._rounds = [
+            Rounds(row, service.metrics, is_stopping=lambda: self._stopping) for row in self._background_rows()
+        ]
+        self._server = http_server(service, shared, self._checks())
         self.failure = ""
 
     async def start(self, *, on_failure: Callable[[], None]) -> None:
-        """Queues first, then the API, consumers and listeners. Raises `OSError` when a port is taken, `Temporary`.
+        """The API first, then what takes mail. Raises `OSError` when a port is taken, `Temporary`.
 
         `on_failure` is called when background work says that the process must end; `failure` then says why.
         """
-        service, bus = self._service, self._shared.bus
-        await bus.declare(*(row.queue for row in service.handles))
+        await self.open()
+        await self.begin(on_failure=on_failure)
+
+    async def open(self) -> None:
+        """Answer the neighbours: queues and the API. Raises `OSError` when the port is taken, `Temporary`."""
+        await self._shared.bus.declare(*(row.queue for row in self._service.handles))
         await self._server.start()
-        for heard in service.hears:
+
+    async def begin(self, *, on_failure: Callable[[], None]) -> None:
+        """Events and background work, then queues, and listeners last: no mail comes before all of its way is there."""
+        await self._subscribe()
+        for rounds in self._rounds:
+            self._background.append(asyncio.create_task(self._repeat(rounds, on_failure)))
+        await self._wait_for_neighbours()
+        await self._consume()
+        for listener in self._service.listeners:
+            self._listeners.append(listener)  # before it starts: one that fails half-way is stopped too
+            await listener.start()
+        self._not_ready = ""
+
+    async def _wait_for_neighbours(self) -> None:
+        needs, settings = self._service.needs, self._service.settings
+        if needs:
+            self._not_ready = f"the service waits for {', '.join(needs)}"
+        clients = [(name, self._shared.client(settings, name)) for name in needs]
+        try:
+            await neighbours_answer(clients, deadline=settings.neighbour_deadline)
+        finally:
+            for _, client in clients:
+                await client.close()
+
+    async def _subscribe(self) -> None:
+        bus = self._shared.bus
+        for heard in self._service.hears:
             hear = partial(self._hear, heard)
             # A broadcast is nobody's: there is nothing to finish, and nothing to give back.
             handle = self._owned(hear) if heard.group else hear
             self._consumers.append(await bus.subscribe(heard.names, handle, group=heard.subscription))
+
+    async def _consume(self) -> None:
+        service, bus = self._service, self._shared.bus
         for row in service.handles:
             worker = Worker(
                 row, self._shared.blobs, self._shared.outbox, service.metrics, self._shared.traces,
                 service.settings.handler_deadline,
             )  # fmt: skip
             self._consumers.append(await bus.consume(row.queue, self._owned(worker), prefetch=row.prefetch))
-        for work in self._background_rows():
-            rounds = Rounds(work, service.metrics, is_stopping=lambda: self._stopping)
-            self._rounds.append(rounds)
-            self._background.append(asyncio.create_task(self._repeat(rounds, on_failure)))
-        for listener in service.listeners:
-            self._listeners.append(listener)  # before it starts: one that fails half-way is stopped too
-            await listener.start()
-        self._not_ready = ""
+
+    @property
+    def metrics(self) -> Metrics:
+        """The series of the service."""
+        return self._service.metrics
 
     async def drain(self) -> None:
         """Take nothing more and finish what is in hand, all within one deadline; `stop` gives the rest back."""
@@ -88,6 +126,13 @@ class RunningService:
         await self._each([self._server.stop()])
         await cancelled(self._background)
         await asyncio.to_thread(self._shared.traces.close)
+
+    def _checks(self) -> Checks:
+        return Checks(
+            ready={"service": self._check},
+            dependencies=self._dependencies.checks,
+            background={rounds.name: rounds.check for rounds in self._rounds},
+        )
 
     async def _check(self) -> None:
         if self._not_ready:
@@ -122,6 +167,7 @@ class RunningService:
             self._service.metrics.heard.labels(event.name, outcome).inc()
 
     def _background_rows(self) -> Iterable[Periodic]:
+        yield Periodic("dependencies", self._dependencies.look, LOOK_PERIOD)
         yield from map(periodic, self._service.background)
         if queues := [row.queue for row in self._service.handles]:
             keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, queues)

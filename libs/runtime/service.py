@@ -70,7 +70,8 @@ class Listener(Protocol):
 class Service:
     """What `build` of a service's `app.py` yields; the runner does the rest.
 
-    `public` is the path below which its routes are open to the world, empty for none.
+    `public` is the path below which its routes are open to the world, empty for none. `checks` are shown and counted,
+    and decide nothing. `needs` are the neighbours without which it takes no mail at its start, for a bounded time.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Service:
     metrics: Metrics
     routers: Sequence[APIRouter]
     checks: Mapping[str, Check] = field(default_factory=dict)
+    needs: Sequence[str] = ()
     handles: Sequence[Handles] = ()
     hears: Sequence[Hears] = ()
     listeners: Sequence[Listener] = ()

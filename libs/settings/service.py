@@ -88,6 +88,9 @@ class ServiceSettings(BaseModel):
     handler_deadline: timedelta = Field(timedelta(minutes=2), description="Longest time one try at a message takes.")
     drain_deadline: timedelta = Field(timedelta(seconds=20), description="Time to finish what is in hand at SIGTERM.")
     start_deadline: timedelta = Field(timedelta(seconds=60), description="Time to wait for broker and database.")
+    neighbour_deadline: timedelta = Field(
+        timedelta(seconds=15), description="Time that a starting service waits for a neighbour before it takes mail."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     otlp_endpoint: str = Field("", description="OTLP/HTTP address for traces (http://host:4318); empty: none are sent.")
     trace_ratio: float = Field(0.01, ge=0, le=1, description="Share of messages that are traced.")

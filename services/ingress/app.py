@@ -97,6 +97,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 operation_routes(server.sessions, blacklist, clock=shared.clock, tell=banning.tell),
             ),
             hears=Attention(directory.forget, quotas.forget, screening.forget, blacklist).table(),
+            # Router away: 451 to everybody.
+            needs=("router",),
             listeners=(server,),
             background=(watch_certificates,),
             # base64 makes four octets of three, and breaks lines

@@ -69,7 +69,6 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 api.replication_routes(directory, max_replications=settings.expansion_limit),
                 api.question_routes(resolver, authentication, directory),
             ),
-            checks={"mongo": shared.mongo.check},
             handles=table(routing),
             hears=subscriptions(routing),
             background=(emitter.run,),

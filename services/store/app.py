@@ -120,6 +120,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(*routes(context), *people.pages),
+            # Quota away at the start: full mailboxes would take mail.
+            needs=("quota",),
             # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
             handles=(
                 Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),

@@ -130,7 +130,7 @@ def test_9_and_11_the_broker_gone_means_451_and_then_all_goes_on(world: World, p
     peer.start(100)
     peer.wait_for_accepted(20)
     world.rabbit.kill()
-    wait_for(lambda: world.facteur.call("GET", "ingress", "/readyz").status_code == 503, what="ingress not ready")
+    wait_for(lambda: "bus" in world.facteur.missing("ingress"), what="ingress misses its bus")
     wait_for(lambda: bool(peer.refusals[451] or peer.refusals[421]), deadline=60, what=lambda: str(peer.refusals))
     world.rabbit.start()
     world.facteur.wait_ready()
@@ -201,7 +201,7 @@ def test_21_the_database_killed_and_back_loses_nothing(world: World, peers: Peer
     peer.start(100)
     peer.wait_for_accepted(20)
     asyncio.run(world.mongod.kill())
-    wait_for(lambda: world.facteur.call("GET", "store", "/readyz").status_code == 503, what="store not ready")
+    wait_for(lambda: "database" in world.facteur.missing("store"), what="store misses its database")
     asyncio.run(world.mongod.start())
     world.facteur.wait_ready()
     peer.finish()
@@ -213,7 +213,7 @@ def test_21_the_database_killed_and_back_loses_nothing(world: World, peers: Peer
 def test_25_an_engine_that_is_gone_lets_nothing_through_and_nothing_is_lost(world: World, peers: Peers) -> None:
     peer = peers()
     world.clamd.kill()
-    wait_for(lambda: world.facteur.call("GET", "antivirus", "/readyz").status_code == 503, what="antivirus not ready")
+    wait_for(lambda: "engines" in world.facteur.missing("antivirus"), what="antivirus misses its engines")
     peer.start(5)
     peer.finish()
     metrics = world.facteur.call("GET", "antivirus", "/metrics").text

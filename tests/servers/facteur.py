@@ -55,6 +55,11 @@ class Facteur:
         if () in self._running:
             wait_for((self.directory / "var/demo-passwords").exists, deadline=deadline, what="the demonstration")
 
+    def missing(self, service: str) -> dict[str, str]:
+        """What `service` needs and misses."""
+        found: dict[str, str] = self.call("GET", service, "/readyz?verbose").json()["missing"]
+        return found
+
     def pid(self, service: str) -> int:
         return self._process(service).pid
 
@@ -157,8 +162,10 @@ class Facteur:
                 raise AssertionError(f"{group} does not end: {self.log()[-3000:]}") from error
 
     def _answers(self, service: str) -> bool:
+        """And so does all that it needs."""
         try:
-            return self._http.get(self.url(service) + "/readyz").status_code == 200
+            response = self._http.get(self.url(service) + "/readyz?verbose")
+            return response.status_code == 200 and "down" not in response.json()["dependencies"].values()
         except httpx.TransportError:
             return False
 

@@ -59,10 +59,11 @@ class Antivirus:
     async def scan(self, octets: bytes, *, expect: int = 200) -> Any:
         return await self.call("POST", "/v1/scan", content=octets, expect=expect)
 
-    async def readiness(self) -> tuple[int, dict[str, str]]:
-        """Status and what is missing."""
-        response = await self.http.get("/readyz")
-        return response.status_code, response.json()["missing"]
+    async def missing(self) -> dict[str, str]:
+        """What it needs and misses, and why. It answers all the while."""
+        assert (await self.http.get("/readyz")).status_code == 200
+        missing: dict[str, str] = (await self.http.get("/readyz?verbose")).json()["missing"]
+        return missing
 
     async def series(self) -> str:
         return (await self.http.get("/metrics")).text

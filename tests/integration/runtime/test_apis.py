@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
-from libs.http import ADMIN, APPLICATION
+from libs.http import ADMIN, APPLICATION, Checks
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.http_server import http_server
@@ -38,7 +38,7 @@ async def app(request: pytest.FixtureRequest, shared: Shared, tmp_path: Path) ->
     module = importlib.import_module(f"services.{request.param}.app")
     settings = module.Settings(var_dir=tmp_path)
     async with module.build(settings, shared.of(module.NAME, settings)) as service:
-        yield http_server(service, shared, {}).app
+        yield http_server(service, shared, Checks()).app
 
 
 @pytest.fixture

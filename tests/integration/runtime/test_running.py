@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
@@ -21,8 +22,10 @@ from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Permanent, Temporary, encode
 from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
+from libs.http import Check, Checks, Server, application
 from libs.mongo import Mongo
 from libs.runtime import Handles, Hears, MustEnd, Onward, Outbox, Periodic, Service, Shared, keeping
+from libs.runtime.dependencies import Dependencies
 from libs.runtime.process import RunningService
 from libs.runtime.shared import open_shared
 from libs.settings import ServiceSettings
@@ -401,12 +404,97 @@ async def test_background_work_that_ends_because_all_stops_is_no_failure(world: 
         pass
 
 
-async def test_a_broken_bus_is_not_ready(world: World) -> None:
+async def test_a_broken_bus_leaves_the_service_answering_and_is_shown(world: World) -> None:
     async with world.running() as http:
         await world.shared.bus.close()
-        answer = await http.get("/readyz")
-        assert answer.status_code == 503
-        assert answer.json()["missing"] == {"bus": "the broker does not answer or is blocked"}
+        assert (await http.get("/readyz")).status_code == 200
+        shown = (await http.get("/readyz?verbose")).json()
+    assert shown["missing"] == {"bus": "the broker does not answer or is blocked"}
+    assert shown["dependencies"] == {"bus": "down", "database": "up"}
+
+
+async def test_dependencies_are_series_of_which_changes_are_logged() -> None:
+    metrics, answers = Metrics(), {"bus": True, "database": True}
+
+    def check(name: str) -> Check:
+        async def check() -> None:
+            if not answers[name]:
+                raise Temporary(f"{name} is away")
+
+        return check
+
+    looked_at = Dependencies({name: check(name) for name in answers}, metrics)
+
+    async def look() -> list[tuple[Any, ...]]:
+        with capture_logs() as logs:
+            await looked_at.look()
+        return [(line["event"], line["name"], line.get("reason")) for line in logs]
+
+    def up(name: str) -> float | None:
+        return metrics.registry.get_sample_value("facteur_dependency_up", {"name": name})
+
+    assert await look() == []
+    answers["database"] = False
+    assert await look() == [("dependency_lost", "database", "database is away")]
+    assert await look() == []
+    assert (up("bus"), up("database")) == (1, 0)
+    answers["database"] = True
+    assert await look() == [("dependency_back", "database", None)]
+    assert up("database") == 1
+
+
+class Neighbour:
+    """An API that is ready when it is told to be."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.reason = "it starts"
+        checks = Checks(ready={"service": self._check})
+        app = application(name, routers=(), checks=checks, metrics=Metrics(), tokens=world.shared.tokens)
+        self.server = Server(app, host="127.0.0.1", port=world.settings.port_of(name))
+
+    async def _check(self) -> None:
+        if self.reason:
+            raise Temporary(self.reason)
+
+
+async def test_mail_is_taken_once_the_neighbours_that_it_needs_are_ready(world: World) -> None:
+    neighbour, listener, begun = Neighbour(world, "router"), Sockets(), asyncio.Event()
+
+    async def run() -> None:
+        async with world.running(handles=HANDLES, needs=("router",), listeners=(listener,)):
+            begun.set()
+            await asyncio.Event().wait()
+
+    async def waits() -> bool:
+        try:
+            async with world.http() as http:
+                answer = await http.get("/readyz")
+        except httpx.TransportError:
+            return False
+        return bool(answer.json()["missing"] == {"service": "the service waits for router"})
+
+    running = asyncio.create_task(run())
+    await until(waits)  # the neighbour does not even listen
+    await neighbour.server.start()
+    await until(waits)  # it listens, and is not ready
+    assert listener.calls == []
+    neighbour.reason = ""
+    async with asyncio.timeout(10):
+        await begun.wait()
+    assert listener.calls == ["start"]
+    running.cancel()
+    await asyncio.wait([running])
+    await neighbour.server.stop()
+
+
+async def test_a_neighbour_that_never_comes_is_not_waited_for_longer_than_the_deadline(world: World) -> None:
+    world.settings = world.settings.model_copy(update={"neighbour_deadline": timedelta(seconds=0.3)})
+    with capture_logs() as logs:
+        async with world.running(needs=("router", "quota"), listeners=(listener := Sockets(),)) as http:
+            assert (await http.get("/readyz")).status_code == 200
+            assert listener.calls == ["start"]
+    told = {line["neighbour"]: line for line in logs if line["event"] == "started_without_neighbour"}
+    assert told.keys() == {"router", "quota"}
 
 
 async def test_a_broker_that_is_not_there_in_time_is_told(tmp_path: Path, mongo_url: str) -> None:

@@ -5,17 +5,35 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
+from libs.runtime.dependencies import Dependencies
+from libs.runtime.watchdog import Watchdog
 from libs.telemetry import Metrics
 from services.antivirus.series import Series
 
-ALERTS = Path(__file__).parents[3] / "k8s/observability/antivirus-alerts.yaml"
+ALERTS = Path(__file__).parents[3] / "k8s/observability"
 
 
-def test_every_series_in_an_alert_of_antivirus_is_one_of_its_own() -> None:
-    (group,) = yaml.safe_load(ALERTS.read_text())["groups"]
-    page = Series.of(Metrics()).metrics.render().decode()
-    named = {name for rule in group["rules"] for name in re.findall(r"facteur_\w+", rule["expr"])}
-    assert len(named) == 3
-    assert all(f"# TYPE {name} gauge" in page for name in named)
+def of_the_runner() -> Metrics:
+    metrics = Metrics()
+    Dependencies({}, metrics)
+    Watchdog([metrics])
+    return metrics
+
+
+PAGES = {"antivirus": lambda: Series.of(Metrics()).metrics, "runtime": of_the_runner}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_series_in_an_alert_is_one_that_the_product_has(name: str) -> None:
+    (group,) = yaml.safe_load((ALERTS / f"{name}-alerts.yaml").read_text())["groups"]
+    page = PAGES[name]().render().decode()
+    named = {series for rule in group["rules"] for series in re.findall(r"facteur_\w+", rule["expr"])}
+    assert named
+    assert {series for series in named if f"# TYPE {series} " not in page} == set()
+
+
+def test_every_file_of_alerts_is_looked_at() -> None:
+    assert {path.name for path in ALERTS.glob("*-alerts.yaml")} == {f"{name}-alerts.yaml" for name in PAGES}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +15,7 @@ from pydantic import BaseModel, Field, SecretStr
 from structlog.testing import capture_logs
 
 from libs.envelope import Permanent, Temporary
-from libs.http import ADMIN, APPLICATION, Problem, Tokens, application, require
+from libs.http import ADMIN, APPLICATION, Checks, Problem, Tokens, application, require
 from libs.telemetry import Metrics
 
 LIMIT = 1000
@@ -91,20 +89,14 @@ def tokens_of(files: dict[str, Path]) -> Tokens:
 
 
 @pytest.fixture
-def checks() -> dict[str, Any]:
-    return {}
-
-
-@pytest.fixture
-async def http(files: dict[str, Path], checks: dict[str, Any]) -> AsyncIterator[httpx.AsyncClient]:
+async def http(files: dict[str, Path]) -> AsyncIterator[httpx.AsyncClient]:
     app = application(
         "router",
         routers=[a_router()],
-        checks=checks,
+        checks=Checks(),
         metrics=Metrics(),
         tokens=tokens_of(files),
         body_limit_bytes=LIMIT,
-        readiness_deadline=timedelta(seconds=0.05),
     )
     # An exception that left the application would be raised here.
     transport, headers = httpx.ASGITransport(app), {"authorization": "Bearer admin-token"}
@@ -310,7 +302,7 @@ async def test_a_token_file_without_a_token_opens_nothing(
 
 
 def test_the_documentation_says_which_operations_need_a_token(files: dict[str, Path]) -> None:
-    app = application("router", routers=[a_router()], checks={}, metrics=Metrics(), tokens=tokens_of(files))
+    app = application("router", routers=[a_router()], checks=Checks(), metrics=Metrics(), tokens=tokens_of(files))
     paths = app.openapi()["paths"]
     assert paths["/v1/admin"]["get"]["security"] == [{"HTTPBearer": []}]
     assert "security" not in paths["/healthz"]["get"]
@@ -320,54 +312,3 @@ def test_the_documentation_says_which_operations_need_a_token(files: dict[str, P
 async def test_what_is_nobodys_secret_needs_no_token(http: httpx.AsyncClient, path: str) -> None:
     del http.headers["authorization"]
     assert (await http.get(path)).status_code == 200
-
-
-async def test_health_answers_while_the_service_cannot_work(http: httpx.AsyncClient, checks: dict[str, Any]) -> None:
-    checks["bus"] = fails
-    assert (await http.get("/healthz")).json() == {"status": "ok"}
-
-
-async def fits() -> None:
-    pass
-
-
-async def fails() -> None:
-    raise Temporary("the broker does not answer")
-
-
-async def gone() -> None:
-    raise Temporary("gone")
-
-
-async def hangs() -> None:
-    await asyncio.Event().wait()
-
-
-async def raises() -> None:
-    raise KeyError("bug")
-
-
-READINESS = {
-    "nothing to look at": ({}, 200, {}),
-    "all fits": ({"bus": fits, "database": fits}, 200, {}),
-    "one is missing": ({"bus": fails, "database": fits}, 503, {"bus": "the broker does not answer"}),
-    "two are missing": ({"bus": fails, "a": gone}, 503, {"bus": "the broker does not answer", "a": "gone"}),
-    "one does not answer": ({"bus": fits, "engine": hangs}, 503, {"engine": "no answer within 0.05 s"}),
-    "one has a bug": ({"engine": raises}, 503, {"engine": "the check failed: KeyError"}),
-}
-
-
-@pytest.mark.parametrize(("given", "status", "missing"), READINESS.values(), ids=READINESS.keys())
-async def test_readiness_tells_the_truth(
-    http: httpx.AsyncClient, checks: dict[str, Any], given: dict[str, Any], status: int, missing: dict[str, str]
-) -> None:
-    checks.update(given)
-    response = await http.get("/readyz")
-    assert (response.status_code, response.json()["missing"]) == (status, missing)
-    assert response.json()["status"] == ("ready" if status == 200 else "not ready")
-
-
-async def test_metrics_are_prometheus_text(http: httpx.AsyncClient) -> None:
-    response = await http.get("/metrics")
-    assert response.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
-    assert "process_cpu_seconds_total" in response.text

@@ -89,13 +89,12 @@ async def test_a_round_that_fails_is_logged_counted_shown_and_tried_again(
     assert [line["event"] for line in logs] == ["background_round_failed"] * 2
     assert (count(metrics, outcome), count(metrics, "done")) == (2, 1)
     assert rounds.reason == ""
-    with pytest.raises(Temporary, match=f"failed 1 times: {reason}"):
-        await (await ran([error]))[0].check()
+    assert (await ran([error]))[0].reason.startswith(reason)
 
 
 async def test_a_row_says_that_it_fails_until_a_round_succeeds() -> None:
     away = Temporary("away")
-    with pytest.raises(Temporary, match="failed 2 times: away"):
+    with pytest.raises(Temporary, match="failed 2 times in a row"):
         await (await ran([None, away, away]))[0].check()
     await (await ran([away, away, None]))[0].check()
 

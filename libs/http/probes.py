@@ -1,0 +1,94 @@
+"""What probes and scrapers ask: `/healthz`, `/readyz` and `/metrics`, alike in every service.
+
+Ready means that the service can answer, even if the answer is 451: a service whose broker or database is away still
+answers from its caches, defers, and shows its dead letters, so that no balancer may take it away. What it needs
+besides is shown by `/readyz?verbose`, and by `facteur_dependency_up`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+
+from libs.envelope import Temporary
+from libs.telemetry import Metrics
+
+log = structlog.get_logger(__name__)
+
+# Raises `Temporary` when what it looks at is not fit for work.
+Check = Callable[[], Awaitable[None]]
+
+# Below the time that a probe of Kubernetes waits, so that the answer says what is missing.
+READINESS_DEADLINE = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """`ready` decides whether the service may be asked; `dependencies` and `background` are shown besides."""
+
+    ready: Mapping[str, Check] = field(default_factory=dict)
+    dependencies: Mapping[str, Check] = field(default_factory=dict)
+    background: Mapping[str, Check] = field(default_factory=dict)
+    deadline: timedelta = READINESS_DEADLINE
+
+
+def probe_routes(checks: Checks, metrics: Metrics) -> APIRouter:
+    """The three paths."""
+    router = APIRouter(tags=["operation"])
+
+    @router.get("/healthz", summary="The process lives, and its event loop is not stuck")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/readyz", summary="The service answers; with `?verbose` also the state of all that it needs")
+    async def readiness(verbose: str | None = None) -> Response:
+        not_ready = await missing(checks.ready, checks.deadline)
+        answer: dict[str, object] = {"status": "not ready" if not_ready else "ready", "missing": not_ready}
+        if verbose is not None:
+            answer |= await _states(checks, not_ready)
+        return JSONResponse(answer, status_code=503 if not_ready else 200)
+
+    @router.get("/metrics", summary="Prometheus series")
+    async def series() -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+async def _states(checks: Checks, not_ready: Mapping[str, str]) -> dict[str, object]:
+    away, failing = await asyncio.gather(
+        missing(checks.dependencies, checks.deadline), missing(checks.background, checks.deadline)
+    )
+    return {
+        "missing": {**not_ready, **away, **failing},
+        "dependencies": {name: "down" if name in away else "up" for name in checks.dependencies},
+        "background": {name: "failing" if name in failing else "ok" for name in checks.background},
+    }
+
+
+async def missing(checks: Mapping[str, Check], deadline: timedelta = READINESS_DEADLINE) -> dict[str, str]:
+    """Those of `checks` that are not fit for work, each with its reason."""
+    reasons = await asyncio.gather(*(_reason(name, check, deadline) for name, check in checks.items()))
+    return {name: reason for name, reason in zip(checks, reasons, strict=True) if reason}
+
+
+async def _reason(name: str, check: Check, deadline: timedelta) -> str:
+    """Why it is not fit for work; empty when it is."""
+    try:
+        async with asyncio.timeout(deadline.total_seconds()):
+            await check()
+    except Temporary as error:
+        return error.reason or "not fit for work"
+    except TimeoutError:
+        return f"no answer within {deadline.total_seconds():g} s"
+    except Exception as error:
+        # A check that cannot tell is no reason to be called ready.
+        log.error("check_failed", check=name, exc_info=error)
+        return f"the check failed: {type(error).__name__}"
+    return ""
