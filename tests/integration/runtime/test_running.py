@@ -112,7 +112,7 @@ async def world(tmp_path: Path, mongo: Mongo) -> AsyncIterator[World]:
     await bus.start()
     shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100))
     settings = ServiceSettings(port_base=free_port_base(), drain_deadline=timedelta(seconds=5))
-    yield World(shared, blobs, tmp_path / "blobs", settings)
+    yield World(shared.of("quota", settings), blobs, tmp_path / "blobs", settings)
     await bus.close()
 
 
