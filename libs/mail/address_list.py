@@ -17,6 +17,10 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
+# RFC 5322 3.2.2: in a comment a quote is a character like others, and a backslash takes the next one with it (3.2.1).
+_IN_COMMENT = re.compile(r"[()]|\\.|\\|[^()\\]++", re.DOTALL)
+_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+
 _ADDRESS = r'[^\s<>"(),;:@\[\]]++@[^\s<>"(),;:@\[\]]++'
 _SIMPLE = re.compile(rf'\s*+(?:(?:"([^"\\]*+)"\s*+|([^"()<>,;:@\[\]]*+))<({_ADDRESS})>|({_ADDRESS}))\s*+')  # most mail
 
@@ -29,9 +33,10 @@ def parse_addresses(text: str, limit: int) -> list[tuple[str, str]]:
     """
     if simple := _SIMPLE.fullmatch(text):
         return [(decode_words((simple[1] or simple[2] or "").strip()), simple[3] or simple[4])][:limit]
-    reader = _Reader()
-    for match in _TOKEN.finditer(text):
-        reader.take(match[0])
+    reader, at = _Reader(), 0
+    while token := (_IN_COMMENT if reader.is_in_comment else _TOKEN).match(text, at):
+        at = token.end()
+        reader.take(token[0])
         if len(reader.found) >= limit:
             return reader.found[:limit]
     reader.finish()
@@ -48,6 +53,10 @@ class _Reader:
         self._angle: list[str] = []
         self._has_angle = self._in_angle = False
         self._comment_depth = 0
+
+    @property
+    def is_in_comment(self) -> bool:
+        return self._comment_depth > 0
 
     def take(self, token: str) -> None:
         kind = token[0]
@@ -73,7 +82,7 @@ class _Reader:
         elif token == ")":
             self._comment_depth -= 1
         else:
-            self._comment.append(token)
+            self._comment.append(_QUOTED_PAIR.sub(r"\1", token))
 
     def _takes_in_angle(self, token: str) -> bool:
         """A comma belongs to a source route only; else the closing bracket was forgotten."""
@@ -121,4 +130,4 @@ def _bare(words: list[str]) -> tuple[str, str]:
 
 def _unquote(word: str) -> str:
     inner = word[1:-1] if len(word) > 1 and word.endswith('"') else word[1:]
-    return re.sub(r"\\(.)", r"\1", inner, flags=re.DOTALL)
+    return _QUOTED_PAIR.sub(r"\1", inner)

@@ -62,6 +62,8 @@ from services.antispam.filters import (
     spf_none,
     spf_permerror,
     spf_softfail,
+    spf_strict,
+    spf_vouched,
     uribl,
     wrong_date,
 )
@@ -80,8 +82,12 @@ CHAIN: tuple[Step, ...] = (
     Step.of(greylisting, Kind.SCORE, 0.0, "R-SPAM-02", on=False, per_domain=True),
     # A trusted server vouches for what it hands on, whoever the sender is.
     Step.of(ip_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-03", per_domain=True),
-    # Before the sender whitelist, for a forged sender must not profit from it.
+    # Before the sender whitelist, for a forged sender must not profit from it. Where it fails, it hears DKIM, DMARC and
+    # ARC before it decides.
     Step.of(spf, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF),
+    # For domains to which nobody forwards.
+    Step.of(spf_strict, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF, on=False),
+    Step.of(spf_vouched, Kind.SCORE, 0.0, "R-SPAM-04", deadline=_SPF),
     Step.of(spf_softfail, Kind.SCORE, 2.0, "R-SPAM-04", deadline=_SPF),
     Step.of(spf_permerror, Kind.SCORE, 0.5, "R-SPAM-04", deadline=_SPF),
     # Half the world says nothing.

@@ -10,12 +10,12 @@ from datetime import datetime
 from hashlib import sha256
 
 from libs.envelope import Temporary
-from libs.mail.address import InvalidAddress, normalise_domain
 from services.antispam.authentication import canonical
 from services.antispam.authentication.keys import Key, key_of
 from services.antispam.authentication.message import SignedMessage, unsigned, value_of
+from services.antispam.authentication.names import signing_name
 from services.antispam.authentication.outcome import Outcome, Txt, Unusable
-from services.antispam.authentication.signature import Signature, kind_of, selector_of
+from services.antispam.authentication.signature import Signature, kind_of
 from services.antispam.authentication.tags import octets, tags
 
 MAX_SETS = 10  # RFC 8617 5.2 allows 50; each is a look-up, and no honest way has as many stations
@@ -103,13 +103,13 @@ def _seal(field: bytes, *, first: bool) -> _Seal:
     try:
         found = tags(value_of(field))
         seal = _Seal(
-            domain=normalise_domain(found["d"]),
-            selector=selector_of(found["s"]),
+            domain=signing_name(found["d"]),
+            selector=signing_name(found["s"]),
             kind=kind_of(found["a"]),
             verdict=found["cv"].lower(),
             value=octets(found["b"]),
         )
-    except (KeyError, ValueError, InvalidAddress) as error:
+    except (KeyError, ValueError) as error:
         raise Unusable("fail", "a seal is malformed") from error
     if "h" in found or "bh" in found:
         raise Unusable("fail", "a seal names fields")  # RFC 8617 4.1.3

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from zlib import crc32
 
 from libs.dns import Resolver
+from libs.mail.address_list import parse_addresses
 from services.antispam.authentication import arc, dkim, dmarc
 from services.antispam.authentication.arc import Chain
 from services.antispam.authentication.dkim import Signed
-from services.antispam.authentication.dmarc import Dmarc, Evidence
+from services.antispam.authentication.dmarc import Dmarc, Proof
 from services.antispam.authentication.message import SignedMessage
 from services.antispam.authentication.outcome import Txt
 from services.antispam.domain.context import Context
@@ -18,15 +19,20 @@ from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.registered import registered_domain
 from services.antispam.spf import Result, spf_of
 
+_MAX_AUTHORS = 10_000  # in one field; more do not fit into a header
+
 
 async def signatures_of(mail: MailView, context: Context) -> Sequence[Signed]:
     """What each DKIM signature is worth. Never raises for what DNS does."""
-    return await mail.ask("dkim", lambda: dkim.verify(_message(mail), txt=_txt(context.knowledge.dns), now=context.now))
+    # RFC 6376 3.5 `x=`: what counts is when the message came, not how long it waited for us.
+    moment = min(context.now, mail.envelope.received_at)
+    return await mail.ask("dkim", lambda: dkim.verify(_message(mail), txt=_txt(context.knowledge.dns), now=moment))
 
 
 async def chain_of(mail: MailView, context: Context) -> Chain:
     """The state of the ARC chain. Never raises for what DNS does."""
-    return await mail.ask("arc", lambda: arc.verify(_message(mail), txt=_txt(context.knowledge.dns), now=context.now))
+    moment = min(context.now, mail.envelope.received_at)
+    return await mail.ask("arc", lambda: arc.verify(_message(mail), txt=_txt(context.knowledge.dns), now=moment))
 
 
 async def policy_of(mail: MailView, context: Context) -> Dmarc:
@@ -36,21 +42,35 @@ async def policy_of(mail: MailView, context: Context) -> Dmarc:
 
 async def _evaluated(mail: MailView, context: Context) -> Dmarc:
     return await dmarc.evaluate(
-        [address for _, address in mail.headers.addresses("From")],
-        _evidence(mail, context),
+        authors_of(mail),
+        _proofs(mail, context),
         txt=_txt(context.knowledge.dns),
-        organizational=lambda domain: registered_domain(domain) or "",
+        organizational=organizational,
         sample=crc32(mail.envelope.id.encode()) % 100,
     )
 
 
-async def _evidence(mail: MailView, context: Context) -> Evidence:
+def authors_of(mail: MailView) -> list[str]:
+    """The addresses in From; of a field in which none can be read all that stands there, for readers show that."""
+    authors: list[str] = []
+    for value in mail.headers.all("From"):
+        addresses = [address for _, address in parse_addresses(value, _MAX_AUTHORS) if "@" in address]
+        authors += addresses or [value]
+    return authors
+
+
+async def _proofs(mail: MailView, context: Context) -> Sequence[Proof]:
     spf, signed = await asyncio.gather(spf_of(mail, context), signatures_of(mail, context))
-    return Evidence(
-        spf_domain=spf.domain if spf.result is Result.PASS else "",
-        signed=signed,
-        uncertain=spf.result is Result.TEMPERROR or any(each.outcome == "temperror" for each in signed),
-    )
+    proofs = [Proof("dkim", each.domain, each.outcome) for each in signed if each.outcome in ("pass", "temperror")]
+    if spf.result in (Result.PASS, Result.TEMPERROR):
+        domain = spf.domain.lower().removesuffix(".")  # of HELO as the peer wrote it
+        proofs.append(Proof("spf", domain, "pass" if spf.result is Result.PASS else "temperror"))
+    return proofs
+
+
+def organizational(domain: str) -> str:
+    """RFC 7489 3.2; empty of a public suffix."""
+    return registered_domain(domain) or ""
 
 
 def _message(mail: MailView) -> SignedMessage:

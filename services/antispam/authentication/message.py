@@ -50,11 +50,13 @@ class SignedMessage:
     def digest(self, names: Iterable[bytes], own_field: bytes, form: Form) -> bytes:
         """SHA-256 of what `own_field` signs: the named fields, each name from the bottom up, itself without `b=`.
 
-        RFC 6376 3.7, 5.4.2: a name that is listed once more than it occurs adds nothing, and forbids to add one.
+        RFC 6376 3.7, 5.4.2: a name that is listed once more than it occurs adds nothing, and forbids to add one. The
+        signature itself is none of the fields that it may name (3.5 `h=`).
         """
         left: dict[bytes, list[bytes]] = {}
         for key, field in self.fields:
-            left.setdefault(key, []).append(field)
+            if field is not own_field:
+                left.setdefault(key, []).append(field)
         chosen = [left[name].pop() for name in names if left.get(name)]
         covered = b"".join(canonical.field(field, form) for field in chosen)
         return sha256(covered + unsigned(own_field, form)).digest()

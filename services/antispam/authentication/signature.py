@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
-from libs.mail.address import InvalidAddress, normalise_domain
 from services.antispam.authentication.canonical import Form
 from services.antispam.authentication.keys import Key
 from services.antispam.authentication.message import SignedMessage, value_of
+from services.antispam.authentication.names import signing_name
 from services.antispam.authentication.outcome import Unusable
-from services.antispam.authentication.tags import octets, tags, words
+from services.antispam.authentication.tags import number, octets, tags, words
 
-_SELECTOR = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 _ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
 _MAX_FIELD = 16_384
 _MAX_NAMES = 1_000
@@ -37,6 +35,7 @@ class Signature:
     body_digest: bytes
     value: bytes
     length: int | None
+    signed_at: int | None
     expires: int | None
 
     @classmethod
@@ -46,10 +45,14 @@ class Signature:
             raise Unusable("policy", "the signature is longer than any")
         try:
             found = tags(value_of(field))
-            return _read(field, {**found, "i": ""} if in_arc else found)
+            if in_arc:  # RFC 8617 4.1.2: there is no version
+                return _read(field, {**found, "i": ""})
+            if found.get("v") != "1":
+                raise Unusable("permerror", "the signature is of another version")  # RFC 6376 6.1.1
+            return _read(field, found)
         except KeyError as error:
             raise Unusable("neutral", f"the signature has no {error.args[0]}=") from error
-        except (ValueError, InvalidAddress) as error:
+        except ValueError as error:
             raise Unusable("neutral", f"the signature is malformed: {error}") from error
 
     async def check(self, key: Key, message: SignedMessage, now: datetime) -> None:
@@ -60,8 +63,11 @@ class Signature:
             self._check(key, message, now)
 
     def _check(self, key: Key, message: SignedMessage, now: datetime) -> None:
+        # RFC 6376 3.5. A `t=` in the future may be ignored and is: a clock that is wrong forges nothing.
         if self.expires is not None and self.expires < now.timestamp():
             raise Unusable("policy", "the signature expired")
+        if self.expires is not None and self.signed_at is not None and self.expires <= self.signed_at:
+            raise Unusable("permerror", "the signature expired before it was made")
         if key.kind != self.kind:
             raise Unusable("permerror", f"the key is of kind {key.kind}")
         if key.strict and self.identity != self.domain:
@@ -81,7 +87,7 @@ class Signature:
 
 def _read(field: bytes, found: Mapping[str, str]) -> Signature:
     kind = kind_of(found["a"])
-    domain = normalise_domain(found["d"])
+    domain = signing_name(found["d"])
     names = tuple(name.encode() for name in words(found["h"]))
     if b"from" not in names or len(names) > _MAX_NAMES:
         raise Unusable("permerror", "the From field is not signed")  # RFC 6376 5.4
@@ -91,7 +97,7 @@ def _read(field: bytes, found: Mapping[str, str]) -> Signature:
     return Signature(
         field=field,
         domain=domain,
-        selector=selector_of(found["s"]),
+        selector=signing_name(found["s"]),
         identity=_identity(found.get("i", ""), domain),
         kind=kind,
         header_form=_form(header_form),
@@ -99,8 +105,9 @@ def _read(field: bytes, found: Mapping[str, str]) -> Signature:
         names=names,
         body_digest=octets(found["bh"]),
         value=octets(found["b"]),
-        length=int(found["l"]) if "l" in found else None,
-        expires=int(found["x"]) if "x" in found else None,
+        length=_number(found, "l"),
+        signed_at=_number(found, "t"),
+        expires=_number(found, "x"),
     )
 
 
@@ -111,16 +118,18 @@ def kind_of(algorithm: str) -> str:
     return algorithm.lower().partition("-")[0]
 
 
-def selector_of(text: str) -> str:
-    selector = text.lower()
-    if not _SELECTOR.fullmatch(selector):
-        raise ValueError("no selector")
-    return selector
+def _number(found: Mapping[str, str], name: str) -> int | None:
+    return number(found[name]) if name in found else None
 
 
 def _identity(text: str, domain: str) -> str:
     """The domain of `i=`, which is `d=` or below it (RFC 6376 3.5)."""
-    identity = normalise_domain(text.rpartition("@")[2]) if text else domain
+    if not text:
+        return domain
+    _, at, name = text.rpartition("@")
+    if not at:
+        raise ValueError("an identity has an @")
+    identity = signing_name(name)
     if identity != domain and not identity.endswith(f".{domain}"):
         raise Unusable("permerror", "the identity is not of the signing domain")
     return identity

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_DIGITS = re.compile(r"[0-9]{1,76}")
 _WHITE_SPACE = re.compile(r"\s+")
 
 
@@ -23,6 +24,28 @@ def tags(text: str) -> Mapping[str, str]:
             raise ValueError(f"tag {name} stands twice")
         found[name] = value.strip()
     return found
+
+
+def sound_tags(text: str, known: Container[str]) -> Mapping[str, str]:
+    """Of the `known` tags the values, by name in lower case; everything else is passed over, sound or not.
+
+    RFC 7489 6.3: errors in a record are ignored, and unknown tags with them; RFC 5234 2.3: names have no case. Raises
+    ValueError where a tag has two values, for no reader could say which of them is meant.
+    """
+    found: dict[str, str] = {}
+    for spec in text.split(";"):
+        name, _, value = (piece.strip() for piece in spec.partition("="))
+        name = name.lower()
+        if name in known and found.setdefault(name, value).lower() != value.lower():
+            raise ValueError(f"tag {name} stands twice")
+    return found
+
+
+def number(value: str) -> int:
+    """Digits and nothing else (RFC 6376 3.5: `l=`, `t=`, `x=`), at most 76 of them. Raises ValueError."""
+    if not _DIGITS.fullmatch(value):
+        raise ValueError("not a number")
+    return int(value)
 
 
 def octets(value: str) -> bytes:

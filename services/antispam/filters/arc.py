@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
-from libs.envelope import Temporary
-from services.antispam.authentication.asking import chain_of
+from services.antispam.authentication.vouching import trusted_results
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report
-
-_PASSED = re.compile(r"(?:\A|[;\s])dmarc\s*=\s*pass(?:[\s;(]|\Z)", re.IGNORECASE)
 
 
 def asks(mail: MailView, context: Context) -> bool:
@@ -22,11 +17,7 @@ async def check(mail: MailView, context: Context) -> Report:
     """Anybody can seal anything: only the seals of `arc_trusted_sealers` are believed."""
     if not asks(mail, context):
         return MISS
-    chain = await chain_of(mail, context)
-    if chain.outcome == "temperror":
-        raise Temporary(chain.reason)
-    if chain.outcome != "pass" or chain.sealers[-1] not in context.knowledge.arc_trusted_sealers:
+    sealer, methods = await trusted_results(mail, context)
+    if "dmarc" not in methods:
         return MISS
-    if not _PASSED.search(chain.results):
-        return MISS
-    return Report("hit", f"{chain.sealers[-1]} saw dmarc=pass", spares=frozenset({"dmarc"}))
+    return Report("hit", f"{sealer} saw dmarc=pass", spares=frozenset({"dmarc"}))

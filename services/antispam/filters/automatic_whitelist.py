@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.antispam.authentication.vouching import is_disowned
 from services.antispam.domain.context import Context
 from services.antispam.domain.correspondents import may_be_known
 from services.antispam.domain.mail_view import MailView
@@ -20,7 +21,11 @@ async def check(mail: MailView, context: Context) -> Report:
 
 
 def _senders(mail: MailView, context: Context) -> list[tuple[str, str]]:
-    senders = [("envelope sender", mail.sender)]
-    if context.policy.whitelist_from_header and len(mail.authors) == 1 and mail.authors[0] != mail.sender:
+    senders = [] if is_disowned(mail, context) else [("envelope sender", mail.sender)]
+    if (
+        context.policy.whitelist_from_header
+        and len(mail.authors) == 1
+        and ("envelope sender", mail.authors[0]) not in senders
+    ):
         senders.append(("From header", mail.authors[0]))
     return senders

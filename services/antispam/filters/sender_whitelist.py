@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.antispam.authentication.vouching import is_disowned
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
@@ -9,8 +10,9 @@ from services.antispam.domain.report import MISS, Report, hit
 
 async def check(mail: MailView, context: Context) -> Report:
     """The envelope first; the From header only with exactly one author, since readers disagree which of two counts."""
+    counts = bool(mail.sender) and not is_disowned(mail, context)
     for book in context.books:
-        if mail.sender and (entry := book.white.entry_for_sender(mail.sender)):
+        if counts and (entry := book.white.entry_for_sender(mail.sender)):
             return hit(f"envelope sender, listed as {entry}")
     if context.policy.whitelist_from_header and len(mail.authors) == 1:
         for book in context.books:

@@ -1,8 +1,13 @@
-"""The peer may not send for the sender's domain, as its owner says (R-SPAM-04, RFC 7208)."""
+"""The peer may not send for the sender's domain, as its owner says, and nobody vouches for the message.
+
+RFC 7208 8.4. The witnesses are heard before the sentence: mail that was forwarded fails SPF and is honest where a
+signature that is aligned with the author, or a chain that we trust, holds (RFC 7489 10.1).
+"""
 
 from __future__ import annotations
 
 from libs.envelope import Temporary
+from services.antispam.authentication.vouching import voucher_of
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
@@ -19,10 +24,8 @@ async def check(mail: MailView, context: Context) -> Report:
     if not asks(mail, context):
         return MISS
     spf = await spf_of(mail, context)
-    match spf.result:
-        case Result.FAIL:
-            return hit(f"{spf.domain}: {spf.reason}{f' ({spf.explanation})' if spf.explanation else ''}")
-        case Result.TEMPERROR:
-            raise Temporary(f"SPF {spf.domain}: {spf.reason}")
-        case _:
-            return MISS
+    if spf.result is Result.TEMPERROR:
+        raise Temporary(f"SPF {spf.domain}: {spf.reason}")
+    if spf.result is not Result.FAIL or await voucher_of(mail, context):
+        return MISS
+    return hit(str(spf))

@@ -30,6 +30,10 @@ class Spf:
     reason: str = ""
     explanation: str = ""
 
+    def __str__(self) -> str:
+        """For reasons of findings."""
+        return f"{self.domain}: {self.reason}{f' ({self.explanation})' if self.explanation else ''}"
+
 
 class PermError(Exception):
     """The domain's records are wrong (2.6.7)."""

@@ -17,7 +17,7 @@ from libs.mail.headers import Headers
 from services.store.domain.quarantine import Held, is_infected
 
 # Findings of antispam that call the sender forged, or likely so. One that could not be had leaves it open.
-FORGERY = frozenset({"spf", "spf_softfail", "dmarc"})
+FORGERY = frozenset({"spf", "spf_strict", "spf_vouched", "spf_softfail", "dmarc"})
 # Banned by an administrator, or caught in a trap: no captcha lifts that.
 BANNED = frozenset({"cached_peer", "ip_blacklist", "sender_blacklist", "honeypot"})
 

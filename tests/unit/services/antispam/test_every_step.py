@@ -84,9 +84,9 @@ def resolving(*records: str, trusted: str = "") -> Context:
     return a_context(knowledge=replace(some_knowledge(zone=Zone("\n".join(records))), arc_trusted_sealers=sealers))
 
 
-def with_key(domain: str, trusted: str = "") -> Context:
+def with_key(domain: str, *more: str, trusted: str = "") -> Context:
     halves = " ".join(f'"{piece}"' for piece in (f"v=DKIM1; p={_PUBLIC[:100]}", _PUBLIC[100:]))
-    return resolving(f"s1._domainkey.{domain} TXT {halves}", trusted=trusted)
+    return resolving(f"s1._domainkey.{domain} TXT {halves}", *more, trusted=trusted)
 
 
 def signed() -> bytes:
@@ -105,6 +105,7 @@ def own_cases() -> Mapping[str, tuple[Case, Case]]:
     crowd = a_view(a_message("buy our watches " * 9), **to(*(f"m{number}@example.org" for number in range(3))))
     image = a_view(WITH_IMAGE)
     own_key, lists_key = with_key("elsewhere.example"), with_key("lists.example", trusted="lists.example")
+    forwarded = with_key("elsewhere.example", 'elsewhere.example TXT "v=spf1 -all"')
     policy = ('_dmarc.elsewhere.example TXT "v=DMARC1; p=reject"', 'elsewhere.example TXT "v=spf1 -all"')
     return {
         **{name: ((plain, a_context(book)), (other, a_context(book))) for name, book in BOOKS.items()},
@@ -124,6 +125,7 @@ def own_cases() -> Mapping[str, tuple[Case, Case]]:
             (image, seeing(ImageFacts(0x0123456789ABCDEE))),
             (image, seeing(ImageFacts(0x7654321001234567))),
         ),
+        "spf_vouched": ((a_view(signed()), forwarded), (a_view(), forwarded)),
         "dkim": ((a_view(signed() + b"more\r\n"), own_key), (a_view(signed()), own_key)),
         "arc": ((a_view(sealed()), lists_key), (a_view(signed()), own_key)),
         "dmarc": ((a_view(), resolving(*policy)), (a_view(), resolving(policy[1]))),

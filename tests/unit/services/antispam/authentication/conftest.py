@@ -74,12 +74,13 @@ def sign(zone: Zone, rsa_keys: Callable[[int], RSAPrivateKey]) -> Callable[..., 
         bits: int = 2048,
         record: str = "v=DKIM1; k={kind}; p={key}",
         canonicalize: tuple[bytes, bytes] = (b"relaxed", b"simple"),
+        selector: bytes = b"s1",
         **more: Any,
     ) -> bytes:
         private, public, kind = _keys(algorithm, rsa_keys, bits)
-        zone.records[f"s1._domainkey.{domain}"] = [record.format(kind=kind, key=public)]
+        zone.records[f"{selector.decode()}._domainkey.{domain}"] = [record.format(kind=kind, key=public)]
         field: bytes = dkim.sign(
-            message, b"s1", domain.encode(), private, canonicalize=canonicalize,
+            message, selector, domain.encode(), private, canonicalize=canonicalize,
             signature_algorithm=algorithm.encode(), **more,
         )  # fmt: skip
         return field + message
@@ -91,13 +92,18 @@ def sign(zone: Zone, rsa_keys: Callable[[int], RSAPrivateKey]) -> Callable[..., 
 def seal(zone: Zone, rsa_keys: Callable[[int], RSAPrivateKey]) -> Callable[..., bytes]:
     """The message as `domain` hands it on: with an ARC set more."""
 
-    def sealed(message: bytes = MESSAGE, *, domain: str = "lists.example.com", arc: str = "pass") -> bytes:
+    def sealed(
+        message: bytes = MESSAGE,
+        *,
+        domain: str = "lists.example.com",
+        arc: str = "pass",
+        seen: str = "dmarc=pass header.from=example.net",
+    ) -> bytes:
         private, public, _ = _keys("rsa-sha256", rsa_keys, 2048)
         zone.records[f"s1._domainkey.{domain}"] = [f"v=DKIM1; p={public}"]
-        seen = f"Authentication-Results: {domain}; dmarc=pass header.from=example.net\r\n".encode()
-        if b"ARC-Seal" in message:
-            seen = seen.replace(b"; dmarc", f"; arc={arc}; dmarc".encode())
-        fields = dkim.arc_sign(seen + message, b"s1", domain.encode(), private, domain.encode())
+        before = f"arc={arc}; " if b"ARC-Seal" in message else ""
+        results = f"Authentication-Results: {domain}; {before}{seen}\r\n".encode()
+        fields = dkim.arc_sign(results + message, b"s1", domain.encode(), private, domain.encode())
         assert fields
         return b"".join(fields) + message
 

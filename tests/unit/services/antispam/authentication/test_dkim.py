@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
 from datetime import datetime
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +21,7 @@ from services.antispam.authentication import dkim
 from services.antispam.authentication.message import SignedMessage
 
 Sign = Callable[..., bytes]
+SPECIMENS = Path(__file__).parents[4] / "specimens" / "authentication"
 FORMS = tuple(product((b"simple", b"relaxed"), repeat=2))
 
 
@@ -148,6 +154,19 @@ async def test_only_ten_signatures_are_looked_at(sign: Sign, verify: Any, zone: 
         (b"v=1; a=rsa-sha256; d=example.net; s=../s1; h=from; bh=aaaa; b=aaaa", "neutral"),
         (b"v=1; a=rsa-sha256; d=not a domain; s=s1; h=from; bh=aaaa; b=aaaa", "neutral"),
         (b"v=1; a=rsa-sha256; d=example.net; s=s1; c=nowsp; h=from; bh=aaaa; b=aaaa", "neutral"),
+        (b"v=2; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "permerror"),
+        (b"v=; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "permerror"),
+        (b"v=1.0; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "permerror"),
+        (b"V=1; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "permerror"),
+        (b"a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "permerror"),
+        (b"v=1; a=rsa-sha256; d=example.net; i=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "neutral"),
+        (b"v=1; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa; l=-1", "neutral"),
+        (b"v=1; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa; l=1_0", "neutral"),
+        (b"v=1; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa; x=+1", "neutral"),
+        (b"v=1; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa; t=" + b"9" * 5000, "neutral"),
+        (b"v=1; a=rsa-sha256; d=example.net.; s=s1; h=from; bh=aaaa; b=aaaa", "neutral"),
+        (b"v=1; a=rsa-sha256; d=example..net; s=s1; h=from; bh=aaaa; b=aaaa", "neutral"),
+        (b"v=1; a=rsa-sha256; a=rsa-sha256; d=example.net; s=s1; h=from; bh=aaaa; b=aaaa", "neutral"),
         (b"no tags at all", "neutral"),
         (b"", "neutral"),
         (b"v=1; b=" + b"A" * 20_000, "policy"),
@@ -162,6 +181,68 @@ async def test_signatures_that_decide_nothing(verify: Any, specimen: bytes, fiel
 async def test_an_expired_signature_does_not_count(sign: Sign, verify: Any) -> None:
     raw = sign().replace(b"DKIM-Signature: v=1;", b"DKIM-Signature: v=1; x=1000000000;")
     assert (await verify(raw))[0].reason == "the signature expired"
+
+
+async def test_a_signature_that_expires_before_it_was_made_does_not_count_and_one_from_the_future_does(
+    sign: Sign, verify: Any
+) -> None:
+    assert (await verify(re.sub(rb"t=[0-9]+", b"t=9000000000; x=9000000000", sign())))[0].outcome == "permerror"
+    raw = sign(canonicalize=(b"relaxed", b"relaxed"))
+    assert int(re.search(rb"t=([0-9]+)", raw)[1]) > 1_700_000_000  # type: ignore[index]
+    assert (await verify(raw))[0].outcome == "pass"
+
+
+@pytest.mark.parametrize("domain", ["a_b.d.example", "_x.d.example", "d-.example", "xn--bnk-qla.example"])
+@pytest.mark.parametrize("selector", [b"s1", b"a_b", b"_s", b"2026.s-1"])
+async def test_a_domain_and_a_selector_need_not_be_host_names(
+    sign: Sign, verify: Any, zone: Any, domain: str, selector: bytes
+) -> None:
+    raw = sign(domain=domain, selector=selector)
+    (signed,) = await verify(raw)
+    assert (signed.outcome, signed.domain, signed.selector) == ("pass", domain, selector.decode())
+    assert zone.asked == [f"{selector.decode()}._domainkey.{domain}"]
+
+
+def specimens() -> dict[str, tuple[bytes, str, list[str], str]]:
+    """name -> (message, name of the key, its record, what is right)."""
+    record = [(SPECIMENS / "dkim-key.txt").read_text().strip()]
+    return {
+        name: ((SPECIMENS / f"{name}.eml").read_bytes(), key, record, outcome)
+        for name, key, outcome in (
+            ("dkim-domain-underscore", "s._domainkey.a_b.d.example", "pass"),
+            ("dkim-own-field-in-h", "s._domainkey.d.example", "pass"),
+            ("dkim-version-2", "s._domainkey.d.example", "permerror"),
+        )
+    }
+
+
+@pytest.mark.parametrize("name", specimens())
+async def test_what_users_of_other_systems_met(verify: Any, zone: Any, name: str) -> None:
+    raw, key, record, outcome = specimens()[name]
+    zone.records[key] = record
+    assert [each.outcome for each in await verify(raw)] == [outcome]
+
+
+async def test_a_signature_may_name_the_other_signatures_and_never_means_itself(
+    sign: Sign, verify: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dkim.DKIM.SHOULD_NOT", ())
+    first = sign(domain="example.com")
+    second = sign(first, include_headers=[b"from", b"dkim-signature", b"dkim-signature", b"subject"])
+    assert [each.outcome for each in await verify(second)] == ["pass", "pass"]
+    # The older one was signed along: without it the younger does not hold.
+    without = second[: len(second) - len(first)] + first[first.index(b"\r\nReceived") + 2 :]
+    assert [each.outcome for each in await verify(without)] == ["fail"]
+
+
+async def test_a_key_in_the_form_of_the_first_standard_is_taken_as_well(
+    sign: Sign, verify: Any, zone: Any, rsa_keys: Callable[[int], RSAPrivateKey]
+) -> None:
+    """RFC 6376 3.6.1 says RSAPublicKey, its appendix C shows SubjectPublicKeyInfo: both are in the DNS."""
+    raw = sign()
+    der = rsa_keys(2048).public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    zone.records["s1._domainkey.example.net"] = [f"v=DKIM1; p={base64.b64encode(der).decode()}"]
+    assert (await verify(raw))[0].outcome == "pass"
 
 
 async def test_a_message_with_bare_line_feeds_is_read_as_it_was_signed(sign: Sign, verify: Any) -> None:

@@ -12,10 +12,19 @@ import pytest
 from libs.envelope import Peer, Temporary
 from services.antispam.authentication.results import authentication_of
 from services.antispam.domain.context import Context
-from services.antispam.filters import arc, dkim, dmarc
+from services.antispam.filters import (
+    arc,
+    automatic_whitelist,
+    dkim,
+    dmarc,
+    sender_whitelist,
+    spf,
+    spf_strict,
+    spf_vouched,
+)
 from services.antispam.spf import spf_of
 from tests.servers.zone import Zone as Dns
-from tests.specimens.antispam import a_context, a_view, some_knowledge
+from tests.specimens.antispam import a_context, a_rulebook, a_view, some_knowledge
 
 Sign = Callable[..., bytes]
 REJECT = ("_dmarc.example.net", "v=DMARC1; p=reject")
@@ -98,6 +107,95 @@ async def test_anybody_can_seal(seal: Sign, context: Any) -> None:
     assert (await arc.check(a_view(seal()), context(trusted="other.example"))).outcome == "miss"
     broken = seal().replace(b"dmarc=pass", b"dmarc=PASS ")
     assert (await arc.check(a_view(broken), context(trusted="lists.example.com"))).outcome == "miss"
+
+
+def forged(raw: bytes, mail_from: str = "jean@example.net") -> Any:
+    return a_view(raw, mail_from=mail_from)
+
+
+DISOWNED = ("example.net", "v=spf1 -all")
+
+
+async def spf_says(view: Any, where: Context) -> list[str]:
+    return [(await each.check(view, where)).outcome for each in (spf, spf_strict, spf_vouched)]
+
+
+async def test_without_a_witness_a_fail_of_spf_decides(specimen: bytes, sign: Sign, context: Any) -> None:
+    where = context(DISOWNED)
+    assert await spf_says(forged(specimen), where) == ["hit", "hit", "miss"]
+    broken = forged(sign().replace(b"autre", b"intrus"))
+    assert await spf_says(broken, context(DISOWNED)) == ["hit", "hit", "miss"]
+
+
+@pytest.mark.parametrize("record", ["v=DMARC1; p=reject", "v=DMARC1; p=none", "v=spf1 -all"])
+@pytest.mark.parametrize("domain", ["example.net", "mail.example.net"])
+async def test_an_aligned_signature_outweighs_a_fail_of_spf(sign: Sign, context: Any, record: str, domain: str) -> None:
+    view = forged(sign(domain=domain))
+    assert await spf_says(view, context(DISOWNED, ("_dmarc.example.net", record))) == ["miss", "hit", "hit"]
+    reason = (await spf_vouched.check(view, context())).reason
+    assert reason == f"example.net: -all, but DKIM of {domain} holds"
+
+
+async def test_a_signature_of_somebody_else_outweighs_nothing(sign: Sign, context: Any) -> None:
+    assert await spf_says(forged(sign(domain="attacker.example")), context(DISOWNED)) == ["hit", "hit", "miss"]
+    strict = ("_dmarc.example.net", "v=DMARC1; p=reject; adkim=s")
+    assert await spf_says(forged(sign(domain="mail.example.net")), context(DISOWNED, strict)) == ["hit", "hit", "miss"]
+    two = sign().replace(b"From: Jean", b"From: ceo@bank.example, Jean")
+    assert await spf_says(forged(two), context(DISOWNED)) == ["hit", "hit", "miss"]
+
+
+async def test_a_witness_whose_dns_is_dead_outweighs_nothing(sign: Sign, zone: Any, context: Any) -> None:
+    raw = sign()
+    zone.broken.add("s1._domainkey.example.net")
+    del zone.records["s1._domainkey.example.net"]
+    assert await spf_says(forged(raw), context(DISOWNED)) == ["hit", "hit", "miss"]
+
+
+@pytest.mark.parametrize("seen", ["dmarc=pass", "spf=pass smtp.mailfrom=example.net", "dkim=pass header.d=example.net"])
+async def test_a_trusted_chain_outweighs_a_fail_of_spf(seal: Sign, context: Any, seen: str) -> None:
+    view = forged(seal(seen=seen))
+    assert await spf_says(view, context(DISOWNED, trusted="lists.example.com")) == ["miss", "hit", "hit"]
+    assert await spf_says(forged(seal(seen=seen)), context(DISOWNED, trusted="other.example")) == ["hit", "hit", "miss"]
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        "dmarc=fail",
+        "spf=softfail",
+        'spf=fail smtp.mailfrom="a; dmarc=pass b"@example.net',
+        "dmarc=fail (he said (dmarc=pass) ; dmarc=pass )",
+        r"dmarc=fail (\) ; dmarc=pass )",
+        'dmarc=fail (" ( " ) ; dmarc=pass )',
+        "xdmarc=pass",
+        "dmarc=passed",
+    ],
+)
+async def test_what_a_trusted_sealer_did_not_see_pass_outweighs_nothing(seal: Sign, context: Any, seen: str) -> None:
+    where = context(DISOWNED, trusted="lists.example.com")
+    view = forged(seal(seen=seen))
+    assert await spf_says(view, where) == ["hit", "hit", "miss"]
+    assert (await arc.check(view, where)).outcome == "miss"
+
+
+async def test_a_forged_envelope_sender_does_not_profit_from_the_white_lists_of_another(
+    sign: Sign, context: Any
+) -> None:
+    """The message is vouched for by its author, who is not the sender whom the lists know."""
+    book = a_rulebook(white=("jean@example.net", "once@elsewhere.example"))
+
+    async def whitelisted(raw: bytes, mail_from: str, *records: tuple[str, str]) -> list[str]:
+        where = replace(context(*records), books=(book,))
+        view = forged(raw, mail_from)
+        await spf.check(view, where)
+        return [(await each.check(view, where)).outcome for each in (sender_whitelist, automatic_whitelist)]
+
+    attacker = sign(domain="attacker.example").replace(b"Jean Toto <jean@example.net>", b"x@attacker.example")
+    theirs = sign(attacker[attacker.index(b"Received") :], domain="attacker.example")
+    own = sign()
+    assert await whitelisted(theirs, "once@elsewhere.example", FAILS) == ["miss", "miss"]
+    assert await whitelisted(theirs, "once@elsewhere.example") == ["hit", "hit"]  # SPF says nothing
+    assert await whitelisted(own, "jean@example.net", DISOWNED) == ["hit", "miss"]
 
 
 async def test_the_headers_say_what_was_tried(sign: Sign, context: Any) -> None:

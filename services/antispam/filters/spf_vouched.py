@@ -1,0 +1,28 @@
+"""The peer may not send for the sender's domain, but a signature or a trusted chain vouches for the message.
+
+It adds nothing: it says why SPF did not decide, and that the envelope sender is not to be written to.
+"""
+
+from __future__ import annotations
+
+from services.antispam.authentication.vouching import voucher_of
+from services.antispam.domain.context import Context
+from services.antispam.domain.mail_view import MailView
+from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.spf import Result, spf_of
+
+
+def asks(mail: MailView, context: Context) -> bool:
+    """Only what a stranger handed in."""
+    return context.knowledge.is_stranger(mail)
+
+
+async def check(mail: MailView, context: Context) -> Report:
+    """Hits on a fail that does not decide."""
+    if not asks(mail, context):
+        return MISS
+    spf = await spf_of(mail, context)
+    if spf.result is not Result.FAIL:
+        return MISS
+    voucher = await voucher_of(mail, context)
+    return hit(f"{spf}, but {voucher}") if voucher else MISS
