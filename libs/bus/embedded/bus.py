@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.lock import DirectoryLock
@@ -18,8 +17,6 @@ from libs.bus.embedded.writer import Writer
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
 from libs.bus.ports import LADDER, MAX_MESSAGE_BYTES, Consumer, DeadLetter, Depth, Event, NotTaken, Refused, Unavailable
 from libs.envelope.model import utc_now
-
-T = TypeVar("T")
 
 WATCH_EVERY = timedelta(seconds=0.5)
 LAST_ROW_ID = 2**63 - 1
@@ -65,7 +62,7 @@ class EmbeddedBus:
 
     @property
     def healthy(self) -> bool:
-        return self._writer is not None and not self._writer.failing and not self._writer.stalled
+        return self._writer is not None and self._writer.usable
 
     async def start(self) -> None:
         self._lock.acquire()
@@ -88,14 +85,15 @@ class EmbeddedBus:
         self._timer = RetryTimer(writer, self._clock, self._ladder, self._arrived)
         now = self._clock.now()
         latest_due = now + self._ladder[-1].total_seconds()
-        for counts in await writer.run(
+        for counts in await writer.call(
             lambda file: file.recover(now=now, delivery_limit=self._delivery_limit, latest_due=latest_due)
         ):
             queue = self._add_queue(counts.name, counts.id)
-            queue.backlog, queue.delayed, queue.dead = counts.ready, counts.delayed, counts.dead
-        for group, name in await writer.run(lambda file: file.subscriptions()):
+            queue.backlog, queue.backlog_bytes = counts.ready, counts.ready_bytes
+            queue.delayed, queue.dead = counts.delayed, counts.dead
+        for group, name in await writer.call(lambda file: file.subscriptions()):
             self._groups.setdefault(name, set()).add(group)
-        self._timer.expect(await writer.run(lambda file: file.next_due()))
+        self._timer.expect(await writer.call(lambda file: file.next_due()))
 
     async def close(self) -> None:
         writer, self._writer = self._writer, None
@@ -111,8 +109,14 @@ class EmbeddedBus:
     async def declare(self, *queues: str) -> None:
         for name in queues:
             if name not in self._queues:
-                id = await self._run(lambda file, name=name: file.declare(name))  # type: ignore[misc]
+                await self._declare(name)
+
+    async def _declare(self, name: str) -> None:
+        def declared(id: int, error: Exception | None) -> None:
+            if error is None and self._writer is not None:
                 self._add_queue(name, id)
+
+        await self._running_writer().call(lambda file: file.declare(name), declared)
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         writer, target = self._running_writer(), self._queue(queue)
@@ -159,11 +163,16 @@ class EmbeddedBus:
 
     async def _join(self, group: str, names: Sequence[str]) -> None:
         await self.declare(group_queue(group))
-        await self._run(lambda file: file.subscribe(group, names))
-        for groups in self._groups.values():
-            groups.discard(group)
-        for name in names:
-            self._groups.setdefault(name, set()).add(group)
+
+        def joined(_: None, error: Exception | None) -> None:
+            if error is not None:
+                return
+            for groups in self._groups.values():
+                groups.discard(group)
+            for name in names:
+                self._groups.setdefault(name, set()).add(group)
+
+        await self._running_writer().call(lambda file: file.subscribe(group, names), joined)
 
     async def depth(self, queue: str) -> Depth:
         found = self._queue(queue)
@@ -171,7 +180,7 @@ class EmbeddedBus:
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         found, start = self._queue(queue), _row_id(after or "")
-        rows = await self._run(lambda file: file.dead_page(found.id, after=start, limit=limit))
+        rows = await self._running_writer().call(lambda file: file.dead_page(found.id, after=start, limit=limit))
         return [_dead_letter(queue, row) for row in rows]
 
     async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
@@ -182,20 +191,24 @@ class EmbeddedBus:
 
     async def replay(self, queue: str, id: str) -> bool:
         found, now = self._queue(queue), self._clock.now()
-        done = await self._run(lambda file: file.replay(found.id, _row_id(id), now=now))
-        if done:
-            found.dead -= 1
-            found.arrived(1)
-        return done
+
+        def replayed(size: int | None, error: Exception | None) -> None:
+            if error is None and size is not None:
+                found.dead -= 1
+                found.arrived(1, size)
+
+        return (
+            await self._running_writer().call(lambda file: file.replay(found.id, _row_id(id), now=now), replayed)
+            is not None
+        )
 
     async def purge(self, queue: str, id: str) -> bool:
         found = self._queue(queue)
-        done = await self._run(lambda file: file.purge(found.id, _row_id(id)))
-        found.dead -= done
-        return done
 
-    async def _run(self, act: Callable[[QueueFile], T]) -> T:
-        return await self._running_writer().run(act)
+        def purged(done: bool, error: Exception | None) -> None:
+            found.dead -= error is None and done
+
+        return await self._running_writer().call(lambda file: file.purge(found.id, _row_id(id)), purged)
 
     def _running_writer(self) -> Writer:
         if self._writer is None:
@@ -214,11 +227,12 @@ class EmbeddedBus:
         queue = WorkQueue(name, id, writer=writer, timer=self._timer, delivery_limit=self._delivery_limit)
         return self._queues.setdefault(name, queue)
 
-    def _arrived(self, promoted: dict[int, int]) -> None:
+    def _arrived(self, promoted: dict[int, tuple[int, int]]) -> None:
         for queue in self._queues.values():
-            if count := promoted.get(queue.id):
+            if queue.id in promoted:
+                count, size = promoted[queue.id]
                 queue.delayed -= count
-                queue.arrived(count)
+                queue.arrived(count, size)
 
     async def _watch(self, writer: Writer) -> None:
         while True:

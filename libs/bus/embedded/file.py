@@ -37,6 +37,7 @@ class Counts:
     id: int
     name: str
     ready: int
+    ready_bytes: int
     delayed: int
     dead: int
 
@@ -59,6 +60,8 @@ class QueueFile:
 
     def begin(self) -> None:
         self._marks_before.clear()
+        if self._db.in_transaction:  # the one before could not even be rolled back
+            self._db.execute("ROLLBACK")
         self._db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
@@ -131,9 +134,12 @@ class QueueFile:
         )
         self.delete(queue, [id])
 
-    def promote(self, now: float, limit: int) -> tuple[dict[int, int], float | None]:
-        """Rows that are due go back to the end of their queues: how many to which, and when the next one is due."""
-        promoted: dict[int, int] = {}
+    def promote(self, now: float, limit: int) -> tuple[dict[int, tuple[int, int]], float | None]:
+        """Rows that are due go back to the end of their queues.
+
+        Returns how many, of how many bytes, to which, and when the next one is due.
+        """
+        promoted: dict[int, tuple[int, int]] = {}
         due = self._db.execute(
             "SELECT id, queue, first_seen, attempts, 0, headers, body FROM delayed WHERE due <= ? ORDER BY due LIMIT ?",
             (now, limit),
@@ -141,7 +147,8 @@ class QueueFile:
         for id, queue, *row in due:
             self.insert(queue, [tuple(row)])
             self._db.execute("DELETE FROM delayed WHERE id = ?", (id,))
-            promoted[queue] = promoted.get(queue, 0) + 1
+            count, size = promoted.get(queue, (0, 0))
+            promoted[queue] = count + 1, size + len(row[-1])
         return promoted, self.next_due()
 
     def next_due(self) -> float | None:
@@ -173,12 +180,12 @@ class QueueFile:
             (queue, after, limit),
         ).fetchall()
 
-    def replay(self, queue: int, id: int, *, now: float) -> bool:
-        """Back to the end of its queue, as if it had been published now."""
+    def replay(self, queue: int, id: int, *, now: float) -> int | None:
+        """Back to the end of its queue, as if it had been published now: its bytes, None if there is none."""
         rows = self._db.execute("SELECT headers, body FROM dead WHERE queue = ? AND id = ?", (queue, id)).fetchall()
-        if rows:
-            self.insert(queue, [(now, 0, 0, with_bugs(headers, 0), body) for headers, body in rows])
-        return self.purge(queue, id)
+        self.insert(queue, [(now, 0, 0, with_bugs(headers, 0), body) for headers, body in rows])
+        self.purge(queue, id)
+        return len(rows[0][1]) if rows else None
 
     def purge(self, queue: int, id: int) -> bool:
         return self._db.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, id)).rowcount == 1
@@ -226,10 +233,12 @@ class QueueFile:
             self.bury(queue, id, reason=reason, died_at=now, attempts=attempts)
 
     def _count(self, table: Table) -> Counts:
-        (ready,) = self._db.execute(f"SELECT count(*) FROM queue_{table.id}").fetchone()
+        (ready, size) = self._db.execute(
+            f"SELECT count(*), coalesce(sum(length(body)), 0) FROM queue_{table.id}"
+        ).fetchone()
         (delayed,) = self._db.execute("SELECT count(*) FROM delayed WHERE queue = ?", (table.id,)).fetchone()
         (dead,) = self._db.execute("SELECT count(*) FROM dead WHERE queue = ?", (table.id,)).fetchone()
-        return Counts(table.id, table.name, ready, delayed, dead)
+        return Counts(table.id, table.name, ready, size, delayed, dead)
 
     def give_pages_back(self, step: int) -> bool:
         """Shrink the file by `step` pages if more than the spare ones are free; True if there is more to do."""

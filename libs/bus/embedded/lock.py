@@ -24,14 +24,23 @@ class DirectoryLock:
         except OSError as error:
             raise Unavailable(f"queue directory {self._directory}: {error.strerror}") from error
         try:
+            self._take(descriptor)
+        except OSError as error:
+            os.close(descriptor)
+            raise Unavailable(f"queue directory {self._directory}: {error.strerror}") from error
+        except Unavailable:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+
+    def _take(self, descriptor: int) -> None:
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-            os.close(descriptor)
             raise Unavailable(f"queue directory {self._directory} is in use by process {holder}") from error
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        self._descriptor = descriptor
 
     def release(self) -> None:
         if self._descriptor is not None:

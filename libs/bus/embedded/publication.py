@@ -24,7 +24,8 @@ class Publication:
         self._consumer = queue.reserve()
         self.handed = self._consumer is not None
         if not self.handed:
-            queue.backlog += 1
+            queue.coming += 1
+            queue.coming_bytes += len(row[-1])
 
     def settle(self, result: int, error: Exception | None) -> None:
         if error is None:
@@ -40,16 +41,21 @@ class Publication:
     def withdraw(self) -> None:
         """It did not get into the file."""
         if self._consumer is None:
-            self._queue.backlog -= 1
+            self._came()
         else:
             self._consumer.in_hand -= 1
             self._queue.pump()
 
+    def _came(self) -> None:
+        self._queue.coming -= 1
+        self._queue.coming_bytes -= len(self.row[-1])
+
     def _durable(self, id: int) -> None:
         if self._consumer is None:
-            self._queue.pump()
+            self._came()
+            self._queue.arrived(1, len(self.row[-1]))
         elif self.handed:
             self._queue.hand(EmbeddedDelivery(self._queue, (id, *self.row)), self._consumer)
         else:
             self._consumer.in_hand -= 1
-            self._queue.arrived(1)
+            self._queue.arrived(1, len(self.row[-1]))

@@ -26,15 +26,19 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Delivery], Awaitable[None]]
 
 MAX_LOAD = 256
+LOAD_AGAIN = 1.0  # seconds after which a failed load is tried again
 
 
 class WorkQueue:
-    """One queue. `backlog` messages wait in the file, `delayed` wait for a retry, `dead` are given up."""
+    """One queue. `backlog` messages of `backlog_bytes` wait in the file, `coming` are on their way into it, `delayed`
+    wait for a retry, `dead` are given up.
+    """
 
     def __init__(self, name: str, id: int, *, writer: Writer, timer: RetryTimer, delivery_limit: int) -> None:
         self.name = name
         self.id = id
-        self.backlog = 0
+        self.backlog = self.backlog_bytes = 0
+        self.coming = self.coming_bytes = 0
         self.delayed = 0
         self.dead = 0
         self.in_hand = 0
@@ -44,24 +48,28 @@ class WorkQueue:
         self.consumers: list[EmbeddedConsumer] = []
         self._returned: deque[EmbeddedDelivery] = deque()
         self._loading = False
-        self._loads: set[asyncio.Future[list[StoredRow]]] = set()
 
     @property
     def ready(self) -> int:
-        return self.backlog + len(self._returned)
+        return self.backlog + self.coming + len(self._returned)
+
+    @property
+    def ready_bytes(self) -> int:
+        return self.backlog_bytes + self.coming_bytes
 
     def reserve(self) -> EmbeddedConsumer | None:
         """A consumer for a message that is being published, if it need not queue behind others."""
-        if self.backlog or self._returned:
+        if self.backlog or self.coming or self._returned:
             return None
         consumer = self._free_consumer()
         if consumer is not None:
             consumer.in_hand += 1
         return consumer
 
-    def arrived(self, count: int) -> None:
-        """`count` messages were put into the file behind the others."""
+    def arrived(self, count: int, size: int) -> None:
+        """`count` messages of `size` bytes were put into the file behind the others."""
         self.backlog += count
+        self.backlog_bytes += size
         self.pump()
 
     def hand(self, delivery: EmbeddedDelivery, reserved: EmbeddedConsumer | None = None) -> None:
@@ -93,25 +101,25 @@ class WorkQueue:
     def _load(self, limit: int) -> None:
         self._loading = True
         try:
-            load = self.writer.run(lambda file: file.load(self.id, limit))
+            self.writer.run(lambda file: file.load(self.id, limit), self._loaded)
         except Unavailable:
             return  # closing: the messages stay in the file
-        self._loads.add(load)
-        load.add_done_callback(self._loaded)
 
-    def _loaded(self, load: asyncio.Future[list[StoredRow]]) -> None:
-        self._loads.discard(load)
-        self._loading = False
-        if load.cancelled():
-            return
-        if (error := load.exception()) is not None:
+    def _loaded(self, rows: list[StoredRow], error: Exception | None) -> None:
+        if error is not None:
             log.warning("queue_not_loaded", queue=self.name, error=repr(error))
-            asyncio.get_running_loop().call_later(1.0, self.pump)
+            asyncio.get_running_loop().call_later(LOAD_AGAIN, self._again)
             return
-        rows = load.result()
-        self.backlog -= len(rows)
+        self._loading = False
+        # The rows of a load are in hand from its commit on. None at all: the file is right, whatever was counted.
+        self.backlog = max(0, self.backlog - len(rows)) if rows else 0
+        self.backlog_bytes = max(0, self.backlog_bytes - sum(len(row[-1]) for row in rows)) if self.backlog else 0
         for row in rows:
             self.hand(EmbeddedDelivery(self, row))
+        self.pump()
+
+    def _again(self) -> None:
+        self._loading = False
         self.pump()
 
 
@@ -228,24 +236,29 @@ class EmbeddedDelivery:
         self._queue.hand(again)
 
     async def _end_with(self, act: Callable[[QueueFile], None], then: Callable[[], None]) -> None:
-        """In hand until the commit; if that fails, the delivery may be ended in another way."""
-        self._end()
+        """In hand until the commit; if that fails, the delivery may be ended in another way.
 
-        def committed(future: asyncio.Future[None]) -> None:
-            if future.cancelled() or future.exception() is not None:
-                self.ended = False
-            else:
+        Waits for the disk as long as it takes: whether the message is still here or elsewhere is known only then.
+        """
+        self._end()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def committed(_: None, error: Exception | None) -> None:
+            if error is None:
                 then()
                 self._ended()
+            else:
+                self.ended = False
+            if not done.done():
+                done.set_result(None) if error is None else done.set_exception(error)
 
         try:
-            future = self._queue.writer.run(act)
+            self._queue.writer.run(act, committed)
         except Unavailable:
             self.ended = False
             raise
-        future.add_done_callback(committed)
         # A caller that is cancelled does not undo what was submitted.
-        await asyncio.shield(future)
+        await done
 
     def _end(self) -> None:
         if self.ended:

@@ -16,8 +16,9 @@ from libs.bus.ports import Unavailable
 log = structlog.get_logger(__name__)
 
 PROMOTE_AT_ONCE = 500
+AGAIN = 1.0  # seconds after which a failed promotion is tried again
 
-_Promoted = tuple[dict[int, int], float | None]
+Promoted = tuple[dict[int, tuple[int, int]], float | None]
 
 
 class BusClock:
@@ -31,10 +32,14 @@ class BusClock:
 
 
 class RetryTimer:
-    """Wakes when the first delayed message is due; `arrived` hears how many came to which queue."""
+    """Wakes when the first delayed message is due; `arrived` hears how many, of how many bytes, came to which queue."""
 
     def __init__(
-        self, writer: Writer, clock: BusClock, ladder: Sequence[timedelta], arrived: Callable[[dict[int, int]], None]
+        self,
+        writer: Writer,
+        clock: BusClock,
+        ladder: Sequence[timedelta],
+        arrived: Callable[[dict[int, tuple[int, int]]], None],
     ) -> None:
         self.clock = clock
         self._writer = writer
@@ -63,17 +68,15 @@ class RetryTimer:
         self._handle = self._due = None
         now = self.clock.now()
         try:
-            self._writer.run(lambda file: file.promote(now, PROMOTE_AT_ONCE)).add_done_callback(self._promoted)
+            self._writer.run(lambda file: file.promote(now, PROMOTE_AT_ONCE), self._promoted)
         except Unavailable:
             return  # closing: they are due at the next start
 
-    def _promoted(self, promotion: asyncio.Future[_Promoted]) -> None:
-        if promotion.cancelled():
-            return
-        if (error := promotion.exception()) is not None:
+    def _promoted(self, promotion: Promoted, error: Exception | None) -> None:
+        if error is not None:
             log.warning("retries_not_promoted", error=repr(error))
-            self.expect(self.clock.now() + 1.0)
+            self.expect(self.clock.now() + AGAIN)
             return
-        promoted, due = promotion.result()
+        promoted, due = promotion
         self._arrived(promoted)
         self.expect(due)

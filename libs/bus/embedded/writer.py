@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from libs.bus.embedded.file import QueueFile
-from libs.bus.embedded.rows import Row
+from libs.bus.embedded.operations import Ack, Operation, Put, Run, Settled, transact
 from libs.bus.ports import NotTaken, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -35,57 +35,13 @@ IDLE_AFTER, BETWEEN_STEPS = 1.0, 0.02
 ACKS_WAIT = 0.05
 
 
-class Put(Protocol):
-    """A message on its way into a queue. `handed`: it goes to a consumer as soon as it is durable; the writer takes
-    that back where others are before it."""
-
-    queue_id: int
-    row: Row
-    handed: bool
-    future: asyncio.Future[Any]
-
-    def settle(self, result: Any, error: Exception | None) -> None: ...
-
-
-class Run:
-    """Anything else that is done in the transaction; `future` gets what it returns."""
-
-    __slots__ = ("act", "future")
-
-    def __init__(self, act: Callable[[QueueFile], Any], future: asyncio.Future[Any]) -> None:
-        self.act = act
-        self.future = future
-
-    def settle(self, result: Any, error: Exception | None) -> None:
-        if self.future.done():
-            return
-        if error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(error)
-
-
-class Ack:
-    """A row that is done. Nobody waits for it: an acknowledgement that a power cut undoes is a redelivery."""
-
-    __slots__ = ("id", "queue_id")
-
-    def __init__(self, queue_id: int, id: int) -> None:
-        self.queue_id = queue_id
-        self.id = id
-
-
-_Operation = Put | Run | Ack
-_Settled = list[tuple[Put | Run, Any, Exception | None]]
-
-
 class Writer:
     """Owns the thread and the file. Its methods are called on the event loop."""
 
     def __init__(self, open_file: Callable[[], QueueFile]) -> None:
         self._open_file = open_file
         self._loop = asyncio.get_running_loop()
-        self._inbox: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Operation | None] = queue.SimpleQueue()
         self._closed = False
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._ended: asyncio.Future[None] = self._loop.create_future()
@@ -95,6 +51,11 @@ class Writer:
         self._waiting: set[Put | Run] = set()
         self.failing = False
         self.stalled = False
+
+    @property
+    def usable(self) -> bool:
+        """The thread runs, and the disk takes what it writes."""
+        return not self._closed and not self.failing and not self.stalled
 
     async def start(self) -> None:
         """Open the file. Raises `Unavailable`."""
@@ -108,24 +69,34 @@ class Writer:
     def ack(self, queue_id: int, id: int) -> None:
         self._submit(Ack(queue_id, id))
 
-    def run(self, act: Callable[[QueueFile], T]) -> asyncio.Future[T]:
+    def run(self, act: Callable[[QueueFile], T], then: Callable[[T, Exception | None], None]) -> None:
+        """Do `act`; `then` hears its result, or the error, however long the disk takes. Raises `NotTaken`."""
+        operation = Run(act, then, None)
+        self._submit(operation)
+        self._waiting.add(operation)
+
+    def call(
+        self, act: Callable[[QueueFile], T], then: Callable[[T, Exception | None], None] | None = None
+    ) -> asyncio.Future[T]:
+        """The same for a caller, who is told `Unavailable` when the disk takes too long; `then` hears the truth."""
         future: asyncio.Future[T] = self._loop.create_future()
-        operation = Run(act, future)
+        operation = Run(act, then, future)
         self._submit(operation)
         self._waiting.add(operation)
         return future
 
     def give_up_waiting(self, limit: timedelta) -> None:
-        """If the disk has kept the current group for longer than `limit`, nobody waits for it any more.
+        """If the disk has kept the current group for longer than `limit`, no caller waits for it any more.
 
-        What was submitted may still become durable: `Unavailable` never promises the contrary.
+        What was submitted may still become durable: `Unavailable` never promises the contrary. Only callers give up:
+        the rows of a load are in hand once it is committed, whenever that is.
         """
         since = self._group_since
         self.stalled = since is not None and time.monotonic() - since > limit.total_seconds()
         if not self.stalled:
             return
         for operation in self._waiting:
-            if not operation.future.done():
+            if operation.future is not None and not operation.future.done():
                 operation.future.set_exception(Unavailable(f"the disk has not answered for {limit}"))
 
     async def close(self, limit: timedelta) -> None:
@@ -137,22 +108,33 @@ class Writer:
         if not self._ended.done():
             log.error("queue_file_not_closed", waited=str(limit))
 
-    def _submit(self, operation: _Operation) -> None:
+    def _submit(self, operation: Operation) -> None:
         if self._closed:
             raise NotTaken("the bus is closed")
         self._inbox.put(operation)
 
-    def _settle(self, settled: _Settled) -> None:
+    def _settle(self, settled: Settled) -> None:
         for operation, result, error in settled:
             self._waiting.discard(operation)
-            operation.settle(result, error)
+            try:
+                operation.settle(result, error)
+            except Exception:
+                # A bug with one operation must not leave those behind it waiting.
+                log.exception("queue_operation_not_settled")
+
+    def _abandon(self) -> None:
+        """The thread has ended: nothing of what still waits will be done."""
+        ended = Unavailable("the writer of the queue file has ended")
+        self._settle([(operation, None, ended) for operation in list(self._waiting)])
 
     # In the thread
 
     def _main(self) -> None:
         try:
             file = self._open_file()
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:
+            if not isinstance(error, sqlite3.Error | OSError):
+                log.exception("queue_file_not_opened")
             self._closed = True
             self._tell(self._opened.set_exception, Unavailable(f"the queue file cannot be opened: {error}"))
             self._tell(self._ended.set_result, None)
@@ -175,21 +157,36 @@ class Writer:
             group, last = self._take(first)
             if group:
                 self._group_since = time.monotonic()
-                self._tell(self._settle, self._commit(file, group))
+                self._tell(self._settle, self._done(file, group))
                 self._group_since = None
             if last:
                 return
 
+    def _done(self, file: QueueFile, group: list[Operation]) -> Settled:
+        """Whatever happens to one group, the thread goes on with the next: without it the bus would be mute."""
+        try:
+            return self._commit(file, group)
+        except Exception as error:
+            log.exception("queue_file_group_failed")
+            self.failing = True
+            self._failed_acks += [operation for operation in group if isinstance(operation, Ack)]
+            failure = Unavailable(f"the queue file: {error!r}")
+            return [(operation, None, failure) for operation in group if not isinstance(operation, Ack)]
+
     def _finish(self, file: QueueFile) -> None:
+        orderly, self._closed = self._closed, True
+        if not orderly:
+            log.error("queue_writer_ended")
         try:
             file.close()
         except sqlite3.Error as error:
             log.error("queue_file_not_closed", error=str(error))
+        self._tell(self._abandon)
         self._tell(self._ended.set_result, None)
 
-    def _take(self, first: _Operation | None) -> tuple[list[_Operation], bool]:
+    def _take(self, first: Operation | None) -> tuple[list[Operation], bool]:
         """All that waits now, and whether it is the end. Acknowledgements alone wait for company."""
-        group: list[_Operation] = []
+        group: list[Operation] = []
         operation, only_acks, end = first, True, time.monotonic() + ACKS_WAIT
         while operation is not None:
             group.append(operation)
@@ -203,28 +200,36 @@ class Writer:
                 return group, False
         return group, True
 
-    def _commit(self, file: QueueFile, group: list[_Operation]) -> _Settled:
+    def _commit(self, file: QueueFile, group: list[Operation]) -> Settled:
         operations = [*self._failed_acks, *group]
         self._failed_acks = []
         try:
-            settled = _transact(file, operations)
+            settled = transact(file, operations)
         except Exception as error:
-            file.rollback()
+            self._roll_back(file)
             if len(operations) > 1:
                 return [settled for operation in operations for settled in self._commit_alone(file, operation)]
             return self._fail(operations[0], error)
         self.failing = False
         return settled
 
-    def _commit_alone(self, file: QueueFile, operation: _Operation) -> _Settled:
+    def _commit_alone(self, file: QueueFile, operation: Operation) -> Settled:
         try:
-            return _transact(file, [operation])
+            return transact(file, [operation])
         except Exception as error:
             # A bug of one operation goes to its own caller; a failing disk fails each in turn.
-            file.rollback()
+            self._roll_back(file)
             return self._fail(operation, error)
 
-    def _fail(self, operation: _Operation, error: Exception) -> _Settled:
+    def _roll_back(self, file: QueueFile) -> None:
+        try:
+            file.rollback()
+        except sqlite3.Error as error:
+            # The transaction stays open: the next one rolls it back before it begins.
+            self.failing = True
+            log.error("queue_file_not_rolled_back", error=str(error))
+
+    def _fail(self, operation: Operation, error: Exception) -> Settled:
         if isinstance(error, sqlite3.Error):
             self.failing = True
             log.error("queue_file_failed", error=str(error))
@@ -249,38 +254,3 @@ class Writer:
         except RuntimeError:
             # The loop was closed without `close()`: what is committed stays, nobody waits for the answer.
             self._closed = True
-
-
-def _transact(file: QueueFile, operations: list[_Operation]) -> _Settled:
-    """One transaction: first what comes in, then the rest in its order, then what is done."""
-    puts: dict[int, list[Put]] = {}
-    done: dict[int, list[int]] = {}
-    settled: _Settled = []
-    runs: list[Run] = []
-    for operation in operations:
-        if isinstance(operation, Ack):
-            done.setdefault(operation.queue_id, []).append(operation.id)
-        elif isinstance(operation, Run):
-            runs.append(operation)
-        else:
-            puts.setdefault(operation.queue_id, []).append(operation)
-    file.begin()
-    for queue_id, group in puts.items():
-        settled += _insert(file, queue_id, group)
-    settled += [(run, run.act(file), None) for run in runs]
-    for queue_id, ids in done.items():
-        file.delete(queue_id, ids)
-    file.commit()
-    return settled
-
-
-def _insert(file: QueueFile, queue_id: int, group: list[Put]) -> _Settled:
-    # A row that nobody has had may have come in since the loop last heard (a retry that fell due, a replay). Whoever
-    # is handed out before it would move the mark past it, and it would be passed over until the next start.
-    straight = file.all_in_hand(queue_id)
-    first = file.insert(queue_id, [put.row for put in group])
-    for id, put in enumerate(group, first):
-        put.handed = straight = straight and put.handed
-        if straight:
-            file.set_mark(queue_id, id)
-    return [(put, id, None) for id, put in enumerate(group, first)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import os
 import signal
 import sqlite3
@@ -371,3 +373,21 @@ async def test_a_full_queue_does_not_stop_another(open_bus: EmbeddedFactory) -> 
     with pytest.raises(Refused, match="full"):
         await bus.publish(QUEUE, b"x")
     await bus.publish("mail.other", b"x")
+
+
+@pytest.mark.parametrize("call", ["flock", "ftruncate", "pwrite"])
+async def test_a_directory_that_cannot_be_locked_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Some network file systems have no locks, and a full disk takes no process id."""
+
+    def fail(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl if call == "flock" else os, call, fail)
+    bus = EmbeddedBus(tmp_path)
+    with pytest.raises(Unavailable, match="No locks available"):
+        await bus.start()
+    monkeypatch.undo()
+    await bus.start()
+    await bus.close()
