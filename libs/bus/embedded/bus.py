@@ -186,8 +186,11 @@ class EmbeddedBus:
     async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
         found, now = self._queue(queue), self._clock.now()
         row = (0, reason.encode(errors="replace").decode(), now, 1, encode_headers(headers), body)
-        await self._run(lambda file: file.park(found.id, row))
-        found.dead += 1
+
+        def parked(_: None, error: Exception | None) -> None:
+            found.dead += error is None
+
+        await self._running_writer().call(lambda file: file.park(found.id, row), parked)
 
     async def replay(self, queue: str, id: str) -> bool:
         found, now = self._queue(queue), self._clock.now()
