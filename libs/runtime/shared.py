@@ -16,10 +16,16 @@ from libs.bus import Bus, Unavailable, open_bus
 from libs.envelope import Temporary
 from libs.envelope.model import utc_now
 from libs.http import Client, Tokens
+from libs.http.parameters import to_milliseconds
 from libs.mongo import Mongo, open_mongo
 from libs.runtime.outbox import NO_TRACES, Outbox
 from libs.settings import API_PORTS, ServiceSettings, WrongSetting
 from libs.telemetry import Traces
+
+
+def now() -> datetime:
+    """To the millisecond, as the database keeps it: what is answered at once is what is read later."""
+    return to_milliseconds(utc_now())
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,7 @@ class Shared:
     mongo: Mongo
     tokens: Tokens
     outbox: Outbox
-    clock: Callable[[], datetime] = utc_now
+    clock: Callable[[], datetime] = now
     traces: Traces = NO_TRACES
     service: str = ""
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from argon2 import PasswordHasher
 
 from libs.bus import Event
+from libs.http import MongoKeys
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
 from services.router import api, settings
@@ -49,7 +50,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             routing.forget(event)
         emitter.wake()
 
-    ledger = Ledger(shared.mongo, database, shared.clock, remember=settings.idempotency_ttl, changed=changed)
+    keys = MongoKeys(database, remember=settings.idempotency_ttl, clock=shared.clock)
+    await keys.prepare()
+    ledger = Ledger(shared.mongo, database, shared.clock, keys=keys, changed=changed)
     domains, addresses = MongoDomains(database, ledger), MongoAddresses(database, ledger)
     passwords = _passwords(settings)
     directory = Directory(domains, addresses, passwords, shared.clock, max_targets=settings.expansion_limit)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from libs.http import Once, birth_mark
 from libs.mail.address import InvalidAddress, canonical, normalise
 from services.router.domain.names import account_name, login_name, numbered
 from services.router.domain.passwords import WeakPassword, check
 from services.router.domain.records import AccountDetails, Domain, Entry
-from services.router.ports import Addresses, Domains, Once, Passwords
+from services.router.ports import Addresses, Domains, Passwords
 from services.router.refusals import Absent, LoginTaken, Taken, Unfit
 
 _TRIES = 20
@@ -39,7 +40,8 @@ class Directory:
         domain = await self.main_domain(place)
         if domain is None:
             raise Unfit(f"{place.rpartition('@')[2]} is not a domain of ours")
-        return Entry.model_validate({"address": place, "domain": domain.name, "created_at": self._clock(), **fields})
+        made = {"address": place, "domain": domain.name, "birth": birth_mark(), "created_at": self._clock()}
+        return Entry.model_validate({**made, **fields})
 
     async def located(self, address: str) -> str:
         """`address` as it is kept: canonical and in its main domain when it is ours, in normal form when not."""
@@ -122,15 +124,15 @@ class Directory:
         entry = await self.entry(address, kind="alias", targets=(account.address,), owner=account.address)
         return await self.addresses.create(entry, once=once)
 
-    async def make_official(self, account: Entry, address: str) -> str:
-        """`address` as the official one of the account; made when it does not exist. The old one stays an address."""
+    async def make_official(self, account: Entry, address: str) -> tuple[str, bool]:
+        """`address` as the official one of the account, and whether it had to be made. The old one stays an address."""
         place = await self.located(address)
         existing = await self.addresses.find(place)
         if existing is None:
             await self.add_address(account, place)
         elif account.address not in (existing.address, existing.owner):
             raise Taken(f"{place} belongs to somebody else")
-        return place
+        return place, existing is None
 
 
 def new_details(address: str, **fields: object) -> AccountDetails:

@@ -6,16 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.router.domain.records import Domain, Entry, Kind
+from libs.http import Once
+from services.router.domain.records import Domain, Entry, Kind, Record
 from services.router.domain.resolution import Route
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """An Idempotency-Key within its operation, and a digest of the request that it belongs to."""
-
-    key: str
-    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +34,16 @@ class RouteTable(Protocol):
         """Those canonical `addresses` that exist."""
 
 
-# A precondition on the version of what is edited or deleted (If-Match); None accepts any.
-Match = Callable[[int], bool] | None
+# A precondition on the record that is edited or deleted (If-Match); None accepts any.
+Match = Callable[[Record], bool] | None
 
 
 class Domains(Protocol):
-    """Domains and alias domains. Every change raises `Temporary` and the refusals that its text names."""
+    """Domains and alias domains. Every change raises `Temporary` and the refusals that its text names.
+
+    A creation that is repeated with its key (`once`) returns what it made, and raises `MadeAndGone` when that is
+    deleted since.
+    """
 
     async def create(self, domain: Domain, *, once: Once | None = None) -> Domain:
         """`Taken` when the name is in use; `Unfit` when `alias_of` is no main domain."""
@@ -105,9 +102,13 @@ class Addresses(Protocol):
         *,
         match: Match = None,
         once: Once | None = None,
+        remains: Callable[[Entry], bool] | None = None,
         password_hash: str | None = None,
     ) -> Entry:
-        """`Absent`, `Stale` and what `change` raises. `change` may run more than once."""
+        """`Absent`, `Stale` and what `change` raises. `change` may run more than once.
+
+        `remains` tells whether what `once` made by the change is still there.
+        """
 
     async def delete(self, address: str, kind: Kind, *, match: Match = None) -> None:
         """`Absent`, `Stale`. With an account go its credentials and its other addresses."""

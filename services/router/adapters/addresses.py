@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from libs.events import AccountChanged, AccountDeleted, Fact, RoutesChanged
+from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.ledger import Change, Ledger
 from services.router.domain.records import Domain, Entry, Kind
-from services.router.ports import Match, Once
+from services.router.ports import Match
 from services.router.refusals import Absent, LoginTaken, Stale, Taken, Unfit
 
 _ROUTE_FIELDS = {"targets", "keep_copy", "replications"}
@@ -34,15 +35,25 @@ class MongoAddresses:
             await self._refuse_while_deleting(entry, change)
             await self._addresses.insert_one(_document(entry), session=change.session)
             await self._set_password(entry.address, password_hash, change)
+            await self._touch_owner(entry, change)
             change.tell(*_facts(None, entry, domain))
             return entry
 
         try:
-            return await self._ledger.run(Entry, work, once=once)
+            return await self._ledger.run(Entry, work, once=once, remains=self._remains)
         except DuplicateKey as error:
             if "account.login" in str((error.details or {}).get("keyPattern", error)):
                 raise LoginTaken(f"the login name {entry.details.login} is in use") from None
             raise Taken(f"{entry.address} exists already") from None
+
+    async def _remains(self, entry: Entry, still: Callable[[Entry], bool] | None = None) -> bool:
+        now = await self.find(entry.address)
+        return now is not None and now.birth == entry.birth and (still is None or still(now))
+
+    async def _touch_owner(self, entry: Entry, change: Change) -> None:
+        """An account is shown with its other addresses: one more or less is another version of it."""
+        if entry.owner is not None:
+            await self._addresses.update_one({"_id": entry.owner}, {"$inc": {"version": 1}}, session=change.session)
 
     async def _refuse_while_deleting(self, entry: Entry, change: Change) -> None:
         """Until its deletion is told, the mail of a former account of that name is still in the mailbox."""
@@ -102,6 +113,7 @@ class MongoAddresses:
         *,
         match: Match = None,
         once: Once | None = None,
+        remains: Callable[[Entry], bool] | None = None,
         password_hash: str | None = None,
     ) -> Entry:
         async def work(transaction: Change) -> Entry:
@@ -112,7 +124,7 @@ class MongoAddresses:
             transaction.tell(*_facts(before, after, await self._domain_of(after, transaction)))
             return after
 
-        return await self._ledger.run(Entry, work, once=once)
+        return await self._ledger.run(Entry, work, once=once, remains=lambda entry: self._remains(entry, remains))
 
     async def delete(self, address: str, kind: Kind, *, match: Match = None) -> None:
         async def work(change: Change) -> Entry:
@@ -122,6 +134,7 @@ class MongoAddresses:
                 await self._addresses.delete_one({"_id": gone.address}, session=change.session)
                 await self._count(gone, -1, change)
                 change.tell(RoutesChanged(address=gone.address))
+            await self._touch_owner(entry, change)
             if kind == "account":
                 await self._credentials.delete_one({"_id": address}, session=change.session)
                 change.tell(AccountDeleted(address=address, deleted_at=change.now))
@@ -133,9 +146,10 @@ class MongoAddresses:
         found = await self._addresses.find_one(wanted, session=change.session)
         if found is None:
             raise Absent(f"there is no {wanted.get('kind', 'address')} {wanted['_id']}")
-        if match is not None and not match(found["version"]):
+        entry = _entry(found)
+        if match is not None and not match(entry):
             raise Stale
-        return _entry(found)
+        return entry
 
     async def _domain_of(self, entry: Entry, change: Change) -> Domain:
         found = await self._domains.find_one({"_id": entry.domain}, session=change.session)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from libs.events import AccountChanged, DomainChanged
+from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.ledger import Change, Ledger
 from services.router.domain.records import Domain
-from services.router.ports import Match, Once
+from services.router.ports import Match
 from services.router.refusals import Absent, Stale, Taken, Unfit
 
 
@@ -31,9 +32,13 @@ class MongoDomains:
             return domain
 
         try:
-            return await self._ledger.run(Domain, work, once=once)
+            return await self._ledger.run(Domain, work, once=once, remains=self._remains)
         except DuplicateKey:
             raise Taken(f"{domain.name} is already a domain or an alias domain") from None
+
+    async def _remains(self, domain: Domain) -> bool:
+        now = await self.find(domain.name)
+        return now is not None and now.birth == domain.birth
 
     async def _hold_main(self, name: str, change: Change) -> None:
         """The main domain cannot be deleted while it gets another name."""
@@ -104,9 +109,10 @@ class MongoDomains:
         found = await self._domains.find_one(wanted, session=change.session)
         if found is None:
             raise Absent(f"there is no {'alias ' if alias else ''}domain {name}")
-        if match is not None and not match(found["version"]):
+        domain = _domain(found)
+        if match is not None and not match(domain):
             raise Stale
-        return _domain(found)
+        return domain
 
     async def next_number(self, prefix: str) -> int:
         # Outside every transaction: a creation that fails leaves a gap, never the same number twice.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from libs.bus import Event
 from libs.envelope import new_id
 from libs.events import Fact
-from libs.mongo import DuplicateKey, Mongo, mongo_errors
-from services.router.ports import Once
-from services.router.refusals import Unfit
+from libs.http import MongoKeys, Once
+from libs.http.idempotency import MadeAndGone
+from libs.mongo import DuplicateKey, Mongo
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,19 +42,26 @@ class Ledger:
         database: Any,
         clock: Callable[[], datetime],
         *,
-        remember: timedelta,
+        keys: MongoKeys,
         changed: Callable[[Iterable[Event]], None],
     ) -> None:
         self._mongo = mongo
         self._database = database
         self._clock = clock
-        self._remember = remember
+        self._keys = keys
         self._changed = changed
         # Changes of one replica would only meet in conflicts; in a row each goes through at once.
         self._turn = asyncio.Lock()
 
-    async def run(self, kind: type[M], work: Callable[[Change], Awaitable[M]], *, once: Once | None = None) -> M:
-        """The result of `work`, or with a known key the result of the first time.
+    async def run(
+        self,
+        kind: type[M],
+        work: Callable[[Change], Awaitable[M]],
+        *,
+        once: Once | None = None,
+        remains: Callable[[M], Awaitable[bool]] | None = None,
+    ) -> M:
+        """The result of `work`, or with a known key the result of the first time if what it made `remains`.
 
         Raises `Temporary`, `DuplicateKey` and the refusals of `work`; then nothing has changed. After a `Temporary`
         at the commit itself it may have: whoever repeats with the same key gets the result.
@@ -66,30 +73,31 @@ class Ledger:
             result = await work(change)
             await self._write_events(change)
             if once:
-                await self._write_once(change, once, result)
+                await self._keys.write(once, result.model_dump_json(), now=change.now, session=session)
             facts[:] = change.facts
             return result
 
         async with self._turn:
-            if once and (done := await self._result(kind, once)):
+            if once and (done := await self._result(kind, once, remains)):
                 return done
             try:
                 result = await self._mongo.transaction(transaction)
             except DuplicateKey:
-                if once and (done := await self._result(kind, once)):
+                if once and (done := await self._result(kind, once, remains)):
                     return done  # the same request, at the same time in another replica
                 raise
         self._changed(fact.to_bus() for fact in facts)
         return result
 
-    async def _result(self, kind: type[M], once: Once) -> M | None:
-        with mongo_errors("idempotency key"):
-            found = await self._database["idempotency"].find_one({"_id": once.key})
-        if found is None:
+    async def _result(self, kind: type[M], once: Once, remains: Callable[[M], Awaitable[bool]] | None) -> M | None:
+        """Raises `KeyMisused`, `MadeAndGone`."""
+        kept = await self._keys.find(once)
+        if kept is None:
             return None
-        if found["fingerprint"] != once.fingerprint:
-            raise Unfit("this Idempotency-Key was used for another request")
-        return kind.model_validate_json(found["result"])
+        result = kind.model_validate_json(kept.result)
+        if remains is not None and not await remains(result):
+            raise MadeAndGone
+        return result
 
     async def _write_events(self, change: Change) -> None:
         documents = [
@@ -98,12 +106,3 @@ class Ledger:
         ]
         if documents:
             await self._database["events"].insert_many(documents, session=change.session)
-
-    async def _write_once(self, change: Change, once: Once, result: BaseModel) -> None:
-        document = {
-            "_id": once.key,
-            "fingerprint": once.fingerprint,
-            "result": result.model_dump_json(),
-            "expires_at": change.now + self._remember,
-        }
-        await self._database["idempotency"].insert_one(document, session=change.session)

@@ -6,7 +6,7 @@
     counters     _id: account-name prefix; value: the last number given
     events       _id: time-ordered; facts that wait for the bus, written in the transaction of the change; name,
                  payload, about: the address of the fact, if it has one
-    idempotency  _id: operation and key; fingerprint, result, expires_at
+    idempotency  see `libs.http.keys`
 
 Every change of an address also touches the document of its domain in the same transaction: two changes that could
 contradict each other (the last free account, a domain being deleted) meet there and one of them is done again.
@@ -28,7 +28,6 @@ INDEXES = {
         IndexModel("owner", partialFilterExpression={"owner": {"$type": "string"}}),
     ],
     "domains": [IndexModel("alias_of"), IndexModel("created_at")],
-    "idempotency": [IndexModel("expires_at", expireAfterSeconds=0)],
     "events": [IndexModel("name")],
     "credentials": [IndexModel("changed_at")],  # makes the collection, so that no transaction has to
 }

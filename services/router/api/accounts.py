@@ -8,21 +8,10 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from libs.http import Page
-from services.router.api.collection import address_of, page_of
-from services.router.api.exchange import (
-    Address,
-    After,
-    Body,
-    Creating,
-    DomainName,
-    Editing,
-    Exchange,
-    Limit,
-    Name,
-    OfDomain,
-    Reading,
-)
+from libs.http import After, Cursor, Page, RequestBody
+from libs.http.names import Address, DomainName, PrintableText
+from services.router.api.collection import address_of
+from services.router.api.exchange import Creating, Editing, Exchange, Limit, OfDomain, Reading
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
 from services.router.domain.records import Entry
@@ -31,7 +20,7 @@ from services.router.refusals import Stale, Unfit
 Profile = Literal["guest", "standard", "manager"]
 
 
-class NewAccount(Body):
+class NewAccount(RequestBody):
     """Either `address`, or `domain` for the next name of the domain's account-name prefix."""
 
     address: Address | None = Field(None, description="The official address.")
@@ -39,27 +28,27 @@ class NewAccount(Body):
     password: SecretStr = Field(description="At least 8 characters, letters and digits.")
     quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
     profile: Profile = "standard"
-    surname: Name = Field("", max_length=200)
-    given_names: Name = Field("", max_length=200)
+    surname: PrintableText = Field("", max_length=200)
+    given_names: PrintableText = Field("", max_length=200)
     login: str | None = Field(None, pattern=f"^{LOGIN.pattern}$", description="Null: surname, dash, initials.")
     locked: bool = False
     may_send: bool = True
 
 
-class AccountChanges(Body):
+class AccountChanges(RequestBody):
     """A field that is absent stays as it is."""
 
     password: SecretStr = SecretStr("")
     official_address: Address = Field("", description="Made when new; the old one stays an address.")
     quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
     profile: Profile = "standard"
-    surname: Name = Field("", max_length=200)
-    given_names: Name = Field("", max_length=200)
+    surname: PrintableText = Field("", max_length=200)
+    given_names: PrintableText = Field("", max_length=200)
     locked: bool = False
     may_send: bool = True
 
 
-class NewAddress(Body):
+class NewAddress(RequestBody):
     address: Address = Field(description="A functional or former address of the account.")
 
 
@@ -91,6 +80,7 @@ def account_routes(directory: Directory) -> APIRouter:
     """`/v1/accounts`."""
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     addresses = directory.addresses
+    cursor = Cursor("accounts")
 
     async def view(entry: Entry) -> AccountView:
         return _view(entry, [other.address for other in await addresses.owned_by(entry.address)])
@@ -111,25 +101,25 @@ def account_routes(directory: Directory) -> APIRouter:
             entry,
             password=body.password.get_secret_value(),
             login=body.login or (place.rpartition("@")[0] if body.address is None else None),
-            once=asked.once("POST accounts", body),
+            once=asked.once,
         )
         asked.did("account_made", address=made.address, **fields)
         asked.locate("accounts", made.address)
         return await shown(asked, made)
 
     @router.get("", summary="Accounts by address, of one domain or of all")
-    async def listing(_: Reading, domain: OfDomain = None, after: After = "", limit: Limit = 50) -> Page[AccountView]:
-        found = await addresses.page("account", domain=domain, after=after, limit=limit)
+    async def listing(_: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50) -> Page[AccountView]:
+        found = await addresses.page("account", domain=domain, after=cursor.text(after), limit=limit)
         items = [await view(item) for item in found]
-        return Page(items=items, next=page_of(found, limit, address_of))
+        return Page(items=items, next=cursor.behind(found, limit, address_of))
 
     @router.post("/{address:path}/addresses", status_code=201, summary="Give an account another address; 409 if taken")
     async def add_address(address: Address, body: NewAddress, asked: Creating) -> AccountView:
         account = await directory.found(address, "account")
-        once = asked.once(f"POST {account.address}", body)
+        once = asked.once
         added = await directory.add_address(account, body.address, once=once)
         asked.did("address_added", address=account.address, added=added.address)
-        return await shown(asked, account)
+        return await shown(asked, await directory.found(account.address, "account"))
 
     @router.get("/{address:path}", summary="One account, by any form of its address")
     async def read(address: Address, asked: Reading) -> AccountView:
@@ -138,15 +128,20 @@ def account_routes(directory: Directory) -> APIRouter:
     @router.patch("/{address:path}", summary="Change an account; 412 when If-Match names another version")
     async def edit(address: Address, body: AccountChanges, asked: Editing) -> AccountView:
         account = await directory.found(address, "account")
-        if asked.match is not None and not asked.match(account.version):
+        if asked.match is not None and not asked.match(account):
             raise Stale  # before anything is made
         given = body.model_fields_set
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         hashed = await directory.password_hash(body.password.get_secret_value()) if "password" in given else None
+        version = account.version
         if "official_address" in given:
-            changes["official_address"] = await directory.make_official(account, body.official_address)
+            changes["official_address"], is_made = await directory.make_official(account, body.official_address)
+            version += is_made  # an address more is a version more
         edited = await addresses.edit(
-            account.address, lambda entry: entry.with_details(**changes), match=asked.match, password_hash=hashed
+            account.address,
+            lambda entry: entry.with_details(**changes),
+            match=None if asked.match is None else lambda now: (now.version, now.birth) == (version, account.birth),
+            password_hash=hashed,
         )
         asked.did("account_changed", address=account.address, password_changed=hashed is not None, **changes)
         return await shown(asked, edited)

@@ -9,15 +9,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page
+from libs.http import After, Page, RequestBody, birth_mark
+from libs.http.names import DomainName
 from services.router.api.collection import Collection, name_of
-from services.router.api.exchange import After, Body, Creating, DomainName, Editing, Limit, Reading
+from services.router.api.exchange import Creating, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Domain
 from services.router.refusals import Absent
 
 
-class NewAliasDomain(Body):
+class NewAliasDomain(RequestBody):
     name: DomainName = Field(description="The other name.")
     domain: DomainName = Field(description="The main domain.")
 
@@ -36,18 +37,20 @@ def alias_domain_routes(directory: Directory, clock: Callable[[], datetime]) -> 
 
     @router.post("", status_code=201, summary="Give a domain another name; 409 when it is in use")
     async def make(body: NewAliasDomain, asked: Creating) -> AliasDomainView:
-        domain = Domain(name=body.name, alias_of=body.domain, created_at=clock())
-        made = await domains.create(domain, once=asked.once("POST alias-domains", body))
+        domain = Domain(name=body.name, alias_of=body.domain, birth=birth_mark(), created_at=clock())
+        made = await domains.create(domain, once=asked.once)
         return alias_domains.made(asked, made, domain=body.domain, name=made.name)
 
     @router.get("", summary="Alias domains by name, of one domain or of all")
     async def listing(
         _: Reading,
         domain: Annotated[DomainName | None, Query(description="Of this main domain only.")] = None,
-        after: After = "",
+        after: After = None,
         limit: Limit = 50,
     ) -> Page[AliasDomainView]:
-        return alias_domains.page(await domains.page(aliases=True, of=domain, after=after, limit=limit), limit)
+        return alias_domains.page(
+            await domains.page(aliases=True, of=domain, after=alias_domains.cursor.text(after), limit=limit), limit
+        )
 
     @router.get("/{name}", summary="One alias domain")
     async def read(name: DomainName, asked: Reading) -> AliasDomainView:

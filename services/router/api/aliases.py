@@ -7,15 +7,16 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page
+from libs.http import After, Page, RequestBody
+from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Address, After, Body, Creating, Editing, Limit, OfDomain, Reading
+from services.router.api.exchange import Creating, Editing, Limit, OfDomain, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Taken
 
 
-class AliasTargets(Body):
+class AliasTargets(RequestBody):
     targets: list[Address] = Field(description="Where it leads: addresses of ours or elsewhere, at least one.")
 
 
@@ -44,12 +45,14 @@ def alias_routes(directory: Directory) -> APIRouter:
         entry = await directory.entry(body.address, kind="alias")
         targets = await directory.targets(body.targets, of=entry.address)
         alias = entry.model_copy(update={"targets": targets})
-        made = await addresses.create(alias, once=asked.once("POST aliases", body))
+        made = await addresses.create(alias, once=asked.once)
         return aliases.made(asked, made, address=made.address, targets=made.targets)
 
     @router.get("", summary="Aliases by address, of one domain or of all")
-    async def listing(_: Reading, domain: OfDomain = None, after: After = "", limit: Limit = 50) -> Page[AliasView]:
-        return aliases.page(await addresses.page("alias", domain=domain, after=after, limit=limit), limit)
+    async def listing(_: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50) -> Page[AliasView]:
+        return aliases.page(
+            await addresses.page("alias", domain=domain, after=aliases.cursor.text(after), limit=limit), limit
+        )
 
     @router.get("/{address:path}", summary="One alias")
     async def read(address: Address, asked: Reading) -> AliasView:

@@ -9,11 +9,10 @@ from typing import Generic, TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from libs.http import Page
+from libs.http import Cursor, Page
 from services.router.api.exchange import Creation, Edit, Exchange
 from services.router.domain.records import Domain, Entry, Record
 
-T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 V = TypeVar("V", bound=BaseModel)
 
@@ -47,7 +46,12 @@ class Collection(Generic[R, V]):
         return Response(status_code=204)
 
     def page(self, records: Sequence[R], limit: int) -> Page[V]:
-        return Page(items=[self.view(record) for record in records], next=page_of(records, limit, self.name))
+        return Page(items=[self.view(record) for record in records], next=self.cursor.behind(records, limit, self.name))
+
+    @property
+    def cursor(self) -> Cursor:
+        """Of its listing, by name."""
+        return Cursor(self.path)
 
 
 def address_of(entry: Entry) -> str:
@@ -58,8 +62,3 @@ def address_of(entry: Entry) -> str:
 def name_of(domain: Domain) -> str:
     """That of a domain or an alias domain."""
     return domain.name
-
-
-def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> str | None:
-    """The cursor behind `items`; None when there were fewer than `limit`."""
-    return key(items[-1]) if len(items) == limit else None

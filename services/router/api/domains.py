@@ -8,16 +8,17 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page
+from libs.http import After, Page, RequestBody, birth_mark
+from libs.http.names import Address, DomainName
 from services.router.api.collection import Collection, name_of
-from services.router.api.exchange import Address, After, Body, Creating, DomainName, Editing, Limit, Reading
+from services.router.api.exchange import Creating, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.names import PREFIX
 from services.router.domain.records import Domain
 from services.router.refusals import Absent, Unfit
 
 
-class DomainSettings(Body):
+class DomainSettings(RequestBody):
     """What can be changed of a domain; a field that is absent stays as it is, null unsets it."""
 
     max_accounts: int | None = Field(None, ge=0, description="Most accounts; null: no limit.")
@@ -44,9 +45,18 @@ class DomainView(BaseModel):
     catch_all: str | None
     postmaster: str | None
     junk_keep_days: int | None
+    created_at: datetime
+
+
+class DomainCounts(BaseModel):
+    """What changes without a change of the domain: its accounts, and all of its addresses, theirs among them."""
+
     accounts: int
     addresses: int
-    created_at: datetime
+
+
+class DomainRow(DomainView, DomainCounts):
+    """A domain in a list."""
 
 
 def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRouter:
@@ -55,23 +65,32 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
     domains = directory.domains
     main_domains = Collection("domains", "domain", name_of, _view)
 
-    @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
-    async def make(body: NewDomain, asked: Creating) -> DomainView:
-        fields = await _checked(directory, body)
-        domain = Domain(created_at=clock(), **fields)
-        made = await domains.create(domain, once=asked.once("POST domains", body))
-        return main_domains.made(asked, made, domain=made.name)
-
-    @router.get("", summary="Domains by name")
-    async def listing(_: Reading, after: After = "", limit: Limit = 50) -> Page[DomainView]:
-        return main_domains.page(await domains.page(aliases=False, of=None, after=after, limit=limit), limit)
-
-    @router.get("/{name}", summary="One domain")
-    async def read(name: DomainName, asked: Reading) -> DomainView:
+    async def main_domain(name: str) -> Domain:
         found = await domains.find(name)
         if found is None or found.alias_of is not None:
             raise Absent(f"there is no domain {name}")
-        return main_domains.shown(asked, found)
+        return found
+
+    @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
+    async def make(body: NewDomain, asked: Creating) -> DomainView:
+        fields = await _checked(directory, body)
+        domain = Domain(birth=birth_mark(), created_at=clock(), **fields)
+        made = await domains.create(domain, once=asked.once)
+        return main_domains.made(asked, made, domain=made.name)
+
+    @router.get("", summary="Domains by name")
+    async def listing(_: Reading, after: After = None, limit: Limit = 50) -> Page[DomainRow]:
+        found = await domains.page(aliases=False, of=None, after=main_domains.cursor.text(after), limit=limit)
+        return Page(items=[_row(domain) for domain in found], next=main_domains.cursor.behind(found, limit, name_of))
+
+    @router.get("/{name}", summary="One domain")
+    async def read(name: DomainName, asked: Reading) -> DomainView:
+        return main_domains.shown(asked, await main_domain(name))
+
+    @router.get("/{name}/counts", summary="How many accounts and addresses a domain has")
+    async def counts(name: DomainName, _: Reading) -> DomainCounts:
+        found = await main_domain(name)
+        return DomainCounts(accounts=found.accounts, addresses=found.addresses)
 
     @router.patch("/{name}", summary="Change a domain; 412 when If-Match names another version")
     async def edit(name: DomainName, body: DomainSettings, asked: Editing) -> DomainView:
@@ -101,3 +120,7 @@ async def _checked(directory: Directory, body: DomainSettings) -> dict[str, obje
 
 def _view(domain: Domain) -> DomainView:
     return DomainView.model_validate(domain.model_dump())
+
+
+def _row(domain: Domain) -> DomainRow:
+    return DomainRow.model_validate(domain.model_dump())

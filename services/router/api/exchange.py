@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Annotated
 from urllib.parse import quote
 
 import structlog
-from fastapi import Depends, Header, Query, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from fastapi import Depends, Query, Request, Response
 
-from libs.http import ADMIN, require
-from libs.mail.address import normalise, normalise_domain
+from libs.http import ADMIN, Idempotency, IfMatch, Once, entity_tag, require
+from libs.http.names import DomainName
 from services.router.domain.records import Record
-from services.router.ports import Match, Once
-from services.router.refusals import Unfit
+from services.router.ports import Match
 
 log = structlog.get_logger(__name__)
 
-
-class Body(BaseModel):
-    """A request: a field that we do not know is an error of the caller."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _printable(text: str) -> str:
-    """No line end can get from a name into a header (RFC 5322 2.2)."""
-    if not text.isprintable():
-        raise ValueError("control characters are not allowed")
-    return text.strip()
-
-
-Address = Annotated[str, AfterValidator(normalise)]
-DomainName = Annotated[str, AfterValidator(normalise_domain)]
 OfDomain = Annotated[DomainName | None, Query(description="Of this domain only.")]
-Name = Annotated[str, AfterValidator(_printable)]
 Limit = Annotated[int, Query(ge=1, le=200, description="Most items of a page.")]
-After = Annotated[str, Query(max_length=512, description="`next` of the page before.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +38,14 @@ class Exchange:
 
     def tag(self, record: Record) -> None:
         """The ETag of what is answered."""
-        self.response.headers["ETag"] = f'"{record.version}"'
+        self.response.headers["ETag"] = tag_of(record)
 
 
 @dataclass(frozen=True, slots=True)
 class Creation(Exchange):
     """With the Idempotency-Key."""
 
-    key: str | None
-
-    def once(self, operation: str, body: BaseModel) -> Once | None:
-        """The key within its operation. Passwords are masked in the JSON that is digested."""
-        if self.key is None:
-            return None
-        if not 1 <= len(self.key) <= 255 or not self.key.isprintable():
-            raise Unfit("an Idempotency-Key has 1 to 255 printable characters")
-        return Once(f"{operation} {self.key}", sha256(body.model_dump_json().encode()).hexdigest())
+    once: Once | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,28 +59,18 @@ async def _read(request: Request, response: Response, caller: Annotated[str, Dep
     return Exchange(caller, request.client.host if request.client else "", response)
 
 
-async def _creation(
-    asked: Annotated[Exchange, Depends(_read)],
-    key: Annotated[
-        str | None, Header(alias="Idempotency-Key", description="Repeating it repeats the answer only.")
-    ] = None,
-) -> Creation:
-    return Creation(asked.role, asked.peer, asked.response, key)
+async def _creation(asked: Annotated[Exchange, Depends(_read)], once: Idempotency) -> Creation:
+    return Creation(asked.role, asked.peer, asked.response, once)
 
 
-async def _edit(
-    asked: Annotated[Exchange, Depends(_read)],
-    if_match: Annotated[str | None, Header(description="ETag of the version to change")] = None,
-) -> Edit:
-    return Edit(asked.role, asked.peer, asked.response, _match(if_match))
+async def _edit(asked: Annotated[Exchange, Depends(_read)], if_match: IfMatch) -> Edit:
+    match: Match = (lambda record: if_match.holds(tag_of(record))) if if_match.tags is not None else None
+    return Edit(asked.role, asked.peer, asked.response, match)
 
 
-def _match(if_match: str | None) -> Match:
-    """RFC 9110 13.1.1: any of the entity tags, or `*`; weak ones never match."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    tags = {tag.strip() for tag in if_match.split(",")}
-    return lambda version: f'"{version}"' in tags
+def tag_of(record: Record) -> str:
+    """Of what the API shows of a record: everything of it that does not count something."""
+    return entity_tag(record.version, record.birth)
 
 
 Reading = Annotated[Exchange, Depends(_read)]

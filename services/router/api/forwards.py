@@ -7,14 +7,15 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page
+from libs.http import After, Page, RequestBody
+from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Address, After, Body, Creating, Editing, Limit, OfDomain, Reading
+from services.router.api.exchange import Creating, Editing, Limit, OfDomain, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 
 
-class ForwardTarget(Body):
+class ForwardTarget(RequestBody):
     target: Address = Field(description="One address outside of our domains.")
 
 
@@ -38,12 +39,14 @@ def forward_routes(directory: Directory) -> APIRouter:
     @router.post("", status_code=201, summary="Make a forward; 409 when the address exists")
     async def make(body: NewForward, asked: Creating) -> ForwardView:
         entry = await directory.entry(body.address, kind="forward", targets=(await directory.external(body.target),))
-        made = await addresses.create(entry, once=asked.once("POST forwards", body))
+        made = await addresses.create(entry, once=asked.once)
         return forwards.made(asked, made, address=made.address, target=made.targets[0])
 
     @router.get("", summary="Forwards by address, of one domain or of all")
-    async def listing(_: Reading, domain: OfDomain = None, after: After = "", limit: Limit = 50) -> Page[ForwardView]:
-        return forwards.page(await addresses.page("forward", domain=domain, after=after, limit=limit), limit)
+    async def listing(_: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50) -> Page[ForwardView]:
+        return forwards.page(
+            await addresses.page("forward", domain=domain, after=forwards.cursor.text(after), limit=limit), limit
+        )
 
     @router.get("/{address:path}", summary="One forward")
     async def read(address: Address, asked: Reading) -> ForwardView:

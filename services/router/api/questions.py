@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field, SecretStr
 
-from libs.http import ADMIN, Page, Problem, require
-from services.router.api.collection import page_of
-from services.router.api.exchange import Address, After, Body, Limit
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, question, require
+from libs.http.names import Address
+from services.router.api.exchange import Limit
 from services.router.authentication import Authentication, Locked
 from services.router.directory import Directory
 from services.router.domain.explanation import explain
@@ -61,7 +61,7 @@ class JunkKeepView(BaseModel):
     days: int
 
 
-class LoginAttempt(Body):
+class LoginAttempt(RequestBody):
     login: str = Field(max_length=320, description="Login name or address.")
     password: SecretStr = Field(max_length=1024)
 
@@ -82,6 +82,7 @@ class SendersView(BaseModel):
 def question_routes(resolver: Resolver, authentication: Authentication, directory: Directory) -> APIRouter:
     """Routes that change nothing."""
     router = APIRouter(prefix="/v1", tags=["questions"])
+    cursor = Cursor("junk-keeps")
     for_ingress = [Depends(require(ADMIN, "ingress"))]
     for_store = [Depends(require(ADMIN, "store"))]
     of_recipients = [Depends(require(ADMIN, "ingress", "quota"))]
@@ -112,16 +113,17 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         dependencies=for_store,
         summary="Domains that empty Junk by age, by name",
     )
-    async def junk_keeps(after: After = "", limit: Limit = 50) -> Page[JunkKeepView]:
-        found = await directory.domains.emptying_junk(after=after, limit=limit)
+    async def junk_keeps(after: After = None, limit: Limit = 50) -> Page[JunkKeepView]:
+        found = await directory.domains.emptying_junk(after=cursor.text(after), limit=limit)
         items = [JunkKeepView(domain=domain.name, days=domain.junk_keep_days or 0) for domain in found]
-        return Page(items=items, next=page_of(found, limit, lambda domain: domain.name))
+        return Page(items=items, next=cursor.behind(found, limit, lambda domain: domain.name))
 
     @router.post(
         "/authentications",
         dependencies=for_ingress,
         summary="Check a login; 401 wrong, 423 locked",
     )
+    @question
     async def authenticate(body: LoginAttempt) -> IdentityView:
         try:
             account = await authentication.account(body.login, body.password.get_secret_value())

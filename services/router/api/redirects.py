@@ -5,20 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page
+from libs.http import After, Page, RequestBody
+from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Address, After, Body, Creating, Editing, Limit, Reading
+from services.router.api.exchange import Creating, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Absent, Taken
 
 
-class RedirectTargets(Body):
+class RedirectTargets(RequestBody):
     targets: list[Address] = Field(description="Where the mail goes: addresses of ours or elsewhere.")
     keep_copy: bool = Field(True, description="Whether the mailbox of the account still gets the mail.")
 
 
-class RedirectChanges(Body):
+class RedirectChanges(RequestBody):
     """A field that is absent stays as it is."""
 
     targets: list[Address] = Field(default_factory=list)
@@ -51,12 +52,12 @@ def redirect_routes(directory: Directory) -> APIRouter:
                 raise Taken(f"{entry.address} is redirected already")
             return entry.model_copy(update={"targets": targets, "keep_copy": body.keep_copy})
 
-        made = await addresses.edit(account.address, redirect, once=asked.once("POST redirects", body))
+        made = await addresses.edit(account.address, redirect, once=asked.once, remains=lambda now: bool(now.targets))
         return redirects.made(asked, made, address=made.address, targets=targets, keep_copy=body.keep_copy)
 
     @router.get("", summary="Redirected accounts by address")
-    async def listing(_: Reading, after: After = "", limit: Limit = 50) -> Page[RedirectView]:
-        return redirects.page(await addresses.redirected(after=after, limit=limit), limit)
+    async def listing(_: Reading, after: After = None, limit: Limit = 50) -> Page[RedirectView]:
+        return redirects.page(await addresses.redirected(after=redirects.cursor.text(after), limit=limit), limit)
 
     @router.get("/{address:path}", summary="The redirect of one account")
     async def read(address: Address, asked: Reading) -> RedirectView:

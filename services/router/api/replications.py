@@ -7,15 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import Page
-from services.router.api.collection import address_of, page_of
-from services.router.api.exchange import Address, After, Body, Creating, Limit, Reading
+from libs.http import After, Cursor, Page, RequestBody
+from libs.http.names import Address
+from services.router.api.collection import address_of
+from services.router.api.exchange import Creating, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Entry
 from services.router.refusals import Absent, Taken, Unfit
 
 
-class NewReplication(Body):
+class NewReplication(RequestBody):
     address: Address = Field(description="An existing account, alias or forward.")
     target: Address = Field(description="Gets a copy of all of its mail: an address of ours or elsewhere.")
 
@@ -29,6 +30,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     """`/v1/replications`; one is named by its two addresses."""
     router = APIRouter(prefix="/v1/replications", tags=["replications"])
     addresses = directory.addresses
+    cursor = Cursor("replications")
 
     @router.post("", status_code=201, summary="Replicate the mail of an address; 409 when it is already")
     async def make(body: NewReplication, asked: Creating) -> ReplicationView:
@@ -42,7 +44,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
                 raise Unfit(f"an address has at most {max_replications} replications")
             return entry.model_copy(update={"replications": (*entry.replications, target)})
 
-        await addresses.edit(place, replicate, once=asked.once("POST replications", body))
+        await addresses.edit(place, replicate, once=asked.once, remains=lambda now: target in now.replications)
         asked.did("replication_made", address=place, target=target)
         return ReplicationView(address=place, target=target)
 
@@ -50,15 +52,15 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     async def listing(
         _: Reading,
         address: Annotated[Address | None, Query(description="Of this address only.")] = None,
-        after: After = "",
+        after: After = None,
         limit: Limit = 50,
     ) -> Page[ReplicationView]:
         if address is not None:
             one = await addresses.find(await directory.located(address))
             return Page(items=_views(one) if one else [], next=None)
-        found = await addresses.replicated(after=after, limit=limit)
+        found = await addresses.replicated(after=cursor.text(after), limit=limit)
         items = [view for entry in found for view in _views(entry)]
-        return Page(items=items, next=page_of(found, limit, address_of))
+        return Page(items=items, next=cursor.behind(found, limit, address_of))
 
     @router.delete("", status_code=204, summary="End a replication")
     async def delete(address: Address, target: Address, asked: Reading) -> Response:

@@ -11,11 +11,15 @@ Kind = Literal["account", "alias", "forward"]
 
 
 class Record(BaseModel):
-    """Frozen. `version` grows by one with every change and is the ETag."""
+    """Frozen. `version` grows by one with every change.
+
+    `birth` is random: a record that was deleted and made again has versions that were there before.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: int = 1
+    birth: str = ""
     created_at: datetime
 
 
