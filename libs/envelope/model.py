@@ -54,8 +54,8 @@ class Recipient(Model):
 
     `address` is where it goes now (the router rewrites it), `original` what the peer gave at RCPT. `domain` is our
     domain whose policy counts, empty when the recipient is elsewhere; `account` the mailbox of ours behind the address
-    where there is exactly one. `orcpt` and `notify` are the DSN wishes of RFC 3461. `purpose` is set where antispam
-    takes the mail itself and nobody gets it (`honeypot`, `training`); `screened` says what greylisting did.
+    where there is exactly one. `orcpt` (decoded) and `notify` are the DSN wishes of RFC 3461. `purpose` is set where
+    antispam takes the mail itself and nobody gets it (`honeypot`, `training`); `screened` says what greylisting did.
     `waiting_since` is the time of the first try at a mailbox that could not take the mail. `failure` is set by the
     router where the address leads nowhere: the sender is told, and no server is asked.
     """
@@ -99,6 +99,7 @@ class Verdict(Model):
 class Envelope(Model):
     """Shape of the JSON line on the queue (design, section 2). Times are UTC, sizes bytes.
 
+    `ret` and `envid` (decoded) are DSN wishes of RFC 3461; `body_type` is `8BITMIME` where the peer said so (RFC 6152).
     `listener` is a `Listener`, or one of a newer version: that counts as mail of a stranger.
     `authentication` is what stands in `Authentication-Results` behind our name (RFC 8601 2.2), once it was asked.
     """
@@ -112,6 +113,7 @@ class Envelope(Model):
     ret: str = ""
     envid: str = ""
     smtputf8: bool = False
+    body_type: str = ""
     recipients: tuple[Recipient, ...]
     size_bytes: int
     sha256: str

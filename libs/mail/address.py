@@ -1,4 +1,8 @@
-"""Addresses of the envelope (RFC 5321 4.1.2, RFC 6531 3.3): read strictly, compared in one normal form.
+"""Addresses of the envelope (RFC 5321 4.1.2, RFC 6531 3.3): read as honest senders write them, in one strict form.
+
+Honest senders write local parts with misplaced dots (Japanese mobile providers), local parts beyond 64 octets
+(Exchange), domains with underscores, and senders with the final dot of DNS. All of that is taken; what comes out is
+lawful: a local part that needs quotes has them, a domain has no final dot, and no address is longer than a path may be.
 
 The shapes: a *path* is what stands between `<` and `>` in MAIL and RCPT; a *mailbox* is `local@domain`. In normal form
 the domain is lower-case ASCII (A-labels), the local part keeps its case and carries quotes only if it needs them.
@@ -12,15 +16,18 @@ from dataclasses import dataclass
 
 import idna
 
-MAX_LOCAL_OCTETS = 64  # RFC 5321 4.5.3.1.1
 MAX_DOMAIN_OCTETS = 255  # RFC 5321 4.5.3.1.2
 MAX_PATH_OCTETS = 256  # RFC 5321 4.5.3.1.3: with the angle brackets, so 254 between them
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]"  # RFC 5322 3.2.3, widened by RFC 6531 3.3
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
+_DOTTED = re.compile(rf"(?:{_ATEXT}|\.)+")  # with dots where they must not be, as in `user..name` and `user.`
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\[ -~])*)"')  # RFC 5321 4.1.2; control characters are refused before
-_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1035 2.3.1, RFC 1123 2.1
+# RFC 1035 2.3.1, RFC 1123 2.1; DNS itself has underscores (RFC 2181 11), and so have names that mail is sent from.
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")  # RFC 3696 2: a top-level name is not all digits
+
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")  # UTS 46 2.3
 
 
 class InvalidAddress(ValueError):
@@ -59,11 +66,13 @@ class Path:
         return bool(self.local) and not self.domain
 
 
-def parse_path(text: str, *, smtputf8: bool = False) -> Path:
+def parse_path(text: str, *, smtputf8: bool = False, root_dot: bool = False) -> Path:
     """The path of a MAIL or RCPT argument, with or without its angle brackets, without ESMTP parameters.
 
     The caller refuses `is_null` at RCPT and `is_postmaster` at MAIL. A source route is cut off and kept aside, as
-    RFC 5321 3.6.1 and appendix C ask; the mailbox behind it stands or falls by itself. Raises InvalidAddress.
+    RFC 5321 3.6.1 and appendix C ask; the mailbox behind it stands or falls by itself. `root_dot` takes a domain with
+    the final dot of DNS, which some senders write of themselves; of a recipient it is an old trick. Raises
+    InvalidAddress.
     """
     inner = text[1:-1] if text.startswith("<") and text.endswith(">") else text
     _refuse_characters(inner, smtputf8)
@@ -74,7 +83,7 @@ def parse_path(text: str, *, smtputf8: bool = False) -> Path:
         return Path("", "", "", "")
     if mailbox.lower() == "postmaster":
         return Path("postmaster", "", route, inner)
-    local, domain = _parse_mailbox(mailbox)
+    local, domain = _parse_mailbox(_without_root(mailbox) if root_dot else mailbox)
     return Path(local, domain, route, inner)
 
 
@@ -143,17 +152,26 @@ def _parse_mailbox(text: str) -> tuple[str, str]:
         local, at, domain = text.partition("@")
     if not (local and at == "@" and domain):
         raise InvalidAddress("an address has the form local@domain")
-    if _octets(local) > MAX_LOCAL_OCTETS:
-        raise InvalidAddress(f"the local part is longer than {MAX_LOCAL_OCTETS} octets")
-    return _normalise_local(local), normalise_domain(domain)
+    local, domain = _normalise_local(local), normalise_domain(domain)
+    # RFC 5321 4.5.3.1.1 has 64 octets for a local part as the least that a server takes; the path limits it.
+    if _octets(local) + 1 + len(domain) > MAX_PATH_OCTETS - 2:  # quotes and A-labels may have made it longer
+        raise InvalidAddress(f"the address is longer than {MAX_PATH_OCTETS - 2} octets")
+    return local, domain
+
+
+def _without_root(mailbox: str) -> str:
+    """RFC 5321 2.3.5: the root dot is not part of a mail domain; `foreign.example.` is `foreign.example`."""
+    return mailbox[:-1] if _DOTS.fullmatch(mailbox[-1]) and mailbox[-2:-1] != "]" else mailbox
 
 
 def _normalise_local(local: str) -> str:
     """RFC 5321 4.1.2: `"jean"` and `jean` are the same mailbox, so quotes stay only around what needs them."""
     if not local.startswith('"'):
-        if not _DOT_STRING.fullmatch(local):
-            raise InvalidAddress("the local part has a character that must be quoted, or a misplaced dot")
-        return local
+        if _DOT_STRING.fullmatch(local):
+            return local
+        if not _DOTTED.fullmatch(local):
+            raise InvalidAddress("the local part has a character that must be quoted")
+        return f'"{local}"'  # RFC 5321 4.1.2: the lawful way to write the same mailbox
     content = re.sub(r"\\(.)", r"\1", local[1:-1])
     if _DOT_STRING.fullmatch(content):
         return content
@@ -200,9 +218,14 @@ def _a_labels(domain: str) -> str:
     if _octets(domain) > MAX_DOMAIN_OCTETS:  # before idna sees it: its cost grows faster than the length
         raise InvalidAddress(f"the domain is longer than {MAX_DOMAIN_OCTETS} octets")
     try:
-        return idna.encode(domain, uts46=True, std3_rules=True).decode("ascii").lower()
+        return ".".join(label.lower() if label.isascii() else _a_label(label) for label in _DOTS.split(domain))
     except UnicodeError:  # idna.IDNAError is one
         raise InvalidAddress("the domain is not a valid internationalised name") from None
+
+
+def _a_label(label: str) -> str:
+    """Of each label that needs it alone: those beside it may have underscores."""
+    return idna.encode(label, uts46=True, std3_rules=True).decode("ascii").lower()
 
 
 def _octets(text: str) -> int:

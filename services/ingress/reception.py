@@ -32,6 +32,7 @@ class Submission:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    body_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def _envelope(submission: Submission, raw: bytes, *, id: str, received_at: datet
         ret=submission.ret,
         envid=submission.envid,
         smtputf8=submission.smtputf8,
+        body_type=submission.body_type,
         recipients=submission.recipients,
         size_bytes=len(raw),
         sha256=sha256,

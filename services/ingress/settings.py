@@ -56,9 +56,11 @@ class Settings(ServiceSettings):
         100, ge=1, description="Recipients of one message; the rest is told 452 (RFC 5321 4.5.3.1.8)."
     )
     max_line_octets: int = Field(
-        998, ge=78, description="Longest line of a message without its CR LF (RFC 5322 2.1.1)."
+        16_384,
+        ge=998,
+        description="Longest line of a message without its CR LF; honest senders write more than RFC 5322 2.1.1 has.",
     )
-    max_received: int = Field(50, ge=1, description="Received fields of a message that does not loop (RFC 5321 6.3).")
+    max_received: int = Field(100, ge=1, description="Received fields of a message that does not loop (RFC 5321 6.3).")
     max_header_bytes: int = Field(256 * 1024, ge=1024, description="Largest header block.")
     max_header_count: int = Field(1000, ge=10, description="Most header fields.")
     duplicate_window: timedelta = Field(

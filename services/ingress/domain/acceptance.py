@@ -18,7 +18,7 @@ FAULT_REPLIES: dict[Fault, Reply] = {
     Fault.TOO_LARGE: replies.MESSAGE_TOO_LARGE,
     Fault.BARE_LINE_END: replies.BARE_LINE_BREAK,
     Fault.NUL: replies.BAD_CONTENT.because("NUL in the message"),
-    Fault.LINE_TOO_LONG: Reply(500, "5.6.0", "Line too long: a line has at most 998 octets"),  # RFC 5321 4.5.3.1.6
+    Fault.LINE_TOO_LONG: Reply(500, "5.6.0", "A line of the message is too long"),  # RFC 5321 4.5.3.1.6
     Fault.NO_ROOM: replies.STORAGE_FULL,
 }
 

@@ -1,7 +1,7 @@
 """What arrives between DATA and its end: kept, counted, hashed and looked at as it comes, in flat memory.
 
 RFC 5321 2.3.8: only CR LF ends a line; a bare CR or LF is how one message is smuggled inside another.
-RFC 5321 4.5.3.1.6: a line has at most 1000 octets with its CR LF.
+RFC 5321 4.5.3.1.6: a line has at most 1000 octets with its CR LF; how much more is taken is a setting.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Content:
             self.refuse(Fault.LINE_TOO_LONG)
 
     def _lines_fit(self, part: bytes) -> bool:
-        """Jumps from the last line end within reach to the next: a look a thousand octets, not one a line."""
+        """Jumps from the last line end within reach to the next: a look for each longest line, not for each line."""
         start, limit, size = -self._line, self._max_line, len(part)
         while size - start > limit:
             end = part.rfind(b"\r\n", max(start, 0), start + limit + 2)

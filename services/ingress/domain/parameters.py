@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from libs.mail import replies
+from libs.mail import replies, xtext
 from libs.mail.address import InvalidAddress, NeedsSmtputf8, Path, parse_path
 from libs.mail.replies import Reply
 from services.ingress.domain.refusal import Refused
 
-# A blank behind the colon is against the RFC, and common.
-_ARGUMENT = re.compile(r'(?:from|to): ?(<(?:"(?:[^"\\]|\\.)*+"|[^">])*+>)((?: .*)?)', re.IGNORECASE)
-_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([!-<>-~]+))?")
-# RFC 3461 4: +XX stands for an octet
-_XTEXT = re.compile(r"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*+")
+# RFC 5321 4.1.1: blanks belong between the parts only. Honest senders put them around the colon and inside the
+# brackets, and old appliances leave the brackets out. What stands between the brackets is judged by `parse_path`.
+_ARGUMENT = re.compile(
+    r"""(from|to)[ \t]*+:[ \t]*+
+        (?: <[ \t]*+ ( (?:"(?:[^"\\]|\\.)*+"|[^">])*+ ) > | ( (?:"(?:[^"\\]|\\.)*+"|[^"<> \t])++ ) )
+        ( (?:[ \t].*)? )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# RFC 5321 4.1.2 has no `=` in a value; identifiers in base64 have it all the same.
+_PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([^\x00- \x7f]*+))?")
 _ORCPT = re.compile(r"([A-Za-z0-9-]{1,64});(.+)")
 _NOTIFY_WORDS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
@@ -27,6 +32,9 @@ _parse = lru_cache(maxsize=8192)(parse_path)
 _MAX_ENVID = 100  # RFC 3461 4.4
 _MAX_ORCPT = 500  # RFC 3461 4.2
 
+_MAX_AUTH = 500  # RFC 4954 5
+
+_BAD_ORCPT = replies.BAD_ARGUMENTS.because("ORCPT is a type, a semicolon and an address in xtext")
 _BAD_BODY = replies.BAD_ARGUMENTS.because("BODY is 7BIT or 8BITMIME")
 _SYNTAX = {
     "FROM:": replies.BAD_ARGUMENTS.because("Syntax: MAIL FROM:<address> [parameters]"),
@@ -40,18 +48,22 @@ _BAD_PATH = {
 
 @dataclass(frozen=True, slots=True)
 class MailArguments:
-    """`MAIL FROM:<path> SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=`. `size_bytes` is 0 when the peer did not say."""
+    """`MAIL FROM:<path> SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=`. `size_bytes` is 0 when the peer did not say.
+
+    `envid` is decoded; `body_type` is empty where the peer said nothing, or 7BIT.
+    """
 
     path: Path
     size_bytes: int = 0
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    body_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RcptArguments:
-    """`RCPT TO:<path> NOTIFY= ORCPT=`. `orcpt` stays in xtext, as relay hands it on."""
+    """`RCPT TO:<path> NOTIFY= ORCPT=`."""
 
     path: Path
     notify: tuple[str, ...] = ()
@@ -71,11 +83,11 @@ def mail_arguments(text: str, *, extended: bool) -> MailArguments:
         smtputf8=smtputf8,
         ret=_one_of(parameters, "RET", ("FULL", "HDRS")),
         envid=_xtext(parameters, "ENVID", limit=_MAX_ENVID),
+        body_type=_body_type(parameters),
     )
-    if _text(parameters, "BODY", default="7BIT").upper() not in ("7BIT", "8BITMIME"):
-        raise Refused(_BAD_BODY)
-    # RFC 4954 5: taken and not believed, for we trust no peer to name another sender.
-    _xtext(parameters, "AUTH", limit=500)
+    # RFC 4954 5: taken and not believed, for we trust no peer to name another sender. Some say it without a value.
+    if len(parameters.pop("AUTH", None) or "") > _MAX_AUTH:
+        raise Refused(replies.BAD_ARGUMENTS)
     parameters.pop("SMTPUTF8", None)
     _refuse_unknown(parameters)
     return arguments
@@ -87,28 +99,43 @@ def rcpt_arguments(text: str, *, extended: bool, smtputf8: bool) -> RcptArgument
     path = _path("TO:", path_text, smtputf8=smtputf8)
     if not parameters:
         return RcptArguments(path)
-    arguments = RcptArguments(path, notify=_notify(parameters), orcpt=_orcpt(parameters))
+    arguments = RcptArguments(path, notify=_notify(parameters), orcpt=_orcpt(parameters, smtputf8=smtputf8))
     _refuse_unknown(parameters)
     return arguments
 
 
 def _split(keyword: str, text: str, *, extended: bool) -> tuple[str, dict[str, str | None]]:
-    if text[: len(keyword)].upper() != keyword or (match := _ARGUMENT.fullmatch(text)) is None:
+    match = _ARGUMENT.fullmatch(text)
+    if match is None or f"{match[1].upper()}:" != keyword:
         raise Refused(_SYNTAX[keyword])
-    parameters: dict[str, str | None] = {}
-    for word in match[2].split():
-        parameter = _PARAMETER.fullmatch(word)
-        if parameter is None or parameter[1].upper() in parameters:
-            raise Refused(_SYNTAX[keyword])
-        parameters[parameter[1].upper()] = parameter[2]
+    path, rest = match[3] if match[2] is None else match[2].rstrip(" \t"), match[4]
+    if "\t" in path:
+        raise Refused(replies.BAD_CHARACTERS)
+    parameters = _parameters(keyword, rest) if rest else {}
     if parameters and not extended:  # RFC 5321 2.2.1: without EHLO there are no extensions
         raise Refused(replies.UNKNOWN_PARAMETER)
-    return match[1], parameters
+    return path, parameters
+
+
+def _parameters(keyword: str, text: str) -> dict[str, str | None]:
+    """By name. What is said twice must be said alike, but for SIZE, of which the larger counts."""
+    parameters: dict[str, str | None] = {}
+    for word in text.split():
+        parameter = _PARAMETER.fullmatch(word)
+        if parameter is None:
+            raise Refused(_SYNTAX[keyword])
+        name, value = parameter[1].upper(), parameter[2]
+        if name == "SIZE" and parameters.get(name) is not None:
+            value = str(max(_size(value), _size(parameters[name])))
+        elif parameters.get(name, value) != value:
+            raise Refused(_SYNTAX[keyword])
+        parameters[name] = value
+    return parameters
 
 
 def _path(keyword: str, text: str, *, smtputf8: bool) -> Path:
     try:
-        return _parse(text, smtputf8=smtputf8)
+        return _parse(text, smtputf8=smtputf8, root_dot=keyword == "FROM:")
     except NeedsSmtputf8:
         raise Refused(replies.SMTPUTF8_NEEDED) from None
     except InvalidAddress as error:
@@ -119,7 +146,7 @@ def _size(value: str | None) -> int:
     """RFC 1870 4: at most 20 digits."""
     if value is None:
         return 0
-    if not (value.isdigit() and len(value) <= 20):
+    if not (value.isascii() and value.isdigit() and len(value) <= 20):
         raise Refused(replies.BAD_ARGUMENTS)
     return int(value)
 
@@ -146,28 +173,51 @@ def _one_of(parameters: dict[str, str | None], name: str, allowed: tuple[str, ..
     return value
 
 
+def _body_type(parameters: dict[str, str | None]) -> str:
+    """RFC 6152 3."""
+    value = _text(parameters, "BODY", default="7BIT").upper()
+    if value not in ("7BIT", "8BITMIME"):
+        raise Refused(_BAD_BODY)
+    return "" if value == "7BIT" else value
+
+
 def _xtext(parameters: dict[str, str | None], name: str, *, limit: int) -> str:
+    """RFC 3461 4, decoded."""
     value = _text(parameters, name)
-    if len(value) > limit or not _XTEXT.fullmatch(value):
+    if not value:
+        return ""
+    decoded = xtext.decode(value)
+    if len(value) > limit or not value.isascii() or not decoded.isprintable():
         raise Refused(replies.BAD_ARGUMENTS.because(f"{name} is xtext of at most {limit} characters"))
-    return value
+    return decoded
 
 
 def _notify(parameters: dict[str, str | None]) -> tuple[str, ...]:
     """RFC 3461 4.1: NEVER, or a list of the others."""
     value = _text(parameters, "NOTIFY").upper()
-    words = tuple(value.split(",")) if value else ()
+    words = tuple(dict.fromkeys(value.split(","))) if value else ()
     if words != ("NEVER",) and not _NOTIFY_WORDS.issuperset(words):
         raise Refused(replies.BAD_ARGUMENTS.because("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY"))
     return words
 
 
-def _orcpt(parameters: dict[str, str | None]) -> str:
+def _orcpt(parameters: dict[str, str | None], *, smtputf8: bool) -> str:
+    """RFC 3461 4.2, decoded: `type;address`.
+
+    Of an address beyond ASCII (RFC 6533 3) the ASCII form is kept, in which it can be reported to everyone.
+    """
     value = _text(parameters, "ORCPT")
+    if not value:
+        return ""
     match = _ORCPT.fullmatch(value)
-    if value and (match is None or len(value) > _MAX_ORCPT or not _XTEXT.fullmatch(match[2])):
-        raise Refused(replies.BAD_ARGUMENTS.because("ORCPT is a type, a semicolon and an address in xtext"))
-    return value
+    if match is None or len(value) > _MAX_ORCPT or not (value.isascii() or smtputf8):
+        raise Refused(_BAD_ORCPT)
+    kind, address = match[1], xtext.decode(match[2])
+    if kind.lower() == "utf-8":
+        address = "".join(c if c.isascii() else rf"\x{{{ord(c):X}}}" for c in address)
+    if not address.isprintable():
+        raise Refused(_BAD_ORCPT)
+    return f"{kind};{address}"
 
 
 def _refuse_unknown(parameters: Mapping[str, str | None]) -> None:

@@ -13,6 +13,7 @@ from typing import Literal
 import aiosmtplib
 
 from libs.envelope import Envelope, Recipient
+from libs.mail import xtext
 from libs.mail.address import needs_smtputf8
 from services.relay.domain.replies import Result, deferred, failed, judge
 from services.relay.ports import Host
@@ -106,7 +107,7 @@ class SmtpTransport:
             if recipient.notify:
                 options.append(f"NOTIFY={','.join(recipient.notify)}")
             if recipient.orcpt:
-                options.append(f"ORCPT={recipient.orcpt}")
+                options.append(f"ORCPT={xtext.encode_orcpt(recipient.orcpt)}")
         try:
             response = await client.rcpt(recipient.address, options=options, encoding="utf-8")
         except aiosmtplib.SMTPRecipientRefused as error:
@@ -126,7 +127,7 @@ class SmtpTransport:
             options.append("SMTPUTF8")
         if client.supports_extension("dsn"):
             options += [f"RET={envelope.ret}"] if envelope.ret else []
-            options += [f"ENVID={envelope.envid}"] if envelope.envid else []
+            options += [f"ENVID={xtext.encode(envelope.envid)}"] if envelope.envid else []
         return options
 
     async def _connected(self, host: Host) -> _Kept:

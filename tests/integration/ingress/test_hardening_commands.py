@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-LONG_LOCAL = "a" * 65
+LONG_LOCAL = "a" * 250
 LONG_DOMAIN = ".".join(["a" * 60] * 5)
 
 
@@ -51,7 +51,14 @@ WRONG = [
     (f"RCPT TO:<{'a' * 200}@{'b' * 57}>", "553 5.1.3"),
     ("RCPT TO:<jean.toto>", "553 5.1.3"),
     ("RCPT TO:<>", "501 5.1.3"),
-    ("RCPT TO:jean.toto@example.org", "501 5.5.4"),
+    ("RCPT TO:", "501 5.5.4"),
+    ("RCPT TO:jean.toto@example.org>", "501 5.5.4"),
+    ("RCPT TO:jean toto@example.org", "501 5.5.4"),
+    ("RCPT TO:a@example.org,b@example.org", "553 5.1.3"),
+    ("RCPT TO:<<jean.toto@example.org>>", "501 5.5.4"),
+    ("RCPT TO:<jean.toto@example.org> <marie.dupont@example.org>", "501 5.5.4"),
+    ("RCPT TO:<jean.toto\t@example.org>", "501 5.5.2"),
+    ("RCPT TO:\vjean.toto@example.org", "501 5.5.2"),
     ("RCPT TO:<jean@example.org", "501 5.5.4"),
     ("RCPT FROM:<jean@example.org>", "501 5.5.4"),
     ("RCPT", "501 5.5.4"),
@@ -105,7 +112,21 @@ PARAMETERS = [
     ("BODY=8BITMIME SIZE=100", "250"),
     ("BODY=BINARYMIME", "501 5.5.4"),
     ("SMTPUTF8=1", "501 5.5.4"),
-    ("SIZE=1 SIZE=2", "501 5.5.4"),
+    ("SIZE=1 SIZE=2", "250"),
+    ("SIZE=1 SIZE=20971521", "552 5.3.4"),
+    ("SIZE=20971521 SIZE=1", "552 5.3.4"),
+    ("SIZE=1 SIZE=x", "501 5.5.4"),
+    ("RET=FULL RET=HDRS", "501 5.5.4"),
+    ("RET=FULL RET=FULL", "250"),
+    ("body=8bitmime size=5", "250"),
+    ("  SIZE=5 \t BODY=7BIT ", "250"),
+    ("SIZE=²", "501 5.5.4"),
+    ("AUTH=", "250"),
+    ("AUTH=user+3Dx@example.net", "250"),
+    ("ENVID=+0D+0Ax", "501 5.5.4"),
+    ("ENVID=YWJj==", "250"),
+    ("ENVID=a+b", "250"),
+    ("ENVID=é", "501 5.5.4"),
     ("RET=SOME", "501 5.5.4"),
     ("ENVID=" + "a" * 101, "501 5.5.4"),
     ("AUTH=<>", "250"),

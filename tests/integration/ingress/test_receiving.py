@@ -103,9 +103,9 @@ async def test_wishes_for_notifications_travel_in_the_envelope(ingress: Any, eve
     await peer.data(b"Subject: x\r\n\r\nx\r\n")
     await eventually(lambda: len(ingress.received) == 1)
     envelope = ingress.received[0].envelope
-    assert (envelope.ret, envelope.envid) == ("HDRS", "QQ+3D314159")
+    assert (envelope.ret, envelope.envid) == ("HDRS", "QQ=314159")
     assert [(r.notify, r.orcpt) for r in envelope.recipients] == [
-        (("SUCCESS", "FAILURE"), "rfc822;J+2BT@example.org"),
+        (("SUCCESS", "FAILURE"), "rfc822;J+T@example.org"),
         (("NEVER",), ""),
     ]
 

@@ -26,7 +26,7 @@ async def auth(session: Session, argument: str) -> Reply:
     """RFC 4954 4."""
     if problem := before_auth(session.state, session.profile):
         return problem
-    mechanism, _, initial = argument.partition(" ")
+    mechanism, initial, *_ = (*argument.split(maxsplit=1), "", "")
     match mechanism.upper():
         case "PLAIN":
             login, password = await _plain(session, initial)
@@ -69,7 +69,7 @@ async def _login(session: Session, initial: str) -> tuple[str, str]:
 
 async def _ask(session: Session, challenge: bytes) -> bytes:
     session.say(Reply(334, "", b64encode(challenge).decode()))
-    line = await session.read_line(_LINE)
+    line = (await session.read_line(_LINE)).strip(b" \t")
     if line == b"*":
         raise Refused(replies.AUTH_CANCELLED)
     try:

@@ -17,7 +17,7 @@ from services.ingress.domain.sequence import Transaction, before_content
 if TYPE_CHECKING:
     from services.ingress.adapters.smtp.session import Session
 
-_ARGUMENT = re.compile(r"([0-9]{1,12})( LAST)?", re.IGNORECASE)
+_ARGUMENT = re.compile(r"([0-9]{1,12})([ \t]+LAST)?", re.IGNORECASE)
 _SYNTAX = replies.BAD_ARGUMENTS.because("Syntax: BDAT size [LAST]")
 _LUMP = 256 * 1024
 

@@ -35,6 +35,15 @@ class Command:
     octets: int = 512  # RFC 5321 4.5.3.1.4
 
 
+def parted(line: bytes) -> tuple[bytes, bytes]:
+    """Verb in upper case, argument. White space around both is tolerated (RFC 5321 4.1.1), runs and tabs of it too."""
+    line = line.strip(b" \t")
+    verb, _, argument = line.partition(b" ")
+    if b"\t" in verb:
+        verb, _, argument = line.partition(b"\t")
+    return verb.upper(), argument.lstrip(b" \t")
+
+
 # RFC 2920 3.1 says which commands may stand before others in one packet. To the 512 octets of RFC 5321 4.5.3.1.4
 # extensions add theirs: RFC 1870 3, 6152 2, 6531 3.1, 4954 4 and 5, 3461 4.
 COMMANDS: Mapping[bytes, Command] = {

@@ -99,6 +99,7 @@ async def accept(session: Session, content: Content) -> Reply:
                 smtputf8=transaction.mail.smtputf8,
                 ret=transaction.mail.ret,
                 envid=transaction.mail.envid,
+                body_type=transaction.mail.body_type,
             )
             id = await site.reception.take(submission, raw, sha256=content.sha256)
     except Temporary as error:

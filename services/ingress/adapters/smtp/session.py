@@ -14,7 +14,7 @@ from libs.mail import replies
 from libs.mail.replies import Reply
 from libs.network import is_in, networks_of
 from services.ingress.adapters.smtp.arrival import welcome
-from services.ingress.adapters.smtp.commands import COMMANDS, Command
+from services.ingress.adapters.smtp.commands import COMMANDS, Command, parted
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.intake import Gone, LineTooLong, NoCommand, Silent
 from services.ingress.domain.budget import Share
@@ -196,8 +196,8 @@ class Session:
             self.say(replies.SHUTTING_DOWN)
 
     async def _obey(self, line: bytes) -> None:
-        verb, _, argument = line.partition(b" ")
-        command = COMMANDS.get(verb.upper())
+        verb, argument = parted(line)
+        command = COMMANDS.get(verb)
         if len(line) + 2 > (command.octets if command else _COMMAND_OCTETS):
             raise LineTooLong
         reply = self._overrun(command) or await self._carry_out(command, argument)
@@ -230,7 +230,7 @@ class Session:
             text = argument.decode()
         except UnicodeDecodeError:
             return replies.BAD_CHARACTERS
-        if not text.isprintable():
+        if not (text if "\t" not in text else text.replace("\t", " ")).isprintable():
             return replies.BAD_CHARACTERS
         try:
             return await command.run(self, text)

@@ -1,0 +1,36 @@
+"""xtext of RFC 3461."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.mail.xtext import decode, encode
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("QQ+3D314159", "QQ=314159"),
+        ("a+2Bb", "a+b"),
+        ("a+2bb", "a+b"),
+        ("a+b@example.org", "a+b@example.org"),
+        ("a+", "a+"),
+        ("+2B3D", "+3D"),  # decoded once
+        ("J+C3+A9r+C3+B4me", "Jérôme"),
+        ("+FF", "\ufffd"),
+        ("+20", " "),
+        ("", ""),
+    ],
+)
+def test_what_an_xtext_says(text: str, says: str) -> None:
+    assert decode(text) == says
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_any_text_survives_and_travels_as_printable_ascii_without_spaces(text: str) -> None:
+    travelling = encode(text)
+    assert decode(travelling) == text
+    assert all("!" <= character <= "~" and character != "=" for character in travelling)
