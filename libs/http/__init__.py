@@ -8,6 +8,7 @@ from libs.http.application import application
 from libs.http.audit import Audit, audited, question
 from libs.http.auth import ADMIN, APPLICATION, Tokens, require
 from libs.http.client import Client
+from libs.http.connections import Connections
 from libs.http.idempotency import Idempotency, Once
 from libs.http.keys import MongoKeys
 from libs.http.pages import After, Cursor, Page
@@ -27,6 +28,7 @@ __all__ = [
     "Check",
     "Checks",
     "Client",
+    "Connections",
     "Cursor",
     "Idempotency",
     "IfMatch",

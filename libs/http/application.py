@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 
 from libs.http.auth import TokenNeeded, Tokens
-from libs.http.limits import BodyLimit
+from libs.http.documentation import add_documentation
+from libs.http.limits import BodyLimit, UnreadBody
+from libs.http.methods import Methods
 from libs.http.probes import Checks, probe_routes
 from libs.http.problems import LastResort, install_problems
 from libs.http.strictness import strict as _strict
@@ -30,10 +32,14 @@ def application(
 
     Below the path `public`, if there is one, no token is asked for.
     """
-    app = FastAPI(title=f"Facteur {name}", version="1", redoc_url=None)
+    # A redirect would go to whatever the Host field says: a path with a slash too many does not exist.
+    app = FastAPI(title=f"Facteur {name}", version="1", docs_url=None, redoc_url=None, redirect_slashes=False)
     install_problems(app)
+    add_documentation(app)
     app.add_middleware(BodyLimit, limit_bytes=body_limit_bytes)
+    app.add_middleware(Methods, api=app)
     app.add_middleware(TokenNeeded, tokens=tokens, public=public)
+    app.add_middleware(UnreadBody)
     app.add_middleware(LastResort)  # the last one added is the outermost
     for router in (*routers, _strict(probe_routes(checks, metrics))):
         app.include_router(router)

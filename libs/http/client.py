@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -25,10 +27,20 @@ _LATER = frozenset({408, 425, 429})
 class Client:
     """Calls one neighbour. `token` is asked at each call, so that a rotated secret is used at once."""
 
-    def __init__(self, url: str, *, token: Callable[[], str], deadline: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: Callable[[], str],
+        deadline: timedelta = timedelta(seconds=5),
+        ca_file: Path | None = None,
+    ) -> None:
         self._deadline = deadline.total_seconds()
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=KEPT_SECONDS)
-        self._http = httpx.AsyncClient(base_url=url, timeout=self._deadline, limits=limits, trust_env=False)
+        trusted = ssl.create_default_context(cafile=ca_file) if ca_file else True
+        self._http = httpx.AsyncClient(
+            base_url=url, timeout=self._deadline, limits=limits, trust_env=False, verify=trusted
+        )
         self._token = token
 
     async def close(self) -> None:

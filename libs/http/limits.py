@@ -1,7 +1,8 @@
-"""A bound on what a client may send, kept before anything is parsed."""
+"""Request bodies: a bound on their size, and the end of the connection where one was not read."""
 
 from __future__ import annotations
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -37,3 +38,36 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+
+class UnreadBody:
+    """ASGI middleware: an answer to a request whose body was not read to its end closes the connection.
+
+    Else a refused request would hold it for as long as its sender likes (RFC 9112 9.6).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
+            await self._app(scope, receive, send)
+            return
+        is_read = False
+
+        async def noted() -> Message:
+            nonlocal is_read
+            message = await receive()
+            is_read = not message.get("more_body", False)
+            return message
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start" and not is_read:
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, noted, told)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"

@@ -5,32 +5,42 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from http import HTTPStatus
+from functools import partial
 
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from libs.http.problems import Problem, problem_response
+from libs.http.connections import Connections
+from libs.http.protocol import HttpProtocol
+from libs.http.tls import TlsListener
+from libs.tls import Certificates
 
-MAX_HEAD_BYTES = 64 * 1024
-HEAD_SECONDS = 30.0
 # Longer than clients of ours keep a connection, so that they never send on one that closes.
 KEEP_ALIVE_SECONDS = 60
 
 
 class Server:
-    """Serves `app` on `host`:`port`. Whoever runs it owns the signals."""
+    """Serves `app` on `port` of each of `addresses`. Its owner handles the signals."""
 
-    def __init__(self, app: FastAPI, *, host: str, port: int, grace: timedelta = timedelta(seconds=5)) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        *,
+        addresses: Sequence[str],
+        port: int,
+        connections: Connections,
+        certificates: Certificates | None = None,
+        grace: timedelta = timedelta(seconds=5),
+    ) -> None:
         self.app = app
-        self._address = (host, port)
+        self._addresses = tuple(addresses)
+        self._port = port
         config = uvicorn.Config(
             app,
-            http=BoundedHead,
+            http=partial(HttpProtocol, connections=connections),  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             access_log=False,
@@ -41,92 +51,64 @@ class Server:
             timeout_graceful_shutdown=int(grace.total_seconds()),
         )
         self._server = _Server(config)
+        self._connections = connections
+        self._certificates = certificates
+        self._secured: TlsListener | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Returns when it answers. Raises `OSError` when the port is taken."""
-        host, port = self._address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            listening = socket.create_server((host, port), family=family, backlog=512)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-            raise OSError(f"cannot listen on {host}:{port}: {reason}") from error
-        self._task = asyncio.create_task(self._server.serve(sockets=[listening]), name=f"http {port}")
+        listening = bound(self._addresses, self._port)
+        plain = listening if self._certificates is None else []
+        self._task = asyncio.create_task(self._server.serve(sockets=plain), name=f"http {self._port}")
         while not self._server.started:
             if self._task.done():
-                listening.close()
+                for each in listening:
+                    each.close()
                 self._task.result()
-                raise OSError(f"the server on {host}:{port} ended at once")
+                raise OSError(f"the server on port {self._port} ended at once")
             await asyncio.sleep(0.005)
+        if self._certificates is not None:
+            self._secured = TlsListener(
+                listening, certificates=self._certificates, connections=self._connections, made=self._server.protocol
+            )
+            self._secured.start()
 
     async def stop(self) -> None:
         """End after the requests in hand, at most after the grace."""
+        if self._secured is not None:
+            await self._secured.stop()
         self._server.should_exit = True
         if self._task is not None:
             await self._task
 
 
 class _Server(uvicorn.Server):
+    def protocol(self) -> HttpProtocol:
+        """What its own listeners make for each connection."""
+        made: HttpProtocol = self.config.http_protocol_class(  # type: ignore[call-arg, assignment]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-class BoundedHead(HttpToolsProtocol):
-    """Request line and headers are bounded in size and in time (RFC 6585 5, RFC 9110 15.5.9)."""
+def bound(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    """A listening socket on each address. Raises `OSError` that says which cannot be had, and keeps none then."""
+    with ExitStack() as opened:
+        sockets = [opened.enter_context(_bound(address, port)) for address in addresses]
+        opened.pop_all()
+    return sockets
 
-    _in_head = True
-    _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._expect_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        was_in_head = self._in_head
-        super().data_received(data)
-        if not (was_in_head and self._in_head):
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(Problem(431, f"the request line and headers are larger than {MAX_HEAD_BYTES} bytes"))
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._expect_head()
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._stop_timer()
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(Problem(400, "this is no HTTP request"))
-
-    def _expect_head(self) -> None:
-        self._in_head, self._head_bytes = True, 0
-        self._stop_timer()
-        late = Problem(408, f"no whole request within {HEAD_SECONDS:g} s")
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, late)
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _refuse(self, problem: Problem) -> None:
-        """The application never hears of it. Nothing is written into an answer that is under way."""
-        if self.transport.is_closing():
-            return
-        if self.cycle is None or self.cycle.response_complete:
-            response = problem_response(problem)
-            headers = b"".join(b"%b: %b\r\n" % header for header in response.raw_headers)
-            status = f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n".encode()
-            self.transport.write(status + headers + b"connection: close\r\n\r\n" + bytes(response.body))
-        self.transport.close()
+def _bound(address: str, port: int) -> socket.socket:
+    # An IPv6 socket takes no IPv4 connections (IPV6_V6ONLY), so that "0.0.0.0" and "::" stand side by side.
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=512)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise OSError(f"cannot listen on {address}:{port}: {reason}") from error

@@ -15,6 +15,7 @@ import structlog
 import uvloop
 
 from libs.envelope import Permanent, Temporary
+from libs.runtime.descriptors import raise_limit
 from libs.runtime.running import RunningService
 from libs.runtime.service import ServiceModule
 from libs.runtime.shared import open_shared
@@ -48,6 +49,7 @@ def run(*modules: ServiceModule, ready: Ready | None = None) -> None:
         chosen = [(module, load(module.Settings, module.NAME, os.environ)) for module in modules]
         _agree(chosen)
         configure_logs(chosen[0][1].log_level)
+        raise_limit()
         failures = uvloop.run(_main(chosen, ready))
     except (WrongSetting, Temporary, Permanent, OSError) as error:
         sys.exit(f"facteur: {error or repr(error)}")

@@ -48,7 +48,11 @@ class Shared:
 
     def client(self, settings: ServiceSettings, neighbour: str) -> Client:
         """A client of the service `neighbour`, with the token of this service."""
-        return Client(settings.url_of(neighbour), token=lambda: self.tokens.own(self.service))
+        return Client(
+            settings.url_of(neighbour),
+            token=lambda: self.tokens.own(self.service),
+            ca_file=settings.neighbour_ca_file,
+        )
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 # design, section 5
 API_PORTS = {
@@ -38,7 +38,26 @@ class ServiceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address that the HTTP API and the listeners bind.")
+    host: str = Field("127.0.0.1", description="Address that the listeners of mail protocols bind.")
+    api_addresses: tuple[str, ...] = Field(
+        ("127.0.0.1",),
+        min_length=1,
+        description='Addresses that the HTTP API binds, as ["0.0.0.0", "::"] for all of both families.',
+    )
+    api_certificate_file: Path | None = Field(
+        None, description="Certificate chain (PEM) of the HTTP API; without one it speaks plain HTTP."
+    )
+    api_certificate_key_file: Path | None = Field(None, description="Its key, if it is not in the same file.")
+    api_plaintext: bool = Field(
+        False,
+        description="Serve the HTTP API without TLS beyond the loopback addresses: only where the network is private.",
+    )
+    api_connections: int = Field(
+        500, ge=10, description="HTTP connections that a service holds; fewer where the process has few descriptors."
+    )
+    api_connections_per_network: int = Field(
+        100, ge=1, description="Those of them without a token, of one IPv4 address or IPv6 /64."
+    )
     port_base: int = Field(0, ge=0, le=40000, description="Added to every port, so that instances run side by side.")
     hostname: str = Field("localhost", description="Our own name in greetings, Received headers and reports.")
     var_dir: Path = Field(Path("var"), description="Directory of everything that embedded mode keeps.")
@@ -56,6 +75,9 @@ class ServiceSettings(BaseModel):
     blobs_url: str = Field(
         default_factory=_in_var_dir("file:{}/blobs"),
         description="The blob store: file:DIRECTORY (by default in var_dir), or mongo: for the cluster's MongoDB.",
+    )
+    neighbour_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that sign those of other services' APIs; by default the system's."
     )
     neighbour_url: str = Field(
         "http://127.0.0.1:{port}", description="Where other services answer; {service} and {port} are filled in."
@@ -104,7 +126,22 @@ class ServiceSettings(BaseModel):
             return float(value)
         return value
 
-    @field_validator("dns_servers")
+    @field_validator("api_addresses", mode="before")
+    @classmethod
+    def _one_address(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _private_or_secured(self) -> Self:
+        open_to_others = [each for each in self.api_addresses if not ip_address(each).is_loopback]
+        if open_to_others and self.api_certificate_file is None and not self.api_plaintext:
+            raise ValueError(
+                f"api_addresses: {open_to_others[0]} is not a loopback address: set api_certificate_file, "
+                "or api_plaintext=true where the network is private"
+            )
+        return self
+
+    @field_validator("dns_servers", "api_addresses")
     @classmethod
     def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for address in value:

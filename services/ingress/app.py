@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from libs.runtime import Service, Shared
+from libs.tls import CertificateFiles, Certificates
 from services.ingress.adapters.antispam import HttpScreening
 from services.ingress.adapters.idempotency import MongoKeys
 from services.ingress.adapters.quota import HttpQuotas, HttpSends
 from services.ingress.adapters.router import HttpDirectory
 from services.ingress.adapters.smtp.server import SmtpServer
 from services.ingress.adapters.smtp.site import Site
-from services.ingress.adapters.tls import CertificateFiles, Certificates, self_signed
+from services.ingress.adapters.tls import self_signed
 from services.ingress.admission import Admission, Policy
 from services.ingress.api.messages import message_routes
 from services.ingress.api.operation import operation_routes

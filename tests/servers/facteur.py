@@ -24,13 +24,24 @@ ACCOUNTS = ("jean.toto@example.org", "marie.dupont@example.org")
 
 
 class Facteur:
-    """A running product in `directory`. `processes` are the groups of services, a process each."""
+    """A running product in `directory`. `processes` are the groups of services, a process each.
 
-    def __init__(self, directory: Path, *, processes: Iterable[tuple[str, ...]], environ: Mapping[str, str]) -> None:
+    `descriptors` is the hard limit of open files of each.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        processes: Iterable[tuple[str, ...]],
+        environ: Mapping[str, str],
+        descriptors: int | None = None,
+    ) -> None:
         self.directory = directory
         self.port_base = free_port_base()
         self._groups = tuple(processes)
         self._environ = dict(environ)
+        self._limited = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}:{descriptors}"]
         self._running: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._http = httpx.Client(timeout=30, trust_env=False)
 
@@ -145,7 +156,11 @@ class Facteur:
         environ = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         environ |= {"PYTHONPATH": str(ROOT), "FACTEUR_PORT_BASE": str(self.port_base), **self._environ}
         return subprocess.Popen(
-            [sys.executable, "-m", *arguments], cwd=self.directory, env=environ, stdout=log, stderr=log
+            [*self._limited, sys.executable, "-m", *arguments],
+            cwd=self.directory,
+            env=environ,
+            stdout=log,
+            stderr=log,
         )
 
     def _process(self, service: str) -> subprocess.Popen[bytes]:

@@ -133,7 +133,7 @@ def public_url(settings: Settings) -> str:
     """Where the world finds the pages. An address of a cluster's inside would be of no use to anybody."""
     if settings.public_url or not settings.bus_url.startswith("embedded:"):
         return settings.public_url
-    return f"http://{settings.host}:{settings.port_of('store')}"
+    return f"http://127.0.0.1:{settings.port_of('store')}"
 
 
 def link_secrets(settings: Settings) -> list[bytes]:

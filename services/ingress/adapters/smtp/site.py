@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.ingress.adapters.tls import Certificates
+from libs.tls import Certificates
 from services.ingress.admission import Admission
 from services.ingress.authentication import Authenticator
 from services.ingress.domain.acceptance import Acceptance

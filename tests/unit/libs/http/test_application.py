@@ -53,6 +53,15 @@ def a_router() -> APIRouter:
     async def raw(request: Request) -> int:
         return len(await request.body())
 
+    @router.get("/several")
+    @router.put("/several")
+    async def several() -> str:
+        return "done"
+
+    @router.delete("/several")
+    async def fewer() -> str:
+        return "done"
+
     @router.post("/stream")
     async def stream(request: Request) -> int:
         return sum([len(chunk) async for chunk in request.stream()])
@@ -143,7 +152,7 @@ async def test_a_problem_may_say_more(http: httpx.AsyncClient) -> None:
 
 async def test_headers_that_the_protocol_asks_for_are_there(http: httpx.AsyncClient) -> None:
     assert (await http.get("/v1/temporary")).headers["retry-after"] == "5"
-    assert (await http.delete("/v1/problem")).headers["allow"] == "GET"
+    assert (await http.delete("/v1/problem")).headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 async def test_a_bug_is_logged_once_with_its_trace(http: httpx.AsyncClient) -> None:
@@ -308,7 +317,38 @@ def test_the_documentation_says_which_operations_need_a_token(files: dict[str, P
     assert "security" not in paths["/healthz"]["get"]
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/docs", "/docs/swagger-ui.css", "/openapi.json"])
 async def test_what_is_nobodys_secret_needs_no_token(http: httpx.AsyncClient, path: str) -> None:
     del http.headers["authorization"]
     assert (await http.get(path)).status_code == 200
+
+
+ALLOWED = {
+    "one method": ("/v1/problem", "GET, HEAD, OPTIONS"),
+    "several routes of one path": ("/v1/several", "GET, PUT, DELETE, HEAD, OPTIONS"),
+    "no GET": ("/v1/stream", "POST, OPTIONS"),
+    "health": ("/healthz", "GET, HEAD, OPTIONS"),
+}
+
+
+@pytest.mark.parametrize(("path", "allowed"), ALLOWED.values(), ids=ALLOWED.keys())
+async def test_allow_names_every_method_of_the_path(http: httpx.AsyncClient, path: str, allowed: str) -> None:
+    refused = await http.request("PATCH", path)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+    told = await http.options(path)
+    assert (told.status_code, told.headers["allow"], told.content) == (204, allowed, b"")
+
+
+async def test_options_of_a_path_that_does_not_exist_is_404(http: httpx.AsyncClient) -> None:
+    assert (await http.options("/v1/nothing")).status_code == 404
+
+
+async def test_options_need_a_token_like_every_other_method(http: httpx.AsyncClient) -> None:
+    assert (await http.options("/v1/problem", headers={"authorization": "Bearer wrong"})).status_code == 401
+
+
+async def test_a_slash_too_many_is_404_and_redirects_nowhere(http: httpx.AsyncClient) -> None:
+    for path in ("/v1/problem/", "/healthz/", "/v1//problem"):
+        response = await http.get(path, headers={"host": "elsewhere.example"})
+        assert response.status_code == 404
+        assert "location" not in response.headers

@@ -86,7 +86,7 @@ VALUES = {
     "a time in seconds": ({"FACTEUR_ROUTER_PAUSE": "1.5"}, "pause", timedelta(seconds=1.5)),
     "a time by the clock": ({"FACTEUR_ROUTER_PAUSE": "00:01:30"}, "pause", timedelta(seconds=90)),
     "a time by ISO 8601": ({"FACTEUR_ROUTER_PAUSE": "PT90S"}, "pause", timedelta(seconds=90)),
-    "an address in brackets": ({"FACTEUR_HOST": "[::1]"}, "host", "[::1]"),
+    "an address in brackets": ({"FACTEUR_HOSTNAME": "[::1]"}, "hostname", "[::1]"),
 }
 
 
@@ -202,3 +202,23 @@ def test_neighbours_are_found_by_name_and_port() -> None:
     assert loaded({"FACTEUR_PORT_BASE": "1000"}).url_of("store") == "http://127.0.0.1:9005"
     cluster = loaded({"FACTEUR_NEIGHBOUR_URL": "http://{service}.mail:{port}"})
     assert cluster.url_of("quota") == f"http://quota.mail:{API_PORTS['quota']}"
+
+
+OPEN_APIS = {
+    "all of IPv4": "0.0.0.0",
+    "all of IPv6": '["::1", "::"]',
+    "one address": '["127.0.0.1", "192.0.2.1"]',
+}
+
+
+@pytest.mark.parametrize("addresses", OPEN_APIS.values(), ids=OPEN_APIS.keys())
+def test_a_public_api_without_tls_must_be_wanted(addresses: str, tmp_path: Path) -> None:
+    environ = {"FACTEUR_API_ADDRESSES": addresses}
+    with pytest.raises(WrongSetting, match=r"api_addresses: .* is not a loopback address"):
+        loaded(environ)
+    assert loaded({**environ, "FACTEUR_API_PLAINTEXT": "true"}).api_addresses
+    assert loaded({**environ, "FACTEUR_API_CERTIFICATE_FILE": str(tmp_path / "pem")}).api_addresses
+
+
+def test_one_address_needs_no_list() -> None:
+    assert loaded({"FACTEUR_API_ADDRESSES": "::1"}).api_addresses == ("::1",)

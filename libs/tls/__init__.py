@@ -1,0 +1,5 @@
+"""Certificates of our listeners: from PEM files, read again when they change."""
+
+from libs.tls.certificates import CertificateFiles, Certificates
+
+__all__ = ["CertificateFiles", "Certificates"]
