@@ -12,7 +12,7 @@ import structlog
 from libs.dns import open_resolver
 from libs.envelope import Temporary
 from libs.events import PolicyChanged
-from libs.runtime import Service, Shared
+from libs.runtime import Periodic, Service, Shared
 from libs.telemetry import Metrics
 from services.antispam.adapters.complaints import MongoComplaints
 from services.antispam.adapters.correspondents import MongoCorrespondents
@@ -56,7 +56,7 @@ from services.antispam.domain.peers import PeersInMemory
 from services.antispam.domain.policy import DEFAULT
 from services.antispam.domain.registered import read_suffixes
 from services.antispam.domain.sightings import SightingsInMemory
-from services.antispam.exchanging import exchange_sightings, repeating
+from services.antispam.exchanging import exchange_sightings
 from services.antispam.handlers import Judge, Listener, handles, hears
 from services.antispam.interception import Interception
 from services.antispam.learning import Learning
@@ -73,6 +73,7 @@ log = structlog.get_logger(__name__)
 
 NAME = "antispam"
 _COMPLAINTS_PERIOD = timedelta(seconds=10)
+_FORGET_PERIOD = timedelta(minutes=1)
 
 __all__ = ["NAME", "Settings", "build"]
 
@@ -217,11 +218,11 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             handles=handles(judge),
             hears=hears(listener),
             background=(
-                repeating("statistics", counted.flush, period=settings.flush_period),
-                repeating("learned statistics", learning.follow, period=settings.flush_period),
-                repeating("sightings", exchange, period=settings.flush_period),
-                repeating("complaints", read_complaints, period=_COMPLAINTS_PERIOD),
-                repeating("blacklisted peers", peers.load, period=settings.rulebook_max_age),
+                Periodic("statistics", counted.flush, settings.flush_period),
+                *_learning_work(learning, settings),
+                Periodic("sightings", exchange, settings.flush_period),
+                Periodic("complaints", read_complaints, _COMPLAINTS_PERIOD),
+                Periodic("blacklisted peers", peers.load, settings.rulebook_max_age),
             ),
             body_limit_bytes=settings.check_limit_bytes,
         )
@@ -233,6 +234,16 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await outside.close()
         await router.close()
         await mailboxes.close()
+
+
+def _learning_work(learning: Learning, settings: Settings) -> tuple[Periodic, ...]:
+    """Apart from each other, so that none waits for another that fails."""
+    return (
+        Periodic("learned statistics", learning.follow, settings.flush_period),
+        Periodic("second looks", learning.look_again, settings.flush_period),
+        Periodic("old lessons", learning.forget_old, _FORGET_PERIOD),
+        Periodic("snapshots of statistics", learning.save_snapshots, settings.flush_period),
+    )
 
 
 def _lookups(settings: Settings) -> Lookups:

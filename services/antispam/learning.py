@@ -14,6 +14,7 @@ from libs.bus import Bus
 from libs.envelope import Temporary
 from libs.events import BayesLearned
 from libs.mongo import Batcher
+from libs.runtime.periodic import each
 from services.antispam.domain.learned import Class, Model, Models, Snapshot, State
 from services.antispam.domain.lessons import Lesson, Tokens
 from services.antispam.domain.policy import DEFAULT
@@ -29,7 +30,6 @@ _LESSONS = 20  # in one transaction
 _PAUSE = 1.0  # seconds without lessons before the second look
 _REFRESH = 30.0  # seconds
 _SNAPSHOT_EVERY = 1000  # changes: a start reads at most about twice as many
-_FORGET_EVERY = 60.0  # seconds
 _FORGET_BATCHES = 50  # at a time
 _AFTER_FAILURE = 30.0  # seconds without the statistics of a domain when they could not be read
 
@@ -49,7 +49,6 @@ class Learning:
         memory: timedelta,
     ) -> None:
         self._memory = memory
-        self._forgot = float("-inf")
         self._store = store
         self._knows = knows
         self._models = models
@@ -58,6 +57,7 @@ class Learning:
         self._tokens_limit = tokens_limit
         self._states: Mapping[str, State] = {}
         self._repaired: set[str] = set()
+        self._parked: set[str] = set()  # scopes whose snapshots cannot be saved
         self._lessons: Batcher[Lesson, Class | None] = Batcher(self._learn, max_items=_LESSONS)
         self._reading = asyncio.Lock()
         self._not_before: dict[str, float] = {}
@@ -74,25 +74,22 @@ class Learning:
     async def look_again(self) -> None:
         """The second look at each lesson, once the first looks are over for now. Raises `Temporary`."""
         while time.monotonic() - self._last_lesson > _PAUSE and (lessons := await self._store.looked_at_once(_LESSONS)):
-            for scope in {lesson.scope for lesson in lessons}:
-                await self.ready(scope)
-            await self._learn(lessons)
+            await self._learn_waiting(lessons)
 
     def hear(self, fact: BayesLearned) -> None:
         """Another replica learned: the next round follows. It may be us, too; then there is nothing to read."""
         self._stale = True
 
     async def follow(self) -> None:
-        """A round in the background: what others learned, second looks, snapshots. Raises `Temporary`."""
+        """A round in the background: what others learned. Raises `Temporary`."""
         # Events may get lost while the bus is away, so now and then without one.
         if self._stale or time.monotonic() - self._refreshed > _REFRESH:
             self._stale = False
-            await self.refresh()
-        await self.look_again()
-        if time.monotonic() - self._forgot > _FORGET_EVERY:
-            await self.forget_old()
-            self._forgot = time.monotonic()
-        await self.save_snapshots()
+            try:
+                await self.refresh()
+            except BaseException:
+                self._stale = True
+                raise
 
     async def refresh(self) -> None:
         """What was learned for all, and by other replicas for the domains in memory. Raises `Temporary`."""
@@ -123,9 +120,7 @@ class Learning:
         for _ in range(_FORGET_BATCHES):
             if not (lessons := await self._store.older_than(moment, _LESSONS)):
                 return
-            for scope in {lesson.scope for lesson in lessons}:
-                await self.ready(scope)
-            await self._learn(lessons)
+            await self._learn_waiting(lessons)
 
     def learned(self, scope: str) -> tuple[int, int]:
         """(messages of spam, of ham) taught for `scope`."""
@@ -133,24 +128,29 @@ class Learning:
 
     async def save_snapshots(self) -> None:
         """Shorten logs that grew long; keep the memory bounded by throwing rare tokens away. Raises `Temporary`."""
-        for scope in tuple(self._models.loaded()):
-            state, model = self._states.get(scope), self._models.loaded().get(scope)
-            if state is None or model is None or not self._is_due(scope, model, state):
-                continue
+        await each(tuple(self._models.loaded()), self._save_if_due, park=self._park_scope)
+
+    async def _save_if_due(self, scope: str) -> None:
+        state, model = self._states.get(scope), self._models.loaded().get(scope)
+        if state is not None and model is not None and self._is_due(scope, model, state):
             self._repaired.discard(scope)
             await self._save(scope, model.taken(), state)  # lessons go on changing the model meanwhile
 
+    async def _park_scope(self, scope: str, reason: str) -> None:
+        log.error("statistics_not_saved", scope=scope, reason=reason)
+        self._parked.add(scope)
+
     def _is_due(self, scope: str, model: Model, state: State) -> bool:
-        if model.epoch != state.epoch:
-            return False  # it is read anew first
+        if scope in self._parked or model.epoch != state.epoch:  # of another epoch it is read anew first
+            return False
         return scope in self._repaired or model.revision - state.snapshot >= _SNAPSHOT_EVERY
 
     async def _save(self, scope: str, snapshot: Snapshot, state: State) -> None:
         if len(snapshot) > self._tokens_limit:
             snapshot = await asyncio.to_thread(snapshot.pruned, self._tokens_limit * 8 // 10)
-        self._stale = True  # what the database says of the scope is another now, whoever saved it
         if await self._store.save(scope, snapshot, over=state):
             log.info("statistics_saved", scope=scope, tokens=len(snapshot), revision=snapshot.revision)
+        self._stale = True  # what the database says of the scope is another now, whoever saved it
 
     def _weighed(self, lesson: Lesson) -> Lesson:
         """Training on error: what the statistics say surely enough by themselves is not counted."""
@@ -170,6 +170,25 @@ class Learning:
         for scope in changed:
             await self._bus.emit(BayesLearned(domain="" if scope == DEFAULT else scope).to_bus())
         return befores
+
+    async def _learn_waiting(self, lessons: Sequence[Lesson]) -> None:
+        """All together; one by one where one of them cannot be learned, so that it does not keep the others."""
+        for scope in {lesson.scope for lesson in lessons}:
+            await self.ready(scope)
+        try:
+            await self._learn(lessons)
+        except Temporary:
+            raise
+        except Exception as error:
+            log.error("lessons_failed", lessons=len(lessons), exc_info=error)
+            await each(lessons, self._learn_one, park=self._park_lesson)
+
+    async def _learn_one(self, lesson: Lesson) -> None:
+        await self._learn([lesson])
+
+    async def _park_lesson(self, lesson: Lesson, reason: str) -> None:
+        log.error("lesson_parked", scope=lesson.scope, digest=lesson.digest, reason=reason)
+        await self._store.park(lesson, self._clock())
 
     async def _catch_up(self, scope: str) -> None:
         """From the log; from the snapshot when the log does not reach back to where we are."""

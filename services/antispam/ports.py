@@ -73,6 +73,9 @@ class LearningStore(Protocol):
     async def older_than(self, moment: datetime, limit: int) -> Sequence[Lesson]:
         """Lessons that were taught before, as what forgets them."""
 
+    async def park(self, lesson: Lesson, now: datetime) -> None:
+        """It waits neither for a second look nor for being forgotten any more."""
+
     def lessons(self, scope: str) -> AsyncIterator[Lesson]:
         """Everything that was taught for `scope`, by digest."""
 

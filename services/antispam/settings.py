@@ -89,7 +89,7 @@ class Settings(ServiceSettings):
     complaints_of_sender: int = Field(3, ge=1, description="The same for a sender's address.")
     complaints_of_domain: int = Field(10, ge=1, description="The same for a sender's domain.")
     statistics_memory: timedelta = Field(
-        timedelta(days=400), description="How long statistics of accounts are kept; those of domains stay."
+        timedelta(days=400), description="How long statistics of domains and accounts are kept."
     )
     spamd: str = Field(
         "",

@@ -12,8 +12,8 @@ Counts = Mapping[tuple[str, str], Mapping[str, int]]
 
 
 class MongoCounters:
-    """`statistics`: {_id: {domain, day}, counts: {name: number}}; `account_statistics`: {_id: {account, day}, counts,
-    until}, which MongoDB deletes after `keep`.
+    """`statistics`: {_id: {domain, day}, counts: {name: number}, until}; `account_statistics`: {_id: {account, day},
+    counts, until}. MongoDB deletes both `keep` after their day.
     """
 
     def __init__(self, database: Any, *, keep: timedelta) -> None:
@@ -23,30 +23,21 @@ class MongoCounters:
 
     async def prepare(self) -> None:
         """Create the indexes. Raises `Temporary`."""
+        keep = int(self._keep.total_seconds() * 1000)
+        until = {"$add": [{"$dateFromString": {"dateString": "$_id.day", "onError": "$$NOW"}}, keep]}
         with mongo_errors("statistics"):
-            await self._accounts.create_index("until", expireAfterSeconds=0)
+            # Those of domains had no end once.
+            await self._statistics.update_many({"until": None}, [{"$set": {"until": until}}])
+            for collection in (self._statistics, self._accounts):
+                await collection.create_index("until", expireAfterSeconds=0)
 
     async def add(self, counts: Counts) -> None:
         """By (domain, ISO day)."""
-        writes = [
-            UpdateOne({"_id": {"domain": domain, "day": day}}, {"$inc": _increments(named)}, upsert=True)
-            for (domain, day), named in counts.items()
-        ]
-        with mongo_errors("statistics"):
-            await self._statistics.bulk_write(writes, ordered=False)
+        await self._add(self._statistics, "domain", counts)
 
     async def add_for_accounts(self, counts: Counts) -> None:
         """By (account, ISO day)."""
-        writes = [
-            UpdateOne(
-                {"_id": {"account": account, "day": day}},
-                {"$inc": _increments(named), "$setOnInsert": {"until": _day(day) + self._keep}},
-                upsert=True,
-            )
-            for (account, day), named in counts.items()
-        ]
-        with mongo_errors("statistics"):
-            await self._accounts.bulk_write(writes, ordered=False)
+        await self._add(self._accounts, "account", counts)
 
     async def days(self, domain: str, *, first: str, last: str) -> Sequence[tuple[str, Mapping[str, int]]]:
         """(ISO day, counts) of `domain`, both ends included. Raises `Temporary`."""
@@ -55,6 +46,18 @@ class MongoCounters:
     async def days_of_account(self, account: str, *, first: str, last: str) -> Sequence[tuple[str, Mapping[str, int]]]:
         """Likewise."""
         return await self._days(self._accounts, "account", account, first, last)
+
+    async def _add(self, collection: Any, kind: str, counts: Counts) -> None:
+        writes = [
+            UpdateOne(
+                {"_id": {kind: name, "day": day}},
+                {"$inc": _increments(named), "$setOnInsert": {"until": _day(day) + self._keep}},
+                upsert=True,
+            )
+            for (name, day), named in counts.items()
+        ]
+        with mongo_errors("statistics"):
+            await collection.bulk_write(writes, ordered=False)
 
     async def _days(
         self, collection: Any, kind: str, name: str, first: str, last: str

@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+import structlog
 
 from libs.envelope import Temporary
 from libs.mongo import DeleteOne, Mongo, ReplaceOne, mongo_errors
 from services.antispam.adapters.snapshots import delete_snapshots, read_snapshot, write_snapshot
 from services.antispam.domain.learned import Change, Class, Model, Snapshot, State
 from services.antispam.domain.lessons import Key, Lesson, Remembered, Step, worked_out
+
+log = structlog.get_logger(__name__)
 
 _LAST = 2**62
 _DEADLINE = timedelta(seconds=10)
@@ -87,6 +90,11 @@ class MongoLearning:
                 Lesson(found["_id"]["scope"], found["_id"]["digest"], None, frozenset())
                 async for found in self._lessons.find({"at": {"$lt": moment}}, {"_id": 1}).sort("at", 1).limit(limit)
             ]
+
+    async def park(self, lesson: Lesson, now: datetime) -> None:
+        """It waits for nothing any more: no second look, and it is as young as can be. Raises `Temporary`."""
+        with mongo_errors("learned statistics"):
+            await self._lessons.update_one({"_id": _id(lesson.key)}, {"$set": {"looks": 2, "at": now}})
 
     async def lessons(self, scope: str) -> AsyncIterator[Lesson]:
         """Everything that was taught for `scope`, by digest. Raises `Temporary`."""
@@ -196,7 +204,12 @@ def _packed(tokens: frozenset[str]) -> bytes:
 
 
 def _tokens(document: Mapping[str, Any]) -> frozenset[str]:
-    return frozenset(orjson.loads(zlib.decompress(document["tokens"])))
+    try:
+        return frozenset(orjson.loads(zlib.decompress(document["tokens"])))
+    except (zlib.error, orjson.JSONDecodeError) as error:
+        # One message less in the statistics is no reason for having none.
+        log.error("tokens_unreadable", id=document["_id"], reason=str(error))
+        return frozenset()
 
 
 def _between(scope: str, first: int, last: int) -> dict[str, Any]:

@@ -32,7 +32,10 @@ async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: in
         if part["_id"]["part"] != read or not 0 <= read < part["parts"]:
             raise LookupError(f"snapshot {revision} of {scope}: part {read} of {part['parts']} is missing")
         model.spam, model.ham, left = part["spam"], part["ham"], part["parts"] - read - 1
-        model.put(_rows(part["rows"], scope))
+        try:
+            model.put(orjson.loads(zlib.decompress(part["rows"])))
+        except (zlib.error, ValueError, TypeError) as error:
+            raise LookupError(f"snapshot {revision} of {scope}: part {read} cannot be read: {error}") from error
         read += 1
     if not read or left:
         raise LookupError(f"snapshot {revision} of {scope}: only {read} parts are there")
@@ -60,14 +63,6 @@ async def delete_snapshots(collection: Any, scope: str, *, before: int) -> None:
 
 def _packed(rows: Sequence[Row]) -> bytes:
     return zlib.compress(orjson.dumps(rows), 1)
-
-
-def _rows(packed: bytes, scope: str) -> Sequence[Row]:
-    try:
-        rows: Sequence[Row] = orjson.loads(zlib.decompress(packed))
-    except (zlib.error, orjson.JSONDecodeError) as error:
-        raise LookupError(f"a snapshot of {scope} cannot be read: {error}") from error
-    return rows
 
 
 def _parts_between(scope: str, first: int, last: int) -> dict[str, Any]:

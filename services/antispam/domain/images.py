@@ -8,8 +8,6 @@ from typing import Protocol
 
 from services.antispam.domain.mail_view import MailView
 
-FINGERPRINT_BITS = 64
-
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
+from libs.mongo import Mongo
+from services.antispam.adapters.counters import MongoCounters
 
 WATCHES = b"From: a@elsewhere.example\r\nTo: m@a.example\r\nSubject: cheap WATCHES\r\n\r\nbuy them now\r\n"
 
@@ -169,6 +173,36 @@ async def test_a_blacklisted_peer_is_known_to_all_replicas_and_outlives_them(sta
         return not await refused(one)
 
     await eventually(forgiven)
+
+
+async def test_a_network_is_blacklisted_and_forgiven_as_a_peer_is(replica: Any) -> None:
+    path = "/v1/blacklisted-peers"
+    for given, shown in (("2001:db8::/64", "2001:db8::/64"), ("2001:db8:1::9", "2001:db8:1::/64")):
+        made = (await replica.call("POST", path, json={"address": given}, expect=201)).json()
+        assert made["address"] == shown
+    for peer, outcome in (("2001:db8::77", "hit"), ("2001:db8:1::1", "hit"), ("2001:db8:2::1", "miss")):
+        assert await replica.outcome("cached_peer", peer=peer) == outcome
+    await replica.call("DELETE", f"{path}/2001:db8::/64", expect=204)
+    assert await replica.outcome("cached_peer", peer="2001:db8::77") == "miss"
+    assert [item["address"] for item in (await replica.get(path))["items"]] == ["2001:db8:1::/64"]
+    for wrong in ("localhost", "0.0.0.0/0", "192.0.2.0/33"):
+        await replica.call("POST", path, json={"address": wrong}, expect=422)
+
+
+async def test_statistics_are_kept_for_so_long_and_those_without_an_end_get_one(mongo: Mongo) -> None:
+    database = mongo.database("antispam")
+    old = {"_id": {"domain": "a.example", "day": "2026-01-01"}, "counts": {"received": 1}}
+    await database["statistics"].insert_one(old)
+    counters = MongoCounters(database, keep=timedelta(days=400))
+    await counters.prepare()
+    await counters.prepare()
+    await counters.add({("a.example", "2026-01-02"): {"received": 2}})
+    await counters.add_for_accounts({("m@a.example", "2026-01-02"): {"received": 2}})
+    ends = [found["until"] async for found in database["statistics"].find().sort("_id", 1)]
+    assert ends == [datetime(2027, 2, 5, tzinfo=UTC), datetime(2027, 2, 6, tzinfo=UTC)]
+    for name in ("statistics", "account_statistics"):
+        indexes = await database[name].index_information()
+        assert indexes["until_1"]["expireAfterSeconds"] == 0
 
 
 async def test_check_explains_every_filter_with_its_time(replica: Any) -> None:

@@ -168,7 +168,7 @@ async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_
     first = Replica(store, bus)
     for numbers in (range(20), range(20, 25)):
         await first.teach(*numbers)
-        await first.learning.follow()
+        await first.learning.save_snapshots()
     await damage(database)
     with capture_logs() as logs:
         second = Replica(store, bus)
@@ -177,8 +177,7 @@ async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_
     assert [line["event"] for line in logs] == ["statistics_repaired"]
 
     await second.teach(25)
-    for _ in range(2):
-        await second.learning.follow()
+    await second.learning.save_snapshots()
     await second.teach(26)
     with capture_logs() as logs:
         third = Replica(store, bus)
@@ -191,7 +190,7 @@ async def test_lessons_may_come_while_the_statistics_are_repaired(
 ) -> None:
     first = Replica(store, bus)
     await first.teach(*range(20))
-    await first.learning.follow()
+    await first.learning.save_snapshots()
     await without_any(database)
     second = Replica(store, bus)
 
@@ -202,3 +201,48 @@ async def test_lessons_may_come_while_the_statistics_are_repaired(
     await asyncio.gather(teach_on(), second.learning.refresh())
     await second.learning.refresh()
     assert second.rows() == first.rows() == rows_of(*range(40))
+
+
+async def test_a_lesson_that_cannot_be_learned_does_not_keep_the_others_from_being_looked_at(
+    store: MongoLearning, bus: EmbeddedBus, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.antispam.learning._PAUSE", 0.0)
+    replica = Replica(store, bus)
+    await replica.teach(*range(6))
+    learn = store.learn
+
+    async def failing(lessons: Any, now: datetime) -> Any:
+        if any(lesson.digest == "0003" for lesson in lessons):
+            raise ValueError("no")
+        return await learn(lessons, now)
+
+    monkeypatch.setattr(store, "learn", failing)
+    with capture_logs() as logs:
+        await replica.learning.look_again()
+    assert await database["lessons"].count_documents({"looks": 2}) == 6
+    assert [line["digest"] for line in logs if line["event"] == "lesson_parked"] == ["0003"]
+    assert ("common", 5, 6) in replica.rows()
+
+
+async def test_a_scope_that_cannot_be_saved_does_not_keep_the_others(
+    store: MongoLearning, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replica = Replica(store, bus)
+    await replica.teach(*range(20))
+    other = [Lesson("a.example", str(number), "spam", frozenset({"common"})) for number in range(20)]
+    await asyncio.gather(*(replica.learning.learn(lesson) for lesson in other))
+    await replica.learning.ready("a.example")
+    save, tried = store.save, []
+
+    async def failing(scope: str, *given: Any, **more: Any) -> bool:
+        tried.append(scope)
+        if scope == SCOPE:
+            raise ValueError("no")
+        return await save(scope, *given, **more)
+
+    monkeypatch.setattr(store, "save", failing)
+    for _ in range(2):
+        await replica.learning.save_snapshots()
+        await replica.learning.follow()
+    assert sorted(tried) == ["a.example", SCOPE]
+    assert (await store.states())["a.example"].snapshot == 20
