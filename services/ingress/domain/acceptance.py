@@ -31,6 +31,7 @@ _FROM_NOT_YOURS = replies.REFUSED_BY_POLICY.because("The From field is not an ad
 _SINGLE = ("from", "subject", "date")
 _SINGLE_OCTETS = tuple(name.encode() for name in _SINGLE)
 _NAMES = re.compile(rb"^(received|from|subject|date)[ \t]*+:", re.IGNORECASE | re.MULTILINE)
+_MAX_AUTHORS = 100  # more are refused unread: who stands behind them might be anybody
 _AUTHOR = re.compile(rb"^from[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+", re.IGNORECASE | re.MULTILINE)
 
 
@@ -48,7 +49,12 @@ class Acceptance:
             return
         # One field and one octet more than we take, so that what is too much shows.
         headers = Headers(
-            raw, Limits(header_bytes=self.max_header_bytes + 1, header_count=self.max_header_count + 1, addresses=100)
+            raw,
+            Limits(
+                header_bytes=self.max_header_bytes + 1,
+                header_count=self.max_header_count + 1,
+                addresses=_MAX_AUTHORS + 1,
+            ),
         )
         if headers.body_start > self.max_header_bytes or len(headers) > self.max_header_count:
             raise Refused(_HEADER_TOO_LARGE, "header")
@@ -73,17 +79,19 @@ class Acceptance:
     def _check_singles(self, headers: Headers) -> None:
         if any(headers.count(name) > 1 for name in _SINGLE):
             raise Refused(_TWICE, "header")
-        domains = {address.rpartition("@")[2].lower() for _, address in headers.addresses("from") if "@" in address}
-        if len(domains) > 1:
+        authors = headers.addresses("from")
+        domains = {address.rpartition("@")[2].lower() for _, address in authors if "@" in address}
+        if len(domains) > 1 or len(authors) > _MAX_AUTHORS:
             raise Refused(_SEVERAL_AUTHORS, "header")
 
     def _check_author(self, headers: Headers, own: frozenset[str]) -> None:
         """RFC 6409 6.1: whoever authenticated writes in no other name."""
         if "from" not in headers:
             return
+        addresses = [address for _, address in headers.addresses("from")]
         try:
-            authors = {canonical(address) for _, address in headers.addresses("from")}
+            authors = set(map(canonical, addresses))
         except InvalidAddress:
             authors = set()
-        if not authors or not authors <= own:
+        if not authors or not authors <= own or len(addresses) > _MAX_AUTHORS:
             raise Refused(_FROM_NOT_YOURS, "sender")

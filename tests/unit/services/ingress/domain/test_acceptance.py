@@ -69,3 +69,12 @@ def test_the_quick_look_lets_through_what_the_thorough_one_would(parts: list[byt
 def test_whoever_authenticated_writes_in_its_own_name(header: bytes, own: set[str], accepted: bool) -> None:
     reply = verdict(ACCEPTANCE, header + b"\r\n\r\nbody\r\n", frozenset(own))
     assert reply == ("250" if accepted else "550 5.7.1")
+
+
+@pytest.mark.parametrize("separator", [b", ", b",\r\n ", b"\r\nFrom: ", b" "])
+@pytest.mark.parametrize("crowd", [99, 100, 5000])
+def test_whoever_stands_behind_a_crowd_of_authors_is_looked_at_or_refused(separator: bytes, crowd: int) -> None:
+    acceptance = Acceptance(max_received=3, max_header_bytes=1_000_000, max_header_count=10_000)
+    header = b"From: " + separator.join([b"<a@example.org>"] * crowd + [b"<ceo@bank.example>"])
+    assert verdict(acceptance, header + b"\r\n\r\nbody\r\n", frozenset({"a@example.org"})).startswith("5")
+    assert verdict(acceptance, header + b"\r\n\r\nbody\r\n").startswith("5")
