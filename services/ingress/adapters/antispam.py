@@ -6,7 +6,6 @@ Where no domain greylists, one question a domain and minute is all that it costs
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
@@ -15,7 +14,7 @@ from urllib.parse import quote
 import structlog
 from pydantic import BaseModel
 
-from libs.caching import Cache
+from libs.caching import Cache, Timed
 from libs.envelope import Permanent, Temporary
 from libs.http import Client
 from services.ingress.ports import ADMITTED, Arrival, Screened
@@ -53,7 +52,7 @@ class HttpScreening:
         self._receptions: Cache[str, _Reception] = Cache(
             self._ask, ttl=ttl.total_seconds(), max_entries=_MAX_ENTRIES, clock=clock, rest=5.0
         )
-        self._passed: OrderedDict[Key, tuple[float, str]] = OrderedDict()
+        self._passed: Timed[Key, str] = Timed(max_entries=_MAX_ENTRIES, clock=clock)
         self._clock = clock
         self._asleep_until = float("-inf")
 
@@ -67,11 +66,13 @@ class HttpScreening:
         network, triplet = (arrival.peer,), (arrival.peer, arrival.sender, arrival.recipient)
         if (note := self._note(network, triplet)) is not None:
             return Screened("accept", note)
+        generation = self._passed.generation
         answer = await self._answer(arrival)
         if answer is None:
             return ADMITTED if arrival.account is None else Screened("defer")
         if answer.decision == "accept" and answer.keep_seconds:
-            self._keep(network if answer.whole_network else triplet, answer)
+            key = network if answer.whole_network else triplet
+            self._passed.put(key, answer.note, seconds=answer.keep_seconds, generation=generation)
         return Screened(answer.decision, answer.note, answer.retry_at)
 
     def forget(self) -> None:
@@ -105,17 +106,7 @@ class HttpScreening:
             raise Temporary("antispam does not answer") from error
 
     def _note(self, *keys: Key) -> str | None:
-        for key in keys:
-            ends, note = self._passed.get(key, (0.0, ""))
-            if ends > self._clock():
-                return note
-        return None
-
-    def _keep(self, key: Key, answer: _Answer) -> None:
-        self._passed[key] = (self._clock() + answer.keep_seconds, answer.note)
-        self._passed.move_to_end(key)
-        if len(self._passed) > _MAX_ENTRIES:
-            self._passed.popitem(last=False)
+        return next((note for note in map(self._passed.get, keys) if note is not None), None)
 
 
 def _body(arrival: Arrival) -> dict[str, str | None]:

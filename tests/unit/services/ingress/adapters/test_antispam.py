@@ -86,6 +86,24 @@ async def test_a_network_that_is_known_is_known_with_every_sender() -> None:
     assert antispam.asked.count("/v1/admissions") == 2
 
 
+async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:
+    antispam = Antispam(note="before the change", keep_seconds=600, whole_network=True)
+    screens, _ = screening(antispam)
+    ask = antispam.model
+
+    async def overtaken(kind: Any, method: str, path: str, **options: Any) -> Any:
+        answer = await ask(kind, method, path, **options)
+        if path == "/v1/admissions":
+            screens.forget()
+        return answer
+
+    antispam.model = overtaken  # type: ignore[method-assign]
+    assert (await screens.screen(arrival())).note == "before the change"
+    antispam.model = ask  # type: ignore[method-assign]
+    antispam.answer = {"decision": "defer"}
+    assert (await screens.screen(arrival())).decision == "defer"
+
+
 @pytest.mark.parametrize("known", [False, True])
 async def test_without_an_answer_strangers_are_let_in_and_trainers_come_again(known: bool) -> None:
     antispam = Antispam()
