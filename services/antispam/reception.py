@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from libs.network import parsed
 from services.antispam.domain.context import Knowledge
-from services.antispam.domain.greylist import Meeting, Patience, Triplet, network_of
+from services.antispam.domain.greylist import Meeting, Patience, Triplet, greylisted_network
 from services.antispam.domain.lessons import TRAINING
-from services.antispam.domain.mail_view import parsed_ip
 from services.antispam.shelf import Desk, Shelf
 
 HONEYPOT, TRAINER = "honeypot", "training"  # purposes of a recipient
@@ -101,7 +101,7 @@ class Reception:
         if arrival.account is not None:
             return await self._trainer(arrival, arrival.account)
         desk = await self._shelf.desk(arrival.domain)
-        peer = parsed_ip(arrival.peer)
+        peer = parsed(arrival.peer)
         if peer is None or not _is_on(desk, "greylisting") or self._knowledge.trusts(peer):
             return Answer("accept", keep=_KNOWN)
         sender = arrival.sender.lower()
@@ -110,7 +110,7 @@ class Reception:
         if sender and any(book.white.entry_for_sender(sender) for book in desk.books):
             return Answer("accept", "sender is on a white list", keep=_KNOWN)
         recipient = arrival.domain if self._patience.by == "domain" else arrival.recipient.lower()
-        return await self._greeted(Triplet(network_of(peer), sender, recipient))
+        return await self._greeted(Triplet(greylisted_network(peer), sender, recipient))
 
     async def _greeted(self, triplet: Triplet) -> Answer:
         now = self._clock()

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Page, Problem, require
+from libs.network import network_of
 from services.antispam.adapters.complaints import Complained, MongoComplaints
-from services.antispam.domain.complaints import Kind, Subject, Thresholds, peer_value
-from services.antispam.domain.mail_view import parsed_ip
+from services.antispam.domain.complaints import Kind, Subject, Thresholds
 
 
 class ComplaintView(BaseModel):
@@ -50,8 +50,7 @@ def complaint_routes(
 
 
 def _normal(kind: Kind, value: str) -> str:
-    peer = parsed_ip(value) if kind == "peer" else None
-    return peer_value(peer) if peer else value.lower()
+    return network_of(value) if kind == "peer" else value.lower()
 
 
 def _view(item: Complained, required: int) -> ComplaintView:

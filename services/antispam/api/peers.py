@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from libs.http import ADMIN, Page, require
+from libs.http import ADMIN, Page, Problem, require
+from libs.network import banned_network, shown
 from services.antispam.adapters.peers import MongoPeers
 from services.antispam.peers import Peers
 from services.antispam.ports import BlacklistedPeer
@@ -20,7 +20,7 @@ class NewPeer(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    address: IPv4Address | IPv6Address
+    address: str = Field(max_length=64, description="An IP address or a network; an IPv6 address stands for its /64.")
     seconds: int = Field(3600, ge=1, le=30 * 86400, description="Seconds from now on.")
     reason: str = Field("", max_length=200)
 
@@ -45,16 +45,23 @@ def peer_routes(peers: Peers, store: MongoPeers, clock: Callable[[], datetime]) 
 
     @router.post("", status_code=201, dependencies=[admin], summary="Refuse a peer for a time; again: for that time")
     async def add(new: NewPeer) -> PeerView:
-        peer = BlacklistedPeer(str(new.address), clock() + timedelta(seconds=new.seconds), new.reason)
+        peer = BlacklistedPeer(_normal(new.address), clock() + timedelta(seconds=new.seconds), new.reason)
         await peers.blacklist(peer)
         return _view(peer)
 
-    @router.delete("/{address}", status_code=204, dependencies=[admin], summary="Take a refusal back, everywhere")
-    async def delete(address: IPv4Address | IPv6Address) -> Response:
-        await peers.blacklist(BlacklistedPeer(str(address), clock(), ""))
+    @router.delete("/{address:path}", status_code=204, dependencies=[admin], summary="Take a refusal back, everywhere")
+    async def delete(address: str) -> Response:
+        await peers.blacklist(BlacklistedPeer(_normal(address), clock(), ""))
         return Response(status_code=204)
 
     return router
+
+
+def _normal(address: str) -> str:
+    network = banned_network(address)
+    if network is None:
+        raise Problem(422, "that is no IP address, and no network of at most a /8 (IPv6: a /16)")
+    return shown(network)
 
 
 def _view(peer: BlacklistedPeer) -> PeerView:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from libs.http import ADMIN, require
 from services.antispam.adapters.greylist import MongoGreylist
 from services.antispam.api.scopes import scope_of
-from services.antispam.domain.greylist import network_of
+from services.antispam.domain.greylist import greylisted_network
 from services.antispam.reception import Arrival, Reception
 
 
@@ -76,7 +76,7 @@ def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter
         summary="Forget that the network of a peer is known",
     )
     async def forget(peer: IPv4Address | IPv6Address) -> Response:
-        await greylist.forget(network_of(peer))
+        await greylist.forget(greylisted_network(peer))
         return Response(status_code=204)
 
     return router

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from services.antispam.domain.greylist import network_of
-from services.antispam.domain.mail_view import Ip, parsed_ip
+from libs.network import Ip, network_of, parsed
 
 Kind = Literal["peer", "sender", "domain"]
 
@@ -32,16 +31,11 @@ class Thresholds:
         return {"peer": self.peer, "sender": self.sender, "domain": self.domain}[kind]
 
 
-def peer_value(peer: Ip) -> str:
-    """An IPv6 customer has a whole /64 (RFC 6177)."""
-    return str(peer) if peer.version == 4 else network_of(peer)
-
-
 def subjects_of(*, sender: str, peer: str) -> Sequence[Subject]:
     """What a complaint about a message with this envelope is about."""
-    sender, address = sender.lower(), parsed_ip(peer) if peer else None
+    sender, address = sender.lower(), parsed(peer) if peer else None
     found = [Subject("sender", sender), Subject("domain", sender.rpartition("@")[2])] if "@" in sender else []
-    return [*found, Subject("peer", peer_value(address))] if address else found
+    return [*found, Subject("peer", network_of(address))] if address else found
 
 
 class ComplaintsInMemory:
@@ -57,7 +51,7 @@ class ComplaintsInMemory:
 
     def about_peer(self, peer: Ip) -> int:
         """Complainants, 0 below the threshold."""
-        return self._condemned.get(Subject("peer", peer_value(peer)), 0) if self._condemned else 0
+        return self._condemned.get(Subject("peer", network_of(peer)), 0) if self._condemned else 0
 
     def about_sender(self, address: str) -> int:
         """Likewise, about a sender's address."""

@@ -9,11 +9,12 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, Protocol
 
 from libs.dns import Resolver
+from libs.network import Ip, is_in
 from services.antispam.domain.correspondents import Correspondent
 from services.antispam.domain.engines import Engines
 from services.antispam.domain.images import ImageReader
 from services.antispam.domain.lookups import Lookups
-from services.antispam.domain.mail_view import Ip, MailView
+from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.policy import Policy
 from services.antispam.domain.rulebook import Rulebook
 
@@ -90,7 +91,7 @@ class Knowledge:
 
     def trusts(self, peer: Ip) -> bool:
         """A machine of ours: what is asked of strangers' servers is not asked of it."""
-        return any(peer in network for network in self.trusted_networks)
+        return is_in(peer, self.trusted_networks)
 
     def is_stranger(self, mail: MailView) -> bool:
         """It came from a server that is none of ours: only then DNS is asked about it."""

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from ipaddress import ip_network
 from typing import Literal
 
-from services.antispam.domain.mail_view import Ip
-
-_PREFIX = {4: 24, 6: 64}  # a sender's queue runners share a network, and retries come from any of them
+from libs.network import Ip, network_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +50,9 @@ class Meeting:
         return None if self.passed_at is None else self.passed_at - self.first_at
 
 
-def network_of(peer: Ip) -> str:
-    """The /24 or /64 of an address."""
-    return str(ip_network(f"{peer}/{_PREFIX[peer.version]}", strict=False))
+def greylisted_network(peer: Ip) -> str:
+    """A sender's queue runners share a network, and retries come from any of them."""
+    return network_of(peer, ipv4_prefix=24, ipv6_prefix=64)
 
 
 def to_milliseconds(moment: datetime) -> datetime:

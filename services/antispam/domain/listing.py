@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal
 
 from libs.mail.address import InvalidAddress, normalise, normalise_domain
-from services.antispam.domain.mail_view import Ip
+from libs.network import Ip, NetworkTable, parsed_network
 
 Kind = Literal["address", "domain", "network"]
 
@@ -24,7 +23,7 @@ def entry_of(text: str) -> tuple[Kind, str]:
     `192.0.2.0/24`, `2001:db8::/32`.
     """
     text = text.strip()
-    if network := _network(text):
+    if network := parsed_network(text):
         return "network", str(network)
     if text.startswith("*"):
         raise NotAnEntry("there are no wild cards: `example.org` lists a domain, `.example.org` all under it too")
@@ -43,8 +42,7 @@ class AddressList:
 
     addresses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
-    # By (version, prefix length): the network's number without its host bits.
-    networks: dict[tuple[int, int], set[int]] = field(default_factory=dict)
+    networks: NetworkTable[None] = field(default_factory=NetworkTable)
 
     @classmethod
     def of(cls, entries: Iterable[tuple[Kind, str]]) -> AddressList:
@@ -57,10 +55,8 @@ class AddressList:
                 case "domain":
                     made.domains.add(value)
                 case "network":
-                    network = ip_network(value)
-                    key = (network.version, network.prefixlen)
-                    made.networks.setdefault(key, set()).add(_prefix(int(network.network_address), network))
-        made.networks = dict(sorted(made.networks.items(), key=lambda item: -item[0][1]))
+                    if network := parsed_network(value):
+                        made.networks.put(network, None)
         return made
 
     def entry_for_sender(self, address: str) -> str | None:
@@ -74,10 +70,7 @@ class AddressList:
 
     def entry_for_peer(self, peer: Ip) -> str | None:
         """The network that lists `peer`, the narrowest first."""
-        for (version, length), numbers in self.networks.items():
-            if version == peer.version and int(peer) >> (peer.max_prefixlen - length) in numbers:
-                return str(ip_network(f"{peer}/{length}", strict=False))
-        return None
+        return next((str(network) for network, _ in self.networks.around(peer)), None)
 
     def _parent(self, domain: str) -> str | None:
         """`.example.org` lists example.org and everything under it."""
@@ -86,14 +79,3 @@ class AddressList:
                 return f".{domain}"
             domain = domain.partition(".")[2]
         return None
-
-
-def _network(text: str) -> IPv4Network | IPv6Network | None:
-    try:
-        return ip_network(text, strict=False)
-    except ValueError:
-        return None
-
-
-def _prefix(number: int, network: IPv4Network | IPv6Network) -> int:
-    return number >> (network.max_prefixlen - network.prefixlen)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 
 from libs.dns import Joining
 from libs.envelope import Envelope, Mail
+from libs.network import Ip, parsed
 from services.antispam.domain.content import Content
 from services.antispam.domain.once import once
 from services.antispam.domain.report import Report
 
 T = TypeVar("T")
-Ip = IPv4Address | IPv6Address
 
 _SUBMITTED = frozenset({"submission", "submissions", "http", "internal"})
-_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 class MailView(Content):
@@ -59,21 +56,9 @@ class MailView(Content):
     @once
     def peer(self) -> Ip | None:
         """Address of the server that handed it in; None when one of ours did, or it is unknown."""
-        return None if self.is_submitted else parsed_ip(self.envelope.peer.address)
+        return None if self.is_submitted else parsed(self.envelope.peer.address)
 
     @once
     def sender(self) -> str:
         """The envelope sender in lower case, empty for the null sender."""
         return self.envelope.mail_from.lower()
-
-
-@lru_cache(maxsize=4096)  # the same peers come again and again
-def parsed_ip(text: str) -> Ip | None:
-    """An IP address, an IPv4 one also when it is mapped into IPv6 (RFC 4291 2.5.5.2); None if it is none."""
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, IPv6Address) and address in _MAPPED:
-        return address.ipv4_mapped
-    return address

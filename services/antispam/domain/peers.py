@@ -1,4 +1,4 @@
-"""Peers that are refused for a short time, in memory (R-SPAM-01)."""
+"""Peers that are refused for a short time, in memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.antispam.domain.mail_view import Ip, parsed_ip
+from libs.network import Ip, Network, NetworkTable, banned_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,34 +16,45 @@ class _Refused:
 
 
 class PeersInMemory:
-    """At most `capacity`; when there are more, those go first whose time is over first."""
+    """At most `capacity` networks; when there are more, those go first whose time is over first."""
 
     def __init__(self, *, capacity: int) -> None:
         self._capacity = capacity
-        self._peers: dict[Ip, _Refused] = {}
+        self._refused: dict[Network, _Refused] = {}
+        self._table: NetworkTable[_Refused] = NetworkTable()
 
     def __len__(self) -> int:
-        return len(self._peers)
+        return len(self._refused)
 
     def reason(self, peer: Ip, now: datetime) -> str | None:
-        """Why `peer` is refused now; None if it is not."""
-        refused = self._peers.get(peer) if self._peers else None
-        return refused.reason if refused is not None and refused.until > now else None
+        """Why `peer`, or a network around it, is refused now; None if it is not."""
+        if not self._refused:
+            return None
+        return next((refused.reason for _, refused in self._table.around(peer) if refused.until > now), None)
 
     def refuse(self, address: str, until: datetime, reason: str, now: datetime) -> None:
-        """Refuse it until then; a moment that is over takes the refusal back. What is no IP address is left out."""
-        peer = parsed_ip(address)
-        if peer is None:
+        """Refuse an address or a network until then; a moment that is over takes the refusal back.
+
+        An IPv6 address stands for its /64. What is no network is left out.
+        """
+        network = banned_network(address)
+        if network is None:
             return
+        self._remove(network)
         if until <= now:
-            self._peers.pop(peer, None)
             return
-        self._peers[peer] = _Refused(until, reason)
-        if len(self._peers) > self._capacity:
+        self._refused[network] = refused = _Refused(until, reason)
+        self._table.put(network, refused)
+        if len(self._refused) > self._capacity:
             self._make_room(now)
 
+    def _remove(self, network: Network) -> None:
+        if self._refused.pop(network, None) is not None:
+            self._table.remove(network)
+
     def _make_room(self, now: datetime) -> None:
-        self._peers = {peer: refused for peer, refused in self._peers.items() if refused.until > now}
-        surplus = len(self._peers) - self._capacity * 9 // 10
-        for peer in heapq.nsmallest(max(surplus, 0), self._peers, key=lambda peer: self._peers[peer].until):
-            del self._peers[peer]
+        for network in [network for network, refused in self._refused.items() if refused.until <= now]:
+            self._remove(network)
+        surplus = len(self._refused) - self._capacity * 9 // 10
+        for network in heapq.nsmallest(max(surplus, 0), self._refused, key=lambda each: self._refused[each].until):
+            self._remove(network)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from libs.mail.address import InvalidAddress, normalise_domain
+from libs.network import Ip, parsed
 from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import Ip, MailView, parsed_ip
+from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.peer_names import addresses, peer_names_of
 from services.antispam.domain.registered import registered_domain
 from services.antispam.domain.report import MISS, Report, hit
@@ -41,7 +42,7 @@ def _by_itself(mail: MailView, context: Context) -> Report:
 @lru_cache(maxsize=4096)  # the same peers come again and again
 def _form(name: str) -> Report:
     """RFC 5321 2.3.5: only resolvable, fully-qualified domain names."""
-    if parsed_ip(name):
+    if parsed(name):
         return hit(f"{name} is an address without brackets", 0.7)
     try:
         full = "." in normalise_domain(name)
@@ -52,7 +53,7 @@ def _form(name: str) -> Report:
 
 def _is_literal_of(name: str, peer: Ip | None) -> bool:
     """RFC 5321 4.1.3: `[192.0.2.1]` or `[IPv6:2001:db8::1]`, lower-cased here."""
-    return parsed_ip(name.strip("[]").removeprefix("ipv6:")) == peer
+    return parsed(name.strip("[]").removeprefix("ipv6:")) == peer
 
 
 async def _against_dns(mail: MailView, context: Context) -> Report:

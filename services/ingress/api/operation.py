@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, require
-from services.ingress.domain.blacklist import Blacklist, Entry, banned_network, shown
+from libs.network import banned_network, shown
+from services.ingress.domain.blacklist import Blacklist, Entry
 
 
 class SessionsView(BaseModel):

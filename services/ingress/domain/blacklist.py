@@ -6,10 +6,8 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from libs.network import Ip, Network, NetworkTable, network_of, parsed, parsed_network
+from libs.network import Ip, Network, NetworkTable, banned_network, parsed
 
-# A ban of more would be a mistake, of a person or of a service.
-_WIDEST = {4: 8, 6: 16}
 _KEPT_WHEN_FULL = 0.9
 
 
@@ -20,20 +18,6 @@ class Entry:
     address: str
     until_epoch: float
     reason: str
-
-
-def banned_network(text: str) -> Network | None:
-    """What a ban of this address or network refuses: an IPv6 address stands for its /64. None if it is neither.
-
-    None too for a network that is wider than a /8 of IPv4 or a /16 of IPv6.
-    """
-    network = parsed_network(text if "/" in text else network_of(text))
-    return None if network is None or network.prefixlen < _WIDEST[network.version] else network
-
-
-def shown(network: Network) -> str:
-    """A network as people write it: an IPv4 address alone has no prefix."""
-    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
 class Blacklist:

@@ -13,7 +13,7 @@ import pytest
 from libs.dns import CachingResolver, Limits
 from libs.dns.wire import Server
 from libs.envelope import queues
-from services.antispam.domain.mail_view import parsed_ip
+from libs.network import parsed
 from services.antispam.spf import check_host
 from services.antispam.spf.evaluation import Session
 from tests.servers.spf_suite import Case, cases
@@ -117,7 +117,7 @@ async def test_the_suite_for_rfc_7208_passes_over_the_wire_too(zone_server: Zone
     async def passes(case: Case, resolver: CachingResolver) -> bool:
         sender = case.sender or f"postmaster@{case.helo}"
         local, _, domain = sender.rpartition("@")
-        ip = parsed_ip(case.ip)
+        ip = parsed(case.ip)
         assert ip is not None
         session = Session(ip, sender if local else f"postmaster@{domain}", case.helo, "unknown", datetime.now(UTC))
         spf = await check_host(domain, session, resolver, longest=timedelta(seconds=60))

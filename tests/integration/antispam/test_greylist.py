@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.mongo import Mongo
+from libs.network import parsed
 from services.antispam.adapters.greylist import MongoGreylist
-from services.antispam.domain.greylist import Patience, Triplet, network_of
-from services.antispam.domain.mail_view import parsed_ip
+from services.antispam.domain.greylist import Patience, Triplet, greylisted_network
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -69,6 +69,6 @@ async def test_replicas_that_meet_the_same_triplet_at_once_agree_and_count_one_s
     ],
 )
 def test_a_retry_from_a_neighbour_is_the_same_sender(address: str, network: str) -> None:
-    peer = parsed_ip(address)
+    peer = parsed(address)
     assert peer is not None
-    assert network_of(peer) == network
+    assert greylisted_network(peer) == network

@@ -2,8 +2,8 @@
 
 import pytest
 
+from libs.network import parsed
 from services.antispam.domain.listing import AddressList, NotAnEntry, entry_of
-from services.antispam.domain.mail_view import parsed_ip
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,6 @@ def test_senders(sender: str, entry: str | None) -> None:
     ],
 )
 def test_peers_by_their_narrowest_network(peer: str, entry: str | None) -> None:
-    address = parsed_ip(peer)
+    address = parsed(peer)
     assert address is not None
     assert LISTED.entry_for_peer(address) == entry

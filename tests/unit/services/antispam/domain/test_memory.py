@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from libs.network import parsed
 from services.antispam.domain.digest import message_digest
-from services.antispam.domain.mail_view import parsed_ip
 from services.antispam.domain.peers import PeersInMemory
 from services.antispam.domain.sightings import SightingsInMemory
 
@@ -71,9 +73,52 @@ def test_peers_make_room_by_who_is_over_first() -> None:
         memory.refuse(f"192.0.2.{n}", NOW + n * MINUTE, "abuse", NOW)
     assert len(memory) <= 20
     for number, refused in ((100, True), (1, False)):
-        peer = parsed_ip(f"192.0.2.{number}")
+        peer = parsed(f"192.0.2.{number}")
         assert peer is not None
         assert (memory.reason(peer, NOW) == "abuse") is refused
+
+
+@pytest.mark.parametrize(
+    ("banned", "refused", "free"),
+    [
+        ("192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("192.0.2.0/24", "192.0.2.77", "192.0.3.1"),
+        ("192.0.2.77/24", "192.0.2.1", "192.0.3.1"),
+        ("2001:db8::/64", "2001:db8::77", "2001:db8:0:1::1"),
+        ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"),
+        ("2001:db8::/32", "2001:db8:ffff::1", "2001:db9::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"),
+        ("::ffff:192.0.2.0/120", "192.0.2.9", "192.0.3.1"),
+        ("fe80::1%eth0", "fe80::2", "fe80:0:0:1::1"),
+    ],
+)
+def test_a_network_is_refused_as_an_address_is(banned: str, refused: str, free: str) -> None:
+    memory = PeersInMemory(capacity=20)
+    memory.refuse(banned, NOW + MINUTE, "abuse", NOW)
+
+    def reason(address: str, at: datetime = NOW) -> str | None:
+        peer = parsed(address)
+        assert peer is not None
+        return memory.reason(peer, at)
+
+    assert (reason(refused), reason(free), reason(refused, NOW + 2 * MINUTE)) == ("abuse", None, None)
+    memory.refuse(banned, NOW, "", NOW)
+    assert (reason(refused), len(memory)) == (None, 0)
+
+
+def test_a_ban_that_is_over_does_not_hide_a_wider_one() -> None:
+    memory, peer = PeersInMemory(capacity=20), parsed("192.0.2.1")
+    assert peer is not None
+    memory.refuse("192.0.2.1", NOW + MINUTE, "narrow", NOW)
+    memory.refuse("192.0.2.0/24", NOW + 5 * MINUTE, "wide", NOW)
+    assert [memory.reason(peer, NOW + n * MINUTE) for n in (0, 2, 6)] == ["narrow", "wide", None]
+
+
+@pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "192.0.2.0/33", "", "x"])
+def test_no_ban_refuses_half_the_world(text: str) -> None:
+    memory = PeersInMemory(capacity=20)
+    memory.refuse(text, NOW + MINUTE, "abuse", NOW)
+    assert len(memory) == 0
 
 
 def test_what_is_no_address_is_not_refused() -> None:

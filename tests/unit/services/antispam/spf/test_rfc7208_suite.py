@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.antispam.domain.mail_view import parsed_ip
+from libs.network import parsed
 from services.antispam.spf import check_host
 from services.antispam.spf.evaluation import Session
 from tests.servers.spf_suite import Case, cases
@@ -24,7 +24,7 @@ def test_there_are_all_of_them() -> None:
 async def test_the_result_is_what_the_rfc_demands(case: Case) -> None:
     sender = case.sender or f"postmaster@{case.helo}"
     local, _, domain = sender.rpartition("@")
-    ip = parsed_ip(case.ip) or ip_address(case.ip)
+    ip = parsed(case.ip) or ip_address(case.ip)
     session = Session(ip, sender if local else f"postmaster@{domain}", case.helo, "unknown", NOW)
     spf = await check_host(domain, session, case.zone)
     assert spf.result.value in case.results, spf
