@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,7 +26,8 @@ class Cache(Generic[K, V]):
     """`fetch(key)` is called for what is not known. `clock` is monotonic, times are in seconds.
 
     `ttl` says how long an answer is kept, or decides it by the answer (0: it is not kept). After a `Temporary` the
-    neighbour is left alone for `rest` seconds, so that callers need not wait for it one by one.
+    neighbour is left alone for `rest` seconds, so that callers need not wait for it one by one. `tags` says what an
+    answer depends on beside its key (`forget_tagged`).
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class Cache(Generic[K, V]):
         max_entries: int,
         clock: Callable[[], float],
         rest: float = 1.0,
+        tags: Callable[[K, V], Iterable[str]] | None = None,
     ) -> None:
         self._fetch = fetch
         self._ttl = ttl
         self._clock = clock
         self._rest = rest
+        self._tags = tags
         self._known: Timed[K, tuple[V]] = Timed(max_entries=max_entries, clock=clock)
         self._asked: dict[K, _Question[V]] = {}
         self._running: set[asyncio.Task[V]] = set()
@@ -71,6 +74,12 @@ class Cache(Generic[K, V]):
         """These keys changed. What is being asked about them is not kept, and is asked anew for later callers."""
         self._known.forget(*keys)
         for key in keys:
+            self._overtake(key)
+
+    def forget_tagged(self, *tags: str) -> None:
+        """Forget what depends on these; all questions that are open are overtaken, for their tags are not known yet."""
+        self._known.forget_tagged(*tags)
+        for key in list(self._asked):
             self._overtake(key)
 
     def forget_where(self, concerned: Callable[[K, V], bool]) -> None:
@@ -117,4 +126,5 @@ class Cache(Generic[K, V]):
         answer = question.task.result()
         seconds = self._ttl(answer) if callable(self._ttl) else self._ttl
         if seconds > 0:
-            self._known.put(key, (answer,), seconds=seconds)
+            tags = () if self._tags is None else self._tags(key, answer)
+            self._known.put(key, (answer,), seconds=seconds, tags=tags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar, cast
 
 from cachetools import TLRUCache
@@ -15,12 +15,16 @@ class Timed(Generic[K, V]):
     """At most `max_entries`: what is over goes first, then the one that was asked for longest ago.
 
     `clock` is in seconds. A value that was worked out before its key was forgotten is not kept: take `generation`
-    before the question and give it to `put` with the answer.
+    before the question and give it to `put` with the answer. Tags say what an entry depends on beside its key:
+    `forget_tagged` finds it by them without a look at the others.
     """
 
     def __init__(self, *, max_entries: int, clock: Callable[[], float]) -> None:
         self._kept: TLRUCache[K, tuple[float, V]] = TLRUCache(max_entries, _end, timer=clock)
         self._clock = clock
+        self._max_tagged = 4 * max_entries
+        self._tags: dict[str, set[K]] = {}
+        self._tagged = 0  # pairs of tag and key, those of entries that are gone included
         self.generation = 0
 
     def get(self, key: K) -> V | None:
@@ -30,16 +34,32 @@ class Timed(Generic[K, V]):
         except KeyError:
             return None
 
-    def put(self, key: K, value: V, *, seconds: float, generation: int | None = None) -> None:
+    def put(self, key: K, value: V, *, seconds: float, generation: int | None = None, tags: Iterable[str] = ()) -> None:
         """Keep `value` for `seconds`, unless something was forgotten since `generation`."""
-        if generation is None or generation == self.generation:
-            self._kept[key] = (self._clock() + seconds, value)
+        if generation is not None and generation != self.generation:
+            return
+        self._kept[key] = (self._clock() + seconds, value)
+        for tag in tags:
+            keys = self._tags.setdefault(tag, set())
+            self._tagged += key not in keys
+            keys.add(key)
+        if self._tagged > self._max_tagged:
+            self._tidy_tags()
 
     def forget(self, *keys: K) -> None:
         """What is known of these keys does not hold any more."""
         self.generation += 1
         for key in keys:
             self._kept.pop(key, None)
+
+    def forget_tagged(self, *tags: str) -> None:
+        """What depends on one of these does not hold any more."""
+        self.generation += 1
+        for tag in tags:
+            keys = self._tags.pop(tag, set())
+            self._tagged -= len(keys)
+            for key in keys:
+                self._kept.pop(key, None)
 
     def forget_where(self, concerned: Callable[[K, V], bool]) -> None:
         """Forget by what the entries say. It looks at each of them, so it is for rare changes."""
@@ -53,11 +73,20 @@ class Timed(Generic[K, V]):
         """Nothing that is known holds any more."""
         self.generation += 1
         self._kept.clear()
+        self._tags.clear()
+        self._tagged = 0
 
     def __len__(self) -> int:
         """Those that are over are not counted."""
         self._kept.expire()
         return len(self._kept)
+
+    def _tidy_tags(self) -> None:
+        """Drop the tags of entries that are gone. It is put off longer where entries have many tags."""
+        tidy = {tag: alive for tag, keys in self._tags.items() if (alive := {key for key in keys if key in self._kept})}
+        self._tags, self._tagged = tidy, sum(map(len, tidy.values()))
+        if self._tagged > self._max_tagged // 2:
+            self._max_tagged *= 2
 
 
 def _end(key: object, entry: object, now: float) -> float:

@@ -38,9 +38,10 @@ class Fact(BaseModel):
 
 
 class DomainChanged(Fact):
-    """router: a domain or its alias domains were made, changed or deleted."""
+    """router: a domain was made, changed or deleted, or got another name: `alias` is the alias domain that was made."""
 
     domain: str
+    alias: str = ""
 
 
 class AccountChanged(Fact):

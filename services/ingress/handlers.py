@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -22,19 +23,39 @@ from services.ingress.domain.blacklist import Blacklist, Entry
 
 log = structlog.get_logger(__name__)
 
+_ADDRESSES: dict[str, type[RoutesChanged | AccountChanged | AccountDeleted]] = {
+    kind.__name__: kind for kind in (RoutesChanged, AccountChanged, AccountDeleted)
+}
+
+
+class Directory(Protocol):
+    """What is remembered of the router's answers."""
+
+    def address_changed(self, address: str) -> None: ...
+
+    def domain_changed(self, domain: str, alias: str = "") -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Keeps caches true. Every process hears every event; what it misses, the short life of its caches mends."""
+    """Keeps caches true, by key: a change of one address costs nothing for the others.
 
-    forget_routes: Callable[[], None]
+    Every process hears every event; what it misses, the short life of its caches mends.
+    """
+
+    directory: Directory
     forget_quota: Callable[[str], None]
-    forget_screening: Callable[[], None]
+    forget_screening: Callable[[str], None]
     blacklist: Blacklist
 
-    async def routes_changed(self, event: Event) -> None:
-        """Any address may lead elsewhere now, and any password be another."""
-        self.forget_routes()
+    async def address_changed(self, event: Event) -> None:
+        """It may lead elsewhere now, and its password be another."""
+        self.directory.address_changed(_ADDRESSES[event.name].from_bus(event).address)
+
+    async def domain_changed(self, event: Event) -> None:
+        """A domain, or its name."""
+        fact = DomainChanged.from_bus(event)
+        self.directory.domain_changed(fact.domain, fact.alias)
 
     async def quota_changed(self, event: Event) -> None:
         """A mailbox went over or under its limit, or has another one."""
@@ -42,7 +63,7 @@ class Attention:
 
     async def policy_changed(self, event: Event) -> None:
         """A domain greylists from now on, or has another honeypot."""
-        self.forget_screening()
+        self.forget_screening(PolicyChanged.from_bus(event).domain)
 
     async def peer_blacklisted(self, event: Event) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
@@ -52,9 +73,9 @@ class Attention:
 
     def table(self) -> tuple[Hears, ...]:
         """Who hears what; all of it broadcast."""
-        routes = (RoutesChanged, AccountChanged, AccountDeleted, DomainChanged)
         return (
-            Hears([kind.__name__ for kind in routes], self.routes_changed),
+            Hears(list(_ADDRESSES), self.address_changed),
+            Hears([DomainChanged.__name__], self.domain_changed),
             Hears([QuotaChanged.__name__], self.quota_changed),
             Hears([PolicyChanged.__name__], self.policy_changed),
             Hears([PeerBlacklisted.__name__], self.peer_blacklisted),

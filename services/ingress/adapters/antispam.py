@@ -71,14 +71,19 @@ class HttpScreening:
         if answer is None:
             return ADMITTED if arrival.account is None else Screened("defer")
         if answer.decision == "accept" and answer.keep_seconds:
-            key = network if answer.whole_network else triplet
-            self._passed.put(key, answer.note, seconds=answer.keep_seconds, generation=generation)
+            key: Key = network if answer.whole_network else triplet
+            seconds, tags = answer.keep_seconds, (arrival.domain,)
+            self._passed.put(key, answer.note, seconds=seconds, generation=generation, tags=tags)
         return Screened(answer.decision, answer.note, answer.retry_at)
 
-    def forget(self) -> None:
-        """A policy, a list or a honeypot changed."""
-        self._receptions.clear()
-        self._passed.clear()
+    def forget(self, domain: str = "") -> None:
+        """A policy, a list or a honeypot of the domain changed; empty: those of all."""
+        if domain:
+            self._receptions.forget(domain)
+            self._passed.forget_tagged(domain)
+        else:
+            self._receptions.clear()
+            self._passed.clear()
 
     async def _answer(self, arrival: Arrival) -> _Answer | None:
         """None when there is none."""
@@ -106,7 +111,7 @@ class HttpScreening:
             raise Temporary("antispam does not answer") from error
 
     def _note(self, *keys: Key) -> str | None:
-        return next((note for note in map(self._passed.get, keys) if note is not None), None)
+        return next((note for key in keys if (note := self._passed.get(key)) is not None), None)
 
 
 def _body(arrival: Arrival) -> dict[str, str | None]:

@@ -32,7 +32,7 @@ class HttpQuotas:
     def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._client = client
         self._rooms: Cache[str, int | None] = Cache(
-            self._ask, ttl=ttl.total_seconds(), max_entries=50_000, clock=clock, rest=5.0
+            self._ask, ttl=ttl.total_seconds(), max_entries=50_000, clock=clock, rest=5.0, tags=_domain_of
         )
 
     async def room_bytes(self, account: str) -> int | None:
@@ -41,7 +41,7 @@ class HttpQuotas:
     def forget(self, address: str) -> None:
         """An address, or `@domain` for all of a domain."""
         if address.startswith("@"):
-            self._rooms.clear()
+            self._rooms.forget_tagged(address)
         else:
             self._rooms.forget(address)
 
@@ -54,6 +54,10 @@ class HttpQuotas:
         except ValidationError as error:
             raise Temporary(f"usage: {response.status_code}, {error.error_count()} errors") from error
         return None if usage.limit_bytes is None else usage.limit_bytes - usage.used_bytes
+
+
+def _domain_of(account: str, room: int | None) -> tuple[str, ...]:
+    return (f"@{account.rpartition('@')[2]}",)
 
 
 class HttpSends:

@@ -13,13 +13,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from libs.caching import Cache
+from libs.caching import Cache, Timed
 from libs.envelope import Temporary
 from libs.http import Client
 from services.ingress.domain.relaying import Login
 from services.ingress.ports import Resolution
 
 _MAX_ENTRIES = 50_000
+_INDIRECT = ":indirect"  # no address and no domain
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -53,18 +54,17 @@ class HttpDirectory:
         self._client = client
         seconds = ttl.total_seconds()
         self._recipients: Cache[str, Resolution] = Cache(
-            self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock
+            self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=_depends_on
         )
-        # There are many strangers and few changes; those are told by events.
-        self._domains: Cache[str, bool] = Cache(
-            self._ask_domain, ttl=10 * seconds, max_entries=_MAX_ENTRIES, clock=clock
+        # There are many strangers and few changes; those are told by events. The answer is our main domain, if any.
+        self._domains: Cache[str, str] = Cache(
+            self._ask_domain, ttl=10 * seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=lambda _, main: (main,)
         )
         self._senders: Cache[str, frozenset[str]] = Cache(
-            self._ask_senders, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock
+            self._ask_senders, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=lambda _, addresses: addresses
         )
-        self._logins: dict[bytes, tuple[float, Login]] = {}
+        self._logins: Timed[bytes, Login] = Timed(max_entries=_MAX_ENTRIES, clock=clock)
         self._ttl = seconds
-        self._clock = clock
         self._key = os.urandom(32)
 
     async def recipient(self, address: str) -> Resolution:
@@ -72,16 +72,17 @@ class HttpDirectory:
 
     async def is_ours(self, domain: str) -> bool:
         """Asked of its postmaster: so there is one question a domain, whoever the senders are."""
-        return await self._domains.get(domain)
+        return bool(await self._domains.get(domain))
 
     async def senders(self, account: str) -> frozenset[str]:
         return await self._senders.get(account)
 
     async def authenticate(self, login: str, password: str) -> Login | None:
         digest = hmac.digest(self._key, f"{login}\0{password}".encode(), sha256)
-        ends, known = self._logins.get(digest, (0.0, None))
-        if known is not None and ends > self._clock():
+        known = self._logins.get(digest)
+        if known is not None:
             return known
+        generation = self._logins.generation
         response = await self._client.call("POST", "/v1/authentications", json={"login": login, "password": password})
         if response.status_code in (401, 403, 404, 422, 423):  # 423: locked; the peer need not know
             return None
@@ -89,24 +90,32 @@ class HttpDirectory:
         if not answer.may_send:
             return None
         found = Login(answer.account)
-        if len(self._logins) >= _MAX_ENTRIES:
-            self._logins.clear()
-        self._logins[digest] = (self._clock() + self._ttl, found)
+        # A password that was changed while we asked is not remembered: `generation` is another one then.
+        self._logins.put(digest, found, seconds=self._ttl, generation=generation, tags=(found.account,))
         return found
 
-    def forget(self) -> None:
-        """Routes, accounts or domains changed: an alias or a catch-all may lead anywhere, so nothing is kept."""
-        self._recipients.clear()
-        self._domains.clear()
-        self._senders.clear()
-        self._logins.clear()
+    def address_changed(self, address: str) -> None:
+        """Its route, its account, its password or its senders: what depends on it is asked anew, and nothing else."""
+        self._recipients.forget_tagged(address, _INDIRECT)
+        self._senders.forget(address)
+        self._senders.forget_tagged(address)
+        self._logins.forget_tagged(address)
+
+    def domain_changed(self, domain: str, alias: str = "") -> None:
+        """A domain of ours was made, changed or deleted, or got the name `alias`."""
+        names = (domain, alias) if alias else (domain,)
+        self._recipients.forget_tagged(*names, _INDIRECT)
+        self._domains.forget(*names)
+        self._domains.forget_tagged(domain)
 
     async def _ask_recipient(self, address: str) -> Resolution:
         found = _read(_Recipient, await self._client.call("GET", f"/v1/recipients/{quote(address, safe='@')}"))
         return Resolution(found.status, found.domain, found.account, found.max_size_bytes, found.reason)
 
-    async def _ask_domain(self, domain: str) -> bool:
-        return (await self._ask_recipient(f"postmaster@{domain}")).status != "not_ours"
+    async def _ask_domain(self, domain: str) -> str:
+        """Our main domain of that name; empty when it is none of ours."""
+        found = await self._ask_recipient(f"postmaster@{domain}")
+        return "" if found.status == "not_ours" else found.domain or domain
 
     async def _ask_senders(self, account: str) -> frozenset[str]:
         """None for an account that is gone or may not send: it was allowed in, and then something changed."""
@@ -115,6 +124,24 @@ class HttpDirectory:
             return frozenset()
         answer = _read(_Senders, response)
         return frozenset(answer.addresses) if answer.may_send else frozenset()
+
+
+def _depends_on(address: str, found: Resolution) -> tuple[str, ...]:
+    """The tags of an answer: the address as peers write it and as it is kept, both domains, and whether others count.
+
+    An alias leads over other addresses, and so does a name that nobody has because what it leads to is gone: any change
+    of an address may concern these.
+    """
+    local, _, domain = address.rpartition("@")
+    kept = f"{local}@{found.domain}" if found.domain else address
+    match found.status:
+        case "local":
+            is_direct = found.account == kept
+        case "unknown":
+            is_direct = not found.reason or kept in found.reason.split()
+        case _:
+            is_direct = True
+    return (address, kept, domain, found.domain) if is_direct else (address, kept, domain, found.domain, _INDIRECT)
 
 
 def _read(kind: type[M], response: httpx.Response) -> M:

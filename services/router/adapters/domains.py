@@ -28,7 +28,8 @@ class MongoDomains:
             if domain.alias_of is not None:
                 await self._hold_main(domain.alias_of, change)
             await self._domains.insert_one(_document(domain), session=change.session)
-            change.tell(DomainChanged(domain=domain.alias_of or domain.name))
+            alias = domain.name if domain.alias_of else ""
+            change.tell(DomainChanged(domain=domain.alias_of or domain.name, alias=alias))
             return domain
 
         try:

@@ -78,3 +78,25 @@ def test_it_never_holds_too_many_and_never_tells_what_does_not_hold(steps: list[
         if len(alive := [each for each, end in ends.items() if end > clock.now]) <= 4 and step == "put":
             assert key in holding
             assert len(holding) <= len(alive)
+
+
+def test_entries_are_forgotten_by_what_they_depend_on() -> None:
+    known: Timed[str, int] = Timed(max_entries=10, clock=Clock())
+    known.put("a", 1, seconds=5, tags=("x", "y"))
+    known.put("b", 2, seconds=5, tags=("y",))
+    known.put("c", 3, seconds=5)
+    known.forget_tagged("x", "nothing")
+    assert [known.get(key) for key in "abc"] == [None, 2, 3]
+    known.put("a", 4, seconds=5)
+    known.forget_tagged("y")
+    assert [known.get(key) for key in "abc"] == [None, None, 3]
+
+
+def test_tags_of_entries_that_are_gone_take_no_memory() -> None:
+    clock = Clock()
+    known: Timed[int, int] = Timed(max_entries=10, clock=clock)
+    for n in range(10_000):
+        known.put(n, n, seconds=5, tags=(f"tag {n}", "all"))
+    assert sum(map(len, known._tags.values())) <= 100
+    known.forget_tagged("all")
+    assert len(known) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -22,11 +23,14 @@ class Antispam:
         self.answer = {"decision": "accept", **answer}
         self.asked: list[str] = []
         self.away = False
+        self.meanwhile: Callable[[], None] = lambda: None
 
     async def model(self, kind: Any, method: str, path: str, **options: Any) -> Any:
         self.asked.append(path)
         if self.away:
             raise Temporary("away")
+        if path == "/v1/admissions":
+            self.meanwhile()
         return kind.model_validate(self.answer if path == "/v1/admissions" else self.reception)
 
 
@@ -74,6 +78,30 @@ async def test_who_waits_is_asked_for_again_and_who_passed_is_not() -> None:
     clock.now = 601
     await screens.screen(arrival())
     assert antispam.asked.count("/v1/admissions") == 5
+
+
+async def test_a_policy_is_asked_for_anew_where_it_changed_and_nowhere_else() -> None:
+    antispam = Antispam(keep_seconds=600)
+    screens, _ = screening(antispam)
+    other = Arrival("192.0.2.1", "a@b.example", "x@example.com", "example.com")
+    for each in (arrival(), other):
+        await screens.screen(each)
+    screens.forget("example.com")
+    for each in (arrival(), other):
+        await screens.screen(each)
+    assert antispam.asked == [
+        "/v1/receptions/example.org", "/v1/admissions", "/v1/receptions/example.com", "/v1/admissions",
+        "/v1/receptions/example.com", "/v1/admissions",
+    ]  # fmt: skip
+
+
+async def test_a_pass_that_a_change_overtook_is_not_kept() -> None:
+    antispam = Antispam(keep_seconds=600)
+    screens, _ = screening(antispam)
+    antispam.meanwhile = lambda: screens.forget("example.org")
+    for _ in range(2):
+        assert (await screens.screen(arrival())).decision == "accept"
+    assert antispam.asked.count("/v1/admissions") == 2
 
 
 async def test_a_network_that_is_known_is_known_with_every_sender() -> None:
