@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -16,6 +14,7 @@ from fastapi import FastAPI
 from libs.http.connections import Connections
 from libs.http.protocol import HttpProtocol
 from libs.http.tls import TlsListener
+from libs.network import bound
 from libs.tls import Certificates
 
 # Longer than clients of ours keep a connection, so that they never send on one that closes.
@@ -94,21 +93,3 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-def bound(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """A listening socket on each address. Raises `OSError` that says which cannot be had, and keeps none then."""
-    with ExitStack() as opened:
-        sockets = [opened.enter_context(_bound(address, port)) for address in addresses]
-        opened.pop_all()
-    return sockets
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    # An IPv6 socket takes no IPv4 connections (IPV6_V6ONLY), so that "0.0.0.0" and "::" stand side by side.
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        return socket.create_server((address, port), family=family, backlog=512)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise OSError(f"cannot listen on {address}:{port}: {reason}") from error

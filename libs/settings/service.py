@@ -38,7 +38,11 @@ class ServiceSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address that the listeners of mail protocols bind.")
+    host: tuple[str, ...] = Field(
+        ("127.0.0.1",),
+        min_length=1,
+        description='Addresses that the listeners of mail protocols bind: one, or a list as ["0.0.0.0", "::"].',
+    )
     api_addresses: tuple[str, ...] = Field(
         ("127.0.0.1",),
         min_length=1,
@@ -126,7 +130,7 @@ class ServiceSettings(BaseModel):
             return float(value)
         return value
 
-    @field_validator("api_addresses", mode="before")
+    @field_validator("host", "api_addresses", mode="before")
     @classmethod
     def _one_address(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value

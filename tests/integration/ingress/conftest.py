@@ -81,6 +81,10 @@ class Neighbours:
             name = "quota" if request.url.path.startswith(("/v1/usage", "/v1/sends")) else "router"
             return Response(status_code=503) if name in self.away else await answer(request)
 
+        @api.get("/readyz")
+        async def ready() -> dict[str, str]:
+            return {}
+
         @api.get("/v1/recipients/{address:path}")
         async def recipient(address: str) -> dict[str, Any]:
             return self.recipient(address)
@@ -170,7 +174,7 @@ class Ingress:
         """A peer that has heard the greeting, or not."""
         tls = trusting() if listener == "submissions" else None
         reader, writer = await asyncio.open_connection(
-            "127.0.0.1", self.port(listener), ssl=tls, local_addr=(source, 0), limit=2**24
+            "::1" if ":" in source else "127.0.0.1", self.port(listener), ssl=tls, local_addr=(source, 0), limit=2**24
         )
         peer = Peer(reader, writer)
         self.stack.push_async_callback(peer.close)
@@ -322,7 +326,8 @@ async def start(
             stack.push_async_callback(consumer.stop)
             given = {"port_base": port_base, "var_dir": var_dir, "auth_delay": timedelta(0), **settings}
             own = app.Settings(**given)
-            service = await stack.enter_async_context(app.build(own, shared.of(app.NAME, own)))
+            shared = shared.of(app.NAME, own)
+            service = await stack.enter_async_context(app.build(own, shared))
             running = RunningService(service, shared)
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)

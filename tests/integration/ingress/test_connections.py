@@ -18,6 +18,7 @@ import pytest
 
 from libs.events import PeerBlacklisted
 from services.ingress.adapters.tls import self_signed
+from services.ingress.admission import Admission
 
 Eventually = Callable[..., Awaitable[None]]
 
@@ -94,6 +95,55 @@ async def test_a_peer_that_does_not_shake_hands_is_let_go(start: Any) -> None:
     writer.close()
 
 
+# Several addresses
+
+
+async def test_one_process_listens_on_both_families(start: Any, eventually: Eventually, specimen: bytes) -> None:
+    ingress = await start(host=("127.0.0.1", "::1"), max_connections_per_peer=2)
+    for source in ("127.0.0.1", "::1"):
+        for listener in ("mx", "submission", "submissions"):
+            assert await presented_from(ingress, listener, source)
+        peer = await ingress.connect(source=source)
+        await peer.say("EHLO client.example.net", expect=250)
+        await peer.envelope()
+        await peer.data(specimen)
+        # Each family is counted for itself.
+        await ingress.connect(source=source)
+        assert (await (await ingress.connect(greeted=False, source=source)).reply()).startswith("421 4.7.0")
+    await eventually(lambda: len(ingress.received) == 2)
+    assert [mail.envelope.peer.address for mail in ingress.received] == ["127.0.0.1", "::1"]
+
+
+async def presented_from(ingress: Any, listener: str, source: str) -> bool:
+    peer = await ingress.connect(listener, source=source)
+    await peer.say("EHLO client.example.net", expect=250)
+    await peer.say("QUIT", expect=221)
+    assert await peer.is_closed()
+    await peer.close()
+    return True
+
+
+async def test_a_port_that_is_taken_on_one_address_ends_the_start_and_frees_the_others(
+    start: Any, port_base: int
+) -> None:
+    with (
+        socket.create_server(("127.0.0.2", 2525 + port_base)),
+        pytest.raises(OSError, match=r"cannot listen on 127\.0\.0\.2:\d+: Address already in use"),
+    ):
+        await start(host=("127.0.0.1", "127.0.0.2"))
+    socket.create_server(("127.0.0.1", 2525 + port_base)).close()
+
+
+async def test_bans_hold_on_ipv6(start: Any, eventually: Eventually) -> None:
+    ingress = await start(host=("127.0.0.1", "::1"))
+    fact = PeerBlacklisted(address="::7", until_epoch=datetime.now(UTC).timestamp() + 60)
+    await ingress.shared.bus.emit(fact.to_bus())
+    async with asyncio.timeout(10):
+        while not (await (await ingress.connect(greeted=False, source="::1")).reply()).startswith("421 4.7.0"):
+            await asyncio.sleep(0.01)
+    await ingress.connect()
+
+
 # Behind a balancer
 
 
@@ -105,11 +155,12 @@ V2 = b"\r\n\r\n\0\r\nQUIT\n"
     [
         (b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 25\r\n", "192.0.2.7"),
         (b"PROXY TCP6 2001:db8::7 2001:db8::1 4711 25\r\n", "2001:db8::7"),
+        (b"PROXY TCP6 ::ffff:192.0.2.7 ::ffff:192.0.2.1 4711 25\r\n", "192.0.2.7"),
         (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
         (V2 + b"\x21\x11\0\x0c" + bytes([192, 0, 2, 7, 192, 0, 2, 1]) + b"\x12\x67\0\x19", "192.0.2.7"),
         (V2 + b"\x20\x00\0\x00", "127.0.0.1"),
     ],
-    ids=["v1 TCP4", "v1 TCP6", "v1 UNKNOWN", "v2 TCP4", "v2 LOCAL"],
+    ids=["v1 TCP4", "v1 TCP6", "v1 TCP6 mapped", "v1 UNKNOWN", "v2 TCP4", "v2 LOCAL"],
 )
 async def test_a_balancer_says_who_the_peer_is(
     start: Any, eventually: Eventually, specimen: bytes, header: bytes, address: str
@@ -330,3 +381,30 @@ async def flood(sock: socket.socket, first: bytes, again: bytes) -> None:
     assert await loop.sock_recv(sock, 1)
     while True:
         await loop.sock_sendall(sock, again)
+
+
+async def test_a_session_that_swallows_its_cancellation_has_ended_before_the_listener_has(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingress = await start()
+    begun, swallowed = asyncio.Event(), []
+
+    async def recipient(*args: Any, **more: Any) -> Any:
+        """As `asyncio.wait_for` of Python 3.11 may, and drivers with it."""
+        begun.set()
+        while len(swallowed) < 2:
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                swallowed.append("a cancellation")
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(Admission, "recipient", recipient)
+    peer = await ingress.mx()
+    await peer.say("MAIL FROM:<someone@example.net>", expect=250)
+    await peer.send(b"RCPT TO:<jean.toto@example.org>\r\n")
+    await begun.wait()
+    [listener] = ingress.service.listeners
+    await listener.stop(timedelta(seconds=0.1))
+    assert len(swallowed) == 2
+    assert set(listener.sessions().values()) == {0}

@@ -12,7 +12,9 @@ import structlog
 
 from libs.mail import replies
 from libs.mail.replies import Reply
-from libs.network import is_in
+from libs.network import bound, is_in
+from libs.network.listening import BACKLOG
+from libs.tasks import cancelled
 from services.ingress.adapters.smtp.connection import Connection
 from services.ingress.adapters.smtp.session import Session
 from services.ingress.adapters.smtp.site import Site
@@ -20,7 +22,6 @@ from services.ingress.domain.sequence import Profile
 
 log = structlog.get_logger(__name__)
 
-_BACKLOG = 512
 # A ban ends by itself, and behind the address of a large provider are many: their mail waits and is not returned.
 _BLACKLISTED = Reply(421, "4.7.0", "Your address is refused for a while, try again later")
 _FULL = replies.TOO_MANY_CONNECTIONS.because("Too many connections")
@@ -74,26 +75,22 @@ class Door:
         self.metrics = site.metrics.of(profile.name)
         self._sessions: dict[Session, asyncio.Task[None]] = {}
         self._recognised: dict[Session, Sequence[str]] = {}
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
 
     def __len__(self) -> int:
         return len(self._sessions)
 
     async def open(self) -> None:
-        """Raises `OSError` when the port is taken."""
-        settings = self.site.settings
-        host, port = settings.host, self.profile.port + settings.port_base
-        loop = asyncio.get_running_loop()
-        try:
-            listening = socket.create_server((host, port), family=_family(host), backlog=_BACKLOG)
-        except OSError as error:
-            raise OSError(f"cannot listen on {host}:{port}: {error.strerror}") from error
-        # What is set on a listening socket, its connections inherit (tcp(7)).
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in _KEEPALIVE:
-            listening.setsockopt(socket.IPPROTO_TCP, option, value)
-        listening.setblocking(False)
-        self._server = await loop.create_server(lambda: Connection(self, loop), sock=listening, backlog=_BACKLOG)
+        """On all addresses, of both families. Raises `OSError` when the port of one is taken; then none is bound."""
+        settings, loop = self.site.settings, asyncio.get_running_loop()
+        for listening in bound(settings.host, self.profile.port + settings.port_base):
+            # What is set on a listening socket, its connections inherit (tcp(7)).
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for option, value in _KEEPALIVE:
+                listening.setsockopt(socket.IPPROTO_TCP, option, value)
+            listening.setblocking(False)
+            server = await loop.create_server(lambda: Connection(self, loop), sock=listening, backlog=BACKLOG)
+            self._servers.append(server)
 
     def opened(self, connection: Connection) -> None:
         """A peer connected: a session for it, or the reason why not."""
@@ -138,15 +135,17 @@ class Door:
 
     async def close(self, grace: timedelta) -> None:
         """Nobody comes in; idle sessions hear 421, those with a message in hand may finish it."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for session in self._sessions:
             session.stop()
         if self._sessions:
             await asyncio.wait(self._sessions.values(), timeout=grace.total_seconds())
-        for session, task in list(self._sessions.items()):
+        late = dict(self._sessions)
+        for session in late:
             session.connection.abort()
-            task.cancel()
+        # Until they have ended: one that is publishing would else go on while the bus is taken away beneath it.
+        await cancelled(late.values())
 
 
 class SmtpServer:
@@ -169,7 +168,3 @@ class SmtpServer:
     def sessions(self) -> Mapping[str, int]:
         """How many there are now, by listener."""
         return {door.profile.name: len(door) for door in self._doors}
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -222,3 +222,13 @@ def test_a_public_api_without_tls_must_be_wanted(addresses: str, tmp_path: Path)
 
 def test_one_address_needs_no_list() -> None:
     assert loaded({"FACTEUR_API_ADDRESSES": "::1"}).api_addresses == ("::1",)
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [("0.0.0.0", ("0.0.0.0",)), ('["0.0.0.0", "::"]', ("0.0.0.0", "::")), ("::1", ("::1",))],
+)
+def test_listeners_bind_one_address_or_a_list_of_them(text: str, addresses: tuple[str, ...]) -> None:
+    assert loaded({"FACTEUR_HOST": text}).host == addresses
+    with pytest.raises(WrongSetting, match="host"):
+        loaded({"FACTEUR_HOST": "[]"})
