@@ -38,7 +38,10 @@ class Tls(Model):
 
 
 class Peer(Model):
-    """Who handed the message in. `protocol` is the RFC 3848 keyword for `Received` (`ESMTPSA`, `HTTP` ...)."""
+    """Who handed the message in. `protocol` is the RFC 3848 keyword for `Received` (`ESMTPSA`, `HTTP` ...).
+
+    `relays` is set for a host that may relay without authentication: its senders are known, and hear of failures.
+    """
 
     address: str = ""
     port: int = 0
@@ -47,6 +50,7 @@ class Peer(Model):
     tls: Tls | None = None
     account: str | None = None
     protocol: str = "ESMTP"
+    relays: bool = False
 
 
 class Recipient(Model):

@@ -155,6 +155,14 @@ class MailRelayed(Fact):
     recipients: list[str]
 
 
+class MailParked(Fact):
+    """relay: a message ended at these recipients, and nobody could be told but an operator: it is a dead letter."""
+
+    id: str
+    recipients: list[str]
+    reason: str
+
+
 class JunkMoved(Fact):
     """store: somebody moved messages of a mailbox into Junk (`spam`), or back out of it."""
 

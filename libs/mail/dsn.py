@@ -42,6 +42,7 @@ _SENTENCES = {
     Action.FAILED: "Your message could not be delivered to the recipients below. It will not be tried again.",
     Action.DELAYED: "Your message is not delivered yet. You need not do anything: it will be tried again.",
     Action.DELIVERED: "Your message has reached the recipients below.",
+    Action.RELAYED: "The mail servers of the recipients below have taken your message. They may send no report of it.",
 }
 
 
@@ -68,17 +69,19 @@ def delivery_status(
     message_id: str,
     envelope_id: str = "",
     arrived: datetime | None = None,
+    returned: bytes = b"",
 ) -> bytes:
     """A multipart/report for the sender `to`, on behalf of the mailbox `author`.
 
-    `message_id` has its angle brackets; `original_headers` is the header block as it came; `envelope_id` is ENVID of
-    RFC 3461 4.4 decoded; times are aware. Raises ValueError if `author` or `message_id` is malformed: they are ours.
+    `message_id` has its angle brackets; `original_headers` is the header block as it came, `returned` the whole message
+    if it goes back (see `may_return`); `envelope_id` is ENVID of RFC 3461 4.4 decoded; times are aware.
+    Raises ValueError if `author` or `message_id` is malformed: they are ours.
     """
     action = recipients[0].action if recipients else Action.FAILED
     parts = (
         _explanation(action, recipients, reporting_mta),
         _status_part(recipients, reporting_mta, envelope_id, arrived),
-        _text_part("text/rfc822-headers", _cut_at_line(original_headers)),  # RFC 6522 4
+        _message_part(returned) if returned else _text_part("text/rfc822-headers", _cut_at_line(original_headers)),
     )
     boundary = _boundary(parts, message_id)
     header = [
@@ -89,6 +92,13 @@ def delivery_status(
     ]
     opening = b"\r\n--" + boundary.encode("ascii")
     return b"".join(header) + b"".join(opening + b"\r\n" + part for part in parts) + opening + b"--\r\n"
+
+
+def may_return(raw: bytes, *, ret: str, limit_bytes: int) -> bool:
+    """Whether a failed message goes back whole: RET=FULL asked for it (RFC 3461 4.3), and a letter can carry it."""
+    if ret.upper() != "FULL" or len(raw) > limit_bytes or b"\0" in raw:
+        return False
+    return max(map(len, raw.split(b"\n")), default=0) <= MAX_LINE_OCTETS
 
 
 def notice(*, to: str, author: str, subject: str, text: str, now: datetime, message_id: str) -> bytes:
@@ -147,7 +157,10 @@ def _status_part(
     recipients: Sequence[FailedRecipient], reporting_mta: str, envelope_id: str, arrived: datetime | None
 ) -> bytes:
     """RFC 3464 2.1: one group of fields for the message, one for each recipient."""
-    fields = [("Original-Envelope-Id", _foreign(envelope_id)), ("Reporting-MTA", f"dns; {_foreign(reporting_mta)}")]
+    fields = [
+        ("Original-Envelope-Id", _foreign(envelope_id)),
+        ("Reporting-MTA", f"dns; {_foreign(reporting_mta)}"),
+    ]
     if arrived:
         fields.append(("Arrival-Date", format_datetime(arrived)))
     groups = [fields, *(_recipient_fields(recipient) for recipient in recipients)]
@@ -158,7 +171,7 @@ def _status_part(
 def _recipient_fields(recipient: FailedRecipient) -> list[tuple[str, str]]:
     """RFC 3464 2.3, in its order."""
     return [
-        ("Original-Recipient", _typed(recipient.original)),
+        ("Original-Recipient", _original(recipient.original)),
         ("Final-Recipient", _typed(recipient.address)),
         ("Action", recipient.action.value),
         ("Status", _foreign(recipient.status)),
@@ -167,13 +180,19 @@ def _recipient_fields(recipient: FailedRecipient) -> list[tuple[str, str]]:
     ]
 
 
+def _original(orcpt: str) -> str:
+    """RFC 3464 2.3.1: the address under the type that it came with; one that is not ASCII as RFC 6533 3 writes it."""
+    kind, semicolon, address = orcpt.partition(";")
+    if not semicolon or not re.fullmatch(r"[A-Za-z0-9-]+", kind):
+        return _typed(orcpt)
+    address = address.strip()
+    return f"{kind}; {_foreign(address)}" if address.isascii() else _typed(address)
+
+
 def _typed(address: str) -> str:
     """`rfc822; jean@example.org`; one that is not ASCII in the ASCII form of RFC 6533 3 (utf-8-addr-xtext)."""
     if not address:
         return ""
-    kind, semicolon, rest = address.partition(";")
-    if semicolon and re.fullmatch(r"[A-Za-z0-9-]+", kind):
-        return f"{kind}; {_foreign(rest.strip())}"
     if address.isascii():
         return f"rfc822; {_foreign(address)}"
     return "utf-8; " + "".join(c if "!" <= c <= "~" and c not in "\\+=" else rf"\x{{{ord(c):X}}}" for c in address)
@@ -188,6 +207,14 @@ def _text_part(content_type: str, octets: bytes) -> bytes:
     fields = fold("Content-Type", f"{content_type}; charset={charset}") + fold("Content-Transfer-Encoding", encoding)
     body = text if plain else binascii.b2a_qp(text)
     return fields + b"\r\n" + (body.removesuffix(b"\n") + b"\n").replace(b"\n", b"\r\n")
+
+
+def _message_part(raw: bytes) -> bytes:
+    """The whole message. RFC 2046 5.2.1: it is never encoded; RFC 6533 4: one with a UTF-8 header is message/global."""
+    kind = "message/rfc822" if Headers(raw).raw.isascii() else "message/global"
+    fields = fold("Content-Type", kind) + fold("Content-Transfer-Encoding", "7bit" if raw.isascii() else "8bit")
+    text = re.sub(rb"\r\n|\r|\n", b"\r\n", raw)
+    return fields + b"\r\n" + text
 
 
 def _cut_at_line(headers: bytes) -> bytes:

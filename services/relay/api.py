@@ -6,12 +6,15 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Page, Problem, require
-from services.relay.adapters.queue import MongoQueue
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http.names import MailHost
+from services.relay.adapters.queue_views import QueueViews
 from services.relay.courier import Courier
 from services.relay.domain.entries import Entry, State
+
+_ENTRIES = Cursor("queue")
 
 
 class EntryView(BaseModel):
@@ -20,7 +23,7 @@ class EntryView(BaseModel):
     id: str
     message: str
     recipient: str
-    destination: str
+    destination: str = Field(description="The domain in A-labels; the top-level name invalid for what is no address.")
     state: State
     attempts: int
     created_at: datetime
@@ -36,47 +39,62 @@ class Destination(BaseModel):
     suspended: bool
 
 
-class Suspension(BaseModel):
+class Suspension(RequestBody):
     """Whether mail for the destination is held."""
 
     suspended: bool
 
 
-def routes(queue: MongoQueue, courier: Courier, *, clock: Callable[[], datetime]) -> APIRouter:
+def routes(views: QueueViews, courier: Courier, *, clock: Callable[[], datetime]) -> APIRouter:
     """The API of relay, for administrators."""
     router = APIRouter(prefix="/v1", tags=["relay"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("/queue", summary="Entries of the outbound queue, oldest first; done ones stay for a week")
     async def listing(
         state: State | None = None,
-        destination: str | None = None,
-        after: str | None = None,
+        destination: MailHost | None = None,
+        after: After = None,
         limit: int = Query(50, ge=1, le=200),
     ) -> Page[EntryView]:
-        found = await queue.listing(state=state, destination=destination, after=after, limit=limit)
-        return Page(items=[_view(entry) for entry in found], next=found[-1].id if len(found) == limit else None)
+        place = _ENTRIES.text(after) or None
+        found = await views.listing(state=state, destination=destination, after=place, limit=limit)
+        return Page(items=[_view(entry) for entry in found], next=_ENTRIES.behind(found, limit, lambda entry: entry.id))
 
-    @router.post("/queue/{id}/retry", summary="Try an entry now; 404 when it does not wait")
+    # An id ends with an address, whose local part may have any character, a slash included.
+    @router.post("/queue/{id:path}/retry", summary="Try an entry now; 404 when it does not wait")
     async def retry(id: str) -> Response:
-        if not await queue.hasten(id, now=clock()):
+        destination = await views.hasten(id, now=clock())
+        if destination is None:
             raise Problem(404, "no such entry waits")
-        courier.wake()
+        courier.expect([destination])
         return Response(status_code=204)
 
-    @router.delete("/queue/{id}", summary="Never try an entry again and tell nobody; 404 when it does not wait")
+    @router.delete("/queue/{id:path}", summary="Never try an entry again and tell nobody; 404 when it does not wait")
     async def cancel(id: str) -> Response:
-        if not await queue.cancel(id, now=clock()):
+        if not await views.cancel(id, now=clock()):
             raise Problem(404, "no such entry waits")
         return Response(status_code=204)
 
     @router.get("/destinations", summary="Destinations with mail that waits, and suspended ones")
     async def destinations() -> Page[Destination]:
-        return Page(items=[Destination(**found) for found in await queue.destinations()], next=None)
+        return Page(items=[Destination(**found) for found in await views.destinations()], next=None)
 
-    @router.put("/destinations/{domain}", summary="Hold all mail for a destination, or let it go")
-    async def suspend(domain: str, suspension: Suspension) -> Suspension:
-        await queue.suspend(domain.lower(), suspended=suspension.suspended)
-        courier.wake()
+    @router.get("/destinations/{domain}", summary="One destination; 404 when no mail waits for it and none is held")
+    async def destination(domain: MailHost) -> Destination:
+        found = await views.destination(domain)
+        if found is None:
+            raise Problem(404, "no mail waits for this destination, and it is not suspended")
+        return Destination(**found)
+
+    @router.put(
+        "/destinations/{domain}", summary="Hold all mail for a destination, also before there is any; or let go"
+    )
+    async def suspend(domain: MailHost, suspension: Suspension) -> Suspension:
+        if not suspension.suspended and await views.destination(domain) is None:
+            raise Problem(404, "no mail waits for this destination, and it is not suspended")
+        await views.suspend(domain, suspended=suspension.suspended)
+        courier.hold(domain, held=suspension.suspended)
+        courier.expect([domain])
         return suspension
 
     return router

@@ -1,44 +1,47 @@
-"""Takes due entries from the queue, sends them, writes down what happened. The heart of relay."""
+"""Finds what is due, opens connections for it, fairly, and ends them in order. The heart of relay.
+
+A lane is one connection to a site, with a slot that counts in the whole cluster. It takes the destinations of its site
+in turn, some entries of each, and keeps its connection a while when nothing is left.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
 
 import structlog
 
-from libs.blobs import Blobs
-from libs.bus import Event
-from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
-from libs.events import MailRelayed
-from libs.mail.render import received
+from libs.envelope import Permanent, Temporary
 from libs.tasks import cancelled
-from libs.telemetry import Metrics
-from services.relay.adapters.queue import MongoQueue
-from services.relay.domain.announcing import written_to
-from services.relay.domain.entries import Entry, Next, Schedule, State, after
-from services.relay.domain.replies import Result, deferred, failed, unroutable
-from services.relay.domain.reporting import reported, told
-from services.relay.domain.wire import copy_of, subject_tag
-from services.relay.ports import Destinations, Reporter, Transport
+from services.relay.adapters.holders import Holders
+from services.relay.adapters.queue import MOST_ENTRIES, MongoQueue
+from services.relay.delivering import Delivering
+from services.relay.domain.entries import Entry
+from services.relay.domain.replies import Result, deferred, failed
+from services.relay.domain.traffic import Lane, Traffic
+from services.relay.ledger import Ledger
+from services.relay.ports import Destinations, Route, Session
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(minutes=20)
-JOB_DEADLINE = timedelta(minutes=15)  # shorter than the lease: nobody else may send what we still send
-_REPORT_AGAIN = timedelta(minutes=1)
+TURN = 20  # messages
+IDLE = timedelta(seconds=10)
+_MOST_SITES = 20_000
+_LOOK_UPS = 100
+_NO_ROUTE = "no route to "
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Connections at a time, to one destination and to all; how often the queue is looked at."""
+    """Connections at a time: of the cluster to one site, of this process to all."""
 
-    destination: int
+    site: int
     total: int
-    poll_period: timedelta
 
 
 class Courier:
@@ -48,178 +51,212 @@ class Courier:
         self,
         *,
         queue: MongoQueue,
-        blobs: Blobs,
+        holders: Holders,
+        ledger: Ledger,
+        delivering: Delivering,
         destinations: Destinations,
-        transport: Transport,
-        reporter: Reporter,
-        schedule: Schedule,
+        session: Callable[[], Session],
         limits: Limits,
-        metrics: Metrics,
-        hostname: str,
         clock: Callable[[], datetime],
-        emit: Callable[[Event], Awaitable[None]],
     ) -> None:
-        self._emit = emit
         self._queue = queue
-        self._blobs = blobs
+        self._holders = holders
+        self._ledger = ledger
+        self._delivering = delivering
         self._destinations = destinations
-        self._transport = transport
-        self._reporter = reporter
-        self._schedule = schedule
+        self._session = session
         self._limits = limits
-        self._hostname = hostname
         self._clock = clock
-        self._results = metrics.counter("facteur_relay_results", "Tries at a recipient, by outcome.", ("outcome",))
-        self._wake = asyncio.Event()
+        self._traffic = Traffic(limit=limits.site, total=limits.total)
+        self._sites: OrderedDict[str, str] = OrderedDict()
+        self._suspended: set[str] = set()
+        self._claims: dict[str, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._finding: dict[str, asyncio.Task[None]] = {}
+        self._work = asyncio.Condition()
+        self._looking = asyncio.Lock()
+        self._turns = 0
         self._stopping = False
-        self._jobs: dict[asyncio.Task[None], str] = {}
-
-    def wake(self) -> None:
-        """There is something new to send."""
-        self._wake.set()
 
     async def start(self) -> None:
-        """Nothing to bind; `run` is background work of the service."""
+        """Nothing to bind."""
 
     async def stop(self, grace: timedelta) -> None:
-        """Claim nothing more; what is not sent within `grace` is sent by whoever comes after the lease."""
+        """Claim nothing more, let transactions end within `grace`, give back at once what was not sent."""
         self._stopping = True
-        self._wake.set()
-        if self._jobs:
-            await asyncio.wait(self._jobs, timeout=grace.total_seconds())
-        await cancelled(self._jobs)
+        async with self._looking:
+            pass  # a look that had begun is over, and no other one begins
+        await cancelled([*self._finding.values()])
+        await self._notify()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace.total_seconds())
+        await cancelled(self._tasks)
+        try:
+            await self._ledger.flush()
+            await self._queue.release_all([self._holders.holder], now=self._clock())
+            await self._holders.leave([self._holders.holder])
+        except Temporary as error:
+            # Others find out that we are gone, and go on when our lease is over.
+            log.warning("leases_not_released", reason=error.reason, unwritten=self._ledger.unwritten)
 
-    async def run(self) -> None:
-        """Look for due entries, when woken and every now and then."""
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                await self._claim()
-            except Temporary as error:
-                log.warning("queue_not_read", reason=error.reason)
-            try:
-                async with asyncio.timeout(self._limits.poll_period.total_seconds()):
-                    await self._wake.wait()
-            except TimeoutError:
+    async def heartbeat(self) -> None:
+        """A round: write down what is known first, then say that we live, then take over from those who do not."""
+        await self._ledger.flush()
+        if self._stopping:
+            return
+        await self._holders.renew(now=self._clock())
+        if dead := await self._holders.dead(now=self._clock()):
+            count = await self._queue.release_all(dead, now=self._clock())
+            await self._holders.leave(dead)
+            log.warning("taken_over", holders=dead, entries=count)
+
+    async def look(self) -> None:
+        """A round: what is due now. Raises `Temporary`."""
+        async with self._looking:
+            if self._stopping:
+                return
+            if not self._holders.holds:
+                await self._holders.renew(now=self._clock())
+            self._suspended = await self._queue.suspended()
+            ready = await self._queue.ready(now=self._clock())
+            self._traffic.look_again()
+        self.expect(ready)
+
+    def hold(self, destination: str, *, held: bool) -> None:
+        """An operator did so; other processes see it at their next look."""
+        (self._suspended.add if held else self._suspended.discard)(destination)
+
+    def expect(self, destinations: Iterable[str]) -> None:
+        """Something is due for `destinations`."""
+        if self._stopping:
+            return
+        for destination in destinations:
+            if destination in self._suspended:
                 continue
+            if (site := self._sites.get(destination)) is not None:
+                self._traffic.expect(site, destination)
+            elif destination not in self._finding and len(self._finding) < _LOOK_UPS:
+                self._finding[destination] = self._start(self._find(destination))
+        self._open_lanes()
 
-    async def _claim(self) -> None:
-        free = self._limits.total - len(self._jobs)
-        if free <= 0:
-            return
-        running = Counter(self._jobs.values())
-        busy = [name for name, count in running.items() if count >= self._limits.destination]
-        entries = await self._queue.claim(now=self._clock(), lease=LEASE, limit=free, busy=busy)
-        groups: dict[tuple[str, str], list[Entry]] = {}
-        for entry in entries:
-            groups.setdefault((entry.message, entry.destination), []).append(entry)
-        for (_, destination), group in groups.items():
-            job = asyncio.create_task(self._deliver(group))
-            self._jobs[job] = destination
-            job.add_done_callback(self._finished)
-
-    def _finished(self, job: asyncio.Task[None]) -> None:
-        del self._jobs[job]
-        self._wake.set()
-        if not job.cancelled() and (error := job.exception()) is not None:
-            # The lease ends by itself and the entries are tried again: nothing is lost.
-            log.error("delivery_failed", exc_info=error)
-
-    async def _deliver(self, entries: Sequence[Entry]) -> None:
-        """One message to one destination."""
-        mail = await self._message(entries[0].message)
-        recipients = {r.address: r for r in mail.envelope.recipients} if mail else {}
-        wanted = [recipients[entry.recipient] for entry in entries if entry.recipient in recipients]
-        results = await self._try(mail, wanted) if mail else {}
-        gone = failed("5.3.0 the message is no longer kept", status="5.3.0")
-        now = self._clock()
-        outcomes = [
-            (entry, after(entry, results.get(entry.recipient, gone), self._schedule, now=now)) for entry in entries
-        ]
-        for entry, then in outcomes:
-            self._results.labels(results.get(entry.recipient, gone).outcome).inc()
-            log.info("mail_relayed", id=entry.message, state=then.state, attempts=entry.attempts, reply=then.reply)
-        if mail is not None:
-            outcomes = await self._report(mail, recipients, outcomes, results)
-        await self._queue.settle(outcomes, now=now)
-        if mail is not None:
-            sent = {entry.recipient for entry, then in outcomes if then.state is State.SENT}
-            await self._announce(mail.envelope, [recipients[address] for address in sent if address in recipients])
-
-    async def _announce(self, envelope: Envelope, taken: Sequence[Recipient]) -> None:
-        if not (addresses := written_to(envelope, taken)):
-            return
-        fact = MailRelayed(id=envelope.id, account=envelope.peer.account or "", recipients=addresses)
+    async def _find(self, destination: str) -> None:
         try:
-            await self._emit(fact.to_bus())
+            route = await self._route(destination)
+        finally:
+            del self._finding[destination]
+        self._sites[destination] = route.site if isinstance(route, Route) else _NO_ROUTE + destination
+        while len(self._sites) > _MOST_SITES:
+            self._sites.popitem(last=False)
+        self.expect([destination])
+
+    async def _route(self, destination: str) -> Route | Result:
+        try:
+            return await self._destinations.route(destination)
         except Temporary as error:
-            # It is a weight in antispam, and the next message to the same person tells it again.
-            log.warning("relaying_not_told", id=envelope.id, reason=error.reason)
+            return deferred(error.reason, status=error.reason.split()[0])
+        except Permanent as error:
+            return failed(error.reason, status=error.reason.split()[0])
 
-    async def _message(self, id: str) -> Mail | None:
-        mail = await self._queue.message(id)
-        if mail is None or mail.envelope.blob is None:
-            return mail
-        await self._blobs.touch(mail.envelope.blob)
-        return Mail(mail.envelope, await self._blobs.get(mail.envelope.blob))
+    def _open_lanes(self) -> None:
+        if self._stopping:
+            return
+        while (lane := self._traffic.open(monotonic())) is not None:
+            self._start(self._serve(lane))
+        if (idle := self._traffic.idle()) is not None:
+            idle.must_end = True
+        if any(lane.busy_since is None for lane in self._traffic.lanes):
+            self._start(self._notify())
 
-    async def _try(self, mail: Mail, recipients: Sequence[Recipient]) -> Mapping[str, Result]:
-        """A result for each recipient. The router marks those that lead nowhere with `failure`."""
-        dead = {r.address: unroutable(r.failure) for r in recipients if r.failure}
-        copies: dict[str, list[Recipient]] = {}
-        for recipient in recipients:
-            if recipient.address not in dead:
-                copies.setdefault(subject_tag(mail.envelope, recipient), []).append(recipient)
-        results = dict(dead)
-        for tag, alive in copies.items():
-            results |= await self._send(mail, alive, tag)
-        return results
+    async def _notify(self) -> None:
+        async with self._work:
+            self._work.notify_all()
 
-    async def _send(self, mail: Mail, recipients: Sequence[Recipient], tag: str) -> Mapping[str, Result]:
-        domain = recipients[0].address.rpartition("@")[2]
-        only = recipients[0] if len(recipients) == 1 else None
-        raw = copy_of(mail.raw, received(mail.envelope, only, hostname=self._hostname), subject_tag=tag)
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if isinstance(error, Temporary):
+                log.warning("lane_ended", reason=error.reason)
+            else:
+                log.error("lane_failed", exc_info=error)
+
+    async def _serve(self, lane: Lane) -> None:
+        slot: str | None = None
+        session = self._session()
         try:
-            async with asyncio.timeout(JOB_DEADLINE.total_seconds()):
-                hosts = await self._destinations.hosts(domain)
-                return await self._transport.send(hosts, mail.envelope, recipients, raw)
+            slot = await self._holders.connect(lane.site, limit=self._limits.site, now=self._clock())
+            while slot is not None and not self._stopping:
+                if (destination := self._traffic.take(lane.site)) is not None:
+                    await self._turn(lane, destination, session)
+                    if self._traffic.must_yield(lane, monotonic()):
+                        break
+                elif not await self._more(lane):
+                    break
+        finally:
+            self._traffic.close(lane, is_full=slot is None)
+            await session.close()
+            if slot is not None:
+                await self._holders.disconnect(lane.site, slot)
+            self._open_lanes()
+
+    async def _more(self, lane: Lane) -> bool:
+        """Wait a while for more to do over the same connection."""
+        lane.busy_since = None
+        try:
+            async with asyncio.timeout(IDLE.total_seconds()):
+                while not (self._stopping or lane.must_end or self._traffic.has_work(lane.site)):
+                    async with self._work:
+                        await self._work.wait()
         except TimeoutError:
-            result = deferred("4.4.2 not done in time", status="4.4.2")
-        except Temporary as error:
-            result = deferred(error.reason, status=error.reason.split()[0])
-        except Permanent as error:
-            result = failed(error.reason, status=error.reason.split()[0])
-        return {recipient.address: result for recipient in recipients}
-
-    async def _report(
-        self,
-        mail: Mail,
-        recipients: Mapping[str, Recipient],
-        outcomes: Sequence[tuple[Entry, Next]],
-        results: Mapping[str, Result],
-    ) -> list[tuple[Entry, Next]]:
-        """Tell who must be told; where that fails, the entry is not done yet."""
-        settled: list[tuple[Entry, Next]] = []
-        for event in ("failed", "delayed", ""):
-            group = [(entry, then) for entry, then in outcomes if then.tell == event]
-            heard = [recipients[entry.recipient] for entry, _ in group if event and entry.recipient in recipients]
-            heard = [recipient for recipient in heard if told(mail.envelope, recipient, event)]
-            if heard and not await self._reported(mail, heard, results, event):
-                again = self._clock() + _REPORT_AGAIN
-                group = [(entry, Next(State.QUEUED, again, then.reply)) for entry, then in group]
-            settled += group
-        return settled
-
-    async def _reported(
-        self, mail: Mail, heard: Sequence[Recipient], results: Mapping[str, Result], event: str
-    ) -> bool:
-        reports = [reported(recipient, results[recipient.address], event) for recipient in heard]
-        try:
-            await self._reporter.report(mail.envelope, mail.raw, reports, event=event)
-        except Temporary as error:
-            log.warning("notification_deferred", id=mail.envelope.id, reason=error.reason)
             return False
-        except Permanent as error:
-            # Nobody takes it: a notification is never answered by another one (RFC 5321 6.1).
-            log.error("notification_refused", id=mail.envelope.id, reason=error.reason)
-        return True
+        finally:
+            lane.busy_since = monotonic()
+        return not self._stopping and not lane.must_end
+
+    async def _turn(self, lane: Lane, destination: str, session: Session) -> None:
+        entries = await self._claim(destination)
+        if not entries:
+            return
+        left = {entry.id: entry for entry in entries}
+        try:
+            if len({entry.message for entry in entries}) >= TURN or len(entries) >= MOST_ENTRIES:
+                self.expect([destination])  # others may help
+            route = await self._route(destination)
+            if isinstance(route, Route) and self._sites.get(destination) != route.site:
+                self._sites[destination] = route.site  # from the next turn on
+            for batch, mail in await self._delivering.batches(entries):
+                if self._stopping or not self._holders.holds:
+                    break
+                lane.busy_since = monotonic()
+                for entry in batch.entries:
+                    del left[entry.id]
+                await self._delivering.deliver(batch, mail, route, session)
+        finally:
+            if left:
+                await self._release(list(left.values()))
+
+    async def _claim(self, destination: str) -> list[Entry]:
+        """One claim at a time for a destination: two would choose the same entries."""
+        if self._stopping or destination in self._suspended or not self._holders.holds:
+            return []
+        self._turns += 1
+        lock = self._claims.setdefault(destination, asyncio.Lock())
+        try:
+            async with lock:
+                return await self._queue.claim(
+                    destination, now=self._clock(), messages=TURN, bulk_first=self._turns % 4 == 0
+                )
+        finally:
+            if not lock.locked():
+                self._claims.pop(destination, None)
+
+    async def _release(self, entries: list[Entry]) -> None:
+        try:
+            await self._queue.release(entries, now=self._clock())
+        except Temporary as error:
+            log.warning("entries_not_released", count=len(entries), reason=error.reason)

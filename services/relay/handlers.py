@@ -23,8 +23,7 @@ class Acceptance:
     async def accept(self, mail: Mail) -> Iterable[Onward]:
         """Nothing goes on from here. Raises `Temporary`."""
         mail.envelope.check_actions()
-        await self.queue.add(mail, now=self.clock())
-        self.courier.wake()
+        self.courier.expect(await self.queue.add(mail, now=self.clock()))
         return ()
 
     def table(self) -> tuple[Handles, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from libs.envelope import Envelope, Recipient
+from libs.envelope import Envelope, Mail, Recipient
 from libs.mail.dsn import FailedRecipient
 from services.relay.domain.replies import Result
 
@@ -20,27 +20,51 @@ class Host:
     port: int
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where mail for a domain goes: hosts in the order to try.
+
+    `site` names the servers that share a limit of connections: many domains may have their mail at one.
+    """
+
+    site: str
+    hosts: tuple[Host, ...]
+
+
 class Destinations(Protocol):
     """Where the mail of a domain goes."""
 
-    async def hosts(self, domain: str) -> Sequence[Host]:
-        """In the order to try. Raises `Temporary` when DNS does not answer, `Permanent` when there is none."""
+    async def route(self, domain: str) -> Route:
+        """Raises `Temporary` when DNS does not answer, `Permanent` when there is none."""
 
 
-class Transport(Protocol):
-    """SMTP to other servers."""
+class Session(Protocol):
+    """One connection at a time to the servers of a site, kept for the next message."""
 
     async def send(
         self, hosts: Sequence[Host], envelope: Envelope, recipients: Sequence[Recipient], raw: bytes
     ) -> Mapping[str, Result]:
-        """One transaction with the first host that talks to us; a result for each recipient's address. Never raises
-        for what a peer does."""
+        """One message to the first host that talks to us; a result for each recipient's address. Never raises for what
+        a peer does."""
+
+    async def close(self) -> None:
+        """Say goodbye."""
 
 
 class Reporter(Protocol):
-    """Tells the envelope sender what became of a message."""
+    """Tells people what became of a message, each letter once, however often it is asked."""
 
     async def report(
         self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
     ) -> None:
-        """Once for each message, event and recipients. Raises `Temporary`; `Permanent` when nobody takes it."""
+        """To the envelope sender. Raises `Temporary`; `Permanent` when it is not taken."""
+
+    async def tell_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
+        """To the owner of a forward, whose target did not take the message. Raises as `report`."""
+
+
+class DeadLetters(Protocol):
+    """Where a message waits for an operator that nobody else can be told of."""
+
+    async def park(self, mail: Mail, reason: str) -> None:
+        """Raises `Temporary`: then it may be there or not."""

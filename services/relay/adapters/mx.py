@@ -2,67 +2,145 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
+from ipaddress import IPv6Address, IPv6Network
 from typing import TypeVar
 
 from libs.dns import Answer, Resolver
 from libs.envelope import Permanent, Temporary
-from services.relay.ports import Host
+from libs.network import Ip, Network, is_in, parsed
+from services.relay.ports import Host, Route
 
 R = TypeVar("R")
 
+MAX_EXCHANGERS = 10  # of an MX list: the first by preference
+MAX_ADDRESSES = 20
+_TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))  # RFC 6052 2.1, RFC 3056 2: IPv4 inside
+
 
 class Smarthost:
-    """One server for everything."""
+    """One server for everything. It is named by the operator, and so may be anywhere."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit():
             raise ValueError(f"setting relay.smarthost: HOST:PORT expected, got {address!r}")
-        self._host = Host(host, host.strip("[]"), int(port))
+        name = host.strip("[]")
+        self._route = Route(address.lower(), (Host(name, name, int(port)),))
 
-    async def hosts(self, domain: str) -> Sequence[Host]:
-        return (self._host,)
+    async def route(self, domain: str) -> Route:
+        return self._route
 
 
 class MailExchangers:
-    """RFC 5321 5.1: MX by preference, equal ones in random order, else the domain's own address."""
+    """RFC 5321 5.1: MX by preference, equal ones in random order, else the domain's own address.
 
-    def __init__(self, resolver: Resolver, *, smtp_port: int, own_name: str) -> None:
+    Only addresses of the internet are connected to, and those in `private_networks`: an MX record is written by
+    anybody, and must not lead into our own network.
+    """
+
+    def __init__(
+        self, resolver: Resolver, *, smtp_port: int, own_name: str, private_networks: Collection[Network] = ()
+    ) -> None:
         self._resolver = resolver
         self._smtp_port = smtp_port
-        self._own_name = own_name
+        self._own_name = own_name.lower()
+        self._private_networks = tuple(private_networks)
 
-    async def hosts(self, domain: str) -> Sequence[Host]:
+    async def route(self, domain: str) -> Route:
+        """Raises `Temporary`, `Permanent`; the reason begins with the status."""
         if domain.startswith("["):
-            return (Host(domain, domain.strip("[]").removeprefix("IPv6:"), self._smtp_port),)
-        names = await self._exchangers(domain)
-        found = [Host(name, address, self._smtp_port) for name in names for address in await self._addresses(name)]
-        if not found:
-            raise Permanent(f"5.4.4 no address for {domain}")
-        return found
+            return self._literal(domain)
+        site, names = await self._exchangers(domain)
+        looked_up = await asyncio.gather(*(self._addresses(name) for name in names), return_exceptions=True)
+        hosts: list[Host] = []
+        failures: list[Temporary] = []
+        private = False
+        for name, found in zip(names, looked_up, strict=True):
+            if isinstance(found, Temporary):
+                failures.append(found)
+            elif isinstance(found, BaseException):
+                raise found
+            else:
+                usable = [address for address in found if self._may_connect(address)]
+                private = private or len(usable) < len(found)
+                hosts += [Host(name, str(address), self._smtp_port) for address in usable]
+        if not hosts:
+            raise _nowhere(domain, failures, private=private)
+        return Route(site, tuple(hosts[:MAX_ADDRESSES]))
 
-    async def _exchangers(self, domain: str) -> list[str]:
+    def _literal(self, domain: str) -> Route:
+        address = parsed(domain.strip("[]").removeprefix("IPv6:"))
+        if address is None:
+            raise Permanent(f"5.1.2 {domain} is no address")
+        if not self._may_connect(address):
+            raise _nowhere(domain, (), private=True)
+        return Route(domain.lower(), (Host(domain, str(address), self._smtp_port),))
+
+    async def _exchangers(self, domain: str) -> tuple[str, list[str]]:
+        """The site, and the names in the order to try."""
         answer = await _told(self._resolver.mx(domain))
         if not answer.exists:
             raise Permanent(f"5.1.2 there is no domain {domain}")
         if not answer:
-            return [domain]
-        records = [(mx.preference, random.random(), mx.exchange) for mx in answer.records]
+            return domain.lower(), [domain.lower()]
+        records = [(mx.preference, random.random(), mx.exchange.lower()) for mx in answer.records]
         if [name for _, _, name in records] == [""]:
             raise Permanent(f"5.1.10 {domain} takes no mail")  # RFC 7505 3: null MX
         ours = min((preference for preference, _, name in records if name == self._own_name), default=None)
         # RFC 5321 5.1: those of our own preference and behind us would send it back to us.
-        usable = sorted(record for record in records if ours is None or record[0] < ours)
+        usable = sorted(record for record in records if record[2] and (ours is None or record[0] < ours))
         if not usable:
             raise Permanent(f"5.4.6 {domain} leads back to us")
-        return [name for _, _, name in usable]
+        best = {name for preference, _, name in usable if preference == usable[0][0]}
+        return _site(best), list(dict.fromkeys(name for _, _, name in usable))[:MAX_EXCHANGERS]
 
-    async def _addresses(self, name: str) -> list[str]:
-        """None for a name that does not exist: the other exchangers may."""
-        both = (await _told(self._resolver.a(name)), await _told(self._resolver.aaaa(name)))
-        return [str(address) for answer in both for address in answer.records]
+    async def _addresses(self, name: str) -> list[Ip]:
+        """None for a name that does not exist: the other exchangers may. Raises `Temporary` when none is known."""
+        answers = await asyncio.gather(
+            _told(self._resolver.a(name)), _told(self._resolver.aaaa(name)), return_exceptions=True
+        )
+        found: list[Ip] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                if not isinstance(answer, Temporary):
+                    raise answer
+            else:
+                found += answer.records
+        failures = [answer for answer in answers if isinstance(answer, Temporary)]
+        if failures and not found:
+            raise failures[0]
+        return found
+
+    def _may_connect(self, address: Ip) -> bool:
+        if is_in(address, self._private_networks):
+            return True
+        plain = parsed(str(address)) or address
+        inner = _inside(plain)
+        return plain.is_global and not plain.is_multicast and (inner is None or self._may_connect(inner))
+
+
+def _inside(address: Ip) -> Ip | None:
+    """The IPv4 address that a translator would make of it."""
+    if not isinstance(address, IPv6Address) or not is_in(address, _TRANSLATED):
+        return None
+    octets = address.packed[2:6] if address.sixtofour else address.packed[12:16]
+    return parsed(".".join(map(str, octets)))
+
+
+def _nowhere(domain: str, failures: Sequence[Temporary], *, private: bool) -> Temporary | Permanent:
+    if failures:
+        return Temporary(failures[0].reason)
+    if private:
+        return Permanent(f"5.4.4 {domain} leads to addresses that are not of the internet")
+    return Permanent(f"5.4.4 no address for {domain}")
+
+
+def _site(names: Collection[str]) -> str:
+    """Domains whose mail goes to the same exchangers first are one site, however many they are."""
+    return ",".join(sorted(names)[:MAX_EXCHANGERS])
 
 
 async def _told(question: Awaitable[Answer[R]]) -> Answer[R]:

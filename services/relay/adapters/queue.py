@@ -1,179 +1,206 @@
-"""The outbound queue in MongoDB.
+"""The outbound queue in MongoDB: what is due, who has it, what became of it. Its documents: `documents`, `bodies`.
 
-`messages` {_id, envelope, raw | blob in the envelope, expires_at}; `entries` {_id: MESSAGE:RECIPIENT, ...} as in
-`domain.entries`, with `lease` and `lease_until` while they are being sent, and `expires_at` once they are done;
-`destinations` {_id: domain, suspended}.
+Right with several replicas. An entry is claimed under a fence of its own; an outcome is written only under the fence of
+its claim, so that a late holder changes nothing that another one has by now. Only that a server took the message is
+believed of anybody: it stands in `taken`, and whoever has the entry then finds it done.
 """
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from libs.envelope import Envelope, Mail
-from libs.mail.address import domain_of
-from libs.mongo import Batcher, UpdateOne, mongo_errors
-from services.relay.domain.entries import Entry, Next, State
+from libs.envelope import Mail
+from libs.mongo import Batcher, IndexModel, UpdateOne, mongo_errors
+from services.relay.adapters.bodies import Bodies
+from services.relay.adapters.documents import BULK, Document, destinations_of, entry_of, ids, new_entries, report_fields
+from services.relay.domain.entries import DONE, Entry, Next, State
+from services.relay.domain.reporting import Report
 
-_DONE = [State.SENT, State.FAILED, State.CANCELLED]
+MOST_ENTRIES = 100  # in a claim
+_CHUNK = 500  # entries in a write
+_INDEXES = (
+    IndexModel([("state", 1), ("bulk", 1), ("destination", 1), ("next_at", 1)]),
+    IndexModel([("report.due_at", 1)], sparse=True),
+    IndexModel([("expires_at", 1)], expireAfterSeconds=0, sparse=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of an entry that was claimed, and what must be told of it."""
+
+    entry: Entry
+    then: Next
+    report: Report | None = None
 
 
 class MongoQueue:
-    """Right with several replicas: an entry is claimed by one of them, until its lease ends."""
+    """`holder` is this process; it may claim once it has said that it lives (`holders`)."""
 
-    def __init__(self, database: Any, *, keep_done: timedelta, keep_message: timedelta) -> None:
-        self._messages = database["messages"]
-        self._entries = database["entries"]
+    def __init__(self, database: Any, *, holder: str, keep_done: timedelta) -> None:
+        self.bodies = Bodies(database)
+        self._entries = database["deliveries"]
         self._destinations = database["destinations"]
+        self._holder = holder
         self._keep_done = keep_done
-        self._keep_message = keep_message
         self._additions: Batcher[tuple[Mail, datetime], None] = Batcher(self._add)
 
     async def prepare(self) -> None:
         """Create the indexes."""
         with mongo_errors("outbound queue"):
-            await self._entries.create_index([("state", 1), ("next_at", 1)])
-            await self._entries.create_index([("destination", 1), ("state", 1)])
-            await self._entries.create_index("expires_at", expireAfterSeconds=0)
-            await self._messages.create_index("expires_at", expireAfterSeconds=0)
+            await self._entries.create_indexes(list(_INDEXES))
+        await self.bodies.prepare()
 
-    async def add(self, mail: Mail, *, now: datetime) -> None:
-        """Durable when it returns. A message that comes twice is queued once for each recipient."""
-        await self._additions.add((mail, now))
+    async def add(self, mail: Mail, *, now: datetime) -> set[str]:
+        """Durable when it returns; the destinations. A message that comes twice is queued once for each recipient."""
+        if len(mail.envelope.recipients) > BULK:
+            await self._add([(mail, now)])  # alone: others need not wait until all of it is written
+        else:
+            await self._additions.add((mail, now))
+        return destinations_of(mail.envelope)
 
     async def _add(self, batch: Sequence[tuple[Mail, datetime]]) -> Sequence[None]:
-        messages = [_insert(mail.envelope.id, self._message(mail, now)) for mail, now in batch]
-        entries = [
-            _insert(f"{mail.envelope.id}:{recipient.address}", _entry(mail.envelope.id, recipient.address, now))
-            for mail, now in batch
-            for recipient in mail.envelope.recipients
-        ]
-        with mongo_errors("outbound queue"):
-            # The message first: an entry never lacks its message.
-            await self._messages.bulk_write(messages, ordered=False)
-            await self._entries.bulk_write(entries, ordered=False)
+        await self.bodies.add([mail for mail, _ in batch])
+        entries = (entry for mail, now in batch for entry in new_entries(mail.envelope, now))
+        for chunk in _chunks(entries):
+            writes = [UpdateOne({"_id": id}, {"$setOnInsert": fields}, upsert=True) for id, fields in chunk]
+            with mongo_errors("outbound queue"):
+                await self._entries.bulk_write(writes, ordered=False)
+            await asyncio.sleep(0)
+        await self._replay(batch)
         return [None] * len(batch)
 
-    def _message(self, mail: Mail, now: datetime) -> dict[str, Any]:
-        return {
-            "envelope": mail.envelope.model_dump_json(),
-            "raw": None if mail.envelope.blob is not None else mail.raw,
-            "expires_at": now + self._keep_message,
-        }
+    async def _replay(self, batch: Sequence[tuple[Mail, datetime]]) -> None:
+        """A dead letter of ours comes back with its mark, once: its entry begins anew."""
+        for mail, now in batch:
+            if mark := (mail.envelope.model_extra or {}).get("parked"):
+                anew = {"state": State.QUEUED, "attempts": 0, "created_at": now, "next_at": now}
+                marked = {"_id": {"$in": [id for id, _ in new_entries(mail.envelope, now)]}, "parked": mark}
+                gone = dict.fromkeys(("parked", "expires_at", "notified_delay"), "")
+                with mongo_errors("outbound queue"):
+                    await self._entries.update_many(marked, {"$set": anew, "$unset": gone})
 
-    async def claim(self, *, now: datetime, lease: timedelta, limit: int, busy: Collection[str]) -> list[Entry]:
-        """Up to `limit` due entries, ours until the lease ends; none of destinations that are `busy` or suspended."""
-        token = uuid.uuid4().hex
+    async def ready(self, *, now: datetime) -> set[str]:
+        """The destinations with something due, suspended ones left out. It costs a step a destination, not an entry."""
         with mongo_errors("outbound queue"):
-            suspended = [document["_id"] async for document in self._destinations.find({"suspended": True})]
-            due = {
-                "$or": [
-                    {"state": State.QUEUED, "next_at": {"$lte": now}},
-                    {"state": State.SENDING, "lease_until": {"$lte": now}},
-                ],
-                "destination": {"$nin": [*suspended, *busy]},
-            }
-            query = self._entries.find(due, {"_id": 1}).sort("next_at", 1).limit(limit)
-            ids = [document["_id"] async for document in query]
-            if not ids:
+            suspended = await self.suspended()
+            due: set[str] = set()
+            for bulk in (0, 1):
+                first = [
+                    {"$match": {"state": State.QUEUED, "bulk": bulk}},
+                    {"$sort": {"state": 1, "bulk": 1, "destination": 1, "next_at": 1}},
+                    {"$group": {"_id": "$destination", "next_at": {"$first": "$next_at"}}},
+                    {"$match": {"next_at": {"$lte": now}}},
+                ]
+                due |= {d["_id"] async for d in await self._entries.aggregate(first)}
+        return due - suspended
+
+    async def suspended(self) -> set[str]:
+        """Destinations that an operator holds."""
+        with mongo_errors("outbound queue"):
+            return {document["_id"] async for document in self._destinations.find({"suspended": True})}
+
+    async def claim(self, destination: str, *, now: datetime, messages: int, bulk_first: bool = False) -> list[Entry]:
+        """Due entries of so many messages, ours until they are settled or released, or until we are taken for dead."""
+        fence = uuid.uuid4().hex
+        due = {"state": State.QUEUED, "destination": destination, "next_at": {"$lte": now}}
+        with mongo_errors("outbound queue"):
+            found: list[Document] = []
+            for bulk in (1, 0) if bulk_first else (0, 1):
+                if (left := MOST_ENTRIES - len(found)) > 0:
+                    query = self._entries.find({**due, "bulk": bulk}).sort("next_at", 1).limit(left)
+                    found += [document async for document in query]
+            if not (found := _of_first(found, messages)):
                 return []
-            change = {"state": State.SENDING, "lease": token, "lease_until": now + lease}
-            await self._entries.update_many({"_id": {"$in": ids}, **due}, {"$set": change, "$inc": {"attempts": 1}})
-            return [_read(document) async for document in self._entries.find({"_id": {"$in": ids}, "lease": token})]
+            change = {"state": State.SENDING, "lease": {"holder": self._holder, "fence": fence}}
+            chosen = {"_id": {"$in": [document["_id"] for document in found]}, **due}
+            result = await self._entries.update_many(chosen, {"$set": change, "$inc": {"attempts": 1}})
+            if result.modified_count < len(found):
+                found = [document async for document in self._entries.find({"lease.fence": fence, **_among(found)})]
+                return [entry_of(document) for document in found]
+        return [entry_of(document | change | {"attempts": document["attempts"] + 1}) for document in found]
 
-    async def message(self, id: str) -> Mail | None:
-        """With its bytes, unless they are in the blob store; None when it is gone."""
-        with mongo_errors("outbound queue"):
-            document = await self._messages.find_one({"_id": id})
-        if document is None:
-            return None
-        return Mail(Envelope.model_validate_json(document["envelope"]), document["raw"])
-
-    async def settle(self, outcomes: Sequence[tuple[Entry, Next]], *, now: datetime) -> None:
-        """Write down what a try did; an entry that was cancelled meanwhile stays cancelled."""
+    async def settle(self, verdicts: Sequence[Verdict], *, now: datetime) -> None:
+        """Write down what became of entries. Idempotent; a late one changes nothing that another holder has by now."""
         writes = [
-            UpdateOne({"_id": entry.id, "state": State.SENDING}, self._change(entry, then, now))
-            for entry, then in outcomes
+            UpdateOne(_held(verdict.entry, taken=verdict.then.state is State.SENT), self._change(verdict, now))
+            for verdict in verdicts
         ]
         with mongo_errors("outbound queue"):
-            await self._entries.bulk_write(writes, ordered=False)
+            result = await self._entries.bulk_write(writes, ordered=False)
+            if result.matched_count < len(writes):
+                late = [write for verdict in verdicts for write in self._late(verdict, now)]
+                await self._entries.bulk_write(late, ordered=True)
+        self.bodies.done({verdict.entry.message for verdict in verdicts if verdict.then.state in DONE})
 
-    def _change(self, entry: Entry, then: Next, now: datetime) -> dict[str, Any]:
-        fields: dict[str, Any] = {"state": then.state, "next_at": then.next_at, "last_reply": then.reply}
-        if then.state in _DONE:
+    async def release(self, entries: Sequence[Entry], *, now: datetime) -> None:
+        """Claimed and not begun: they are due again, and the try does not count."""
+        await self._give_back({"_id": {"$in": ids(entries)}, "lease.fence": {"$in": [e.fence for e in entries]}}, now)
+
+    async def release_all(self, holders: Sequence[str], *, now: datetime) -> int:
+        """What `holders` have and will not send: this one that ends, or others that are dead."""
+        return await self._give_back({"lease.holder": {"$in": list(holders)}}, now)
+
+    async def _give_back(self, which: Document, now: datetime) -> int:
+        which = {"state": State.SENDING, **which}
+        taken = {"state": State.SENT, "expires_at": now + self._keep_done}
+        with mongo_errors("outbound queue"):
+            # What a late holder knew to be taken is done, and is not sent again.
+            await self._entries.update_many({**which, "taken": {"$exists": True}}, {"$set": taken, "$unset": _UNLEASED})
+            change = {"$set": {"state": State.QUEUED, "next_at": now}, "$inc": {"attempts": -1}, "$unset": _UNLEASED}
+            return int((await self._entries.update_many(which, change)).modified_count)
+
+    def _change(self, verdict: Verdict, now: datetime) -> Document:
+        then = verdict.then
+        fields: Document = {"state": then.state, "next_at": then.next_at, "last_reply": then.reply}
+        if verdict.report is not None:
+            fields["report"] = report_fields(verdict.report, now)
+            if then.state not in DONE:
+                fields["notified_delay"] = True
+        elif then.state in DONE:
             fields["expires_at"] = now + self._keep_done
-        if then.tell == "delayed":
-            fields["notified_delay"] = True
-        return {"$set": fields, "$unset": {"lease": "", "lease_until": ""}}
+        return {"$set": fields, "$unset": _UNLEASED}
 
-    async def listing(
-        self, *, state: State | None, destination: str | None, after: str | None, limit: int
-    ) -> list[Entry]:
-        """In the order of their ids, which is that of time."""
-        query: dict[str, Any] = {}
-        query |= {"state": state} if state else {}
-        query |= {"destination": destination} if destination else {}
-        query |= {"_id": {"$gt": after}} if after else {}
-        with mongo_errors("outbound queue"):
-            return [_read(document) async for document in self._entries.find(query).sort("_id", 1).limit(limit)]
-
-    async def hasten(self, id: str, *, now: datetime) -> bool:
-        """Try it now; False when it does not wait."""
-        with mongo_errors("outbound queue"):
-            result = await self._entries.update_one({"_id": id, "state": State.QUEUED}, {"$set": {"next_at": now}})
-        return bool(result.matched_count)
-
-    async def cancel(self, id: str, *, now: datetime) -> bool:
-        """Never try it again and tell nobody; False when it does not wait."""
-        change = {"state": State.CANCELLED, "expires_at": now + self._keep_done}
-        with mongo_errors("outbound queue"):
-            result = await self._entries.update_one({"_id": id, "state": State.QUEUED}, {"$set": change})
-        return bool(result.matched_count)
-
-    async def suspend(self, destination: str, *, suspended: bool) -> None:
-        """Hold or free all mail for `destination`."""
-        with mongo_errors("outbound queue"):
-            await self._destinations.update_one({"_id": destination}, {"$set": {"suspended": suspended}}, upsert=True)
-
-    async def destinations(self) -> list[dict[str, Any]]:
-        """Those with mail that waits or that are suspended: {destination, waiting, suspended}."""
-        alive = {"$match": {"state": {"$in": [State.QUEUED, State.SENDING]}}}
-        count = {"$group": {"_id": "$destination", "waiting": {"$sum": 1}}}
-        with mongo_errors("outbound queue"):
-            waiting = {d["_id"]: d["waiting"] async for d in await self._entries.aggregate([alive, count])}
-            suspended = {d["_id"] async for d in self._destinations.find({"suspended": True})}
-        names = sorted({*waiting, *suspended})
-        return [{"destination": n, "waiting": waiting.get(n, 0), "suspended": n in suspended} for n in names]
+    def _late(self, verdict: Verdict, now: datetime) -> Iterator[UpdateOne]:
+        """For those whose lease was lost. In this order: each only where the one before did not apply."""
+        id, fence = verdict.entry.id, verdict.entry.fence
+        sent = {"state": State.SENT, "expires_at": now + self._keep_done}
+        if verdict.then.state is State.SENT:
+            yield UpdateOne({"_id": id, "state": State.QUEUED}, self._change(verdict, now))
+            other = {"_id": id, "state": State.SENDING, "lease.fence": {"$ne": fence}}
+            yield UpdateOne(other, {"$set": {"taken": verdict.then.reply, "last_reply": verdict.then.reply}})
+        else:
+            yield UpdateOne(
+                {"_id": id, "lease.fence": fence, "taken": {"$exists": True}}, {"$set": sent, "$unset": _UNLEASED}
+            )
 
 
-def _insert(id: str, fields: dict[str, Any]) -> UpdateOne:
-    return UpdateOne({"_id": id}, {"$setOnInsert": fields}, upsert=True)
+_UNLEASED = {"lease": "", "taken": ""}
 
 
-def _entry(message: str, recipient: str, now: datetime) -> dict[str, Any]:
-    return {
-        "message": message,
-        "recipient": recipient,
-        "destination": domain_of(recipient),
-        "state": State.QUEUED,
-        "attempts": 0,
-        "created_at": now,
-        "next_at": now,
-    }
+def _held(entry: Entry, *, taken: bool) -> Document:
+    """Under its own fence. That a server took it is written in any case, else only if no other holder knew that."""
+    held = {"_id": entry.id, "state": State.SENDING, "lease.fence": entry.fence}
+    return held if taken else {**held, "taken": {"$exists": False}}
 
 
-def _read(document: dict[str, Any]) -> Entry:
-    return Entry(
-        id=document["_id"],
-        message=document["message"],
-        recipient=document["recipient"],
-        destination=document["destination"],
-        state=State(document["state"]),
-        attempts=document["attempts"],
-        created_at=document["created_at"],
-        next_at=document["next_at"],
-        notified_delay=document.get("notified_delay", False),
-        last_reply=document.get("last_reply", ""),
-    )
+def _of_first(documents: Sequence[Document], messages: int) -> list[Document]:
+    """The entries of the first messages among them."""
+    chosen = set(islice(dict.fromkeys(document["message"] for document in documents), messages))
+    return [document for document in documents if document["message"] in chosen]
+
+
+def _among(documents: Sequence[Document]) -> Document:
+    return {"_id": {"$in": [document["_id"] for document in documents]}}
+
+
+def _chunks(entries: Iterable[tuple[str, Document]]) -> Iterator[list[tuple[str, Document]]]:
+    iterator = iter(entries)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk

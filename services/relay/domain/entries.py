@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from libs.envelope import Recipient
 from services.relay.domain.replies import Outcome, Result
+from services.relay.domain.reporting import Event
 
 
 class State(StrEnum):
@@ -19,13 +21,16 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
-@dataclass(frozen=True, slots=True)
+DONE = (State.SENT, State.FAILED, State.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One message for one recipient. `id` is `MESSAGE:RECIPIENT`."""
+    """One message for one recipient. `id` is `MESSAGE:RECIPIENT`, `fence` names the lease under which it is sent."""
 
     id: str
     message: str
-    recipient: str
+    to: Recipient
     destination: str
     state: State
     attempts: int
@@ -33,6 +38,11 @@ class Entry:
     next_at: datetime
     notified_delay: bool = False
     last_reply: str = ""
+    fence: str = ""
+
+    @property
+    def recipient(self) -> str:
+        return self.to.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +54,35 @@ class Schedule:
     give_up_after: timedelta
     delay_notice_after: timedelta
 
-    def delay(self, attempts: int) -> timedelta:
-        """After the try number `attempts` (1 is the first): doubling up to the longest."""
-        return min(self.first_delay * (1 << min(attempts - 1, 30)), self.longest_delay)
+    def delay(self, attempts: int, *, jitter: float = 0.0) -> timedelta:
+        """After the try number `attempts` (1 is the first): doubling up to the longest, then up to a fifth more.
+
+        `jitter` is a random number from 0 to 1: what failed together does not come back together.
+        """
+        return min(self.first_delay * (1 << min(attempts - 1, 30)), self.longest_delay) * (1 + jitter / 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What becomes of an entry after a try. `tell` is who must be told: `failed`, `delayed` or nobody."""
+    """What becomes of an entry after a try. `tell` is the event that somebody must hear of."""
 
     state: State
     next_at: datetime
     reply: str
-    tell: str = ""
+    tell: Event | None = None
 
 
-def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime) -> Next:
+def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, jitter: float = 0.0) -> Next:
     """`entry.attempts` counts the try that gave `result`."""
     match result.outcome:
         case Outcome.SENT:
-            return Next(State.SENT, now, result.text)
+            return Next(State.SENT, now, result.text, tell=None if result.reports_onward else Event.RELAYED)
         case Outcome.FAILED:
-            return Next(State.FAILED, now, result.text, tell="failed")
+            return Next(State.FAILED, now, result.text, tell=Event.FAILED)
         case Outcome.DEFERRED:
             age = now - entry.created_at
             if age >= schedule.give_up_after:
-                return Next(State.FAILED, now, result.text, tell="failed")
+                return Next(State.FAILED, now, result.text, tell=Event.FAILED)
             late = age >= schedule.delay_notice_after and not entry.notified_delay
-            return Next(State.QUEUED, now + schedule.delay(entry.attempts), result.text, tell="delayed" if late else "")
+            again = now + schedule.delay(entry.attempts, jitter=jitter)
+            return Next(State.QUEUED, again, result.text, tell=Event.DELAYED if late else None)

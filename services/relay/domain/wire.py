@@ -30,6 +30,6 @@ def copy_of(raw: bytes, trace: bytes, *, subject_tag: str) -> bytes:
 
 def with_strict_line_ends(raw: bytes) -> bytes:
     """Each bare CR or LF becomes CRLF; the message ends with one. Mail without any is not copied."""
-    if _BARE.search(raw):
+    if not raw.count(b"\n") == raw.count(b"\r") == raw.count(b"\r\n"):  # far quicker than a search
         raw = _BARE.sub(b"\r\n", raw)
     return raw if raw.endswith(b"\r\n") else raw + b"\r\n"

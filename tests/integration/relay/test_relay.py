@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from libs.blobs import open_blobs
 from libs.bus import Event, open_bus
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id, queues
 from libs.envelope.model import utc_now
-from libs.events import MailRelayed
+from libs.events import MailParked, MailRelayed
 from libs.http import application
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
@@ -65,6 +66,7 @@ class Relay:
         self.shared = shared
         self.settings = settings
         self.reports: list[tuple[str, bytes]] = []
+        self.envelopes: dict[str, Envelope] = {}
         self._http = httpx.AsyncClient(base_url=settings.url_of("relay"), trust_env=False)
 
     async def send(self, *recipients: str, account: str | None = "jean@example.org", **more: object) -> str:
@@ -78,6 +80,7 @@ class Relay:
             size_bytes=len(RAW),
             sha256=sha256(RAW).hexdigest(),
         )
+        self.envelopes[id] = envelope
         await self.shared.outbox.send(queues.RELAY, Mail(envelope, RAW))
         return id
 
@@ -88,6 +91,18 @@ class Relay:
     async def entry(self, id: str) -> dict[str, object]:
         return next(e for e in (await self.call("GET", "/v1/queue?limit=200")).json()["items"] if e["message"] == id)
 
+    async def dead_letter(self, id: str) -> dict[str, Any]:
+        async with asyncio.timeout(20):
+            while True:
+                items = (await self.call("GET", "/v1/dead-letters")).json()["items"]
+                if found := [item for item in items if item["envelope"]["id"] == id]:
+                    return found[0]
+                await asyncio.sleep(0.02)
+
+    async def wait_for_report(self) -> tuple[str, bytes]:
+        await eventually(lambda: bool(self.reports))
+        return self.reports[0]
+
     async def wait_for_state(self, id: str, state: str, *, attempts: int = 0) -> dict[str, object]:
         async with asyncio.timeout(20):
             while True:
@@ -97,6 +112,12 @@ class Relay:
                 if found and all(e["state"] == state and e["attempts"] >= attempts for e in found):
                     return found[0]
                 await asyncio.sleep(0.02)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -117,6 +138,7 @@ def start(mongo: Mongo, tmp_path: Path, dns: DnsServer) -> Callable[..., AsyncIt
             "first_delay": "PT0.1S",
             "poll_period": "PT0.05S",
             "connect_timeout": "PT2S",
+            "private_destinations": ["127.0.0.0/8"],
             **settings,
         }
         relay = Relay(shared, Settings(**options))  # type: ignore[arg-type]
@@ -190,16 +212,39 @@ async def test_two_recipients_of_a_domain_share_a_transaction(start, sink: Sink)
 async def test_a_domain_that_takes_no_mail_is_told_to_the_sender(start, address: str, status: bytes) -> None:
     async with start() as relay:
         await relay.wait_for_state(await relay.send(address), "failed")
-        [(to, report)] = relay.reports
+        to, report = await relay.wait_for_report()
     assert to == "jean@example.org"
     assert b"Status: " + status in report
     assert b"Subject: bonjour" in report
 
 
-async def test_a_stranger_is_told_nothing(start) -> None:
+async def test_a_stranger_is_told_nothing_and_an_operator_finds_a_dead_letter(start) -> None:
+    heard: list[MailParked] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(MailParked.from_bus(event))
+
     async with start() as relay:
-        await relay.wait_for_state(await relay.send("a@null.example", account=None), "failed")
+        await relay.shared.bus.subscribe([MailParked.__name__], hear)
+        id = await relay.send("a@null.example", account=None)
+        await relay.wait_for_state(id, "failed")
+        letter = await relay.dead_letter(id)
+        assert (letter["reason"], letter["envelope"]["recipients"][0]["address"]) == (
+            "5.1.10 null.example takes no mail", "a@null.example",
+        )  # fmt: skip
         assert relay.reports == []
+        await eventually(lambda: [fact.recipients for fact in heard] == [["a@null.example"]])
+
+
+async def test_a_dead_letter_of_a_message_that_failed_may_be_replayed(start, sink: Sink) -> None:
+    refusals = iter(["550 5.7.1 not now"])
+    sink.refuse = lambda recipient: next(refusals, None) if recipient.startswith("again") else None
+    async with start(smtp_port=sink.port) as relay:
+        id = await relay.send("again@plain.example", account=None)
+        letter = await relay.dead_letter(id)
+        assert (await relay.call("POST", f"/v1/dead-letters/{letter['id']}/replay")).is_success
+        await relay.wait_for_state(id, "sent")
+    assert len(sink.to("again@plain.example")) == 1
 
 
 async def test_a_recipient_refused_for_now_is_tried_until_taken_and_the_other_is_sent_once(start, sink: Sink) -> None:
@@ -216,7 +261,7 @@ async def test_a_recipient_refused_for_ever_comes_back_with_the_peers_words(star
     sink.refuse = lambda recipient: "550 5.1.1 no such user" if recipient.startswith("gone") else None
     async with start(smtp_port=sink.port) as relay:
         await relay.wait_for_state(await relay.send("gone@plain.example"), "failed")
-        [(_, report)] = relay.reports
+        _, report = await relay.wait_for_report()
     assert b"no such user" in report
     assert b"Final-Recipient: rfc822; gone@plain.example" in report
 
@@ -225,15 +270,14 @@ async def test_what_the_router_could_not_resolve_comes_back_without_a_connection
     async with start() as relay:
         id = await relay.send("lost@example.org", failure="the alias leads to itself")
         await relay.wait_for_state(id, "failed")
-        assert b"the alias leads to itself" in relay.reports[0][1]
+        assert b"the alias leads to itself" in (await relay.wait_for_report())[1]
 
 
 async def test_a_message_that_the_broker_gives_twice_is_sent_once(start, sink: Sink) -> None:
     async with start(smtp_port=sink.port) as relay:
         id = await relay.send("twice@plain.example")
         await relay.wait_for_state(id, "sent")
-        envelope = (await relay.shared.mongo.database("relay").messages.find_one({"_id": id}))["envelope"]
-        await relay.shared.outbox.send(queues.RELAY, Mail(Envelope.model_validate_json(envelope), RAW))
+        await relay.shared.outbox.send(queues.RELAY, Mail(relay.envelopes[id], RAW))
         await relay.wait_for_state(await relay.send("after@plain.example"), "sent")
     assert len(sink.to("twice@plain.example")) == 1
 

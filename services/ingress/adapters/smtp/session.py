@@ -110,7 +110,7 @@ class Session:
             account = state.login.account if state.login else None
             self._peer = known, Peer(
                 address=self.address, port=self.port, helo=state.helo, tls=state.tls,
-                account=account, protocol=state.protocol,
+                account=account, protocol=state.protocol, relays=self.submitter.relays,
             )  # fmt: skip
         return self._peer[1]
 

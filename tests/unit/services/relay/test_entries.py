@@ -1,13 +1,14 @@
 """When an entry is tried again, given up, and who is told."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from libs.envelope import Envelope, Peer, Recipient, Verdict
 from services.relay.domain.entries import Entry, Schedule, State, after
-from services.relay.domain.replies import Outcome, deferred, failed, judge, unroutable
-from services.relay.domain.reporting import told
+from services.relay.domain.replies import Outcome, Result, deferred, failed, judge, unroutable
+from services.relay.domain.reporting import Event, Way, way_of
 from services.relay.domain.wire import copy_of, subject_tag, with_strict_line_ends
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
@@ -16,7 +17,10 @@ SCHEDULE = Schedule(5 * MINUTE, 4 * HOUR, 5 * DAY, 4 * HOUR)
 
 
 def an_entry(*, attempts: int = 1, age: timedelta = MINUTE, notified: bool = False) -> Entry:
-    return Entry("m:r", "m", "r@example.com", "example.com", State.SENDING, attempts, NOW - age, NOW, notified)
+    return Entry(
+        id="m:r", message="m", to=Recipient(address="r@example.com"), destination="example.com", state=State.SENDING,
+        attempts=attempts, created_at=NOW - age, next_at=NOW, notified_delay=notified,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -30,22 +34,31 @@ def test_delays_double_up_to_the_longest(attempts: int, delay: timedelta) -> Non
 @pytest.mark.parametrize(
     ("result", "entry", "state", "tell", "word"),
     [
-        (judge(250, "2.0.0 ok", server="mx"), an_entry(), State.SENT, "", "taken"),
-        (judge(550, "5.1.1 no", server="mx"), an_entry(), State.FAILED, "failed", "refused for ever"),
-        (judge(450, "4.2.0 later", server="mx"), an_entry(), State.QUEUED, "", "refused for now"),
-        (deferred("x"), an_entry(age=5 * HOUR), State.QUEUED, "delayed", "waits for long"),
-        (deferred("x"), an_entry(age=5 * HOUR, notified=True), State.QUEUED, "", "the delay was told before"),
-        (deferred("x"), an_entry(age=6 * DAY, notified=True), State.FAILED, "failed", "five days are over"),
-        (failed("5.1.2 x", status="5.1.2"), an_entry(), State.FAILED, "failed", "no such domain"),
+        (judge(250, "2.0.0 ok", server="mx"), an_entry(), State.SENT, Event.RELAYED, "taken"),
+        (judge(250, "ok", server="mx", reports_onward=True), an_entry(), State.SENT, None, "taken with its DSN wishes"),
+        (judge(550, "5.1.1 no", server="mx"), an_entry(), State.FAILED, Event.FAILED, "refused for ever"),
+        (judge(450, "4.2.0 later", server="mx"), an_entry(), State.QUEUED, None, "refused for now"),
+        (deferred("x"), an_entry(age=5 * HOUR), State.QUEUED, Event.DELAYED, "waits for long"),
+        (deferred("x"), an_entry(age=5 * HOUR, notified=True), State.QUEUED, None, "the delay was told before"),
+        (deferred("x"), an_entry(age=6 * DAY, notified=True), State.FAILED, Event.FAILED, "five days are over"),
+        (failed("5.1.2 x", status="5.1.2"), an_entry(), State.FAILED, Event.FAILED, "no such domain"),
     ],
 )
-def test_a_try_decides_what_becomes_of_the_entry(result, entry, state, tell, word) -> None:
+def test_a_try_decides_what_becomes_of_the_entry(
+    result: Result, entry: Entry, state: State, tell: Event | None, word: str
+) -> None:
     then = after(entry, result, SCHEDULE, now=NOW)
     assert (then.state, then.tell) == (state, tell), word
 
 
 def test_a_deferred_entry_waits_for_its_delay() -> None:
     assert after(an_entry(attempts=2), deferred("x"), SCHEDULE, now=NOW).next_at == NOW + 10 * MINUTE
+
+
+def test_what_failed_together_does_not_come_back_together() -> None:
+    again = [after(an_entry(), deferred("x"), SCHEDULE, now=NOW, jitter=jitter / 10).next_at for jitter in range(11)]
+    assert again == sorted(set(again))
+    assert (again[0], again[-1]) == (NOW + 5 * MINUTE, NOW + 6 * MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -65,24 +78,40 @@ def test_the_first_digit_of_a_reply_decides(code: int, text: str, outcome: Outco
     assert "\n" not in result.text
 
 
+SIGNED_IN = Peer(account="a@example.org")
+SPAM = Verdict(spam=True, score=9, required=5)
+
+
 @pytest.mark.parametrize(
-    ("account", "sender", "notify", "event", "heard", "word"),
+    ("peer", "listener", "sender", "recipient", "event", "way", "word"),
     [
-        ("a@example.org", "a@example.org", (), "failed", True, "one of ours hears of a failure"),
-        ("a@example.org", "a@example.org", (), "delayed", True, "and of a delay"),
-        ("a@example.org", "a@example.org", ("NEVER",), "failed", False, "unless it wants nothing"),
-        ("a@example.org", "a@example.org", ("FAILURE",), "delayed", False, "or not this"),
-        ("a@example.org", "", (), "failed", False, "the null sender never"),
-        (None, "x@example.net", (), "failed", False, "a stranger's address may be forged"),
+        (SIGNED_IN, "submission", "a@example.org", {}, "failed", "sender", "who signed in hears of a failure"),
+        (SIGNED_IN, "submission", "a@example.org", {}, "delayed", "sender", "and of a delay"),
+        (SIGNED_IN, "submission", "a@example.org", {}, "relayed", None, "and not of a success"),
+        (SIGNED_IN, "submission", "a@example.org", {"notify": ("SUCCESS",)}, "relayed", "sender", "unless it asks"),
+        (SIGNED_IN, "submission", "a@example.org", {"notify": ("NEVER",)}, "failed", None, "it wants to hear nothing"),
+        (SIGNED_IN, "submission", "a@example.org", {"notify": ("FAILURE",)}, "delayed", None, "or not this"),
+        (SIGNED_IN, "submission", "", {}, "failed", "dead letter", "the null sender is never answered"),
+        (Peer(), "http", "a@example.org", {}, "failed", "sender", "who submits by HTTP"),
+        (Peer(relays=True), "mx", "x@inside.example", {}, "failed", "sender", "a host in our relay networks"),
+        (Peer(), "mx", "x@else.example", {}, "failed", "dead letter", "a stranger's address may be forged"),
+        (Peer(), "mx", "x@else.example", {}, "delayed", None, "a delay is not the end"),
+        (Peer(), "mx", "x@else.example", {"notify": ("SUCCESS",)}, "relayed", None, "nor is a success told"),
+        (Peer(), "mx", "x@else.example", {"account": "o@example.org"}, "failed", "owner", "the owner of the forward"),
+        (Peer(), "mx", "", {"account": "o@example.org"}, "failed", "dead letter", "no notice of a notice"),
+        (Peer(), "mx", "x@else.example", {"account": "o@spam.example", "domain": "spam.example"}, "failed",
+         "dead letter", "no notice of spam"),
     ],
-)
-def test_only_the_authenticated_sender_is_told(account, sender, notify, event, heard, word) -> None:
-    recipient = Recipient(address="r@example.com", notify=notify)
+)  # fmt: skip
+def test_whoever_can_be_told_hears_and_else_an_operator(
+    peer: Peer, listener: str, sender: str, recipient: dict[str, Any], event: str, way: str | None, word: str
+) -> None:
+    to = Recipient.model_validate({"address": "r@far.example", "original": "o@example.org", **recipient})
     envelope = Envelope(
-        id="m", received_at=NOW, mail_from=sender, recipients=(recipient,), size_bytes=0, sha256="",
-        peer=Peer(account=account),
+        id="m", received_at=NOW, mail_from=sender, recipients=(to,), size_bytes=0, sha256="", peer=peer,
+        listener=listener, verdicts={"spam.example": SPAM},
     )  # fmt: skip
-    assert (told(envelope, recipient, event) is not None) == heard, word
+    assert way_of(envelope, to, Event(event)) == (Way(way) if way else None), word
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 
 from libs.envelope import Permanent, Temporary
@@ -27,7 +29,8 @@ empty.example    TXT  "neither MX nor address"
 broken.example   SERVFAIL
 half.example     MX   10 broken.example.
 """)
-EXCHANGERS = MailExchangers(ZONE, smtp_port=25, own_name="us.example")
+ANYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
+EXCHANGERS = MailExchangers(ZONE, smtp_port=25, own_name="us.example", private_networks=ANYWHERE)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,7 @@ EXCHANGERS = MailExchangers(ZONE, smtp_port=25, own_name="us.example")
     ],
 )
 async def test_hosts_stand_in_the_order_to_try(domain: str, addresses: list[str]) -> None:
-    assert [host.address for host in await EXCHANGERS.hosts(domain)] == addresses
+    assert [host.address for host in (await EXCHANGERS.route(domain)).hosts] == addresses
 
 
 @pytest.mark.parametrize(
@@ -56,18 +59,18 @@ async def test_hosts_stand_in_the_order_to_try(domain: str, addresses: list[str]
 )
 async def test_mail_that_can_go_nowhere_goes_back(domain: str, reason: str) -> None:
     with pytest.raises(Permanent, match=reason):
-        await EXCHANGERS.hosts(domain)
+        await EXCHANGERS.route(domain)
 
 
 @pytest.mark.parametrize("domain", ["broken.example", "half.example"])
 async def test_mail_waits_for_dns(domain: str) -> None:
     with pytest.raises(Temporary, match=r"4\.4\.3 DNS .* broken\.example"):
-        await EXCHANGERS.hosts(domain)
+        await EXCHANGERS.route(domain)
 
 
 async def test_equal_exchangers_share_the_mail() -> None:
     zone = Zone(
         "many.example MX 10 a.example.\nmany.example MX 10 b.example.\na.example A 192.0.2.1\nb.example A 192.0.2.2"
     )
-    exchangers = MailExchangers(zone, smtp_port=25, own_name="us.example")
-    assert {(await exchangers.hosts("many.example"))[0].address for _ in range(100)} == {"192.0.2.1", "192.0.2.2"}
+    exchangers = MailExchangers(zone, smtp_port=25, own_name="us.example", private_networks=ANYWHERE)
+    assert {(await exchangers.route("many.example")).hosts[0].address for _ in range(100)} == {"192.0.2.1", "192.0.2.2"}

@@ -1,0 +1,40 @@
+"""What the queue needs in the background: bytes kept while something needs them, and let go when nothing does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from libs.blobs import Blobs, Missing
+from services.relay.adapters.bodies import Bodies
+
+log = structlog.get_logger(__name__)
+
+
+class Keeping:
+    """Two rounds."""
+
+    def __init__(self, bodies: Bodies, blobs: Blobs, clock: Callable[[], datetime]) -> None:
+        self._bodies = bodies
+        self._blobs = blobs
+        self._clock = clock
+
+    async def collect(self) -> None:
+        """Messages whose last entry is done. Raises `Temporary`."""
+        await self._bodies.collect(now=self._clock())
+
+    async def look_through(self) -> None:
+        """All of the queue, now and then: the collector of blobs takes what nobody touches, and a message may wait for
+        weeks. Raises `Temporary`."""
+        after = ""
+        while page := await self._bodies.look_through(after):
+            for message, blob in page:
+                try:
+                    if blob is not None:
+                        await self._blobs.touch(blob)
+                except Missing as error:
+                    # It fails when it is tried next, and its sender hears of it.
+                    log.error("message_without_its_bytes", id=message, reason=error.reason)
+            after = page[-1][0]
