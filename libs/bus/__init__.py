@@ -5,7 +5,7 @@ in `tests/contract` run against both. `open_bus(url)` picks one by the scheme of
 """
 
 from libs.bus.opening import open_bus
-from libs.bus.ports import Bus, Consumer, DeadLetter, Delivery, Depth, Event, NotTaken, Refused, Unavailable
+from libs.bus.ports import Bus, Consumer, DeadLetter, Delivery, Depth, Event, Limits, NotTaken, Refused, Unavailable
 
 __all__ = [
     "Bus",
@@ -14,6 +14,7 @@ __all__ = [
     "Delivery",
     "Depth",
     "Event",
+    "Limits",
     "NotTaken",
     "Refused",
     "Unavailable",

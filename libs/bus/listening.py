@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
 
 import structlog
@@ -27,9 +27,22 @@ UPDATE_LASTS = timedelta(days=1)
 EventHandler = Callable[[Event], Awaitable[None]]
 
 
+_OF_GROUPS = "events."
+
+
 def group_queue(group: str) -> str:
     """The work queue of a group of subscribers."""
-    return f"events.{group}"
+    return f"{_OF_GROUPS}{group}"
+
+
+def is_group_queue(queue: str) -> bool:
+    """Such a queue drops its oldest when it is full, so that no group stands in the way of those who emit."""
+    return queue.startswith(_OF_GROUPS)
+
+
+def heirs(rows: Mapping[str, Collection[str]], event: str) -> list[str]:
+    """The queues that take over `event` from a group that is no more."""
+    return [group_queue(group) for group, names in rows.items() if event in names]
 
 
 def heard_by_group(names: Collection[str], handler: EventHandler) -> Callable[[Delivery], Awaitable[None]]:

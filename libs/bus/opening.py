@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from libs.bus.ports import Bus
+from libs.bus.ports import DEFAULT_LIMITS, Bus, Limits
 
 
-def open_bus(url: str, *, start_deadline: timedelta = timedelta(seconds=60)) -> Bus:
+def open_bus(url: str, *, start_deadline: timedelta = timedelta(seconds=60), limits: Limits = DEFAULT_LIMITS) -> Bus:
     """A bus that is not started yet; `start_deadline` is how long its start waits for the broker, or the disk.
 
     `embedded:PATH` is the local durable queue in the directory PATH; `amqp://` and `amqps://` are RabbitMQ.
@@ -20,10 +20,10 @@ def open_bus(url: str, *, start_deadline: timedelta = timedelta(seconds=60)) -> 
         case "embedded":
             from libs.bus.embedded import EmbeddedBus
 
-            return EmbeddedBus(Path(url.removeprefix("embedded:")), start_timeout=start_deadline)
+            return EmbeddedBus(Path(url.removeprefix("embedded:")), start_timeout=start_deadline, limits=limits)
         case "amqp" | "amqps":
             from libs.bus.rabbitmq import RabbitBus
 
-            return RabbitBus(url, start_timeout=start_deadline)
+            return RabbitBus(url, start_timeout=start_deadline, limits=limits)
         case other:
             raise ValueError(f"bus address: unknown scheme {other!r}, expected embedded:, amqp:// or amqps://")

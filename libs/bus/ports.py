@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -22,6 +22,17 @@ LEAST_TRIES = 10
 
 # RabbitMQ 4 closes the channel on a larger message. Mail is far smaller: above 256 KiB its bytes are in the blob store.
 MAX_MESSAGE_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much may wait in one queue before publishing to it is refused; a queue of events drops its oldest then."""
+
+    max_messages: int = 500_000
+    max_bytes: int = 8 << 30
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class Unavailable(Temporary):
@@ -151,7 +162,10 @@ class Bus(Protocol):
         """
 
     async def emit(self, event: Event) -> None:
-        """Publish a fact; durable for every group subscribed to it, at once for broadcast subscribers."""
+        """Publish a fact; durable for every group subscribed to it, at once for broadcast subscribers.
+
+        A group whose queue is full loses its oldest events to its dead letters; the others get all the same.
+        """
 
     async def subscribe(
         self, names: Sequence[str], handler: Callable[[Event], Awaitable[None]], *, group: str | None = None
@@ -160,6 +174,20 @@ class Bus(Protocol):
 
         With `group`: durable, each event reaches one member of the group, at least once, again after an error.
         Without: a broadcast to every live subscriber, lost for those who are away.
+        """
+
+    async def keep_groups(
+        self,
+        service: str,
+        rows: Mapping[str, Collection[str]],
+        *,
+        formerly: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        """Of the groups whose names begin with `service.` only those of `rows` (each with its events) hear any more.
+
+        The queue of another one is unbound. What still waits in it goes to the groups of `rows` that hear the same
+        event, or else to the dead letters of the first of them. One that still has consumers (an older version during
+        a rolling update) is left alone until a later call. `formerly` are groups of versions before the list was kept.
         """
 
     async def depth(self, queue: str) -> Depth:

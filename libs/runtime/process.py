@@ -35,7 +35,7 @@ T = TypeVar("T")
 # What a process has once. Services that share it cannot have it differently.
 SHARED_SETTINGS = (
     "bus_url", "mongo_url", "mongo_prefix", "blobs_url", "admin_token_file", "service_tokens_dir", "service_token_file",
-    "port_base", "inline_limit_bytes", "start_deadline", "log_level",
+    "port_base", "inline_limit_bytes", "queue_max_messages", "queue_max_bytes", "start_deadline", "log_level",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +29,9 @@ from libs.telemetry import Metrics
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+
+# Soon enough after the last consumer of an older version has gone.
+GROUPS_PERIOD = timedelta(minutes=2)
 
 
 class RunningService:
@@ -166,9 +170,20 @@ class RunningService:
         finally:
             self._service.metrics.heard.labels(event.name, outcome).inc()
 
+    async def _keep_groups(self) -> None:
+        """Queues that no row names any more hear nothing more, and are emptied into those of today."""
+        durable = [row for row in self._service.hears if row.group]
+        await self._shared.bus.keep_groups(
+            self._service.name,
+            {row.subscription: row.names for row in durable if row.subscription},
+            formerly={row.former_subscription: row.names for row in durable},
+        )
+
     def _background_rows(self) -> Iterable[Periodic]:
         yield Periodic("dependencies", self._dependencies.look, LOOK_PERIOD)
         yield from map(periodic, self._service.background)
+        if any(row.group for row in self._service.hears):
+            yield Periodic("groups of events", self._keep_groups, GROUPS_PERIOD)
         if queues := [row.queue for row in self._service.handles]:
             keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, queues)
             yield Periodic("keeping of dead letters", keep, PERIOD)

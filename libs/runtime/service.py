@@ -44,16 +44,30 @@ class Handles:
 
 @dataclass(frozen=True, slots=True)
 class Hears:
-    """A row of a subscription table. With `group`, durable and once a group; without, every process hears it."""
+    """A row of a subscription table. With `group`, durable and once a group; without, every process hears it.
+
+    `group` is the service, `name` the row in it. Both name its queue, so they stay when `names` change; a row that goes
+    leaves its events to those that hear the same ones.
+    """
 
     names: Sequence[str]
     handle: Callable[[Event], Awaitable[None]]
     group: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.group) != bool(self.name):
+            raise ValueError(f"{list(self.names)}: a durable row has a group and a name, a broadcast neither")
 
     @property
     def subscription(self) -> str | None:
         """A row has a queue of its own, so that no other row of the service takes its events."""
-        return f"{self.group}.{'-'.join(self.names)}" if self.group else None
+        return f"{self.group}.{self.name}" if self.group else None
+
+    @property
+    def former_subscription(self) -> str:
+        """What versions before 2026-12 called it, after its events. Its queue is emptied into that of today."""
+        return f"{self.group}.{'-'.join(self.names)}"
 
 
 class Listener(Protocol):

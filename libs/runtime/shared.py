@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from libs.blobs import Blobs, open_blobs
-from libs.bus import Bus, Unavailable, open_bus
+from libs.bus import Bus, Limits, Unavailable, open_bus
 from libs.envelope import Temporary
 from libs.envelope.model import utc_now
 from libs.http import Client, Tokens
@@ -61,7 +61,8 @@ async def open_shared(settings: ServiceSettings, services: Sequence[str]) -> Asy
 
     Raises `Temporary` when something cannot be had, `ValueError` or `WrongSetting`.
     """
-    bus = open_bus(settings.bus_url, start_deadline=settings.start_deadline)
+    limits = Limits(settings.queue_max_messages, settings.queue_max_bytes)
+    bus = open_bus(settings.bus_url, start_deadline=settings.start_deadline, limits=limits)
     tokens = await asyncio.to_thread(open_tokens, settings, services)
     async with open_mongo(
         settings.mongo_url,

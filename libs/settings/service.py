@@ -111,6 +111,12 @@ class ServiceSettings(BaseModel):
     dns_concurrency: int = Field(100, ge=1, description="Questions to DNS servers at a time, each service.")
     dns_cache: int = Field(20_000, ge=0, description="DNS answers that each service remembers.")
     inline_limit_bytes: int = Field(256 * 1024, ge=0, description="Above it a raw message waits in the blob store.")
+    queue_max_messages: int = Field(
+        500_000, ge=1, description="Waiting messages of a queue, beyond which it takes no more; events drop the oldest."
+    )
+    queue_max_bytes: int = Field(
+        8 << 30, ge=1 << 20, description="Bytes that wait in a queue, beyond which it takes no more."
+    )
     handler_deadline: timedelta = Field(timedelta(minutes=2), description="Longest time one try at a message takes.")
     drain_deadline: timedelta = Field(timedelta(seconds=20), description="Time to finish what is in hand at SIGTERM.")
     start_deadline: timedelta = Field(timedelta(seconds=60), description="Time to wait for broker and database.")

@@ -213,12 +213,12 @@ def hears(listener: Listener) -> Sequence[Hears]:
     return (
         Hears((PolicyChanged.__name__,), listener.policy_changed),
         Hears((PeerBlacklisted.__name__,), listener.peer_blacklisted),
-        Hears((PeerBlacklisted.__name__,), listener.keep_peer, group="antispam"),
+        Hears((PeerBlacklisted.__name__,), listener.keep_peer, group="antispam", name="peers"),
         Hears((BayesLearned.__name__,), listener.bayes_learned),
         Hears((SenderTrusted.__name__,), listener.sender_trusted),
-        Hears((MailRelayed.__name__,), listener.mail_relayed, group="antispam"),
-        Hears((SenderValidated.__name__,), listener.sender_validated, group="antispam"),
-        Hears((JunkMoved.__name__,), listener.junk_moved, group="antispam"),
-        Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam"),
-        Hears((MailReleased.__name__,), listener.mail_released, group="antispam"),
+        Hears((MailRelayed.__name__,), listener.mail_relayed, group="antispam", name="relayed"),
+        Hears((SenderValidated.__name__,), listener.sender_validated, group="antispam", name="validated"),
+        Hears((JunkMoved.__name__,), listener.junk_moved, group="antispam", name="junk"),
+        Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam", name="quarantined"),
+        Hears((MailReleased.__name__,), listener.mail_released, group="antispam", name="released"),
     )

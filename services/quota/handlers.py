@@ -87,11 +87,11 @@ class Accountant:
     def table(self) -> tuple[Hears, ...]:
         """Who hears what."""
 
-        def row(name: str, handle: Callable[[Event], Awaitable[None]]) -> Hears:
-            return Hears((name,), handle, group="quota")
+        def row(name: str, event: str, handle: Callable[[Event], Awaitable[None]]) -> Hears:
+            return Hears((event,), handle, group="quota", name=name)
 
         return (
-            row(MailboxUsageChanged.__name__, self.usage_changed),
-            row(AccountChanged.__name__, self.account_changed),
-            row(AccountDeleted.__name__, self.account_deleted),
+            row("usage", MailboxUsageChanged.__name__, self.usage_changed),
+            row("accounts", AccountChanged.__name__, self.account_changed),
+            row("deletions", AccountDeleted.__name__, self.account_deleted),
         )

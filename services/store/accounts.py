@@ -61,6 +61,6 @@ class Accounts:
 
     def table(self) -> tuple[Hears, ...]:
         return (
-            Hears((AccountChanged.__name__, AccountDeleted.__name__), self.heard, group="store"),
+            Hears((AccountChanged.__name__, AccountDeleted.__name__), self.heard, group="store", name="accounts"),
             Hears((QuotaChanged.__name__,), self.quota_changed),
         )

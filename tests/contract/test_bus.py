@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Bus, Delivery, Event, Refused, Unavailable
+from libs.bus import Bus, Delivery, Event, Limits, Refused, Unavailable
 from libs.bus.ports import MAX_MESSAGE_BYTES
 from libs.envelope import Permanent
 
@@ -47,10 +47,10 @@ def bury(reason: str) -> Callable[[Delivery], Awaitable[None]]:
     return lambda delivery: delivery.bury(reason)
 
 
-def retry_until(attempt: int, **options: Any) -> Callable[[Delivery], Awaitable[None]]:
+def retry_until(attempt: int, *, delay: timedelta = SHORT, **options: Any) -> Callable[[Delivery], Awaitable[None]]:
     async def act(delivery: Delivery) -> None:
         if delivery.attempt < attempt:
-            await delivery.retry(SHORT, reason="engine down", **options)
+            await delivery.retry(delay, reason="engine down", **options)
         else:
             await delivery.ack()
 
@@ -470,13 +470,13 @@ async def test_a_queue_that_is_not_there_refuses(bus: Bus, place: Any) -> None:
     await bus.publish(place.queue, b"the bus still works")
 
 
-async def publish_until_refused(bus: Bus, queue: str) -> None:
+async def publish_until_refused(bus: Bus, queue: str, body: bytes = b"one too many") -> None:
     for _ in range(100):
-        await bus.publish(queue, b"one too many")
+        await bus.publish(queue, body)
 
 
 async def test_a_full_queue_refuses_and_takes_again_when_it_is_drained(place: Any, eventually: Eventually) -> None:
-    bus = await place.start(max_length=10)
+    bus = await place.start(limits=Limits(max_messages=10))
     await asyncio.gather(*(bus.publish(place.queue, b"x") for _ in range(10)))
     with pytest.raises(Refused):
         await publish_until_refused(bus, place.queue)
@@ -666,3 +666,205 @@ async def test_what_falls_due_or_is_replayed_in_the_rush_of_others_is_not_passed
             await bus.publish(place.queue, b"prompt")
     await eventually(lambda: hand.attempts.count(4) == 30)
     assert sorted(hand.attempts.count(attempt) for attempt in (2, 3, 4)) == [30, 30, 30]
+
+
+async def test_a_queue_is_full_by_bytes_as_well(place: Any, eventually: Eventually) -> None:
+    bus = await place.start(limits=Limits(max_bytes=100_000))
+    with pytest.raises(Refused, match="full"):
+        await publish_until_refused(bus, place.queue, bytes(5000))
+    depth = await bus.depth(place.queue)
+    assert 10 < depth.ready < 60
+    await bus.consume(place.queue, ack)
+    await eventually(is_empty(bus, place.queue))
+    await bus.publish(place.queue, bytes(5000))
+
+
+async def test_a_full_queue_does_not_hold_up_the_retries_of_another(place: Any, eventually: Eventually) -> None:
+    bus = await place.start(limits=Limits(max_messages=20))
+    other = f"{place.queue}.other"
+    await bus.declare(other)
+    deferred = Hand(lambda delivery: delivery.retry(timedelta(milliseconds=400), reason="engine down"))
+    consumer = await bus.consume(place.queue, deferred, prefetch=60)
+    # More retries than the full queue takes, and than a broker has in hand at the end of a rung.
+    for _ in range(60):
+        await bus.publish(place.queue, b"x")
+    await eventually(lambda: sum(delivery.ended for delivery in deferred.taken) >= 60)
+    await consumer.stop()
+    with pytest.raises(Refused, match="full"):
+        await publish_until_refused(bus, place.queue)
+    hand = Hand(retry_until(2, delay=timedelta(milliseconds=400)))
+    await bus.consume(other, hand)
+    await bus.publish(other, b"quick")
+    await eventually(lambda: hand.attempts == [1, 2])
+
+
+async def nothing(event: Event) -> None: ...
+
+
+async def test_a_group_that_is_full_loses_its_oldest_events_and_stands_in_nobodys_way(
+    place: Any, eventually: Eventually
+) -> None:
+    bus = await place.start(limits=Limits(max_messages=10))
+    slow, quick, event = f"{place.queue}.slow", f"{place.queue}.quick", f"Event{place.queue}"
+    heard: list[bytes] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(event.payload)
+
+    consumer = await bus.subscribe([event], nothing, group=slow)
+    await consumer.stop()
+    await bus.subscribe([event], hear, group=quick)
+    payloads = [b"%d" % number for number in range(25)]
+    for payload in payloads:
+        await bus.emit(Event(event, payload))
+    await eventually(lambda: heard == payloads)
+
+    async def has_dropped() -> bool:
+        depth = await bus.depth(f"events.{slow}")
+        return depth.ready == 10 and depth.dead == 10
+
+    await eventually(has_dropped)
+    letters = await bus.dead_letters(f"events.{slow}")
+    assert {letter.reason for letter in letters} == {"dropped: its queue was full, and it was the oldest there"}
+    assert [letter.body for letter in letters] == payloads[5:15], "the dead letters of events have the same bound"
+    left: list[bytes] = []
+
+    async def hear_the_rest(event: Event) -> None:
+        left.append(event.payload)
+
+    await bus.consume(f"events.{slow}", heard_again(left))
+    await eventually(lambda: left == payloads[15:])
+
+
+def heard_again(left: list[bytes]) -> Callable[[Delivery], Awaitable[None]]:
+    async def take(delivery: Delivery) -> None:
+        left.append(delivery.body)
+        await delivery.ack()
+
+    return take
+
+
+async def test_a_group_that_is_named_no_more_hears_nothing_and_leaves_what_it_has_to_others(
+    place: Any, eventually: Eventually
+) -> None:
+    service = place.queue.replace(".", "-")
+    kept, gone = f"Kept{service}", f"Gone{service}"
+    first = await place.start()
+    old = await first.subscribe([kept, gone], nothing, group=f"{service}.old")
+    await old.stop()
+    await first.keep_groups(service, {f"{service}.old": [kept, gone]})
+    for event in (kept, gone):
+        await first.emit(Event(event, b"1"))
+    await first.close()
+
+    bus = await place.start()
+    heard: list[tuple[str, bytes]] = []
+
+    async def hear(event: Event) -> None:
+        heard.append((event.name, event.payload))
+
+    rows = {f"{service}.new": [kept]}
+    await bus.subscribe([kept], hear, group=f"{service}.new")
+    await bus.keep_groups(service, rows)
+    await eventually(lambda: heard == [(kept, b"1")])
+    [letter] = await bus.dead_letters(f"events.{service}.new")
+    assert (letter.body, dict(letter.headers)) == (b"1", {"event": gone})
+    assert letter.reason.startswith(f"no group of the service hears {gone} any more")
+    for event in (kept, gone):
+        await bus.emit(Event(event, b"2"))
+    await eventually(lambda: heard == [(kept, b"1"), (kept, b"2")])
+    depth = await bus.depth(f"events.{service}.old")
+    assert (depth.ready, depth.pending, depth.dead) == (0, 0, 0)
+    await bus.keep_groups(service, rows)
+    assert len(heard) == 2
+
+
+async def test_the_dead_letters_and_retries_of_a_group_that_is_no_more_are_not_lost(
+    place: Any, eventually: Eventually
+) -> None:
+    service = place.queue.replace(".", "-")
+    event = f"Event{service}"
+    old = f"events.{service}.old"
+    first = await place.start()
+    consumer = await first.subscribe([event], nothing, group=f"{service}.old")
+    await consumer.stop()
+    await first.emit(Event(event, b"dead"))
+    await kill_the_dead_of(first, old, eventually)
+    await first.emit(Event(event, b"delayed"))
+    delayed = Hand(lambda delivery: delivery.retry(timedelta(milliseconds=400), reason="again"))
+    consumer = await first.consume(old, delayed)
+    await eventually(lambda: delayed.taken and delayed.taken[0].ended)
+    await consumer.stop()
+    await first.close()
+
+    bus = await place.start()
+    hand = Hand(ack)
+    await bus.subscribe([event], nothing, group=f"{service}.new")
+    rows, formerly = {f"{service}.new": [event]}, {f"{service}.old": [event]}
+    moved = asyncio.Event()
+
+    async def hear(delivery: Delivery) -> None:
+        moved.set()
+        await delivery.ack()
+
+    hand.act = hear
+
+    async def taken_over() -> bool:
+        await bus.keep_groups(service, rows, formerly=formerly)
+        depth = await bus.depth(old)
+        return (depth.ready, depth.pending, depth.dead) == (0, 0, 0) and not (
+            await bus.depth(f"events.{service}.new")
+        ).ready
+
+    await eventually(taken_over)
+    [letter] = await bus.dead_letters(f"events.{service}.new")
+    assert (letter.body, letter.reason) == (b"dead", "poison")
+
+
+async def kill_the_dead_of(bus: Bus, queue: str, eventually: Eventually) -> None:
+    consumer = await bus.consume(queue, Hand(bury("poison")))
+    await eventually(has_dead(bus, queue, 1))
+    await consumer.stop()
+
+
+async def test_a_group_of_an_older_version_that_still_consumes_is_left_alone(
+    place: Any, eventually: Eventually
+) -> None:
+    service = place.queue.replace(".", "-")
+    event = f"Event{service}"
+    bus = await place.start()
+    heard: list[str] = []
+
+    def hear(name: str) -> Callable[[Event], Awaitable[None]]:
+        async def act(event: Event) -> None:
+            heard.append(name)
+
+        return act
+
+    older = await bus.subscribe([event], hear("old"), group=f"{service}.old")
+    await bus.keep_groups(service, {f"{service}.old": [event]})
+    await bus.subscribe([event], hear("new"), group=f"{service}.new")
+    await bus.keep_groups(service, {f"{service}.new": [event]})
+    await bus.emit(Event(event, b"1"))
+    await eventually(lambda: sorted(heard) == ["new", "old"])
+    await older.stop()
+
+    async def hears_no_more() -> bool:
+        await bus.keep_groups(service, {f"{service}.new": [event]})
+        heard.clear()
+        await bus.emit(Event(event, b"2"))
+        return (await bus.depth(f"events.{service}.old")).ready == 0
+
+    await eventually(hears_no_more)
+    await eventually(lambda: heard == ["new"])
+
+
+async def test_what_another_service_hears_is_none_of_its_business(bus: Bus, place: Any, eventually: Eventually) -> None:
+    service, event = place.queue.replace(".", "-"), f"Event{place.queue}"
+    stopped = await bus.subscribe([event], nothing, group=f"{service}s.row")
+    await stopped.stop()
+    await bus.subscribe([event], nothing, group=f"{service}.row")
+    await bus.keep_groups(f"{service}s", {f"{service}s.row": [event]})
+    await bus.keep_groups(service, {f"{service}.row": [event]})
+    await bus.emit(Event(event, b"1"))
+    assert (await bus.depth(f"events.{service}s.row")).ready == 1

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from libs.bus.embedded.events import Events
 from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.lock import DirectoryLock
 from libs.bus.embedded.publication import Publication
 from libs.bus.embedded.queues import EmbeddedConsumer, Handler, WorkQueue
+from libs.bus.embedded.recovery import recover
 from libs.bus.embedded.retries import BusClock, RetryTimer
 from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
 from libs.bus.embedded.writer import Writer
-from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
-from libs.bus.ports import LADDER, MAX_MESSAGE_BYTES, Consumer, DeadLetter, Depth, Event, NotTaken, Refused, Unavailable
+from libs.bus.listening import EventHandler, group_queue, heard_by_group
+from libs.bus.ports import (
+    DEFAULT_LIMITS,
+    LADDER,
+    MAX_MESSAGE_BYTES,
+    Consumer,
+    DeadLetter,
+    Depth,
+    Event,
+    Limits,
+    NotTaken,
+    Refused,
+    Unavailable,
+)
 from libs.envelope.model import utc_now
 
 WATCH_EVERY = timedelta(seconds=0.5)
@@ -25,7 +39,7 @@ LAST_ROW_ID = 2**63 - 1
 class EmbeddedBus:
     """A bus in the directory `directory`, for this process alone.
 
-    `max_length` bounds the waiting messages of each queue, `max_bytes` the file; beyond them publishing is refused.
+    `limits` bound what waits in each queue, `max_bytes` the file; beyond them publishing is refused.
     `spare_bytes` of free room stay in the file for the next burst, more is given back to the disk when it is idle.
     `timeout` bounds every wait for the disk, `start_timeout` that of `start`, which reads all that waits.
     """
@@ -36,7 +50,7 @@ class EmbeddedBus:
         *,
         ladder: Sequence[timedelta] = LADDER,
         delivery_limit: int = 20,
-        max_length: int = 500_000,
+        limits: Limits = DEFAULT_LIMITS,
         max_bytes: int = 16 << 30,
         spare_bytes: int = 64 << 20,
         timeout: timedelta = timedelta(seconds=5),
@@ -47,16 +61,14 @@ class EmbeddedBus:
         self._lock = DirectoryLock(directory)
         self._ladder = tuple(ladder)
         self._delivery_limit = delivery_limit
-        self._max_length = max_length
+        self.limits = limits
         self._max_bytes = max_bytes
         self._spare_bytes = spare_bytes
         self._timeout = timeout
         self._start_timeout = start_timeout
-        self._clock = BusClock(clock)
-        self._queues: dict[str, WorkQueue] = {}
-        self._groups: dict[str, set[str]] = {}
-        self._members: dict[str, frozenset[str]] = {}
-        self._ears: list[Ear] = []
+        self.clock = BusClock(clock)
+        self.queues: dict[str, WorkQueue] = {}
+        self._events = Events(self)
         self._running: list[EmbeddedConsumer] = []
         self._writer: Writer | None = None
 
@@ -82,17 +94,17 @@ class EmbeddedBus:
 
     async def _recover(self, writer: Writer) -> None:
         self._writer = writer
-        self._timer = RetryTimer(writer, self._clock, self._ladder, self._arrived)
-        now = self._clock.now()
+        self._timer = RetryTimer(writer, self.clock, self._ladder, self._arrived)
+        now = self.clock.now()
         latest_due = now + self._ladder[-1].total_seconds()
         for counts in await writer.call(
-            lambda file: file.recover(now=now, delivery_limit=self._delivery_limit, latest_due=latest_due)
+            lambda file: recover(file, now=now, delivery_limit=self._delivery_limit, latest_due=latest_due)
         ):
             queue = self._add_queue(counts.name, counts.id)
             queue.backlog, queue.backlog_bytes = counts.ready, counts.ready_bytes
             queue.delayed, queue.dead = counts.delayed, counts.dead
         for group, name in await writer.call(lambda file: file.subscriptions()):
-            self._groups.setdefault(name, set()).add(group)
+            self._events.remember(group, name)
         self._timer.expect(await writer.call(lambda file: file.next_due()))
 
     async def close(self) -> None:
@@ -101,14 +113,14 @@ class EmbeddedBus:
             return
         self._timer.stop()
         self._watcher.cancel()
-        await asyncio.gather(*(one.cancel() for one in self._running), *(ear.cancel() for ear in self._ears))
+        await asyncio.gather(*(one.cancel() for one in self._running), self._events.close())
         await writer.close(self._timeout)
         self._lock.release()
-        self._queues.clear()
+        self.queues.clear()
 
     async def declare(self, *queues: str) -> None:
         for name in queues:
-            if name not in self._queues:
+            if name not in self.queues:
                 await self._declare(name)
 
     async def _declare(self, name: str) -> None:
@@ -116,16 +128,22 @@ class EmbeddedBus:
             if error is None and self._writer is not None:
                 self._add_queue(name, id)
 
-        await self._running_writer().call(lambda file: file.declare(name), declared)
+        await self.running_writer().call(lambda file: file.declare(name), declared)
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        writer, target = self._running_writer(), self._queue(queue)
+        target = self.work_queue(queue)
         if len(body) > MAX_MESSAGE_BYTES:
             raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
-        if target.ready >= self._max_length:
-            raise Refused(f"the queue {queue} is full ({self._max_length} messages)")
+        if target.ready >= self.limits.max_messages:
+            raise Refused(f"the queue {queue} is full ({target.ready} messages)")
+        if target.ready_bytes + len(body) > self.limits.max_bytes:
+            raise Refused(f"the queue {queue} is full ({target.ready_bytes} bytes)")
+        await self.put(target, body, headers)
+
+    async def put(self, target: WorkQueue, body: bytes, headers: Mapping[str, str] | None) -> None:
+        writer = self.running_writer()
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        row = (self._clock.now(), 0, 0, encode_headers(headers), body)
+        row = (self.clock.now(), 0, 0, encode_headers(headers), body)
         publication = Publication(target, row, future)
         try:
             writer.put(publication)
@@ -136,7 +154,7 @@ class EmbeddedBus:
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
         await self.declare(queue)
-        target = self._queue(queue)
+        target = self.work_queue(queue)
         consumer = EmbeddedConsumer(target, handler, prefetch=prefetch, ladder=self._ladder)
         self._running.append(consumer)
         target.consumers.append(consumer)
@@ -144,56 +162,44 @@ class EmbeddedBus:
         return consumer
 
     async def emit(self, event: Event) -> None:
-        self._running_writer()
-        groups = tuple(self._groups.get(event.name, ()))
-        headers = {EVENT_HEADER: event.name}
-        for group in groups:
-            await self.publish(group_queue(group), event.payload, headers)
-        for ear in self._ears:
-            ear.hear(event)
+        await self._events.emit(event)
 
     async def subscribe(self, names: Sequence[str], handler: EventHandler, *, group: str | None = None) -> Consumer:
+        self.running_writer()
         if group is None:
-            self._ears.append(ear := Ear(names, handler))
-            return ear
-        if self._members.setdefault(group, frozenset(names)) != frozenset(names):
-            raise ValueError(f"the group {group!r} already hears {sorted(self._members[group])} in this process")
-        await self._join(group, names)
+            return self._events.broadcast(names, handler)
+        await self._events.join(group, names)
         return await self.consume(group_queue(group), heard_by_group(names, handler))
 
-    async def _join(self, group: str, names: Sequence[str]) -> None:
-        await self.declare(group_queue(group))
-
-        def joined(_: None, error: Exception | None) -> None:
-            if error is not None:
-                return
-            for groups in self._groups.values():
-                groups.discard(group)
-            for name in names:
-                self._groups.setdefault(name, set()).add(group)
-
-        await self._running_writer().call(lambda file: file.subscribe(group, names), joined)
+    async def keep_groups(
+        self,
+        service: str,
+        rows: Mapping[str, Collection[str]],
+        *,
+        formerly: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        await self._events.keep_groups(service, rows, formerly or {})
 
     async def depth(self, queue: str) -> Depth:
-        found = self._queue(queue)
+        found = self.work_queue(queue)
         return Depth(ready=found.ready, pending=found.in_hand + found.delayed, dead=found.dead)
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
-        found, start = self._queue(queue), _row_id(after or "")
-        rows = await self._running_writer().call(lambda file: file.dead_page(found.id, after=start, limit=limit))
+        found, start = self.work_queue(queue), _row_id(after or "")
+        rows = await self.running_writer().call(lambda file: file.dead_page(found.id, after=start, limit=limit))
         return [_dead_letter(queue, row) for row in rows]
 
     async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        found, now = self._queue(queue), self._clock.now()
+        found, now = self.work_queue(queue), self.clock.now()
         row = (0, reason.encode(errors="replace").decode(), now, 1, encode_headers(headers), body)
 
         def parked(_: None, error: Exception | None) -> None:
             found.dead += error is None
 
-        await self._running_writer().call(lambda file: file.park(found.id, row), parked)
+        await self.running_writer().call(lambda file: file.park(found.id, row), parked)
 
     async def replay(self, queue: str, id: str) -> bool:
-        found, now = self._queue(queue), self._clock.now()
+        found, now = self.work_queue(queue), self.clock.now()
 
         def replayed(size: int | None, error: Exception | None) -> None:
             if error is None and size is not None:
@@ -201,37 +207,37 @@ class EmbeddedBus:
                 found.arrived(1, size)
 
         return (
-            await self._running_writer().call(lambda file: file.replay(found.id, _row_id(id), now=now), replayed)
+            await self.running_writer().call(lambda file: file.replay(found.id, _row_id(id), now=now), replayed)
             is not None
         )
 
     async def purge(self, queue: str, id: str) -> bool:
-        found = self._queue(queue)
+        found = self.work_queue(queue)
 
         def purged(done: bool, error: Exception | None) -> None:
             found.dead -= error is None and done
 
-        return await self._running_writer().call(lambda file: file.purge(found.id, _row_id(id)), purged)
+        return await self.running_writer().call(lambda file: file.purge(found.id, _row_id(id)), purged)
 
-    def _running_writer(self) -> Writer:
+    def running_writer(self) -> Writer:
         if self._writer is None:
             raise NotTaken("the bus is not running")
         return self._writer
 
-    def _queue(self, name: str) -> WorkQueue:
-        self._running_writer()
+    def work_queue(self, name: str) -> WorkQueue:
+        self.running_writer()
         try:
-            return self._queues[name]
+            return self.queues[name]
         except KeyError:
             raise Refused(f"there is no queue {name}") from None
 
     def _add_queue(self, name: str, id: int) -> WorkQueue:
-        writer = self._running_writer()
+        writer = self.running_writer()
         queue = WorkQueue(name, id, writer=writer, timer=self._timer, delivery_limit=self._delivery_limit)
-        return self._queues.setdefault(name, queue)
+        return self.queues.setdefault(name, queue)
 
     def _arrived(self, promoted: dict[int, tuple[int, int]]) -> None:
-        for queue in self._queues.values():
+        for queue in self.queues.values():
             if queue.id in promoted:
                 count, size = promoted[queue.id]
                 queue.delayed -= count

@@ -30,29 +30,17 @@ class Table:
     mark: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What a queue held when the file was opened."""
-
-    id: int
-    name: str
-    ready: int
-    ready_bytes: int
-    delayed: int
-    dead: int
-
-
 class QueueFile:
     """The open file. Methods raise `sqlite3.Error`; the writer rolls back and maps it."""
 
     def __init__(self, path: Path, *, max_bytes: int, spare_bytes: int) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
-        self._tables: dict[int, Table] = {}
+        self.db = sqlite3.connect(path, isolation_level=None, cached_statements=512)
+        self.tables: dict[int, Table] = {}
         self._marks_before: dict[int, int] = {}
         for pragma in PRAGMAS:
-            self._db.execute(pragma)
-        (page_size,) = self._db.execute("PRAGMA page_size").fetchone()
-        self._db.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
+            self.db.execute(pragma)
+        (page_size,) = self.db.execute("PRAGMA page_size").fetchone()
+        self.db.execute(f"PRAGMA max_page_count = {max_bytes // page_size}")
         self._spare_pages = spare_bytes // page_size
         self._migrate()
 
@@ -60,26 +48,26 @@ class QueueFile:
 
     def begin(self) -> None:
         self._marks_before.clear()
-        if self._db.in_transaction:  # the one before could not even be rolled back
-            self._db.execute("ROLLBACK")
-        self._db.execute("BEGIN IMMEDIATE")
+        if self.db.in_transaction:  # the one before could not even be rolled back
+            self.db.execute("ROLLBACK")
+        self.db.execute("BEGIN IMMEDIATE")
 
     def commit(self) -> None:
         for id in self._marks_before:
-            self._db.execute("UPDATE queues SET mark = ? WHERE id = ?", (self._tables[id].mark, id))
-        self._db.execute("COMMIT")
+            self.db.execute("UPDATE queues SET mark = ? WHERE id = ?", (self.tables[id].mark, id))
+        self.db.execute("COMMIT")
 
     def rollback(self) -> None:
         for id, mark in self._marks_before.items():
-            self._tables[id].mark = mark
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+            self.tables[id].mark = mark
+        if self.db.in_transaction:
+            self.db.execute("ROLLBACK")
 
     # The hot path: whole groups in single statements, since each step gives the GIL away and must win it back.
 
     def insert(self, queue: int, rows: Sequence[Row]) -> int:
         """Append `rows`; returns the id of the first, the others follow."""
-        table = self._tables[queue]
+        table = self.tables[queue]
         first = next_id = table.next_id
         at = 0
         while at < len(rows):
@@ -89,7 +77,7 @@ class QueueFile:
                 parameters.append(next_id)
                 parameters += row
                 next_id += 1
-            self._db.execute(_insert(queue, size), parameters)
+            self.db.execute(_insert(queue, size), parameters)
             at += size
         table.next_id = next_id
         return first
@@ -100,24 +88,24 @@ class QueueFile:
             chunk = ids[at : at + 64]
             size = 1 << (len(chunk) - 1).bit_length()
             # Padded with 0, which is no id, so that few different statements are prepared.
-            self._db.execute(_delete(queue, size), [*chunk, *[0] * (size - len(chunk))])
+            self.db.execute(_delete(queue, size), [*chunk, *[0] * (size - len(chunk))])
 
     def set_mark(self, queue: int, id: int) -> None:
         """Rows up to `id` are in hand from this transaction on."""
-        table = self._tables[queue]
+        table = self.tables[queue]
         self._marks_before.setdefault(queue, table.mark)
         table.mark = id
 
     def all_in_hand(self, queue: int) -> bool:
         """No row waits behind the mark."""
-        table = self._tables[queue]
+        table = self.tables[queue]
         return table.mark == table.next_id - 1
 
     def load(self, queue: int, limit: int) -> list[StoredRow]:
         """The next rows that nobody has had, now in hand."""
-        rows: list[StoredRow] = self._db.execute(
+        rows: list[StoredRow] = self.db.execute(
             f"SELECT id, {_COLUMNS} FROM queue_{queue} WHERE id > ? ORDER BY id LIMIT ?",
-            (self._tables[queue].mark, limit),
+            (self.tables[queue].mark, limit),
         ).fetchall()
         if rows:
             self.set_mark(queue, rows[-1][0])
@@ -127,7 +115,7 @@ class QueueFile:
 
     def delay(self, queue: int, id: int, *, due: float, attempts: int, headers: str | None, body: bytes | None) -> None:
         """Row `id` waits until `due` (epoch seconds), with `headers`, and `body` if given."""
-        self._db.execute(
+        self.db.execute(
             "INSERT INTO delayed (queue, due, first_seen, attempts, headers, body)"
             f" SELECT ?, ?, first_seen, ?, ?, coalesce(?, body) FROM queue_{queue} WHERE id = ?",
             (queue, due, attempts, headers, body, id),
@@ -140,25 +128,35 @@ class QueueFile:
         Returns how many, of how many bytes, to which, and when the next one is due.
         """
         promoted: dict[int, tuple[int, int]] = {}
-        due = self._db.execute(
+        due = self.db.execute(
             "SELECT id, queue, first_seen, attempts, 0, headers, body FROM delayed WHERE due <= ? ORDER BY due LIMIT ?",
             (now, limit),
         ).fetchall()
         for id, queue, *row in due:
             self.insert(queue, [tuple(row)])
-            self._db.execute("DELETE FROM delayed WHERE id = ?", (id,))
+            self.db.execute("DELETE FROM delayed WHERE id = ?", (id,))
             count, size = promoted.get(queue, (0, 0))
             promoted[queue] = count + 1, size + len(row[-1])
         return promoted, self.next_due()
 
+    def promote_all(self, queue: int, limit: int) -> int:
+        """Rows of `queue` that are delayed go to its end, due or not. Returns how many."""
+        delayed = self.db.execute(
+            "SELECT id, first_seen, attempts, 0, headers, body FROM delayed WHERE queue = ? LIMIT ?", (queue, limit)
+        ).fetchall()
+        for id, *row in delayed:
+            self.insert(queue, [tuple(row)])
+            self.db.execute("DELETE FROM delayed WHERE id = ?", (id,))
+        return len(delayed)
+
     def next_due(self) -> float | None:
-        (due,) = self._db.execute("SELECT min(due) FROM delayed").fetchone()
+        (due,) = self.db.execute("SELECT min(due) FROM delayed").fetchone()
         return None if due is None else float(due)
 
     # Dead letters
 
     def bury(self, queue: int, id: int, *, reason: str, died_at: float, attempts: int) -> None:
-        self._db.execute(
+        self.db.execute(
             "INSERT INTO dead (queue, reason, died_at, attempts, headers, body)"
             f" SELECT ?, ?, ?, ?, headers, body FROM queue_{queue} WHERE id = ?",
             (queue, reason, died_at, attempts, id),
@@ -167,14 +165,38 @@ class QueueFile:
 
     def park(self, queue: int, row: DeadRow) -> None:
         """A dead letter that was not in the queue; the id of `row` does not count."""
-        self._db.execute(
+        self.db.execute(
             "INSERT INTO dead (queue, reason, died_at, attempts, headers, body) VALUES (?, ?, ?, ?, ?, ?)",
             (queue, *row[1:]),
         )
 
+    def drop_oldest(
+        self, queue: int, count: int, *, keep_dead: int, reason: str, died_at: float
+    ) -> tuple[int, int, int]:
+        """The oldest rows that nobody has had go to the dead letters, of which the newest `keep_dead` stay.
+
+        Returns how many rows of how many bytes went, and how many dead letters came: fewer than none when the limit is
+        lower now.
+        """
+        rows = self.db.execute(
+            f"SELECT id, attempts + returned, length(body) FROM queue_{queue} WHERE id > ? ORDER BY id LIMIT ?",
+            (self.tables[queue].mark, count),
+        ).fetchall()
+        for id, attempts, _ in rows:
+            self.bury(queue, id, reason=reason, died_at=died_at, attempts=attempts)
+        beyond = self.db.execute(
+            "DELETE FROM dead WHERE id IN (SELECT id FROM dead WHERE queue = ? ORDER BY id DESC LIMIT -1 OFFSET ?)",
+            (queue, keep_dead),
+        ).rowcount
+        return len(rows), sum(size for _, _, size in rows), len(rows) - beyond
+
+    def adopt_dead(self, id: int, queue: int) -> None:
+        """The dead letter `id` is one of `queue` from now on."""
+        self.db.execute("UPDATE dead SET queue = ? WHERE id = ?", (queue, id))
+
     def dead_page(self, queue: int, *, after: int, limit: int) -> list[DeadRow]:
         """Oldest first."""
-        return self._db.execute(
+        return self.db.execute(
             "SELECT id, reason, died_at, attempts, headers, body FROM dead"
             " WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
             (queue, after, limit),
@@ -182,87 +204,58 @@ class QueueFile:
 
     def replay(self, queue: int, id: int, *, now: float) -> int | None:
         """Back to the end of its queue, as if it had been published now: its bytes, None if there is none."""
-        rows = self._db.execute("SELECT headers, body FROM dead WHERE queue = ? AND id = ?", (queue, id)).fetchall()
+        rows = self.db.execute("SELECT headers, body FROM dead WHERE queue = ? AND id = ?", (queue, id)).fetchall()
         self.insert(queue, [(now, 0, 0, with_bugs(headers, 0), body) for headers, body in rows])
         self.purge(queue, id)
         return len(rows[0][1]) if rows else None
 
     def purge(self, queue: int, id: int) -> bool:
-        return self._db.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, id)).rowcount == 1
+        return self.db.execute("DELETE FROM dead WHERE queue = ? AND id = ?", (queue, id)).rowcount == 1
 
     # Queues and subscriptions
 
     def declare(self, name: str) -> int:
         """The number of the queue, made if it is not there."""
-        self._db.execute("INSERT OR IGNORE INTO queues (name) VALUES (?)", (name,))
-        (id,) = self._db.execute("SELECT id FROM queues WHERE name = ?", (name,)).fetchone()
-        self._db.execute(QUEUE_TABLE.format(id=id))
-        self._tables.setdefault(id, Table(id, name))
+        self.db.execute("INSERT OR IGNORE INTO queues (name) VALUES (?)", (name,))
+        (id,) = self.db.execute("SELECT id FROM queues WHERE name = ?", (name,)).fetchone()
+        self.db.execute(QUEUE_TABLE.format(id=id))
+        self.tables.setdefault(id, Table(id, name))
         return int(id)
 
     def subscribe(self, group: str, names: Iterable[str]) -> None:
         """From now on `group` hears exactly `names`."""
-        self._db.execute("DELETE FROM subscriptions WHERE group_name = ?", (group,))
-        self._db.executemany("INSERT OR IGNORE INTO subscriptions VALUES (?, ?)", [(group, name) for name in names])
+        self.db.execute("DELETE FROM subscriptions WHERE group_name = ?", (group,))
+        self.db.executemany("INSERT OR IGNORE INTO subscriptions VALUES (?, ?)", [(group, name) for name in names])
 
     def subscriptions(self) -> list[tuple[str, str]]:
         """Pairs of group and event name."""
-        return self._db.execute("SELECT group_name, event FROM subscriptions").fetchall()
+        return self.db.execute("SELECT group_name, event FROM subscriptions").fetchall()
 
-    # Opening, idling, closing
-
-    def recover(self, *, now: float, delivery_limit: int, latest_due: float) -> list[Counts]:
-        """Give back what was in hand when the process died, counted; too often so is a death."""
-        for id, name, mark in self._db.execute("SELECT id, name, mark FROM queues").fetchall():
-            self._tables[id] = Table(id, name)
-            self._give_back(id, mark, now=now, delivery_limit=delivery_limit)
-            (last,) = self._db.execute(f"SELECT max(id) FROM queue_{id}").fetchone()
-            self._tables[id].next_id = (last or 0) + 1
-        self._db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
-        # The wall clock may have jumped while the process was away.
-        self._db.execute("UPDATE delayed SET due = ? WHERE due > ?", (latest_due, latest_due))
-        return [self._count(table) for table in self._tables.values()]
-
-    def _give_back(self, queue: int, mark: int, *, now: float, delivery_limit: int) -> None:
-        self._db.execute(f"UPDATE queue_{queue} SET returned = returned + 1 WHERE id <= ?", (mark,))
-        too_often = self._db.execute(
-            f"SELECT id, attempts + returned FROM queue_{queue} WHERE id <= ? AND returned > ?", (mark, delivery_limit)
-        ).fetchall()
-        for id, attempts in too_often:
-            reason = f"in hand during {delivery_limit + 1} crashes of its consumer"
-            self.bury(queue, id, reason=reason, died_at=now, attempts=attempts)
-
-    def _count(self, table: Table) -> Counts:
-        (ready, size) = self._db.execute(
-            f"SELECT count(*), coalesce(sum(length(body)), 0) FROM queue_{table.id}"
-        ).fetchone()
-        (delayed,) = self._db.execute("SELECT count(*) FROM delayed WHERE queue = ?", (table.id,)).fetchone()
-        (dead,) = self._db.execute("SELECT count(*) FROM dead WHERE queue = ?", (table.id,)).fetchone()
-        return Counts(table.id, table.name, ready, size, delayed, dead)
+    # Idling, closing
 
     def give_pages_back(self, step: int) -> bool:
         """Shrink the file by `step` pages if more than the spare ones are free; True if there is more to do."""
-        (free,) = self._db.execute("PRAGMA freelist_count").fetchone()
+        (free,) = self.db.execute("PRAGMA freelist_count").fetchone()
         if free > self._spare_pages:
             # A script, since `execute` stops at the first page: it takes a row without columns for the end.
-            self._db.executescript(f"PRAGMA incremental_vacuum({min(step, free - self._spare_pages)})")
+            self.db.executescript(f"PRAGMA incremental_vacuum({min(step, free - self._spare_pages)})")
             return True
         # The file itself is cut when the log is written back into it.
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return False
 
     def close(self) -> None:
         """Nothing is in hand any more: a clean stop counts against no message."""
         try:
-            self._db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
+            self.db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
         finally:
-            self._db.close()
+            self.db.close()
 
     def _migrate(self) -> None:
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        (version,) = self.db.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise sqlite3.DatabaseError(f"written by a newer version (schema {version}, known: {SCHEMA_VERSION})")
-        self._db.executescript(SCHEMA)
+        self.db.executescript(SCHEMA)
 
 
 @cache

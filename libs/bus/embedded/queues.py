@@ -72,6 +72,11 @@ class WorkQueue:
         self.backlog_bytes += size
         self.pump()
 
+    def left(self, count: int, size: int) -> None:
+        """`count` waiting messages of `size` bytes were taken out of the file by others than consumers."""
+        self.backlog = max(0, self.backlog - count)
+        self.backlog_bytes = max(0, self.backlog_bytes - size)
+
     def hand(self, delivery: EmbeddedDelivery, reserved: EmbeddedConsumer | None = None) -> None:
         """To the consumer that was reserved, or to one with room, or else it waits at the front."""
         if reserved is not None:

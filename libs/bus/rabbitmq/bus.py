@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from yarl import URL
 
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
-from libs.bus.ports import LADDER, Consumer, DeadLetter, Depth, Event, NotTaken
+from libs.bus.ports import DEFAULT_LIMITS, LADDER, Consumer, DeadLetter, Depth, Event, Limits, NotTaken
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.consumer import Handler, RabbitConsumer
 from libs.bus.rabbitmq.dead_letters import DeadLetters
 from libs.bus.rabbitmq.ear import RabbitEar
+from libs.bus.rabbitmq.groups import Groups
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.outgoing import Outgoing
 from libs.bus.rabbitmq.topology import EVENTS, Topology, count, dead_queue
@@ -25,7 +26,7 @@ class RabbitBus:
     """A bus on the broker at `url` (`amqp://` or `amqps://`, user and password in it).
 
     `timeout` bounds each publish and each question to the broker; `patience` is how long a call waits through a gap of
-    the connection; `start_timeout` bounds `start`. `max_length` bounds the waiting messages of each queue.
+    the connection; `start_timeout` bounds `start`. `limits` bound what waits in each queue that is not there yet.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class RabbitBus:
         *,
         ladder: Sequence[timedelta] = LADDER,
         delivery_limit: int = 20,
-        max_length: int = 500_000,
+        limits: Limits = DEFAULT_LIMITS,
         timeout: timedelta = timedelta(seconds=5),
         patience: timedelta = timedelta(seconds=2),
         start_timeout: timedelta = timedelta(seconds=60),
@@ -50,8 +51,10 @@ class RabbitBus:
         self._patience = patience
         self._start_timeout = start_timeout
         self._heartbeat = heartbeat
-        self._topology = Topology(self._ladder, delivery_limit=delivery_limit, max_length=max_length)
-        self._dead_letters = DeadLetters(delivery_limit=delivery_limit, timeout=timeout)
+        self._limits = limits
+        self._topology = Topology(limits)
+        self._dead_letters = DeadLetters(timeout=timeout)
+        self._groups = Groups(self._topology, self._dead_letters, timeout=timeout)
         self._declared: dict[str, None] = {}
         self._members: dict[str, frozenset[str]] = {}
         self._consumers: list[RabbitConsumer] = []
@@ -75,6 +78,8 @@ class RabbitBus:
         self._outgoing = Outgoing(
             lambda: self._connect("out"),
             self._prepare,
+            self._waiting,
+            max_messages=self._limits.max_messages,
             timeout=self._timeout,
             heartbeat=self._heartbeat,
             patience=self._patience,
@@ -118,6 +123,7 @@ class RabbitBus:
             queue=queue,
             prefetch=prefetch,
             outgoing=self._running(),
+            declare_rung=self._declare_rung,
             ladder=self._ladder,
             delivery_limit=self._delivery_limit,
             timeout=self._timeout,
@@ -140,6 +146,15 @@ class RabbitBus:
         if self._members.setdefault(queue, frozenset(names)) != frozenset(names):
             raise ValueError(f"the group {group!r} already hears {sorted(self._members[queue])} in this process")
         return await self.consume(queue, heard_by_group(names, handler))
+
+    async def keep_groups(
+        self,
+        service: str,
+        rows: Mapping[str, Collection[str]],
+        *,
+        formerly: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        await self._groups.keep(await self._wire(), service, rows, formerly or {}, self._running())
 
     async def depth(self, queue: str) -> Depth:
         """`pending` counts what this process has in hand. Dead letters that somebody is looking at are not counted."""
@@ -166,9 +181,15 @@ class RabbitBus:
 
     async def _prepare(self, wire: Wire) -> None:
         """Everything that we publish to is there, also on a broker that came back empty."""
-        await self._topology.declare_shared(wire)
+        await self._topology.declare_events(wire)
         for queue in self._declared:
             await self._topology.declare_work_queue(wire, queue)
+
+    async def _declare_rung(self, queue: str, delay: timedelta) -> None:
+        await self._topology.declare_rung(await self._wire(), queue, delay)
+
+    async def _waiting(self, queue: str) -> int:
+        return await count(await self._wire(), queue)
 
     def _running(self) -> Outgoing:
         if self._outgoing is None:

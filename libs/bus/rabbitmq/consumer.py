@@ -15,8 +15,9 @@ from libs.bus.ports import BUG_TRIES, Delivery, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.link import Link
+from libs.bus.rabbitmq.publisher import NoQueue
 from libs.bus.rabbitmq.subscription import ConsumeChannel, Subscription
-from libs.bus.rabbitmq.topology import dead_queue, rung_name
+from libs.bus.rabbitmq.topology import dead_queue, rung_queue
 from libs.bus.rabbitmq.wire import Wire
 from libs.tasks import cancelled
 
@@ -29,9 +30,6 @@ class Publishes(Protocol):
     """Where retries and dead letters go."""
 
     async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None: ...
-    async def to_exchange(
-        self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool
-    ) -> None: ...
 
 
 class RabbitConsumer:
@@ -46,6 +44,7 @@ class RabbitConsumer:
         queue: str,
         prefetch: int,
         outgoing: Publishes,
+        declare_rung: Callable[[str, timedelta], Awaitable[None]],
         ladder: Sequence[timedelta],
         delivery_limit: int,
         timeout: timedelta,
@@ -53,6 +52,7 @@ class RabbitConsumer:
         self.queue = queue
         self.outgoing = outgoing
         self.ladder = ladder
+        self._declare_rung = declare_rung
         self._handler = handler
         self._prefetch = prefetch
         self._delivery_limit = delivery_limit
@@ -73,6 +73,15 @@ class RabbitConsumer:
         self._stopped = True
         await cancelled(self._tasks)
         await self.subscription.close()
+
+    async def put_on_ladder(self, delay: timedelta, properties: Properties, body: bytes) -> None:
+        """On the lowest rung of the queue's own ladder that is not shorter than `delay`."""
+        rung = dispatch.rung(self.ladder, delay)
+        try:
+            await self.outgoing.to_queue(rung_queue(self.queue, rung), properties, body)
+        except NoQueue:
+            await self._declare_rung(self.queue, rung)
+            await self.outgoing.to_queue(rung_queue(self.queue, rung), properties, body)
 
     def _arrived(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
         delivery = RabbitDelivery(self, channel, tag, properties, body)
@@ -165,12 +174,9 @@ class RabbitDelivery:
         self._consumer.in_hand -= 1
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        rung = rung_name(dispatch.rung(self._consumer.ladder, delay))
         properties = messages.again(self.properties, bug=bug)
         content = self.body if body is None else body
-        await self._move(
-            lambda: self._consumer.outgoing.to_exchange(rung, self.queue, properties, content, mandatory=True)
-        )
+        await self._move(lambda: self._consumer.put_on_ladder(delay, properties, content))
 
     async def bury(self, reason: str) -> None:
         properties = messages.buried(self.properties, reason)

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -46,8 +47,7 @@ class Found:
 class DeadLetters:
     """The dead letters of all queues, over one connection."""
 
-    def __init__(self, *, delivery_limit: int, timeout: timedelta) -> None:
-        self._delivery_limit = delivery_limit
+    def __init__(self, *, timeout: timedelta) -> None:
         self._timeout = timeout
         # The broker's lock is between connections; this one is between the callers of this process.
         self._looking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -57,7 +57,7 @@ class DeadLetters:
         front: list[DeadLetter] = []
         behind: list[DeadLetter] = []
         passed = False
-        async with self._scan(wire, queue) as scan:
+        async with self.scan(wire, dead_queue(queue)) as scan:
             async for found in scan.letters():
                 page = behind if passed else front
                 if len(page) < limit:
@@ -68,7 +68,7 @@ class DeadLetters:
         return behind if passed else front
 
     async def replay(self, wire: Wire, queue: str, id: str, outgoing: Publishes) -> bool:
-        async with self._scan(wire, queue) as scan:
+        async with self.scan(wire, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
                 headers = messages.own_headers(found.properties)
@@ -77,18 +77,18 @@ class DeadLetters:
         return found is not None
 
     async def purge(self, wire: Wire, queue: str, id: str) -> bool:
-        async with self._scan(wire, queue) as scan:
+        async with self.scan(wire, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
                 scan.drop(found)
         return found is not None
 
     def _shown(self, queue: str, found: Found) -> DeadLetter:
-        return messages.dead_letter(queue, found.id, found.properties, found.body, delivery_limit=self._delivery_limit)
+        return messages.dead_letter(queue, found.id, found.properties, found.body)
 
     @asynccontextmanager
-    async def _scan(self, wire: Wire, queue: str) -> AsyncIterator[Scan]:
-        name = dead_queue(queue)
+    async def scan(self, wire: Wire, name: str) -> AsyncIterator[Scan]:
+        """All messages of the queue `name`, for one caller in the cluster at a time."""
         async with self._looking[name], _locked(wire, name, self._timeout):
             waiting = await count(wire, name)
             scan = Scan(wire, name, waiting, self._timeout)
@@ -171,22 +171,38 @@ async def _locked(wire: Wire, name: str, limit: timedelta) -> AsyncIterator[None
     lock = f"lock.{name}"
     loop = asyncio.get_running_loop()
     deadline = loop.time() + 4 * limit.total_seconds()
-    while not await _try_lock(wire, lock):
-        if loop.time() > deadline:
-            raise Unavailable(f"somebody else is looking at {name}")
-        await asyncio.sleep(POLL)
+    held = False
     try:
+        while not (held := await _try_lock(wire, lock)):
+            if loop.time() > deadline:
+                raise Unavailable(f"somebody else is looking at {name}")
+            await asyncio.sleep(POLL)
         yield
+    except (asyncio.CancelledError, Unavailable):
+        # The broker may have given the lock all the same, to a question whose answer was not waited for.
+        held = True
+        raise
     finally:
-        await _unlock(wire, lock)
+        if held:
+            await _unlock(wire, lock)
 
 
 async def _unlock(wire: Wire, lock: str) -> None:
+    """Whoever is cancelled once more does not leave the lock. The lock of another connection is left alone."""
+    unlocking = asyncio.ensure_future(wire.control(lambda channel: channel.queue_delete(lock)))
     try:
-        await wire.control(lambda channel: channel.queue_delete(lock))
+        await asyncio.shield(unlocking)
+    except asyncio.CancelledError:
+        unlocking.add_done_callback(_told)
+        raise
     except (Unavailable, Refused) as error:
         # It goes with the connection at the latest.
         log.warning("dead_letters_not_unlocked", lock=lock, reason=error.reason)
+
+
+def _told(unlocking: asyncio.Future[Any]) -> None:
+    if not unlocking.cancelled() and (error := unlocking.exception()) is not None:
+        log.warning("dead_letters_not_unlocked", reason=str(error))
 
 
 async def _try_lock(wire: Wire, lock: str) -> bool:

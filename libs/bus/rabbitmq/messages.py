@@ -19,6 +19,8 @@ from libs.bus.rabbitmq.codec import Properties
 _ATTEMPTS, _BUGS = "facteur-attempts", "facteur-bugs"
 _REASON, _DIED_AT = "facteur-reason", "facteur-died-at"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
+# What the broker itself does with a message that its consumers never end: they move it elsewhere long before.
+DELIVERY_LIMIT = 20
 # Longer reasons are cut: all headers of a message must fit into one frame.
 MAX_REASON = 2000
 
@@ -75,15 +77,40 @@ def buried(properties: Properties, reason: str) -> Properties:
     return Properties(headers, new_message_id(), properties.timestamp)
 
 
-def dead_letter(queue: str, id: str, properties: Properties, body: bytes, *, delivery_limit: int) -> DeadLetter:
+def moved(properties: Properties) -> Properties:
+    """The same message, as it is, on its way to another queue."""
+    headers = {name: value for name, value in properties.headers.items() if isinstance(value, str | int)}
+    kept = {name: value for name, value in headers.items() if not name.startswith(_OF_THE_BROKER)}
+    return Properties(kept, properties.message_id or new_message_id(), properties.timestamp)
+
+
+def still_dead(properties: Properties) -> Properties:
+    """The same dead letter on its way to other dead letters: what the broker knows of its death is written down."""
+    copy = moved(properties)
+    if _REASON in copy.headers:
+        return copy
+    letter = dead_letter("", "", properties, b"")
+    headers = {
+        **copy.headers,
+        _ATTEMPTS: letter.attempts,
+        _REASON: letter.reason,
+        _DIED_AT: int(letter.died_at.timestamp()),
+    }
+    return Properties(headers, copy.message_id, copy.timestamp)
+
+
+def dead_letter(queue: str, id: str, properties: Properties, body: bytes) -> DeadLetter:
     """What the operator sees: `bury` left its reason, the broker left `x-death`."""
     headers = properties.headers
     death: dict[str, Any] = (headers.get("x-death") or [{}])[0]
     if _REASON in headers:
         reason, attempts = str(headers[_REASON]), int(headers[_ATTEMPTS])
+    elif death.get("reason") == "maxlen":
+        attempts = int(headers.get(_ATTEMPTS, 0))
+        reason = "dropped: its queue was full, and it was the oldest there"
     else:
-        attempts = int(headers.get(_ATTEMPTS, 0)) + delivery_limit + 1
-        reason = f"{death.get('reason', 'unknown')}: given back {delivery_limit + 1} times by its consumers"
+        attempts = int(headers.get(_ATTEMPTS, 0)) + DELIVERY_LIMIT + 1
+        reason = f"{death.get('reason', 'unknown')}: given back {DELIVERY_LIMIT + 1} times by its consumers"
     died_at = datetime.fromtimestamp(int(headers.get(_DIED_AT, properties.timestamp)), UTC)
     if _DIED_AT not in headers and isinstance(death.get("time"), datetime):
         died_at = death["time"]

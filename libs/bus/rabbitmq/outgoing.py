@@ -6,27 +6,45 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from libs.bus.ports import MAX_MESSAGE_BYTES, NotTaken, Refused
+import structlog
+
+from libs.bus.ports import MAX_MESSAGE_BYTES, NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq.codec import Properties
 from libs.bus.rabbitmq.link import Link
-from libs.bus.rabbitmq.publisher import ConfirmChannel
+from libs.bus.rabbitmq.publisher import ConfirmChannel, Nacked
 from libs.bus.rabbitmq.wire import Wire
+
+log = structlog.get_logger(__name__)
+
+# Seconds for which a count of waiting messages explains the refusals of a queue.
+COUNT_HOLDS = 1.0
+# Seconds between two connections that are cut because the broker refuses everything; doubled each time, up to a limit.
+FIRST_REST, LONGEST_REST = 30.0, 600.0
 
 
 class Outgoing:
-    """Two channels in confirm mode: one for the queues; one for exchanges, since a missing one closes its channel."""
+    """Two channels in confirm mode: one for the queues; one for exchanges, since a missing one closes its channel.
+
+    `waiting` asks how many messages are in a queue; with `max_messages` it is full.
+    """
 
     def __init__(
         self,
         connect: Callable[[], Awaitable[Wire]],
         prepare: Callable[[Wire], Awaitable[None]],
+        waiting: Callable[[str], Awaitable[int]],
         *,
+        max_messages: int,
         timeout: timedelta,
         heartbeat: timedelta,
         patience: timedelta,
     ) -> None:
         self._prepare = prepare
+        self._waiting = waiting
+        self._max_messages = max_messages
         self._timeout = timeout
+        self._counts: dict[str, tuple[float, int]] = {}
+        self._rest, self._cut_at = FIRST_REST, float("-inf")
         self._to_queues: ConfirmChannel | None = None
         self._to_exchanges: ConfirmChannel | None = None
         self.link = Link(connect, self._on_up, heartbeat=heartbeat, patience=patience)
@@ -37,9 +55,13 @@ class Outgoing:
             raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
         if not self.link.usable:
             await self.link.ready()
-        if self._to_queues is None:
+        channel = self._to_queues
+        if channel is None:
             raise NotTaken("not connected")
-        await self._to_queues.publish("", queue, properties, body)
+        try:
+            await channel.publish("", queue, properties, body)
+        except Nacked as error:
+            raise await self._explained(error, queue, channel) from error
 
     async def to_exchange(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool
@@ -49,6 +71,39 @@ class Outgoing:
         if self._to_exchanges is None:
             raise NotTaken("not connected")
         await self._to_exchanges.publish(exchange, routing_key, properties, body, mandatory=mandatory)
+
+    async def _explained(self, nack: Nacked, queue: str, channel: ConfirmChannel) -> Refused:
+        """A nack says nothing but no: the number of waiting messages tells a full queue from one without a leader."""
+        try:
+            count = await self._count(queue)
+        except (Unavailable, Refused) as error:
+            self._begin_anew(channel)
+            return Refused(f"{nack.reason}; how many wait in {queue} is not known: {error.reason}")
+        if count >= self._max_messages:
+            return Refused(f"the queue {queue} is full ({count} messages)")
+        self._begin_anew(channel)
+        return Refused(f"{nack.reason}; {count} wait in {queue}: it has no majority of its nodes, or is full by bytes")
+
+    async def _count(self, queue: str) -> int:
+        now = asyncio.get_running_loop().time()
+        asked_at, count = self._counts.get(queue, (float("-inf"), 0))
+        if now - asked_at > COUNT_HOLDS:
+            count = await self._waiting(queue)
+            self._counts[queue] = now, count
+        return count
+
+    def _begin_anew(self, channel: ConfirmChannel) -> None:
+        """When the broker has refused everything for a while, another connection may lead to a node that does not."""
+        now, since = asyncio.get_running_loop().time(), channel.nacking_since
+        if since is None or now - since < self._timeout.total_seconds() or channel.closed:
+            return
+        if now - self._cut_at > 2 * LONGEST_REST:
+            self._rest = FIRST_REST
+        if now - self._cut_at < self._rest:
+            return
+        self._cut_at, self._rest = now, min(self._rest * 2, LONGEST_REST)
+        log.warning("broker_refuses_everything", seconds=round(now - since, 1))
+        channel.drop("the broker refuses everything")
 
     async def _on_up(self, wire: Wire) -> None:
         await self._prepare(wire)

@@ -20,6 +20,14 @@ log = structlog.get_logger(__name__)
 MAX_UNSENT_BYTES = 16 << 20
 
 
+class NoQueue(Refused):
+    """There is no such queue: the broker returned the message."""
+
+
+class Nacked(Refused):
+    """The broker said no, and nothing else: a full queue and one without a majority of its nodes look the same."""
+
+
 class ConfirmChannel(LeanChannel):
     """A channel in confirm mode. `publish` returns when the broker has the message, on a majority of its nodes."""
 
@@ -32,6 +40,8 @@ class ConfirmChannel(LeanChannel):
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], str, float]] = {}
         self._returned: dict[str, str] = {}
         self._sweeper: asyncio.TimerHandle | None = None
+        # Since when (loop time) the broker has refused every message; None while it takes some.
+        self.nacking_since: float | None = None
 
     async def open(self) -> None:
         await super().open()
@@ -40,7 +50,7 @@ class ConfirmChannel(LeanChannel):
     async def publish(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool = True
     ) -> None:
-        """Raises `Refused` (no such queue, or it is full), `NotTaken` (not sent), `Unavailable` (nothing is known)."""
+        """Raises `NoQueue`, `Nacked`, `NotTaken` (not sent), `Unavailable` (nothing is known)."""
         self.ensure_open()
         if self._tap.unsent_bytes > MAX_UNSENT_BYTES:
             raise NotTaken("the broker does not read what is sent to it")
@@ -58,9 +68,13 @@ class ConfirmChannel(LeanChannel):
         if method not in (codec.ACK, codec.NACK):
             return False
         tag, multiple = codec.confirmed(buffer, start)
-        refused = "the queue is full" if method == codec.NACK else ""
+        nacked = method == codec.NACK
+        if not nacked:
+            self.nacking_since = None
+        elif self.nacking_since is None:
+            self.nacking_since = self._loop.time()
         for settled in self._up_to(tag) if multiple else (tag,):
-            self._settle(settled, refused)
+            self._settle(settled, nacked)
         return True
 
     def content_received(self, method: int, arguments: bytes, properties: bytes, body: bytes) -> None:
@@ -85,17 +99,18 @@ class ConfirmChannel(LeanChannel):
             tags.append(unconfirmed)
         return tags
 
-    def _settle(self, tag: int, refused: str) -> None:
+    def _settle(self, tag: int, nacked: bool) -> None:
         entry = self._unconfirmed.pop(tag, None)
         if entry is None:
             return
         future, message_id, _ = entry
-        if self._returned:
-            refused = self._returned.pop(message_id, refused)
+        returned = self._returned.pop(message_id, "") if self._returned else ""
         if future.done():
             return
-        if refused:
-            future.set_exception(Refused(f"the broker refused the message: {refused}"))
+        if returned:
+            future.set_exception(NoQueue(f"the broker refused the message: {returned}"))
+        elif nacked:
+            future.set_exception(Nacked("the broker refused the message (nack)"))
         else:
             future.set_result(None)
 

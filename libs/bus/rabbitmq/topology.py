@@ -2,15 +2,20 @@
 
 <queue>           quorum, bounded, rejects when full; dies into <queue>.dead after the delivery limit
 <queue>.dead      quorum; stays until somebody replays or purges it
-retry.<n>s        a fanout exchange and a quorum queue whose messages expire after n seconds into the default exchange:
-                  the routing key, which is kept all the way, is the work queue they go back to
+retry.<queue>.<n>s  quorum; its messages expire after n seconds into <queue>. Each queue has a ladder of its own, since
+                  a rung stops at the first message that its queue does not take; a rung is declared when it is needed
 events            a topic exchange; the routing key is the name of the event
-events.<group>    a work queue bound to it; a broadcast subscriber has an exclusive queue without a name
+events.<group>    a work queue bound to it, which drops its oldest into its dead letters when it is full; a broadcast
+                  subscriber has an exclusive queue without a name
+registry.<service>  quorum; one message that says which groups the service has, and which events they hear
+
+Versions before had one ladder for all queues (`retry.<n>s`, a fanout exchange each): what waits there comes back by
+itself, and they may be deleted once they are empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
@@ -18,7 +23,9 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
-from libs.bus.listening import MAX_UNHEARD
+from libs.bus.listening import MAX_UNHEARD, is_group_queue
+from libs.bus.ports import Limits
+from libs.bus.rabbitmq.messages import DELIVERY_LIMIT
 from libs.bus.rabbitmq.wire import Differs, Wire
 
 log = structlog.get_logger(__name__)
@@ -26,41 +33,56 @@ log = structlog.get_logger(__name__)
 EVENTS = "events"
 # RabbitMQ 4 drops after 20 deliveries by default, and looking at a dead letter counts as one. -1 is unknown to 3.10.
 NO_LIMIT = 2**31 - 1
+# The leaders of many queues are spread over the nodes.
+_QUORUM: FieldTable = {"x-queue-type": "quorum", "x-queue-leader-locator": "balanced"}
+_DROP_HEAD: FieldTable = {"x-overflow": "drop-head"}
 # Nothing is lost between two queues of the broker either: it keeps a dead letter until the next queue has confirmed.
-_AT_LEAST_ONCE = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+_AT_LEAST_ONCE: FieldTable = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 
 def dead_queue(queue: str) -> str:
     return f"{queue}.dead"
 
 
-def rung_name(delay: timedelta) -> str:
-    """The exchange and the queue of one rung of the ladder."""
-    return f"retry.{delay.total_seconds():g}s"
+def rung_queue(queue: str, delay: timedelta) -> str:
+    """One rung of the ladder of `queue`."""
+    return f"retry.{queue}.{delay.total_seconds():g}s"
 
 
 class Topology:
     """Declares with the arguments of one bus."""
 
-    def __init__(self, ladder: Sequence[timedelta], *, delivery_limit: int, max_length: int) -> None:
-        self._ladder = tuple(ladder)
-        self._work: FieldTable = {
-            **_AT_LEAST_ONCE,
-            "x-queue-type": "quorum",
-            "x-delivery-limit": delivery_limit,
-            "x-max-length": max_length,
-            "x-dead-letter-exchange": "",
-        }
+    def __init__(self, limits: Limits) -> None:
+        bounds: FieldTable = {"x-max-length": limits.max_messages, "x-max-length-bytes": limits.max_bytes}
+        dying: FieldTable = {**bounds, "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": ""}
+        self._work: FieldTable = {**_QUORUM, **dying, **_AT_LEAST_ONCE}
+        # No group may stand in the way of those who emit: the oldest events go to the dead letters, which are bounded.
+        self._events: FieldTable = {**_QUORUM, **dying, **_DROP_HEAD}
+        self._dead: FieldTable = {**_QUORUM, "x-delivery-limit": NO_LIMIT}
+        self._dead_events: FieldTable = {**self._dead, **bounds, **_DROP_HEAD}
+        self._differing: set[str] = set()
 
     async def declare_work_queue(self, wire: Wire, queue: str) -> None:
-        dead = dead_queue(queue)
-        await _declare_queue(wire, dead, {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT})
-        await _declare_queue(wire, queue, {**self._work, "x-dead-letter-routing-key": dead})
+        dead, of_group = dead_queue(queue), is_group_queue(queue)
+        await self._declare(wire, dead, self._dead_events if of_group else self._dead)
+        arguments = self._events if of_group else self._work
+        await self._declare(wire, queue, {**arguments, "x-dead-letter-routing-key": dead})
 
-    async def declare_shared(self, wire: Wire) -> None:
-        """The ladder and the exchange of events."""
-        for delay in self._ladder:
-            await _declare_rung(wire, delay)
+    async def declare_rung(self, wire: Wire, queue: str, delay: timedelta) -> None:
+        arguments: FieldTable = {
+            **_QUORUM,
+            **_AT_LEAST_ONCE,
+            "x-message-ttl": round(delay.total_seconds() * 1000),
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": queue,
+        }
+        await self._declare(wire, rung_queue(queue, delay), arguments)
+
+    async def declare_registry(self, wire: Wire, name: str) -> None:
+        await self._declare(wire, name, {**_QUORUM, "x-delivery-limit": NO_LIMIT})
+
+    async def declare_events(self, wire: Wire) -> None:
+        """The exchange of events."""
         await wire.control(lambda channel: channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True))
 
     async def bind_group(self, wire: Wire, queue: str, names: Iterable[str]) -> None:
@@ -72,6 +94,28 @@ class Topology:
                 await bound.bind(EVENTS, name)
 
         await wire.control(bind)
+
+    async def unbind_group(self, wire: Wire, queue: str, names: Iterable[str]) -> None:
+        """`queue` gets the events called `names` no more."""
+
+        async def unbind(channel: AbstractChannel) -> None:
+            bound = await channel.get_queue(queue, ensure=False)
+            for name in names:
+                await bound.unbind(EVENTS, name)
+
+        await wire.control(unbind)
+
+    async def _declare(self, wire: Wire, name: str, arguments: FieldTable) -> None:
+        """A queue that is there with other arguments is used as it is: a changed limit must not stop a service.
+
+        A broker never changes the arguments of a queue. Its policies can (docs/operating.md).
+        """
+        try:
+            await wire.control(lambda channel: channel.declare_queue(name, durable=True, arguments=arguments))
+        except Differs as error:
+            if name not in self._differing:
+                self._differing.add(name)
+                log.warning("queue_declared_differently", queue=name, reason=error.reason)
 
 
 async def declare_ear(wire: Wire, names: Iterable[str]) -> str:
@@ -89,36 +133,14 @@ async def declare_ear(wire: Wire, names: Iterable[str]) -> str:
 
 async def count(wire: Wire, queue: str) -> int:
     """The messages that wait in `queue`. Raises `Refused` if there is none."""
+    return (await count_both(wire, queue))[0]
 
-    async def ask(channel: AbstractChannel) -> int:
-        declared = await channel.declare_queue(queue, passive=True)
-        return declared.declaration_result.message_count or 0
+
+async def count_both(wire: Wire, queue: str) -> tuple[int, int]:
+    """The messages that wait in `queue`, and its consumers. Raises `Refused` if there is none."""
+
+    async def ask(channel: AbstractChannel) -> tuple[int, int]:
+        result = (await channel.declare_queue(queue, passive=True)).declaration_result
+        return result.message_count or 0, result.consumer_count or 0
 
     return await wire.control(ask)
-
-
-async def _declare_rung(wire: Wire, delay: timedelta) -> None:
-    name = rung_name(delay)
-    ttl = round(delay.total_seconds() * 1000)
-    arguments: FieldTable = {
-        **_AT_LEAST_ONCE,
-        "x-queue-type": "quorum",
-        "x-message-ttl": ttl,
-        "x-dead-letter-exchange": "",
-    }
-    await _declare_queue(wire, name, arguments)
-
-    async def bind(channel: AbstractChannel) -> None:
-        exchange = await channel.declare_exchange(name, ExchangeType.FANOUT, durable=True)
-        queue = await channel.get_queue(name, ensure=False)
-        await queue.bind(exchange)
-
-    await wire.control(bind)
-
-
-async def _declare_queue(wire: Wire, name: str, arguments: FieldTable) -> None:
-    """A queue that is there with other arguments is used as it is: a changed limit must not stop a service."""
-    try:
-        await wire.control(lambda channel: channel.declare_queue(name, durable=True, arguments=arguments))
-    except Differs as error:
-        log.warning("queue_declared_differently", queue=name, reason=error.reason)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Delivery, Event, NotTaken, Refused, Unavailable
+from libs.bus import Delivery, Event, Limits, NotTaken, Refused, Unavailable
 from libs.bus.embedded import EmbeddedBus
 
 Eventually = Callable[..., Awaitable[None]]
@@ -366,7 +366,7 @@ async def test_the_files_are_for_their_owner_only(open_bus: EmbeddedFactory, tmp
 
 
 async def test_a_full_queue_does_not_stop_another(open_bus: EmbeddedFactory) -> None:
-    bus = await open_bus(max_length=3)
+    bus = await open_bus(limits=Limits(max_messages=3))
     await bus.declare("mail.other")
     for _ in range(3):
         await bus.publish(QUEUE, b"x")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
+from aio_pika import Message
+from aio_pika.abc import AbstractChannel
 
-from libs.bus import Delivery
+from libs.bus import Delivery, Event, Limits, Refused, Unavailable
 from libs.bus.rabbitmq import RabbitBus
 
 Eventually = Callable[..., Awaitable[None]]
@@ -64,9 +67,9 @@ async def test_looking_at_dead_letters_many_times_never_drops_them(
 
 
 async def test_a_queue_that_was_declared_with_other_limits_is_used_as_it_is(start_bus: BusFactory, queue: str) -> None:
-    first = await start_bus(max_length=10)
+    first = await start_bus(limits=Limits(max_messages=10))
     await first.declare(queue)
-    second = await start_bus(max_length=20)
+    second = await start_bus(limits=Limits(max_messages=20))
     await second.declare(queue)
     await second.publish(queue, b"x")
     assert (await second.depth(queue)).ready == 1
@@ -96,7 +99,7 @@ async def test_messages_larger_than_a_frame_arrive_whole(bus: RabbitBus, queue: 
 async def test_retries_wait_on_the_rung_without_the_consumer(
     start_bus: BusFactory, bus: RabbitBus, queue: str, eventually: Eventually
 ) -> None:
-    """The ladder is in the broker: it goes on while every consumer is away, and is shared by all queues."""
+    """The ladder is in the broker: it goes on while every consumer is away."""
     deferred = asyncio.Event()
 
     async def defer(delivery: Delivery) -> None:
@@ -120,3 +123,143 @@ async def test_retries_wait_on_the_rung_without_the_consumer(
 async def test_a_name_that_does_not_fit_the_protocol_is_one_clear_error(bus: RabbitBus, queue_name: str) -> None:
     with pytest.raises(ValueError, match="255 bytes"):
         await bus.publish(queue_name, b"x")
+
+
+async def declare_as_before(bus: RabbitBus, queue: str, rung: str, milliseconds: int) -> None:
+    """What a version with one ladder for all queues, and without limits in bytes, has left on the broker."""
+    at_least_once = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
+    dying = {"x-queue-type": "quorum", "x-dead-letter-exchange": ""}
+    work = {**dying, **at_least_once, "x-delivery-limit": 20, "x-max-length": 500_000}
+
+    async def act(channel: AbstractChannel) -> None:
+        await channel.declare_queue(
+            f"{queue}.dead", durable=True, arguments={"x-queue-type": "quorum", "x-delivery-limit": 2**31 - 1}
+        )
+        await channel.declare_queue(
+            queue, durable=True, arguments={**work, "x-dead-letter-routing-key": f"{queue}.dead"}
+        )
+        exchange = await channel.declare_exchange(rung, "fanout", durable=True)
+        arguments = {**dying, **at_least_once, "x-message-ttl": milliseconds}
+        await (await channel.declare_queue(rung, durable=True, arguments=arguments)).bind(exchange)
+        for body in (b"waited", b"was dead"):
+            message = Message(body, message_id=body.decode(), delivery_mode=2)
+            await channel.default_exchange.publish(message, queue if body == b"waited" else f"{queue}.dead")
+        await exchange.publish(Message(b"was on the ladder", headers={"facteur-attempts": 3}, delivery_mode=2), queue)
+
+    await (await bus._wire()).control(act)
+
+
+async def test_a_cluster_of_the_version_before_is_taken_over_with_all_that_waits_in_it(
+    start_bus: BusFactory, queue: str, eventually: Eventually
+) -> None:
+    await declare_as_before(await start_bus(), queue, f"retry.{queue}", 300)
+    bus = await start_bus(limits=Limits(max_messages=1000, max_bytes=1 << 20))
+    await bus.declare(queue)
+    taken: dict[bytes, list[int]] = {}
+
+    async def retry_once(delivery: Delivery) -> None:
+        taken.setdefault(delivery.body, []).append(delivery.attempt)
+        if len(taken[delivery.body]) == 1:
+            await delivery.retry(timedelta(milliseconds=50), reason="again")
+        else:
+            await delivery.ack()
+
+    await bus.consume(queue, retry_once)
+    [letter] = await bus.dead_letters(queue)
+    assert await bus.replay(queue, letter.id)
+    expected = {b"waited": [1, 2], b"was dead": [1, 2], b"was on the ladder": [4, 5]}
+    await eventually(lambda: taken == expected)
+    depth = await bus.depth(queue)
+    assert (depth.ready, depth.dead) == (0, 0)
+
+
+async def test_a_version_before_that_still_runs_finds_the_queues_of_this_one_and_uses_them(
+    start_bus: BusFactory, bus: RabbitBus, queue: str, eventually: Eventually
+) -> None:
+    """The other way round in a rolling update: its declarations differ, and it publishes and consumes all the same."""
+    with pytest.raises(Refused, match="inequivalent arg"):
+        await declare_as_before(bus, queue, f"retry.{queue}", 300)
+    await bus.publish(queue, b"x")
+    assert (await bus.depth(queue)).ready == 1
+
+
+async def test_a_refusal_says_what_the_broker_said(start_bus: BusFactory, queue: str, eventually: Eventually) -> None:
+    bus = await start_bus(limits=Limits(max_messages=5, max_bytes=1 << 20))
+    await bus.declare(queue)
+    with pytest.raises(Refused, match=rf"the queue {queue} is full \(\d+ messages\)"):
+        await publish_until_refused(bus, queue, b"x")
+    bus = await start_bus(limits=Limits(max_messages=500, max_bytes=1 << 20))
+    other = f"{queue}.other"
+    await bus.declare(other)
+    with pytest.raises(Refused, match=r"nack.*full by bytes"):
+        await publish_until_refused(bus, other, bytes(100_000))
+    with pytest.raises(Refused, match="NO_ROUTE"):
+        await bus.publish(f"{queue}.nowhere", b"x")
+
+
+async def publish_until_refused(bus: RabbitBus, queue: str, body: bytes) -> None:
+    for _ in range(100):
+        await bus.publish(queue, body)
+
+
+async def test_a_broker_that_refuses_everything_for_long_is_connected_to_anew(
+    start_bus: BusFactory, queue: str, eventually: Eventually
+) -> None:
+    bus = await start_bus(limits=Limits(max_messages=500, max_bytes=1 << 20), timeout=timedelta(seconds=0.5))
+    await bus.declare(queue)
+    wire = await bus._running().link.wire()
+
+    async def is_another() -> bool:
+        with contextlib.suppress(Refused, Unavailable):
+            await publish_until_refused(bus, queue, bytes(100_000))
+        return await bus._running().link.wire() is not wire
+
+    await eventually(is_another)
+    second = await bus._running().link.wire()
+    with contextlib.suppress(Refused, Unavailable):
+        await publish_until_refused(bus, queue, bytes(100_000))
+    assert await bus._running().link.wire() is second, "and not again at once"
+
+
+async def test_a_lock_that_was_asked_for_by_a_cancelled_caller_is_given_back(
+    start_bus: BusFactory, bus: RabbitBus, queue: str, eventually: Eventually
+) -> None:
+    await bury(bus, queue, 1, eventually)
+    other = await start_bus()
+    for pause in range(12):
+        looking = asyncio.ensure_future(bus.dead_letters(queue))
+        await asyncio.sleep(pause * 0.002)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        async with asyncio.timeout(5):
+            assert len(await other.dead_letters(queue)) <= 1
+
+
+async def test_an_event_queue_of_the_version_before_is_emptied_into_that_of_today(
+    start_bus: BusFactory, queue: str, eventually: Eventually
+) -> None:
+    """Before, it was called after its events, and refused them when it was full."""
+    service, event = queue.replace(".", "-"), f"Event{queue}"
+    before = await start_bus()
+    await declare_as_before(before, f"events.{service}.{event}", f"retry.{queue}", 300)
+    heard: list[bytes] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(event.payload)
+
+    bus = await start_bus()
+    await bus.publish(f"events.{service}.{event}", b"old", {"event": event})
+    await bus.subscribe([event], hear, group=f"{service}.row")
+    rows, formerly = {f"{service}.row": [event]}, {f"{service}.{event}": [event]}
+    await bus.keep_groups(service, rows, formerly=formerly)
+    await eventually(lambda: b"old" in heard)
+    await bus.emit(Event(event, b"new"))
+    await eventually(lambda: b"new" in heard)
+
+    async def all_that_could_not_be_heard_is_dead() -> bool:
+        await bus.keep_groups(service, rows, formerly=formerly)
+        return (await bus.depth(f"events.{service}.row")).dead == 3
+
+    await eventually(all_that_could_not_be_heard_is_dead)
+    bodies = {letter.body for letter in await bus.dead_letters(f"events.{service}.row")}
+    assert bodies == {b"waited", b"was dead", b"was on the ladder"}, "they say of no event what they are"

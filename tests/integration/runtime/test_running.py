@@ -34,7 +34,7 @@ from tests.servers.facteur import free_port_base
 from tests.servers.tokens import tokens_in
 
 QUEUES = ("mail.one", "mail.two")
-EVENTS = "events.quota.QuotaChanged"
+EVENTS = "events.quota.limits"
 
 
 class Sockets:
@@ -232,7 +232,7 @@ async def test_an_event_that_nobody_could_handle_is_a_dead_letter_too(world: Wor
     async def hear(event: Event) -> None:
         raise Permanent("no such account")
 
-    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota"),)) as http:
+    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota", name="limits"),)) as http:
         await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
 
         async def dead() -> bool:
@@ -253,7 +253,7 @@ async def test_events_that_are_heard_are_counted_and_a_hung_handler_is_ended(wor
             await asyncio.Event().wait()
 
     world.settings = world.settings.model_copy(update={"handler_deadline": timedelta(seconds=0.05)})
-    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota"),)) as http:
+    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota", name="limits"),)) as http:
         await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
 
         async def done() -> bool:

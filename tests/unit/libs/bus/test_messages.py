@@ -53,16 +53,25 @@ def test_a_dead_letter_has_an_identity_of_its_own() -> None:
 
 
 def test_a_dead_letter_that_we_buried_shows_our_reason() -> None:
-    letter = messages.dead_letter("q", "1", messages.buried(properties(a="b"), "poison"), b"", delivery_limit=20)
+    letter = messages.dead_letter("q", "1", messages.buried(properties(a="b"), "poison"), b"")
     assert (letter.reason, letter.attempts, dict(letter.headers)) == ("poison", 1, {"a": "b"})
 
 
 def test_a_dead_letter_that_the_broker_made_shows_its_reason() -> None:
     died = datetime(2026, 1, 1, tzinfo=UTC)
     headers = {"x_death": [{"reason": "delivery_limit", "time": died}], "facteur_attempts": 2}
-    letter = messages.dead_letter("q", "1", properties(**headers), b"", delivery_limit=20)
+    letter = messages.dead_letter("q", "1", properties(**headers), b"")
     assert letter.reason.startswith("delivery_limit")
     assert (letter.attempts, letter.died_at) == (23, died)
+
+
+def test_an_event_that_a_full_queue_dropped_says_so_also_when_it_moves_on() -> None:
+    died = datetime(2026, 1, 1, tzinfo=UTC)
+    dropped = properties(event="Odd", x_death=[{"reason": "maxlen", "time": died}])
+    for seen in (dropped, messages.still_dead(dropped), messages.still_dead(messages.still_dead(dropped))):
+        letter = messages.dead_letter("q", "1", seen, b"")
+        assert letter.reason == "dropped: its queue was full, and it was the oldest there"
+        assert (letter.died_at, letter.attempts, dict(letter.headers)) == (died, 0, {"event": "Odd"})
 
 
 def test_a_reason_is_cut_so_that_the_headers_fit_into_a_frame() -> None:

@@ -10,9 +10,9 @@ import pytest
 from pamqp import commands
 from pamqp.header import ContentHeader
 
-from libs.bus import NotTaken, Refused, Unavailable
+from libs.bus import NotTaken, Unavailable
 from libs.bus.rabbitmq.codec import Properties
-from libs.bus.rabbitmq.publisher import MAX_UNSENT_BYTES, ConfirmChannel
+from libs.bus.rabbitmq.publisher import MAX_UNSENT_BYTES, ConfirmChannel, Nacked, NoQueue
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ async def test_acks_may_come_in_any_order(broker: Any, channel: ConfirmChannel) 
 async def test_a_nack_refuses(broker: Any, channel: ConfirmChannel) -> None:
     tasks = await publishing(channel, "a", "b")
     broker.says(commands.Basic.Nack(1), commands.Basic.Ack(2))
-    assert await outcomes(tasks) == [Refused, None]
+    assert await outcomes(tasks) == [Nacked, None]
 
 
 async def test_an_ack_behind_a_return_is_no_success(broker: Any, channel: ConfirmChannel) -> None:
     tasks = await publishing(channel, "a", "b")
     returned = ContentHeader(body_size=0, properties=commands.Basic.Properties(message_id="b"))
     broker.says(commands.Basic.Return(312, "NO_ROUTE", "", "q"), returned, commands.Basic.Ack(2, multiple=True))
-    assert await outcomes(tasks) == [None, Refused]
+    assert await outcomes(tasks) == [None, NoQueue]
 
 
 async def test_without_an_answer_each_publisher_fails_in_time_and_a_late_ack_is_harmless(

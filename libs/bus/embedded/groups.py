@@ -1,0 +1,69 @@
+"""Groups of subscribers that no row of their service names any more: their events go to those that took over.
+
+Everything here runs in the writer thread, in one transaction each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.rows import StoredRow, decode_headers
+from libs.bus.listening import EVENT_HEADER, heirs
+
+# So many rows are taken over in one transaction: mail is not held up by it.
+STEP = 200
+
+
+@dataclass(slots=True)
+class TakenOver:
+    """What one step did to the old queue, and the rows (and bytes) that came to others, by their numbers."""
+
+    waiting: int = 0  # gone from it
+    size: int = 0  # their bytes
+    delayed: int = 0  # wait in it now
+    died: int = 0  # of those gone: no group hears them
+    dead: int = 0  # dead letters gone from it
+    arrived: dict[int, tuple[int, int]] = field(default_factory=dict)
+    buried: dict[int, int] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.delayed or self.dead)
+
+
+def take_over(
+    file: QueueFile, old: int, rows: Mapping[str, Collection[str]], numbers: Mapping[str, int], *, now: float
+) -> TakenOver:
+    """One step from queue `old` to the queues of `rows`, whose numbers are `numbers`."""
+    done = TakenOver()
+    done.delayed = file.promote_all(old, STEP)
+    for row in file.load(old, STEP):
+        done.waiting += 1
+        done.size += len(row[-1])
+        _hand_on(file, old, row, _heirs(rows, numbers, row[-2]), done, now=now)
+    for id, _, _, _, headers, _ in file.dead_page(old, after=0, limit=STEP):
+        heir = next(iter(_heirs(rows, numbers, headers) or numbers.values()))
+        file.adopt_dead(id, heir)
+        done.buried[heir] = done.buried.get(heir, 0) + 1
+        done.dead += 1
+    return done
+
+
+def _heirs(rows: Mapping[str, Collection[str]], numbers: Mapping[str, int], headers: str | None) -> list[int]:
+    return [numbers[queue] for queue in heirs(rows, decode_headers(headers).get(EVENT_HEADER, ""))]
+
+
+def _hand_on(file: QueueFile, old: int, row: StoredRow, to: list[int], done: TakenOver, *, now: float) -> None:
+    id, first_seen, attempts, returned, headers, body = row
+    for heir in to:
+        file.insert(heir, [(first_seen, attempts, returned, headers, body)])
+        count, size = done.arrived.get(heir, (0, 0))
+        done.arrived[heir] = count + 1, size + len(body)
+    if to:
+        file.delete(old, [id])
+        return
+    event = decode_headers(headers).get(EVENT_HEADER, "")
+    reason = f"no group of the service hears {event} any more"
+    file.bury(old, id, reason=reason, died_at=now, attempts=attempts + returned)
+    done.died += 1
