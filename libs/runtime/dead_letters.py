@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from libs.bus import Bus, DeadLetter
 from libs.bus.listening import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, require
 
 
 class DeadLetterView(BaseModel):
@@ -32,16 +32,16 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
     """List, replay and purge the dead letters of `queues`. Ids are `QUEUE:ID`."""
     router = APIRouter(prefix="/v1/dead-letters", tags=["dead letters"], dependencies=[Depends(require(ADMIN))])
 
+    cursor = Cursor("dead-letters", (str, str))
+
     @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
-    async def listing(
-        after: str | None = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
-    ) -> Page[DeadLetterView]:
-        start, _, last = (after or queues[0]).partition(":")
+    async def listing(after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> Page[DeadLetterView]:
+        start, last = cursor.read(after) or (queues[0], "")
         _known(queues, start)
         for queue in queues[queues.index(start) :]:
             found = await bus.dead_letters(queue, after=last or None, limit=limit)
             if found:
-                more = f"{queue}:{found[-1].id}" if len(found) == limit or queue != queues[-1] else None
+                more = cursor.write(queue, found[-1].id) if len(found) == limit or queue != queues[-1] else None
                 return Page(items=[_view(letter) for letter in found], next=more)
             last = ""
         return Page(items=[], next=None)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
 from libs.envelope import Finding
-from libs.http import ADMIN, APPLICATION, Page, Problem, require
+from libs.http import ADMIN, APPLICATION, Page, Problem, question, require
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.domain.judgement import Action, Judgement
 from services.antivirus.engines import Engines, EngineState
@@ -70,6 +70,7 @@ def routes(
     router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post("/scan", summary="Scan the body: a message or any other file; 503 while an engine is down")
+    @question
     async def scan(request: Request) -> ScanAnswer:
         return _answer(await scanner.judgement_of(Item(await request.body())))
 

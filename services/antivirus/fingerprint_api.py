@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from libs.bus import Event
 from libs.events import FingerprintChanged
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
 from services.antivirus.domain.fingerprints import Fingerprint, Verdict
@@ -23,7 +23,7 @@ InPath = Annotated[str, Path(pattern=_SHA256, description="SHA-256 in hex")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-class NewFingerprint(BaseModel):
+class NewFingerprint(RequestBody):
     """`bad` is stopped like a virus; `spam` is reported to antispam."""
 
     sha256: Sha256
@@ -49,17 +49,17 @@ def fingerprint_routes(
     """The digest is the key, so that a creating call can be sent again without an idempotency key."""
     router = APIRouter(prefix="/v1", tags=["fingerprints"], dependencies=[Depends(require(ADMIN))])
 
+    digests, frequencies = Cursor("fingerprints"), Cursor("attachments", (int, str))
+
     async def view(entry: Fingerprint) -> FingerprintView:
         return _view(entry, (await counts.seen([entry.digest])).get(entry.digest, 0))
 
     @router.get("/fingerprints", summary="Known attachments, in the order of their digests")
-    async def listing(
-        after: str | None = None, limit: Limit = 50, verdict: Verdict | None = None
-    ) -> Page[FingerprintView]:
-        found = await known.page(after=after, limit=limit, verdict=verdict)
+    async def listing(after: After = None, limit: Limit = 50, verdict: Verdict | None = None) -> Page[FingerprintView]:
+        found = await known.page(after=digests.text(after) or None, limit=limit, verdict=verdict)
         seen = await counts.seen([entry.digest for entry in found])
         items = [_view(entry, seen.get(entry.digest, 0)) for entry in found]
-        return Page(items=items, next=items[-1].sha256 if len(items) == limit else None)
+        return Page(items=items, next=digests.behind(items, limit, lambda item: item.sha256))
 
     @router.post("/fingerprints", status_code=201, summary="Know an attachment; 409 if it is known as something else")
     async def create(new: NewFingerprint, response: Response) -> FingerprintView:
@@ -89,9 +89,10 @@ def fingerprint_routes(
         return Response(status_code=204)
 
     @router.get("/attachments", summary="Attachments by how often they passed by, the most frequent first")
-    async def frequent(after: str | None = None, limit: Limit = 50) -> Page[AttachmentCount]:
-        found = await counts.most_seen(after=_cursor(after), limit=limit)
-        return Page(items=found, next=f"{found[-1].seen}:{found[-1].sha256}" if len(found) == limit else None)
+    async def frequent(after: After = None, limit: Limit = 50) -> Page[AttachmentCount]:
+        found = await counts.most_seen(after=frequencies.read(after), limit=limit)
+        more = frequencies.write(found[-1].seen, found[-1].sha256) if len(found) == limit else None
+        return Page(items=found, next=more)
 
     return router
 
@@ -105,12 +106,3 @@ def _view(entry: Fingerprint, seen: int) -> FingerprintView:
         created_at=entry.created_at,
         seen=seen,
     )
-
-
-def _cursor(after: str | None) -> tuple[int, str] | None:
-    if after is None:
-        return None
-    times, _, digest = after.partition(":")
-    if not times.isdecimal():
-        raise Problem(422, "this cursor did not come from here")
-    return int(times), digest

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Literal
+from ipaddress import ip_address
+from typing import Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Problem, require
+from libs.http import ADMIN, Problem, RequestBody, question, require
+from libs.http.names import MAX_ADDRESS_CHARACTERS, Count, DomainName, MailboxAddress
+from libs.mail.address import InvalidAddress, canonical
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.domain.storage import Usage
@@ -27,25 +30,34 @@ class UsageView(BaseModel):
     percent: float
 
 
-class Limit(BaseModel):
+class Limit(RequestBody):
     """A limit in bytes; null takes an override back."""
 
-    limit_bytes: int | None = Field(ge=0)
+    limit_bytes: Count | None
 
 
-class LimitsQuery(BaseModel):
-    """Many mailboxes at once, in any letter case."""
+class LimitView(BaseModel):
+    """The limit of a domain in bytes; null: it has none of its own."""
 
-    addresses: list[Annotated[str, Field(max_length=320)]] = Field(max_length=1000)
+    limit_bytes: int | None
+
+
+class LimitsQuery(RequestBody):
+    """Many mailboxes at once, in any form of their addresses."""
+
+    addresses: list[str] = Field(max_length=1000)
 
 
 class Limits(BaseModel):
-    """Bytes by address, in the letters of the question; of one never heard of, what a new account would have."""
+    """Bytes by address, in the letters of the question; of one never heard of, what a new account would have.
+
+    What is no address is left out: it does not keep the others from their answer.
+    """
 
     limits: dict[str, int]
 
 
-class Send(BaseModel):
+class Send(RequestBody):
     """An attempt to send: `key` is the account or the peer address."""
 
     key: str = Field(min_length=1, max_length=320)
@@ -76,48 +88,70 @@ def routes(
     admin, ingress, store = (Depends(require(ADMIN, *callers)) for callers in ((), ("ingress",), ("store",)))
 
     @router.get("/usage/{address:path}", dependencies=[ingress], summary="What a mailbox holds and may hold; or 404")
-    async def read(address: str) -> UsageView:
-        address = address.lower()
+    async def read(address: MailboxAddress) -> UsageView:
         found = await usage.get(address)
         if found is None and await directory.is_account(address):
             found = Usage(address, 0, 0, (await usage.limits_of([address]))[address])
         return _view(found)
 
     @router.post("/usage/{address:path}/recount", dependencies=[admin], summary="Count the messages anew, repair drift")
-    async def recount(address: str) -> UsageView:
-        return _view(await accountant.recount(address.lower()))
+    async def recount(address: MailboxAddress) -> UsageView:
+        return _view(await accountant.recount(address))
 
     @router.get("/profiles", dependencies=[admin], summary="Limit of each profile, bytes")
     async def profiles() -> dict[str, int]:
         return dict(settings.profiles)
 
     @router.put("/limits/{address:path}", dependencies=[admin], summary="Give an account a limit of its own")
-    async def set_limit(address: str, limit: Limit) -> UsageView:
-        address = address.lower()
+    async def set_limit(address: MailboxAddress, limit: Limit) -> UsageView:
         if not await usage.set_limit(address, limit.limit_bytes):
             raise Problem(404, f"there is no account {address}")
         await changed(address)
         return _view(await usage.get(address))
 
     @router.post("/limits/queries", dependencies=[store], summary="Limits of at most 1,000 mailboxes in one answer")
+    @question
     async def limits(query: LimitsQuery) -> Limits:
-        found = await usage.limits_of({address.lower() for address in query.addresses})
-        return Limits(limits={address: found[address.lower()] for address in query.addresses})
+        meant = {given: address for given in query.addresses if (address := _address(given))}
+        found = await usage.limits_of(set(meant.values()))
+        return Limits(limits={given: found[address] for given, address in meant.items()})
 
     @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Give the accounts of a domain a limit")
-    async def set_domain_limit(domain: str, limit: Limit) -> Limit:
-        await usage.set_domain_limit(domain.lower(), limit.limit_bytes)
-        await changed(f"@{domain.lower()}")
-        return limit
+    async def set_domain_limit(domain: DomainName, limit: Limit) -> LimitView:
+        main = await directory.main_domain(domain)
+        if main is None:
+            raise Problem(404, f"there is no domain {domain}")
+        await usage.set_domain_limit(main, limit.limit_bytes)
+        await changed(f"@{main}")
+        return LimitView(limit_bytes=limit.limit_bytes)
 
     @router.post("/sends", dependencies=[ingress], summary="May this be sent now? Checked and counted in one step")
+    @question
     async def send(attempt: Send) -> SendAnswer:
         limits = getattr(settings.send_limits, attempt.kind)
-        key = f"{attempt.kind}:{attempt.key.lower()}"
+        key = f"{attempt.kind}:{_counted_as(attempt.key)}"
         decision = await sends.check_and_count(key, attempt.recipients, limits, now=clock())
         return SendAnswer(allowed=decision.allowed, reason=decision.reason, retry_at=decision.retry_at)
 
     return router
+
+
+def _address(text: str) -> str:
+    """In the form in which mailboxes are known; empty for what is no address."""
+    try:
+        return canonical(text) if len(text) <= MAX_ADDRESS_CHARACTERS else ""
+    except InvalidAddress:
+        return ""
+
+
+def _counted_as(key: str) -> str:
+    """An account or a peer is one in all of its forms; a key of another kind is taken as it is."""
+    if address := _address(key):
+        return address
+    try:
+        return str(ip_address(key))
+    except ValueError:
+        return key.lower()
 
 
 def _view(usage: Usage | None) -> UsageView:

@@ -29,6 +29,9 @@ class Directory(Protocol):
     async def is_account(self, address: str) -> bool:
         """Raises `Temporary`."""
 
+    async def main_domain(self, domain: str) -> str | None:
+        """The main domain that `domain` is, or another name of; None when it is not ours. Raises `Temporary`."""
+
 
 class Post(Protocol):
     """Ingress, through which a warning is sent."""

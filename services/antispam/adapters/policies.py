@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from libs.http import birth_mark
 from libs.mongo import DuplicateKey, mongo_errors
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
-    """`revision` 0 means that nothing was ever set."""
+    """`revision` 0 means that nothing was ever set; `birth` is random, made with revision 1."""
 
     scope: str
     own: Mapping[str, Any]
     revision: int
+    birth: str = ""
 
 
 class MongoPolicies:
-    """`policies`: {_id: scope, own: {field: value}, revision}."""
+    """`policies`: {_id: scope, own: {field: value}, revision, birth?}."""
 
     def __init__(self, database: Any) -> None:
         self._policies = database["policies"]
@@ -30,16 +32,17 @@ class MongoPolicies:
             document = await self._policies.find_one({"_id": scope})
         if document is None:
             return StoredPolicy(scope, {}, 0)
-        return StoredPolicy(scope, document["own"], document["revision"])
+        return StoredPolicy(scope, document["own"], document["revision"], document.get("birth", ""))
 
-    async def write(self, scope: str, own: Mapping[str, Any], *, over: int) -> bool:
-        """Replace revision `over` by its successor; False when another came first. Raises `Temporary`."""
-        fields = {"own": dict(own), "revision": over + 1}
+    async def write(self, own: Mapping[str, Any], *, over: StoredPolicy) -> StoredPolicy | None:
+        """Replace `over` by its successor; None when another came first. Raises `Temporary`."""
+        after = StoredPolicy(over.scope, dict(own), over.revision + 1, over.birth or birth_mark())
+        fields = {"own": after.own, "revision": after.revision, "birth": after.birth}
         with mongo_errors("policy"):
             try:
                 done = await self._policies.update_one(
-                    {"_id": scope, "revision": over}, {"$set": fields}, upsert=over == 0
+                    {"_id": over.scope, "revision": over.revision}, {"$set": fields}, upsert=over.revision == 0
                 )
             except DuplicateKey:
-                return False
-        return bool(done.matched_count or done.upserted_id)
+                return None
+        return after if done.matched_count or done.upserted_id else None

@@ -6,23 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from libs.http import birth_mark
 from libs.mongo import DuplicateKey, UpdateOne, mongo_errors
 from services.antispam.domain.rules import AnyRule, rule_of
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """A rule under its name; `hits` counts the messages that it matched."""
+    """A rule under its name; `hits` counts the messages that it matched, `birth` is random, made with revision 1."""
 
     name: str
     scope: str
     rule: AnyRule
     revision: int
     hits: int
+    birth: str = ""
 
 
 class MongoRules:
-    """`rules`: {_id: name, scope, kind, rule, revision, hits}."""
+    """`rules`: {_id: name, scope, kind, rule, revision, hits, birth?}."""
 
     def __init__(self, database: Any) -> None:
         self._rules = database["rules"]
@@ -51,7 +53,7 @@ class MongoRules:
             try:
                 found = await self._rules.find_one_and_update(
                     {"_id": name, "kind": rule.kind, "scope": scope, "revision": over},
-                    {"$set": fields, "$setOnInsert": {"hits": 0}},
+                    {"$set": fields, "$setOnInsert": {"hits": 0, "birth": birth_mark()}},
                     upsert=over == 0,
                     return_document=True,
                 )
@@ -59,11 +61,12 @@ class MongoRules:
                 return None
         return _stored(found) if found else None
 
-    async def delete(self, kind: str, name: str) -> StoredRule | None:
-        """What was deleted; None when there was no such rule. Raises `Temporary`."""
+    async def delete(self, rule: StoredRule) -> bool:
+        """False when it was changed meanwhile. Raises `Temporary`."""
+        version = {"revision": rule.revision, "birth": rule.birth or None}
         with mongo_errors("rules"):
-            found = await self._rules.find_one_and_delete({"_id": name, "kind": kind})
-        return _stored(found) if found else None
+            done = await self._rules.delete_one({"_id": rule.name, "kind": rule.rule.kind, **version})
+        return bool(done.deleted_count)
 
     async def add_hits(self, hits: Mapping[str, int]) -> None:
         """Count matches, by name. Raises `Temporary`."""
@@ -75,4 +78,6 @@ class MongoRules:
 
 def _stored(document: dict[str, Any]) -> StoredRule:
     rule = rule_of(document["rule"])
-    return StoredRule(document["_id"], document["scope"], rule, document["revision"], document["hits"])
+    return StoredRule(
+        document["_id"], document["scope"], rule, document["revision"], document["hits"], document.get("birth", "")
+    )

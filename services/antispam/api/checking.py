@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id
-from libs.http import ADMIN, APPLICATION, Problem, require
+from libs.http import ADMIN, APPLICATION, Problem, question, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
 from services.antispam.domain.facts import FACTS
@@ -67,6 +67,7 @@ def check_routes(judge: Judge, clock: Callable[[], datetime]) -> APIRouter:
         summary="Judge a raw message as if it had come by SMTP; nothing is delivered, learned or counted",
         openapi_extra=_RAW_BODY,
     )
+    @question
     async def check(
         request: Request,
         sender: str = Query("", alias="from", max_length=320, description="Envelope sender."),

@@ -8,10 +8,12 @@ from datetime import datetime
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, require
 from libs.network import network_of
 from services.antispam.adapters.complaints import Complained, MongoComplaints
 from services.antispam.domain.complaints import Kind, Subject, Thresholds
+
+_PAGES = Cursor("complaints")
 
 
 class ComplaintView(BaseModel):
@@ -34,10 +36,12 @@ def complaint_routes(
     router = APIRouter(prefix="/v1/complaints/{kind}", tags=["complaints"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Peers, senders or domains that somebody complained about, by value")
-    async def listing(kind: Kind, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[ComplaintView]:
-        found = await store.page(kind, clock(), after=after, limit=limit)
-        last = found[-1].subject.value if len(found) == limit else None
-        return Page(items=[_view(item, thresholds.of(kind)) for item in found], next=last)
+    async def listing(kind: Kind, after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[ComplaintView]:
+        found = await store.page(kind, clock(), after=_PAGES.text(after), limit=limit)
+        return Page(
+            items=[_view(item, thresholds.of(kind)) for item in found],
+            next=_PAGES.behind(found, limit, lambda item: item.subject.value),
+        )
 
     @router.delete("", status_code=204, summary="Forget all complaints about one of them")
     async def clear(kind: Kind, value: str = Query(max_length=320)) -> Response:

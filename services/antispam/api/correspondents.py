@@ -6,20 +6,20 @@ from collections.abc import Callable
 from datetime import datetime
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from libs.mail.address import InvalidAddress, normalise
 from services.antispam.adapters.correspondents import Listed, MongoCorrespondents
 from services.antispam.api.scopes import scope_of
 from services.antispam.correspondents import Correspondents
 from services.antispam.domain.correspondents import Acquaintance
 
+_PAGES = Cursor("correspondents")
 
-class NewCorrespondent(BaseModel):
+
+class NewCorrespondent(RequestBody):
     """A sender that proved to be a person."""
-
-    model_config = ConfigDict(extra="forbid")
 
     address: str = Field(max_length=320)
 
@@ -46,9 +46,11 @@ def correspondent_routes(
     )
 
     @router.get("", summary="Known senders of a domain, by address")
-    async def listing(domain: str, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[CorrespondentView]:
-        found = await store.page(scope_of(domain), clock(), after=after, limit=limit)
-        return Page(items=[_view(item) for item in found], next=found[-1].address if len(found) == limit else None)
+    async def listing(
+        domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)
+    ) -> Page[CorrespondentView]:
+        found = await store.page(scope_of(domain), clock(), after=_PAGES.text(after), limit=limit)
+        return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=204, summary="A sender validated itself; 422 for addresses of the domain itself")
     async def add(domain: str, new: NewCorrespondent) -> Response:
@@ -56,7 +58,7 @@ def correspondent_routes(
             raise Problem(422, "an address of the domain itself is never whitelisted automatically")
         return Response(status_code=204)
 
-    @router.delete("/{address}", status_code=204, summary="Forget a sender")
+    @router.delete("/{address:path}", status_code=204, summary="Forget a sender")
     async def delete(domain: str, address: str) -> Response:
         known = Acquaintance(scope_of(domain), _address(address))
         if not await store.delete(known):

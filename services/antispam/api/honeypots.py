@@ -6,17 +6,17 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antispam.adapters.honeypots import Honeypot, MongoHoneypots
 from services.antispam.api.scopes import address_of, scope_of
 
+_PAGES = Cursor("honeypots")
 
-class NewHoneypot(BaseModel):
+
+class NewHoneypot(RequestBody):
     """An address in one of our main domains that nobody has and nobody is told of."""
-
-    model_config = ConfigDict(extra="forbid")
 
     address: str = Field(max_length=320)
     comment: str = Field("", max_length=500, description="Where it was laid out, for instance.")
@@ -40,9 +40,9 @@ def honeypot_routes(
     router = APIRouter(prefix="/v1/honeypots", tags=["honeypots"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Honeypots of a domain, by address")
-    async def listing(domain: str, after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[HoneypotView]:
-        found = await honeypots.page(scope_of(domain), after=after, limit=limit)
-        return Page(items=[_view(item) for item in found], next=found[-1].address if len(found) == limit else None)
+    async def listing(domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[HoneypotView]:
+        found = await honeypots.page(scope_of(domain), after=_PAGES.text(after), limit=limit)
+        return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=201, summary="Lay out a honeypot; twice is once. A mailbox of that name gets no mail")
     async def add(new: NewHoneypot) -> HoneypotView:
@@ -52,7 +52,7 @@ def honeypot_routes(
         await changed(domain)
         return _view(made)
 
-    @router.delete("/{address}", status_code=204, summary="Take a honeypot away")
+    @router.delete("/{address:path}", status_code=204, summary="Take a honeypot away")
     async def delete(address: str) -> Response:
         gone = await honeypots.delete(address_of(address))
         if gone is None:

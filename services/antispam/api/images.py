@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from libs.envelope import new_id
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antispam.adapters.known_images import KnownImage, MongoKnownImages
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.images import ImageFacts
@@ -20,11 +20,11 @@ Look = Callable[[bytes], Awaitable[ImageFacts]]
 
 _RAW_BODY = {"requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string"}}}}}
 
+_PAGES = Cursor("images")
 
-class NewImage(BaseModel):
+
+class NewImage(RequestBody):
     """A fingerprint from elsewhere, for instance from another cluster."""
-
-    model_config = ConfigDict(extra="forbid")
 
     fingerprint: Fingerprint = Field(description="64 bits in hex, as `learn` gives it.")
     domain: str = Field("", description="Domain of ours that it counts for; empty: all.")
@@ -54,10 +54,10 @@ def image_routes(
         return _view(stored)
 
     @router.get("", summary="Known images of a domain (default: of all), by fingerprint")
-    async def listing(domain: str = "", after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[ImageView]:
-        found = await images.page(scope_of(domain), after=after, limit=limit)
+    async def listing(domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[ImageView]:
+        found = await images.page(scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(
-            items=[_view(image) for image in found], next=found[-1].fingerprint if len(found) == limit else None
+            items=[_view(image) for image in found], next=_PAGES.behind(found, limit, lambda image: image.fingerprint)
         )
 
     @router.post("", status_code=201, summary="Add a fingerprint; twice is once")

@@ -16,6 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from libs.http import ADMIN, Problem, require
+from libs.http.requests import Unreadable, check_json
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.lessons import Lesson
 from services.antispam.learning import Learning
@@ -108,7 +109,10 @@ def _read(line: bytes, number: int, scope: str) -> list[Lesson]:
     if not line.strip() or line.startswith(b'{"end":'):
         return []
     try:
-        read = LessonLine.model_validate_json(line)
+        check_json(line)
+        read = LessonLine.model_validate_json(line, strict=True)
+    except Unreadable as error:
+        raise Problem(422, f"line {number} is no lesson: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"

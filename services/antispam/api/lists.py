@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from libs.envelope import new_id
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antispam.adapters.lists import Entry, ListName, MongoLists
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.domain.listing import Kind, NotAnEntry, entry_of
 
+_PAGES = Cursor("entries")
 
-class NewEntry(BaseModel):
+
+class NewEntry(RequestBody):
     """What to list, for whom."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: str = Field(
         max_length=320,
@@ -50,10 +50,10 @@ def list_routes(
 
     @router.get("/{list}", dependencies=[admin], summary="Entries of one list of a domain (default: of all), by value")
     async def listing(
-        list: ListName, domain: str = "", after: str = "", limit: int = Query(50, ge=1, le=500)
+        list: ListName, domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)
     ) -> Page[EntryView]:
-        found = await lists.page(list, scope_of(domain), after=after, limit=limit)
-        return Page(items=[_view(entry) for entry in found], next=found[-1].value if len(found) == limit else None)
+        found = await lists.page(list, scope_of(domain), after=_PAGES.text(after), limit=limit)
+        return Page(items=[_view(entry) for entry in found], next=_PAGES.behind(found, limit, lambda item: item.value))
 
     @router.post("/{list}", status_code=201, dependencies=[store], summary="Add an entry; twice is once")
     async def add(list: ListName, entry: NewEntry) -> EntryView:

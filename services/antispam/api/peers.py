@@ -6,19 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from libs.network import banned_network, shown
 from services.antispam.adapters.peers import MongoPeers
 from services.antispam.peers import Peers
 from services.antispam.ports import BlacklistedPeer
 
+_PAGES = Cursor("peers")
 
-class NewPeer(BaseModel):
+
+class NewPeer(RequestBody):
     """Whom to refuse, for how long, and why."""
-
-    model_config = ConfigDict(extra="forbid")
 
     address: str = Field(max_length=64, description="An IP address or a network; an IPv6 address stands for its /64.")
     seconds: int = Field(3600, ge=1, le=30 * 86400, description="Seconds from now on.")
@@ -39,9 +39,9 @@ def peer_routes(peers: Peers, store: MongoPeers, clock: Callable[[], datetime]) 
     admin = Depends(require(ADMIN))
 
     @router.get("", dependencies=[admin], summary="Peers refused now, by address")
-    async def listing(after: str = "", limit: int = Query(50, ge=1, le=500)) -> Page[PeerView]:
-        found = await store.page(clock(), after=after, limit=limit)
-        return Page(items=[_view(peer) for peer in found], next=found[-1].address if len(found) == limit else None)
+    async def listing(after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[PeerView]:
+        found = await store.page(clock(), after=_PAGES.text(after), limit=limit)
+        return Page(items=[_view(peer) for peer in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=201, dependencies=[admin], summary="Refuse a peer for a time; again: for that time")
     async def add(new: NewPeer) -> PeerView:

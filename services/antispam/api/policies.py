@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, Depends, Header, Response
-from pydantic import BaseModel, ValidationError
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from libs.http import ADMIN, Problem, require
+from libs.envelope import Temporary
+from libs.http import ADMIN, IfMatch, Precondition, Problem, RequestBody, entity_tag, require
 from services.antispam.adapters.policies import MongoPolicies, StoredPolicy
 from services.antispam.api.scopes import scope_of
 from services.antispam.chain import CHAIN
@@ -32,10 +34,10 @@ class PolicyView(BaseModel):
     policy: Policy
 
 
-class PolicyPatch(BaseModel):
+class PolicyPatch(RequestBody):
     """RFC 7396: a field that is null is inherited again; within `filters` and `scores` likewise."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
 
 
 def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
@@ -43,7 +45,6 @@ def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
     router = APIRouter(prefix="/v1/policies", tags=["policies"])
     editor = _Editor(policies, changed)
     admin = Depends(require(ADMIN))
-    match = Header(None, alias="If-Match", description="ETag that the change is based on; 412 when another came first.")
 
     @router.get(
         "/{domain}",
@@ -54,17 +55,17 @@ def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
         return await editor.view(await policies.read(scope_of(domain)), response)
 
     @router.put("/{domain}", dependencies=[admin], summary="Set the fields given, inherit the rest")
-    async def replace(domain: str, policy: Policy, response: Response, if_match: str | None = match) -> PolicyView:
+    async def replace(domain: str, policy: Policy, response: Response, if_match: IfMatch) -> PolicyView:
         given = policy.model_dump(mode="json", exclude_unset=True)
         return await editor.change(scope_of(domain), lambda own: given, if_match, response)
 
     @router.patch("/{domain}", dependencies=[admin], summary="Change some fields (RFC 7396)")
-    async def patch(domain: str, change: PolicyPatch, response: Response, if_match: str | None = match) -> PolicyView:
+    async def patch(domain: str, change: PolicyPatch, response: Response, if_match: IfMatch) -> PolicyView:
         given = change.model_extra or {}
         return await editor.change(scope_of(domain), lambda own: _patched(own, given), if_match, response)
 
     @router.delete("/{domain}", status_code=204, dependencies=[admin], summary="Inherit everything")
-    async def reset(domain: str, response: Response, if_match: str | None = match) -> Response:
+    async def reset(domain: str, response: Response, if_match: IfMatch) -> Response:
         await editor.change(scope_of(domain), lambda own: {}, if_match, response)
         return Response(status_code=204)
 
@@ -79,39 +80,52 @@ class _Editor:
         self._changed = changed
 
     async def view(self, stored: StoredPolicy, response: Response) -> PolicyView:
-        response.headers["ETag"] = _etag(stored.revision)
-        policy = layered(stored.own, await self._under(stored.scope))
-        return PolicyView(domain=stored.scope, own=sorted(stored.own), policy=policy)
+        under = await self._inherited(stored.scope)
+        response.headers["ETag"] = _tag_of(stored, under)
+        return PolicyView(domain=stored.scope, own=sorted(stored.own), policy=layered(stored.own, self._policy(under)))
 
     async def change(
         self,
         scope: str,
         edit: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-        if_match: str | None,
+        if_match: Precondition,
         response: Response,
     ) -> PolicyView:
-        stored = await self._policies.read(scope)
-        if if_match is not None and if_match not in ("*", _etag(stored.revision)):
-            raise Problem(412, "the policy was changed meanwhile; read it again")
-        own = edit(stored.own)
-        _check(own, await self._under(scope))
-        if not await self._policies.write(scope, own, over=stored.revision):
-            raise Problem(412, "the policy was changed meanwhile; read it again")
-        await self._changed(scope)
-        return await self.view(StoredPolicy(scope, own, stored.revision + 1), response)
+        """A change that another one overtakes is made anew on what that one left, if the caller takes any version."""
+        for _ in range(_TRIES):
+            stored, under = await self._policies.read(scope), await self._inherited(scope)
+            if_match.check(_tag_of(stored, under))
+            own = edit(stored.own)
+            _check(own, self._policy(under))
+            if (after := await self._policies.write(own, over=stored)) is not None:
+                await self._changed(scope)
+                return await self.view(after, response)
+        raise Temporary(f"policy {scope}: too many writers")
 
-    async def _under(self, scope: str) -> Policy:
-        if scope == OUTGOING:
+    async def _inherited(self, scope: str) -> StoredPolicy:
+        """What the policy of `scope` is laid over, under its own name: a constant of ours has revision 0."""
+        if scope in (OUTGOING, DEFAULT):
+            return StoredPolicy(scope, {}, 0)
+        return await self._policies.read(DEFAULT)
+
+    def _policy(self, under: StoredPolicy) -> Policy:
+        if under.scope == OUTGOING:
             return DEFAULT_OUTGOING_POLICY
-        if scope == DEFAULT:
-            return DEFAULT_POLICY
-        return layered((await self._policies.read(DEFAULT)).own, DEFAULT_POLICY)
+        return layered(under.own, DEFAULT_POLICY)
+
+
+_TRIES = 50
+
+
+def _tag_of(stored: StoredPolicy, under: StoredPolicy) -> str:
+    """What is inherited is shown too: another version of it is another version of what is shown."""
+    return entity_tag(stored.revision, stored.birth, str(under.revision), under.birth)
 
 
 def _check(own: Mapping[str, Any], under: Policy) -> None:
     """Raises `Problem` 422 that names the field."""
     try:
-        policy = layered(own, under)
+        policy = _strictly(own, under)
     except (ValidationError, TypeError) as error:
         errors = error.errors() if isinstance(error, ValidationError) else []
         shown = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in errors]
@@ -125,6 +139,12 @@ def _check(own: Mapping[str, Any], under: Policy) -> None:
             raise Problem(422, f"there is no filter {name}; GET /v1/filters lists them")
 
 
+def _strictly(own: Mapping[str, Any], under: Policy) -> Policy:
+    """A number is no boolean and a text no number, whatever the validator would make of them."""
+    Policy.model_validate_json(json.dumps(dict(own)), strict=True)
+    return layered(own, under)
+
+
 def _patched(own: Mapping[str, Any], change: Mapping[str, Any]) -> Mapping[str, Any]:
     result = dict(own)
     for name, value in change.items():
@@ -135,7 +155,3 @@ def _patched(own: Mapping[str, Any], change: Mapping[str, Any]) -> Mapping[str, 
         else:
             result[name] = value
     return result
-
-
-def _etag(revision: int) -> str:
-    return f'"{revision}"'

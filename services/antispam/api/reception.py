@@ -7,9 +7,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, require
+from libs.http import ADMIN, RequestBody, question, require
 from services.antispam.adapters.greylist import MongoGreylist
 from services.antispam.api.scopes import scope_of
 from services.antispam.domain.greylist import greylisted_network
@@ -23,10 +23,8 @@ class ReceptionView(BaseModel):
     purposes: dict[str, Literal["honeypot", "training"]]
 
 
-class ArrivalBody(BaseModel):
+class ArrivalBody(RequestBody):
     """A recipient at RCPT."""
-
-    model_config = ConfigDict(extra="forbid")
 
     peer: str = Field(max_length=64, description="IP address.")
     sender: str = Field("", max_length=320, description="Envelope sender, empty for the null sender.")
@@ -59,6 +57,7 @@ def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter
         )
 
     @router.post("/admissions", dependencies=[ingress], summary="May mail for this recipient come in now?")
+    @question
     async def admit(arrival: ArrivalBody) -> AnswerView:
         answer = await reception.admit(Arrival(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
         return AnswerView(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Page, Problem, require
+from libs.envelope import Temporary
+from libs.http import ADMIN, After, Cursor, IfMatch, Page, Precondition, Problem, entity_tag, require
 from services.antispam.adapters.rules import MongoRules, StoredRule
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
@@ -20,53 +21,74 @@ from services.antispam.domain.rules import AnyRule, ExceptionRule, KeywordRule, 
 Changed = Callable[[str], Awaitable[None]]
 Kind = Literal["keyword", "exception", "logic"]
 
+_PAGES = Cursor("rules")
+_TRIES = 50
+
 
 class RuleView(BaseModel):
-    """A stored rule; `hits` counts the messages that it matched."""
+    """A stored rule."""
 
     name: str
     domain: str
-    hits: int
     rule: KeywordRule | ExceptionRule | LogicRule = Field(discriminator="kind")
+
+
+class RuleCounts(BaseModel):
+    """What changes without a change of the rule: `hits` counts the messages that it matched."""
+
+    hits: int
+
+
+class RuleRow(RuleView, RuleCounts):
+    """A rule in a list."""
 
 
 def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     """`changed(scope)` tells all replicas."""
     router = APIRouter(prefix="/v1/rules", tags=["rules"], dependencies=[Depends(require(ADMIN))])
     named = Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")
-    match = Header(None, alias="If-Match", description="ETag that the change is based on; 412 when another came first.")
 
     @router.get("/{kind}", summary="Rules of one kind, of all domains or of one, by name")
     async def listing(
-        kind: Kind, domain: str | None = None, after: str = "", limit: int = Query(50, ge=1, le=500)
-    ) -> Page[RuleView]:
+        kind: Kind, domain: str | None = None, after: After = None, limit: int = Query(50, ge=1, le=500)
+    ) -> Page[RuleRow]:
         scope = None if domain is None else scope_of(domain)
-        found = await rules.page(kind, scope, after=after, limit=limit)
-        return Page(items=[_view(rule) for rule in found], next=found[-1].name if len(found) == limit else None)
+        found = await rules.page(kind, scope, after=_PAGES.text(after), limit=limit)
+        return Page(items=[_row(rule) for rule in found], next=_PAGES.behind(found, limit, lambda item: item.name))
 
     @router.get("/{kind}/{name}", summary="One rule")
     async def read(kind: Kind, response: Response, name: str = named) -> RuleView:
         return _tagged(_there(await rules.get(kind, name)), response)
 
-    @router.delete("/{kind}/{name}", status_code=204, summary="Delete a rule")
-    async def delete(kind: Kind, name: str = named) -> Response:
-        rule = _there(await rules.delete(kind, name))
-        await changed(rule.scope)
-        return Response(status_code=204)
+    @router.get("/{kind}/{name}/counts", summary="How many messages a rule matched")
+    async def counts(kind: Kind, name: str = named) -> RuleCounts:
+        return RuleCounts(hits=_there(await rules.get(kind, name)).hits)
 
-    async def put(name: str, domain: str, rule: AnyRule, if_match: str | None, response: Response) -> RuleView:
+    @router.delete("/{kind}/{name}", status_code=204, summary="Delete a rule")
+    async def delete(kind: Kind, if_match: IfMatch, name: str = named) -> Response:
+        for _ in range(_TRIES):
+            rule = _there(await rules.get(kind, name))
+            if_match.check(_tag_of(rule))
+            if await rules.delete(rule):
+                await changed(rule.scope)
+                return Response(status_code=204)
+        raise Temporary(f"rule {name}: too many writers")
+
+    async def put(name: str, domain: str, rule: AnyRule, if_match: Precondition, response: Response) -> RuleView:
+        """A change that another one overtakes is made anew over that one, if the caller takes any version."""
         scope = scope_of(domain)
-        over = await rules.get(rule.kind, name)
-        revision = over.revision if over else 0
-        if if_match is not None and if_match not in ("*", _etag(revision)):
-            raise Problem(412, "the rule was changed meanwhile; read it again")
-        if over is not None and over.scope != scope:
-            raise Problem(409, f"a rule of this name exists for {domain_of(over.scope) or 'all domains'}")
-        stored = await rules.write(name, scope, rule, over=revision)
-        if stored is None:
-            raise Problem(409, "another rule has this name, or it was changed meanwhile")
-        await changed(scope)
-        return _tagged(stored, response)
+        for _ in range(_TRIES):
+            over = await rules.get(rule.kind, name)
+            if_match.check(_tag_of(over) if over else None)
+            if over is not None and over.scope != scope:
+                raise Problem(409, f"a rule of this name exists for {domain_of(over.scope) or 'all domains'}")
+            stored = await rules.write(name, scope, rule, over=over.revision if over else 0)
+            if stored is not None:
+                await changed(scope)
+                return _tagged(stored, response)
+            if over is None and await rules.get(rule.kind, name) is None:
+                raise Problem(409, "another kind of rule has this name")
+        raise Temporary(f"rule {name}: too many writers")
 
     domain_query = Query("", description="Domain of ours that it counts for; empty: all.")
 
@@ -74,25 +96,23 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     async def keyword(
         rule: KeywordRule,
         response: Response,
+        if_match: IfMatch,
         name: str = named,
         domain: str = domain_query,
-        if_match: str | None = match,
     ) -> RuleView:
         return await put(name, domain, rule, if_match, response)
 
     @router.put("/exception/{name}", summary="Make or replace an exception, which counts for all domains")
-    async def exception(
-        rule: ExceptionRule, response: Response, name: str = named, if_match: str | None = match
-    ) -> RuleView:
+    async def exception(rule: ExceptionRule, response: Response, if_match: IfMatch, name: str = named) -> RuleView:
         return await put(name, DEFAULT, rule, if_match, response)
 
     @router.put("/logic/{name}", summary="Make or replace a logic rule; 422 when it names what does not exist")
     async def logic(
         rule: LogicRule,
         response: Response,
+        if_match: IfMatch,
         name: str = named,
         domain: str = domain_query,
-        if_match: str | None = match,
     ) -> RuleView:
         _check_names(rule)
         return await put(name, domain, rule, if_match, response)
@@ -114,13 +134,17 @@ def _there(rule: StoredRule | None) -> StoredRule:
 
 
 def _tagged(rule: StoredRule, response: Response) -> RuleView:
-    response.headers["ETag"] = _etag(rule.revision)
+    response.headers["ETag"] = _tag_of(rule)
     return _view(rule)
 
 
 def _view(rule: StoredRule) -> RuleView:
-    return RuleView(name=rule.name, domain=domain_of(rule.scope), hits=rule.hits, rule=rule.rule)
+    return RuleView(name=rule.name, domain=domain_of(rule.scope), rule=rule.rule)
 
 
-def _etag(revision: int) -> str:
-    return f'"{revision}"'
+def _row(rule: StoredRule) -> RuleRow:
+    return RuleRow(name=rule.name, domain=domain_of(rule.scope), hits=rule.hits, rule=rule.rule)
+
+
+def _tag_of(rule: StoredRule) -> str:
+    return entity_tag(rule.revision, rule.birth)

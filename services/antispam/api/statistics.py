@@ -44,7 +44,7 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
         return _days(await counters.days(stored, **_between(first, last, clock())))
 
     @router.get(
-        "/accounts/{account}",
+        "/accounts/{account:path}",
         dependencies=[Depends(require(ADMIN))],
         summary="Counts of an account, of mail to any address that leads to it alone; `filter:NAME` of its spam",
     )
@@ -60,7 +60,7 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
 
 def _between(first: date | None, last: date | None, now: datetime) -> dict[str, str]:
     end = last or now.date()
-    start = first or end - timedelta(days=29)
+    start = first or date.fromordinal(max(1, end.toordinal() - 29))
     if not timedelta() <= end - start <= _LONGEST:
         raise Problem(422, f"from must be before to, by at most {_LONGEST.days} days")
     return {"first": start.isoformat(), "last": end.isoformat()}

@@ -34,6 +34,12 @@ class RouterDirectory:
         response = await self._client.call("GET", f"/v1/recipients/{_quoted(address)}")
         return response.status_code == 200 and response.json().get("account") == address
 
+    async def main_domain(self, domain: str) -> str | None:
+        # Every domain has this address (RFC 5321 4.5.1), whether or not mail for it can be delivered.
+        response = await self._client.call("GET", f"/v1/recipients/postmaster@{domain}")
+        answer = response.json() if response.status_code == 200 else {}
+        return (answer.get("domain") or None) if answer.get("status") in ("local", "unknown") else None
+
 
 class IngressPost:
     """`POST /v1/messages` of ingress."""

@@ -147,7 +147,7 @@ async def test_a_rule_counts_its_hits_and_a_domain_its_mail(replica: Any, post: 
     await replica.check(WATCHES, domain="a.example")  # which is not counted
 
     async def counted() -> bool:
-        rule = await replica.get("/v1/rules/keyword/watches")
+        rule = await replica.get("/v1/rules/keyword/watches/counts")
         days = await replica.get("/v1/statistics/a.example")
         counts = days[-1]["counts"] if days else {}
         assert rule["hits"] <= 3
