@@ -1,9 +1,10 @@
-"""Letters that we write ourselves: how services hand them in at ingress, like any other mail, each once.
+"""Letters that the services write themselves: one composer, and one way in at ingress, like any other mail, each once.
 
-`IngressPost` sends any letter, `Notifications` what became of a message (RFC 3464).
+`compose` writes a `Letter`, `IngressPost` sends any message, `Notifications` tells what became of one (RFC 3464).
 """
 
+from libs.letters.composing import Letter, compose, plain
 from libs.letters.notifications import Notifications
 from libs.letters.post import IngressPost
 
-__all__ = ["IngressPost", "Notifications"]
+__all__ = ["IngressPost", "Letter", "Notifications", "compose", "plain"]

@@ -130,6 +130,8 @@ def _common_fields(to: str, author: str, subject: str, now: datetime, message_id
 
 def _to_field(to: str) -> list[bytes]:
     """RFC 5322 3.6: the field may be missing, as it must for an address that it cannot carry; the envelope has it."""
+    if "=?" in to:
+        return []  # careless readers would decode it, against RFC 2047 5
     try:
         return [fold("To", mailbox("", to))]
     except ValueError:

@@ -53,6 +53,21 @@ def mailbox(display: str, address: str) -> str:
     return f'"{quoted}" <{address}>'
 
 
+def recipient(address: str) -> str:
+    """An envelope address, whatever it is, fit for the To of a letter that we write; it never raises.
+
+    One that no header carries without SMTPUTF8, and one that a careless reader would decode (RFC 2047 5 forbids that in
+    an address; not all obey), stands in the name of an empty group instead, as in RFC 6857 3.1.5.
+    """
+    try:
+        if "=?" not in address:
+            return mailbox("", address)
+    except ValueError:
+        pass
+    shown = "".join(c if c.isprintable() else " " for c in address).strip()[:300]
+    return f"{' '.join(encode_words(shown or 'recipient'))} :;"
+
+
 def _encoded(words: list[str], name_octets: int) -> list[str]:
     """The words, with everything from the first to the last that needs it encoded: the spaces between them count."""
     needy = [index for index, word in enumerate(words) if not word.isascii() or len(word) > MAX_LINE_OCTETS - 100]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from libs.events import QuotaChanged
+from libs.letters import IngressPost
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
-from services.quota.adapters.neighbours import IngressPost, RouterDirectory, StoreCounter
+from services.quota.adapters.neighbours import RouterDirectory, StoreCounter
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.api import routes
 from services.quota.handlers import Accountant
 from services.quota.recounting import recounting
 from services.quota.settings import Settings
+from services.quota.warnings import warning
 
 NAME = "quota"
 
@@ -34,7 +37,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     accountant = Accountant(
         usage=usage,
         counter=StoreCounter(store),
-        post=IngressPost(ingress, sender=settings.warn_sender),
+        post=IngressPost(ingress),
+        write=partial(warning, author=settings.warn_sender, hostname=settings.hostname),
         bus=shared.bus,
         clock=shared.clock,
         warn_percent=settings.warn_percent,

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from libs.bus import Bus, Event
-from libs.envelope import Permanent, Temporary
 from libs.events import AccountChanged, AccountDeleted, MailboxUsageChanged, QuotaChanged
 from libs.runtime import Hears
+from libs.runtime.periodic import reason_of
 from services.quota.adapters.usage import Change, MongoUsage
-from services.quota.domain.storage import Usage, should_warn, warning_text
+from services.quota.domain.storage import Usage, should_warn
 from services.quota.ports import Counted, Counter, Post
 
 log = structlog.get_logger(__name__)
@@ -21,11 +21,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Accountant:
-    """Keeps usage true and warns whoever is nearly full."""
+    """Keeps usage true and warns whoever is nearly full. `write` makes a warning a letter, by its key and time."""
 
     usage: MongoUsage
     counter: Counter
     post: Post
+    write: Callable[[Usage, str, datetime], bytes]
     bus: Bus
     clock: Callable[[], datetime]
     warn_percent: int
@@ -66,14 +67,12 @@ class Accountant:
             return
         if not await self.usage.mark_warned(usage.address, now=now, again=self.warn_again):
             return
-        subject, text = warning_text(usage)
+        key = f"quota:{usage.address}:{now:%Y%m%d%H%M}"
         try:
-            await self.post.warn(
-                usage.address, subject=subject, text=text, key=f"quota:{usage.address}:{now:%Y%m%d%H%M}"
-            )
-        except (Temporary, Permanent) as error:
-            # A lost warning is no lost mail: the next message tries again.
-            log.warning("warning_not_sent", reason=error.reason)
+            await self.post.send(self.write(usage, key, now), to=usage.address, key=key)
+        except Exception as error:
+            # A lost warning is no lost mail, and the totals are written: the next message tries again.
+            log.warning("warning_not_sent", reason=reason_of(error))
             await self.usage.unmark_warned(usage.address, now=now)
 
     async def recount(self, address: str) -> Usage | None:

@@ -36,5 +36,5 @@ class Directory(Protocol):
 class Post(Protocol):
     """Ingress, through which a warning is sent."""
 
-    async def warn(self, address: str, *, subject: str, text: str, key: str) -> None:
+    async def send(self, letter: bytes, *, to: str, key: str) -> None:
         """Once for a `key`, however often it is called. Raises `Temporary`, `Permanent`."""

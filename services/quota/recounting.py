@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
 
-from libs.envelope import Permanent, Temporary
+from libs.runtime import Periodic
+from libs.runtime.periodic import each
 from services.quota.adapters.usage import MongoUsage
 from services.quota.handlers import Accountant
 
 log = structlog.get_logger(__name__)
 
 _PAUSE = timedelta(minutes=5)
+_AGAIN = timedelta(hours=1)
 
 
 def recounting(
     usage: MongoUsage, accountant: Accountant, *, period: timedelta, clock: Callable[[], datetime]
-) -> Callable[[], Awaitable[None]]:
-    """Background work: every mailbox once in `period`."""
+) -> Periodic:
+    """Background work: every mailbox once in `period`. One that cannot be counted is tried again before that."""
 
-    async def work() -> None:
-        while True:
-            await asyncio.sleep(_PAUSE.total_seconds())
-            try:
-                async for address in usage.due_for_recount(clock() - period):
-                    await accountant.recount(address)
-            except (Temporary, Permanent) as error:
-                log.warning("recount_deferred", reason=error.reason)
+    async def recount(address: str) -> None:
+        try:
+            await accountant.recount(address)
+        except BaseException:
+            await usage.recounted_at(address, clock() - max(period - _AGAIN, timedelta(0)))
+            raise
 
-    return work
+    async def park(address: str, reason: str) -> None:
+        log.error("recount_failed", mailbox=address, reason=reason)
+        await usage.recounted_at(address, clock())
+
+    async def round() -> None:
+        await each(usage.due_for_recount(clock() - period), recount, park=park)
+
+    return Periodic("recount", round, _PAUSE)

@@ -33,6 +33,6 @@ class Settings(ServiceSettings):
     default_profile: str = Field("standard", description="Profile of an account that names none.")
     warn_percent: int = Field(80, ge=1, le=100, description="A mailbox that is fuller gets one warning (R-QT-03).")
     warn_again: timedelta = Field(timedelta(hours=24), description="At most one warning in this time.")
-    warn_sender: str = Field("postmaster@localhost", description="From address of the warnings.")
+    warn_sender: str = Field("", description="From address of the warnings; empty: postmaster of the account's domain.")
     recount_period: timedelta = Field(timedelta(hours=24), description="Each mailbox is recounted once in this time.")
     send_limits: SendClasses = Field(SendClasses(), description="Send limits by class of client (R-IN-07).")

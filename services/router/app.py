@@ -74,7 +74,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             ),
             handles=table(routing),
             hears=subscriptions(routing),
-            background=(emitter.run,),
+            background=(emitter.row,),
         )
     finally:
         passwords.close()

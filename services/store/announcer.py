@@ -16,6 +16,8 @@ import structlog
 from libs.bus import Bus
 from libs.envelope import Temporary
 from libs.events import MailboxUsageChanged
+from libs.runtime import Periodic
+from libs.runtime.periodic import reason_of
 from services.store.domain.messages import Usage
 
 log = structlog.get_logger(__name__)
@@ -53,26 +55,24 @@ class Announcer:
         if self._waiting:
             self._something.set()
 
-    async def run(self) -> None:
-        """For ever: tell what changes."""
-        while True:
-            await self._something.wait()
-            await asyncio.sleep(self._window)
-            try:
-                await self.flush()
-            except Temporary as error:
-                log.warning("usage_not_told", mailboxes=len(self._waiting), reason=error.reason)
-                await asyncio.sleep(1)
+    @property
+    def rows(self) -> tuple[Periodic, ...]:
+        """The background work: tell what changes, and look now and then for what a crash left untold."""
+        recheck = timedelta(seconds=self._recheck)
+        return (
+            Periodic("usage", self.round, recheck, self._something),
+            Periodic("untold_usage", self.recover, recheck),
+        )
+
+    async def round(self) -> None:
+        """Tell what changed within the window. Raises `Temporary`; what could not be told waits on."""
+        await asyncio.sleep(self._window)
+        await self.flush()
 
     async def recover(self) -> None:
-        """For ever: look for what a crash left untold, at once and then each `recheck`."""
-        while True:
-            try:
-                async for usage in self._memory.untold():
-                    self.changed([usage])
-            except Temporary as error:
-                log.warning("usage_not_rechecked", reason=error.reason)
-            await asyncio.sleep(self._recheck)
+        """Look for what a crash left untold. Raises `Temporary`."""
+        async for usage in self._memory.untold():
+            self.changed([usage])
 
     async def close(self) -> None:
         """Tell the last; what cannot be told now is found at the next start."""
@@ -95,9 +95,17 @@ class Announcer:
 
     async def _tell(self, usages: Sequence[Usage]) -> None:
         results = await asyncio.gather(*map(self._emit, usages), return_exceptions=True)
-        await self._memory.told([usage for usage, result in zip(usages, results, strict=True) if result is None])
+        done = []
+        for usage, result in zip(usages, results, strict=True):
+            if isinstance(result, TypeError | ValueError):
+                # It would fail at every try, and keep the others from being told: the next change is another event.
+                log.error("usage_cannot_be_told", mailbox=usage.address, reason=reason_of(result))
+            elif result is not None:
+                continue
+            done.append(usage)
+        await self._memory.told(done)
         for result in results:
-            if result is not None:
+            if result is not None and not isinstance(result, TypeError | ValueError):
                 raise result
 
     async def _emit(self, usage: Usage) -> None:

@@ -128,7 +128,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
             hears=(*Accounts(mailboxes, expunge, limits, announcer).table(), *people.hears),
-            background=(announcer.run, announcer.recover, tidy, *people.background),
+            background=(*announcer.rows, *tidy, *people.background),
             body_limit_bytes=settings.append_limit_bytes,
             public=PUBLIC,
         )

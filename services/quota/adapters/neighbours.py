@@ -41,20 +41,6 @@ class RouterDirectory:
         return (answer.get("domain") or None) if answer.get("status") in ("local", "unknown") else None
 
 
-class IngressPost:
-    """`POST /v1/messages` of ingress."""
-
-    def __init__(self, client: Client, *, sender: str) -> None:
-        self._client = client
-        self._sender = sender
-
-    async def warn(self, address: str, *, subject: str, text: str, key: str) -> None:
-        message = {"from": self._sender, "to": [address], "subject": subject, "text": text}
-        response = await self._client.call("POST", "/v1/messages", json=message, headers={"Idempotency-Key": key})
-        if response.is_error:
-            raise Permanent(f"warning: {response.status_code} {response.text[:200]}")
-
-
 def _quoted(address: str) -> str:
     """RFC 5322 3.2.3 allows `/`, `?`, `#` and `%` in a local part."""
     return quote(address, safe="@")

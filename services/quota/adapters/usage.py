@@ -141,6 +141,11 @@ class MongoUsage:
                 return
             yield document["_id"]
 
+    async def recounted_at(self, address: str, moment: datetime) -> None:
+        """The recount that was due did not succeed: it counts as one of `moment`."""
+        with mongo_errors("usage"):
+            await self._usage.update_one({"_id": address}, {"$set": {"recounted_at": moment}})
+
     async def _domain_limits(self, addresses: Collection[str]) -> dict[str, int]:
         domains = list({domain_of(address) for address in addresses})
         with mongo_errors("usage"):

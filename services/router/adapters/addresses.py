@@ -57,7 +57,7 @@ class MongoAddresses:
 
     async def _refuse_while_deleting(self, entry: Entry, change: Change) -> None:
         """Until its deletion is told, the mail of a former account of that name is still in the mailbox."""
-        waiting = {"name": AccountDeleted.__name__, "about": entry.address}
+        waiting = {"name": AccountDeleted.__name__, "about": entry.address, "set_aside": None}
         if entry.kind == "account" and await self._events.find_one(waiting, session=change.session):
             raise Taken(f"{entry.address} is still being deleted: try again in a moment")
 

@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from libs.bus import Bus, Event
-from libs.envelope import Temporary
 from libs.mongo import mongo_errors
+from libs.runtime import Periodic
+from libs.runtime.periodic import reason_of
 
 log = structlog.get_logger(__name__)
 
@@ -30,28 +31,37 @@ class Emitter:
         """There is something to emit."""
         self._wake.set()
 
-    async def run(self) -> None:
-        """For ever: at once after a change here, and every `period` for those of a replica that died."""
-        while True:
-            try:
-                while await self.emit_some():
-                    pass
-            except Temporary as error:
-                log.warning("events_wait", reason=error.reason)
-            try:
-                async with asyncio.timeout(self._period.total_seconds()):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass
-            self._wake.clear()
+    @property
+    def row(self) -> Periodic:
+        """The background work: at once after a change here, and each `period` for those of a replica that died."""
+        return Periodic("events", self.round, self._period, self._wake)
+
+    async def round(self) -> None:
+        """Emit all that waits. Raises `Temporary`."""
+        while await self.emit_some():
+            pass
 
     async def emit_some(self) -> int:
-        """Emit the oldest events, then delete them; returns how many. Raises `Temporary`."""
+        """Emit the oldest events, then delete them; returns how many. Raises `Temporary`.
+
+        One that cannot be emitted at all is set aside with its reason, for it would hold up all that come after it.
+        """
         with mongo_errors("read events"):
-            waiting = await self._events.find({}).sort("_id", 1).to_list(_AT_A_TIME)
+            waiting = await self._events.find({"set_aside": None}).sort("_id", 1).to_list(_AT_A_TIME)
+        emitted = []
         for document in waiting:
-            await self._bus.emit(Event(document["name"], document["payload"]))
-        if waiting:
+            try:
+                await self._bus.emit(Event(document["name"], document["payload"]))
+            except (LookupError, TypeError, ValueError) as error:
+                await self._set_aside(document, error)
+            else:
+                emitted.append(document["_id"])
+        if emitted:
             with mongo_errors("delete events"):
-                await self._events.delete_many({"_id": {"$in": [document["_id"] for document in waiting]}})
+                await self._events.delete_many({"_id": {"$in": emitted}})
         return len(waiting)
+
+    async def _set_aside(self, document: dict[str, Any], error: Exception) -> None:
+        log.error("event_set_aside", event_id=document["_id"], name=document.get("name"), exc_info=error)
+        with mongo_errors("set aside event"):
+            await self._events.update_one({"_id": document["_id"]}, {"$set": {"set_aside": reason_of(error)}})

@@ -5,7 +5,7 @@
     credentials  _id: account; hash
     counters     _id: account-name prefix; value: the last number given
     events       _id: time-ordered; facts that wait for the bus, written in the transaction of the change; name,
-                 payload, about: the address of the fact, if it has one
+                 payload, about: the address of the fact, if it has one; set_aside?: why it can never be emitted
     idempotency  see `libs.http.keys`
 
 Every change of an address also touches the document of its domain in the same transaction: two changes that could

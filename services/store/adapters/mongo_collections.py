@@ -10,10 +10,10 @@ loose       {_id, bodies: [sha256], since}: bodies that may have lost their last
 tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
 told        {_id: address, version}: what the neighbours know of the usage
 quarantine  {_id, envelope, body, reason, infected, sender, domains, recipients, subject, from, to, message_id, date,
-            at, expires_at, notice: {state: none | due | decided | sent | refused, reason?, due_at?, tries?,
+            at, expires_at, notice: {state: none | due | decided | sent | refused | failed, reason?, due_at?, tries?,
             recipients?, whitelists?, language?}}; recipients are addresses and accounts, for searches
 digests     {_id: domain, until, lease_until}: up to when its accounts were told what waits for them;
-            {_id: "account until", expires_at}: who was told of a period
+            {_id: "account domain until", expires_at}: who was told of a period
 rates       {_id, count, expires_at}: of a window of time
 burnt       {_id: nonce, expires_at}: challenges that were answered
 

@@ -6,13 +6,18 @@ of the same body changes its document, so one of the two transactions is undone 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
+
 from libs.mongo import Mongo, mongo_errors
+from libs.runtime.periodic import each
 from services.store.adapters.mongo_collections import Collections
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE = 100  # bodies in one transaction
 
@@ -29,13 +34,27 @@ class MongoCollector:
         self._grace = grace
 
     async def collect(self) -> int:
-        """One round; how many bodies were deleted."""
+        """One round; how many bodies were deleted. What cannot be settled keeps nothing else from it."""
         before = self._clock() - self._grace
         collected = 0
+
+        async def settle(loose: dict[str, Any]) -> None:
+            nonlocal collected
+            collected += await self._settle(loose, before)
+
+        await each(self._loose(before), settle, park=self._put_off)
+        return collected
+
+    async def _loose(self, before: datetime) -> AsyncIterator[dict[str, Any]]:
         with mongo_errors("find loose bodies"):
             async for loose in self._collections.loose.find({"since": {"$lt": before}}):
-                collected += await self._settle(loose, before)
-        return collected
+                yield loose
+
+    async def _put_off(self, loose: dict[str, Any], reason: str) -> None:
+        """As if its bodies had become loose just now: they are looked at again after the grace."""
+        log.error("bodies_not_collected", bodies=len(loose.get("bodies", ())), reason=reason)
+        with mongo_errors("put off loose bodies"):
+            await self._collections.loose.update_one({"_id": loose["_id"]}, {"$set": {"since": self._clock()}})
 
     async def _settle(self, loose: dict[str, Any], before: datetime) -> int:
         """A crash in the middle settles it again, which finds less to do."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.mongo import DuplicateKey, mongo_errors
 from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_quarantine import held_of
+from services.store.adapters.mongo_quarantine import readable
 from services.store.domain.quarantine import Held
 from services.store.domain.quarantine_digest import Period
 
@@ -53,22 +53,24 @@ class MongoDigests:
         with mongo_errors("end digest"):
             await self._digests.update_one({"_id": domain}, change)
 
-    async def was_told(self, account: str, period: Period) -> bool:
+    async def was_told(self, account: str, domain: str, period: Period) -> bool:
         with mongo_errors("read digest"):
-            return await self._digests.find_one({"_id": _told(account, period)}) is not None
+            return await self._digests.find_one({"_id": _told(account, domain, period)}) is not None
 
-    async def told(self, account: str, period: Period) -> None:
+    async def told(self, account: str, domain: str, period: Period) -> None:
         change = {"$set": {"expires_at": period.until + REMEMBERED}}
         with mongo_errors("note digest"):
-            await self._digests.update_one({"_id": _told(account, period)}, change, upsert=True)
+            await self._digests.update_one({"_id": _told(account, domain, period)}, change, upsert=True)
 
     async def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
         """What came in the period and waits still, the oldest first."""
         query = {"domains": domain, "infected": False, "at": {"$gte": period.since, "$lt": period.until}}
         with mongo_errors("read quarantine"):
             async for document in self._entries.find(query).sort("_id", 1):
-                yield held_of(document)
+                if (held := readable(document)) is not None:
+                    yield held
 
 
-def _told(account: str, period: Period) -> str:
-    return f"{account} {period.until.isoformat()}"
+def _told(account: str, domain: str, period: Period) -> str:
+    """An account may have addresses in several domains, each with a digest of its own."""
+    return f"{account} {domain} {period.until.isoformat()}"

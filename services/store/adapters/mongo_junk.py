@@ -22,19 +22,19 @@ class MongoJunk:
         self._collections = collections
         self._expunge = expunge
 
-    async def expunged(self, domain: str, before: datetime) -> AsyncIterator[Changed]:
-        """Expunges what came into a Junk folder of `domain` before that time, some messages of a mailbox at a time."""
-        for mailbox in await self._mailboxes(domain):
-            while ids := await self._old(mailbox, before):
-                try:
-                    yield await self._expunge.messages(mailbox, ids)
-                except NotThere:
-                    continue  # someone else was quicker
-
-    async def _mailboxes(self, domain: str) -> list[str]:
+    async def mailboxes(self, domain: str) -> list[str]:
+        """The mailboxes of `domain` that have something in Junk."""
         with mongo_errors("find Junk folders"):
             wanted = {"domain": domain, f"folders.{JUNK}.messages": {"$gt": 0}}
             return [found["_id"] async for found in self._collections.mailboxes.find(wanted, {"_id": 1})]
+
+    async def expunged(self, mailbox: str, before: datetime) -> AsyncIterator[Changed]:
+        """Expunges what came into its Junk folder before that time, some messages at a time."""
+        while ids := await self._old(mailbox, before):
+            try:
+                yield await self._expunge.messages(mailbox, ids)
+            except NotThere:
+                continue  # someone else was quicker
 
     async def _old(self, mailbox: str, before: datetime) -> list[str]:
         """By when they came into the folder, not by their own date: an old message may have been moved there today."""

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from libs.mongo import ReturnDocument, mongo_errors
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_quarantine import held_of
 from services.store.domain.quarantine import Held
 from services.store.domain.quarantine_notice import Claim, Plan
+
+log = structlog.get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
 
@@ -23,7 +27,19 @@ class MongoNotices:
         self._clock = clock
 
     async def claim(self) -> Claim | None:
-        """One that is due; it is due again, for any replica, if this one does not end it within a while."""
+        """One that is due; it is due again, for any replica, if this one does not end it within a while.
+
+        An entry that cannot be read ends here with its reason, and the next one is claimed.
+        """
+        while found := await self._next():
+            try:
+                return Claim(held_of(found), _plan(found["notice"]), found["notice"]["tries"])
+            except Exception as error:
+                log.error("notice_unreadable", id=found["_id"], exc_info=error)
+                await self.ended(found["_id"], state="failed", reason=f"cannot be read: {error!r}"[:500])
+        return None
+
+    async def _next(self) -> dict[str, Any] | None:
         now = self._clock()
         # Each try waits longer than the one before: that is the lease, too.
         growing = {"$multiply": [_seconds(FIRST_PAUSE), {"$pow": [2, "$notice.tries"]}]}
@@ -31,13 +47,13 @@ class MongoNotices:
         later = {"$dateAdd": {"startDate": now, "unit": "second", "amount": {"$toLong": seconds}}}
         change = [{"$set": {"notice.due_at": later, "notice.tries": {"$add": ["$notice.tries", 1]}}}]
         with mongo_errors("claim notice"):
-            found = await self._entries.find_one_and_update(
+            found: dict[str, Any] | None = await self._entries.find_one_and_update(
                 {"notice.due_at": {"$lte": now}},
                 change,
                 sort=[("notice.due_at", 1)],
                 return_document=ReturnDocument.AFTER,
             )
-        return None if found is None else Claim(held_of(found), _plan(found["notice"]), found["notice"]["tries"])
+        return found
 
     async def decided(self, id: str, plan: Plan) -> bool:
         """From now on there is one notice, and it is this one; False when another replica was first, or it is gone."""
@@ -48,7 +64,7 @@ class MongoNotices:
         return bool(done.matched_count)
 
     async def ended(self, id: str, *, state: str, reason: str = "") -> None:
-        """`sent`, or `refused` for a reason."""
+        """`sent`, or `refused` or `failed` for a reason."""
         change = {"$set": {"notice.state": state, "notice.reason": reason}, "$unset": {"notice.due_at": ""}}
         with mongo_errors("end notice"):
             await self._entries.update_one({"_id": id}, change)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
+
 from libs.envelope import Envelope
 from libs.mail.headers import Headers
 from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
@@ -16,6 +18,8 @@ from services.store.domain.messages import Body, Summary, summarise
 from services.store.domain.quarantine import Held, Wanted, accounts_of, domains_of, held_id, is_infected, without
 from services.store.domain.quarantine_notice import why_no_notice
 from services.store.domain.refusals import NotThere
+
+log = structlog.get_logger(__name__)
 
 AT_ONCE = 500  # expired entries in one transaction
 
@@ -170,6 +174,15 @@ def _query(wanted: Wanted) -> dict[str, Any]:
 
 def _part(text: str) -> dict[str, str]:
     return {"$regex": re.escape(text), "$options": "i"}
+
+
+def readable(document: dict[str, Any]) -> Held | None:
+    """An entry for a list of many, where one that cannot be read must not hide the others."""
+    try:
+        return held_of(document)
+    except Exception as error:
+        log.error("quarantine_entry_unreadable", id=document["_id"], exc_info=error)
+        return None
 
 
 def held_of(document: dict[str, Any]) -> Held:

@@ -11,6 +11,7 @@ import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Permanent, Temporary
+from libs.runtime.periodic import each
 from services.store.domain.quarantine_digest import Gathering, Period, Told, period_due
 from services.store.domain.quarantine_notice import NoticePolicy
 from services.store.quarantine.letters import Letters
@@ -34,26 +35,20 @@ class Digests:
     clock: Callable[[], datetime]
     outcomes: Counter
 
-    async def run(self, *, period: timedelta) -> None:
-        """For ever: what is due, each `period`."""
-        while True:
-            await self.round()
-            await asyncio.sleep(period.total_seconds())
-
     async def round(self) -> None:
         """Every domain whose digest is due. One that cannot be told now comes with the next round."""
+        await each(filter(None, await self.ledger.domains()), self._known_domain, park=self._put_off)
+
+    async def _put_off(self, domain: str, reason: str) -> None:
+        """The period stays untold, and its lease keeps the domain from failing in every round."""
+        log.error("digest_failed", domain=domain, reason=reason)
+        self.outcomes.labels("failed").inc()
+
+    async def _known_domain(self, domain: str) -> None:
         try:
-            domains = await self.ledger.domains()
-        except Temporary as error:
-            log.warning("digests_wait", reason=error.reason)
-            return
-        for domain in filter(None, domains):
-            try:
-                await self._domain(domain)
-            except Temporary as error:
-                log.warning("digest_waits", domain=domain, reason=error.reason)
-            except Permanent as error:  # a domain of other people, whose mail of ours was held on its way out
-                log.debug("no_digest", domain=domain, reason=error.reason)
+            await self._domain(domain)
+        except Permanent as error:  # a domain of other people, whose mail of ours was held on its way out
+            log.debug("no_digest", domain=domain, reason=error.reason)
 
     async def _domain(self, domain: str) -> None:
         policy = await self.policies.of(domain)
@@ -77,16 +72,26 @@ class Digests:
             await self.ledger.done(domain, period)
 
     async def _account(self, account: str, told: Told, period: Period, policy: NoticePolicy, domain: str) -> None:
-        if await self.ledger.was_told(account, period):
+        """Raises `Temporary`. What cannot be sent at all is told as done: the next digest of the account is another."""
+        if await self.ledger.was_told(account, domain, period):
             return
+        try:
+            outcome = await self._sent(account, told, period, policy, domain)
+        except Temporary:
+            raise
+        except Exception as error:
+            log.error("digest_failed", domain=domain, exc_info=error)
+            outcome = "failed"
+        self.outcomes.labels(outcome).inc()
+        await self.ledger.told(account, domain, period)
+
+    async def _sent(self, account: str, told: Told, period: Period, policy: NoticePolicy, domain: str) -> str:
         letter = await asyncio.to_thread(
             self.letters.digest, account, told, language=policy.language, domain=domain, now=self.clock()
         )
         try:
-            await self.post.send(letter, to=account, key=f"digest:{account}:{period.until.isoformat()}")
+            await self.post.send(letter, to=account, key=f"digest:{domain}:{account}:{period.until.isoformat()}")
         except Permanent as error:  # locked, or deleted meanwhile: the others get theirs
             log.warning("digest_refused", reason=error.reason)
-            self.outcomes.labels("refused").inc()
-        else:
-            self.outcomes.labels("sent").inc()
-        await self.ledger.told(account, period)
+            return "refused"
+        return "sent"

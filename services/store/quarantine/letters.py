@@ -1,6 +1,7 @@
-"""Notices and digests as messages: text and HTML, never answered by machines, and free of what a spammer wrote in them.
+"""Notices and digests: what they say in text and HTML, free of what a spammer wrote in them.
 
-Subjects and senders come from strangers: control characters go before they are shown, and HTML is escaped.
+Subjects and senders come from strangers: control characters go before they are shown, and HTML is escaped. How a letter
+is written down is a matter of `libs.letters`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from hashlib import sha256
 from html import escape
+from typing import Literal
 
-from libs.mail.folding import mailbox
+from libs.letters import Letter, compose, plain
 from services.store.domain.quarantine import Held
 from services.store.domain.quarantine_digest import Told, Waiting
 from services.store.domain.quarantine_links import Link, Signer
@@ -25,7 +24,6 @@ PATHS = {"validate": "/public/quarantine/validate", "own": "/public/quarantine/h
 
 # What makes a text worth a spammer's while: an address to go to, to write to or to call.
 _BAIT = re.compile(r"://|www\.|@|[\w-]\.[a-z]{2,}|[+\d][\d ().-]{6,}\d|bit\.ly", re.IGNORECASE)
-_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,250}>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Letters:
         return f"{self.public_url}{PATHS[link.purpose]}/{self.signer.token(link)}"
 
     def notice(self, held: Held, plan: Plan, link: Link, *, domain: str, now: datetime) -> bytes:
-        """To the envelope sender, who is asked to prove itself. Raises `ValueError` for no address."""
+        """To the envelope sender, who is asked to prove itself."""
         texts, url = TEXTS[plan.language], self.url(link)
         asked = [to.original or to.address for to in held.envelope.recipients if to.address in plan.recipients]
         facts = [texts["notice_to"].format(recipients=", ".join(asked[:20]))]
@@ -58,12 +56,17 @@ class Letters:
             f'<p><a href="{escape(url)}">{escape(texts["notice_button"])}</a></p>'
             f"<p>{escape(until)}</p><p>{escape(texts['notice_ignore'])}</p>",
         )
-        message = self._message(held.envelope.mail_from, domain, now, key=f"notice:{held.envelope.id}")
-        message["Subject"] = texts["notice_subject"].format(domain=domain)
-        message["Auto-Submitted"] = "auto-replied"  # RFC 3834 5
-        if _MESSAGE_ID.fullmatch(held.summary.message_id):
-            message["In-Reply-To"] = message["References"] = held.summary.message_id  # RFC 3834 3.1.6
-        return _rendered(message, text, html)
+        return self._letter(
+            held.envelope.mail_from,
+            domain,
+            now,
+            subject=texts["notice_subject"].format(domain=domain),
+            text=text,
+            html=html,
+            key=f"notice:{held.envelope.id}",
+            automatic="auto-replied",
+            answers=held.summary.message_id,
+        )
 
     def digest(self, account: str, told: Told, *, language: Language, domain: str, now: datetime) -> bytes:
         """To an account of ours: what waits for it, with a link for each."""
@@ -77,25 +80,36 @@ class Letters:
             f"<p>{escape(intro)}</p>{_as_table(rows, texts)}"
             f"<p>{escape(more)}</p><p>{escape(texts['digest_warning'])}</p>",
         )
-        message = self._message(account, domain, now, key=f"digest:{account}:{now.isoformat()}")
         wording = "digest_subject_one" if told.count == 1 else "digest_subject"
-        message["Subject"] = texts[wording].format(count=told.count, account=account)
-        message["Auto-Submitted"] = "auto-generated"
-        return _rendered(message, text, html)
+        return self._letter(
+            account,
+            domain,
+            now,
+            subject=texts[wording].format(count=told.count, account=account),
+            text=text,
+            html=html,
+            key=f"digest:{domain}:{account}:{now.isoformat()}",
+            automatic="auto-generated",
+        )
 
-    def _message(self, to: str, domain: str, now: datetime, *, key: str) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["From"] = mailbox("Quarantine", f"{self.author}@{domain}")
-        message["To"] = mailbox("", to)
-        message["Date"] = now
-        message["Message-ID"] = f"<{sha256(key.encode()).hexdigest()[:32]}@{self.hostname}>"
-        message["X-Auto-Response-Suppress"] = "All"
-        return message
-
-
-def plain(text: str) -> str:
-    """On one line, without control, format and bidirectional characters, which could lie about what stands there."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    def _letter(
+        self,
+        to: str,
+        domain: str,
+        now: datetime,
+        *,
+        subject: str,
+        text: str,
+        html: str,
+        key: str,
+        automatic: Literal["auto-generated", "auto-replied"],
+        answers: str = "",
+    ) -> bytes:
+        letter = Letter(
+            author_name="Quarantine", author=f"{self.author}@{domain}", to=to, subject=subject, text=text, html=html,
+            key=key, automatic=automatic, answers=answers,
+        )  # fmt: skip
+        return compose(letter, hostname=self.hostname, now=now)
 
 
 def moment(at: datetime) -> str:
@@ -127,9 +141,3 @@ def _as_table(rows: Iterable[tuple[Waiting, str]], texts: dict[str, str]) -> str
 
 def _html(language: Language, content: str) -> str:
     return f'<!DOCTYPE html><html lang="{language}"><head><meta charset="utf-8"></head><body>{content}</body></html>'
-
-
-def _rendered(message: EmailMessage, text: str, html: str) -> bytes:
-    message.set_content(text, cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
-    return message.as_bytes()

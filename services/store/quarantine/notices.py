@@ -1,13 +1,14 @@
 """The notice to the sender of held mail (R-SPAM-42): decided once, sent once, tried again while it cannot be.
 
-due ─▶ decided ─▶ sent, or refused. Who takes a step writes it down before the next one; the letter itself carries an
-idempotency key, so that a crash between its sending and the last step sends no second one.
+due ─▶ decided ─▶ sent, refused, or failed (a bug, with its reason). Who takes a step writes it down before the next
+one; the letter itself carries an idempotency key, so that a crash between its sending and the last step sends no second
+one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -16,6 +17,7 @@ import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Permanent, Temporary
+from libs.runtime.periodic import each
 from services.store.domain.quarantine import Held
 from services.store.domain.quarantine_limits import NoticeLimits
 from services.store.domain.quarantine_links import Link
@@ -42,20 +44,19 @@ class Notices:
     clock: Callable[[], datetime]
     outcomes: Counter
 
-    async def run(self, wake: asyncio.Event, *, period: timedelta) -> None:
-        """For ever: all that are due, at each `wake` and at least each `period`."""
-        while True:
-            wake.clear()
-            try:
-                while claim := await self.ledger.claim():
-                    await self._one(claim)
-            except Temporary as error:
-                log.warning("notices_wait", reason=error.reason)
-            try:
-                async with asyncio.timeout(period.total_seconds()):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+    async def round(self) -> None:
+        """Every notice that is due. Raises `Temporary` when the ledger does not answer."""
+        await each(self._claims(), self._one, park=self._parked)
+
+    async def _claims(self) -> AsyncIterator[Claim]:
+        while claim := await self.ledger.claim():
+            yield claim
+
+    async def _parked(self, claim: Claim, reason: str) -> None:
+        """No further try can succeed: the mail waits for an administrator, and the entry says why."""
+        log.error("notice_failed", id=claim.held.envelope.id, reason=reason)
+        await self.ledger.ended(claim.held.id, state="failed", reason=reason)
+        self.outcomes.labels("failed").inc()
 
     async def _one(self, claim: Claim) -> None:
         """A notice that cannot be sent now keeps no other one waiting. Raises `Temporary` for the ledger alone."""
@@ -67,14 +68,16 @@ class Notices:
             plan = claim.plan or await self._decided(claim.held)
             if plan is not None:
                 await self._send(claim.held, plan)
-                await self.ledger.ended(id, state="sent")
-                self.outcomes.labels("sent").inc()
         except Temporary as error:
             log.warning("notice_waits", id=claim.held.envelope.id, tries=claim.tries, reason=error.reason)
             self.outcomes.labels("deferred").inc()
         except Permanent as error:
             log.warning("notice_refused", id=claim.held.envelope.id, reason=error.reason)
             await self._refused(id, "not_taken")
+        else:
+            if plan is not None:
+                await self.ledger.ended(id, state="sent")
+                self.outcomes.labels("sent").inc()
 
     async def _decided(self, held: Held) -> Plan | None:
         policies = {to.domain: await self.policies.of(to.domain) for to in held_as_spam(held.envelope)}

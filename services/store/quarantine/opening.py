@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 from fastapi import APIRouter
@@ -15,7 +13,7 @@ from libs.bus import Event
 from libs.events import PolicyChanged
 from libs.http import Client
 from libs.letters import IngressPost
-from libs.runtime import Hears, Shared
+from libs.runtime import Hears, Periodic, Shared
 from libs.runtime.shared import make_secret
 from libs.settings import WrongSetting
 from libs.telemetry import Metrics
@@ -49,7 +47,7 @@ class People:
 
     warden: Warden
     pages: tuple[APIRouter, ...]
-    background: tuple[Callable[[], Awaitable[None]], ...]
+    background: tuple[Periodic, ...]
     hears: tuple[Hears, ...]
     wake: asyncio.Event
 
@@ -121,8 +119,8 @@ def open_for_people(
         warden,
         (page_routes(reception, proxies=settings.page_proxies),),
         (
-            partial(notices.run, wake, period=settings.notice_period),
-            partial(digests.run, period=settings.digest_period),
+            Periodic("notices", notices.round, settings.notice_period, wake),
+            Periodic("digests", digests.round, settings.digest_period),
         ),
         (Hears((PolicyChanged.__name__,), policy_changed),),
         wake,

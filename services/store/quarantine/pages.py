@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 
+from libs.letters import plain
 from services.store.domain.quarantine import Held
 from services.store.domain.quarantine_captcha import CHARACTERS, Challenge
-from services.store.quarantine.letters import moment, plain
+from services.store.quarantine.letters import moment
 from services.store.quarantine.texts import TEXTS, Language, in_words
 
 STYLE = (

@@ -79,10 +79,10 @@ class DigestLedger(Protocol):
     async def done(self, domain: str, period: Period) -> None:
         """All accounts were told."""
 
-    async def was_told(self, account: str, period: Period) -> bool:
-        """Whether this one was."""
+    async def was_told(self, account: str, domain: str, period: Period) -> bool:
+        """Whether this one was told what waits for its addresses in `domain`."""
 
-    async def told(self, account: str, period: Period) -> None:
+    async def told(self, account: str, domain: str, period: Period) -> None:
         """This one was."""
 
     def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:

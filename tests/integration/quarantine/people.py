@@ -260,6 +260,12 @@ class People:
         items: list[dict[str, Any]] = response.json()["items"] if response.status_code == 200 else []
         return items
 
+    one_day = timedelta(days=1)
+
+    async def in_thread(self, work: Callable[[], None]) -> None:
+        """For clients that block."""
+        await asyncio.to_thread(work)
+
     async def until(self, condition: Callable[[], Awaitable[Any]], *, seconds: float = 60) -> Any:
         """The first true value of `condition`."""
         end = time.monotonic() + seconds

@@ -10,6 +10,8 @@ from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
 from libs.events import AccountChanged, AccountDeleted
 from libs.mongo import Mongo
+from libs.runtime.periodic import Rounds
+from libs.telemetry import Metrics
 from services.router.adapters.emitter import Emitter
 
 NAMES = ("DomainChanged", "AccountChanged", "AccountDeleted", "RoutesChanged")
@@ -93,7 +95,7 @@ async def test_a_bus_that_is_away_delays_events_and_loses_none(mongo: Mongo, bus
     await bus.subscribe(NAMES, listener, group="test")
     await bus.close()
     emitter = Emitter(database, bus, timedelta(milliseconds=20))
-    work = asyncio.create_task(emitter.run())
+    work = asyncio.create_task(Rounds(emitter.row, Metrics()).run())
     try:
         await asyncio.sleep(0)
         await bus.start()
@@ -110,3 +112,15 @@ async def test_a_refused_change_tells_nothing(people: Any, bus: EmbeddedBus) -> 
     await bus.subscribe(NAMES, listener, group="test")
     await people.post("/v1/aliases", address="a@example.org", targets=[JEAN])
     assert await listener.until("RoutesChanged") == [("RoutesChanged", b'{"address":"a@example.org"}')]
+
+
+async def test_an_event_that_cannot_be_emitted_is_set_aside_and_holds_up_none(mongo: Mongo, bus: EmbeddedBus) -> None:
+    events = mongo.database("router")["events"]
+    await events.insert_many([{"_id": "1", "payload": b"1"}, {"_id": "2", "name": "RoutesChanged", "payload": b"2"}])
+    listener = Listener()
+    await bus.subscribe(NAMES, listener, group="test")
+    emitter = Emitter(mongo.database("router"), bus, timedelta(hours=1))
+    await emitter.round()
+    assert await listener.until("RoutesChanged") == [("RoutesChanged", b"2")]
+    left = await events.find({}).to_list(None)
+    assert [(document["_id"], document["set_aside"]) for document in left] == [("1", "KeyError: 'name'")]

@@ -15,6 +15,8 @@ from pymongo.errors import AutoReconnect
 
 from libs.envelope import Verdict
 from libs.mongo import Mongo
+from libs.runtime.periodic import Rounds
+from libs.telemetry import Metrics
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_told import MongoTold
@@ -233,7 +235,7 @@ async def test_usage_that_a_crash_left_untold_is_told_at_the_next_start(mongo: M
         response = await store.quota.get("/v1/usage/crashed@example.org")
         return response.status_code == 200 and response.json()["used_bytes"] == outcome.usages[0].used_bytes
 
-    tasks = [asyncio.create_task(restarted.recover()), asyncio.create_task(restarted.run())]
+    tasks = [asyncio.create_task(Rounds(row, Metrics()).run()) for row in restarted.rows]
     await store.until(quota_knows)
     for task in tasks:
         task.cancel()

@@ -12,6 +12,8 @@ import pytest
 from libs.bus import Bus, Event
 from libs.envelope import Temporary
 from libs.events import MailboxUsageChanged
+from libs.runtime.periodic import Rounds
+from libs.telemetry import Metrics
 from services.store.announcer import Announcer
 from services.store.domain.messages import Usage
 
@@ -76,7 +78,7 @@ async def test_what_could_not_be_told_waits_and_newer_totals_take_its_place(anno
 async def test_it_runs_by_itself_and_finds_what_a_crash_left_untold(announcer: Announcer, wire: Wire) -> None:
     wire.lost = [usage("lost", 5)]
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(announcer.run()), group.create_task(announcer.recover())]
+        tasks = [group.create_task(Rounds(row, Metrics()).run()) for row in announcer.rows]
         while wire.remembered != [("lost", 5)]:
             await asyncio.sleep(0)
         for task in tasks:
@@ -90,3 +92,10 @@ async def test_the_last_totals_are_told_at_the_end_even_if_the_bus_is_gone(annou
     wire.broken = set()
     await announcer.close()
     assert wire.emitted == [("a", 1)]
+
+
+async def test_totals_that_no_event_can_carry_keep_no_others_from_being_told(announcer: Announcer, wire: Wire) -> None:
+    announcer.changed([usage("\udce9", 1), *(usage(f"a{number}", 1) for number in range(60))])
+    await announcer.flush()
+    assert len(wire.emitted) == 60
+    assert ("\udce9", 1) in wire.remembered

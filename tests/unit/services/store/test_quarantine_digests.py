@@ -39,10 +39,10 @@ class Ledger:
     async def done(self, domain: str, period: Period) -> None:
         self.finished.append(period)
 
-    async def was_told(self, account: str, period: Period) -> bool:
+    async def was_told(self, account: str, domain: str, period: Period) -> bool:
         return account in self.accounts
 
-    async def told(self, account: str, period: Period) -> None:
+    async def told(self, account: str, domain: str, period: Period) -> None:
         self.accounts.add(account)
 
     async def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
@@ -93,6 +93,13 @@ async def test_at_last_the_period_is_over_without_it() -> None:
     ledger, post = Ledger(), Post({"marie@example.org": Temporary("full")})
     await digests(ledger, post, NOON.replace(hour=6) + PATIENCE + timedelta(minutes=1)).round()
     assert len(ledger.finished) == 1
+
+
+async def test_an_account_whose_digest_cannot_be_written_keeps_no_other_from_its_own_and_is_not_met_again() -> None:
+    ledger, post = Ledger(), Post({"jean@example.org": ValueError("a bug")})
+    await digests(ledger, post, NOON).round()
+    await digests(ledger, post, NOON).round()
+    assert (post.sent, len(ledger.accounts), len(ledger.finished)) == (["marie@example.org", "luc@example.org"], 3, 1)
 
 
 async def test_an_account_that_is_gone_ends_nothing() -> None:
