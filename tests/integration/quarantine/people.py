@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -224,7 +224,7 @@ class People:
     def neighbour(self, name: str) -> Client:
         """As store calls it."""
         if name not in self.neighbours:
-            self.neighbours[name] = self.shared.client(self.settings["store"], name)
+            self.neighbours[name] = replace(self.shared, service="store").client(self.settings["store"], name)
         return self.neighbours[name]
 
     def digests(self, **hours: int) -> Digests:

@@ -97,8 +97,8 @@ async def test_an_old_message_that_was_moved_into_junk_today_stays_there_for_its
         await asyncio.sleep(0)
     [message] = await replica.all_of(MARIE)
     await replica.changes.move(MARIE, [message.id], "junk")
-    assert [changed async for changed in folders.expunged("example.org", before_the_move)] == []
-    [changed] = [changed async for changed in folders.expunged("example.org", utc_now() + timedelta(seconds=1))]
+    assert [changed async for changed in folders.expunged(MARIE, before_the_move)] == []
+    [changed] = [changed async for changed in folders.expunged(MARIE, utc_now() + timedelta(seconds=1))]
     assert [gone.id for gone in changed.messages] == [message.id]
 
 

@@ -37,7 +37,7 @@ class Post:
 
     async def take(self, delivery: Delivery) -> None:
         mail = decode(delivery.body)
-        if not mail.envelope.mail_from:
+        if mail.envelope.recipients[0].address == "luc@example.com":
             self.sent.append(mail)
         await delivery.ack()
 
