@@ -25,6 +25,7 @@ from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
 from tests.integration.store.conftest import running
 from tests.integration.store.replica import Replica
 from tests.servers.facteur import free_port_base
+from tests.servers.tokens import bearer
 
 KEPT = "luc@kept.example"
 
@@ -58,14 +59,14 @@ async def replica(mongo: Mongo) -> Replica:
 async def router(shared: Shared) -> AsyncIterator[Client]:
     """As store asks it: `example.org` and two hundred others empty Junk after 30 days, `kept.example` never."""
     async with running(router_app, shared, port_base=free_port_base()) as settings:
-        token = {"Authorization": "Bearer token-of-admin"}
+        token = bearer()
         async with httpx.AsyncClient(base_url=settings.url_of("router"), headers=token, timeout=30) as http:
             for body in ({"name": "kept.example"}, {"name": "example.org", "junk_keep_days": 30}):
                 assert (await http.post("/v1/domains", json=body)).status_code == 201
         domains = shared.mongo.database("router").domains
         one = await domains.find_one({"_id": "example.org"})
         await domains.insert_many([{**one, "_id": f"a{number}.example"} for number in range(200)])
-        client = Client(settings.url_of("router"), token=lambda: "token-of-service")
+        client = Client(settings.url_of("router"), token=lambda: "store")
         yield client
         await client.close()
 
