@@ -97,9 +97,9 @@ class People:
         for name in names:
             stack = AsyncExitStack()
             settings = self.settings[name]
-            built = MODULES[name].build(settings, self.shared.of(name, settings))
-            service = await stack.enter_async_context(built)
-            process = RunningService(service, self.shared)
+            own = self.shared.of(name, settings)
+            service = await stack.enter_async_context(MODULES[name].build(settings, own))
+            process = RunningService(service, own)
             stack.push_async_callback(process.stop)
             stack.push_async_callback(process.drain)
             await process.start(on_failure=lambda: None)

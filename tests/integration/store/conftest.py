@@ -55,8 +55,9 @@ async def running(module: ModuleType, shared: Shared, **given: Any) -> AsyncIter
     """The service of `module` with everything of it, until the end of the block."""
     with TemporaryDirectory() as var_dir:
         settings = module.Settings(**{"var_dir": Path(var_dir), **given})
-        async with module.build(settings, shared.of(module.NAME, settings)) as service:
-            process = RunningService(service, shared)
+        own = shared.of(module.NAME, settings)
+        async with module.build(settings, own) as service:
+            process = RunningService(service, own)
             try:
                 await process.start(on_failure=lambda: None)
                 yield settings
