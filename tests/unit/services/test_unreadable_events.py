@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any, cast
 from unittest.mock import NonCallableMock
 
@@ -23,8 +24,8 @@ ROWS: tuple[Hears, ...] = (
             shelf=NOTHING, peers=NOTHING, learning=NOTHING, teacher=NOTHING, correspondents=NOTHING, counters=NOTHING
         )
     ),
-    *Accountant(*[NOTHING] * 7).table(),
-    *Accounts(*[NOTHING] * 4).table(),
+    *Accountant(*[NOTHING] * len(fields(Accountant))).table(),
+    *Accounts(*[NOTHING] * len(fields(Accounts))).table(),
 )
 PAYLOADS = {
     "nothing": b"",
