@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from libs.envelope import Temporary
-from libs.runtime import Hears, Service, Shared
+from libs.runtime import Hears, Periodic, Service, Shared
 from libs.telemetry import Metrics
 from services.antivirus.adapters.builtin import BuiltinEngine
 from services.antivirus.adapters.clamd import ClamdEngine
@@ -38,7 +38,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     """Raises `Temporary` when MongoDB does not answer. An engine that does not is waited for by the mail."""
     database = shared.mongo.database(NAME)
     known = MongoFingerprints(database, shared.clock)
-    counts = MongoCounts(database, kept=settings.counts_kept)
+    counts = MongoCounts(database, kept=settings.counts_kept, days_kept=settings.statistics_memory)
     await known.open()
     await counts.open()
     tally = Tally(counts, shared.clock)
@@ -49,6 +49,10 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     engines = Engines(adapters, series, shared.clock)
     await engines.probe()
     scanner = Scanner(engines, settings.policy, tally, series)
+
+    async def watch_engines() -> None:
+        await engines.watch(settings.probe_period)
+
     try:
         yield Service(
             name=NAME,
@@ -62,9 +66,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             handles=handler_table(MailScanner(scanner, shared.bus.emit)),
             hears=(Hears(names=("FingerprintChanged",), handle=known.hear),),
             background=(
-                lambda: engines.watch(settings.probe_period),
-                lambda: known.keep_refreshing(settings.known_refresh),
-                lambda: tally.keep_writing(settings.counts_period),
+                watch_engines,
+                Periodic("refresh_fingerprints", known.refresh, settings.known_refresh),
+                Periodic("write_counts", tally.write, settings.counts_period),
             ),
             body_limit_bytes=settings.scan_limit_bytes,
         )

@@ -72,6 +72,8 @@ class Settings(ServiceSettings):
     counts_period: timedelta = Field(timedelta(seconds=5), description="How often statistics are written.")
     counts_kept: timedelta = Field(timedelta(days=90), description="How long an attachment is counted after its last.")
 
+    statistics_memory: timedelta = Field(timedelta(days=400), description="How long statistics of days are kept.")
+
     @field_validator("engines")
     @classmethod
     def _addresses(cls, given: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,14 +6,12 @@ nothing is decided by them.
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
-from libs.envelope import Temporary
 from services.antivirus.domain.inspection import Attachment
 from services.antivirus.domain.judgement import Judgement
 from services.antivirus.ports import Counts
@@ -44,15 +42,6 @@ class Tally:
             self._events["virus", name] += 1
         for name in {finding.name for finding in judgement.sighted}:
             self._events["finding", name] += 1
-
-    async def keep_writing(self, period: timedelta) -> None:
-        """For ever."""
-        while True:
-            await asyncio.sleep(period.total_seconds())
-            try:
-                await self.write()
-            except Temporary as error:
-                log.warning("counts_not_written", reason=error.reason)
 
     async def write(self) -> None:
         """Write all. Raises `Temporary`; then it is all still here."""

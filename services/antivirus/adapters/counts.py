@@ -1,7 +1,7 @@
 """Statistics in MongoDB.
 
 `attachments` {_id: SHA-256 in hex, seen, size_bytes, first_seen, last_seen}, gone some time after the last sight;
-`days` {_id: {day, what, name}, times}, of which there are as many as viruses have names.
+`days` {_id: {day, what, name}, times, until}, of which there are as many as viruses have names, gone at `until`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ _AT_A_TIME = 1000
 class MongoCounts:
     """Adds up; every write is of many at once."""
 
-    def __init__(self, database: Any, *, kept: timedelta) -> None:
+    def __init__(self, database: Any, *, kept: timedelta, days_kept: timedelta) -> None:
         self._database = database
         self._attachments = database["attachments"]
         self._days = database["days"]
         self._kept_seconds = int(kept.total_seconds())
+        self._days_kept = days_kept
 
     async def open(self) -> None:
         """Create the indexes; a changed time to keep takes effect. Raises `Temporary`."""
@@ -34,6 +35,11 @@ class MongoCounts:
             if indexes.get(_EXPIRY, {}).get("expireAfterSeconds", self._kept_seconds) != self._kept_seconds:
                 await self._attachments.drop_index(_EXPIRY)
             await self._attachments.create_index("last_seen", name=_EXPIRY, expireAfterSeconds=self._kept_seconds)
+            await self._days.create_index("until", expireAfterSeconds=0)
+            # Days that were written before they had an end.
+            ending = {"$dateFromString": {"dateString": "$_id.day"}}
+            milliseconds = int(self._days_kept.total_seconds() * 1000)
+            await self._days.update_many({"until": None}, [{"$set": {"until": {"$add": [ending, milliseconds]}}}])
 
     async def add_attachments(self, seen: Mapping[bytes, tuple[int, int]], now: datetime) -> None:
         """Digest to (times, size in octets)."""
@@ -42,10 +48,15 @@ class MongoCounts:
     async def add_events(self, counts: Mapping[tuple[str, str], int], now: datetime) -> None:
         """(what, name) to times, on the day of `now` (UTC)."""
         day = now.date().isoformat()
+        until = now + self._days_kept
         await self._write(
             self._days,
             [
-                UpdateOne({"_id": {"day": day, "what": what, "name": name}}, {"$inc": {"times": times}}, upsert=True)
+                UpdateOne(
+                    {"_id": {"day": day, "what": what, "name": name}},
+                    {"$inc": {"times": times}, "$max": {"until": until}},
+                    upsert=True,
+                )
                 for (what, name), times in counts.items()
             ],
         )

@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 
 from libs.bus import Event
-from libs.envelope import Temporary
 from libs.events import FingerprintChanged
 from libs.mongo import Batcher, DuplicateKey, mongo_errors
 from services.antivirus.domain.fingerprints import Fingerprint, Hints, Verdict
@@ -55,15 +54,6 @@ class MongoFingerprints:
         if missing:
             await asyncio.to_thread(self._hints.add_all, missing)
         self._looked_at = now
-
-    async def keep_refreshing(self, period: timedelta) -> None:
-        """For ever: an event can be lost, an entry must not be."""
-        while True:
-            await asyncio.sleep(period.total_seconds())
-            try:
-                await self.refresh()
-            except Temporary as error:
-                log.warning("fingerprints_not_read", reason=error.reason)
 
     async def hear(self, event: Event) -> None:
         """An entry was made somewhere: it counts from now on. One that is gone answers for itself."""

@@ -1,7 +1,8 @@
-"""Archives of formats that are not opened here: RAR, 7z, CAB ... Whether they are behind a password can be told."""
+"""Archives of formats that are not opened here: RAR, 7z, CAB ... Their headers tell whether a password is needed."""
 
 from __future__ import annotations
 
+from services.antivirus.domain.formats import closed_format
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
 _RAR_4, _RAR_5 = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00"
@@ -12,14 +13,16 @@ _HEADERS = 50  # the first files tell; a bound for hostile ones
 
 
 def closed_sighting(octets: bytes, name: str) -> Sighting:
-    """Encrypted where its headers say so, otherwise of a format that other engines open."""
+    """Encrypted where its headers say so, otherwise of a format that other engines may open."""
     if octets.startswith(_RAR_4):
         encrypted = _rar_4_is_encrypted(octets)
     elif octets.startswith(_RAR_5):
         encrypted = _rar_5_is_encrypted(octets)
     else:
         encrypted = octets.startswith(_SEVEN_ZIP) and _AES_OF_7Z in octets[-_DIRECTORY_REACH:]
-    return sighting(Kind.ENCRYPTED if encrypted else Kind.CLOSED_ARCHIVE, name)
+    if encrypted:
+        return sighting(Kind.ENCRYPTED, name)
+    return sighting(Kind.CLOSED_ARCHIVE, f"{closed_format(octets)}:", name)
 
 
 def _rar_4_is_encrypted(octets: bytes) -> bool:

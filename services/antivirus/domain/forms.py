@@ -6,6 +6,7 @@ import re
 from enum import Enum, auto
 
 from libs.mail.recognition import message_in
+from services.antivirus.domain.formats import closed_format, is_lzma, is_tar
 
 
 class Form(Enum):
@@ -18,17 +19,23 @@ class Form(Enum):
     GZIP = auto()
     BZIP2 = auto()
     XZ = auto()
+    LZMA = auto()
+    LZIP = auto()
+    AR = auto()  # .deb, static libraries
+    CPIO = auto()
+    RPM = auto()
     TNEF = auto()
     UUENCODED = auto()
     OLE = auto()  # Compound File Binary: Word, Excel, PowerPoint before 2007, Outlook's .msg, .msi
+    PDF = auto()
+    RTF = auto()
+    ONENOTE = auto()
     CLOSED_ARCHIVE = auto()  # archives that we cannot open: an engine that can should be configured
     EXECUTABLE = auto()
 
 
 # Forms with something inside, in the order of the enumeration.
-CONTAINERS = frozenset(
-    {Form.MAIL, Form.ZIP, Form.TAR, Form.GZIP, Form.BZIP2, Form.XZ, Form.TNEF, Form.UUENCODED, Form.OLE}
-)
+CONTAINERS = frozenset(set(Form) - {Form.OTHER, Form.CLOSED_ARCHIVE, Form.EXECUTABLE})
 
 _BY_START: tuple[tuple[bytes, Form], ...] = (
     (b"PK\x03\x04", Form.ZIP),
@@ -39,12 +46,14 @@ _BY_START: tuple[tuple[bytes, Form], ...] = (
     (b"\xfd7zXZ\0", Form.XZ),
     (b"\x78\x9f\x3e\x22", Form.TNEF),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Form.OLE),
-    (b"Rar!\x1a\x07", Form.CLOSED_ARCHIVE),
-    (b"7z\xbc\xaf\x27\x1c", Form.CLOSED_ARCHIVE),
-    (b"MSCF\0\0\0\0", Form.CLOSED_ARCHIVE),
-    (b"\x28\xb5\x2f\xfd", Form.CLOSED_ARCHIVE),  # Zstandard
-    (b"\x1f\x9d", Form.CLOSED_ARCHIVE),  # compress
-    (b"\x60\xea", Form.CLOSED_ARCHIVE),  # ARJ
+    (b"LZIP", Form.LZIP),
+    (b"!<arch>\n", Form.AR),
+    (b"070701", Form.CPIO),
+    (b"070702", Form.CPIO),
+    (b"070707", Form.CPIO),
+    (b"\xed\xab\xee\xdb", Form.RPM),
+    (b"{\\rt", Form.RTF),  # Word opens it without the f and the version
+    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", Form.ONENOTE),  # MS-ONESTORE 2.3.1
     (b"MZ", Form.EXECUTABLE),
     (b"\x7fELF", Form.EXECUTABLE),
     (b"\xcf\xfa\xed\xfe", Form.EXECUTABLE),  # Mach-O, 64 and 32 bits
@@ -57,16 +66,24 @@ _UU = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ", re.MULTILINE)
 _END_OF_ZIP = b"PK\x05\x06"
 _END_OF_ZIP_REACH = 65_557  # its own 22 octets and the longest comment
 _PE_MIN = 64
+_PDF = re.compile(rb"%PDF-|%!PS-Adobe-[0-9.]+ PDF-")
+_PDF_REACH = 1024 + 24  # readers look for the mark in the first kilobyte (ISO 32000-1, Annex H)
 
 
 def form_of(octets: bytes) -> Form:
     """What these octets are. An archive behind something else (a self-extracting one) is still an archive."""
     if (form := _by_start(octets)) is not Form.OTHER:
         return Form.ZIP if form is Form.EXECUTABLE and _ends_as_zip(octets) else form
-    if octets[257:262] == b"ustar":
+    if is_tar(octets):
         return Form.TAR
+    if is_lzma(octets):
+        return Form.LZMA
+    if closed_format(octets):
+        return Form.CLOSED_ARCHIVE
     if _ends_as_zip(octets):
         return Form.ZIP
+    if _PDF.search(octets, 0, _PDF_REACH):
+        return Form.PDF
     if message_in(octets) is not None:
         return Form.MAIL  # also one in whose text a file stands uuencoded: it is looked for in each part
     return Form.UUENCODED if holds_uuencoded(octets) else Form.OTHER

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TypeVar
 
@@ -12,6 +10,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from libs.envelope import Temporary
+from libs.tasks import Threads
 from services.router.domain.passwords import prepare
 
 T = TypeVar("T")
@@ -22,9 +21,8 @@ class Argon2Passwords:
 
     def __init__(self, hasher: PasswordHasher, *, threads: int, queue: int, deadline: timedelta) -> None:
         self._hasher = hasher
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._threads = Threads("argon2", threads, deadline)
         self._room = threads + queue
-        self._deadline = deadline
         self._dummy = hasher.hash("no account has this password")
 
     async def hash(self, password: str) -> str:
@@ -40,7 +38,7 @@ class Argon2Passwords:
         return self._hasher.check_needs_rehash(stored)
 
     def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._threads.close()
 
     def _matches(self, stored: str, password: str) -> bool:
         try:
@@ -49,17 +47,12 @@ class Argon2Passwords:
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """A computation that nobody waits for any more still occupies its thread: room is free when it has ended."""
         if self._room <= 0:
             raise Temporary("too many passwords wait to be checked")
         self._room -= 1
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
-        future.add_done_callback(self._ended)
         try:
-            async with asyncio.timeout(self._deadline.total_seconds()):
-                return await future
+            return await self._threads.run(work)
         except TimeoutError as error:
             raise Temporary("the password check took too long") from error
-
-    def _ended(self, _: asyncio.Future[T]) -> None:
-        self._room += 1
+        finally:
+            self._room += 1

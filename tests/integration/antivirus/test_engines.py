@@ -35,7 +35,8 @@ async def builtin(mongo: Mongo) -> BuiltinEngine:
     known = MongoFingerprints(mongo.database("antivirus"), lambda: NOW)
     await known.open()
     await known.create(Fingerprint(sha256(LOCAL_SPECIMEN).digest(), Verdict.BAD, "Facteur.Test.Local", "", NOW))
-    tally = Tally(MongoCounts(mongo.database("antivirus"), kept=timedelta(days=1)), lambda: NOW)
+    day = timedelta(days=1)
+    tally = Tally(MongoCounts(mongo.database("antivirus"), kept=day, days_kept=400 * day), lambda: NOW)
     return BuiltinEngine(
         "builtin", known, tally, limits=Limits(), threads=1, loop_limit_bytes=64 * 1024, deadline=PATIENCE
     )

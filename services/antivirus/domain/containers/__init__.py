@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from services.antivirus.domain.budget import Budget
-from services.antivirus.domain.containers.compressed import open_bzip2, open_gzip, open_xz
+from services.antivirus.domain.containers.compressed import open_bzip2, open_gzip, open_lzip, open_lzma, open_xz
 from services.antivirus.domain.containers.mail import open_mail
 from services.antivirus.domain.containers.ole import open_ole
+from services.antivirus.domain.containers.onenote import open_onenote
+from services.antivirus.domain.containers.pdf import open_pdf
+from services.antivirus.domain.containers.rtf import open_rtf
 from services.antivirus.domain.containers.tar import open_tar
 from services.antivirus.domain.containers.tnef import open_tnef
+from services.antivirus.domain.containers.unix_archives import open_ar, open_cpio, open_rpm
 from services.antivirus.domain.containers.uuencoded import open_uuencoded
 from services.antivirus.domain.containers.zip import open_zip
 from services.antivirus.domain.content import Content
@@ -31,4 +35,12 @@ OPENERS: Mapping[Form, Opener] = {
     Form.TNEF: open_tnef,
     Form.UUENCODED: open_uuencoded,
     Form.OLE: open_ole,
+    Form.LZMA: open_lzma,
+    Form.LZIP: open_lzip,
+    Form.AR: open_ar,
+    Form.CPIO: open_cpio,
+    Form.RPM: open_rpm,
+    Form.PDF: open_pdf,
+    Form.RTF: open_rtf,
+    Form.ONENOTE: open_onenote,
 }

@@ -1,4 +1,4 @@
-"""One compressed file without a table of contents: gzip (RFC 1952), bzip2, xz."""
+"""One compressed file without a table of contents: gzip (RFC 1952), bzip2, xz, lzma, lzip."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from services.antivirus.domain.containers.inflating import MEMORY_LIMIT, Buffere
 from services.antivirus.domain.content import Content
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
-_SHORTER = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar"}
+_SHORTER = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tlz": ".tar"}
 
 
 def open_gzip(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
@@ -25,6 +25,44 @@ def open_bzip2(content: Content, budget: Budget) -> Iterator[Content | Sighting]
 
 def open_xz(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     return _streams(content, budget, lambda: Buffered(lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY_LIMIT)))
+
+
+def open_lzma(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+    """The format of before xz, without a mark of its own: what cannot be unpacked at all is something else."""
+    alone = Buffered(lzma.LZMADecompressor(lzma.FORMAT_ALONE, MEMORY_LIMIT))
+    stream = expand(alone, content.octets, 0, len(content.octets), budget)
+    if not stream.whole:
+        yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+    yield Content(stream.octets, _inner_name(content.name))
+
+
+def open_lzip(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+    """Members of 6 octets, an LZMA stream, and 20 octets (CRC, sizes), all as one file."""
+    octets, position = content.octets, 0
+    pieces: list[bytes] = []
+    while octets.startswith(b"LZIP", position) and position + 6 <= len(octets):
+        budget.entry()
+        try:
+            begun = Buffered(lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[_lzip_filter(octets[position + 5])]))
+        except (ValueError, lzma.LZMAError):
+            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+            break
+        stream = expand(begun, octets, position + 6, len(octets), budget)
+        pieces.append(stream.octets)
+        if not stream.whole:
+            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+            break
+        position = stream.end + 20
+    yield Content(b"".join(pieces), _inner_name(content.name))
+
+
+def _lzip_filter(coded: int) -> dict[str, int]:
+    """Size of the dictionary: a power of 2 less up to 7 sixteenths of it. Raises `ValueError` beyond our memory."""
+    size = 1 << (coded & 0x1F)
+    size -= (size // 16) * (coded >> 5)
+    if not 4096 <= size <= MEMORY_LIMIT:
+        raise ValueError("dictionary too large")
+    return {"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": 3, "lp": 0, "pb": 2}
 
 
 def _streams(content: Content, budget: Budget, begin: Callable[[], Decompressor]) -> Iterator[Content | Sighting]:

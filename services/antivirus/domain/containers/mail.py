@@ -42,9 +42,10 @@ def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     for part in message.parts():
         budget.in_time()
         count += 1
-        if part.is_leaf:
-            yield _content_of(part)
+        found = _content_of(part) if part.is_leaf else None  # decoding finds defects too
         yield from _sightings(part, meaning)
+        if found is not None:
+            yield found
     if content.message is not None and _has_no_fields(message):
         yield sighting(Kind.AMBIGUOUS_MIME, Defect.NO_HEADERS)  # of the message: a part needs none (RFC 2046 5.1)
     yield from _seen_by_others(message, budget, meaning)

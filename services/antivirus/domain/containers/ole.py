@@ -36,7 +36,7 @@ def open_ole(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     for stream in file.streams():
         yield from _marks(stream, name)
         yield from _macros(stream, name, budget)
-        yield _dropped_file(stream.octets) if stream.name == _PACKAGE else Content(stream.octets)
+        yield dropped_file(stream.octets) if stream.name == _PACKAGE else Content(stream.octets)
 
 
 def _marks(stream: Stream, name: str) -> Iterator[Sighting]:
@@ -65,10 +65,10 @@ def _macros(stream: Stream, name: str, budget: Budget) -> Iterator[Content | Sig
         yield sighting(Kind.MACRO, name)
         if start := starts_by_itself(source):
             yield sighting(Kind.AUTO_MACRO, start, "in", name)
-        yield Content(source, f"{stream.name}.bas")
+        yield Content(source, stream.name)
 
 
-def _dropped_file(octets: bytes) -> Content:
+def dropped_file(octets: bytes) -> Content:
     """Size (4 octets), flags (2), label and path up to a NUL each, 8 octets, path, then size (4) and the file."""
     label, _, rest = octets[6:].partition(b"\0")
     rest = rest.partition(b"\0")[2]

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.containers.mapi import (
+    DISPLAY_NAME,
+    FILENAME,
+    LONG_FILENAME,
+    RTF_COMPRESSED,
+    decompressed_rtf,
+    properties,
+)
 from services.antivirus.domain.content import Content, Role
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
 # MS-OXTNEF 2.1.3.3: level (1 octet), id (4), length (4), octets, checksum (2); all little-endian.
 _HEADER = 9
+_LONGEST_RTF = 8 * 1024 * 1024
+_NAMES = (LONG_FILENAME, FILENAME, DISPLAY_NAME)
 
 
 class _Id(IntEnum):
     RENDER_DATA = 0x00069002  # starts an attachment
     TITLE = 0x00018010
     DATA = 0x0006800F
-    ATTACHMENT_PROPERTIES = 0x00069005  # embedded messages and OLE objects are in here
+    ATTACHMENT_PROPERTIES = 0x00069005  # long names, embedded messages and OLE objects are in here
     MESSAGE_PROPERTIES = 0x00069003  # the body is in here
 
 
+@dataclass(slots=True)
+class _Attachment:
+    """What was read of one attachment. More than one file is malformed, and none of them is left out."""
+
+    files: list[bytes] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)  # the one that Outlook shows first
+
+    def contents(self) -> Iterator[Content]:
+        shown = self.names[0] if self.names else ""
+        yield from (Content(octets, shown, role=Role.ATTACHMENT) for octets in self.files)
+        # A name that only other readers show is looked at as a name.
+        yield from (Content(b"", name) for name in dict.fromkeys(self.names) if name != shown or not self.files)
+
+
 def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
-    """Each attachment under its title; MAPI properties as one content each, so that what is in them is searched."""
+    """Each attachment under the name that Outlook shows; what MAPI properties hold, opened as what it is."""
     octets, position = content.octets, 6
-    files: list[bytes] = []  # of one attachment; more than one is malformed, and none of them is left out
-    title = ""  # stands behind its file in most
+    attachment = _Attachment()
     while position + _HEADER <= len(octets):
         budget.entry()
         attribute = int.from_bytes(octets[position + 1 : position + 5], "little")
@@ -38,16 +62,31 @@ def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         budget.grown(len(value), total=0, packed=0)
         match attribute:
             case _Id.RENDER_DATA:
-                yield from _attachments(files, title)
-                files, title = [], ""
+                yield from attachment.contents()
+                attachment = _Attachment()
             case _Id.TITLE:
-                title = value.rstrip(b"\0").decode("cp1252", "replace")
+                attachment.names.append(value.split(b"\0")[0].decode("cp1252", "replace"))
             case _Id.DATA:
-                files.append(value)
+                attachment.files.append(value)
             case _Id.ATTACHMENT_PROPERTIES | _Id.MESSAGE_PROPERTIES:
-                yield Content(value, title)
-    yield from _attachments(files, title)
+                yield from _of_properties(value, attachment, budget)
+    yield from attachment.contents()
 
 
-def _attachments(files: Iterable[bytes], title: str) -> Iterator[Content]:
-    return (Content(octets, title, role=Role.ATTACHMENT) for octets in files)
+def _of_properties(value: bytes, attachment: _Attachment, budget: Budget) -> Iterator[Content | Sighting]:
+    names: dict[int, str] = {}
+    try:
+        for found in properties(value):
+            budget.entry()
+            if found.id in _NAMES:
+                names.setdefault(found.id, found.text)
+            elif found.id == RTF_COMPRESSED:
+                rtf = decompressed_rtf(found.octets, _LONGEST_RTF)
+                budget.grown(len(rtf), total=len(rtf), packed=len(found.octets))
+                yield Content(rtf or found.octets)
+            else:
+                yield Content(found.content)
+    except ValueError:
+        yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged properties:", next(iter(attachment.names), "winmail.dat"))
+        yield Content(value)
+    attachment.names[:0] = [names[id] for id in _NAMES if names.get(id)]

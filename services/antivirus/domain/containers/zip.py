@@ -20,6 +20,8 @@ _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _RECORDS = (_LOCAL, _CENTRAL, b"PK\x07\x08")
 _LOCAL_FIELDS = struct.Struct("<6xHH8xI4xHH")  # 4.3.7: flags, method, packed size, lengths of name and extra field
 _CENTRAL_FIELDS = struct.Struct("<8xHH8xI4xHHH8xI")  # 4.3.12: the same, length of comment, where the local header is
+_END_64, _LOCATOR_64 = b"PK\x06\x06", b"PK\x06\x07"
+_EXTRA_64 = 0x0001  # 4.5.3
 _ENCRYPTED, _SIZES_FOLLOW, _UTF_8 = 0x0001, 0x0008, 0x0800  # 4.4.4
 _ELSEWHERE = 0xFFFFFFFF  # zip64: the size stands in an extra field; most streams know their own end
 _STORED, _AES = 0, 99
@@ -63,13 +65,31 @@ def _directory(octets: bytes) -> Iterator[_Entry]:
     if end < 0 or end + 20 > len(octets):
         return
     size, offset = struct.unpack_from("<II", octets, end + 12)
+    if _ELSEWHERE in (size, offset) and (end_64 := octets.rfind(_END_64, 0, end)) >= 0 and end_64 + 56 <= end:
+        end, (size, offset) = end_64, struct.unpack_from("<QQ", octets, end_64 + 40)  # 4.3.14
     at = end - size if octets.startswith(_CENTRAL, max(end - size, 0)) else octets.find(_CENTRAL)
     shift = max(at - offset, 0)
     while at >= 0 and octets.startswith(_CENTRAL, at) and at + _CENTRAL_FIELDS.size <= len(octets):
         flags, method, packed_size, name_size, extra_size, comment_size, start = _CENTRAL_FIELDS.unpack_from(octets, at)
         name = _text(octets[at + 46 : at + 46 + name_size], flags)
+        extra = octets[at + 46 + name_size : at + 46 + name_size + extra_size]
+        (whole_size,) = struct.unpack_from("<I", octets, at + 24)
+        _, packed_size, start = _sizes_64(extra, whole_size, packed_size, start)
         at += 46 + name_size + extra_size + comment_size
         yield _Entry(name, flags, method, start + shift, packed_size)
+
+
+def _sizes_64(extra: bytes, *values: int) -> tuple[int, ...]:
+    """`values` in their order, those that stand in the field for zip64 taken from there (4.5.3)."""
+    found, at = list(values), 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, at)
+        field, at = extra[at + 4 : at + 4 + size], at + 4 + size
+        if kind == _EXTRA_64:
+            for index, value in enumerate(found):
+                if value == _ELSEWHERE and len(field) >= 8:
+                    found[index], field = int.from_bytes(field[:8], "little"), field[8:]
+    return tuple(found)
 
 
 def _gaps(spans: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
@@ -89,6 +109,8 @@ def _open(octets: bytes, start: int, entry: _Entry | None, budget: Budget) -> Ge
         return start
     flags, method, packed_size, name_size, extra_size = _LOCAL_FIELDS.unpack_from(octets, start)
     begin = start + 30 + name_size + extra_size
+    (whole_size,) = struct.unpack_from("<I", octets, start + 22)
+    _, packed_size = _sizes_64(octets[begin - extra_size : begin], whole_size, packed_size)
     name = entry.name if entry else _text(octets[start + 30 : start + 30 + name_size], flags)
     if entry:
         packed_size = entry.packed_size

@@ -6,13 +6,12 @@ import asyncio
 
 import pytest
 
-from libs import tasks
-from libs.tasks import cancelled
+from libs.tasks import cancelled, ending
 
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "AGAIN", 0.01)
+    monkeypatch.setattr(ending, "AGAIN", 0.01)
 
 
 async def test_a_task_that_swallows_cancellations_ends_all_the_same() -> None:

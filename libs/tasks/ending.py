@@ -1,0 +1,26 @@
+"""How tasks end: cancelled until they are, since code on their way may swallow one cancellation.
+
+`asyncio.wait_for` of Python 3.11 does, when what it waits for is done at the same moment (3.12 mended it), and drivers
+use it. Whoever cancels once and then waits may wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+AGAIN = 0.5  # seconds after which a task that goes on is cancelled once more
+
+
+async def cancelled(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Returns when all of them have ended; what they raised is nobody's any more."""
+    chosen = list(tasks)
+    running = {task for task in chosen if not task.done()}
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=AGAIN)
+    for task in chosen:
+        if not task.cancelled():
+            task.exception()
