@@ -69,7 +69,7 @@ class Dialer:
         self._login = login
         self._implicit_tls = implicit_tls
         self.timeouts = timeouts
-        self._context = _verifying(ca_file) if self._tls == "required" else _any_certificate()
+        self.context = _verifying(ca_file) if self._tls == "required" else _any_certificate()
 
     async def dial(self, host: Host) -> Line:
         """Raises `Unreached`."""
@@ -81,7 +81,7 @@ class Dialer:
     async def _dialled(self, host: Host, *, encrypted: bool) -> Line:
         implicit = encrypted and (self._implicit_tls or host.port == _SUBMISSIONS)
         connection = await SmtpConnection.open(
-            host.address, host.port, name=host.name, tls=self._context if implicit else None,
+            host.address, host.port, name=host.name, tls=self.context if implicit else None,
             seconds=self.timeouts.connection.total_seconds(),
         )  # fmt: skip
         try:
@@ -127,7 +127,7 @@ class Dialer:
             reply = await line.connection.command("STARTTLS", seconds=seconds)
             if not reply.is_positive:
                 raise PeerGone(f"TLS refused: {_said(reply)}")
-            await line.connection.start_tls(self._context, line.host.name, seconds=seconds)
+            await line.connection.start_tls(self.context, line.host.name, seconds=seconds)
             line.extensions = await self._introduce(line.connection)  # RFC 3207 4.2: what was said in clear is void
         except (PeerGone, Unreached) as error:
             if must:

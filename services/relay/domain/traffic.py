@@ -14,7 +14,7 @@ SLOW_SECONDS = 15.0
 SLOW_FACTOR = 8  # so many times `total` with the slow ones
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lane:
     """One connection to a site. `busy_since` is None while it has nothing to do."""
 
