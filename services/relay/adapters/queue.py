@@ -92,14 +92,14 @@ class MongoQueue:
             suspended = await self.suspended()
             due: set[str] = set()
             for bulk in (0, 1):
-                first = [
-                    {"$match": {"state": State.QUEUED, "bulk": bulk}},
-                    {"$sort": {"state": 1, "bulk": 1, "destination": 1, "next_at": 1}},
-                    {"$group": {"_id": "$destination", "next_at": {"$first": "$next_at"}}},
-                    {"$match": {"next_at": {"$lte": now}}},
-                ]
-                due |= {d["_id"] async for d in await self._entries.aggregate(first)}
+                pipeline = [*_first_due(bulk), {"$match": {"next_at": {"$lte": now}}}]
+                due |= {document["_id"] async for document in await self._entries.aggregate(pipeline)}
         return due - suspended
+
+    async def explain_ready(self) -> Document:
+        """How the server finds them."""
+        command = {"aggregate": self._entries.name, "pipeline": _first_due(0), "cursor": {}}
+        return dict(await self._entries.database.command("explain", command))
 
     async def suspended(self) -> set[str]:
         """Destinations that an operator holds."""
@@ -128,6 +128,8 @@ class MongoQueue:
 
     async def settle(self, verdicts: Sequence[Verdict], *, now: datetime) -> None:
         """Write down what became of entries. Idempotent; a late one changes nothing that another holder has by now."""
+        if not verdicts:
+            return
         writes = [
             UpdateOne(_held(verdict.entry, taken=verdict.then.state is State.SENT), self._change(verdict, now))
             for verdict in verdicts
@@ -179,6 +181,15 @@ class MongoQueue:
             yield UpdateOne(
                 {"_id": id, "lease.fence": fence, "taken": {"$exists": True}}, {"$set": sent, "$unset": _UNLEASED}
             )
+
+
+def _first_due(bulk: int) -> list[Document]:
+    """The first entry of each destination: with this order the server steps over the others (DISTINCT_SCAN)."""
+    return [
+        {"$match": {"state": State.QUEUED, "bulk": bulk}},
+        {"$sort": {"state": 1, "bulk": 1, "destination": 1, "next_at": 1}},
+        {"$group": {"_id": "$destination", "next_at": {"$first": "$next_at"}}},
+    ]
 
 
 _UNLEASED = {"lease": "", "taken": ""}

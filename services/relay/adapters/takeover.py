@@ -7,7 +7,7 @@ What an older replica is sending is left to it until its lease is over.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs.envelope import Envelope, Mail, Recipient
@@ -17,6 +17,7 @@ from services.relay.adapters.documents import Document, new_entry
 from services.relay.domain.entries import State
 
 _PAGE = 200
+_REST = timedelta(hours=1)
 _MOVING = "moving"
 _KEPT = ("state", "attempts", "created_at", "next_at", "notified_delay", "last_reply", "expires_at")
 
@@ -39,7 +40,7 @@ class Takeover:
             while page := [d async for d in self._old_entries.find(_free(now)).limit(_PAGE)]:
                 moved += await self._move(page, now)
             if not moved and await self._old_entries.find_one({}, {"_id": 1}) is None:
-                await self._old_messages.delete_many({})
+                await self._forget_messages(now)
         return moved
 
     async def _keep_messages(self) -> None:
@@ -47,6 +48,12 @@ class Takeover:
         for name, index in (await self._old_messages.index_information()).items():
             if "expireAfterSeconds" in index:
                 await self._old_messages.drop_index(name)
+
+    async def _forget_messages(self, now: datetime) -> None:
+        """Without entries they serve nobody; but an older replica writes a message before its entries."""
+        await self._old_messages.delete_many({"without_entries_since": {"$lte": now - _REST}})
+        unmarked = {"without_entries_since": None}
+        await self._old_messages.update_many(unmarked, {"$set": {"without_entries_since": now}})
 
     async def _move(self, page: list[Document], now: datetime) -> int:
         writes = [

@@ -86,7 +86,7 @@ def only(results: Mapping[str, Result]) -> tuple[str, str]:
         ({"DATA": b"250 Ok\r\n"}, "deferred", "4.4.2", "no 354 to DATA"),
         ({"DATA": b"554 5.6.0 no\r\n"}, "failed", "5.6.0", "DATA is refused"),
         ({"MAIL": b"550 5.7.1 no\r\n"}, "failed", "5.7.1", "MAIL is refused"),
-        ({"EHLO": b"250-x\r\n250-PIPELINING\r\n250 DSN\r\n", "MAIL": b"550 5.7.1 no\r\n"}, "failed", "5.7.1", "grouped"),
+        ({"EHLO": b"250-x\r\n250-PIPELINING\r\n250 DSN\r\n", "MAIL": b"550 5.7.1 no\r\n"}, "failed", "5.7.1", "group"),
         ({"EHLO": b"250-x\r\n250 SIZE 10\r\n"}, "failed", "5.3.4", "larger than the server takes"),
     ],
 )  # fmt: skip

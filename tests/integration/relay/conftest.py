@@ -1,0 +1,116 @@
+"""The outbound queue on a real MongoDB, with a clock that tests move."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from libs.envelope import Envelope, Mail, Peer, Recipient
+from libs.mongo import Mongo
+from services.relay.adapters.holders import Holders
+from services.relay.adapters.queue import MongoQueue, Verdict
+from services.relay.adapters.queue_views import QueueViews
+from services.relay.adapters.report_queue import ReportQueue
+from services.relay.domain.entries import Entry, Next, State
+from services.relay.domain.reporting import Event, Report, Way
+
+KEEP_DONE = timedelta(days=7)
+BYTES = b"Subject: bonjour\r\n\r\nfin\r\n"
+
+
+@dataclass
+class Clock:
+    """Both clocks of a process."""
+
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    seconds: float = 0.0
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def move(self, by: timedelta) -> None:
+        self.now += by
+        self.seconds += by.total_seconds()
+
+
+@dataclass
+class Replica:
+    """What a process of relay has of the queue."""
+
+    name: str
+    database: Any
+    clock: Clock
+    queue: MongoQueue = field(init=False)
+    holders: Holders = field(init=False)
+    reports: ReportQueue = field(init=False)
+    views: QueueViews = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.queue = MongoQueue(self.database, holder=self.name, keep_done=KEEP_DONE)
+        self.holders = Holders(self.database, holder=self.name, monotonic=self.clock.monotonic)
+        self.reports = ReportQueue(self.database, self.queue.bodies, keep_done=KEEP_DONE)
+        self.views = QueueViews(self.database, self.queue.bodies, keep_done=KEEP_DONE)
+
+    async def add(self, *recipients: str, id: str = "m1", **more: Any) -> None:
+        await self.queue.add(a_mail(*recipients, id=id, **more), now=self.clock())
+
+    async def claim(self, destination: str = "far.example", **more: Any) -> list[Entry]:
+        return await self.queue.claim(destination, **{"now": self.clock(), "messages": 20, **more})
+
+    async def settle(self, entries: list[Entry], state: State, *, tell: Event | None = None) -> None:
+        await self.queue.settle([self.verdict(entry, state, tell=tell) for entry in entries], now=self.clock())
+
+    def verdict(self, entry: Entry, state: State, *, tell: Event | None = None, way: Way = Way.SENDER) -> Verdict:
+        now = self.clock()
+        again = now + timedelta(minutes=5) if state is State.QUEUED else now
+        report = None
+        if tell:
+            report = Report(event=tell, way=way, status="5.1.1", text="550 5.1.1 no", created_at=now)
+        return Verdict(entry, Next(state, again, "said"), report)
+
+    async def look_after_the_dead(self) -> list[str]:
+        """A heartbeat, and what belongs to it."""
+        await self.holders.renew(now=self.clock())
+        dead = await self.holders.dead(now=self.clock())
+        if dead:
+            await self.queue.release_all(dead, now=self.clock())
+            await self.holders.leave(dead)
+        return dead
+
+    async def states(self) -> dict[str, str]:
+        entries = await self.views.listing(state=None, destination=None, after=None, limit=200)
+        return {entry.id: entry.state.value for entry in entries}
+
+
+def a_mail(*recipients: str, id: str = "m1", raw: bytes = BYTES, blob: str | None = None, **more: Any) -> Mail:
+    envelope = Envelope(
+        id=id, received_at=datetime(2026, 1, 1, tzinfo=UTC), mail_from="jean@example.org",
+        peer=Peer(account="jean@example.org"), recipients=tuple(Recipient(address=address) for address in recipients),
+        size_bytes=len(raw), sha256=sha256(raw).hexdigest(), blob=blob, **more,
+    )  # fmt: skip
+    return Mail(envelope, None if blob else raw)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def replica(mongo: Mongo, clock: Clock) -> Callable[[], Replica]:
+    """Each is another process, on the same database and with the same clock."""
+    database = mongo.database("relay")
+    numbers = itertools.count(1)
+    first = Replica("first", database, clock)
+    await first.queue.prepare()
+    await first.holders.prepare()
+    return lambda: Replica(f"r{next(numbers)}", database, clock)
