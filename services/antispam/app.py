@@ -201,7 +201,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(
-                check_routes(judge, clock),
+                check_routes(judge, knowledge.trusts, clock),
                 policy_routes(policies, changed),
                 list_routes(lists, changed, clock),
                 rule_routes(rules, changed),

@@ -76,13 +76,16 @@ class Judge:
         others = without_special(judged.envelope)
         return (*ours, *_parted(judged.with_envelope(others))) if others else ours
 
-    async def explain(self, mail: Mail, scope: str) -> tuple[Desk, Judgement]:
-        """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted."""
+    async def explain(self, mail: Mail, scope: str, *, unknown: frozenset[str] = frozenset()) -> tuple[Desk, Judgement]:
+        """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted.
+
+        `unknown` are parts of the envelope that are not judged.
+        """
         desk = await self._shelf.desk(scope)
         domain = "" if scope in (DEFAULT, OUTGOING) else scope
         await self._learning.ready(domain)
         context = Context(domain, desk.policy, desk.books, self._knowledge.without_counting(), self._clock())
-        return desk, await self._runner.without_counting().run(await _viewed(mail), context, desk.plan)
+        return desk, await self._runner.without_counting().run(await _viewed(mail, unknown), context, desk.plan)
 
     async def _verdicts(self, mail: Mail) -> tuple[Mapping[str, Verdict], str | None]:
         """By domain, and what was found out about the sender on the way."""
@@ -111,8 +114,8 @@ def _is_our_letter(envelope: Envelope) -> bool:
     return envelope.listener == "http" and not envelope.mail_from and not envelope.peer.account
 
 
-async def _viewed(mail: Mail) -> MailView:
-    view = MailView(mail)
+async def _viewed(mail: Mail, unknown: frozenset[str] = frozenset()) -> MailView:
+    view = MailView(mail, unknown)
     if mail.envelope.size_bytes > _LARGE_OCTETS:
         await asyncio.to_thread(view.read)
     return view

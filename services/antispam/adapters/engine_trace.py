@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from libs.envelope import Envelope
 from libs.mail.render import received
+from services.antispam.domain.mail_view import MailView
 
 
-def trace(envelope: Envelope, *, hostname: str) -> bytes:
+def trace(mail: MailView, *, hostname: str) -> bytes:
     """`Return-Path` and our own `Received`, which we write at delivery only; the engine believes the topmost one.
     Nothing where no peer is known: then the message says all that can be said.
     """
+    envelope = mail.envelope
     if not envelope.peer.address:
         return b""
+    if "sender" in mail.unknown:
+        return received(envelope, None, hostname=hostname)
     sender = "".join(character if " " < character <= "~" else "?" for character in envelope.mail_from)
     return f"Return-Path: <{sender}>\r\n".encode("ascii") + received(envelope, None, hostname=hostname)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from libs.envelope import Envelope, Temporary
+from libs.envelope import Temporary
 from services.antispam.domain.engines import Opinion
 from services.antispam.domain.mail_view import MailView
 
@@ -57,7 +57,7 @@ class Rspamd:
 
     async def judge(self, mail: MailView) -> Opinion:
         """Raises `Temporary`."""
-        headers = list(_envelope_fields(mail.envelope, self._hostname))
+        headers = list(_envelope_fields(mail, self._hostname))
         try:
             async with asyncio.timeout(self._deadline):  # httpx counts each operation anew
                 response = await self._http.post("/checkv2", content=mail.raw, headers=headers)
@@ -83,10 +83,11 @@ def opinion_of(answer: Answer, required: float) -> Opinion:
     return Opinion(answer.score, required, sorted(weighing, key=weighing.__getitem__, reverse=True))
 
 
-def _envelope_fields(envelope: Envelope, hostname: str) -> Iterator[tuple[bytes, bytes]]:
-    peer = envelope.peer
+def _envelope_fields(mail: MailView, hostname: str) -> Iterator[tuple[bytes, bytes]]:
+    envelope, peer = mail.envelope, mail.envelope.peer
+    sender = "" if "sender" in mail.unknown else f"<{envelope.mail_from}>"
     given = [
-        *(("From", f"<{envelope.mail_from}>"), ("IP", peer.address), ("Helo", peer.helo)),
+        *(("From", sender), ("IP", peer.address), ("Helo", peer.helo)),
         *(("Hostname", peer.reverse_name or ""), ("User", peer.account or ""), ("Queue-Id", envelope.id)),
         *(("MTA-Name", hostname),),
         *(("Rcpt", f"<{to.original or to.address}>") for to in envelope.recipients[:_RECIPIENTS]),

@@ -38,7 +38,7 @@ class Spamd:
         """Raises `Temporary`; waiting for a free place counts, for mail waits as well."""
         try:
             async with asyncio.timeout(self._deadline), self._places:
-                ours = trace(mail.envelope, hostname=self._hostname)
+                ours = trace(mail, hostname=self._hostname)
                 answer = await self._asked(rendered(ours, repairs(mail.headers), mail.raw))
         except TimeoutError:
             raise Temporary(f"spamd: no answer within {self._deadline:g} seconds") from None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from hashlib import sha256
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
-from libs.envelope import Envelope, Mail, Peer, Recipient, new_id
+from libs.envelope import Mail
 from libs.http import ADMIN, APPLICATION, Problem, question, require
+from libs.network import Ip
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
+from services.antispam.checked_mail import Told, checked_mail
 from services.antispam.domain.facts import FACTS
 from services.antispam.domain.judging import Seen, explained
 from services.antispam.domain.report import Outcome
@@ -58,39 +60,37 @@ class FilterView(BaseModel):
 _RAW_BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
 
 
-def check_routes(judge: Judge, clock: Callable[[], datetime]) -> APIRouter:
-    """The API of the chain."""
+def check_routes(judge: Judge, is_ours: Callable[[Ip], bool], clock: Callable[[], datetime]) -> APIRouter:
+    """The API of the chain. `is_ours` tells machines of ours."""
     router = APIRouter(prefix="/v1", tags=["chain"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post(
         "/check",
         summary="Judge a raw message as if it had come by SMTP; nothing is delivered, learned or counted",
+        description="The envelope is that of the parameters; what they leave out is read from the message's own trace "
+        "fields (`Return-Path`, `Delivered-To`, `X-Original-To`, `Received`). What neither tells is not judged.",
         openapi_extra=_RAW_BODY,
     )
     @question
     async def check(
         request: Request,
-        sender: str = Query("", alias="from", max_length=320, description="Envelope sender."),
+        sender: str | None = Query(
+            None, alias="from", max_length=320, description="Envelope sender; empty for the null sender."
+        ),
         to: list[str] = Query([], max_length=1000, description="Envelope recipients."),  # noqa: B008
-        peer: str = Query("", max_length=64, description="IP address of the peer."),
-        helo: str = Query("", max_length=255),
+        peer: str | None = Query(None, max_length=64, description="IP address of the peer."),
+        helo: str | None = Query(None, max_length=255),
         domain: str = Query("", max_length=255, description="Whose policy counts; default: that of all domains."),
     ) -> Checked:
         raw = await request.body()
         if not raw:
             raise Problem(422, "the body must be a raw message")
-        scope = scope_of(domain)
-        asked = Envelope(
-            id=new_id(clock()),
-            received_at=clock(),
-            peer=Peer(address=peer, helo=helo),
-            mail_from=sender,
-            recipients=tuple(Recipient(address=address, domain=domain_of(scope)) for address in to),
-            size_bytes=len(raw),
-            sha256=sha256(raw).hexdigest(),
-            verdicts={},
+        told, scope = Told(sender, tuple(to), peer, helo), scope_of(domain)
+        # Large ones in a thread, so that the mail on its way does not wait.
+        mail, unknown = await asyncio.to_thread(
+            checked_mail, raw, told, is_ours=is_ours, domain=domain_of(scope), now=clock()
         )
-        return await _checked(judge, Mail(asked, raw), scope)
+        return await _checked(judge, mail, scope, unknown)
 
     @router.get("/filters", summary="The chain in its order")
     async def filters() -> list[FilterView]:
@@ -113,8 +113,8 @@ def check_routes(judge: Judge, clock: Callable[[], datetime]) -> APIRouter:
     return router
 
 
-async def _checked(judge: Judge, mail: Mail, scope: str) -> Checked:
-    desk, judgement = await judge.explain(mail, scope)
+async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]) -> Checked:
+    desk, judgement = await judge.explain(mail, scope, unknown=unknown)
     verdict = verdict_of(judgement, desk.policy)
     scale = Scale(desk.policy, verdict.spam)
     findings = [_view(seen, scale) for seen in explained(desk.plan, judgement)]

@@ -130,11 +130,15 @@ class Running:
             step = planned.step
             if not planned.on or step.asks is None or step.name in context.spared or step.name in self._asking:
                 continue
+            if self._mail.unknown and step.needs & self._mail.unknown:
+                continue
             if step.name not in self._mail.reports and step.asks(self._mail, context):
                 self._asking[step.name] = asyncio.create_task(self._check(step, context, asked=True))
 
     async def _report(self, step: Step, context: Context) -> tuple[Report, float]:
         """With the seconds that it took by itself, which is not how long the chain waited for it."""
+        if self._mail.unknown and (missing := step.needs & self._mail.unknown):
+            return Report("miss", f"not judged: nobody told the {', '.join(sorted(missing))}"), 0.0
         if (known := self._mail.reports.get(step.name)) is not None:
             asking = self._asking.pop(step.name, None)
             return (known, 0.0) if asking is None else asking.result()

@@ -18,10 +18,14 @@ _SUBMITTED = frozenset({"submission", "submissions", "http", "internal"})
 
 
 class MailView(Content):
-    """A message with its envelope. Nothing here raises either."""
+    """A message with its envelope. Nothing here raises either.
 
-    def __init__(self, mail: Mail) -> None:
+    `unknown` names parts of the envelope that nobody told (`sender`, `recipients`, `helo`): they are not judged.
+    """
+
+    def __init__(self, mail: Mail, unknown: frozenset[str] = frozenset()) -> None:
         super().__init__(mail.raw)
+        self.unknown = unknown
         self.envelope: Envelope = mail.envelope
         self.reports: dict[str, Report] = {}  # of the filters that say the same for every domain, by name
         self._kept: dict[str, Any] = {}

@@ -16,7 +16,7 @@ _BLOCK_OCTETS = 64 * 1024
 _FIRST = re.compile(rb"return-path[ \t]*:", re.IGNORECASE)
 _LAST = re.compile(rb"^x-facteur-envelope-to[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
 # RFC 3848: what ends with A was handed in by somebody who signed in.
-_SUBMITTED = re.compile(r"\bwith (?:HTTP|[A-Z0-9]*SMTPS?A)\b")
+SUBMITTED = re.compile(r"\bwith (?:HTTP|[A-Z0-9]*SMTPS?A)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def original_of(raw: bytes) -> Original:
         raw[last.end() :],
         sender=(ours.get("X-Facteur-Envelope-From") or "").strip().strip("<>").lower(),
         peer=(ours.get("X-Facteur-Peer") or "").strip(),
-        submitted=_SUBMITTED.search(ours.get("Received") or "") is not None,
+        submitted=SUBMITTED.search(ours.get("Received") or "") is not None,
     )
 
 

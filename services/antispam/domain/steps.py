@@ -50,6 +50,7 @@ class Step:
     deadline: timedelta | None = None
     asks: Asks | None = None
     always: bool = False
+    needs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.asks is not None and (self.per_domain or self.deadline is None):
@@ -60,6 +61,7 @@ class Step:
         """The step of the filter in `module`, called and documented as the module is."""
         name = module.__name__.rpartition(".")[2]
         more.setdefault("asks", getattr(module, "asks", None))
+        more.setdefault("needs", getattr(module, "NEEDS", frozenset()))
         return cls(name, module.check, (module.__doc__ or "").strip(), kind, score, requirement, **more)
 
 

@@ -8,6 +8,8 @@ from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 
+NEEDS = frozenset({"sender"})
+
 # RFC 7489 6.3: what the domain asks for. The chain gives the points of a rejection.
 _STRENGTHS = {"reject": 1.0, "quarantine": 0.8, "none": 0.1}
 

@@ -12,6 +12,8 @@ from services.antispam.domain.peer_names import addresses, peer_names_of
 from services.antispam.domain.registered import registered_domain
 from services.antispam.domain.report import MISS, Report, hit
 
+NEEDS = frozenset({"helo"})
+
 
 def asks(mail: MailView, context: Context) -> bool:
     """Only for a stranger that gave what could be its name."""

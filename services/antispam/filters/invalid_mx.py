@@ -6,6 +6,8 @@ from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 
+NEEDS = frozenset({"sender"})
+
 
 def asks(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in, unless it is from nobody."""

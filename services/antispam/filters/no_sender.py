@@ -6,6 +6,8 @@ from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 
+NEEDS = frozenset({"sender"})
+
 # RFC 3464 (delivery), RFC 8098 (reading) and RFC 5965 (abuse) are all multipart/report (RFC 6522).
 _REPORT = "multipart/report"
 _NOTIFIERS = ("mailer-daemon@", "postmaster@")

@@ -6,6 +6,8 @@ from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 
+NEEDS = frozenset({"recipients"})
+
 
 async def check(mail: MailView, context: Context) -> Report:
     """Signed in, one may write to oneself; from outside it is a forgery, or a list that keeps the author."""

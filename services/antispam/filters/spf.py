@@ -13,6 +13,8 @@ from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 from services.antispam.spf import Result, spf_of
 
+NEEDS = frozenset({"sender"})
+
 
 def asks(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in."""

@@ -7,11 +7,15 @@ from services.antispam.domain.mail_view import MailView
 from services.antispam.spf.evaluation import Session, check_host
 from services.antispam.spf.results import Result, Spf
 
+_IDENTITIES = frozenset({"sender", "helo"})  # RFC 7208 2.3, 2.4: the second counts where the first is empty
+
 
 async def spf_of(mail: MailView, context: Context) -> Spf:
     """none for mail of our own machines and of those who signed in. Never raises for what DNS does."""
     if not context.knowledge.is_stranger(mail):
         return Spf(Result.NONE, reason="not asked: one of ours")
+    if mail.unknown & _IDENTITIES and not mail.sender:
+        return Spf(Result.NONE, reason="not asked: nobody told the identity")
     return await mail.ask("spf", lambda: _ask(mail, context))
 
 

@@ -43,7 +43,7 @@ async def test_mail_of_known_domains_is_judged_on_and_that_of_others_waits(
     assert (verdict.required, verdict.action) == (1.0, "junk")  # what was read last
     waiting = await post.send(HAM, "m@b.example")
     await replica.call("POST", "/v1/learn", params={"as": "spam"}, content=HAM, expect=503)
-    assert (await replica.http.get("/readyz?verbose")).json()["missing"].keys() == {"database"}
+    assert "database" in (await replica.http.get("/readyz?verbose")).json()["missing"]
     await server.start()
     assert (await post.taken(waiting))[queues.ROUTER].envelope.verdicts["b.example"].required == 7.5
 

@@ -79,3 +79,34 @@ async def test_the_author_that_readers_see_is_judged(replica: Any, zone_server: 
     zone_server.zone = Zone(ATTACKER)
     spam, outcome, reason = await found(replica, specimen(name), "dmarc", **FORGED, **{"from": "x@attacker.example"})
     assert (spam, outcome, reason[-8:]) == (True, "hit", "p=reject")
+
+
+TRACE = (
+    b"Return-Path: <ceo@bank.example>\r\nDelivered-To: jean.toto@example.org\r\n"
+    b"Received: from mx.example.org (mx.example.org [127.0.0.1]) by mail.example.org with LMTP id 2\r\n"
+    b"Received: from mail.sender.example (mail.sender.example [192.0.2.50])\r\n"
+    b"\tby mx.example.org with ESMTPS id 1;\r\n"
+    b"\tFri, 27 Nov 2026 06:00:03 +0000\r\n"
+)
+
+
+async def test_a_message_is_judged_by_the_fields_of_its_own_way(replica: Any, zone_server: ZoneServer) -> None:
+    zone_server.zone = Zone(BANK)
+    raw = specimen("spf-forwarded-dkim-pass")
+    assert (await found(replica, TRACE + raw, "spf_vouched"))[1] == "hit"
+    assert (await found(replica, TRACE + raw.replace(b"please", b"do"), "spf"))[:2] == (True, "hit")
+    assert (await found(replica, TRACE + raw, "spf", **{"from": "x@sender.example"}))[1] == "miss"
+    assert (await found(replica, TRACE.replace(b"ceo@bank.example", b"") + raw, "no_sender"))[1] == "hit"
+
+
+async def test_what_nobody_told_is_not_judged(replica: Any, zone_server: ZoneServer) -> None:
+    zone_server.zone = Zone(BANK)
+    raw = specimen("dmarc-unaligned-spf-temperror")
+    for params in ({}, {"peer": "192.0.2.50"}):
+        checked = await replica.check(raw, **params)
+        by_name = {found["filter"]: found for found in checked["findings"]}
+        for name in ("no_sender", "spf", "spf_none", "dmarc", "invalid_mx", "helo", "same_sender_recipient"):
+            assert by_name[name]["outcome"] in ("miss", "off"), name
+        assert by_name["no_sender"]["reason"] == "not judged: nobody told the sender"
+    assert (await found(replica, raw, "no_sender", **{"from": ""}))[1] == "hit"
+    assert (await found(replica, raw, "helo", peer="192.0.2.50", helo=""))[1] == "hit"

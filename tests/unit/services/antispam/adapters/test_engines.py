@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from libs.envelope import Peer, Temporary
+from libs.envelope import Mail, Peer, Temporary
 from services.antispam.adapters import rspamd, spamd
 from services.antispam.adapters.engine_address import EngineAddress
 from services.antispam.adapters.engine_trace import trace
 from services.antispam.domain.engines import Opinion
-from tests.specimens.antispam import an_envelope
+from services.antispam.domain.mail_view import MailView
+from tests.specimens.antispam import a_view, an_envelope
 
 OK = b"SPAMD/1.1 0 EX_OK\r\n"
 
@@ -50,15 +51,20 @@ def test_an_answer_of_rspamd_names_what_weighs_most_first() -> None:
 
 def test_the_trace_says_how_the_message_came_and_no_stranger_can_add_a_line() -> None:
     peer = Peer(address="192.0.2.1", helo="mx.elsewhere.example\r\nX-Spam: no", reverse_name="mx.elsewhere.example")
-    lines = trace(an_envelope(peer=peer, mail_from="a\r\nb@elsewhere.example"), hostname="mx.example.org")
+    lines = trace(a_view(peer=peer, mail_from="a\r\nb@elsewhere.example"), hostname="mx.example.org")
     assert lines.startswith(b"Return-Path: <a??b@elsewhere.example>\r\nReceived: from mx.elsewhere.example??X-Spam")
     assert b"[192.0.2.1]" in lines
     assert lines.endswith(b"\r\n")
     assert not any(line.startswith(b"X-Spam") for line in lines.splitlines())
 
 
+def test_a_sender_that_nobody_told_is_not_the_null_sender() -> None:
+    asked = MailView(Mail(an_envelope(mail_from=""), b""), frozenset({"sender"}))
+    assert trace(asked, hostname="mx.example.org").startswith(b"Received: from mx.elsewhere.example")
+
+
 def test_there_is_no_trace_where_no_peer_is_known() -> None:
-    assert trace(an_envelope(peer=Peer()), hostname="mx.example.org") == b""
+    assert trace(a_view(peer=Peer()), hostname="mx.example.org") == b""
 
 
 def test_addresses_of_spamd() -> None:
