@@ -14,6 +14,8 @@ LADDER = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
 
 # Tries that end in a bug before a message is a dead letter. Outages, of which it may have had many, do not count.
 BUG_TRIES = 5
+# Crashes of its process with the message alone in hand before it is a dead letter.
+CRASH_TRIES = 5
 # How long an outage is waited out, counted from the first publication of a message ...
 KEEP_TRYING = timedelta(days=5)
 # ... and how many tries it has in any case: one that waited for days in a queue without a consumer is not given up at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -868,3 +869,98 @@ async def test_what_another_service_hears_is_none_of_its_business(bus: Bus, plac
     await bus.keep_groups(service, {f"{service}.row": [event]})
     await bus.emit(Event(event, b"1"))
     assert (await bus.depth(f"events.{service}s.row")).ready == 1
+
+
+HOLD_UNTIL_KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from libs.bus.embedded import EmbeddedBus
+from libs.bus.rabbitmq import RabbitBus
+
+async def hold(delivery):
+    os.write(1, (delivery.body.decode() + "\\n").encode())
+    if delivery.body.startswith(b"poison"):
+        os.kill(os.getpid(), 9)
+    await asyncio.sleep(float(sys.argv[3]))
+    await delivery.ack()
+
+async def main():
+    url = sys.argv[1]
+    path = Path(url.removeprefix("embedded:"))
+    bus = RabbitBus(url, delivery_limit=2) if "//" in url else EmbeddedBus(path, delivery_limit=2)
+    await bus.start()
+    await bus.consume(sys.argv[2], hold, prefetch=50)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+async def run_until_killed(place: Any, *, seconds: float, lines: int = 0) -> list[str]:
+    """A consumer that dies of poison, or is killed after so many messages, or when nothing more comes.
+
+    Returns what it had in hand.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HOLD_UNTIL_KILLED, place.url, place.queue, str(seconds), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    seen: list[str] = []
+    with contextlib.suppress(TimeoutError):
+        while not lines or len(seen) < lines:
+            async with asyncio.timeout(5):
+                line = (await process.stdout.readline()).decode().strip()
+            if not line:
+                break
+            seen += [line] if " " not in line else []
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    await process.wait()
+    return seen
+
+
+async def test_a_message_that_kills_its_process_is_buried_alone_and_its_neighbours_never(
+    place: Any, eventually: Eventually
+) -> None:
+    first = await place.start()
+    bodies = {b"innocent-%d" % number for number in range(40)}
+    poison = {b"poison-1", b"poison-2"}
+    for body in sorted(bodies) + sorted(poison):
+        await first.publish(place.queue, body)
+    await first.close()
+    # The first crash takes all of them along, the others one alone, until it is given up; the last has no poison.
+    died_of = [await run_until_killed(place, seconds=0) for _ in range(6)]
+    assert [[body for body in seen if body.startswith("poison")][:1] for seen in died_of[1:]] == [
+        ["poison-1"],
+        ["poison-1"],
+        ["poison-2"],
+        ["poison-2"],
+        [],
+    ]
+    bus = await place.start()
+    assert {letter.body for letter in await bus.dead_letters(place.queue)} == poison
+    assert all("alone" in letter.reason for letter in await bus.dead_letters(place.queue))
+    assert bodies <= {body.encode() for seen in died_of for body in seen}
+    assert await is_empty_but_for(bus, place.queue, dead=2)
+
+
+async def is_empty_but_for(bus: Bus, queue: str, *, dead: int) -> bool:
+    depth = await bus.depth(queue)
+    return (depth.ready, depth.pending, depth.dead) == (0, 0, dead)
+
+
+async def test_consumers_that_vanish_with_all_that_they_hold_bury_nothing(place: Any, eventually: Eventually) -> None:
+    first = await place.start()
+    bodies = {b"%d" % number for number in range(50)}
+    for body in sorted(bodies):
+        await first.publish(place.queue, body)
+    await first.close()
+    held = [await run_until_killed(place, seconds=60, lines=lines) for lines in (50, 1, 1)]
+    assert [len(bodies) for bodies in held] == [50, 1, 1], "after a crash one at a time"
+    bus = await place.start()
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand)
+    await eventually(lambda: {delivery.body for delivery in hand.taken} == bodies)
+    await eventually(is_empty(bus, place.queue))
+    assert len(hand.taken) == 50

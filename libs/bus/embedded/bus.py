@@ -15,9 +15,12 @@ from libs.bus.embedded.queues import EmbeddedConsumer, Handler, WorkQueue
 from libs.bus.embedded.recovery import recover
 from libs.bus.embedded.retries import BusClock, RetryTimer
 from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
+from libs.bus.embedded.ward import Ward
 from libs.bus.embedded.writer import Writer
 from libs.bus.listening import EventHandler, group_queue, heard_by_group
 from libs.bus.ports import (
+    BUG_TRIES,
+    CRASH_TRIES,
     DEFAULT_LIMITS,
     LADDER,
     MAX_MESSAGE_BYTES,
@@ -30,7 +33,9 @@ from libs.bus.ports import (
     Refused,
     Unavailable,
 )
+from libs.bus.solitude import Solitude
 from libs.envelope.model import utc_now
+from libs.tasks import cancelled
 
 WATCH_EVERY = timedelta(seconds=0.5)
 LAST_ROW_ID = 2**63 - 1
@@ -49,7 +54,7 @@ class EmbeddedBus:
         directory: Path,
         *,
         ladder: Sequence[timedelta] = LADDER,
-        delivery_limit: int = 20,
+        delivery_limit: int = CRASH_TRIES,
         limits: Limits = DEFAULT_LIMITS,
         max_bytes: int = 16 << 30,
         spare_bytes: int = 64 << 20,
@@ -90,10 +95,14 @@ class EmbeddedBus:
             if isinstance(error, TimeoutError):
                 raise Unavailable(f"the disk does not give the queue file within {self._start_timeout}") from error
             raise
-        self._watcher = asyncio.get_running_loop().create_task(self._watch(writer))
+        loop = asyncio.get_running_loop()
+        self._own = [loop.create_task(self._watch(writer)), loop.create_task(self._ward.run())]
 
     async def _recover(self, writer: Writer) -> None:
         self._writer = writer
+        self._solitude = Solitude()
+        self._solitude.on_open(self._resume)
+        self._ward = Ward(writer, self.queues, self._solitude)
         self._timer = RetryTimer(writer, self.clock, self._ladder, self._arrived)
         now = self.clock.now()
         latest_due = now + self._ladder[-1].total_seconds()
@@ -112,7 +121,7 @@ class EmbeddedBus:
         if writer is None:
             return
         self._timer.stop()
-        self._watcher.cancel()
+        await cancelled(self._own)
         await asyncio.gather(*(one.cancel() for one in self._running), self._events.close())
         await writer.close(self._timeout)
         self._lock.release()
@@ -182,7 +191,7 @@ class EmbeddedBus:
 
     async def depth(self, queue: str) -> Depth:
         found = self.work_queue(queue)
-        return Depth(ready=found.ready, pending=found.in_hand + found.delayed, dead=found.dead)
+        return Depth(ready=found.ready, pending=found.in_hand + len(found.suspects) + found.delayed, dead=found.dead)
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         found, start = self.work_queue(queue), _row_id(after or "")
@@ -233,8 +242,20 @@ class EmbeddedBus:
 
     def _add_queue(self, name: str, id: int) -> WorkQueue:
         writer = self.running_writer()
-        queue = WorkQueue(name, id, writer=writer, timer=self._timer, delivery_limit=self._delivery_limit)
+        queue = WorkQueue(
+            name,
+            id,
+            writer=writer,
+            timer=self._timer,
+            solitude=self._solitude,
+            on_suspect=self._ward.wake,
+            bug_tries=min(BUG_TRIES, self._delivery_limit),
+        )
         return self.queues.setdefault(name, queue)
+
+    def _resume(self) -> None:
+        for queue in self.queues.values():
+            queue.pump()
 
     def _arrived(self, promoted: dict[int, tuple[int, int]]) -> None:
         for queue in self.queues.values():

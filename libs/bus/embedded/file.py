@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from libs.bus.embedded.rows import DeadRow, Row, StoredRow, with_bugs
+from libs.bus.embedded.rows import DeadRow, Row, StoredRow, with_bugs, with_crashes
 from libs.bus.embedded.schema import PRAGMAS, QUEUE_TABLE, SCHEMA, SCHEMA_VERSION
 
 _COLUMNS = "first_seen, attempts, returned, headers, body"
@@ -95,6 +95,14 @@ class QueueFile:
         table = self.tables[queue]
         self._marks_before.setdefault(queue, table.mark)
         table.mark = id
+
+    def set_alone(self, queue: int, id: int) -> None:
+        """Row `id` is in hand from this transaction on, with nothing else beside it in the process."""
+        self.db.execute("INSERT OR REPLACE INTO alone VALUES (?, ?)", (queue, id))
+
+    def clear_alone(self) -> None:
+        """Others are in hand again."""
+        self.db.execute("DELETE FROM alone")
 
     def all_in_hand(self, queue: int) -> bool:
         """No row waits behind the mark."""
@@ -205,7 +213,7 @@ class QueueFile:
     def replay(self, queue: int, id: int, *, now: float) -> int | None:
         """Back to the end of its queue, as if it had been published now: its bytes, None if there is none."""
         rows = self.db.execute("SELECT headers, body FROM dead WHERE queue = ? AND id = ?", (queue, id)).fetchall()
-        self.insert(queue, [(now, 0, 0, with_bugs(headers, 0), body) for headers, body in rows])
+        self.insert(queue, [(now, 0, 0, with_bugs(with_crashes(headers, 0), 0), body) for headers, body in rows])
         self.purge(queue, id)
         return len(rows[0][1]) if rows else None
 
@@ -248,6 +256,7 @@ class QueueFile:
         """Nothing is in hand any more: a clean stop counts against no message."""
         try:
             self.db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
+            self.clear_alone()
         finally:
             self.db.close()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from libs.bus.embedded.queues import EmbeddedDelivery, WorkQueue
+from libs.bus.embedded.delivery import EmbeddedDelivery
+from libs.bus.embedded.queues import WorkQueue
 from libs.bus.embedded.rows import Row
 
 

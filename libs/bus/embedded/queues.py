@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 
 import structlog
 
 from libs.bus import dispatch
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.delivery import EmbeddedDelivery
 from libs.bus.embedded.retries import RetryTimer
-from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
+from libs.bus.embedded.rows import StoredRow
 from libs.bus.embedded.writer import Writer
-from libs.bus.ports import BUG_TRIES, Delivery, Unavailable
+from libs.bus.ports import Delivery, Unavailable
+from libs.bus.solitude import Solitude
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -34,7 +35,17 @@ class WorkQueue:
     wait for a retry, `dead` are given up.
     """
 
-    def __init__(self, name: str, id: int, *, writer: Writer, timer: RetryTimer, delivery_limit: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        id: int,
+        *,
+        writer: Writer,
+        timer: RetryTimer,
+        solitude: Solitude,
+        on_suspect: Callable[[], None],
+        bug_tries: int,
+    ) -> None:
         self.name = name
         self.id = id
         self.backlog = self.backlog_bytes = 0
@@ -44,7 +55,10 @@ class WorkQueue:
         self.in_hand = 0
         self.writer = writer
         self.timer = timer
-        self.delivery_limit = delivery_limit
+        self.solitude = solitude
+        self.bug_tries = bug_tries
+        self.suspects: deque[EmbeddedDelivery] = deque()  # in hand when the process died: each is handled alone
+        self._on_suspect = on_suspect
         self.consumers: list[EmbeddedConsumer] = []
         self._returned: deque[EmbeddedDelivery] = deque()
         self._loading = False
@@ -81,7 +95,8 @@ class WorkQueue:
         """To the consumer that was reserved, or to one with room, or else it waits at the front."""
         if reserved is not None:
             reserved.in_hand -= 1
-        consumer = reserved if reserved is not None and not reserved.stopped else self._free_consumer()
+        usable = reserved is not None and not reserved.stopped and not self.solitude.closed
+        consumer = reserved if usable else self._free_consumer()
         if consumer is None:
             self._returned.append(delivery)
         else:
@@ -91,7 +106,9 @@ class WorkQueue:
         """Give waiting messages to consumers with room."""
         while self._returned and (consumer := self._free_consumer()) is not None:
             consumer.take(self._returned.popleft())
-        if self.backlog and not self._loading:
+        if self.suspects:
+            self._on_suspect()
+        if self.backlog and not self._loading and not self.solitude.closed:
             room = sum(consumer.room for consumer in self.consumers)
             if room > 0:
                 self._load(min(room, MAX_LOAD))
@@ -101,6 +118,8 @@ class WorkQueue:
             self.consumers.remove(consumer)
 
     def _free_consumer(self) -> EmbeddedConsumer | None:
+        if self.solitude.closed:
+            return None
         return max((c for c in self.consumers if c.room > 0), key=lambda c: c.room, default=None)
 
     def _load(self, limit: int) -> None:
@@ -120,7 +139,10 @@ class WorkQueue:
         self.backlog = max(0, self.backlog - len(rows)) if rows else 0
         self.backlog_bytes = max(0, self.backlog_bytes - sum(len(row[-1]) for row in rows)) if self.backlog else 0
         for row in rows:
-            self.hand(EmbeddedDelivery(self, row))
+            if row[3]:  # given back by a crash
+                self.suspects.append(EmbeddedDelivery(self, row))
+            else:
+                self.hand(EmbeddedDelivery(self, row))
         self.pump()
 
     def _again(self) -> None:
@@ -146,12 +168,26 @@ class EmbeddedConsumer:
         return self._prefetch - self.in_hand
 
     def take(self, delivery: EmbeddedDelivery) -> None:
+        self._queue.solitude.begin()
+        self._start(delivery).add_done_callback(self._done)
+
+    async def handle_alone(self, delivery: EmbeddedDelivery) -> None:
+        """Returns when its handler is done; whoever calls takes care that nothing else is in hand."""
+        task = self._start(delivery)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task})
+
+    def _start(self, delivery: EmbeddedDelivery) -> asyncio.Task[None]:
         self.in_hand += 1
         self._queue.in_hand += 1
         delivery.consumer = self
         task = self._loop.create_task(self._handle(delivery))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._queue.solitude.end()
 
     async def stop(self) -> None:
         self.stopped = True
@@ -163,115 +199,4 @@ class EmbeddedConsumer:
         await cancelled(self._tasks)
 
     async def _handle(self, delivery: EmbeddedDelivery) -> None:
-        await dispatch.hand_over(
-            self._handler, delivery, ladder=self._ladder, limit=min(BUG_TRIES, self._queue.delivery_limit)
-        )
-
-
-class EmbeddedDelivery:
-    """One message in hand."""
-
-    __slots__ = ("_attempts", "_first_seen", "_headers", "_id", "_queue", "body", "consumer", "ended")
-
-    def __init__(self, queue: WorkQueue, row: StoredRow) -> None:
-        self._queue = queue
-        self._id, self._first_seen, attempts, returned, self._headers, self.body = row
-        self._attempts = attempts + returned
-        self.consumer: EmbeddedConsumer | None = None
-        self.ended = False
-
-    @property
-    def queue(self) -> str:
-        return self._queue.name
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return decode_headers(self._headers)
-
-    @property
-    def attempt(self) -> int:
-        return self._attempts + 1
-
-    @property
-    def bugs(self) -> int:
-        return bugs_of(self._headers)
-
-    @property
-    def first_seen(self) -> datetime:
-        return datetime.fromtimestamp(self._first_seen, UTC)
-
-    async def ack(self) -> None:
-        self._end()
-        try:
-            self._queue.writer.ack(self._queue.id, self._id)
-        except Unavailable:
-            self.ended = False
-            raise
-        self._ended()
-
-    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        queue, id, attempts = self._queue, self._id, self.attempt
-        headers = with_bugs(self._headers, self.bugs + 1) if bug else self._headers
-        due = queue.timer.due_after(delay)
-
-        def delayed() -> None:
-            queue.delayed += 1
-            queue.timer.expect(due)
-
-        await self._end_with(
-            lambda file: file.delay(queue.id, id, due=due, attempts=attempts, headers=headers, body=body), delayed
-        )
-
-    async def bury(self, reason: str) -> None:
-        queue, id, attempts = self._queue, self._id, self.attempt
-        text = reason.encode(errors="replace").decode()
-        died_at = queue.timer.clock.now()
-
-        def buried() -> None:
-            queue.dead += 1
-
-        await self._end_with(
-            lambda file: file.bury(queue.id, id, reason=text, died_at=died_at, attempts=attempts), buried
-        )
-
-    async def release(self) -> None:
-        self._end()
-        again = EmbeddedDelivery(self._queue, (self._id, self._first_seen, self._attempts, 0, self._headers, self.body))
-        self._ended()
-        self._queue.hand(again)
-
-    async def _end_with(self, act: Callable[[QueueFile], None], then: Callable[[], None]) -> None:
-        """In hand until the commit; if that fails, the delivery may be ended in another way.
-
-        Waits for the disk as long as it takes: whether the message is still here or elsewhere is known only then.
-        """
-        self._end()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def committed(_: None, error: Exception | None) -> None:
-            if error is None:
-                then()
-                self._ended()
-            else:
-                self.ended = False
-            if not done.done():
-                done.set_result(None) if error is None else done.set_exception(error)
-
-        try:
-            self._queue.writer.run(act, committed)
-        except Unavailable:
-            self.ended = False
-            raise
-        # A caller that is cancelled does not undo what was submitted.
-        await done
-
-    def _end(self) -> None:
-        if self.ended:
-            raise RuntimeError(f"this delivery of {self.queue} was already ended")
-        self.ended = True
-
-    def _ended(self) -> None:
-        self._queue.in_hand -= 1
-        if self.consumer is not None:
-            self.consumer.in_hand -= 1
-        self._queue.pump()
+        await dispatch.hand_over(self._handler, delivery, ladder=self._ladder, limit=self._queue.bug_tries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.bus.embedded.file import QueueFile, Table
+from libs.bus.embedded.rows import crashes_of, with_crashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,26 +21,36 @@ class Counts:
 
 
 def recover(file: QueueFile, *, now: float, delivery_limit: int, latest_due: float) -> list[Counts]:
-    """Give back what was in hand when the process died, counted; too often so is a death."""
+    """Give back what was in hand when the process died, counted.
+
+    What was alone in hand then has killed it; so often is a death. Its neighbours of other crashes are handled alone
+    before anything is concluded about them.
+    """
     for id, name, mark in file.db.execute("SELECT id, name, mark FROM queues").fetchall():
         file.tables[id] = Table(id, name)
-        _give_back(file, id, mark, now=now, delivery_limit=delivery_limit)
-        (last,) = file.db.execute(f"SELECT max(id) FROM queue_{id}").fetchone()
-        file.tables[id].next_id = (last or 0) + 1
+        file.db.execute(f"UPDATE queue_{id} SET returned = returned + 1 WHERE id <= ?", (mark,))
+    for queue, id in file.db.execute("SELECT queue, id FROM alone").fetchall():
+        _blame(file, queue, id, now=now, delivery_limit=delivery_limit)
+    file.clear_alone()
+    for table in file.tables.values():
+        (last,) = file.db.execute(f"SELECT max(id) FROM queue_{table.id}").fetchone()
+        table.next_id = (last or 0) + 1
     file.db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
     # The wall clock may have jumped while the process was away.
     file.db.execute("UPDATE delayed SET due = ? WHERE due > ?", (latest_due, latest_due))
     return [_count(file, table) for table in file.tables.values()]
 
 
-def _give_back(file: QueueFile, queue: int, mark: int, *, now: float, delivery_limit: int) -> None:
-    file.db.execute(f"UPDATE queue_{queue} SET returned = returned + 1 WHERE id <= ?", (mark,))
-    too_often = file.db.execute(
-        f"SELECT id, attempts + returned FROM queue_{queue} WHERE id <= ? AND returned > ?", (mark, delivery_limit)
-    ).fetchall()
-    for id, attempts in too_often:
-        reason = f"in hand during {delivery_limit + 1} crashes of its consumer"
-        file.bury(queue, id, reason=reason, died_at=now, attempts=attempts)
+def _blame(file: QueueFile, queue: int, id: int, *, now: float, delivery_limit: int) -> None:
+    rows = file.db.execute(f"SELECT attempts + returned, headers FROM queue_{queue} WHERE id = ?", (id,)).fetchall()
+    for attempts, headers in rows:
+        crashes = crashes_of(headers) + 1
+        if crashes >= delivery_limit:
+            reason = f"alone in hand during {crashes} crashes of its consumer"
+            file.bury(queue, id, reason=reason, died_at=now, attempts=attempts)
+        else:
+            changed = with_crashes(headers, crashes)
+            file.db.execute(f"UPDATE queue_{queue} SET headers = ? WHERE id = ?", (changed, id))
 
 
 def _count(file: QueueFile, table: Table) -> Counts:

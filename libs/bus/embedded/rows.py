@@ -14,8 +14,9 @@ StoredRow = tuple[int, float, int, int, str | None, bytes]
 DeadRow = tuple[int, str, float, int, str | None, bytes]
 
 
-# Among the headers, but not the caller's: tries that ended in a bug. It is there for the few that had one.
-_BUGS = "facteur-bugs"
+# Among the headers, but not the caller's: tries that ended in a bug, and crashes with the message alone in hand. They
+# are there for the few that had one.
+_BUGS, _CRASHES = "facteur-bugs", "facteur-crashes"
 
 
 def encode_headers(headers: Mapping[str, str] | None) -> str | None:
@@ -29,6 +30,7 @@ def decode_headers(text: str | None) -> dict[str, str]:
         return {}
     headers: dict[str, str] = json.loads(text)
     headers.pop(_BUGS, None)
+    headers.pop(_CRASHES, None)
     return headers
 
 
@@ -39,5 +41,20 @@ def bugs_of(text: str | None) -> int:
 
 def with_bugs(text: str | None, bugs: int) -> str | None:
     """The same headers, after so many tries that ended in a bug."""
-    own = {_BUGS: str(bugs)} if bugs else {}
-    return encode_headers({**decode_headers(text), **own})
+    return _with(text, _BUGS, bugs)
+
+
+def crashes_of(text: str | None) -> int:
+    """The crashes with the message alone in hand."""
+    return int(json.loads(text).get(_CRASHES, 0)) if text else 0
+
+
+def with_crashes(text: str | None, crashes: int) -> str | None:
+    """The same headers, after so many crashes with the message alone in hand."""
+    return _with(text, _CRASHES, crashes)
+
+
+def _with(text: str | None, name: str, count: int) -> str | None:
+    headers: dict[str, str] = json.loads(text) if text else {}
+    headers.pop(name, None)
+    return encode_headers({**headers, name: str(count)} if count else headers)

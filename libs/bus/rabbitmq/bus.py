@@ -10,16 +10,30 @@ from datetime import timedelta
 from yarl import URL
 
 from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
-from libs.bus.ports import DEFAULT_LIMITS, LADDER, Consumer, DeadLetter, Depth, Event, Limits, NotTaken
+from libs.bus.ports import (
+    BUG_TRIES,
+    CRASH_TRIES,
+    DEFAULT_LIMITS,
+    LADDER,
+    Consumer,
+    DeadLetter,
+    Depth,
+    Event,
+    Limits,
+    NotTaken,
+)
 from libs.bus.rabbitmq import messages
-from libs.bus.rabbitmq.consumer import Handler, RabbitConsumer
+from libs.bus.rabbitmq.consumer import Beside, Handler, RabbitConsumer
 from libs.bus.rabbitmq.dead_letters import DeadLetters
 from libs.bus.rabbitmq.ear import RabbitEar
 from libs.bus.rabbitmq.groups import Groups
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.outgoing import Outgoing
-from libs.bus.rabbitmq.topology import EVENTS, Topology, count, dead_queue
+from libs.bus.rabbitmq.topology import EVENTS, Topology, alone_queue, count, dead_queue
+from libs.bus.rabbitmq.ward import Ward
 from libs.bus.rabbitmq.wire import Wire, connect
+from libs.bus.solitude import Solitude
+from libs.tasks import cancelled
 
 
 class RabbitBus:
@@ -34,7 +48,7 @@ class RabbitBus:
         url: str,
         *,
         ladder: Sequence[timedelta] = LADDER,
-        delivery_limit: int = 20,
+        delivery_limit: int = CRASH_TRIES,
         limits: Limits = DEFAULT_LIMITS,
         timeout: timedelta = timedelta(seconds=5),
         patience: timedelta = timedelta(seconds=2),
@@ -59,8 +73,18 @@ class RabbitBus:
         self._members: dict[str, frozenset[str]] = {}
         self._consumers: list[RabbitConsumer] = []
         self._ears: list[RabbitEar] = []
+        self._solitude = Solitude()
+        self._ward = Ward(
+            self._wire,
+            self._consumers,
+            self._solitude,
+            lambda: self._outgoing is not None and self._outgoing.link.usable,
+            tries=delivery_limit,
+            timeout=timeout,
+        )
         self._outgoing: Outgoing | None = None
         self._incoming: Link | None = None
+        self._warding: asyncio.Task[None] | None = None
 
     @property
     def healthy(self) -> bool:
@@ -88,12 +112,15 @@ class RabbitBus:
         try:
             await self._incoming.first(until)
             await self._outgoing.link.first(until)
+            self._warding = asyncio.get_running_loop().create_task(self._ward.run())
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
         outgoing, self._outgoing = self._outgoing, None
+        if self._warding is not None:
+            await cancelled([self._warding])
         incoming, self._incoming = self._incoming, None
         await asyncio.gather(*(one.cancel() for one in self._consumers), *(ear.cancel() for ear in self._ears))
         links = [incoming] if outgoing is None else [incoming, outgoing.link]
@@ -122,10 +149,7 @@ class RabbitBus:
             handler,
             queue=queue,
             prefetch=prefetch,
-            outgoing=self._running(),
-            declare_rung=self._declare_rung,
-            ladder=self._ladder,
-            delivery_limit=self._delivery_limit,
+            beside=self._beside(),
             timeout=self._timeout,
         )
         self._consumers.append(consumer)
@@ -160,6 +184,8 @@ class RabbitBus:
         """`pending` counts what this process has in hand. Dead letters that somebody is looking at are not counted."""
         wire = await self._wire()
         pending = sum(consumer.in_hand for consumer in self._consumers if consumer.queue == queue)
+        if queue in self._ward.known:
+            pending += await count(wire, alone_queue(queue))
         return Depth(ready=await count(wire, queue), pending=pending, dead=await count(wire, dead_queue(queue)))
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
@@ -184,6 +210,20 @@ class RabbitBus:
         await self._topology.declare_events(wire)
         for queue in self._declared:
             await self._topology.declare_work_queue(wire, queue)
+
+    def _beside(self) -> Beside:
+        return Beside(
+            outgoing=self._running(),
+            declare_rung=self._declare_rung,
+            declare_alone=self._declare_alone,
+            set_aside=self._ward.came,
+            solitude=self._solitude,
+            ladder=self._ladder,
+            bug_tries=min(BUG_TRIES, self._delivery_limit),
+        )
+
+    async def _declare_alone(self, name: str) -> None:
+        await self._topology.declare_plain(await self._wire(), name)
 
     async def _declare_rung(self, queue: str, delay: timedelta) -> None:
         await self._topology.declare_rung(await self._wire(), queue, delay)

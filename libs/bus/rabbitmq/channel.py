@@ -95,6 +95,11 @@ class LeanChannel:
     def on_end(self) -> None:
         """The channel is closed: nothing more comes, nothing more can be sent."""
 
+    def replied(self, reply: Any) -> None:
+        """What the call in hand waits for."""
+        if self._reply is not None and not self._reply.done():
+            self._reply.set_result(reply)
+
     # From the tap
 
     def lost(self) -> None:
@@ -103,12 +108,12 @@ class LeanChannel:
     def frame(self, kind: int, buffer: bytes, start: int, end: int) -> None:
         if kind == codec.METHOD:
             (method,) = _CLASS_AND_METHOD.unpack_from(buffer, start)
-            if method in (codec.DELIVER, codec.RETURN):
+            if method in (codec.DELIVER, codec.RETURN, codec.GET_OK):
                 self._method = (method, buffer[start + 4 : end])
             elif method == codec.CHANNEL_CLOSE:
                 self._closed_by_broker(buffer[start:end])
             elif not self.received(method, buffer, start + 4, end):
-                self._replied(buffer[start:end])
+                self.replied(codec.unmarshal_method(buffer[start:end]))
         elif kind == codec.HEADER:
             (self._missing,) = _BODY_SIZE.unpack_from(buffer, start + 4)
             self._properties = buffer[start + 12 : end]
@@ -130,10 +135,6 @@ class LeanChannel:
     def _complete(self, body: bytes) -> None:
         method, arguments = self._method
         self.content_received(method, arguments, self._properties, body)
-
-    def _replied(self, payload: bytes) -> None:
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_result(codec.unmarshal_method(payload))
 
     def _closed_by_broker(self, payload: bytes) -> None:
         close = codec.unmarshal_method(payload)

@@ -5,31 +5,50 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
 
 from libs.bus import dispatch
-from libs.bus.ports import BUG_TRIES, Delivery, Unavailable
+from libs.bus.ports import Delivery, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.publisher import NoQueue
 from libs.bus.rabbitmq.subscription import ConsumeChannel, Subscription
-from libs.bus.rabbitmq.topology import dead_queue, rung_queue
+from libs.bus.rabbitmq.topology import alone_queue, dead_queue, rung_queue
 from libs.bus.rabbitmq.wire import Wire
+from libs.bus.solitude import Solitude
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Delivery], Awaitable[None]]
 
+# Looked for in the encoded properties, since most messages never were given back.
+_RETURNS = messages.RETURNS.encode()
+SET_ASIDE_AGAIN = 1.0  # seconds
+
 
 class Publishes(Protocol):
     """Where retries and dead letters go."""
 
     async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What consumers of one bus share: where messages go, and how they wait for one another."""
+
+    outgoing: Publishes
+    declare_rung: Callable[[str, timedelta], Awaitable[None]]
+    declare_alone: Callable[[str], Awaitable[None]]
+    set_aside: Callable[[str], None]  # told the queue whose message it was
+    solitude: Solitude
+    ladder: Sequence[timedelta]
+    bug_tries: int
 
 
 class RabbitConsumer:
@@ -43,89 +62,137 @@ class RabbitConsumer:
         *,
         queue: str,
         prefetch: int,
-        outgoing: Publishes,
-        declare_rung: Callable[[str, timedelta], Awaitable[None]],
-        ladder: Sequence[timedelta],
-        delivery_limit: int,
+        beside: Beside,
         timeout: timedelta,
     ) -> None:
         self.queue = queue
-        self.outgoing = outgoing
-        self.ladder = ladder
-        self._declare_rung = declare_rung
+        self.beside = beside
+        self.stopped = False
+        self.unended: set[RabbitDelivery] = set()
         self._handler = handler
         self._prefetch = prefetch
-        self._delivery_limit = delivery_limit
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._moves: set[asyncio.Task[None]] = set()
         self._parked: deque[RabbitDelivery] = deque()
-        self._stopped = False
-        self.in_hand = 0
+        beside.solitude.on_open(self._start_parked)
         self.subscription = Subscription(link, declare, self._arrived, prefetch=prefetch, no_ack=False, timeout=timeout)
 
+    @property
+    def in_hand(self) -> int:
+        return sum(not delivery.lost for delivery in self.unended)
+
     async def stop(self) -> None:
-        self._stopped = True
+        self.stopped = True
         await self.subscription.stop()
-        self._give_back_parked()
+        while self._parked:
+            self._parked.popleft().give_back()
 
     async def cancel(self) -> None:
         """Stop, and end the handlers that still run; their deliveries go back."""
-        self._stopped = True
-        await cancelled(self._tasks)
+        self.stopped = True
+        await cancelled([*self._tasks, *self._moves])
         await self.subscription.close()
 
     async def put_on_ladder(self, delay: timedelta, properties: Properties, body: bytes) -> None:
         """On the lowest rung of the queue's own ladder that is not shorter than `delay`."""
-        rung = dispatch.rung(self.ladder, delay)
+        rung = dispatch.rung(self.beside.ladder, delay)
         try:
-            await self.outgoing.to_queue(rung_queue(self.queue, rung), properties, body)
+            await self.beside.outgoing.to_queue(rung_queue(self.queue, rung), properties, body)
         except NoQueue:
-            await self._declare_rung(self.queue, rung)
-            await self.outgoing.to_queue(rung_queue(self.queue, rung), properties, body)
+            await self.beside.declare_rung(self.queue, rung)
+            await self.beside.outgoing.to_queue(rung_queue(self.queue, rung), properties, body)
+
+    async def put_aside(self, properties: Properties, body: bytes) -> None:
+        """Into the queue of those that are handled alone."""
+        try:
+            await self.beside.outgoing.to_queue(alone_queue(self.queue), properties, body)
+        except NoQueue:
+            await self.beside.declare_alone(alone_queue(self.queue))
+            await self.beside.outgoing.to_queue(alone_queue(self.queue), properties, body)
+        self.beside.set_aside(self.queue)
+
+    async def handle_alone(self, delivery: RabbitDelivery) -> None:
+        """Returns when its handler is done; whoever calls takes care that nothing else is in hand."""
+        self.unended.add(delivery)
+        task = self._loop.create_task(self._handle(delivery))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.wait({task})
 
     def _arrived(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
         delivery = RabbitDelivery(self, channel, tag, properties, body)
-        if self._stopped:
+        if self.stopped:
             channel.requeue(tag)
-        elif len(self._tasks) >= self._prefetch:
+        elif _RETURNS in properties and messages.returns(delivery.properties):
+            self._set_aside(delivery)
+        elif len(self._tasks) >= self._prefetch or self.beside.solitude.closed:
             # Handlers of a lost channel still run to their end; the redelivered messages wait for them.
             self._parked.append(delivery)
         else:
             self._start(delivery)
 
     def _start(self, delivery: RabbitDelivery) -> None:
-        self.in_hand += 1
+        self.unended.add(delivery)
+        self.beside.solitude.begin()
         task = self._loop.create_task(self._handle(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._done)
 
     async def _handle(self, delivery: RabbitDelivery) -> None:
-        await dispatch.hand_over(
-            self._handler, delivery, ladder=self.ladder, limit=min(BUG_TRIES, self._delivery_limit)
-        )
+        try:
+            await dispatch.hand_over(self._handler, delivery, ladder=self.beside.ladder, limit=self.beside.bug_tries)
+        finally:
+            if delivery.lost:
+                self.unended.discard(delivery)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        while self._parked and len(self._tasks) < self._prefetch:
+        self.beside.solitude.end()
+        self._start_parked()
+
+    def _start_parked(self) -> None:
+        while self._parked and len(self._tasks) < self._prefetch and not self.beside.solitude.closed:
             delivery = self._parked.popleft()
             if not delivery.lost:
                 self._start(delivery)
 
-    def _give_back_parked(self) -> None:
-        while self._parked:
-            delivery = self._parked.popleft()
-            if not delivery.lost:
-                delivery.channel.requeue(delivery.tag)
+    def _set_aside(self, delivery: RabbitDelivery) -> None:
+        """It was in hand when a consumer died: it may be what killed it, or an innocent neighbour."""
+        self.unended.add(delivery)
+        task = self._loop.create_task(self._move_aside(delivery))
+        self._moves.add(task)
+        task.add_done_callback(self._moves.discard)
+
+    async def _move_aside(self, delivery: RabbitDelivery) -> None:
+        while not delivery.lost and not self.stopped:
+            try:
+                await delivery.set_aside()
+                return
+            except Exception as error:
+                # Never given back: the broker counts that, and would bury it for the trouble of others.
+                log.warning("not_set_aside", queue=self.queue, error=str(error))
+                await asyncio.sleep(SET_ASIDE_AGAIN)
+        self.unended.discard(delivery)
+        delivery.give_back()
 
 
 class RabbitDelivery:
     """One message in hand. When its channel is lost the broker has taken it back, and nothing can end it any more."""
 
-    __slots__ = ("_consumer", "_encoded", "_properties", "body", "channel", "ended", "tag")
+    __slots__ = ("_alone", "_consumer", "_encoded", "_properties", "body", "channel", "ended", "tag")
 
     def __init__(
-        self, consumer: RabbitConsumer, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes
+        self,
+        consumer: RabbitConsumer,
+        channel: ConsumeChannel,
+        tag: int,
+        properties: bytes,
+        body: bytes,
+        *,
+        alone: bool = False,
     ) -> None:
+        self._alone = alone
         self._consumer = consumer
         self._encoded = properties
         self._properties: Properties | None = None
@@ -171,7 +238,7 @@ class RabbitDelivery:
         except Unavailable:
             self.ended = False
             raise
-        self._consumer.in_hand -= 1
+        self._consumer.unended.discard(self)
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
         properties = messages.again(self.properties, bug=bug)
@@ -180,16 +247,32 @@ class RabbitDelivery:
 
     async def bury(self, reason: str) -> None:
         properties = messages.buried(self.properties, reason)
-        await self._move(lambda: self._consumer.outgoing.to_queue(dead_queue(self.queue), properties, self.body))
+        await self._move(lambda: self._consumer.beside.outgoing.to_queue(dead_queue(self.queue), properties, self.body))
+
+    async def set_aside(self) -> None:
+        """To those that are handled alone, as the same attempt."""
+        properties = messages.set_aside(self.properties)
+        await self._move(lambda: self._consumer.put_aside(properties, self.body))
+
+    def give_back(self) -> None:
+        """Without a word to its handler, which never saw it."""
+        if not self.lost and not self.ended:
+            self.ended = True
+            self.channel.requeue(self.tag)
 
     async def release(self) -> None:
+        if self._alone:
+            # Requeued it would count as one that killed its consumer.
+            properties = messages.set_aside(self.properties)
+            await self._move(lambda: self._consumer.beside.outgoing.to_queue(self.queue, properties, self.body))
+            return
         self._end()
         try:
             self.channel.requeue(self.tag)
         except Unavailable:
             self.ended = False
             raise
-        self._consumer.in_hand -= 1
+        self._consumer.unended.discard(self)
 
     async def _move(self, publish: Callable[[], Awaitable[None]]) -> None:
         """It is durable elsewhere before it goes from here."""
@@ -200,7 +283,7 @@ class RabbitDelivery:
         except BaseException:
             self.ended = False
             raise
-        self._consumer.in_hand -= 1
+        self._consumer.unended.discard(self)
         if self.channel.closed:
             # It is in both places now. Raising would only make a third copy.
             log.warning("moved_but_not_acknowledged", queue=self.queue)

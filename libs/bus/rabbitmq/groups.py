@@ -52,7 +52,7 @@ class Groups:
 
     async def _remember(self, wire: Wire, registry: str, rows: Rows, outgoing: Publishes) -> dict[str, list[str]]:
         """All groups that the service ever had, as they were known before this call."""
-        await self._topology.declare_registry(wire, registry)
+        await self._topology.declare_plain(wire, registry)
         async with self._letters.scan(wire, registry) as scan:
             found = [letter async for letter in scan.letters()]
             known = _joined(found)

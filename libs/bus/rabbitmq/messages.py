@@ -16,7 +16,8 @@ from typing import Any
 from libs.bus.ports import DeadLetter
 from libs.bus.rabbitmq.codec import Properties
 
-_ATTEMPTS, _BUGS = "facteur-attempts", "facteur-bugs"
+RETURNS = "x-delivery-count"
+_ATTEMPTS, _BUGS, _RETURNED = "facteur-attempts", "facteur-bugs", "facteur-returned"
 _REASON, _DIED_AT = "facteur-reason", "facteur-died-at"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
 # What the broker itself does with a message that its consumers never end: they move it elsewhere long before.
@@ -41,7 +42,17 @@ def fresh(headers: Mapping[str, str] | None) -> Properties:
 def attempt(properties: Properties) -> int:
     """Retries that were asked for, and deliveries that a crash gave back since (`x-delivery-count`), and this one."""
     headers = properties.headers
-    return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get("x-delivery-count", 0))
+    return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get(RETURNS, 0))
+
+
+def returns(properties: Properties) -> int:
+    """How often a consumer that died, or gave it up, has given it back."""
+    return int(properties.headers.get(RETURNS, 0))
+
+
+def all_returns(properties: Properties) -> int:
+    """The same, with those before it was set aside."""
+    return int(properties.headers.get(_RETURNED, 0)) + returns(properties)
 
 
 def bugs(properties: Properties) -> int:
@@ -62,6 +73,18 @@ def again(properties: Properties, *, bug: bool = False) -> Properties:
     """The same message on its way to a rung of the ladder, after a `bug` or an outage."""
     headers = {**own_headers(properties), _ATTEMPTS: attempt(properties)}
     if count := bugs(properties) + bug:
+        headers[_BUGS] = count
+    return Properties(headers, properties.message_id or new_message_id(), properties.timestamp)
+
+
+def set_aside(properties: Properties) -> Properties:
+    """The same message and the same attempt, with no returns of the broker any more."""
+    headers: dict[str, Any] = dict(own_headers(properties))
+    if before := attempt(properties) - 1:
+        headers[_ATTEMPTS] = before
+    if count := all_returns(properties):
+        headers[_RETURNED] = count
+    if count := bugs(properties):
         headers[_BUGS] = count
     return Properties(headers, properties.message_id or new_message_id(), properties.timestamp)
 

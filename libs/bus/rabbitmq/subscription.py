@@ -35,6 +35,11 @@ class ConsumeChannel(LeanChannel):
         await self.call(commands.Basic.Qos(prefetch_count=prefetch))
         await self.call(commands.Basic.Consume(queue=queue, consumer_tag=tag, no_ack=no_ack))
 
+    async def get(self, queue: str) -> tuple[int, bytes, bytes] | None:
+        """One message (delivery tag, encoded properties, body), None if nothing waits."""
+        reply = await self.call(commands.Basic.Get(queue=queue))
+        return reply if isinstance(reply, tuple) else None
+
     async def cancel(self, tag: str = "c") -> None:
         """Nothing more arrives; what arrived can still be acknowledged."""
         await self.call(commands.Basic.Cancel(consumer_tag=tag))
@@ -54,7 +59,10 @@ class ConsumeChannel(LeanChannel):
         return True
 
     def content_received(self, method: int, arguments: bytes, properties: bytes, body: bytes) -> None:
-        self._arrived(self, codec.delivery_tag(arguments, 0), properties, body)
+        if method == codec.GET_OK:
+            self.replied((int.from_bytes(arguments[:8], "big"), properties, body))
+        else:
+            self._arrived(self, codec.delivery_tag(arguments, 0), properties, body)
 
 
 class Subscription:

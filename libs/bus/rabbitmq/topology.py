@@ -2,6 +2,7 @@
 
 <queue>           quorum, bounded, rejects when full; dies into <queue>.dead after the delivery limit
 <queue>.dead      quorum; stays until somebody replays or purges it
+<queue>.alone     quorum; messages that were in hand when a process died, to be handled one at a time
 retry.<queue>.<n>s  quorum; its messages expire after n seconds into <queue>. Each queue has a ladder of its own, since
                   a rung stops at the first message that its queue does not take; a rung is declared when it is needed
 events            a topic exchange; the routing key is the name of the event
@@ -44,6 +45,11 @@ def dead_queue(queue: str) -> str:
     return f"{queue}.dead"
 
 
+def alone_queue(queue: str) -> str:
+    """Where what a consumer that died has given back waits to be handled alone."""
+    return f"{queue}.alone"
+
+
 def rung_queue(queue: str, delay: timedelta) -> str:
     """One rung of the ladder of `queue`."""
     return f"retry.{queue}.{delay.total_seconds():g}s"
@@ -78,7 +84,8 @@ class Topology:
         }
         await self._declare(wire, rung_queue(queue, delay), arguments)
 
-    async def declare_registry(self, wire: Wire, name: str) -> None:
+    async def declare_plain(self, wire: Wire, name: str) -> None:
+        """A queue without bounds whose messages nobody but their consumer moves."""
         await self._declare(wire, name, {**_QUORUM, "x-delivery-limit": NO_LIMIT})
 
     async def declare_events(self, wire: Wire) -> None:

@@ -1,0 +1,120 @@
+"""Messages that were given back by a consumer that died: each is handled alone before anything is concluded.
+
+The broker counts how often a message was given back, and does not know which of those in hand it was that killed the
+process. So whatever comes back is moved into `<queue>.alone` without being handled, and taken from there one at a time
+while nothing else is in hand: the counts of that queue are those of one message alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from libs.bus.ports import Refused, Unavailable
+from libs.bus.rabbitmq.consumer import RabbitConsumer, RabbitDelivery
+from libs.bus.rabbitmq.messages import DELIVERY_LIMIT, all_returns, returns
+from libs.bus.rabbitmq.subscription import ConsumeChannel
+from libs.bus.rabbitmq.topology import alone_queue, count
+from libs.bus.rabbitmq.wire import Wire
+from libs.bus.solitude import Solitude
+
+log = structlog.get_logger(__name__)
+
+# Seconds between two looks for what another process has left, and before the first: what came back is moved first.
+LOOK_EVERY, FIRST_LOOK = 30.0, 0.3
+# So many are handled before the others have their turn again.
+AT_ONCE = 100
+
+
+class Ward:
+    """Owns the task that takes from the queues beside those of `consumers`."""
+
+    def __init__(
+        self,
+        wire: Callable[[], Awaitable[Wire]],
+        consumers: list[RabbitConsumer],
+        solitude: Solitude,
+        can_publish: Callable[[], bool],
+        *,
+        tries: int,
+        timeout: timedelta,
+    ) -> None:
+        self._wire = wire
+        self._consumers = consumers
+        self._solitude = solitude
+        self._can_publish = can_publish
+        self._tries = tries
+        self._timeout = timeout
+        self._wake = asyncio.Event()
+        self.known: set[str] = set()  # queues that had something
+
+    def came(self, queue: str) -> None:
+        """Something was moved beside `queue`."""
+        self.known.add(queue)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """For as long as the bus runs."""
+        pause = FIRST_LOOK
+        while True:
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            pause = LOOK_EVERY
+            try:
+                await self._look()
+            except (Unavailable, Refused) as error:
+                log.warning("ward_not_looked_at", reason=error.reason)
+                pause = FIRST_LOOK * 10
+            except Exception:
+                # Without this task what was given back would wait for the next start.
+                log.exception("ward_failed")
+
+    async def _look(self) -> None:
+        if not self._can_publish():
+            return  # whatever fails now could not be retried, and would come back as if it had killed its consumer
+        wire = await self._wire()
+        for queue in {consumer.queue for consumer in self._consumers if not consumer.stopped}:
+            if await self._waiting(wire, queue):
+                self.known.add(queue)
+                async with self._solitude.alone():
+                    await self._take(wire, queue)
+
+    async def _waiting(self, wire: Wire, queue: str) -> int:
+        try:
+            return await count(wire, alone_queue(queue))
+        except Refused:
+            return 0  # nothing was ever moved there
+
+    async def _take(self, wire: Wire, queue: str) -> None:
+        channel = ConsumeChannel(wire.tap, _unexpected, timeout=self._timeout)
+        await channel.open()
+        try:
+            for _ in range(AT_ONCE):
+                consumer = next((c for c in self._consumers if c.queue == queue and not c.stopped), None)
+                got = await channel.get(alone_queue(queue)) if consumer is not None else None
+                if consumer is None or got is None:
+                    return
+                await self._handle(consumer, RabbitDelivery(consumer, channel, *got, alone=True))
+            self._wake.set()
+        finally:
+            await channel.close()
+
+    async def _handle(self, consumer: RabbitConsumer, delivery: RabbitDelivery) -> None:
+        if (times := returns(delivery.properties)) >= self._tries:
+            log.error("message_given_up", queue=delivery.queue, returns=times)
+            await delivery.bury(f"given back {times} times while it alone was in hand: it kills its consumer")
+        elif (times := all_returns(delivery.properties)) >= DELIVERY_LIMIT:
+            await delivery.bury(f"given back {times} times by its consumers")
+        else:
+            await consumer.handle_alone(delivery)
+
+
+def _unexpected(channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
+    """Nothing is consumed on this channel."""
