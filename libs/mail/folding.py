@@ -40,9 +40,11 @@ def mailbox(display: str, address: str) -> str:
     Raises ValueError on control characters, on what is no address (InvalidAddress), and on one that is not ASCII:
     that takes SMTPUTF8 (RFC 6532), which we never presume of a reader.
     """
-    if _CONTROL.search(display) or not address.isascii():
-        raise ValueError("a display name has a control character, or the address is not ASCII")
-    address = normalise(address)
+    if _CONTROL.search(display):
+        raise ValueError("a display name has a control character")
+    address = normalise(address)  # RFC 5891: a domain has an ASCII form always, a local part has none
+    if not address.isascii():
+        raise ValueError("the local part of an address is not ASCII")
     if not display.strip():
         return address
     if not display.isascii() or "=?" in display:

@@ -40,20 +40,10 @@ class Reply:
         """The same codes with another text. Raises ValueError as the constructor does."""
         return replace(self, text=text)
 
-    @property
-    def is_success(self) -> bool:
-        return self.code < 400
-
-    @property
-    def is_temporary(self) -> bool:
-        """The peer keeps the mail and tries again (RFC 5321 4.2.1)."""
-        return 400 <= self.code < 500
-
 
 # Success
 SENDER_OK = Reply(250, "2.1.0", "Sender OK")  # RFC 3463 3.2
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient OK")  # RFC 3463 3.2
-MESSAGE_ACCEPTED = Reply(250, "2.6.0", "Message accepted")  # RFC 5321 4.2.5: from here on it is ours to deliver
 OK = Reply(250, "2.0.0", "OK")
 AUTHENTICATED = Reply(235, "2.7.0", "Authentication successful")  # RFC 4954 6
 START_TLS = Reply(220, "2.0.0", "Ready to start TLS")  # RFC 3207 4
@@ -75,7 +65,6 @@ MAILBOX_FULL = Reply(452, "4.2.2", "Mailbox full")  # RFC 3463 3.3
 STORAGE_FULL = Reply(452, "4.3.1", "Insufficient system storage")  # RFC 1870 6.1
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")  # RFC 5321 4.5.3.1.10
 AUTH_UNAVAILABLE = Reply(454, "4.7.0", "Temporary authentication failure")  # RFC 4954 6; throttling uses it too
-TLS_UNAVAILABLE = Reply(454, "4.7.0", "TLS not available due to temporary reason")  # RFC 3207 4
 
 # Never: the command
 SYNTAX_ERROR = Reply(500, "5.5.2", "Syntax error, command unrecognised")  # RFC 3463 3.6
@@ -98,11 +87,9 @@ REFUSED_BY_POLICY = Reply(550, "5.7.1", "Refused by policy")  # RFC 3463 3.8
 
 # Never: the addresses
 BAD_SENDER_SYNTAX = Reply(501, "5.1.7", "Bad sender address syntax")  # RFC 3463 3.2
-BAD_RECIPIENT_SYNTAX = Reply(501, "5.1.3", "Bad recipient address syntax")  # RFC 3463 3.2
 SENDER_NOT_YOURS = Reply(553, "5.7.1", "Sender address not allowed for this account")  # RFC 6409 6.1
 SMTPUTF8_NEEDED = Reply(553, "5.6.7", "Non-ASCII addresses need SMTPUTF8")  # RFC 6531 3.5
 UNKNOWN_RECIPIENT = Reply(550, "5.1.1", "No such mailbox here")  # RFC 3463 3.2
-MAILBOX_DISABLED = Reply(550, "5.2.1", "Mailbox disabled")  # RFC 3463 3.3
 RELAY_DENIED = Reply(550, "5.7.1", "Relaying denied")  # RFC 5321 7.1
 NO_NULL_FORWARD_PATH = Reply(501, "5.1.3", "The null path is no recipient")  # RFC 5321 4.1.1.3
 
@@ -111,6 +98,4 @@ MESSAGE_TOO_LARGE = Reply(552, "5.3.4", "Message exceeds the size limit")  # RFC
 MAIL_LOOP = Reply(554, "5.4.6", "Too many hops, mail loop")  # RFC 3463 3.5, RFC 5321 6.3
 BAD_CONTENT = Reply(554, "5.6.0", "Message content refused")  # RFC 3463 3.7
 BARE_LINE_BREAK = Reply(550, "5.6.0", "Bare CR or LF in the message")  # RFC 5321 2.3.8
-CONTENT_INFECTED = Reply(554, "5.7.1", "Message contains a virus")
-CONTENT_SPAM = Reply(554, "5.7.1", "Message considered spam")
 TRANSACTION_FAILED = Reply(554, "5.5.1", "No valid recipients")  # RFC 5321 3.3

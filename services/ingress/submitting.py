@@ -24,7 +24,11 @@ _NOBODY = replies.SENDER_NOT_YOURS.because("There is no such account, or it may 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """An envelope and a message. `account` is whoever a webmail acts for; `key` the Idempotency-Key."""
+    """An envelope and a message. `account` is the account that a webmail acts for; `key` the Idempotency-Key.
+
+    `asked` is a digest of the request, where the same key must never stand for another one; empty for services of ours,
+    whose keys name what a letter is about: they compose it anew for a retry, with another date.
+    """
 
     mail_from: Path
     recipients: Sequence[Path]
@@ -32,6 +36,7 @@ class Parcel:
     peer: Peer
     account: str | None = None
     key: str | None = None
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class Submitting:
 
 
 def _fingerprint(parcel: Parcel) -> str:
-    """Of the envelope alone: whoever composes a message anew for its retry gives it another date."""
+    """What a key stands for (draft-ietf-httpapi-idempotency-key-header 2.7)."""
     addresses = [parcel.mail_from.address, *sorted(path.address for path in parcel.recipients)]
-    return sha256("\n".join(addresses).encode("utf-8", "surrogatepass")).hexdigest()
+    asked = (parcel.account or "", parcel.asked) if parcel.asked else ()
+    return sha256("\n".join((*addresses, *asked)).encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -72,6 +74,8 @@ class Taken(BaseModel):
     id: str
 
 
+_SERVICES = ("quota", "relay", "store")
+
 _BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -97,13 +101,13 @@ def message_routes(
     @router.post(
         "/messages",
         status_code=202,
-        dependencies=[Depends(require(ADMIN, APPLICATION, "quota", "relay", "store"))],
         openapi_extra=_BODIES,
         summary="Send a message: raw (message/rfc822 with from and to in the query) or in pieces (JSON)",
         responses={413: {}, 415: {}, 422: {}, 429: {}, 503: {}},
     )
     async def send(
         request: Request,
+        caller: Annotated[str, Depends(require(ADMIN, APPLICATION, *_SERVICES))],
         sender: Annotated[str | None, Query(alias="from", description="Raw only; empty: the null sender.")] = None,
         to: Annotated[list[str] | None, Query(description="Raw only; once for each recipient.")] = None,
         account: Annotated[str | None, Query(description="Raw only; the account that this is sent for.")] = None,
@@ -125,11 +129,18 @@ def message_routes(
                     )
                 case _:
                     raise Problem(415, "send message/rfc822 or application/json")
-            return Taken(id=await _submit(submitting, parcel, metrics))
+            return Taken(id=await _submit(submitting, _keyed(parcel, caller, body), metrics))
         finally:
             share.close()
 
     return router
+
+
+def _keyed(parcel: Parcel, caller: str, body: bytes) -> Parcel:
+    """A key is the caller's own, and stands for one request: a service's for what it writes about."""
+    if parcel.key is None or caller in _SERVICES:
+        return parcel
+    return replace(parcel, key=f"{caller} {parcel.key}", asked=sha256(body).hexdigest())
 
 
 async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetrics) -> str:
@@ -140,7 +151,7 @@ async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetric
         series.refused("POST", refused.reason)
         raise _problem(refused.reply) from refused
     except KeyMisused:
-        raise Problem(422, "this Idempotency-Key was used for other addresses") from None
+        raise Problem(422, "this Idempotency-Key was used for another message") from None
     series.accepted(len(parcel.raw))
     return id
 

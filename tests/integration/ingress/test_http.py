@@ -35,9 +35,13 @@ class Api:
         headers = {"Idempotency-Key": key} if key else {}
         return await self.call("POST", "/v1/messages", expect=expect, json={**LETTER, **fields}, headers=headers)
 
-    async def send_raw(self, content: bytes, *, expect: int = 202, **params: Any) -> Any:
-        headers = {"Content-Type": "message/rfc822"}
-        return await self.call("POST", "/v1/messages", expect=expect, content=content, params=params, headers=headers)
+    async def send_raw(
+        self, content: bytes, *, expect: int = 202, key: str | None = None, token: str = "reporting", **params: Any
+    ) -> Any:
+        headers = {"Content-Type": "message/rfc822", **({"Idempotency-Key": key} if key else {})}
+        return await self.call(
+            "POST", "/v1/messages", expect=expect, token=token, content=content, params=params, headers=headers
+        )
 
 
 @pytest.fixture
@@ -84,7 +88,34 @@ async def test_a_retry_with_the_same_key_gives_the_same_id_and_one_message(
     assert len(ids) == 2
     await eventually(lambda: {mail.envelope.id for mail in ingress.received} == ids)
     await api.send(key="warning 1", to=["marie.dupont@example.org"], expect=422)
+    await api.send(key="warning 1", subject="another one", expect=422)
+    await api.send_raw(b"Subject: a\r\n\r\nx\r\n", key="raw", **{"from": JEAN, "to": JEAN})
+    await api.send_raw(b"Subject: a\r\n\r\nx\r\n", key="raw", **{"from": JEAN, "to": JEAN})
+    await api.send_raw(b"Subject: b\r\n\r\ny\r\n", key="raw", expect=422, **{"from": JEAN, "to": JEAN})
+    await eventually(lambda: len({mail.envelope.id for mail in ingress.received}) == 3)
     await api.send(key="x" * 300, expect=422)
+
+
+async def test_the_key_of_a_letter_of_ours_stands_for_what_it_is_about(ingress: Any, api: Api) -> None:
+    """A service composes it anew for a retry, with another date."""
+    fields = {"from": "", "to": JEAN}
+    first, second = [
+        await api.send_raw(b"Date: %d\r\n\r\nx\r\n" % n, key="dsn:1", token="store", **fields) for n in range(2)
+    ]
+    assert first == second
+    # Keys of other callers are other keys.
+    assert await api.send_raw(b"Date: 1\r\n\r\nx\r\n", key="dsn:1", token="admin", **fields) != first
+
+
+async def test_a_domain_beyond_ascii_goes_in_its_ascii_form(
+    ingress: Any, api: Api, eventually: Eventually, neighbours: Any
+) -> None:
+    neighbours.add_account("a@xn--exmple-cua.example")
+    await api.send(to=["A <a@exämple.example>"])
+    await eventually(lambda: len(ingress.received) == 1)
+    assert ingress.received[0].envelope.recipients[0].address == "a@xn--exmple-cua.example"
+    assert b"To: A <a@xn--exmple-cua.example>\r\n" in ingress.received[0].raw
+    await api.send(to=["é@exämple.example"], expect=422)
 
 
 REFUSED: list[dict[str, Any]] = [

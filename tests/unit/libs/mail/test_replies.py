@@ -48,8 +48,6 @@ def test_every_constant_is_lawful_and_says_what_it_is(name: str) -> None:
     reply = CONSTANTS[name]
     assert re.fullmatch(r"[245]\.[0-7]\.\d{1,2}|", reply.enhanced)
     assert len(reply.line()) <= 512
-    assert reply.is_temporary == (reply.code // 100 == 4)
-    assert reply.is_success == (reply.code < 400)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +59,7 @@ def test_every_constant_is_lawful_and_says_what_it_is(name: str) -> None:
         *(("AUTH_UNAVAILABLE", "454 4.7.0"), ("IDLE_TIMEOUT", "421 4.4.2"), ("TOO_MANY_CONNECTIONS", "421 4.7.0")),
         *(("SYNTAX_ERROR", "500 5.5.2"), ("BAD_ARGUMENTS", "501 5.5.4"), ("BAD_SEQUENCE", "503 5.5.1")),
         *(("MAIL_LOOP", "554 5.4.6"), ("BAD_CONTENT", "554 5.6.0"), ("UNKNOWN_PARAMETER", "555 5.5.4")),
-        *(("SMTPUTF8_NEEDED", "553 5.6.7"), ("ENCRYPTION_NEEDED", "538 5.7.11"), ("BAD_RECIPIENT_SYNTAX", "501 5.1.3")),
+        *(("SMTPUTF8_NEEDED", "553 5.6.7"), ("ENCRYPTION_NEEDED", "538 5.7.11"), ("NO_NULL_FORWARD_PATH", "501 5.1.3")),
     ],
 )
 def test_the_codes_are_those_of_the_rfcs(name: str, codes: str) -> None:
