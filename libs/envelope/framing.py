@@ -6,7 +6,10 @@ the newline.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from libs.envelope.model import SCHEMA_VERSION, Envelope, Mail
 from libs.envelope.outcomes import Permanent, Temporary
@@ -29,7 +32,10 @@ class Newer(Temporary):
 
 def encode(mail: Mail) -> bytes:
     """The frame of `mail`. JSON escapes line ends, so the first newline always ends the envelope."""
-    head = mail.envelope.model_dump_json(exclude_defaults=True).encode()
+    try:
+        head = mail.envelope.model_dump_json(exclude_defaults=True).encode()
+    except PydanticSerializationError:
+        head = _without_surrogates(mail.envelope).model_dump_json(exclude_defaults=True).encode()
     if mail.envelope.schema_version == SCHEMA_VERSION:
         head = _VERSION + head[1:]
     if mail.envelope.blob is not None:
@@ -52,6 +58,23 @@ def decode(frame: bytes) -> Mail:
     if len(raw) != promised:
         raise Malformed(f"the envelope promises {promised} bytes, {len(raw)} came")
     return Mail(envelope, raw if envelope.blob is None else None)
+
+
+def _without_surrogates(envelope: Envelope) -> Envelope:
+    """Octets of outside that were no UTF-8 become U+FFFD: a message is not lost for the name of an attachment."""
+    return Envelope.model_validate(_readable(envelope.model_dump(exclude_defaults=True)))
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case dict():
+            return {_readable(name): _readable(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_readable(each) for each in value]
+        case _:
+            return value
 
 
 def _version(head: bytes) -> int:

@@ -6,6 +6,7 @@ the same codes with another text.
 
 from dataclasses import dataclass, replace
 
+_MAX_QUOTED = 300
 _MAX_LINE = 510  # RFC 5321 4.5.3.1.5: 512 octets with CRLF
 
 
@@ -35,6 +36,10 @@ class Reply:
     def line(self) -> bytes:
         """The octets that go out, with CRLF."""
         return str(self).encode("ascii") + b"\r\n"
+
+    def quoting(self, text: str) -> "Reply":
+        """The same codes with a text of others, such as a neighbour's reason: what is not printable ASCII is `?`."""
+        return replace(self, text="".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_QUOTED] or self.text)
 
     def because(self, text: str) -> "Reply":
         """The same codes with another text. Raises ValueError as the constructor does."""

@@ -169,7 +169,7 @@ class Admission:
         account = submitter.login.account
         answer = await self.screening.screen(Arrival(submitter.address, sender, address, found.domain, account))
         if answer.decision == "refuse":
-            raise Refused(replies.REFUSED_BY_POLICY.because(answer.note), "training")
+            raise Refused(replies.REFUSED_BY_POLICY.quoting(answer.note), "training")
         if answer.decision == "defer":
             raise Refused(replies.LOOKUP_FAILED, "antispam")
         return purpose
@@ -196,7 +196,7 @@ class Admission:
 def _limit(answer: Allowance) -> Reply:
     """R-IN-07: when to try again, if that helps at all."""
     if answer.retry_at is None:
-        return _LIMIT.because(f"{_LIMIT.text}: {answer.reason.encode('ascii', 'replace').decode()}")
+        return _LIMIT.quoting(f"{_LIMIT.text}: {answer.reason}")
     return _LIMIT.because(f"{_LIMIT.text}, try again after {answer.retry_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 

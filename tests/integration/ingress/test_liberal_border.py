@@ -114,6 +114,30 @@ async def test_white_space_around_any_verb_and_its_argument_is_nothing(
     await other.say(base64.b64encode(b"motdepasse1") + b"\t", expect=235)
 
 
+ODD_TEXT = {
+    "latin-1": b"From: J\xe9r\xf4me <jean.toto@example.org>\r\nSubject: \xe9t\xe9\r\n\r\n\xe9\r\n",
+    "GBK": b"From: \xc4\xe3\xba\xc3 <jean.toto@example.org>\r\nSubject: \xc4\xe3\r\n\r\n\xc4\r\n",
+    "surrogates in UTF-8": b"From: \xed\xa0\x80 <jean.toto@example.org>\r\nSubject: \xed\xb0\x80\r\n\r\nx\r\n",
+    "an octet of no charset": b"From: \xff\xfe <jean.toto@example.org>\r\nX-\xff: y\r\n\r\nx\r\n",
+}
+
+
+@pytest.mark.parametrize("raw", ODD_TEXT.values(), ids=ODD_TEXT.keys())
+async def test_text_that_is_not_utf_8_is_taken_as_it_is(ingress: Any, eventually: Eventually, raw: bytes) -> None:
+    for peer, sender in ((await ingress.mx(), "a@sender.example"), (await ingress.user(), "jean.toto@example.org")):
+        await peer.envelope(sender=sender)
+        await peer.data(raw)
+    await eventually(lambda: len(ingress.received) == 2)
+    assert [mail.raw for mail in ingress.received] == [raw, raw]
+
+
+async def test_commands_that_are_not_text_are_refused_and_the_session_goes_on(ingress: Any) -> None:
+    peer = await ingress.mx()
+    for line in (b"EHLO \xe9.example", b"MAIL FROM:<\xc4\xe3@sender.example>", b"\xff\xfe", b"VRFY \xed\xa0\x80"):
+        assert (await peer.say(line)).startswith("50")
+    await peer.say("MAIL FROM:<é@sender.example> SMTPUTF8", expect=250)
+
+
 TRICKS = [
     ("RCPT TO:someone@example.com", "550 5.7.1"),
     ("RCPT TO: < someone%example.com@example.org >", "550 5.7.1"),

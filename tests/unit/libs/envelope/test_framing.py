@@ -111,6 +111,17 @@ def test_unknown_fields_survive_a_hop_at_every_level() -> None:
     assert head["verdicts"] == unknown["verdicts"]
 
 
+def test_octets_of_outside_that_are_no_text_do_not_lose_the_message() -> None:
+    finding = Finding(stage="antivirus", name="na\udcefve", outcome="tag", reason="r\udce9sum\udce9.exe \U0001f4a3")
+    mail = Mail(an_envelope(mail_from="j\ud83d@example.org", size_bytes=3, later={"new\udcff": ["\udcff"]}), b"raw")
+    back = decode(encode(mail.with_envelope(mail.envelope.found(finding)))).envelope
+    [found] = back.findings
+    assert (found.name, found.reason) == ("na\ufffdve", "r\ufffdsum\ufffd.exe \U0001f4a3")
+    assert back.mail_from == "j\ufffd@example.org"
+    assert back.model_extra == {"later": {"new\ufffd": ["\ufffd"]}}
+    assert back.received_at == NOW
+
+
 POISON = {
     "empty": b"",
     "no newline": a_frame().rstrip(b"\n"),

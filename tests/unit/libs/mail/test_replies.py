@@ -64,3 +64,10 @@ def test_every_constant_is_lawful_and_says_what_it_is(name: str) -> None:
 )
 def test_the_codes_are_those_of_the_rfcs(name: str, codes: str) -> None:
     assert str(CONSTANTS[name]).startswith(codes + " ")
+
+
+def test_a_text_of_others_is_quoted_as_printable_ascii_on_one_line() -> None:
+    reply = replies.REFUSED_BY_POLICY.quoting("é\r\n250 OK \ud800" + "x" * 1000)
+    assert reply.line().startswith(b"550 5.7.1 ???250 OK ?xxx")
+    assert len(reply.line()) <= 512
+    assert replies.REFUSED_BY_POLICY.quoting("") == replies.REFUSED_BY_POLICY
