@@ -38,6 +38,7 @@ class HostileServer:
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     host: str = "127.0.0.1"
+    pause: float = 0.0  # seconds before each reply
     commands: list[str] = field(default_factory=list)
     messages: list[bytes] = field(default_factory=list)
     connections: int = 0
@@ -84,19 +85,21 @@ class HostileServer:
             command = line.decode("utf-8", "replace").strip()
             self.commands.append(command)
             verb = command.upper().partition(" ")[0]
-            if not await self._say(verb, writer) or verb == "QUIT":
+            reply = await self._say(verb, writer)
+            if not reply or verb == "QUIT":
                 return
             if verb == "STARTTLS" and self.tls is not None:
                 await writer.start_tls(self.tls)
-            if verb == "DATA" and self._last.startswith(b"3"):
+            if verb == "DATA" and reply.startswith(b"3"):
                 self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
                 if not await self._say("DOT", writer):
                     return
 
-    async def _say(self, verb: str, writer: asyncio.StreamWriter) -> bool:
-        """Whether the session goes on."""
+    async def _say(self, verb: str, writer: asyncio.StreamWriter) -> bytes:
+        """What was said; empty when the session is over."""
         replies = self._said.get(verb, [_USUAL.get(verb, b"500 5.5.2 what\r\n")])
-        self._last = reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        await asyncio.sleep(self.pause)
         if reply == SILENCE:
             await asyncio.Event().wait()
         if reply == ENDLESS:
@@ -106,4 +109,4 @@ class HostileServer:
         if reply != DROP:
             writer.write(reply.removesuffix(DROP))
             await writer.drain()
-        return not reply.endswith(DROP)
+        return b"" if reply.endswith(DROP) else reply

@@ -1,12 +1,13 @@
-"""The outbound queue on a real MongoDB, with a clock that tests move."""
+"""The outbound queue on a real MongoDB with a clock that tests move, and relay as a running service."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
 from services.relay.domain.entries import Entry, Next, State
 from services.relay.domain.reporting import Event, Report, Way
+from tests.integration.relay.running import Start, starting
+from tests.servers.dns import DnsServer
+from tests.servers.sink import Sink
 
 KEEP_DONE = timedelta(days=7)
 BYTES = b"Subject: bonjour\r\n\r\nfin\r\n"
@@ -114,3 +118,42 @@ async def replica(mongo: Mongo, clock: Clock) -> Callable[[], Replica]:
     await first.queue.prepare()
     await first.holders.prepare()
     return lambda: Replica(f"r{next(numbers)}", database, clock)
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[Sink]:
+    sink = Sink()
+    sink.start()
+    yield sink
+    sink.stop()
+
+
+@pytest.fixture(scope="session")
+def dns() -> Iterator[DnsServer]:
+    """`good` has an MX that is dead before one that lives; `null` takes no mail; `plain` has an address alone.
+
+    `one` and `two` have their mail at one server, `tarpit` at another.
+    """
+    server = DnsServer(
+        [
+            "--mx-host=good.example,dead.example,10",
+            "--mx-host=good.example,live.example,20",
+            "--mx-host=one.example,live.example,10",
+            "--mx-host=two.example,live.example,20",
+            "--host-record=tarpit.example,127.0.0.9",
+            "--host-record=dead.example,127.0.0.9",
+            "--host-record=live.example,127.0.0.1",
+            "--host-record=plain.example,127.0.0.1",
+            "--mx-host=null.example,.,0",
+            "--local=/example/",
+        ]
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start(mongo: Mongo, tmp_path: Path, dns: DnsServer) -> Start:
+    """Starts a relay with the given settings."""
+    return starting(mongo, tmp_path, dns)
