@@ -5,7 +5,19 @@ in `tests/contract` run against both. `open_bus(url)` picks one by the scheme of
 """
 
 from libs.bus.opening import open_bus
-from libs.bus.ports import Bus, Consumer, DeadLetter, Delivery, Depth, Event, Limits, NotTaken, Refused, Unavailable
+from libs.bus.ports import (
+    Bus,
+    Consumer,
+    DeadLetter,
+    Delivery,
+    Depth,
+    Event,
+    Limits,
+    NotTaken,
+    Refused,
+    Replayed,
+    Unavailable,
+)
 
 __all__ = [
     "Bus",
@@ -17,6 +29,7 @@ __all__ = [
     "Limits",
     "NotTaken",
     "Refused",
+    "Replayed",
     "Unavailable",
     "open_bus",
 ]

@@ -115,6 +115,14 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many dead letters went back, and whether others that match may be left."""
+
+    count: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Depth:
     """How many messages wait (`ready`), are in hand or wait for a retry (`pending`, where known) and are dead."""
 
@@ -195,6 +203,13 @@ class Bus(Protocol):
     async def depth(self, queue: str) -> Depth:
         """How full `queue` is."""
 
+    async def oldest(self, queue: str) -> datetime | None:
+        """When the oldest message that waits, is in hand or is to be retried was first published; None without one.
+
+        As far as this process can know: a broker tells nobody how old what waits is. Then it is a lower bound of the
+        time: the last message that was taken, or the last moment at which nothing waited.
+        """
+
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         """A page of the dead letters of `queue`, oldest first, behind the id `after`."""
 
@@ -206,6 +221,14 @@ class Bus(Protocol):
 
     async def replay(self, queue: str, id: str) -> bool:
         """Back to its queue as a first attempt; False if there is no such dead letter. Durable before it is dropped."""
+
+    async def replay_many(
+        self, queue: str, matches: Callable[[DeadLetter], bool], *, limit: int, per_second: float
+    ) -> Replayed:
+        """Those that match go back to the queue as first attempts, oldest first, at most `limit` and so many a second.
+
+        Each is durable before it is dropped. What dies again meanwhile is not replayed again.
+        """
 
     async def purge(self, queue: str, id: str) -> bool:
         """Delete one dead letter for ever; False if there is none."""

@@ -6,3 +6,5 @@ ROUTER = "mail.router"
 STORE = "mail.store"
 QUARANTINE = "mail.quarantine"
 RELAY = "mail.relay"
+
+ALL = (ANTIVIRUS, ANTISPAM, ROUTER, STORE, QUARANTINE, RELAY)

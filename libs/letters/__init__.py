@@ -4,7 +4,8 @@
 """
 
 from libs.letters.composing import Letter, compose, plain
+from libs.letters.hearing import hears_of_failure
 from libs.letters.notifications import Notifications
 from libs.letters.post import IngressPost
 
-__all__ = ["IngressPost", "Letter", "Notifications", "compose", "plain"]
+__all__ = ["IngressPost", "Letter", "Notifications", "compose", "hears_of_failure", "plain"]

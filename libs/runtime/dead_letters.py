@@ -6,13 +6,47 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
+import structlog
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.bus import Bus, DeadLetter
 from libs.bus.listening import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
-from libs.http import ADMIN, After, Cursor, Page, Problem, require
+from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http.names import Moment
+
+log = structlog.get_logger(__name__)
+
+# A second; what is replayed is work for all stages behind, beside the mail of today.
+REPLAYED_PER_SECOND = 200.0
+
+
+class Replay(RequestBody):
+    """Which dead letters go back to their queue; all conditions that are given must hold."""
+
+    queue: str = Field(description="One of the queues of this service.")
+    reason: str = Field("", max_length=1000, description="Text in the reason; empty: any.")
+    event: str = Field("", max_length=100, description="Name of the event; empty: messages and any event.")
+    died_since: Moment | None = Field(None, description="At or after this moment.")
+    died_before: Moment | None = Field(None, description="Before this moment.")
+    limit: int = Field(1000, ge=1, le=2000, description="At most so many, oldest first, in about limit / 200 seconds.")
+
+    def matches(self, letter: DeadLetter) -> bool:
+        return (
+            self.reason in letter.reason
+            and self.event in ("", letter.headers.get(EVENT_HEADER))
+            and (self.died_since is None or letter.died_at >= self.died_since)
+            and (self.died_before is None or letter.died_at < self.died_before)
+        )
+
+
+class ReplayedView(BaseModel):
+    """`more`: others that match may be left; ask again until it is false."""
+
+    queue: str
+    replayed: int
+    more: bool
 
 
 class DeadLetterView(BaseModel):
@@ -37,14 +71,24 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
     @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
     async def listing(after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> Page[DeadLetterView]:
         start, last = cursor.read(after) or (queues[0], "")
-        _known(queues, start)
+        if start not in queues:
+            raise Problem(422, "after is of a queue that this service has no more")
         for queue in queues[queues.index(start) :]:
             found = await bus.dead_letters(queue, after=last or None, limit=limit)
             if found:
-                more = cursor.write(queue, found[-1].id) if len(found) == limit or queue != queues[-1] else None
-                return Page(items=[_view(letter) for letter in found], next=more)
+                more = len(found) == limit or queue != queues[-1]
+                following = cursor.write(queue, found[-1].id) if more else None
+                return Page(items=[_view(letter) for letter in found], next=following)
             last = ""
         return Page(items=[], next=None)
+
+    @router.post("/replay", summary="Many of a queue back to it, as first attempts")
+    async def replay_many(wanted: Replay) -> ReplayedView:
+        """Bounded and rate limited. Asked again, it goes on with what is left; what went back is no dead letter."""
+        _known(queues, wanted.queue)
+        done = await bus.replay_many(wanted.queue, wanted.matches, limit=wanted.limit, per_second=REPLAYED_PER_SECOND)
+        log.info("dead_letters_replayed", queue=wanted.queue, count=done.count)
+        return ReplayedView(queue=wanted.queue, replayed=done.count, more=done.more)
 
     @router.post("/{id}/replay", summary="Back to its queue, as a first attempt")
     async def replay(id: str) -> dict[str, str]:

@@ -11,10 +11,15 @@ from typing import Any, TypeVar
 import structlog
 
 from libs.bus import Consumer, Event
-from libs.envelope import Temporary
+from libs.envelope import Temporary, queues
 from libs.http import Checks
+from libs.letters import IngressPost, Notifications
+from libs.runtime.burials import PERIOD as BURIALS_PERIOD
+from libs.runtime.burials import Burials
 from libs.runtime.dependencies import PERIOD as LOOK_PERIOD
 from libs.runtime.dependencies import Dependencies
+from libs.runtime.depths import PERIOD as DEPTHS_PERIOD
+from libs.runtime.depths import Depths
 from libs.runtime.failures import gist
 from libs.runtime.http_server import dependencies, http_server
 from libs.runtime.keeping import PERIOD, keep_dead_letters
@@ -48,6 +53,14 @@ class RunningService:
         self._not_ready = "the service starts"
         self._stopping = False
         self._dependencies = Dependencies(dependencies(service, shared), service.metrics)
+        self._ingress = shared.client(service.settings, "ingress")
+        reports = Notifications(
+            IngressPost(self._ingress),
+            hostname=service.settings.hostname,
+            author=service.settings.notice_author,
+            clock=shared.clock,
+        )
+        self._burials = Burials(reports, shared.blobs, service.metrics) if service.handles else None
         self._rounds = [
             Rounds(row, service.metrics, is_stopping=lambda: self._stopping) for row in self._background_rows()
         ]
@@ -103,7 +116,7 @@ class RunningService:
         for row in service.handles:
             worker = Worker(
                 row, self._shared.blobs, self._shared.outbox, service.metrics, self._shared.traces,
-                service.settings.handler_deadline,
+                service.settings.handler_deadline, self._burials,
             )  # fmt: skip
             self._consumers.append(await bus.consume(row.queue, self._owned(worker), prefetch=row.prefetch))
 
@@ -129,6 +142,7 @@ class RunningService:
         await cancelled(self._in_hand)
         await self._each([self._server.stop()])
         await cancelled(self._background)
+        await self._ingress.close()
         await asyncio.to_thread(self._shared.traces.close)
 
     def _checks(self) -> Checks:
@@ -182,10 +196,15 @@ class RunningService:
     def _background_rows(self) -> Iterable[Periodic]:
         yield Periodic("dependencies", self._dependencies.look, LOOK_PERIOD)
         yield from map(periodic, self._service.background)
+        # A service without a queue watches over those of the others: its figures are there when they are away.
+        depths = Depths(self._shared.bus, self._service.queues or queues.ALL, self._service.metrics)
+        yield Periodic("depths of queues", depths.round, DEPTHS_PERIOD)
+        if self._burials is not None:
+            yield Periodic("senders of mail that was given up", self._burials.tell_the_rest, BURIALS_PERIOD)
         if any(row.group for row in self._service.hears):
             yield Periodic("groups of events", self._keep_groups, GROUPS_PERIOD)
-        if queues := [row.queue for row in self._service.handles]:
-            keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, queues)
+        if own := [row.queue for row in self._service.handles]:
+            keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, own)
             yield Periodic("keeping of dead letters", keep, PERIOD)
 
     async def _repeat(self, rounds: Rounds, on_failure: Callable[[], None]) -> None:

@@ -16,6 +16,7 @@ from libs.bus import Delivery
 from libs.bus.dispatch import is_being_cancelled, waited_out
 from libs.bus.ports import BUG_TRIES, KEEP_TRYING, LADDER
 from libs.envelope import Mail, Malformed, Newer, Permanent, Temporary, decode, encode
+from libs.runtime.burials import Burials
 from libs.runtime.failures import gist
 from libs.runtime.outbox import Outbox
 from libs.runtime.service import Handles, Onward
@@ -34,6 +35,7 @@ class Worker:
     metrics: Metrics
     traces: Traces
     deadline: timedelta
+    burials: Burials | None = None
     _in_hand: Gauge = field(init=False)
     _seconds: Histogram = field(init=False)
 
@@ -63,7 +65,7 @@ class Worker:
         try:
             mail = decode(delivery.body)
         except Malformed as error:
-            return await self._bury(delivery, error.reason)
+            return await self._bury(delivery, None, error.reason)
         except Newer as error:
             return await self._again(delivery, None, error)
         with structlog.contextvars.bound_contextvars(id=mail.envelope.id):
@@ -75,13 +77,13 @@ class Worker:
                 steps = await self._handle(mail)
                 await self._publish(steps, headers)
         except Permanent as error:
-            return await self._bury(delivery, error.reason)
+            return await self._bury(delivery, mail, error.reason)
         except Temporary as error:
             return await self._again(delivery, mail, error)
         except Exception as error:
             log.error("handler_failed", queue=self.row.queue, attempt=delivery.attempt, exc_info=error)
             if delivery.bugs + 1 >= BUG_TRIES:
-                return await self._bury(delivery, f"failed {BUG_TRIES} times: {error!r}")
+                return await self._bury(delivery, mail, f"failed {BUG_TRIES} times: {error!r}")
             return await self._again(delivery, mail, Temporary(f"bug: {error!r}"), bug=True)
         await delivery.ack()
         log.info("mail_handled", queue=self.row.queue, to=[step.queue for step in steps])
@@ -120,11 +122,12 @@ class Worker:
 
     async def _again(self, delivery: Delivery, mail: Mail | None, error: Temporary, *, bug: bool = False) -> str:
         if waited_out(delivery):
-            return await self._bury(delivery, f"gave up after {KEEP_TRYING}: {error.reason}")
+            reason = f"gave up after {KEEP_TRYING}: {error.reason}"
+            return await self._bury(delivery, mail, reason, waited_out=True)
         try:
             await self._keep_blob(mail)
         except Permanent as missing:
-            return await self._bury(delivery, f"{missing.reason}, after: {error.reason}")
+            return await self._bury(delivery, mail, f"{missing.reason}, after: {error.reason}")
         delay = LADDER[min(delivery.attempt, len(LADDER)) - 1]
         log.warning("mail_deferred", queue=self.row.queue, attempt=delivery.attempt, reason=error.reason)
         narrowed = error.narrowed if mail is not None else None
@@ -132,7 +135,10 @@ class Worker:
         await delivery.retry(delay, reason=error.reason, body=body, bug=bug)
         return "deferred"
 
-    async def _bury(self, delivery: Delivery, reason: str) -> str:
+    async def _bury(self, delivery: Delivery, mail: Mail | None, reason: str, *, waited_out: bool = False) -> str:
+        """The sender is told first: a crash in between tells him again, under the same key."""
+        if self.burials is not None:
+            await self.burials.tell(self.row.queue, mail, waited_out=waited_out)
         log.error("mail_buried", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
         await delivery.bury(reason)
         return "buried"

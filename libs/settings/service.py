@@ -64,6 +64,7 @@ class ServiceSettings(BaseModel):
     )
     port_base: int = Field(0, ge=0, le=40000, description="Added to every port, so that instances run side by side.")
     hostname: str = Field("localhost", description="Our own name in greetings, Received headers and reports.")
+    notice_author: str = Field("postmaster@localhost", description="From address of delivery status notifications.")
     var_dir: Path = Field(Path("var"), description="Directory of everything that embedded mode keeps.")
     bus_url: str = Field(
         default_factory=_in_var_dir("embedded:{}/bus"),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Bus, Delivery, Event, Limits, Refused, Unavailable
+from libs.bus import Bus, DeadLetter, Delivery, Event, Limits, Refused, Unavailable
 from libs.bus.ports import MAX_MESSAGE_BYTES
 from libs.envelope import Permanent
 
@@ -964,3 +964,58 @@ async def test_consumers_that_vanish_with_all_that_they_hold_bury_nothing(place:
     await eventually(lambda: {delivery.body for delivery in hand.taken} == bodies)
     await eventually(is_empty(bus, place.queue))
     assert len(hand.taken) == 50
+
+
+async def test_many_dead_letters_go_back_in_bounds_and_at_a_rate(bus: Bus, place: Any, eventually: Eventually) -> None:
+    bodies = [b"%d" % number for number in range(30)]
+    await kill_the_dead(bus, place.queue, *bodies, b"other", eventually=eventually)
+
+    def matches(letter: DeadLetter) -> bool:
+        return letter.body != b"other"
+
+    started = asyncio.get_running_loop().time()
+    first = await bus.replay_many(place.queue, matches, limit=20, per_second=100)
+    assert asyncio.get_running_loop().time() - started > 0.19
+    assert (first.count, first.more) == (20, True)
+    second = await bus.replay_many(place.queue, matches, limit=20, per_second=1000)
+    assert (second.count, second.more) == (10, False)
+    third = await bus.replay_many(place.queue, matches, limit=20, per_second=1000)
+    assert (third.count, third.more) == (0, False)
+    hand = Hand(ack)
+    await bus.consume(place.queue, hand, prefetch=1)
+    await eventually(lambda: hand.bodies == bodies)
+    assert set(hand.attempts) == {1}
+    assert [letter.body for letter in await bus.dead_letters(place.queue)] == [b"other"]
+
+
+async def test_what_dies_again_while_many_are_replayed_is_not_replayed_again(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    await kill_the_dead(bus, place.queue, *(b"%d" % number for number in range(5)), eventually=eventually)
+    hand = Hand(bury("again"))
+    await bus.consume(place.queue, hand)
+    done = await bus.replay_many(place.queue, lambda _: True, limit=1000, per_second=50)
+    assert done.count == 5
+    await eventually(has_dead(bus, place.queue, 5))
+    assert len(hand.taken) == 5
+
+
+async def test_the_oldest_message_is_known_while_it_waits_is_in_hand_or_is_to_be_retried(
+    bus: Bus, place: Any, eventually: Eventually
+) -> None:
+    assert await bus.oldest(place.queue) is None
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    await bus.publish(place.queue, b"x")
+    waiting = await bus.oldest(place.queue)
+    assert waiting is not None
+    hand = Hand()
+    consumer = await bus.consume(place.queue, hand)
+    await eventually(lambda: hand.taken)
+    first_seen = hand.taken[0].first_seen
+    assert await bus.oldest(place.queue) == first_seen
+    await hand.taken[0].retry(timedelta(milliseconds=400), reason="again")
+    await consumer.stop()
+    assert before <= first_seen
+    assert await bus.oldest(place.queue) == first_seen
+    with pytest.raises(Refused):
+        await bus.oldest(f"{place.queue}.nowhere")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from libs.bus.embedded.dead_letters import DeadLetters
 from libs.bus.embedded.events import Events
 from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.lock import DirectoryLock
@@ -14,7 +15,7 @@ from libs.bus.embedded.publication import Publication
 from libs.bus.embedded.queues import EmbeddedConsumer, Handler, WorkQueue
 from libs.bus.embedded.recovery import recover
 from libs.bus.embedded.retries import BusClock, RetryTimer
-from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
+from libs.bus.embedded.rows import encode_headers
 from libs.bus.embedded.ward import Ward
 from libs.bus.embedded.writer import Writer
 from libs.bus.listening import EventHandler, group_queue, heard_by_group
@@ -31,6 +32,7 @@ from libs.bus.ports import (
     Limits,
     NotTaken,
     Refused,
+    Replayed,
     Unavailable,
 )
 from libs.bus.solitude import Solitude
@@ -74,6 +76,7 @@ class EmbeddedBus:
         self.clock = BusClock(clock)
         self.queues: dict[str, WorkQueue] = {}
         self._events = Events(self)
+        self._letters = DeadLetters(self)
         self._running: list[EmbeddedConsumer] = []
         self._writer: Writer | None = None
 
@@ -193,40 +196,31 @@ class EmbeddedBus:
         found = self.work_queue(queue)
         return Depth(ready=found.ready, pending=found.in_hand + len(found.suspects) + found.delayed, dead=found.dead)
 
+    async def oldest(self, queue: str) -> datetime | None:
+        found = self.work_queue(queue)
+        front = await self.running_writer().call(lambda file: file.first_seen(found.id))
+        waiting = None if front is None else datetime.fromtimestamp(front, UTC)
+        moments = [moment for moment in (waiting, found.ages.oldest(self.clock.moment())) if moment is not None]
+        return min(moments, default=None)
+
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
-        found, start = self.work_queue(queue), _row_id(after or "")
-        rows = await self.running_writer().call(lambda file: file.dead_page(found.id, after=start, limit=limit))
-        return [_dead_letter(queue, row) for row in rows]
+        return await self._letters.page(self.work_queue(queue), after=_row_id(after or ""), limit=limit)
 
     async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        found, now = self.work_queue(queue), self.clock.now()
-        row = (0, reason.encode(errors="replace").decode(), now, 1, encode_headers(headers), body)
-
-        def parked(_: None, error: Exception | None) -> None:
-            found.dead += error is None
-
-        await self.running_writer().call(lambda file: file.park(found.id, row), parked)
+        await self._letters.park(self.work_queue(queue), body, reason, headers)
 
     async def replay(self, queue: str, id: str) -> bool:
-        found, now = self.work_queue(queue), self.clock.now()
+        return await self._letters.replay(self.work_queue(queue), _row_id(id))
 
-        def replayed(size: int | None, error: Exception | None) -> None:
-            if error is None and size is not None:
-                found.dead -= 1
-                found.arrived(1, size)
-
-        return (
-            await self.running_writer().call(lambda file: file.replay(found.id, _row_id(id), now=now), replayed)
-            is not None
+    async def replay_many(
+        self, queue: str, matches: Callable[[DeadLetter], bool], *, limit: int, per_second: float
+    ) -> Replayed:
+        return await self._letters.replay_many(
+            self.work_queue(queue), matches, limit=limit, pause=1 / per_second, until=self.clock.now()
         )
 
     async def purge(self, queue: str, id: str) -> bool:
-        found = self.work_queue(queue)
-
-        def purged(done: bool, error: Exception | None) -> None:
-            found.dead -= error is None and done
-
-        return await self.running_writer().call(lambda file: file.purge(found.id, _row_id(id)), purged)
+        return await self._letters.purge(self.work_queue(queue), _row_id(id))
 
     def running_writer(self) -> Writer:
         if self._writer is None:
@@ -274,16 +268,3 @@ def _row_id(text: str) -> int:
     """0, which no row has, for a text that is no id of ours."""
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
     return number if number <= LAST_ROW_ID else 0
-
-
-def _dead_letter(queue: str, row: DeadRow) -> DeadLetter:
-    id, reason, died_at, attempts, headers, body = row
-    return DeadLetter(
-        id=str(id),
-        queue=queue,
-        reason=reason,
-        died_at=datetime.fromtimestamp(died_at, UTC),
-        attempts=attempts,
-        body=body,
-        headers=decode_headers(headers),
-    )

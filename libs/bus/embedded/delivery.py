@@ -64,6 +64,7 @@ class EmbeddedDelivery:
         def delayed() -> None:
             queue.delayed += 1
             queue.timer.expect(due)
+            queue.ages.deferred(self.first_seen, delay, now=queue.timer.clock.moment())
 
         await self._end_with(
             lambda file: file.delay(queue.id, id, due=due, attempts=attempts, headers=headers, body=body), delayed

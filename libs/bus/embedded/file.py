@@ -119,6 +119,11 @@ class QueueFile:
             self.set_mark(queue, rows[-1][0])
         return rows
 
+    def first_seen(self, queue: int) -> float | None:
+        """Of the row at the front: it is in hand, or waits for longest."""
+        row = self.db.execute(f"SELECT first_seen FROM queue_{queue} ORDER BY id LIMIT 1").fetchone()
+        return None if row is None else float(row[0])
+
     # Retries
 
     def delay(self, queue: int, id: int, *, due: float, attempts: int, headers: str | None, body: bytes | None) -> None:

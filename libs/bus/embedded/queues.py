@@ -14,6 +14,7 @@ from datetime import timedelta
 import structlog
 
 from libs.bus import dispatch
+from libs.bus.ages import Ages
 from libs.bus.embedded.delivery import EmbeddedDelivery
 from libs.bus.embedded.retries import RetryTimer
 from libs.bus.embedded.rows import StoredRow
@@ -57,6 +58,7 @@ class WorkQueue:
         self.timer = timer
         self.solitude = solitude
         self.bug_tries = bug_tries
+        self.ages = Ages()
         self.suspects: deque[EmbeddedDelivery] = deque()  # in hand when the process died: each is handled alone
         self._on_suspect = on_suspect
         self.consumers: list[EmbeddedConsumer] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -29,6 +29,9 @@ class BusClock:
 
     def now(self) -> float:
         return self._offset + time.monotonic()
+
+    def moment(self) -> datetime:
+        return datetime.fromtimestamp(self.now(), UTC)
 
 
 class RetryTimer:

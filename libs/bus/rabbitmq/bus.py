@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from yarl import URL
 
@@ -21,6 +21,7 @@ from libs.bus.ports import (
     Event,
     Limits,
     NotTaken,
+    Replayed,
 )
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.consumer import Beside, Handler, RabbitConsumer
@@ -33,6 +34,7 @@ from libs.bus.rabbitmq.topology import EVENTS, Topology, alone_queue, count, dea
 from libs.bus.rabbitmq.ward import Ward
 from libs.bus.rabbitmq.wire import Wire, connect
 from libs.bus.solitude import Solitude
+from libs.envelope.model import utc_now
 from libs.tasks import cancelled
 
 
@@ -73,6 +75,7 @@ class RabbitBus:
         self._members: dict[str, frozenset[str]] = {}
         self._consumers: list[RabbitConsumer] = []
         self._ears: list[RabbitEar] = []
+        self._empty_at: dict[str, datetime] = {}  # when nothing waited in a queue that was asked about
         self._solitude = Solitude()
         self._ward = Ward(
             self._wire,
@@ -188,6 +191,16 @@ class RabbitBus:
             pending += await count(wire, alone_queue(queue))
         return Depth(ready=await count(wire, queue), pending=pending, dead=await count(wire, dead_queue(queue)))
 
+    async def oldest(self, queue: str) -> datetime | None:
+        now, consumers = utc_now(), [consumer for consumer in self._consumers if consumer.queue == queue]
+        moments = [moment for consumer in consumers if (moment := consumer.oldest(now)) is not None]
+        if await self._waiting(queue):
+            came = [moment for consumer in consumers if (moment := consumer.last_came()) is not None]
+            moments.append(max([*came, self._empty_at.setdefault(queue, now)]))
+        else:
+            self._empty_at[queue] = now
+        return min(moments, default=None)
+
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         return await self._dead_letters.page(await self._wire(), queue, after=after, limit=limit)
 
@@ -197,6 +210,13 @@ class RabbitBus:
 
     async def replay(self, queue: str, id: str) -> bool:
         return await self._dead_letters.replay(await self._wire(), queue, id, self._running())
+
+    async def replay_many(
+        self, queue: str, matches: Callable[[DeadLetter], bool], *, limit: int, per_second: float
+    ) -> Replayed:
+        return await self._dead_letters.replay_many(
+            await self._wire(), queue, matches, self._running(), limit=limit, pause=1 / per_second
+        )
 
     async def purge(self, queue: str, id: str) -> bool:
         return await self._dead_letters.purge(await self._wire(), queue, id)

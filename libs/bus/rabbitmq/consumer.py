@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -12,13 +12,15 @@ from typing import Protocol
 import structlog
 
 from libs.bus import dispatch
-from libs.bus.ports import Delivery, Unavailable
+from libs.bus.ages import Ages
+from libs.bus.ports import Delivery
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
+from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.publisher import NoQueue
 from libs.bus.rabbitmq.subscription import ConsumeChannel, Subscription
-from libs.bus.rabbitmq.topology import alone_queue, dead_queue, rung_queue
+from libs.bus.rabbitmq.topology import alone_queue, rung_queue
 from libs.bus.rabbitmq.wire import Wire
 from libs.bus.solitude import Solitude
 from libs.tasks import cancelled
@@ -69,6 +71,8 @@ class RabbitConsumer:
         self.beside = beside
         self.stopped = False
         self.unended: set[RabbitDelivery] = set()
+        self.ages = Ages()
+        self._last = b""  # the encoded properties of the message that came last
         self._handler = handler
         self._prefetch = prefetch
         self._loop = asyncio.get_running_loop()
@@ -81,6 +85,17 @@ class RabbitConsumer:
     @property
     def in_hand(self) -> int:
         return sum(not delivery.lost for delivery in self.unended)
+
+    def oldest(self, now: datetime) -> datetime | None:
+        """The first publication of the oldest that is in hand, or was put on the ladder."""
+        moments = [delivery.first_seen for delivery in self.unended if not delivery.lost]
+        if (deferred := self.ages.oldest(now)) is not None:
+            moments.append(deferred)
+        return min(moments, default=None)
+
+    def last_came(self) -> datetime | None:
+        """The first publication of the message that came last: what waits behind it is hardly older."""
+        return datetime.fromtimestamp(decode_properties(self._last).timestamp, UTC) if self._last else None
 
     async def stop(self) -> None:
         self.stopped = True
@@ -121,7 +136,7 @@ class RabbitConsumer:
         await asyncio.wait({task})
 
     def _arrived(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
-        delivery = RabbitDelivery(self, channel, tag, properties, body)
+        delivery, self._last = RabbitDelivery(self, channel, tag, properties, body), properties
         if self.stopped:
             channel.requeue(tag)
         elif _RETURNS in properties and messages.returns(delivery.properties):
@@ -175,122 +190,3 @@ class RabbitConsumer:
                 await asyncio.sleep(SET_ASIDE_AGAIN)
         self.unended.discard(delivery)
         delivery.give_back()
-
-
-class RabbitDelivery:
-    """One message in hand. When its channel is lost the broker has taken it back, and nothing can end it any more."""
-
-    __slots__ = ("_alone", "_consumer", "_encoded", "_properties", "body", "channel", "ended", "tag")
-
-    def __init__(
-        self,
-        consumer: RabbitConsumer,
-        channel: ConsumeChannel,
-        tag: int,
-        properties: bytes,
-        body: bytes,
-        *,
-        alone: bool = False,
-    ) -> None:
-        self._alone = alone
-        self._consumer = consumer
-        self._encoded = properties
-        self._properties: Properties | None = None
-        self.channel = channel
-        self.tag = tag
-        self.body = body
-        self.ended = False
-
-    @property
-    def queue(self) -> str:
-        return self._consumer.queue
-
-    @property
-    def lost(self) -> bool:
-        return self.channel.closed
-
-    @property
-    def properties(self) -> Properties:
-        if self._properties is None:
-            self._properties = decode_properties(self._encoded)
-        return self._properties
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return messages.own_headers(self.properties)
-
-    @property
-    def attempt(self) -> int:
-        return messages.attempt(self.properties)
-
-    @property
-    def bugs(self) -> int:
-        return messages.bugs(self.properties)
-
-    @property
-    def first_seen(self) -> datetime:
-        return datetime.fromtimestamp(self.properties.timestamp, UTC)
-
-    async def ack(self) -> None:
-        self._end()
-        try:
-            self.channel.ack(self.tag)
-        except Unavailable:
-            self.ended = False
-            raise
-        self._consumer.unended.discard(self)
-
-    async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        properties = messages.again(self.properties, bug=bug)
-        content = self.body if body is None else body
-        await self._move(lambda: self._consumer.put_on_ladder(delay, properties, content))
-
-    async def bury(self, reason: str) -> None:
-        properties = messages.buried(self.properties, reason)
-        await self._move(lambda: self._consumer.beside.outgoing.to_queue(dead_queue(self.queue), properties, self.body))
-
-    async def set_aside(self) -> None:
-        """To those that are handled alone, as the same attempt."""
-        properties = messages.set_aside(self.properties)
-        await self._move(lambda: self._consumer.put_aside(properties, self.body))
-
-    def give_back(self) -> None:
-        """Without a word to its handler, which never saw it."""
-        if not self.lost and not self.ended:
-            self.ended = True
-            self.channel.requeue(self.tag)
-
-    async def release(self) -> None:
-        if self._alone:
-            # Requeued it would count as one that killed its consumer.
-            properties = messages.set_aside(self.properties)
-            await self._move(lambda: self._consumer.beside.outgoing.to_queue(self.queue, properties, self.body))
-            return
-        self._end()
-        try:
-            self.channel.requeue(self.tag)
-        except Unavailable:
-            self.ended = False
-            raise
-        self._consumer.unended.discard(self)
-
-    async def _move(self, publish: Callable[[], Awaitable[None]]) -> None:
-        """It is durable elsewhere before it goes from here."""
-        self._end()
-        try:
-            self.channel.ensure_open()
-            await publish()
-        except BaseException:
-            self.ended = False
-            raise
-        self._consumer.unended.discard(self)
-        if self.channel.closed:
-            # It is in both places now. Raising would only make a third copy.
-            log.warning("moved_but_not_acknowledged", queue=self.queue)
-        else:
-            self.channel.ack(self.tag)
-
-    def _end(self) -> None:
-        if self.ended:
-            raise RuntimeError(f"this delivery of {self.queue} was already ended")
-        self.ended = True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from libs.bus.ports import DeadLetter, Refused, Unavailable
+from libs.bus.ports import DeadLetter, Refused, Replayed, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.consumer import Publishes
@@ -30,7 +30,8 @@ from libs.bus.rabbitmq.wire import Wire
 log = structlog.get_logger(__name__)
 
 MAX_SCANNED = 50_000
-FIRST_STEP = 128
+# Letters that are asked for at a time, and so at most in memory.
+FIRST_STEP, LONGEST_STEP = 128, 512
 POLL = 0.02
 
 
@@ -76,6 +77,31 @@ class DeadLetters:
                 scan.drop(found)
         return found is not None
 
+    async def replay_many(
+        self,
+        wire: Wire,
+        queue: str,
+        matches: Callable[[DeadLetter], bool],
+        outgoing: Publishes,
+        *,
+        limit: int,
+        pause: float,
+    ) -> Replayed:
+        """One pass over those that are there now; a pause of so many seconds follows each that goes back."""
+        count = 0
+        async with self.scan(wire, dead_queue(queue)) as scan:
+            async for found in scan.letters():
+                if not matches(self._shown(queue, found)):
+                    continue
+                if count == limit:
+                    return Replayed(count, more=True)
+                headers = messages.own_headers(found.properties)
+                await outgoing.to_queue(queue, messages.fresh(headers), found.body)
+                scan.drop(found)
+                count += 1
+                await asyncio.sleep(pause)
+            return Replayed(count, more=scan.is_cut)
+
     async def purge(self, wire: Wire, queue: str, id: str) -> bool:
         async with self.scan(wire, dead_queue(queue)) as scan:
             found = await scan.find(id)
@@ -110,6 +136,7 @@ class Scan:
         self._arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
         self._channel = ConsumeChannel(wire.tap, self._arrive, timeout=timeout)
         self._total = waiting
+        self.is_cut = waiting > MAX_SCANNED  # there are more than one pass looks at
 
     async def open(self) -> None:
         await self._channel.open()
@@ -124,7 +151,7 @@ class Scan:
             if position == asked:
                 # A consumer for each step, since the prefetch of one cannot be raised.
                 await self._channel.consume(self._name, prefetch=min(step, self._waiting - asked), tag=f"c{asked}")
-                asked, step = asked + step, step * 2
+                asked, step = asked + step, min(step * 2, LONGEST_STEP)
             tag, encoded, body = await self._next()
             properties = decode_properties(encoded)
             id = properties.message_id or hashlib.sha256(body).hexdigest()

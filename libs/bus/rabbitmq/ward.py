@@ -14,7 +14,8 @@ from datetime import timedelta
 import structlog
 
 from libs.bus.ports import Refused, Unavailable
-from libs.bus.rabbitmq.consumer import RabbitConsumer, RabbitDelivery
+from libs.bus.rabbitmq.consumer import RabbitConsumer
+from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.messages import DELIVERY_LIMIT, all_returns, returns
 from libs.bus.rabbitmq.subscription import ConsumeChannel
 from libs.bus.rabbitmq.topology import alone_queue, count

@@ -74,7 +74,7 @@ class Taken(BaseModel):
     id: str
 
 
-_SERVICES = ("quota", "relay", "store")
+_SERVICES = ("antispam", "antivirus", "quota", "relay", "router", "store")
 
 _BODIES: dict[str, Any] = {
     "requestBody": {

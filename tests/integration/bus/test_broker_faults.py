@@ -12,7 +12,7 @@ import pytest
 
 from libs.bus import Delivery, Event, NotTaken, Refused, Unavailable
 from libs.bus.rabbitmq import RabbitBus
-from libs.bus.rabbitmq.consumer import RabbitDelivery
+from libs.bus.rabbitmq.delivery import RabbitDelivery
 from tests.servers.rabbitmq import RabbitServer
 
 Eventually = Callable[..., Awaitable[None]]

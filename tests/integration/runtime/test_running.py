@@ -19,10 +19,11 @@ from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
 from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
-from libs.envelope import Envelope, Mail, Permanent, Temporary, encode
+from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, encode
 from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
-from libs.http import Check, Checks, Server, application
+from libs.http import Check, Checks, Connections, Server, application
+from libs.letters import IngressPost
 from libs.mongo import Mongo
 from libs.runtime import Handles, Hears, MustEnd, Onward, Outbox, Periodic, Service, Shared, keeping
 from libs.runtime.dependencies import Dependencies
@@ -188,6 +189,101 @@ async def test_a_replayed_dead_letter_is_handled_as_a_first_attempt(world: World
         await until(done)
         assert [[item["id"] for item in page] for page in await everything(http, 100)] == [[first["id"]]]
         assert (await http.post(f"/v1/dead-letters/{second['id']}/replay")).status_code == 404
+
+
+async def test_all_dead_letters_that_match_go_back_at_once(world: World) -> None:
+    handled: list[str] = []
+
+    async def handle(mail: Mail) -> Iterable[Onward]:
+        handled.append(mail.envelope.id)
+        return ()
+
+    await world.bury("mail.two", "engine down 1", "poison", "engine down 2", "engine down 3")
+    async with world.running(handles=(Handles("mail.one", nothing), Handles("mail.two", handle))) as http:
+        wanted = {"queue": "mail.two", "reason": "engine down", "died_before": (utc_now()).isoformat(), "limit": 2}
+        first = await http.post("/v1/dead-letters/replay", json=wanted)
+        assert first.json() == {"queue": "mail.two", "replayed": 2, "more": True}, first.text
+        second = await http.post("/v1/dead-letters/replay", json=wanted)
+        assert second.json() == {"queue": "mail.two", "replayed": 1, "more": False}
+
+        async def done() -> bool:
+            return handled == ["engine down 1", "engine down 2", "engine down 3"]
+
+        await until(done)
+        assert [[item["reason"] for item in page] for page in await everything(http, 100)] == [["poison"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 422),
+        ({"queue": "mail.nowhere"}, 404),
+        ({"queue": "mail.one", "limit": 0}, 422),
+        ({"queue": "mail.one", "limit": 2001}, 422),
+        ({"queue": "mail.one", "limit": "10"}, 422),
+        ({"queue": "mail.one", "died_before": 1}, 422),
+        ({"queue": "mail.one", "reasons": "x"}, 422),
+    ],
+    ids=["nothing", "another_queue", "none", "too_many", "text", "no_time", "unknown_member"],
+)
+async def test_a_replay_of_many_says_exactly_what_it_wants(world: World, body: dict[str, Any], status: int) -> None:
+    async with world.running(handles=HANDLES) as http:
+        assert (await http.post("/v1/dead-letters/replay", json=body)).status_code == status
+
+
+async def test_a_cursor_that_is_none_is_refused(world: World) -> None:
+    async with world.running(handles=HANDLES) as http:
+        assert (await http.get("/v1/dead-letters", params={"after": "mail.one:5"})).status_code == 422
+
+
+async def test_the_sender_of_mail_that_is_given_up_is_told_before_it_is_a_dead_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, bytes]] = []
+
+    async def send(post: IngressPost, letter: bytes, *, to: str, key: str) -> None:
+        assert (await world.shared.bus.depth("mail.one")).dead == 0
+        told.append((to, letter))
+
+    async def refuse(mail: Mail) -> Iterable[Onward]:
+        raise Permanent("it never works")
+
+    monkeypatch.setattr(IngressPost, "send", send)
+    raw = b"Subject: hello\r\n\r\nsecret"
+    async with world.running(handles=(Handles("mail.one", refuse),)) as http:
+        envelope = Envelope(
+            id="m1",
+            received_at=NOW,
+            mail_from="marie@else.where",
+            recipients=(Recipient(address="jean@example.org", domain="example.org"),),
+            size_bytes=len(raw),
+            sha256="",
+        )
+        await world.shared.bus.publish("mail.one", encode(Mail(envelope, raw)))
+
+        async def is_dead() -> bool:
+            return bool((await http.get("/v1/dead-letters")).json()["items"])
+
+        await until(is_dead)
+        page = (await http.get("/metrics")).text
+    [(to, letter)] = told
+    assert to == "marie@else.where"
+    assert b"Subject: hello" in letter
+    assert b"5.3.0" in letter
+    assert b"secret" not in letter
+    assert b"it never works" not in letter, "what is wrong inside is nobody's business"
+    assert 'facteur_buried_total{queue="mail.one",sender="told"} 1.0' in page
+
+
+async def test_the_figures_of_queues_are_on_the_page_of_metrics(world: World) -> None:
+    await world.bury("mail.one", "a")
+    async with world.running(handles=HANDLES) as http:
+
+        async def is_there() -> bool:
+            page = (await http.get("/metrics")).text
+            return 'facteur_queue_messages{queue="mail.one",state="dead"} 1.0' in page
+
+        await until(is_there)
 
 
 async def test_a_purged_dead_letter_is_gone(world: World) -> None:
@@ -450,7 +546,8 @@ class Neighbour:
         self.reason = "it starts"
         checks = Checks(ready={"service": self._check})
         app = application(name, routers=(), checks=checks, metrics=Metrics(), tokens=world.shared.tokens)
-        self.server = Server(app, host="127.0.0.1", port=world.settings.port_of(name))
+        connections = Connections(limit=50, limit_per_network=50)
+        self.server = Server(app, addresses=["127.0.0.1"], port=world.settings.port_of(name), connections=connections)
 
     async def _check(self) -> None:
         if self.reason:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import yaml
 
+from libs.runtime.burials import Burials
 from libs.runtime.dependencies import Dependencies
+from libs.runtime.depths import Depths
 from libs.runtime.watchdog import Watchdog
 from libs.telemetry import Metrics
 from services.antivirus.series import Series
@@ -23,7 +26,15 @@ def of_the_runner() -> Metrics:
     return metrics
 
 
-PAGES = {"antivirus": lambda: Series.of(Metrics()).metrics, "runtime": of_the_runner}
+def of_the_queues() -> Metrics:
+    metrics = Metrics()
+    nothing = cast(Any, None)
+    Depths(nothing, (), metrics)
+    Burials(nothing, nothing, metrics)
+    return metrics
+
+
+PAGES = {"queue": of_the_queues, "antivirus": lambda: Series.of(Metrics()).metrics, "runtime": of_the_runner}
 
 
 @pytest.mark.parametrize("name", PAGES)

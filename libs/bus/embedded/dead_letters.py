@@ -1,0 +1,91 @@
+"""Dead letters of the embedded bus: looked at, parked, replayed and purged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Protocol
+
+from libs.bus.embedded.queues import WorkQueue
+from libs.bus.embedded.retries import BusClock
+from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
+from libs.bus.embedded.writer import Writer
+from libs.bus.ports import DeadLetter, Replayed
+
+# So many are in memory at a time.
+PAGE = 50
+
+
+class Floor(Protocol):
+    """The bus below."""
+
+    clock: BusClock
+
+    def running_writer(self) -> Writer: ...
+
+
+class DeadLetters:
+    """Those of all queues. What the loop counts follows the file, whether or not a caller waits so long."""
+
+    def __init__(self, floor: Floor) -> None:
+        self._floor = floor
+
+    async def page(self, queue: WorkQueue, *, after: int, limit: int) -> list[DeadLetter]:
+        rows = await self._floor.running_writer().call(lambda file: file.dead_page(queue.id, after=after, limit=limit))
+        return [_dead_letter(queue.name, row) for row in rows]
+
+    async def park(self, queue: WorkQueue, body: bytes, reason: str, headers: Mapping[str, str] | None) -> None:
+        text = reason.encode(errors="replace").decode()
+        row = (0, text, self._floor.clock.now(), 1, encode_headers(headers), body)
+
+        def parked(_: None, error: Exception | None) -> None:
+            queue.dead += error is None
+
+        await self._floor.running_writer().call(lambda file: file.park(queue.id, row), parked)
+
+    async def replay(self, queue: WorkQueue, id: int) -> bool:
+        now = self._floor.clock.now()
+
+        def replayed(size: int | None, error: Exception | None) -> None:
+            if error is None and size is not None:
+                queue.dead -= 1
+                queue.arrived(1, size)
+
+        writer = self._floor.running_writer()
+        return await writer.call(lambda file: file.replay(queue.id, id, now=now), replayed) is not None
+
+    async def replay_many(
+        self, queue: WorkQueue, matches: Callable[[DeadLetter], bool], *, limit: int, pause: float, until: float
+    ) -> Replayed:
+        """Those that were dead at `until`. A pause of so many seconds follows each."""
+        after, count = 0, 0
+        while page := await self.page(queue, after=after, limit=PAGE):
+            after = int(page[-1].id)
+            for letter in page:
+                if letter.died_at.timestamp() > until or not matches(letter):
+                    continue
+                if count == limit:
+                    return Replayed(count, more=True)
+                count += await self.replay(queue, int(letter.id))
+                await asyncio.sleep(pause)
+        return Replayed(count, more=False)
+
+    async def purge(self, queue: WorkQueue, id: int) -> bool:
+        def purged(done: bool, error: Exception | None) -> None:
+            queue.dead -= error is None and done
+
+        return await self._floor.running_writer().call(lambda file: file.purge(queue.id, id), purged)
+
+
+def _dead_letter(queue: str, row: DeadRow) -> DeadLetter:
+    id, reason, died_at, attempts, headers, body = row
+    return DeadLetter(
+        id=str(id),
+        queue=queue,
+        reason=reason,
+        died_at=datetime.fromtimestamp(died_at, UTC),
+        attempts=attempts,
+        body=body,
+        headers=decode_headers(headers),
+    )

@@ -1,0 +1,128 @@
+"""What becomes of mail that is given up: its sender is told, or it is counted as one whose sender does not hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from libs.blobs import Blobs
+from libs.envelope import Envelope, Mail, Permanent, Temporary
+from libs.envelope.queues import QUARANTINE
+from libs.letters import hears_of_failure
+from libs.mail.dsn import FailedRecipient
+from libs.mail.headers import Headers
+from libs.telemetry import Metrics
+
+log = structlog.get_logger(__name__)
+
+# RFC 3463 3.5 and 3.4
+TIME_EXPIRED, NOT_PROCESSED = "4.4.7", "5.3.0"
+# The dead letter waits for this; later ones are told in the background.
+DEADLINE = timedelta(seconds=10)
+PERIOD = timedelta(minutes=1)
+# So many wait for an ingress that is away, with their headers only.
+MAX_UNTOLD = 200
+
+
+class Reports(Protocol):
+    """The one way for notifications, `libs.letters`."""
+
+    async def report(
+        self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
+    ) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    envelope: Envelope
+    raw: bytes  # or its header
+    recipients: Sequence[FailedRecipient]
+
+
+class Burials:
+    """Tells senders. A notification has one key a message, so that a second try tells nobody twice."""
+
+    def __init__(self, reports: Reports, blobs: Blobs, metrics: Metrics) -> None:
+        self._reports = reports
+        self._blobs = blobs
+        self._untold: deque[_Untold] = deque()
+        self._counted = metrics.counter(
+            "facteur_buried",
+            "Mail that was given up, by whether its sender was told: told, silent (null sender, spam, NOTIFY=NEVER,"
+            " quarantine), unreadable, refused, late (ingress is away), lost.",
+            ("queue", "sender"),
+        )
+
+    async def tell(self, queue: str, mail: Mail | None, *, waited_out: bool) -> None:
+        """Before the message goes to the dead letters. Never fails, and takes a bounded time."""
+        self._counted.labels(queue, await self._tell(queue, mail, waited_out=waited_out)).inc()
+
+    async def tell_the_rest(self) -> None:
+        """Those for whom ingress was away. Raises `Temporary` while it still is."""
+        while self._untold:
+            untold = self._untold[0]
+            try:
+                await self._report(untold)
+            except Permanent as error:
+                log.error("notification_refused", id=untold.envelope.id, reason=error.reason)
+            self._untold.popleft()
+
+    async def _tell(self, queue: str, mail: Mail | None, *, waited_out: bool) -> str:
+        if mail is None:
+            return "unreadable"
+        envelope = mail.envelope
+        heard = () if queue == QUARANTINE else [r for r in envelope.recipients if hears_of_failure(envelope, r)]
+        if not heard:
+            return "silent"
+        status = TIME_EXPIRED if waited_out else NOT_PROCESSED
+        recipients = [
+            FailedRecipient(
+                # As the sender knows the recipient: what is behind an alias of ours is nobody's business.
+                address=recipient.original or recipient.address,
+                original=recipient.orcpt,
+                status=status,
+                diagnostic="it could not be processed" + (" for days" if waited_out else ""),
+            )
+            for recipient in heard
+        ]
+        unique = tuple({each.address: each for each in recipients}.values())
+        try:
+            async with asyncio.timeout(DEADLINE.total_seconds()):
+                await self._report(_Untold(envelope, await self._raw(mail), unique))
+        except Permanent as error:
+            log.error("notification_refused", id=envelope.id, reason=error.reason)
+            return "refused"
+        except (Temporary, TimeoutError) as error:
+            log.warning("notification_waits", id=envelope.id, reason=str(error))
+            header = b"" if envelope.blob else Headers(mail.raw).raw
+            # RFC 3461 4.3: only the header goes back then, also to who asked for all.
+            return self._later(_Untold(envelope.model_copy(update={"ret": "HDRS"}), header, unique))
+        except Exception:
+            # A notification that cannot be made is no reason to keep the message from the dead letters.
+            log.exception("notification_failed", id=envelope.id)
+            return "refused"
+        return "told"
+
+    async def _report(self, untold: _Untold) -> None:
+        await self._reports.report(untold.envelope, untold.raw, untold.recipients, event="given-up")
+
+    async def _raw(self, mail: Mail) -> bytes:
+        blob = mail.envelope.blob
+        if blob is None:
+            return mail.raw
+        try:
+            return await self._blobs.get(blob)
+        except Permanent:
+            return b""  # the bytes are gone, which may be why it is given up
+
+    def _later(self, untold: _Untold) -> str:
+        if len(self._untold) >= MAX_UNTOLD:
+            return "lost"
+        self._untold.append(untold)
+        return "late"

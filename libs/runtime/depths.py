@@ -1,0 +1,49 @@
+"""How full the queues are and how old what waits in them is, for alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from libs.bus import Bus, Refused, Unavailable
+from libs.envelope.model import utc_now
+from libs.telemetry import Metrics
+
+PERIOD = timedelta(seconds=15)
+
+
+class Depths:
+    """The gauges of `queues`. Each replica says the same of a queue, so that alerts take the greatest."""
+
+    def __init__(
+        self, bus: Bus, queues: Sequence[str], metrics: Metrics, *, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._bus = bus
+        self._queues = queues
+        self._clock = clock
+        self._messages = metrics.gauge(
+            "facteur_queue_messages", "Messages of a queue: ready, pending (in hand, to be retried) or dead.",
+            ("queue", "state"),
+        )  # fmt: skip
+        self._oldest = metrics.gauge(
+            "facteur_queue_oldest_seconds", "Time since the first publication of its oldest message.", ("queue",)
+        )
+
+    async def round(self) -> None:
+        """Without the bus, which is a dependency of its own, there are no figures rather than old ones."""
+        try:
+            for queue in self._queues:
+                await self._look(queue)
+        except Unavailable:
+            self._messages.clear()
+            self._oldest.clear()
+
+    async def _look(self, queue: str) -> None:
+        try:
+            depth, oldest = await self._bus.depth(queue), await self._bus.oldest(queue)
+        except Refused:
+            return  # nobody has declared it yet
+        for state in ("ready", "pending", "dead"):
+            self._messages.labels(queue, state).set(getattr(depth, state))
+        age = 0.0 if oldest is None else (self._clock() - oldest).total_seconds()
+        self._oldest.labels(queue).set(max(0.0, age))
