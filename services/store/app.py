@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from libs.envelope.queues import QUARANTINE, STORE
+from libs.http import MongoKeys
 from libs.letters import IngressPost, Notifications
 from libs.runtime import Handles, Service, Shared
 from libs.telemetry import Metrics
@@ -92,6 +93,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         copies=metrics.counter("facteur_store_copies", "Copies for mailboxes, by what became of them.", ("outcome",)),
         on_held=people.wake.set,
     )
+    keys = MongoKeys(mongo.database(NAME), remember=settings.idempotency_window, clock=clock)
+    await keys.prepare()
     context = Context(
         mailboxes=mailboxes,
         messages=MongoMessages(collections),
@@ -104,6 +107,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         announcements=announcer,
         lessons=Lessons(shared.bus),
         warden=people.warden,
+        keys=keys,
         clock=clock,
     )
     removed = metrics.counter("facteur_store_removed", "What went by its age or for want of use.", ("what",))

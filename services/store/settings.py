@@ -18,6 +18,7 @@ class Settings(ServiceSettings):
     prefetch: int = Field(100, ge=1, description="Messages in hand at a time; more of them share a transaction.")
     large_in_hand: int = Field(4, ge=1, description="Messages above inline_limit_bytes in memory at a time.")
     append_limit_bytes: int = Field(40 * 1024 * 1024, ge=1, description="Largest message that the API takes, bytes.")
+    idempotency_window: timedelta = Field(timedelta(hours=24), description="How long an Idempotency-Key is known.")
     limit_cache: timedelta = Field(timedelta(minutes=5), description="How long a limit of quota is believed.")
     give_up_after: timedelta = Field(
         timedelta(days=4),

@@ -17,6 +17,8 @@ from services.store.domain.flags import SEEN, FlagChange
 from services.store.domain.messages import Message, Usage
 from services.store.domain.refusals import Conflicting, NotThere, Outdated
 
+Match = Callable[[Message], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -43,17 +45,16 @@ class MongoChanges:
         self._clock = clock
 
     async def flag(
-        self, mailbox: str, ids: Sequence[str], change: FlagChange, *, unchanged_since: int | None = None
+        self, mailbox: str, ids: Sequence[str], change: FlagChange, *, match: Match | None = None
     ) -> Changed:
-        """Raises `Outdated` when one of them was changed after `unchanged_since` (RFC 7162 3.1.3)."""
-        return await self._mongo.transaction(lambda s: self._flag(s, mailbox, ids, change, unchanged_since))
+        """Raises `Outdated` when `match` does not take one of them as it is."""
+        return await self._mongo.transaction(lambda s: self._flag(s, mailbox, ids, change, match))
 
     async def _flag(
-        self, session: Any, mailbox: str, ids: Sequence[str], change: FlagChange, unchanged_since: int | None
+        self, session: Any, mailbox: str, ids: Sequence[str], change: FlagChange, match: Match | None
     ) -> Changed:
         documents = await self._ledger.read(session, mailbox, ids)
-        if unchanged_since is not None and any(document["modseq"] > unchanged_since for document in documents):
-            raise Outdated("the message was changed in the meantime")
+        check_unchanged(documents, match)
         after = {document["_id"]: change.apply(document["flags"]) for document in documents}
         changing = [document for document in documents if set(after[document["_id"]]) != set(document["flags"])]
         counts: Counter[str] = Counter()
@@ -130,6 +131,12 @@ class MongoChanges:
         if state is None:
             raise NotThere("there is no such mailbox")
         return Changed(tuple(map(message_of, documents)), usage_of(state))
+
+
+def check_unchanged(documents: Sequence[dict[str, Any]], match: Match | None) -> None:
+    """Raises `Outdated`."""
+    if match is not None and not all(match(message_of(document)) for document in documents):
+        raise Outdated("the message was changed in the meantime")
 
 
 def _copy_key(key: str, id: str) -> str:

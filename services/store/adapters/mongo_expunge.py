@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.mongo import Mongo, mongo_errors
 from services.store.adapters.mongo_bodies import MongoBodies
-from services.store.adapters.mongo_changes import Changed
+from services.store.adapters.mongo_changes import Changed, Match, check_unchanged
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import message_of, usage_of
 from services.store.adapters.mongo_ledger import AT_ONCE, MongoLedger, leaving
@@ -25,12 +25,16 @@ class MongoExpunge:
         self._ledger = ledger
         self._bodies = bodies
 
-    async def messages(self, mailbox: str, ids: Sequence[str]) -> Changed:
-        """At most `AT_ONCE` of them; their UIDs are remembered for a while. Raises `NotThere` when none is there."""
-        return await self._mongo.transaction(lambda session: self._expunge(session, mailbox, ids))
+    async def messages(self, mailbox: str, ids: Sequence[str], *, match: Match | None = None) -> Changed:
+        """At most `AT_ONCE` of them; their UIDs are remembered for a while.
 
-    async def _expunge(self, session: Any, mailbox: str, ids: Sequence[str]) -> Changed:
+        Raises `NotThere` when none is there, `Outdated` when `match` does not take one of them as it is.
+        """
+        return await self._mongo.transaction(lambda session: self._expunge(session, mailbox, ids, match))
+
+    async def _expunge(self, session: Any, mailbox: str, ids: Sequence[str], match: Match | None) -> Changed:
         documents = await self._ledger.read(session, mailbox, ids, {"prefix": 0, "edits": 0})
+        check_unchanged(documents, match)
         counts = leaving(documents)
         counts["used_bytes"] = -sum(document["size"] for document in documents)
         counts["messages"] = -len(documents)

@@ -14,6 +14,8 @@ from services.store.domain.folders import Folder, check_deletable, names_to_crea
 from services.store.domain.messages import Usage
 from services.store.domain.refusals import Conflicting, NotThere, Outdated
 
+Match = Callable[[Folder], bool]
+
 
 class MongoMailboxes:
     """All methods raise `Temporary` when MongoDB does not answer, `NotThere` when the mailbox or folder is missing."""
@@ -68,16 +70,15 @@ class MongoMailboxes:
         id, folder = list(created.items())[-1]
         return Folder(id=id, **folder)
 
-    async def rename_folder(self, address: str, id: str, name: str, *, revision: int | None = None) -> Folder:
-        """With all below it. Raises `Outdated` when it was renamed since `revision`, `Conflicting`, `Unfit`."""
-        return await self._mongo.transaction(lambda session: self._rename(session, address, id, name, revision))
+    async def rename_folder(self, address: str, id: str, name: str, *, match: Match | None = None) -> Folder:
+        """With all below it. Raises `Outdated` when `match` does not take it as it is, `Conflicting`, `Unfit`."""
+        return await self._mongo.transaction(lambda session: self._rename(session, address, id, name, match))
 
-    async def _rename(self, session: Any, address: str, id: str, name: str, revision: int | None) -> Folder:
+    async def _rename(self, session: Any, address: str, id: str, name: str, match: Match | None) -> Folder:
         folders = folders_of(await self._read(session, address))
         if id not in folders:
             raise NotThere("there is no such folder")
-        if revision not in (None, folders[id].revision):
-            raise Outdated("the folder was renamed in the meantime")
+        _check_unchanged(folders[id], match)
         names = renamed(folders, id, name)
         change = {
             "$set": {f"folders.{child}.name": new_name for child, new_name in names.items()},
@@ -86,14 +87,15 @@ class MongoMailboxes:
         await self._change(session, address, change)
         return folders_of(await self._read(session, address))[id]
 
-    async def delete_empty_folder(self, address: str, id: str) -> None:
-        """Raises `Conflicting` when it is special, or holds messages or folders."""
-        await self._mongo.transaction(lambda session: self._delete_folder(session, address, id))
+    async def delete_empty_folder(self, address: str, id: str, *, match: Match | None = None) -> None:
+        """Raises `Conflicting` when it is special, or holds messages or folders; `Outdated` as `rename_folder`."""
+        await self._mongo.transaction(lambda session: self._delete_folder(session, address, id, match))
 
-    async def _delete_folder(self, session: Any, address: str, id: str) -> None:
+    async def _delete_folder(self, session: Any, address: str, id: str, match: Match | None) -> None:
         folders = folders_of(await self._read(session, address))
         if id not in folders:
             raise NotThere("there is no such folder")
+        _check_unchanged(folders[id], match)
         check_deletable(folders, id)
         if folders[id].messages:
             raise Conflicting("the folder holds messages")
@@ -157,3 +159,8 @@ class MongoMailboxes:
         increments = {"version": 1, **change.get("$inc", {})}
         now = {"changed_at": self._clock(), **change.get("$set", {})}
         await self._mailboxes.update_one({"_id": address}, {**change, "$inc": increments, "$set": now}, session=session)
+
+
+def _check_unchanged(folder: Folder, match: Match | None) -> None:
+    if match is not None and not match(folder):
+        raise Outdated("the folder was renamed in the meantime")

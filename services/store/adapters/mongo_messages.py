@@ -84,7 +84,8 @@ def _filter(criteria: Criteria) -> dict[str, Any]:
     flags = {"$all": list(criteria.with_flags), "$nin": list(criteria.without_flags)}
     wanted["flags"] = {operator: given for operator, given in flags.items() if given}
     wanted["received_at"] = _range(criteria.since, criteria.before)
-    wanted["size"] = _range(criteria.larger_than and criteria.larger_than + 1, criteria.smaller_than)
+    sizes = {"$gt": criteria.larger_than, "$lt": criteria.smaller_than}
+    wanted["size"] = {operator: size for operator, size in sizes.items() if size is not None}
     return {field: condition for field, condition in wanted.items() if condition}
 
 

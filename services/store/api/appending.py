@@ -3,25 +3,48 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime
 
 from libs.envelope import new_id
-from libs.http import Problem
+from libs.http import Idempotency, Problem
+from libs.http.idempotency import MadeAndGone
 from libs.mail.headers import Headers
-from services.store.api.context import Context, IdempotencyKey, Mailbox, etag, router
+from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
 from services.store.domain import folders
 from services.store.domain.flags import FlagChange
-from services.store.domain.messages import Body, Copy, Delivery, summarise
-from services.store.domain.refusals import Conflicting
+from services.store.domain.messages import Body, Copy, Delivery, Message, summarise
+from services.store.domain.refusals import Conflicting, NotThere
 
-BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
+RFC822 = "message/rfc822"
+BODY = {"requestBody": {"required": True, "content": {RFC822: {"schema": {"type": "string"}}}}}
 
 
 def appending_routes(context: Context) -> APIRouter:
     api = router("messages")
+
+    async def again(address: str, key: str) -> Message:
+        """What was appended under `key`; nothing is appended twice, also when it was expunged since."""
+        try:
+            return await context.messages.by_key(address, key)
+        except NotThere:
+            raise MadeAndGone from None
+
+    async def message_in(request: Request) -> bytes:
+        if request.headers.get("content-type", RFC822).partition(";")[0].strip().lower() != RFC822:
+            raise Problem(415, f"send {RFC822}")
+        raw = await request.body()
+        if not raw:
+            raise Problem(422, "the message is empty")
+        return raw
+
+    def tagged(message: Message, address: str, response: Response) -> MessageView:
+        response.headers["ETag"] = tag_of_message(message)
+        response.headers["Location"] = f"/v1/mailboxes/{quote(address, safe='@')}/messages/{message.id}"
+        return MessageView.of(message)
 
     @api.post(
         "/messages",
@@ -33,18 +56,20 @@ def appending_routes(context: Context) -> APIRouter:
         request: Request,
         response: Response,
         address: Mailbox,
+        once: Idempotency,
         folder: Annotated[str, Query(description="Name; INBOX in any case.")] = "INBOX",
         flag: Annotated[list[str], Query(max_length=64, description="Flags of the new message.")] = [],  # noqa: B006
         received_at: Annotated[AwareDatetime | None, Query(description="Internal date; now if not given.")] = None,
-        idempotency_key: IdempotencyKey = None,
     ) -> MessageView:
-        raw = await request.body()
-        if not raw:
-            raise Problem(422, "the message is empty")
-        key = f"append:{idempotency_key or new_id(context.clock())}"
+        target = folders.find(await context.mailboxes.folders(address), folder).id
+        raw = await message_in(request)
+        kept = await context.keys.claim(once, new_id(context.clock())) if once else None
+        key = f"append:{kept.result if kept else new_id(context.clock())}"
+        if kept is not None and kept.is_done:
+            return tagged(await again(address, key), address, response)
         copy = Copy(
             mailbox=address,
-            folder=folders.find(await context.mailboxes.folders(address), folder).id,
+            folder=target,
             key=key,
             summary=summarise(Headers(raw)),
             prefix=b"",
@@ -58,9 +83,10 @@ def appending_routes(context: Context) -> APIRouter:
         if outcome.over_quota:
             raise Conflicting("the mailbox is over its quota")
         context.announcements.changed(outcome.usages)
-        message = await context.messages.by_key(address, key)
-        response.headers["ETag"] = etag(message.modseq)
-        response.headers["Location"] = f"/v1/mailboxes/{address}/messages/{message.id}"
-        return MessageView.of(message)
+        if once is None:
+            return tagged(await context.messages.by_key(address, key), address, response)
+        message = await again(address, key)
+        await context.keys.finish(once)
+        return tagged(message, address, response)
 
     return api

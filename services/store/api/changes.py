@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from libs.envelope import new_id
+from libs.http import Idempotency, IfMatch, Precondition, RequestBody
+from libs.http.idempotency import MadeAndGone
 from services.store.adapters.mongo_changes import Changed
 from services.store.adapters.mongo_ledger import AT_ONCE
-from services.store.api.context import Context, IdempotencyKey, IfMatch, Mailbox, etag, expected, router
+from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView, UsageView
 from services.store.domain import folders
 from services.store.domain.flags import MAX_FLAGS, FlagChange
+from services.store.domain.messages import Message
 
 Ids = Annotated[list[str], Field(min_length=1, max_length=AT_ONCE)]
 Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]
 
 
-class FlagEdit(BaseModel):
+class FlagEdit(RequestBody):
     """First `set` all (if given), then `add`, then `remove`. Flags as in IMAP: `\\Seen`, `$Forwarded`."""
 
-    add: Flags = []
-    remove: Flags = []
+    add: Flags = Field([])
+    remove: Flags = Field([])
     set: Flags | None = None
 
     def change(self) -> FlagChange:
@@ -33,7 +38,7 @@ class FlagEdits(FlagEdit):
     ids: Ids
 
 
-class Selection(BaseModel):
+class Selection(RequestBody):
     ids: Ids
 
 
@@ -56,6 +61,9 @@ def change_routes(context: Context) -> APIRouter:
         items = [MessageView.of(message) for message in changed.messages]
         return ChangeView(items=items, usage=UsageView.of(changed.usage))
 
+    def matching(if_match: Precondition) -> Callable[[Message], bool]:
+        return lambda message: if_match.holds(tag_of_message(message))
+
     async def folder_id(address: str, name: str) -> str:
         return folders.find(await context.mailboxes.folders(address), name).id
 
@@ -71,10 +79,13 @@ def change_routes(context: Context) -> APIRouter:
         return answer(changed)
 
     @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
-    async def copy(address: Mailbox, body: Placement, idempotency_key: IdempotencyKey = None) -> ChangeView:
+    async def copy(address: Mailbox, body: Placement, once: Idempotency) -> ChangeView:
         folder = await folder_id(address, body.folder)
         limit = (await context.limits.of([address]))[address]
-        changed = await context.changes.copy(address, body.ids, folder, limit=limit, key=idempotency_key)
+        key = (await context.keys.claim(once, new_id(context.clock()))).result if once else None
+        changed = await context.changes.copy(address, body.ids, folder, limit=limit, key=key)
+        if not changed.messages:
+            raise MadeAndGone
         await context.lessons.moved(address, changed.origins, folder)  # clients without MOVE copy, and delete then
         return answer(changed)
 
@@ -83,17 +94,14 @@ def change_routes(context: Context) -> APIRouter:
         return answer(await context.expunge.messages(address, body.ids))
 
     @api.patch("/messages/{id}", summary="Change the flags of one message")
-    async def flag_one(
-        address: Mailbox, id: str, body: FlagEdit, response: Response, if_match: IfMatch = None
-    ) -> MessageView:
-        seen = expected(if_match)
-        changed = answer(await context.changes.flag(address, [id], body.change(), unchanged_since=seen))
-        response.headers["ETag"] = etag(changed.items[0].modseq)
-        return changed.items[0]
+    async def flag_one(address: Mailbox, id: str, body: FlagEdit, response: Response, if_match: IfMatch) -> MessageView:
+        changed = await context.changes.flag(address, [id], body.change(), match=matching(if_match))
+        response.headers["ETag"] = tag_of_message(changed.messages[0])
+        return answer(changed).items[0]
 
     @api.delete("/messages/{id}", status_code=204, summary="Expunge one message for ever")
-    async def delete_one(address: Mailbox, id: str) -> Response:
-        answer(await context.expunge.messages(address, [id]))
+    async def delete_one(address: Mailbox, id: str, if_match: IfMatch) -> Response:
+        answer(await context.expunge.messages(address, [id], match=matching(if_match)))
         return Response(status_code=204)
 
     return api

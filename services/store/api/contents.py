@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from libs.http import Problem
+from libs.http import Problem, audited
 from libs.mail.headers import Headers
 from libs.mail.message import Part, parse
 from libs.mail.render import rendered
@@ -62,12 +62,14 @@ def content_routes(context: Context) -> APIRouter:
         return rendered(message.prefix, message.edits, await context.bodies.raw(message.body))
 
     @for_antispam.get("/messages/{id}/raw", summary="The whole message", response_class=Response, responses={200: RAW})
+    @audited
     async def raw(address: Mailbox, id: str) -> StreamingResponse:
         message = await context.messages.get(address, id)
         length = {"Content-Length": str(message.size), **HARMLESS}
         return StreamingResponse(stream(context, message), media_type="message/rfc822", headers=length)
 
     @api.get("/messages/{id}/headers", summary="The header fields, ours first")
+    @audited
     async def headers(
         address: Mailbox, id: str, decoded: Annotated[bool, Query(description="Decode RFC 2047 words.")] = False
     ) -> HeaderList:
@@ -79,11 +81,13 @@ def content_routes(context: Context) -> APIRouter:
         return HeaderList(items=[HeaderField(name=name, value=value) for name, value in values])
 
     @api.get("/messages/{id}/parts", summary="The MIME parts, without their content")
+    @audited
     async def parts(address: Mailbox, id: str) -> PartList:
         octets = await whole(address, id)
         return PartList(items=await asyncio.to_thread(_views, octets))
 
     @api.get("/messages/{id}/parts/{number}", summary="One part, decoded", response_class=Response)
+    @audited
     async def part(address: Mailbox, id: str, number: int) -> Response:
         octets = await whole(address, id)
         found = await asyncio.to_thread(_decoded, octets, number)

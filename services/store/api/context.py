@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from fastapi.routing import APIRoute
 
-from libs.http import ADMIN, Problem, require
+from libs.http import ADMIN, MongoKeys, Problem, entity_tag, require
 from libs.mail.address import InvalidAddress, canonical
 from services.store.adapters.mongo_bodies import MongoBodies
 from services.store.adapters.mongo_changes import MongoChanges
@@ -19,6 +19,7 @@ from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
 from services.store.domain.folders import Folder
+from services.store.domain.messages import Message
 from services.store.domain.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
 from services.store.lessons import Lessons
 from services.store.ports import Announcements, Deliveries, Limits
@@ -42,6 +43,7 @@ class Context:
     announcements: Announcements
     lessons: Lessons
     warden: Warden
+    keys: MongoKeys
     clock: Callable[[], datetime]
 
     async def folder(self, address: str, id: str) -> Folder:
@@ -68,7 +70,7 @@ class _Refusing(APIRoute):
         return refusing
 
 
-def router(tag: str, *callers: str, prefix: str = "/v1/mailboxes/{address}") -> APIRouter:
+def router(tag: str, *callers: str, prefix: str = "/v1/mailboxes/{address:path}") -> APIRouter:
     """Routes for the administrator and the services `callers`."""
     return APIRouter(prefix=prefix, tags=[tag], dependencies=[Depends(require(ADMIN, *callers))], route_class=_Refusing)
 
@@ -81,21 +83,13 @@ def _canonical(address: Annotated[str, Path(description="Address of the account,
 
 
 Mailbox = Annotated[str, Depends(_canonical)]
-IfMatch = Annotated[
-    str | None, Header(description="ETag of the version that is to be changed; 412 when it is another.")
-]
-IdempotencyKey = Annotated[
-    str | None, Header(max_length=255, description="The same key again gives the first answer and creates nothing.")
-]
 
 
-def etag(number: int) -> str:
-    return f'"{number}"'
+def tag_of_message(message: Message) -> str:
+    """A modification sequence number counts the changes of one folder: the folder is part of the version."""
+    return entity_tag(message.modseq, message.folder)
 
 
-def expected(if_match: str | None) -> int | None:
-    """The number behind an ETag of ours; None when the caller takes any version (RFC 9110 13.1.1)."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    digits = if_match.strip().strip('"')
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 19 else -1
+def tag_of_folder(folder: Folder) -> str:
+    """Of all of a folder but its counters. Where special folders are made again, their UIDVALIDITY is another one."""
+    return entity_tag(folder.revision, folder.id, str(folder.uidvalidity))

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from services.store.api.context import Context, IfMatch, Mailbox, etag, expected, router
-from services.store.api.views import FolderView, UsageView
-from services.store.domain.folders import SPECIAL
+from libs.http import IfMatch, Precondition, RequestBody
+from services.store.api.context import Context, Mailbox, router, tag_of_folder
+from services.store.api.views import FolderCounts, FolderRow, FolderView, UsageView
+from services.store.domain.folders import SPECIAL, Folder
 
 
 class FolderList(BaseModel):
     """All folders: special ones first, then by name. There is never a next page."""
 
-    items: list[FolderView]
+    items: list[FolderRow]
     next: str | None = None
 
 
-class FolderName(BaseModel):
+class FolderName(RequestBody):
     name: str = Field(min_length=1, max_length=255, description="With `/` between levels; INBOX in any case.")
 
 
@@ -34,50 +36,58 @@ class Vanished(BaseModel):
 def folder_routes(context: Context) -> APIRouter:
     api = router("folders")
 
+    def matching(if_match: Precondition) -> Callable[[Folder], bool]:
+        return lambda folder: if_match.holds(tag_of_folder(folder))
+
     @api.get("/folders", summary="All folders with their counters")
     async def listing(address: Mailbox) -> FolderList:
         folders = (await context.mailboxes.folders(address)).values()
         order = list(SPECIAL)
         ordered = sorted(folders, key=lambda f: (order.index(f.id) if f.id in SPECIAL else len(order), f.name))
-        return FolderList(items=[FolderView.of(folder) for folder in ordered])
+        return FolderList(items=[FolderRow.of(folder) for folder in ordered])
 
     @api.post("/folders", status_code=201, summary="Create a folder and its missing parents; 409 if it is there")
     async def create(address: Mailbox, body: FolderName, response: Response) -> FolderView:
         folder = await context.mailboxes.create_folder(address, body.name)
-        response.headers["ETag"] = etag(folder.revision)
+        response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
     @api.get("/folders/{id}", summary="One folder")
     async def read(address: Mailbox, id: str, response: Response) -> FolderView:
         folder = await context.folder(address, id)
-        response.headers["ETag"] = etag(folder.revision)
+        response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
+    @api.get("/folders/{id}/counts", summary="What changes in a folder with each of its messages")
+    async def counts(address: Mailbox, id: str) -> FolderCounts:
+        return FolderCounts.of(await context.folder(address, id))
+
     @api.patch("/folders/{id}", summary="Rename a folder with all below it; special ones keep their names")
-    async def rename(
-        address: Mailbox, id: str, body: FolderName, response: Response, if_match: IfMatch = None
-    ) -> FolderView:
-        folder = await context.mailboxes.rename_folder(address, id, body.name, revision=expected(if_match))
-        response.headers["ETag"] = etag(folder.revision)
+    async def rename(address: Mailbox, id: str, body: FolderName, response: Response, if_match: IfMatch) -> FolderView:
+        folder = await context.mailboxes.rename_folder(address, id, body.name, match=matching(if_match))
+        response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
     @api.delete("/folders/{id}", status_code=204, summary="Delete a folder with its messages; 409 if it holds folders")
-    async def delete(address: Mailbox, id: str) -> Response:
+    async def delete(address: Mailbox, id: str, if_match: IfMatch) -> Response:
         await context.mailboxes.check_deletable(address, id)
         folder = await context.folder(address, id)
+        if_match.check(tag_of_folder(folder))  # before anything goes
         usage = await context.expunge.folder(address, id, last_uid=folder.last_uid)
         if usage is not None:
             context.announcements.changed([usage])
-        await context.mailboxes.delete_empty_folder(address, id)
+        await context.mailboxes.delete_empty_folder(address, id, match=matching(if_match))
         return Response(status_code=204)
 
     @api.post("/folders/{id}/empty", summary="Expunge all that the folder holds now; frees the quota at once")
     async def empty(
         address: Mailbox,
         id: str,
+        if_match: IfMatch,
         older_than_days: Annotated[int | None, Query(ge=0, le=36500, description="Only what is older.")] = None,
     ) -> UsageView:
         folder = await context.folder(address, id)
+        if_match.check(tag_of_folder(folder))
         before: datetime | None = None
         if older_than_days is not None:
             before = context.clock() - timedelta(days=older_than_days)

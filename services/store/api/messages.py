@@ -6,10 +6,11 @@ import asyncio
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 
-from libs.http import Page, Problem
-from services.store.api.context import Context, Mailbox, etag, router
+from libs.http import After, Cursor, Page, Problem, QueryModel, audited
+from libs.http.pages import MAX_CURSOR_CHARACTERS
+from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
 from services.store.domain import folders
 from services.store.domain.flags import clean_flag
@@ -19,9 +20,11 @@ from services.store.domain.search import Criteria, holds_text
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
 READ_AT_ONCE = 200  # messages whose text is searched for one page
 READ_BYTES = 32 * 1024 * 1024  # of them
+SEARCH_SECONDS = 10.0
+_UIDS, _IDS = Cursor("messages", (int,)), Cursor("search")
 
 
-class SearchQuery(BaseModel):
+class SearchQuery(QueryModel):
     """What to look for: all that is given must fit. Texts are found anywhere, in any case."""
 
     folder: str = Field("", description="Name; empty: everywhere.")
@@ -35,7 +38,7 @@ class SearchQuery(BaseModel):
     before: AwareDatetime | None = Field(None, description="Received earlier.")
     larger_than: int | None = Field(None, ge=0, description="Bytes.")
     smaller_than: int | None = Field(None, ge=0, description="Bytes.")
-    after: str = Field("", max_length=64, description="`next` of the page before.")
+    after: str | None = Field(None, max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before.")
     limit: int = Field(50, ge=1, le=500, description="Most items on a page.")
 
 
@@ -43,34 +46,35 @@ def message_routes(context: Context) -> APIRouter:
     api = router("messages")
 
     @api.get("/messages", summary="Messages of a folder in the order of their UIDs", response_model_by_alias=True)
+    @audited
     async def listing(
         address: Mailbox,
         folder: Annotated[str, Query(description="Name; INBOX in any case.")] = "INBOX",
-        after: Annotated[str, Query(max_length=20, description="`next` of the page before.")] = "",
+        after: After = None,
         limit: Limit = 50,
         order: Annotated[Literal["newest", "oldest"], Query(description="What comes first.")] = "newest",
         changed_since: Annotated[int, Query(ge=0, description="Only those with a greater modseq.")] = 0,
     ) -> Page[MessageView]:
-        if after and not (after.isascii() and after.isdigit()):
-            raise Problem(422, "after is not a cursor of this list")
         found = await context.messages.page(
             address,
             folders.find(await context.mailboxes.folders(address), folder).id,
-            after=int(after) if after else None,
+            after=_UIDS.number(after),
             limit=limit,
             newest_first=order == "newest",
             changed_since=changed_since,
         )
-        more = str(found[-1].uid) if len(found) == limit else None
+        more = _UIDS.behind(found, limit, lambda message: message.uid)
         return Page(items=[MessageView.of(message) for message in found], next=more)
 
     @api.get("/messages/{id}", summary="One message, without its content")
+    @audited
     async def read(address: Mailbox, id: str, response: Response) -> MessageView:
         message = await context.messages.get(address, id)
-        response.headers["ETag"] = etag(message.modseq)
+        response.headers["ETag"] = tag_of_message(message)
         return MessageView.of(message)
 
     @api.get("/search", summary="Search, newest first. A page may hold fewer than `limit` and still have a next one")
+    @audited
     async def search(address: Mailbox, query: Annotated[SearchQuery, Query()]) -> Page[MessageView]:
         criteria = await _criteria(context, address, query)
         found, more = await _search(context, address, criteria, query)
@@ -99,20 +103,42 @@ async def _criteria(context: Context, address: str, query: SearchQuery) -> Crite
 async def _search(
     context: Context, address: str, criteria: Criteria, query: SearchQuery
 ) -> tuple[list[Message], str | None]:
-    """The page and the cursor of the next one. A search for text reads only so many bodies for one page."""
+    """The page and the cursor of the next one. A page is empty only where there is nothing more to find.
+
+    A search for text reads bodies: after so many of them a page holds what was found. One that has found nothing for
+    `SEARCH_SECONDS` says so, and where it stands.
+    """
     most = READ_AT_ONCE if criteria.text else query.limit
+    clock = asyncio.get_running_loop().time
+    end, place = clock() + SEARCH_SECONDS, _IDS.text(query.after)
+    while True:
+        found, last = await _some(context, address, criteria, after=place, limit=query.limit, most=most)
+        if found or last is None:
+            return found, _IDS.write(last) if last else None
+        if clock() > end:
+            detail = f"nothing within {SEARCH_SECONDS:g} s: narrow the search, or go on with this next as after"
+            raise Problem(422, detail, next=_IDS.write(last))
+        place = last
+
+
+async def _some(
+    context: Context, address: str, criteria: Criteria, *, after: str, limit: int, most: int
+) -> tuple[list[Message], str | None]:
+    """What is found among the next `most` messages, and the last of them; None for it when there are no more."""
     found: list[Message] = []
     looked_at = read_bytes = 0
     last = ""
-    async for message in context.messages.matching(address, criteria, after=query.after, limit=most):
+    async for message in context.messages.matching(address, criteria, after=after, limit=most):
         looked_at, last = looked_at + 1, message.id
-        if criteria.text:
-            read_bytes += message.size
-            raw = await context.bodies.raw(message.body)
-            if not await asyncio.to_thread(holds_text, raw, criteria.text):
-                raw = b""
-        if not criteria.text or raw:
+        read_bytes += message.size if criteria.text else 0
+        if await _holds(context, message, criteria.text):
             found.append(message)
-        if len(found) == query.limit or read_bytes > READ_BYTES:
+        if len(found) == limit or read_bytes > READ_BYTES:
             return found, last
     return found, last if looked_at == most else None
+
+
+async def _holds(context: Context, message: Message, text: str) -> bool:
+    if not text:
+        return True
+    return await asyncio.to_thread(holds_text, await context.bodies.raw(message.body), text)

@@ -9,12 +9,14 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.http import Page
+from libs.http import After, Cursor, Page, RequestBody, audited
+from libs.http.names import Address, DomainName, MailboxAddress
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
 from services.store.domain.quarantine import Held, Wanted, split
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
+_PAGES = Cursor("quarantine")
 PART = "Part, in any case,"
 
 
@@ -39,23 +41,19 @@ class HeldView(BaseModel):
     expires_at: datetime
 
 
-class Release(BaseModel):
+class Release(RequestBody):
     """Only these of the recipients; null: all."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    recipients: list[str] | None = Field(None, min_length=1, max_length=1000)
+    recipients: list[Address] | None = Field(None, min_length=1, max_length=1000)
     whitelist: Literal["no", "sender", "domain"] = Field(
         "no", description="First whitelist the envelope sender, or its whole domain, for the domains of the recipients."
     )
 
 
-class Block(BaseModel):
+class Block(RequestBody):
     """What to blacklist for the domains of these recipients (null: all)."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    recipients: list[str] | None = Field(None, min_length=1, max_length=1000)
+    recipients: list[Address] | None = Field(None, min_length=1, max_length=1000)
     what: Literal["sender", "domain"] = Field("sender", description="The envelope sender, or its whole domain.")
     delete: bool = Field(False, description="Delete the message for them, too.")
 
@@ -78,27 +76,30 @@ def quarantine_routes(context: Context) -> APIRouter:
     held, warden = context.quarantine, context.warden
 
     @api.get("", summary="Quarantined messages, newest first")
+    @audited
     async def listing(
-        domain: Annotated[str, Query(description="Domain of a recipient.")] = "",
-        account: Annotated[str, Query(max_length=320, description="Account or address of a recipient.")] = "",
+        domain: Annotated[DomainName | None, Query(description="Domain of a recipient.")] = None,
+        account: Annotated[MailboxAddress | None, Query(description="Account or address of a recipient.")] = None,
         sender: Annotated[str, Query(max_length=320, description=f"{PART} of the envelope sender or From.")] = "",
         subject: Annotated[str, Query(max_length=200, description=f"{PART} of the subject.")] = "",
         reason: Annotated[str, Query(max_length=200, description=f"{PART} of the reason.")] = "",
         infected: Annotated[bool | None, Query(description="Only malware, or only the rest.")] = None,
         since: Annotated[AwareDatetime | None, Query(description="Held at this time or later.")] = None,
         until: Annotated[AwareDatetime | None, Query(description="Held before this time.")] = None,
-        after: Annotated[str, Query(max_length=100, description="`next` of the page before.")] = "",
+        after: After = None,
         limit: Limit = 50,
     ) -> Page[HeldView]:
-        wanted = Wanted(domain, account, sender, subject, reason, infected, since, until)
-        found = await held.page(wanted, after=after, limit=limit)
-        return Page(items=[_view(item) for item in found], next=found[-1].id if len(found) == limit else None)
+        wanted = Wanted(domain or "", account or "", sender, subject, reason, infected, since, until)
+        found = await held.page(wanted, after=_PAGES.text(after), limit=limit)
+        return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.id))
 
     @api.get("/{id}", summary="One quarantined message, without its content")
+    @audited
     async def read(id: str) -> HeldView:
         return _view(await held.get(id))
 
     @api.get("/{id}/raw", summary="The message as it came", response_class=Response, responses={200: RAW})
+    @audited
     async def raw(id: str) -> StreamingResponse:
         item = await held.get(id)
         length = {"Content-Length": str(item.envelope.size_bytes), **HARMLESS}
@@ -133,7 +134,7 @@ def quarantine_routes(context: Context) -> APIRouter:
     async def delete(
         id: str,
         recipient: Annotated[
-            list[str] | None, Query(description="Only for these recipients; the others wait on.")
+            list[Address] | None, Query(description="Only for these recipients; the others wait on.")
         ] = None,
     ) -> Response:
         await warden.delete(await held.get(id), recipient, by="administrator")

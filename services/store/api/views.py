@@ -12,33 +12,50 @@ from services.store.domain.messages import Message, Usage
 
 
 class FolderView(BaseModel):
-    """A folder. Sizes are bytes; names of nested folders have `/` between their levels."""
+    """A folder. Names of nested folders have `/` between their levels."""
 
     id: str
     name: str
     special_use: str | None = Field(description="Attribute of RFC 6154 (`\\Sent` ...), null for INBOX and all others.")
-    messages: int
-    unseen: int = Field(description="Messages without the flag \\Seen.")
-    size_bytes: int
     uidvalidity: int
-    uidnext: int
-    highestmodseq: int
-    revision: int = Field(description="Grows when the folder is renamed; its ETag.")
+    revision: int = Field(description="Grows when the folder is renamed; part of its ETag.")
 
     @classmethod
     def of(cls, folder: Folder) -> Self:
-        return cls(
-            id=folder.id,
-            name=folder.name,
-            special_use=folder.special_use,
-            messages=folder.messages,
-            unseen=folder.unseen,
-            size_bytes=folder.bytes,
-            uidvalidity=folder.uidvalidity,
-            uidnext=folder.uid_next,
-            highestmodseq=folder.modseq,
-            revision=folder.revision,
-        )
+        return cls.model_validate(_shown(folder))
+
+
+class FolderCounts(BaseModel):
+    """What changes with each message of a folder. Sizes are bytes."""
+
+    messages: int
+    unseen: int = Field(description="Messages without the flag \\Seen.")
+    size_bytes: int
+    uidnext: int
+    highestmodseq: int
+
+    @classmethod
+    def of(cls, folder: Folder) -> Self:
+        return cls.model_validate(_shown(folder))
+
+
+class FolderRow(FolderView, FolderCounts):
+    """A folder in a list."""
+
+
+def _shown(folder: Folder) -> dict[str, object]:
+    return {
+        "id": folder.id,
+        "name": folder.name,
+        "special_use": folder.special_use,
+        "messages": folder.messages,
+        "unseen": folder.unseen,
+        "size_bytes": folder.bytes,
+        "uidvalidity": folder.uidvalidity,
+        "uidnext": folder.uid_next,
+        "highestmodseq": folder.modseq,
+        "revision": folder.revision,
+    }
 
 
 class MessageView(BaseModel):
@@ -48,7 +65,7 @@ class MessageView(BaseModel):
 
     id: str
     uid: int
-    modseq: int = Field(description="Grows with each change of the message; its ETag.")
+    modseq: int = Field(description="Grows with each change of the message; part of its ETag.")
     folder_id: str
     subject: str
     sender: str = Field(alias="from")

@@ -17,12 +17,13 @@ import pytest
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
+from libs.events import AccountChanged
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.process import RunningService
 from services.quota import app as quota_app
 from services.store import app as store_app
-from tests.integration.store.building import Store
+from tests.integration.store.building import MARIE, Store
 from tests.servers.tokens import bearer, tokens_in
 
 
@@ -78,3 +79,15 @@ async def store(shared: Shared, port_base: int) -> AsyncIterator[Store]:
             for given, name in ((settings, "store"), (quota, "quota"))
         ]
         yield Store(shared, clients[0], clients[1], settings)
+
+
+@pytest.fixture
+async def marie(store: Store) -> Store:
+    """A store with marie's mailbox, still empty."""
+    await store.shared.bus.emit(AccountChanged(address=MARIE).to_bus())
+
+    async def there() -> bool:
+        return (await store.http.get(f"/v1/mailboxes/{MARIE}/folders")).status_code == 200
+
+    await store.until(there)
+    return store
