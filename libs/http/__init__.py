@@ -9,7 +9,7 @@ from libs.http.audit import Audit, audited, question
 from libs.http.auth import ADMIN, APPLICATION, Tokens, require
 from libs.http.client import Client
 from libs.http.connections import Connections
-from libs.http.idempotency import Idempotency, Once
+from libs.http.idempotency import Idempotency, IdempotencyKey, Once, once_of
 from libs.http.keys import MongoKeys
 from libs.http.pages import After, Cursor, Page
 from libs.http.parameters import QueryModel
@@ -31,6 +31,7 @@ __all__ = [
     "Connections",
     "Cursor",
     "Idempotency",
+    "IdempotencyKey",
     "IfMatch",
     "MongoKeys",
     "Once",
@@ -45,6 +46,7 @@ __all__ = [
     "audited",
     "birth_mark",
     "entity_tag",
+    "once_of",
     "question",
     "require",
     "strict",

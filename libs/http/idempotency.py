@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -20,6 +21,7 @@ from libs.http.problems import Problem
 from libs.http.requests import is_json
 
 MAX_KEY_CHARACTERS = 255
+MAX_COMPARED_OCTETS = 64 * 1024  # a larger body is compared octet by octet
 
 
 class KeyMisused(Problem):
@@ -67,8 +69,7 @@ class Keys(Protocol):
         """In the transaction that carries the request out. Raises `DuplicateKey` when another was first."""
 
 
-async def _once(
-    request: Request,
+async def _key(
     key: Annotated[
         str | None,
         Header(
@@ -76,24 +77,35 @@ async def _once(
             description="1 to 255 printable ASCII characters; the same call with it again gives the first answer.",
         ),
     ] = None,
-) -> Once | None:
-    if key is None:
-        return None
-    if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
+) -> str | None:
+    if key is not None and not (1 <= len(key) <= MAX_KEY_CHARACTERS and key.isascii() and key.isprintable()):
         raise Problem(422, f"an Idempotency-Key has 1 to {MAX_KEY_CHARACTERS} printable ASCII characters")
+    return key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_key)]
+
+
+async def _once(request: Request, key: IdempotencyKey) -> Once | None:
+    return None if key is None else once_of(request, key, await request.body())
+
+
+Idempotency = Annotated[Once | None, Depends(_once)]
+
+
+def once_of(request: Request, key: str, body: bytes) -> Once:
+    """The request with its key. For a route that reads its body itself; others ask for `Idempotency`."""
     caller = str(getattr(request.state, "caller", ""))
     return Once(
         key=sha256(f"{caller}\n{key}".encode()).hexdigest(),
-        fingerprint=hmac.digest(key.encode(), _what(request, await request.body()), "sha256").hex(),
+        fingerprint=hmac.digest(key.encode(), _what(request, body), "sha256").hex(),
     )
 
 
 def _what(request: Request, body: bytes) -> bytes:
     """The request as a whole; a JSON body by what it says, since a retry may write its members in another order."""
-    if body and is_json(request):
-        body = json.dumps(json.loads(body), sort_keys=True).encode()
+    if body and len(body) <= MAX_COMPARED_OCTETS and is_json(request):
+        with suppress(ValueError, RecursionError):  # what is no JSON is refused by the route
+            body = json.dumps(json.loads(body), sort_keys=True).encode()
     head = "\n".join((request.method, request.url.path, request.url.query, ""))
     return head.encode("utf-8", "surrogatepass") + body
-
-
-Idempotency = Annotated[Once | None, Depends(_once)]

@@ -1,6 +1,6 @@
 """Idempotency keys in MongoDB.
 
-idempotency  _id: digest of the key; fingerprint, result, is_done, expires_at (forgotten by a TTL index)
+idempotency_keys  _id: digest of the key; fingerprint, result, is_done, expires_at (forgotten by a TTL index)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class MongoKeys:
     """See `idempotency.Keys`. A key is remembered for `remember`."""
 
     def __init__(self, database: Any, *, remember: timedelta, clock: Callable[[], datetime]) -> None:
-        self._keys: Any = database["idempotency"]
+        self._keys: Any = database["idempotency_keys"]
         self._remember = remember
         self._clock = clock
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from libs.http import MongoKeys
 from libs.runtime import Service, Shared
 from libs.tls import CertificateFiles, Certificates
 from services.ingress.adapters.antispam import HttpScreening
-from services.ingress.adapters.idempotency import MongoKeys
 from services.ingress.adapters.quota import HttpQuotas, HttpSends
 from services.ingress.adapters.router import HttpDirectory
 from services.ingress.adapters.smtp.server import SmtpServer
@@ -81,7 +81,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         healthy=lambda: shared.bus.healthy,
     )
     server = SmtpServer(site, _profiles(settings))
-    keys = MongoKeys(shared.mongo.database(NAME), window=settings.idempotency_window, clock=shared.clock)
+    keys = MongoKeys(shared.mongo.database(NAME), remember=settings.idempotency_window, clock=shared.clock)
     await keys.prepare()
     submitting = Submitting(admission, acceptance, reception, keys, shared.clock, settings.max_line_octets)
 

@@ -90,25 +90,3 @@ class Screening(Protocol):
 
     async def screen(self, arrival: Arrival) -> Screened:
         """Whether it may come in now (R-IN-14), or whether `account` may train (R-SPAM-43)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The id that a key stands for; `confirmed` when the message is known to be published."""
-
-    id: str
-    confirmed: bool
-
-
-class KeyMisused(Exception):
-    """The key was used for another envelope."""
-
-
-class Keys(Protocol):
-    """Idempotency keys, one memory for all replicas."""
-
-    async def claim(self, key: str, fingerprint: str, id: str) -> Claim:
-        """`id` is that of whoever comes first. Raises `KeyMisused`."""
-
-    async def confirm(self, key: str) -> None:
-        """The message is published."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from libs.envelope import Peer, new_id
+from libs.http import Once
+from libs.http.idempotency import Kept, Keys
 from libs.mail import replies
 from libs.mail.address import Path
 from services.ingress.admission import Admission
@@ -16,7 +17,6 @@ from services.ingress.domain.content import Content
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Admitted, Login, Submitter
-from services.ingress.ports import Claim, Keys
 from services.ingress.reception import Reception, Submission
 
 _NOBODY = replies.SENDER_NOT_YOURS.because("There is no such account, or it may not send")
@@ -24,19 +24,14 @@ _NOBODY = replies.SENDER_NOT_YOURS.because("There is no such account, or it may 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """An envelope and a message. `account` is the account that a webmail acts for; `key` the Idempotency-Key.
-
-    `asked` is a digest of the request, where the same key must never stand for another one; empty for services of ours,
-    whose keys name what a letter is about: they compose it anew for a retry, with another date.
-    """
+    """An envelope and a message. `account` is who a webmail acts for; `once` the request with its Idempotency-Key."""
 
     mail_from: Path
     recipients: Sequence[Path]
     raw: bytes
     peer: Peer
     account: str | None = None
-    key: str | None = None
-    asked: str = ""
+    once: Once | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +55,12 @@ class Submitting:
         admitted = await self._recipients(parcel, submitter)
         content = self._content(parcel, admitted)
         self.acceptance.check(parcel.raw, "http", own)
-        claim: Claim | None = None
-        if parcel.key is not None:
-            claim = await self.keys.claim(parcel.key, _fingerprint(parcel), new_id(self.clock()))
-            if claim.confirmed:
-                return claim.id
+        kept: Kept | None = None
+        if parcel.once is not None:
+            # Decided before the message is published: a retry publishes under the same id, which the consumers know.
+            kept = await self.keys.claim(parcel.once, new_id(self.clock()))
+            if kept.is_done:
+                return str(kept.result)
         recipients = tuple(each.recipient for each in admitted)
         await self.admission.sending(submitter, recipients)
         submission = Submission(
@@ -74,10 +70,10 @@ class Submitting:
             recipients=recipients,
             smtputf8=not all(path.address.isascii() for path in (parcel.mail_from, *parcel.recipients)),
         )
-        claimed = None if claim is None else claim.id
+        claimed = None if kept is None else str(kept.result)
         id = await self.reception.take(submission, parcel.raw, sha256=content.sha256, id=claimed)
-        if parcel.key is not None:
-            await self.keys.confirm(parcel.key)
+        if parcel.once is not None:
+            await self.keys.finish(parcel.once)
         return id
 
     async def _recipients(self, parcel: Parcel, submitter: Submitter) -> list[Admitted]:
@@ -101,10 +97,3 @@ class Submitting:
         if content.fault is not None:
             raise Refused(FAULT_REPLIES[content.fault], content.fault)
         return content
-
-
-def _fingerprint(parcel: Parcel) -> str:
-    """What a key stands for (draft-ietf-httpapi-idempotency-key-header 2.7)."""
-    addresses = [parcel.mail_from.address, *sorted(path.address for path in parcel.recipients)]
-    asked = (parcel.account or "", parcel.asked) if parcel.asked else ()
-    return sha256("\n".join((*addresses, *asked)).encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from libs.envelope import Peer, new_id
-from libs.http import ADMIN, APPLICATION, Problem, require
+from libs.http import ADMIN, APPLICATION, IdempotencyKey, Once, Problem, RequestBody, once_of, require
+from libs.http.requests import check_json
 from libs.mail.address import InvalidAddress, Path, parse_path
 from libs.mail.address_list import parse_addresses
 from libs.mail.replies import Reply
@@ -23,13 +22,7 @@ from services.ingress.domain.composing import Attachment, Letter, compose
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import canonical_of
 from services.ingress.metrics import IngressMetrics
-from services.ingress.ports import KeyMisused
 from services.ingress.submitting import Parcel, Submitting
-
-Key = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="A retry with it gives the same id."),
-]
 
 
 def _decoded(value: object) -> bytes:
@@ -39,27 +32,23 @@ def _decoded(value: object) -> bytes:
     return b64decode("".join(value.split()), validate=True)
 
 
-class AttachmentBody(BaseModel):
+class AttachmentBody(RequestBody):
     """A file in base64."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     filename: str = Field(min_length=1, max_length=200)
     content_type: str = "application/octet-stream"
     content: Annotated[bytes, BeforeValidator(_decoded)] = Field(description="base64, line ends allowed.")
 
 
-class LetterBody(BaseModel):
+class LetterBody(RequestBody):
     """A message in pieces. Addresses are `local@domain` or `Name <local@domain>`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sender: str = Field(alias="from", max_length=1000)
     to: list[str] = Field(min_length=1, max_length=10_000)
     subject: str = Field("", max_length=10_000)
     text: str | None = None
     html: str | None = None
-    attachments: list[AttachmentBody] = Field(default=[], max_length=100)
+    attachments: list[AttachmentBody] = Field([], max_length=100)
     account: str | None = Field(None, description="The account that this is sent for; its limits and addresses count.")
 
     @field_validator("to", mode="before")
@@ -76,12 +65,28 @@ class Taken(BaseModel):
 
 _SERVICES = ("antispam", "antivirus", "quota", "relay", "router", "store")
 
+
+def _in_place(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with each definition where it is used: in an operation there is no place for them."""
+    definitions = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, dict):
+            if (name := str(node.get("$ref", "")).removeprefix("#/$defs/")) in definitions:
+                return resolved(definitions[name])
+            return {key: resolved(value) for key, value in node.items()}
+        return [resolved(value) for value in node] if isinstance(node, list) else node
+
+    found: dict[str, Any] = resolved(schema)
+    return found
+
+
 _BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "message/rfc822": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": LetterBody.model_json_schema(by_alias=True)},
+            "application/json": {"schema": _in_place(LetterBody.model_json_schema(by_alias=True))},
         },
     }
 }
@@ -108,10 +113,10 @@ def message_routes(
     async def send(
         request: Request,
         caller: Annotated[str, Depends(require(ADMIN, APPLICATION, *_SERVICES))],
+        key: IdempotencyKey,
         sender: Annotated[str | None, Query(alias="from", description="Raw only; empty: the null sender.")] = None,
         to: Annotated[list[str] | None, Query(description="Raw only; once for each recipient.")] = None,
         account: Annotated[str | None, Query(description="Raw only; the account that this is sent for.")] = None,
-        key: Key = None,
     ) -> Taken:
         share = budget.open(int(request.headers.get("content-length") or 0))
         if share is None:
@@ -120,27 +125,28 @@ def message_routes(
             body = await request.body()
             if not share.grow(len(body)):
                 raise Problem(503, "too much mail is coming in, try again", headers={"Retry-After": "5"})
+            once = _once(request, key, caller, body)
             match request.headers.get("content-type", "").partition(";")[0].strip().lower():
                 case "message/rfc822":
-                    parcel = _raw(body, sender, to, account, key, _peer(request))
+                    parcel = _raw(body, sender, to, account, once, _peer(request))
                 case "application/json":
                     parcel = await asyncio.to_thread(
-                        _composed, body, key, _peer(request), now=clock(), hostname=hostname
+                        _composed, body, once, _peer(request), now=clock(), hostname=hostname
                     )
                 case _:
                     raise Problem(415, "send message/rfc822 or application/json")
-            return Taken(id=await _submit(submitting, _keyed(parcel, caller, body), metrics))
+            return Taken(id=await _submit(submitting, parcel, metrics))
         finally:
             share.close()
 
     return router
 
 
-def _keyed(parcel: Parcel, caller: str, body: bytes) -> Parcel:
-    """A key is the caller's own, and stands for one request: a service's for what it writes about."""
-    if parcel.key is None or caller in _SERVICES:
-        return parcel
-    return replace(parcel, key=f"{caller} {parcel.key}", asked=sha256(body).hexdigest())
+def _once(request: Request, key: str | None, caller: str, body: bytes) -> Once | None:
+    """A key of a service stands for what its letter is about: the letter is composed anew for a retry, with another
+    date. Everybody else's stands for one message, octet by octet.
+    """
+    return None if key is None else once_of(request, key, b"" if caller in _SERVICES else body)
 
 
 async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetrics) -> str:
@@ -150,8 +156,6 @@ async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetric
     except Refused as refused:
         series.refused("POST", refused.reason)
         raise _problem(refused.reply) from refused
-    except KeyMisused:
-        raise Problem(422, "this Idempotency-Key was used for another message") from None
     series.accepted(len(parcel.raw))
     return id
 
@@ -171,20 +175,21 @@ def _problem(reply: Reply) -> Problem:
 
 
 def _raw(
-    body: bytes, sender: str | None, to: list[str] | None, account: str | None, key: str | None, peer: Peer
+    body: bytes, sender: str | None, to: list[str] | None, account: str | None, once: Once | None, peer: Peer
 ) -> Parcel:
     if sender is None or not to:
         raise Problem(422, "a raw message needs from and to in the query")
     # HTTP carries files as they are on disk; on the wire of mail a line ends with CR LF (RFC 2046 5.2.1).
     raw = body.replace(b"\n", b"\r\n") if b"\r" not in body else body
     paths = [_path("to", recipient) for recipient in to]
-    return Parcel(_path("from", sender), paths, raw, peer, account=_account(account), key=key)
+    return Parcel(_path("from", sender), paths, raw, peer, account=_account(account), once=once)
 
 
-def _composed(body: bytes, key: str | None, peer: Peer, *, now: datetime, hostname: str) -> Parcel:
+def _composed(body: bytes, once: Once | None, peer: Peer, *, now: datetime, hostname: str) -> Parcel:
     """Parses and renders, which takes a while for large attachments: call it off the loop."""
     try:
-        given = LetterBody.model_validate_json(body)
+        check_json(body)
+        given = LetterBody.model_validate_json(body, strict=True)
         author = _mailbox("from", given.sender)
         recipients = [_mailbox("to", recipient) for recipient in given.to]
         files = [Attachment(each.filename, each.content_type, each.content) for each in given.attachments]
@@ -196,7 +201,7 @@ def _composed(body: bytes, key: str | None, peer: Peer, *, now: datetime, hostna
     except ValueError as error:
         raise Problem(422, str(error)) from None
     paths = [_path("to", address) for _, address in recipients]
-    return Parcel(_path("from", author[1]), paths, raw, peer, account=_account(given.account), key=key)
+    return Parcel(_path("from", author[1]), paths, raw, peer, account=_account(given.account), once=once)
 
 
 def _mailbox(field: str, text: str) -> tuple[str, str]:
@@ -205,7 +210,8 @@ def _mailbox(field: str, text: str) -> tuple[str, str]:
     found = parse_addresses(text, 2)
     if len(found) != 1:
         raise Problem(422, f"{field}: one address is needed")
-    return found[0]
+    name, address = found[0]
+    return name, _path(field, address).address  # a header takes the domain in A-labels only (RFC 6532 3.1)
 
 
 def _path(field: str, address: str) -> Path:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Problem, require
+from libs.http import ADMIN, Problem, RequestBody, require
 from libs.network import banned_network, shown
 from services.ingress.domain.blacklist import Blacklist, Entry
 
@@ -33,7 +33,7 @@ class EntriesView(BaseModel):
     next: None = None
 
 
-class Ban(BaseModel):
+class Ban(RequestBody):
     """How long, from now on."""
 
     seconds: int = Field(3600, ge=1, le=30 * 86400)

@@ -97,7 +97,7 @@ class MongoChanges:
         try:
             return await self._mongo.transaction(lambda s: self._copy(s, mailbox, ids, folder, limit, key))
         except DuplicateKey:
-            return await self._copied(mailbox, ids, key)
+            return await self.copied(mailbox, ids, key or "")
 
     async def _copy(
         self, session: Any, mailbox: str, ids: Sequence[str], folder: str, limit: int | None, key: str | None
@@ -122,8 +122,9 @@ class MongoChanges:
         await self._collections.messages.insert_many(documents, session=session)
         return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
 
-    async def _copied(self, mailbox: str, ids: Sequence[str], key: str | None) -> Changed:
-        keys = [_copy_key(key or "", id) for id in ids]
+    async def copied(self, mailbox: str, ids: Sequence[str], key: str) -> Changed:
+        """What `copy` made with `key` and is still there."""
+        keys = [_copy_key(key, id) for id in ids]
         with mongo_errors("read copies"):
             wanted = {"key": {"$in": keys}, "mailbox": mailbox}
             documents = await self._collections.messages.find(wanted, LISTED).sort("uid").to_list(None)

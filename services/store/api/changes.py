@@ -81,11 +81,17 @@ def change_routes(context: Context) -> APIRouter:
     @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
     async def copy(address: Mailbox, body: Placement, once: Idempotency) -> ChangeView:
         folder = await folder_id(address, body.folder)
+        kept = await context.keys.claim(once, new_id(context.clock())) if once else None
+        if kept is not None and kept.is_done:
+            changed = await context.changes.copied(address, body.ids, kept.result)
+            if not changed.messages:
+                raise MadeAndGone
+            return answer(changed)
         limit = (await context.limits.of([address]))[address]
-        key = (await context.keys.claim(once, new_id(context.clock()))).result if once else None
+        key = kept.result if kept else None
         changed = await context.changes.copy(address, body.ids, folder, limit=limit, key=key)
-        if not changed.messages:
-            raise MadeAndGone
+        if once is not None:
+            await context.keys.finish(once)
         await context.lessons.moved(address, changed.origins, folder)  # clients without MOVE copy, and delete then
         return answer(changed)
 

@@ -118,6 +118,54 @@ async def test_a_domain_beyond_ascii_goes_in_its_ascii_form(
     await api.send(to=["é@exämple.example"], expect=422)
 
 
+async def test_the_same_key_with_another_message_is_refused_and_never_taken_for_sent(
+    ingress: Any, api: Api, specimen: bytes, eventually: Eventually
+) -> None:
+    async def raw(content: bytes, key: str, *, expect: int = 202) -> Any:
+        headers = {"Content-Type": "message/rfc822", "Idempotency-Key": key}
+        params = {"from": JEAN, "to": "marie.dupont@example.org"}
+        return await api.call("POST", "/v1/messages", expect=expect, content=content, params=params, headers=headers)
+
+    one, other = b"Subject: a\r\n\r\nx\r\n", b"Subject: b\r\n\r\ny\r\n"
+    first = await raw(one, "k1")
+    assert await raw(one, "k1") == first
+    await raw(other, "k1", expect=422)
+    await api.send(key="k1", expect=422)
+    await api.send(key="k2", text="one")
+    await api.send(key="k2", text="two", expect=422)
+    await eventually(lambda: len(ingress.received) >= 2)
+
+
+@pytest.mark.parametrize("domain", ["exämple.example", "EXÄMPLE.example", "exämple．example", "exämple。example"])
+async def test_a_domain_outside_ascii_is_taken_in_its_other_form(
+    ingress: Any, api: Api, eventually: Eventually, domain: str
+) -> None:
+    await api.send(to=[f"a@{domain}", f"B <b@{domain}>"])
+    await eventually(lambda: len(ingress.received) == 1)
+    envelope = ingress.received[0].envelope
+    assert [r.address for r in envelope.recipients] == ["a@xn--exmple-cua.example", "b@xn--exmple-cua.example"]
+    assert "xn--exmple-cua.example" in str(message_from_bytes(ingress.received[0].raw)["To"])
+
+
+BAD: list[tuple[str, str, Any]] = [
+    ("POST", "/v1/messages", {**LETTER, "cc": "x@example.com"}),
+    ("POST", "/v1/messages", {**LETTER, "subject": 5}),
+    ("POST", "/v1/messages", {**LETTER, "to": [5]}),
+    ("POST", "/v1/messages?colour=red", LETTER),
+    ("PUT", "/v1/blacklist/192.0.2.1", {"seconds": True}),
+    ("PUT", "/v1/blacklist/192.0.2.1", {"seconds": "60"}),
+    ("PUT", "/v1/blacklist/192.0.2.1", {"hours": 1}),
+    ("PUT", "/v1/blacklist/2130706433", {}),
+    ("PUT", "/v1/blacklist/%00", {}),
+    ("GET", "/v1/sessions?listener=mx", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), BAD)
+async def test_what_does_not_fit_is_refused(api: Api, method: str, path: str, body: Any) -> None:
+    await api.call(method, path, expect=422, token="admin", json=body)
+
+
 REFUSED: list[dict[str, Any]] = [
     {"subject": "x\r\nBcc: victim@example.com"},
     {"subject": "x\nBcc: victim@example.com"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
@@ -76,6 +78,49 @@ async def test_no_token_no_answer(app: FastAPI, http: httpx.AsyncClient) -> None
         assert answer.status_code == 401, f"{method} {path}"
         assert operation["security"] == [{"HTTPBearer": []}], f"{method} {path} names no role"
     assert tried > 0
+
+
+async def audit_lines(http: httpx.AsyncClient, method: str, path: str, **options: Any) -> list[dict[str, Any]]:
+    with capture_logs() as lines:
+        await http.request(method, path.replace("{", "").replace("}", ""), headers=bearer(), **options)
+    return [dict(line) for line in lines if line["event"] == "audit"]
+
+
+async def test_every_operation_that_changes_something_leaves_one_line_in_the_audit_trail(
+    app: FastAPI, http: httpx.AsyncClient
+) -> None:
+    for method, path, operation in operations(app):
+        if method == "GET":
+            continue
+        [line] = await audit_lines(http, method, path, json={"secret": "hunter2"})
+        assert line["operation"] == operation["operationId"], f"{method} {path}"
+        assert (line["by"], line["client"], f"Facteur {line['service']}") == (ADMIN, "127.0.0.1", app.title)
+        assert line["target"].startswith("/v1/"), line
+        assert line["outcome"] in ("done", "refused", "failed"), line
+        assert "hunter2" not in str(line)
+
+
+FOREIGN_MAIL = ("/raw", "/headers", "/parts", "/parts/{number}", "/messages", "/messages/{id}", "/search")
+
+
+async def test_reading_the_mail_of_others_leaves_a_line_in_the_audit_trail(
+    app: FastAPI, http: httpx.AsyncClient
+) -> None:
+    for method, path, operation in operations(app):
+        if method == "GET" and path.startswith("/v1/mailboxes") and path.endswith(FOREIGN_MAIL):
+            [line] = await audit_lines(http, method, path.replace("{number}", "1"))
+            assert line["operation"] == operation["operationId"], path
+        if method == "GET" and path.startswith("/v1/quarantine"):
+            assert len(await audit_lines(http, method, path)) == 1, path
+
+
+async def test_every_body_is_closed(app: FastAPI) -> None:
+    """A member that does not exist is refused, and the document says so."""
+    schemas = app.openapi().get("components", {}).get("schemas", {})
+    for method, path, operation in operations(app):
+        content = operation.get("requestBody", {}).get("content", {})
+        for name in re.findall(r"#/components/schemas/(\w+)", str(content.get("application/json", {}))):
+            assert "additionalProperties" in schemas[name], f"{method} {path}: {name}"
 
 
 # What others than the administrator may ask, by service: everything else is 403 for them.
