@@ -87,7 +87,7 @@ CHAIN: tuple[Step, ...] = (
     Step.of(spf, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF),
     # For domains to which nobody forwards.
     Step.of(spf_strict, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF, on=False),
-    Step.of(spf_vouched, Kind.SCORE, 0.0, "R-SPAM-04", deadline=_SPF),
+    Step.of(spf_vouched, Kind.SCORE, 0.0, "R-SPAM-04"),
     Step.of(spf_softfail, Kind.SCORE, 2.0, "R-SPAM-04", deadline=_SPF),
     Step.of(spf_permerror, Kind.SCORE, 0.5, "R-SPAM-04", deadline=_SPF),
     # Half the world says nothing.

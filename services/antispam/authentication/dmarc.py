@@ -51,8 +51,7 @@ async def evaluate(
     """
     domains = set[str]().union(*map(author_domains, authors))
     few = sorted(domains)[: _MAX_DOMAINS if len(domains) <= _MAX_DOMAINS else 0]
-    asking = (_record(domain, organizational, txt) for domain in few)
-    found, records = await asyncio.gather(proofs, asyncio.gather(*asking))
+    found, records = await asyncio.gather(proofs, _records(few, organizational, txt))
     if not domains:
         return Dmarc("permerror", "the author has no domain")
     if not few:
@@ -70,6 +69,14 @@ _SEVERITIES: Sequence[Outcome] = ("pass", "none", "temperror", "fail")
 
 def _severity(found: Dmarc) -> tuple[int, int]:
     return _SEVERITIES.index(found.outcome), REQUESTS.index(found.request)
+
+
+async def _records(
+    domains: Sequence[str], organizational: Organizational, txt: Txt
+) -> Sequence[Dmarc | tuple[Record, bool]]:
+    if len(domains) == 1:  # nearly always
+        return [await _record(domains[0], organizational, txt)]
+    return await asyncio.gather(*(_record(domain, organizational, txt) for domain in domains))
 
 
 async def _record(domain: str, organizational: Organizational, txt: Txt) -> Dmarc | tuple[Record, bool]:

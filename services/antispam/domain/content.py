@@ -12,6 +12,7 @@ from services.antispam.domain.digest import message_digest
 from services.antispam.domain.once import once
 
 TEXT_LIMIT_OCTETS = 128 * 1024  # of all texts together: nobody reads on, and every filter's cost is bounded by it
+AUTHORS_LIMIT = 100
 ADDRESS_LIMIT = 320  # RFC 5321 4.5.3.1: 64 octets, the @, 255 octets
 
 
@@ -45,8 +46,8 @@ class Content:
 
     @once
     def authors(self) -> tuple[str, ...]:
-        """The addresses of the From field in lower case, at most ten."""
-        mailboxes = self.headers.addresses("From")[:10]
+        """The addresses of the From field in lower case, at most a hundred: ingress takes no more."""
+        mailboxes = self.headers.addresses("From")[:AUTHORS_LIMIT]
         return tuple(address.lower() for _, address in mailboxes if len(address) <= ADDRESS_LIMIT)
 
     @once

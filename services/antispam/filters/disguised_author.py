@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from services.antispam.domain.content import AUTHORS_LIMIT
 from services.antispam.domain.context import Context
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
@@ -13,7 +14,7 @@ _ADDRESS = re.compile(r"[^\s@<>\"']{1,64}@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,20
 
 async def check(mail: MailView, context: Context) -> Report:
     """Most clients show the name alone: `"boss@example.org" <x@elsewhere.example>` is the boss to its reader."""
-    for name, address in mail.headers.addresses("From")[:10]:
+    for name, address in mail.headers.addresses("From")[:AUTHORS_LIMIT]:
         shown = _ADDRESS.search(name[:400])
         domain = address.rpartition("@")[2].lower()
         if shown and domain and shown[1].lower() != domain:
