@@ -33,9 +33,11 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOT_TEXT = bytes.maketrans(b"\r\0", b"  ")
 
 # RFC 5322 3.6, RFC 2045 3, RFC 2183 2: at most one of each. Readers disagree which of two counts.
-_SINGLETONS = (
-    *(b"date", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"message-id", b"in-reply-to", b"references"),
-    *(b"subject", b"mime-version", b"content-type", b"content-transfer-encoding", b"content-disposition"),
+_SINGLETONS = frozenset(
+    {
+        *(b"date", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"message-id", b"in-reply-to", b"references"),
+        *(b"subject", b"mime-version", b"content-type", b"content-transfer-encoding", b"content-disposition"),
+    }
 )
 
 
@@ -91,6 +93,11 @@ class Headers:
         value = self._first(name)
         return None if value is None else _unfold(value)
 
+    def all_octets(self, name: str) -> list[bytes]:
+        """As `octets`, of all fields of that name, from the top."""
+        key = _key(name)
+        return [_unfold(field[2]) for field, here in zip(self._fields, self._names, strict=True) if here == key]
+
     def raw_fields(self) -> list[tuple[bytes, bytes]]:
         """(name in lower case, the whole field as it stands) of each field, from the top, for signatures."""
         return [(name, field[0]) for name, field in zip(self._names, self._fields, strict=True)]
@@ -109,6 +116,11 @@ class Headers:
     def raw(self) -> bytes:
         """The block as it stands, with the blank line if there is one."""
         return self._raw[self._start : self._body_start]
+
+    @property
+    def span(self) -> tuple[bytes, int, int]:
+        """(raw, start, end) of the block."""
+        return self._raw, self._start, self._body_start
 
     @property
     def body_start(self) -> int:
@@ -215,8 +227,8 @@ class Headers:
             yield Defect.EIGHT_BIT_HEADER
         if len(block) > self._limits.line_octets and max(map(len, block.splitlines())) > self._limits.line_octets:
             yield Defect.LINE_TOO_LONG
-        names = self._names
-        if len(set(names)) < len(names) and any(names.count(name) > 1 for name in _SINGLETONS):
+        single = [name for name in self._names if name in _SINGLETONS]
+        if len(set(single)) < len(single):
             yield Defect.DUPLICATE_HEADER
 
 

@@ -14,15 +14,21 @@ class _Line(Enum):
     NEITHER = auto()
 
 
-def sections(raw: bytes, start: int, end: int, *, boundary: bytes, defects: set[Defect]) -> Iterator[tuple[int, int]]:
+def sections(
+    raw: bytes, start: int, end: int, *, boundary: bytes, defects: set[Defect], near: set[bytes] | None = None
+) -> Iterator[tuple[int, int]]:
     """(start, end) of each part between the delimiter lines, headers included; preamble and epilogue are left out.
 
     `start` is the start of a line, so a line feed stands before it. Parts behind the closing delimiter count too, with
     a defect: some clients show them. Damage is added to `defects`; the walk ends when the caller stops asking.
+    `near` is told what stands before what some readers take for a delimiter: LF before lines that only start like one,
+    as those of inner boundaries may (RFC 2046 5.1.1 lets them), CR where a bare one does.
     """
     opened: int | None = None
     closed = False
-    for line_start, line_end, kind in _delimiters(raw, start, end, b"--" + boundary, defects):
+    for line_start, line_end, kind in _delimiters(
+        raw, start, end, b"--" + boundary, defects, set() if near is None else near
+    ):
         if opened is not None:
             yield opened, _before_line_break(raw, opened, line_start)
         if closed:
@@ -37,21 +43,25 @@ def sections(raw: bytes, start: int, end: int, *, boundary: bytes, defects: set[
 
 
 def _delimiters(
-    raw: bytes, start: int, end: int, mark: bytes, defects: set[Defect]
+    raw: bytes, start: int, end: int, mark: bytes, defects: set[Defect], near: set[bytes]
 ) -> Iterator[tuple[int, int, _Line]]:
     """(start, end without its LF, kind) of each delimiter line."""
-    mark, misses = b"\n" + mark, 0
-    at = raw.find(mark, max(start - 1, 0), end)
+    misses, at = 0, raw.find(mark, start, end)
     while at >= 0:
         line_end = raw.find(b"\n", at + len(mark), end)
         line_end = end if line_end < 0 else line_end
-        kind = _kind(raw[at + len(mark) : line_end])
+        before = raw[at - 1 : at] or b"\n"
+        kind = _kind(raw[at + len(mark) : line_end]) if before == b"\n" else _Line.NEITHER
+        if raw[at - 3 : at] == b"\r\r\n":
+            near.add(b"\r")
+        elif kind is _Line.NEITHER:
+            near.add(before)
         if kind is not _Line.NEITHER:
-            yield at + 1, line_end, kind
+            yield at, line_end, kind
         elif (misses := misses + 1) > _MAX_NEAR_MISSES:
-            defects.add(Defect.BROKEN_BOUNDARY)
+            defects.add(Defect.TOO_MANY_PARTS)
             return
-        at = raw.find(mark, line_end, end)
+        at = raw.find(mark, line_end if before == b"\n" else at + len(mark), end)
 
 
 def _kind(rest: bytes) -> _Line:

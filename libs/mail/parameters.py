@@ -6,23 +6,36 @@ Linear: every pattern is possessive, and no attempt crosses the next semicolon.
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from libs.mail.charset import decode
 
 _PARAMETER = re.compile(r';\s*+([^\s=;"]++)\s*+=\s*+("(?:[^"\\]++|\\.)*+"?|[^;]*+)', re.DOTALL)
+# What everyone reads alike: a token, and plain parameters with semicolons between them.
+_CLEAR = re.compile(
+    r'[^\s/()<>@,;:\\"\[\]?=]+(?:/[^\s/()<>@,;:\\"\[\]?=]+)?'
+    r"""(?:\s*+;\s*+[\w-]++\s*+=\s*+(?:"[^"\\]*+"|[^\s;()"\\']++))*+\s*+;?\s*+""",
+    re.ASCII,
+)
+_COMMENT_TOKEN = re.compile(r'\\.|[()"]|[^\\()"]++|\\', re.DOTALL)
+_STRUCTURAL = frozenset({"boundary", "charset", "type", "format", "delsp"})  # where a comment is no part of the value
 _EXTENDED = re.compile(r"([^*]+)(?:\*([0-9]{1,3}))?(\*?)")  # RFC 2231 3 and 4: name*, name*0, name*0*
 _MAX_PARAMETERS = 200
 _MAX_REMEMBERED = 80  # characters: strangers must not fill the memory
 
 
 class Parameterised(NamedTuple):
-    """`value` in lower case; `parameters` by lower-case name, the first of each; `repeated` the names seen twice."""
+    """`value` in lower case; `parameters` by lower-case name, the first of each; `repeated` the names seen twice.
+
+    `is_clear` where no reader can read it otherwise.
+    """
 
     value: str
     parameters: Mapping[str, str]
     repeated: frozenset[str] = frozenset()
+    is_clear: bool = False
 
 
 def parse_parameters(text: str) -> Parameterised:
@@ -31,15 +44,50 @@ def parse_parameters(text: str) -> Parameterised:
 
 
 def first_token(text: str) -> str:
-    """The value without parameters, in lower case and without the comments that RFC 822 allowed behind a token."""
-    words = text.partition(";")[0].partition("(")[0].split(None, 1)
+    """The value without parameters, in lower case and without comments (RFC 2045 5.1, RFC 5322 3.2.2)."""
+    words = without_comments(text).partition(";")[0].split(None, 1)
     return words[0].lower() if words else ""
 
 
+def without_comments(text: str) -> str:
+    """The text with a space for each comment (RFC 5322 3.2.2); what stands in quotes is none."""
+    if "(" not in text:
+        return text
+    out: list[str] = []
+    depth, quoted = 0, False
+    for match in _COMMENT_TOKEN.finditer(text):
+        token = match[0]
+        if token == '"' and not depth:
+            quoted = not quoted
+        if token == "(" and not quoted:
+            depth += 1
+        elif token == ")" and depth:
+            depth -= 1
+            out += () if depth else (" ",)
+        elif not depth:
+            out.append(token)
+    return "".join(out)
+
+
+def reversed_parameters(text: str) -> str:
+    """The same with its parameters in the other order: for readers to whom the last of two counts."""
+    matches = list(islice(_PARAMETER.finditer(text), _MAX_PARAMETERS))
+    return text.partition(";")[0] + "".join(match[0] for match in reversed(matches))
+
+
 def _parse(text: str) -> Parameterised:
+    if "(" not in text:
+        return _parse_plain(text)
+    read = _parse_plain(without_comments(text))
+    # In file names brackets are met more often than comments: `name=report (1).pdf`.
+    others = {name: value for name, value in _parse_plain(text).parameters.items() if name not in _STRUCTURAL}
+    return read._replace(parameters={**read.parameters, **others}, is_clear=False)
+
+
+def _parse_plain(text: str) -> Parameterised:
     value, semicolon, _ = text.partition(";")
     if not semicolon:
-        return Parameterised(first_token(value), {})
+        return Parameterised(first_token(value), {}, is_clear=not text or _CLEAR.fullmatch(text) is not None)
     plain: dict[str, str] = {}
     extended: dict[str, str] = {}
     repeated: set[str] = set()
@@ -53,7 +101,8 @@ def _parse(text: str) -> Parameterised:
         kind.setdefault(name, _unquote(match[2]))
     # RFC 2231 and RFC 6266 4.3: the extended form is the better one where both stand
     parameters = plain | _join_extended(extended) if extended else plain
-    return Parameterised(first_token(value), parameters, frozenset(repeated))
+    is_clear = not repeated and _CLEAR.fullmatch(text) is not None
+    return Parameterised(first_token(value), parameters, frozenset(repeated), is_clear)
 
 
 _parse_and_remember = lru_cache(maxsize=512)(_parse)  # most mail says one of a few dozen things

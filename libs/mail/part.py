@@ -1,19 +1,21 @@
 """One node of the MIME tree (RFC 2045, 2046): its fields at once, its body decoded when asked."""
 
 import re
+from urllib.parse import unquote
 
 from libs.mail import charset
+from libs.mail.choices import MOST, file_names
 from libs.mail.defects import Defect, in_order
 from libs.mail.encoded_words import decode_words
 from libs.mail.headers import Headers
 from libs.mail.limits import Limits
 from libs.mail.parameters import Parameterised, first_token, parse_parameters
-from libs.mail.transfer import decode_body
+from libs.mail.transfer import ENCODINGS, IDENTITY, decode_body
 
 MAX_FILENAME = 255
 
 _TYPE = re.compile(r"[^\s/()<>@,;:\\\"\[\]?=]+/[^\s/()<>@,;:\\\"\[\]?=]+")  # RFC 2045 5.1
-_EMBEDDED = frozenset({"message/rfc822", "message/global", "message/news"})  # RFC 2046 5.2.1, RFC 6532 3.7, RFC 5537
+EMBEDDED = frozenset({"message/rfc822", "message/global", "message/news"})  # RFC 2046 5.2.1, RFC 6532 3.7, RFC 5537
 
 
 class Part:
@@ -21,7 +23,7 @@ class Part:
 
     __slots__ = (
         *("_content", "_end", "_headers", "_limits", "_raw", "_start", "_type"),
-        *("damage", "default_type", "is_leaf"),
+        *("damage", "default_type", "is_leaf", "near_delimiters"),
     )
 
     def __init__(self, raw: bytes, start: int, end: int, *, limits: Limits, default_type: str = "text/plain") -> None:
@@ -34,6 +36,7 @@ class Part:
         self._content: Parameterised | None = None
         self._type = ""
         self.is_leaf = True  # the walker knows better once it has found children
+        self.near_delimiters: set[bytes] = set()  # of a multipart: what stands before what may be taken for one
         self.damage: set[Defect] = set()
 
     @property
@@ -51,7 +54,7 @@ class Part:
     def content_type(self) -> str:
         """`type/subtype` in lower case. RFC 2045 5.2: text/plain where it is missing or malformed."""
         if not self._type:
-            self._type = _type_of(self.parameters.value) or self.default_type
+            self._type = type_of(self.parameters.value) or self.default_type
         return self._type
 
     @property
@@ -82,13 +85,49 @@ class Part:
         It may hold slashes and worse: text to show and to match, never a path.
         """
         named = self._disposition.parameters.get("filename") or self.parameters.parameters.get("name", "")
-        return decode_words(named).strip()[:MAX_FILENAME]
+        return _shown(decode_words(named))
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Every name that a reader may take for that of the part, `filename` first; each as it is described there."""
+        headers, first = self.headers, self.filename
+        if self.has_clear_names:
+            others = [decode_words(self.parameters.parameters.get("name", "")), unquote(first)]
+            if _extension(others[0]) and _extension(others[0]) != _extension(first):
+                self.damage.add(Defect.DUPLICATE_PARAMETER)
+        else:
+            others = file_names(headers.all("Content-Disposition"), headers.all("Content-Type"))
+            if any(
+                name.startswith(("name", "filename")) for name in self._disposition.repeated | self.parameters.repeated
+            ):
+                self.damage.add(Defect.DUPLICATE_PARAMETER)
+            if len(others) > MOST:
+                self.damage.add(Defect.TOO_MANY_READINGS)
+        return tuple(dict.fromkeys(name for name in (first, *map(_shown, others)) if name))
+
+    @property
+    def has_clear_names(self) -> bool:
+        """Whether all readers find the same file names."""
+        headers = self.headers
+        if headers.count("Content-Type") > 1 or headers.count("Content-Disposition") > 1:
+            return False
+        return (self.parameters.is_clear or not headers.count("Content-Type")) and (
+            self._disposition.is_clear or not headers.count("Content-Disposition")
+        )
 
     @property
     def encoding(self) -> str:
         """Content-Transfer-Encoding in lower case; empty if there is none."""
         value = self.headers.get("Content-Transfer-Encoding")
         return first_token(value) if value else ""
+
+    @property
+    def has_clear_encoding(self) -> bool:
+        """Whether all readers undo the same Content-Transfer-Encoding, or none."""
+        headers = self.headers
+        value = (headers.get("Content-Transfer-Encoding") or "").lower()
+        clear = value in ENCODINGS or IDENTITY.fullmatch(value) is not None
+        return clear and headers.count("Content-Transfer-Encoding") <= 1
 
     @property
     def defects(self) -> tuple[Defect, ...]:
@@ -117,7 +156,7 @@ class Part:
 
     @property
     def is_embedded_message(self) -> bool:
-        return self.content_type in _EMBEDDED
+        return self.content_type in EMBEDDED
 
     @property
     def span(self) -> tuple[bytes, int, int]:
@@ -140,7 +179,17 @@ class Part:
         return octets if len(octets) <= self._limits.boundary_octets else b""
 
 
-def _type_of(value: str) -> str:
+def _shown(name: str) -> str:
+    """At most 255 characters; of a longer name the end stays, since it says what a double click does."""
+    name = name.strip()
+    return name if len(name) <= MAX_FILENAME else name[: MAX_FILENAME - 64] + name[-64:]
+
+
+def _extension(name: str) -> str:
+    return name.rpartition(".")[2].strip().lower() if "." in name else ""
+
+
+def type_of(value: str) -> str:
     """The type that a Content-Type means; empty if it says nothing."""
     if not value or _TYPE.fullmatch(value):
         return value

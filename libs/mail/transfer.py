@@ -13,6 +13,7 @@ from libs.mail.defects import Defect
 _BASE64_OCTETS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _BASE64_LAWFUL = _BASE64_OCTETS + b"=\r\n \t"
 _BASE64_JUNK = bytes(octet for octet in range(256) if octet not in _BASE64_OCTETS)
+_BASE64_FOREIGN = re.compile(rb"[^A-Za-z0-9+/=\r\n \t]")
 _MAX_BASE64_RUNS = 1_000
 _MAX_UU_FILES = 1_000
 _MAX_UU_LINES = 400_000  # 25 MB in full lines
@@ -21,22 +22,24 @@ _SPACE_BEHIND_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _LINE = re.compile(rb"[^\r\n]++")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{0,255})\r?\n", re.MULTILINE)
 
+# 7bit and its like (RFC 2045 6.2), and as honest senders write them.
+IDENTITY = re.compile(r"(?:[78][-_ ]?bits?|[78]|binary|)[ \t.;]*", re.ASCII)
+UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
+ENCODINGS = frozenset({"base64", "quoted-printable", *UUENCODE})
+
 Decoded = tuple[bytes, Defect | None]
 
 
 def decode_body(encoding: str, octets: bytes) -> Decoded:
     """The octets behind a Content-Transfer-Encoding, whose name is in lower case and may be empty."""
-    match encoding:
-        case "" | "7bit" | "8bit" | "binary":
-            return octets, None
-        case "base64":
-            return decode_base64(octets)
-        case "quoted-printable":
-            return decode_quoted_printable(octets)
-        case "x-uuencode" | "uuencode" | "x-uue" | "uue":
-            return decode_uuencode(octets)
-        case _:
-            return octets, Defect.UNKNOWN_ENCODING  # RFC 2045 6.4: then it is application/octet-stream, as it stands
+    if encoding == "base64":
+        return decode_base64(octets)
+    if encoding == "quoted-printable":
+        return decode_quoted_printable(octets)
+    if encoding in UUENCODE:
+        return decode_uuencode(octets)
+    # RFC 2045 6.4: of an unknown encoding it is application/octet-stream, as it stands.
+    return octets, None if IDENTITY.fullmatch(encoding) else Defect.UNKNOWN_ENCODING
 
 
 def decode_base64(octets: bytes) -> Decoded:
@@ -49,6 +52,17 @@ def decode_base64(octets: bytes) -> Decoded:
         return binascii.a2b_base64(octets), defect
     except binascii.Error:
         return _decode_base64_run(octets), Defect.BAD_BASE64
+
+
+def other_base64_readings(octets: bytes) -> tuple[bytes, ...]:
+    """What readers get out of damaged base64 that `decode_base64` does not: see there.
+
+    Some take a padding in the middle for nothing, some end at it, some end at the first foreign octet.
+    """
+    padding = octets.find(b"=")
+    foreign = _BASE64_FOREIGN.search(octets)
+    ends = {len(octets) if padding < 0 else padding, foreign.start() if foreign else len(octets)}
+    return (_decode_base64_run(octets), *(_decode_base64_run(octets[:end]) for end in sorted(ends)))
 
 
 def _decode_base64_runs(octets: bytes) -> bytes:

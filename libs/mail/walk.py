@@ -7,7 +7,7 @@ from libs.mail.defects import Defect
 from libs.mail.limits import Limits
 from libs.mail.multipart import sections
 from libs.mail.part import Part
-from libs.mail.transfer import decode_body
+from libs.mail.transfer import ENCODINGS, decode_body
 
 
 def walk(root: Part, limits: Limits, defects: set[Defect]) -> Iterator[Part]:
@@ -63,13 +63,17 @@ class _Walker:
         if self._scanned_bytes > self._limits.scanned_bytes:
             part.damage.add(Defect.TOO_DEEP)
             return []
-        found = sections(raw, start, end, boundary=boundary, defects=part.damage)
+        found = list(
+            islice(
+                sections(raw, start, end, boundary=boundary, defects=part.damage, near=part.near_delimiters),
+                self._limits.parts + 1,
+            )
+        )
+        if not found and part.encoding in ENCODINGS:
+            part.damage.add(Defect.ENCODED_CONTAINER)
         # RFC 2046 5.1.5: in a digest a part without a type is a message
         default = "message/rfc822" if part.content_type == "multipart/digest" else "text/plain"
-        return [
-            Part(raw, start, end, limits=self._limits, default_type=default)
-            for start, end in islice(found, self._limits.parts + 1)
-        ]
+        return [Part(raw, start, end, limits=self._limits, default_type=default) for start, end in found]
 
     def _embedded(self, part: Part) -> list[Part]:
         """RFC 2045 6.4 forbids to encode a message, but clients do it and show it."""

@@ -16,6 +16,7 @@ class Role(Enum):
 
     BODY = auto()  # the text that a mail client shows: no fingerprint, its name says nothing
     ATTACHMENT = auto()  # any other part of the message: fingerprinted, and counted in the statistics
+    ALIKE = auto()  # an attachment again, as another reader names or decodes it: fingerprinted, not counted
     MEMBER = auto()  # inside something else, or a file given to the API: fingerprinted
 
 

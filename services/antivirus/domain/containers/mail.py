@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 
 from libs.mail.defects import Defect
@@ -10,6 +11,7 @@ from libs.mail.limits import DEFAULT_LIMITS
 from libs.mail.message import Message, Part, parse
 from libs.mail.readings import other_readings
 from libs.mail.recognition import message_in
+from libs.mail.transfer import ENCODINGS
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
@@ -42,10 +44,9 @@ def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     for part in message.parts():
         budget.in_time()
         count += 1
-        found = _content_of(part) if part.is_leaf else None  # decoding finds defects too
+        found = list(_contents_of(part))  # decoding finds defects too
         yield from _sightings(part, meaning)
-        if found is not None:
-            yield found
+        yield from found
     if content.message is not None and _has_no_fields(message):
         yield sighting(Kind.AMBIGUOUS_MIME, Defect.NO_HEADERS)  # of the message: a part needs none (RFC 2046 5.1)
     yield from _seen_by_others(message, budget, meaning)
@@ -59,7 +60,7 @@ def _octets_of(content: Content) -> bytes:
 
 
 def _has_no_fields(message: Message) -> bool:
-    return Defect.NO_HEADERS in message.headers.defects and message.headers.body_start < len(message.raw)
+    return not len(message.headers) and message.headers.body_start < len(message.raw)
 
 
 def _sightings(part: Part, meaning: Mapping[Defect, Kind]) -> Iterator[Sighting]:
@@ -76,30 +77,49 @@ def _sightings(part: Part, meaning: Mapping[Defect, Kind]) -> Iterator[Sighting]
 
 def _seen_by_others(message: Message, budget: Budget, meaning: Mapping[Defect, Kind]) -> Iterator[Content | Sighting]:
     """What other readers find in it that was not yielded yet; attachments of theirs alone make it ambiguous."""
-    known: set[tuple[bytes, str]] = set()
+    known: set[tuple[bytes, str, bool]] = set()
     for reading in other_readings(message):
         budget.heavy()
-        known = known or {_identity(_content_of(leaf)) for leaf in message.leaves()}
+        known = known or {_identity(content) for leaf in message.leaves() for content in _contents_of(leaf)}
+        if reading.is_decoded:
+            yield Content(reading.raw, role=Role.BODY)  # what stands between its parts too
         for leaf in reading.leaves():
             budget.entry()
-            found = _content_of(leaf)
-            if _identity(found) in known:
-                continue
-            known.add(_identity(found))
-            budget.grown(len(found.octets), total=len(found.octets), packed=len(leaf.raw))
-            if found.role is Role.ATTACHMENT and meaning is _MEANING:
-                yield sighting(Kind.AMBIGUOUS_MIME, "an attachment that only some readers find")
-            yield found
+            for content in _contents_of(leaf):
+                yield from _if_new(content, known, budget, is_told=meaning is _MEANING)
         yield from (sighting(kind, defect) for defect, kind in _LIMITS.items() if defect in reading.defects)
     if Defect.TOO_MANY_READINGS in message.damage:
         yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_READINGS)
 
 
-def _identity(content: Content) -> tuple[bytes, str]:
-    return sha256(content.octets).digest(), content.name
+def _if_new(
+    content: Content, known: set[tuple[bytes, str, bool]], budget: Budget, *, is_told: bool
+) -> Iterator[Content | Sighting]:
+    """Adds it to `known`."""
+    identity = digest, _, is_text = _identity(content)
+    if identity in known:
+        return
+    seen_before = is_text or any(digest == other for other, _, _ in known)
+    if is_told and content.octets and not seen_before and not content.declared_type.startswith("multipart/"):
+        yield sighting(Kind.AMBIGUOUS_MIME, "an attachment that only some readers find")
+    known.add(identity)
+    budget.grown(len(content.octets), total=0, packed=0)
+    yield content if is_text else replace(content, role=Role.ALIKE)
 
 
-def _content_of(part: Part) -> Content:
-    name, declared_type = part.filename, part.content_type
-    shown = not name and part.disposition != "attachment" and declared_type in ("text/plain", "text/html")
-    return Content(part.body(), name, declared_type, Role.BODY if shown else Role.ATTACHMENT)
+def _identity(content: Content) -> tuple[bytes, str, bool]:
+    return sha256(content.octets).digest(), content.name, content.role is Role.BODY
+
+
+def _contents_of(part: Part) -> Iterator[Content]:
+    """A leaf, under each of its names; of an encoded message its fields too, which stand nowhere else in clear."""
+    if not part.is_leaf:
+        if part.is_embedded_message and part.encoding in ENCODINGS:
+            yield Content(part.body(), role=Role.BODY)
+        return
+    names, declared_type = part.file_names, part.content_type
+    shown = not names and part.disposition != "attachment" and declared_type in ("text/plain", "text/html")
+    octets = part.body()
+    yield Content(octets, names[0] if names else "", declared_type, Role.BODY if shown else Role.ATTACHMENT)
+    for name in names[1:]:
+        yield Content(octets, name, declared_type, Role.ALIKE)

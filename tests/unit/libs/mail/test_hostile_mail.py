@@ -12,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.mail.choices import MOST
 from libs.mail.defects import Defect
 from libs.mail.limits import Limits
 from libs.mail.message import parse
+from libs.mail.readings import other_readings
 from libs.mail.transfer import uuencoded_files
 
 # The test virus, put together here so that no scanner takes this file for it.
@@ -136,3 +138,27 @@ def test_any_octets_are_read_within_the_limits_without_an_error(raw: bytes) -> N
     assert set(message.defects) <= set(Defect)
     assert message.subject.isprintable() or "\ufffd" in message.subject
     assert isinstance(message.sender, str)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(b"A: b\n" + b"x\ny: z\n" * 50_000, id="odd lines"),
+        pytest.param(b"A: b\n" + b"x\nX-A: z\n" * 50_000, id="odd lines between fields"),
+        pytest.param(b"A: b\r" * 100_000, id="bare CR"),
+        pytest.param(b"A: b\n \n" * 40_000, id="white lines"),
+        pytest.param(b"Content-Type: multipart/mixed; " + b"boundary=x; " * 20_000 + b"\n\n--x\n\n", id="boundaries"),
+        pytest.param(b"Content-Type: " + b"(" * 200_000 + b"\n\n", id="comments"),
+        pytest.param(b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--bx\n" * 100_000, id="near delimiters"),
+        pytest.param(b"Content-Transfer-Encoding: base64\n\n" + b"QQ=Q!" * 100_000, id="base64"),
+        pytest.param(b"Content-Disposition: a; " + b"filename=a (b); " * 10_000 + b"\n\n", id="names"),
+    ],
+)
+def test_the_other_readings_are_bounded(raw: bytes) -> None:
+    message = parse(raw)
+    for leaf in message.leaves():
+        leaf.body()
+    readings = list(other_readings(message))
+    assert len(readings) <= Limits().readings
+    assert sum(len(reading.raw) for reading in readings) <= Limits().reading_bytes
+    assert all(len(part.file_names) <= MOST + 2 for part in message.parts())

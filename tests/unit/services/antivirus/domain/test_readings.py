@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from libs.mail.message import parse
@@ -69,3 +71,71 @@ def test_a_message_in_a_message_is_opened_whatever_else_it_may_be(file: bytes) -
 def test_a_text_that_only_looks_like_a_message_is_not_ambiguous() -> None:
     settings = b"Subject: x\r\nMode: y\r\n- and more\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\n"
     assert kinds_in(specimens.a_message(attachments={"settings.yaml": settings})) == set()
+
+
+SPECIMENS = Path(__file__).parents[4] / "specimens/mail"
+# What the specimen is, what must be seen in it.
+EXPECTED: dict[str, set[Kind]] = {
+    "av-boundary-comment": {Kind.VIRUS},
+    "av-comment-before-encoding": {Kind.VIRUS},
+    "av-eml-arc-first": {Kind.VIRUS},
+    "av-eml-dkim-first": {Kind.VIRUS},
+    "av-header-gt-from-inside": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
+    "av-header-line-without-colon": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
+    "av-multipart-base64": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
+    "av-part-header-garbage": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
+    "av-two-filenames": {Kind.DANGEROUS_NAME, Kind.AMBIGUOUS_MIME},
+    "encoding-7-bit-typo": set(),
+    "encoding-8-bit-typo": set(),
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), EXPECTED.items(), ids=EXPECTED)
+def test_what_readers_take_in_different_ways_is_seen(name: str, expected: set[Kind]) -> None:
+    kinds = kinds_in((SPECIMENS / f"{name}.eml").read_bytes())
+    assert kinds >= expected
+    assert bool(kinds) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["7-bit", "8-bit", "7bits", "8Bits", "7 bit", "8bit;", "8_bit", "7bit.", "BINARY", "", " 8bit "]
+)
+def test_an_encoding_that_means_none_is_not_ambiguous(encoding: str) -> None:
+    raw = f"Subject: s\r\nContent-Transfer-Encoding: {encoding}\r\n\r\nhello\r\n"
+    assert kinds_in(raw.encode()) == set()
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'Content-Type: text/plain; charset=us-ascii (Plain text); name="report (1).pdf"',
+        "Content-Type: text/plain; name=report (1).pdf",
+        "Content-Type: text/plain; charset=utf-8; format=flowed;",
+        "Content-Type: text/plain; name=\"=?utf-8?q?=C3=A9t=C3=A9.pdf?=\"; charset='utf-8'",
+        "Content-Disposition: attachment; filename=\"ete.pdf\"; filename*=utf-8''%C3%A9t%C3%A9.pdf",
+    ],
+)
+def test_what_honest_senders_write_is_not_ambiguous(field: str) -> None:
+    assert kinds_in(f"Subject: s\r\n{field}\r\n\r\nhello\r\n".encode()) == set()
+
+
+NAMES = {
+    "two parameters": 'attachment; filename="a.txt"; filename="a.exe"',
+    "plain and extended": "attachment; filename=\"a.exe\"; filename*=utf-8''a.txt",
+    "extended and plain": "attachment; filename*=utf-8''a.exe; filename=\"a.txt\"",
+    "continued twice": 'attachment; filename*0="a."; filename*1="txt"; filename*1="exe"',
+    "two fields": "attachment; filename=a.txt\r\nContent-Disposition: attachment; filename=a.exe",
+    "a comment": "attachment; filename=a.exe (note)",
+    "no semicolon": "attachment filename=a.exe",
+    "the end of a long name": f'attachment; filename="{"x" * 300}.exe"',
+    "percents": 'attachment; filename="a%2Eexe"',
+    "encoded words": 'attachment; filename="=?utf-8?q?a=2Ee?= =?utf-8?q?xe?="',
+    "an open quote": 'attachment; filename="a.exe',
+    "another name": "attachment; filename=a.txt\r\nContent-Type: application/octet-stream; name=a.exe",
+}
+
+
+@pytest.mark.parametrize("disposition", NAMES.values(), ids=NAMES)
+def test_a_dangerous_name_is_seen_wherever_a_reader_may_find_it(disposition: str) -> None:
+    raw = f"Subject: s\r\nContent-Disposition: {disposition}\r\n\r\nhello\r\n".encode()
+    assert Kind.DANGEROUS_NAME in kinds_in(raw)
