@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from libs.mail.charset import decode
 from libs.mail.transfer import decode_base64
 
-# RFC 2047 2, with what is met in the wild: spaces inside, words inside quotes. No part matches a "?", so it is linear.
-_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?([^?]*)\?=")
+# RFC 2047 2, with what is met in the wild: spaces and question marks inside, words inside quotes. Linear, since a text
+# ends where another word starts.
+_WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?((?:[^?=]++|\?(?!=)|=(?!\?[^=]))*+)\?=")
 _CONTROLS = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0), " ")}
 
 _FRAME = "=?utf-8?{}?{}?="
@@ -26,25 +27,41 @@ def decode_words(text: str) -> str:
 
 def _decode(text: str) -> str:
     out: list[str] = []
-    held: list[bytes] = []  # neighbours of one charset are joined first: some senders cut a character in two
+    held: list[re.Match[str]] = []  # neighbours of one charset are joined first: some senders cut a character in two
     charset, end = "", 0
     for word in _WORD.finditer(text):
         gap, name = text[end : word.start()], word[1].partition("*")[0].lower()  # RFC 2231 5: `charset*language`
         neighbour = end > 0 and not gap.strip()  # RFC 2047 6.2: the space between two words is not shown
         if not neighbour or name != charset:
-            out.append(decode(b"".join(held), charset))
+            out.append(decode(_octets(held), charset))
             held.clear()
         if not neighbour:
             out.append(gap)
-        held.append(_octets(word[2], word[3]))
+        held.append(word)
         charset, end = name, word.end()
-    out += [decode(b"".join(held), charset), text[end:]]
+    out += [decode(_octets(held), charset), text[end:]]
     return "".join(out)
 
 
-def _octets(encoding: str, text: str) -> bytes:
-    octets = text.encode("utf-8", "replace")
-    return binascii.a2b_qp(octets, header=True) if encoding in "qQ" else decode_base64(octets)[0]
+def _octets(words: list[re.Match[str]]) -> bytes:
+    """Of neighbours; base64 that was cut without padding goes on in the next word."""
+    found: list[bytes] = []
+    rest = ""
+    for word in words:
+        text, is_base64 = word[3], word[2] in "bB"
+        if rest and not is_base64:
+            found.append(_of_base64(rest))
+            rest = ""
+        if not is_base64:
+            found.append(binascii.a2b_qp(text.encode("utf-8", "replace"), header=True))
+        elif (rest := rest + text.strip()).endswith("=") or len(rest) % 4 == 0:
+            found.append(_of_base64(rest))
+            rest = ""
+    return b"".join((*found, _of_base64(rest)))
+
+
+def _of_base64(text: str) -> bytes:
+    return decode_base64(text.encode("utf-8", "replace"))[0]
 
 
 def encode_words(text: str, *, first_octets: int = MAX_WORD_OCTETS) -> list[str]:

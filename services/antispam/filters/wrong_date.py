@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from libs.mail.dates import read_date
 from services.antispam.domain.context import Context
-from services.antispam.domain.dates import read_date
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.report import MISS, Report, hit
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from hashlib import sha256
 
+from libs.mail.dates import read_date
 from libs.mail.encoded_words import decode_words
 from libs.mail.headers import Headers
 from libs.mail.render import Edit
@@ -54,14 +54,8 @@ def summarise(headers: Headers, *, tag: str = "") -> Summary:
 
 def _date(text: str | None) -> datetime | None:
     """RFC 5322 3.3; a date without a zone is taken for UTC, one that no calendar or database can hold for none."""
-    if not text:
-        return None
-    try:
-        date = parsedate_to_datetime(text[:100])
-        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return date if date.year >= 1970 else None
+    date = read_date(text) if text else None
+    return date if date and date.year >= 1970 else None
 
 
 def first_id(moment: datetime) -> str:

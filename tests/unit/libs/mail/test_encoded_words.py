@@ -30,6 +30,12 @@ from libs.mail.encoded_words import decode_words, encode_words
         pytest.param("=?utf-8?x?a?=", "=?utf-8?x?a?=", id="unknown encoding stays"),
         pytest.param("=?utf-8?q?a", "=?utf-8?q?a", id="never closed"),
         pytest.param("=?utf-8?q??=", "", id="empty"),
+        pytest.param("=?utf-8?Q?Are_you_there??=", "Are you there?", id="a question mark inside"),
+        pytest.param("=?utf-8?Q?Who?_You?_Yes?= x", "Who? You? Yes x", id="question marks inside"),
+        pytest.param("=?utf-8?q?a=?b?=", "=?utf-8?q?a=?b?=", id="another word seems to start"),
+        pytest.param("=?utf-8?b?4oK?= =?utf-8?b?s4oKs?=", "€€", id="base64 cut between words"),
+        pytest.param("=?utf-8?b?4oK?=\r\n =?utf-8?b?s?= =?utf-8?q?a?=", "€a", id="base64 cut, then Q"),
+        pytest.param("=?utf-8?b?YQ==?= =?utf-8?b?Yg==?=", "ab", id="base64 with padding"),
         pytest.param("=?utf-8?b?A?=", "", id="one character of base64"),
     ],
 )
