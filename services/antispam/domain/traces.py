@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.mail.address import InvalidAddress, parse_path
+from libs.mail.dates import read_date
 from libs.mail.headers import Headers
 from libs.network import Ip, is_in, parsed, parsed_network
-from services.antispam.domain.dates import read_date
 from services.antispam.domain.originals import SUBMITTED, Original, original_of
 
 # Hops inside a site: RFC 1122 3.2.1.3, RFC 1918, RFC 3927, RFC 4193, RFC 4291 2.4.
