@@ -76,6 +76,8 @@ class Courier:
         self._work = asyncio.Condition()
         self._looking = asyncio.Lock()
         self._turns = 0
+        self._in_hand: set[str] = set()
+        self._lost: set[str] = set()
         self._stopping = False
 
     async def start(self) -> None:
@@ -105,10 +107,25 @@ class Courier:
         if self._stopping:
             return
         await self._holders.renew(now=self._clock())
+        await self._find_lost()
         if dead := await self._holders.dead(now=self._clock()):
             count = await self._queue.release_all(dead, now=self._clock())
             await self._holders.leave(dead)
             log.warning("taken_over", holders=dead, entries=count)
+
+    async def _find_lost(self) -> None:
+        """What is ours and in nobody's hand: a claim of which the answer was lost, or a release that was not written.
+
+        Seen twice, and never while a claim is on its way.
+        """
+        if self._claims:
+            return
+        leased = await self._queue.fences()
+        lost = leased - self._in_hand - self._ledger.fences
+        if again := lost & self._lost:
+            log.warning("leases_lost", count=len(again))
+            await self._queue.release_fences(again, now=self._clock())
+        self._lost = lost - again
 
     async def look(self) -> None:
         """A round: what is due now. Raises `Temporary`."""
@@ -219,17 +236,19 @@ class Courier:
         return not self._stopping and not lane.must_end
 
     async def _turn(self, lane: Lane, destination: str, session: Session) -> None:
-        entries = await self._claim(destination)
-        if not entries:
+        route = await self._route(destination)
+        site = route.site if isinstance(route, Route) else lane.site
+        if site != lane.site:
+            self._sites[destination] = site  # it has moved: its mail is another lane's
+            self.expect([destination])
             return
-        left = {entry.id: entry for entry in entries}
+        left = {entry.id: entry for entry in await self._claim(destination)}
+        self._in_hand |= {entry.fence for entry in left.values()}
+        fences = {entry.fence for entry in left.values()}
         try:
-            if len({entry.message for entry in entries}) >= TURN or len(entries) >= MOST_ENTRIES:
+            if len(left) >= MOST_ENTRIES or len({entry.message for entry in left.values()}) >= TURN:
                 self.expect([destination])  # others may help
-            route = await self._route(destination)
-            if isinstance(route, Route) and self._sites.get(destination) != route.site:
-                self._sites[destination] = route.site  # from the next turn on
-            for batch, mail in await self._delivering.batches(entries):
+            for batch, mail in await self._delivering.batches(list(left.values())) if left else ():
                 if self._stopping or not self._holders.holds:
                     break
                 lane.busy_since = monotonic()
@@ -237,6 +256,7 @@ class Courier:
                     del left[entry.id]
                 await self._delivering.deliver(batch, mail, route, session)
         finally:
+            self._in_hand -= fences
             if left:
                 await self._release(list(left.values()))
 

@@ -33,6 +33,11 @@ class Ledger:
     def unwritten(self) -> int:
         return len(self._unwritten)
 
+    @property
+    def fences(self) -> set[str]:
+        """Under which these were claimed."""
+        return {verdict.entry.fence for verdict in self._unwritten.values()}
+
     def taken(self, id: str) -> Verdict | None:
         """The outcome of an entry that a server took, if the database does not know it yet."""
         verdict = self._unwritten.get(id)

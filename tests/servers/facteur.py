@@ -154,7 +154,9 @@ class Facteur:
         arguments = [f"services.{group[0]}"] if len(group) == 1 else ["services", *group]
         ours = ("FACTEUR_", "PYTHONDONTWRITEBYTECODE")  # compiled once, a process starts in a third of the time
         environ = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
-        environ |= {"PYTHONPATH": str(ROOT), "FACTEUR_PORT_BASE": str(self.port_base), **self._environ}
+        environ |= {"PYTHONPATH": str(ROOT), "FACTEUR_PORT_BASE": str(self.port_base)}
+        environ["FACTEUR_RELAY_PRIVATE_DESTINATIONS"] = '["127.0.0.0/8"]'  # the other servers of the tests
+        environ |= self._environ
         return subprocess.Popen(
             [*self._limited, sys.executable, "-m", *arguments],
             cwd=self.directory,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -144,6 +144,16 @@ class MongoQueue:
     async def release(self, entries: Sequence[Entry], *, now: datetime) -> None:
         """Claimed and not begun: they are due again, and the try does not count."""
         await self._give_back({"_id": {"$in": ids(entries)}, "lease.fence": {"$in": [e.fence for e in entries]}}, now)
+
+    async def fences(self) -> set[str]:
+        """Of all that this process has, as far as the database knows."""
+        with mongo_errors("outbound queue"):
+            mine = {"state": State.SENDING, "lease.holder": self._holder}
+            return set(await self._entries.distinct("lease.fence", mine))
+
+    async def release_fences(self, fences: Collection[str], *, now: datetime) -> None:
+        """As `release`, of which only the fences are known."""
+        await self._give_back({"lease.fence": {"$in": list(fences)}}, now)
 
     async def release_all(self, holders: Sequence[str], *, now: datetime) -> int:
         """What `holders` have and will not send: this one that ends, or others that are dead."""

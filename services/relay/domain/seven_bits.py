@@ -49,12 +49,12 @@ def _entity(raw: bytes, *, depth: int, is_message: bool = False) -> bytes:
     encoding = _value(fields, b"content-transfer-encoding").strip().lower()
     if encoding not in _PLAIN:
         raise CannotConvert(f"a part is called {encoding[:20]} and is not")
-    wanted, body = _content(content_type, body, depth)
+    wanted, encoded = _content(content_type, body, depth)
     if is_message or fields:
         fields = _declared(fields, wanted, body, is_message=is_message)
     else:
-        fields = [_text_type(rest), _encoded_as(wanted)]
-    return b"".join(fields) + blank + body
+        fields = [_text_type(body), _encoded_as(wanted)]
+    return b"".join(fields) + blank + encoded
 
 
 def _content(content_type: Parameterised, body: bytes, depth: int) -> tuple[str, bytes]:

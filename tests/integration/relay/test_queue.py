@@ -259,3 +259,14 @@ async def test_a_failure_overtakes_a_delay_that_was_not_told_yet(replica: Replic
     await relay.reports.told(delayed, now=clock())
     [failed] = await relay.reports.claim(now=clock())
     assert [due.report.event for due in failed] == [Event.FAILED]
+
+
+async def test_a_claim_of_which_the_answer_was_lost_is_found_and_given_back(replica: Replicas, clock: Clock) -> None:
+    first, second = replica(), replica()
+    await first.add("a@far.example")
+    [entry] = await first.claim()
+    assert await first.queue.fences() == {entry.fence}
+    assert await second.queue.fences() == set()
+    await first.queue.release_fences({entry.fence}, now=clock())
+    [again] = await second.claim()
+    assert (again.id, again.attempts) == (entry.id, 1)
