@@ -191,7 +191,7 @@ async def test_by_http_the_retry_with_the_same_key_is_the_same_message(
     ingress: Any, speechless: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     """Composed anew, it has other octets: each of the two keeps its own."""
-    headers = {"Authorization": "Bearer service", "Idempotency-Key": uuid.uuid4().hex}
+    headers = {"Authorization": "Bearer reporting", "Idempotency-Key": uuid.uuid4().hex}
     text = "Bonjour\n" * 50_000
     letter = {"from": "app@example.org", "to": ["jean.toto@example.org"], "subject": "x", "text": text}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{8001 + ingress.port_base}", trust_env=False) as http:
