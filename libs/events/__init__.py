@@ -73,12 +73,16 @@ class RoutesChanged(Fact):
 
 
 class MailboxUsageChanged(Fact):
-    """store: absolute totals of a mailbox. `version` grows with every change: the newest wins, in any order."""
+    """store: absolute totals of a mailbox. `version` grows with every change: the newest wins, in any order.
+
+    `made_at` is when its account was made, where that is known: totals of a former account of the address are none.
+    """
 
     address: str
     used_bytes: int
     messages: int
     version: int
+    made_at: AwareDatetime | None = None
 
 
 class QuotaChanged(Fact):

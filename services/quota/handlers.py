@@ -47,7 +47,7 @@ class Accountant:
     async def account_deleted(self, event: Event) -> None:
         """Nothing is left of it, unless the address has a younger account by now."""
         account = AccountDeleted.from_bus(event)
-        await self.usage.forget(account.address, deleted_at=account.deleted_at)
+        await self.usage.forget(account.address, deleted_at=account.deleted_at or self.clock())
 
     async def take_over(self, counted: Counted) -> Usage | None:
         """Apply totals if they are newer, tell the neighbours when the account went over or under, warn."""

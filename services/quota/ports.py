@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 
 class Counted(BaseModel):
-    """Exact totals of a mailbox as its store counts them; the newest `version` wins."""
+    """Exact totals of a mailbox as its store counts them; the newest `version` wins.
+
+    `made_at` is when the account of the mailbox was made, where store knows it.
+    """
 
     address: str
     used_bytes: int
     messages: int
     version: int
+    made_at: AwareDatetime | None = None
 
 
 class Counter(Protocol):

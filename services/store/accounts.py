@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from libs.bus import Event
 from libs.events import AccountChanged, AccountDeleted, QuotaChanged
 from libs.runtime import Hears
-from services.store.adapters.mongo_expunge import MongoExpunge
+from services.store.adapters.mongo_departures import MongoDepartures
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
+from services.store.adapters.mongo_quarantine import MongoQuarantine
 from services.store.domain.delivery import mailbox_address
-from services.store.ports import Announcements, Limits
+from services.store.ports import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +21,10 @@ class Accounts:
     """Hears router and quota."""
 
     mailboxes: MongoMailboxes
-    expunge: MongoExpunge
+    departures: MongoDepartures
+    quarantine: MongoQuarantine
     limits: Limits
-    announcements: Announcements
+    clock: Callable[[], datetime]
 
     async def heard(self, event: Event) -> None:
         """Both kinds come through one durable queue, in the order in which they were told."""
@@ -34,25 +38,17 @@ class Accounts:
         """A new account has its folders before its first message."""
         account = AccountChanged.from_bus(event)
         address = mailbox_address(account.address)
-        if account.made_at is None:
+        if account.made_at is not None:
+            await self.departures.belongs(address, made_at=account.made_at)
+        elif not await self.departures.moments([address]):
             await self.mailboxes.ensure([address])
-        else:
-            await self.mailboxes.belongs(address, made_at=account.made_at)
 
     async def deleted(self, event: Event) -> None:
-        """Every folder and message goes; what is delivered in the meantime goes too.
-
-        Where the address has a younger account by now, only what the former one may have left goes.
-        """
+        """Every folder and message goes, and what waits in the quarantine; the next account begins empty."""
         account = AccountDeleted.from_bus(event)
-        address, deleted_at = mailbox_address(account.address), account.deleted_at
-        while deleted_at is None or not await self.mailboxes.is_younger(address, deleted_at):
-            await self.expunge.mailbox(address)
-            if await self.mailboxes.delete_empty_mailbox(address):
-                return
-        usage = await self.expunge.stored_before(address, deleted_at)
-        if usage is not None:
-            self.announcements.changed([usage])
+        address, deleted_at = mailbox_address(account.address), account.deleted_at or self.clock()
+        await self.departures.deleted(address, deleted_at)
+        await self.quarantine.forget_account(address, before=deleted_at)
 
     async def quota_changed(self, event: Event) -> None:
         """Each process has its own memory of limits, so each must hear it; `@domain` means all of a domain."""

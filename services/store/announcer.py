@@ -110,6 +110,10 @@ class Announcer:
 
     async def _emit(self, usage: Usage) -> None:
         fact = MailboxUsageChanged(
-            address=usage.address, used_bytes=usage.used_bytes, messages=usage.messages, version=usage.version
+            address=usage.address,
+            used_bytes=usage.used_bytes,
+            messages=usage.messages,
+            version=usage.version,
+            made_at=usage.made_at,
         )
         await self._bus.emit(fact.to_bus())

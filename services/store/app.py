@@ -17,6 +17,7 @@ from services.store.adapters.mongo_changes import MongoChanges
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_collector import MongoCollector
 from services.store.adapters.mongo_delivery import MongoDelivery
+from services.store.adapters.mongo_departures import MongoDepartures
 from services.store.adapters.mongo_expunge import MongoExpunge
 from services.store.adapters.mongo_junk import MongoJunk
 from services.store.adapters.mongo_ledger import MongoLedger
@@ -24,8 +25,9 @@ from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
 from services.store.adapters.mongo_told import MongoTold
+from services.store.adapters.openings import Openings
 from services.store.adapters.quota_limits import QuotaLimits
-from services.store.adapters.router import RouterJunkKeeps
+from services.store.adapters.router import RouterDirectory, RouterJunkKeeps
 from services.store.announcer import Announcer
 from services.store.api import Context, routes
 from services.store.cleaning import cleaning, old_blobs
@@ -53,7 +55,6 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     expunge = MongoExpunge(mongo, collections, ledger, bodies)
     quarantine = MongoQuarantine(mongo, collections, bodies, clock=clock, keep=settings.quarantine_keep)
     collector = MongoCollector(mongo, collections, clock=clock, grace=settings.body_grace)
-    deliveries = MongoDelivery(mongo, collections, bodies, mailboxes, clock=clock)
     announcer = Announcer(
         shared.bus, MongoTold(collections), window=settings.usage_window, recheck=settings.usage_recheck
     )
@@ -62,6 +63,11 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     limits = QuotaLimits(quota, keep=settings.limit_cache)
     # Router away: Junk is emptied in a later round.
     router = shared.client(settings, "router")
+    # And mail for an address that had an account before waits until it is known whether it has one now.
+    directory = RouterDirectory(router)
+    departures = MongoDepartures(mongo, collections, expunge, directory, clock=clock)
+    openings = Openings(mailboxes, departures, directory)
+    deliveries = MongoDelivery(mongo, collections, bodies, openings, clock=clock)
     # Ingress away: a notification waits with the mail that it is about.
     ingress = shared.client(settings, "ingress")
     antispam = shared.client(settings, "antispam")
@@ -113,6 +119,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     removed = metrics.counter("facteur_store_removed", "What went by its age or for want of use.", ("what",))
     jobs = {
         "quarantine": quarantine.expire,
+        "mailboxes": departures.unfinished,
         "bodies": collector.collect,
         "junk": old_junk(RouterJunkKeeps(router), MongoJunk(collections, expunge), announcer, clock=clock),
         "blobs": old_blobs(shared.blobs, clock=clock, keep=settings.blob_keep),
@@ -131,7 +138,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
-            hears=(*Accounts(mailboxes, expunge, limits, announcer).table(), *people.hears),
+            hears=(*Accounts(mailboxes, departures, quarantine, limits, clock).table(), *people.hears),
             background=(*announcer.rows, *tidy, *people.background),
             body_limit_bytes=settings.append_limit_bytes,
             public=PUBLIC,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,13 +11,13 @@ from prometheus_client import Counter
 
 from libs.blobs import Blobs
 from libs.bus import Bus
-from libs.envelope import Envelope, Mail, Permanent, Temporary
+from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
 from libs.events import MailQuarantined
 from libs.runtime import Onward
 from services.store.domain.delivery import delivery_of, mailboxes_of
-from services.store.domain.messages import Body
+from services.store.domain.messages import Body, Outcome
 from services.store.domain.quarantine import accounts_of, domains_of, is_infected
-from services.store.domain.waiting import MailboxesFull
+from services.store.domain.waiting import NotTaken
 from services.store.patience import Patience
 from services.store.ports import Announcements, Deliveries, Limits, Quarantine
 
@@ -57,11 +57,21 @@ class Keeper:
         limits = await self.limits.of(wanted)
         outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))
         self.announcements.changed(outcome.usages)
-        self.copies.labels("delivered").inc(len(wanted) - len(outcome.over_quota))
-        self.copies.labels("over_quota").inc(len(outcome.over_quota))
-        if outcome.over_quota:
-            waiting = tuple(recipient for mailbox, recipient in wanted.items() if mailbox in outcome.over_quota)
-            raise MailboxesFull(f"{len(waiting)} mailboxes over quota", narrowed=envelope.to(waiting))
+        self.copies.labels("delivered").inc(len(wanted) - len(outcome.missed))
+        if outcome.missed:
+            self._missed(envelope, wanted, outcome)
+
+    def _missed(self, envelope: Envelope, wanted: Mapping[str, Recipient], outcome: Outcome) -> None:
+        """Raises `NotTaken` for those who have not got it."""
+        chosen = {"over quota": outcome.over_quota, "of former accounts": outcome.gone, "unknown": outcome.unknown}
+        for what, mailboxes in chosen.items():
+            self.copies.labels(what.replace(" ", "_")).inc(len(mailboxes))
+        raise NotTaken(
+            "mailboxes " + ", ".join(f"{what}: {len(mailboxes)}" for what, mailboxes in chosen.items() if mailboxes),
+            narrowed=envelope.to(tuple(to for mailbox, to in wanted.items() if mailbox in outcome.missed)),
+            full=frozenset(wanted[mailbox].address for mailbox in outcome.over_quota),
+            gone=frozenset(wanted[mailbox].address for mailbox in outcome.gone),
+        )
 
     async def hold(self, mail: Mail) -> Iterable[Onward]:
         """Into the quarantine."""

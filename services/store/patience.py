@@ -33,13 +33,15 @@ class Patience:
         """
         now = self.clock()
         envelope = envelope.to(waiting.since(envelope.recipients, now))
-        late = waiting.late(envelope.recipients, now, self.give_up_after)
+        patient = tuple(recipient for recipient in envelope.recipients if not waiting.is_gone(recipient, error))
+        late = waiting.late(patient, now, self.give_up_after)
+        late += tuple(recipient for recipient in envelope.recipients if waiting.is_gone(recipient, error))
         told = await self._tell(envelope, raw, late, error)
         rest = tuple(recipient for recipient in envelope.recipients if recipient not in told)
         if not rest:
             return
-        if rest == late:
-            raise Permanent(f"gave up after {self.give_up_after}, and the sender is not told: {error.reason}")
+        if set(rest) <= set(late):
+            raise Permanent(f"gave up, and the sender is not told: {error.reason}")
         raise Temporary(error.reason, narrowed=envelope.to(rest))
 
     async def _tell(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from libs.envelope import Envelope, Mail
@@ -25,6 +26,13 @@ class Deliveries(Protocol):
 
     async def deliver(self, delivery: Delivery) -> Outcome:
         """Durable on return, once however often it is called. Raises `Temporary`."""
+
+
+class Directory(Protocol):
+    """The router, which owns the accounts."""
+
+    async def made_at(self, address: str) -> datetime | None:
+        """When the account was made that has the address now; None when there is none. Raises `Temporary`."""
 
 
 class Reporter(Protocol):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from libs.envelope import Temporary
 from libs.mail.address import domain_of
-from libs.mongo import Batcher, UpdateOne, mongo_errors
+from libs.mongo import Batcher, DuplicateKey, UpdateOne, mongo_errors
 from services.quota.domain.storage import Usage, limit_of
 from services.quota.ports import Counted
+
+THERE = {"deleted_at": {"$exists": False}}
+# Longer than any event waits.
+REMEMBERED = timedelta(days=400)
 
 _LIMIT_FIELDS = {"limit_bytes": 1, "account_limit_bytes": 1, "profile": 1}
 
@@ -30,7 +36,10 @@ class Change:
 
 class MongoUsage:
     """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, account_limit_bytes?, profile?, made_at?,
-    warned_at?, recounted_at?}."""
+    warned_at?, recounted_at?}, or of an account that is gone {_id: address, deleted_at, forget_at}.
+
+    What is told late of an account that is gone makes no usage: neither for nobody, nor for the next account.
+    """
 
     def __init__(self, database: Any, *, profiles: Mapping[str, int], default_profile: str) -> None:
         self._usage = database["usage"]
@@ -43,17 +52,18 @@ class MongoUsage:
         """Create the indexes."""
         with mongo_errors("usage indexes"):
             await self._usage.create_index("recounted_at")
+            await self._usage.create_index("forget_at", expireAfterSeconds=0)
 
     async def get(self, address: str) -> Usage | None:
         """None for an account that was never heard of."""
         with mongo_errors("usage"):
-            document = await self._usage.find_one({"_id": address})
+            document = await self._usage.find_one({"_id": address, **THERE})
         return self._usage_of(document, await self._domain_limits([address])) if document else None
 
     async def limits_of(self, addresses: Collection[str]) -> dict[str, int]:
         """Of each, bytes, in two reads; for one that was never heard of, what a new account there would have."""
         with mongo_errors("limits"):
-            query = self._usage.find({"_id": {"$in": list(addresses)}}, _LIMIT_FIELDS)
+            query = self._usage.find({"_id": {"$in": list(addresses)}, **THERE}, _LIMIT_FIELDS)
             known = {document["_id"]: document async for document in query}
         domains = await self._domain_limits(addresses)
         return {
@@ -61,10 +71,13 @@ class MongoUsage:
         }
 
     async def apply(self, counted: Counted) -> Change | None:
-        """Take over newer totals; None when they were not newer."""
+        """Take over newer totals; None when they were not newer.
+
+        Raises `Temporary` when they are of an account that was not heard of yet.
+        """
         return await self._counts.add(counted)
 
-    async def _write(self, batch: Sequence[Counted]) -> Sequence[Change | None]:
+    async def _write(self, batch: Sequence[Counted]) -> Sequence[Change | BaseException | None]:
         """One read and one write for the whole batch; of several counts of a mailbox only the newest is written."""
         newest: dict[str, Counted] = {}
         for counted in batch:
@@ -80,8 +93,14 @@ class MongoUsage:
             for counted in batch
         ]
 
-    def _change(self, counted: Counted, before: dict[str, Any] | None, limits: Mapping[str, int]) -> Change | None:
+    def _change(
+        self, counted: Counted, before: dict[str, Any] | None, limits: Mapping[str, int]
+    ) -> Change | BaseException | None:
         old = before or {"_id": counted.address}
+        if _is_early(counted, old):
+            return Temporary(f"{counted.address}: usage of an account that was not heard of yet")
+        if _is_late(counted, old):
+            return None
         if old.get("version", -1) >= counted.version:
             return None
         after = {**old, "used_bytes": counted.used_bytes, "messages": counted.messages}
@@ -91,17 +110,29 @@ class MongoUsage:
     async def set_profile(
         self, address: str, *, limit_bytes: int | None, profile: str, made_at: datetime | None = None
     ) -> None:
-        """As the router says it of the account that was made at `made_at`."""
-        change: dict[str, Any] = {"$set": {"account_limit_bytes": limit_bytes, "profile": profile}}
-        if made_at is not None:
-            change["$max"] = {"made_at": made_at}
+        """As the router says it of the account that was made at `made_at`. Another account there begins anew."""
+        fields = {"account_limit_bytes": limit_bytes, "profile": profile}
         with mongo_errors("usage"):
-            await self._usage.update_one({"_id": address}, change, upsert=True)
+            if made_at is None:
+                await self._upsert({"_id": address, **THERE}, {"$set": fields})
+                return
+            # An update for each case, none of which a late event passes.
+            new = {"_id": address, **fields, "made_at": made_at}
+            former = {"_id": address, "$or": [{"made_at": {"$lt": made_at}}, {"deleted_at": {"$lt": made_at}}]}
+            done = await self._usage.replace_one(former, new)
+            if not done.matched_count:
+                same = {"_id": address, **THERE, "made_at": {"$in": [None, made_at]}}
+                await self._upsert(same, {"$set": {**fields, "made_at": made_at}})
+
+    async def _upsert(self, wanted: dict[str, Any], change: dict[str, Any]) -> None:
+        """What is there and does not fit `wanted` stays as it is."""
+        with suppress(DuplicateKey):
+            await self._usage.update_one(wanted, change, upsert=True)
 
     async def set_limit(self, address: str, limit_bytes: int | None) -> bool:
         """An override given here; None takes it back. False when there is no such account."""
         with mongo_errors("usage"):
-            result = await self._usage.update_one({"_id": address}, {"$set": {"limit_bytes": limit_bytes}})
+            result = await self._usage.update_one({"_id": address, **THERE}, {"$set": {"limit_bytes": limit_bytes}})
         return bool(result.matched_count)
 
     async def set_domain_limit(self, domain: str, limit_bytes: int | None) -> None:
@@ -112,15 +143,20 @@ class MongoUsage:
             else:
                 await self._domains.update_one({"_id": domain}, {"$set": {"limit_bytes": limit_bytes}}, upsert=True)
 
-    async def forget(self, address: str, *, deleted_at: datetime | None = None) -> None:
-        """The account is gone; one that was made after `deleted_at` stays."""
-        not_younger = {"made_at": {"$not": {"$gt": deleted_at}}} if deleted_at is not None else {}
-        with mongo_errors("usage"):
-            await self._usage.delete_one({"_id": address, **not_younger})
+    async def forget(self, address: str, *, deleted_at: datetime) -> None:
+        """The account is gone, and is remembered as that; one that was made after `deleted_at` stays."""
+        not_younger = {
+            "_id": address,
+            "made_at": {"$not": {"$gt": deleted_at}},
+            "deleted_at": {"$not": {"$gt": deleted_at}},
+        }
+        gone = {"_id": address, "deleted_at": deleted_at, "forget_at": deleted_at + REMEMBERED}
+        with mongo_errors("usage"), suppress(DuplicateKey):
+            await self._usage.replace_one(not_younger, gone, upsert=True)
 
     async def mark_warned(self, address: str, *, now: datetime, again: timedelta) -> bool:
         """True for the one caller that may warn now, of all replicas."""
-        due = {"_id": address, "warned_at": {"$not": {"$gt": now - again}}}
+        due = {"_id": address, **THERE, "warned_at": {"$not": {"$gt": now - again}}}
         with mongo_errors("usage"):
             result = await self._usage.update_one(due, {"$set": {"warned_at": now}})
         return bool(result.modified_count)
@@ -135,7 +171,7 @@ class MongoUsage:
         while True:
             with mongo_errors("usage"):
                 document = await self._usage.find_one_and_update(
-                    {"recounted_at": {"$not": {"$gt": before}}}, {"$currentDate": {"recounted_at": True}}
+                    {"recounted_at": {"$not": {"$gt": before}}, **THERE}, {"$currentDate": {"recounted_at": True}}
                 )
             if document is None:
                 return
@@ -165,9 +201,28 @@ class MongoUsage:
         return Usage(address, document.get("used_bytes", 0), document.get("messages", 0), limit)
 
 
+def _is_early(counted: Counted, known: Mapping[str, Any]) -> bool:
+    """Whether the totals are those of an account that is younger than the one that is known."""
+    before: datetime | None = known.get("deleted_at") or known.get("made_at")
+    return before is not None and counted.made_at is not None and counted.made_at > before
+
+
+def _is_late(counted: Counted, known: Mapping[str, Any]) -> bool:
+    """Whether the totals are those of a former account, or of one that is gone."""
+    made_at: datetime | None = known.get("made_at")
+    of_another = made_at is not None and counted.made_at is not None and counted.made_at < made_at
+    return of_another or "deleted_at" in known
+
+
 def _set_if_newer(counted: Counted) -> UpdateOne:
-    """Compares on the server, so that a replica with older news never wins."""
-    newer = {"$gt": [counted.version, {"$ifNull": ["$version", -1]}]}
+    """Compares on the server, so that a replica with older news never wins, nor totals of another account."""
+    conditions: list[Any] = [
+        {"$gt": [counted.version, {"$ifNull": ["$version", -1]}]},
+        {"$eq": [{"$type": "$deleted_at"}, "missing"]},
+    ]
+    if counted.made_at is not None:
+        conditions.append({"$eq": [{"$ifNull": ["$made_at", counted.made_at]}, counted.made_at]})
+    newer = {"$and": conditions}
     fields = {"used_bytes": counted.used_bytes, "messages": counted.messages, "version": counted.version}
     update = {name: {"$cond": [newer, value, f"${name}"]} for name, value in fields.items()}
     return UpdateOne({"_id": counted.address}, [{"$set": update}], upsert=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from libs.events import AccountChanged, AccountDeleted, Fact, RoutesChanged
@@ -13,6 +14,9 @@ from services.router.adapters.ledger import Change, Ledger
 from services.router.domain.records import Domain, Entry, Kind
 from services.router.ports import Match
 from services.router.refusals import Absent, LoginTaken, Stale, Taken, Unfit
+
+# Longer than the clocks of two replicas ever differ, or a rolling update takes.
+_REMEMBERED = timedelta(days=30)
 
 _ROUTE_FIELDS = {"targets", "keep_copy", "replications"}
 
@@ -25,6 +29,7 @@ class MongoAddresses:
         self._domains = database["domains"]
         self._credentials = database["credentials"]
         self._events = database["events"]
+        self._departed = database["departed"]
         self._ledger = ledger
 
     async def create(self, entry: Entry, *, once: Once | None = None, password_hash: str | None = None) -> Entry:
@@ -33,11 +38,12 @@ class MongoAddresses:
             if entry.kind == "account" and domain.max_accounts is not None and domain.accounts > domain.max_accounts:
                 raise Taken(f"{entry.domain} has its {domain.max_accounts} accounts")
             await self._refuse_while_deleting(entry, change)
-            await self._addresses.insert_one(_document(entry), session=change.session)
-            await self._set_password(entry.address, password_hash, change)
-            await self._touch_owner(entry, change)
-            change.tell(*_facts(None, entry, domain))
-            return entry
+            made = await self._after_the_former(entry, change)
+            await self._addresses.insert_one(_document(made), session=change.session)
+            await self._set_password(made.address, password_hash, change)
+            await self._touch_owner(made, change)
+            change.tell(*_facts(None, made, domain))
+            return made
 
         try:
             return await self._ledger.run(Entry, work, once=once, remains=self._remains)
@@ -60,6 +66,31 @@ class MongoAddresses:
         waiting = {"name": AccountDeleted.__name__, "about": entry.address, "set_aside": None}
         if entry.kind == "account" and await self._events.find_one(waiting, session=change.session):
             raise Taken(f"{entry.address} is still being deleted: try again in a moment")
+
+    async def _after_the_former(self, entry: Entry, change: Change) -> Entry:
+        """An account is known by the moment at which it was made: after the end of the one before, whatever clocks say.
+
+        The database has milliseconds, so that the moment has no more.
+        """
+        if entry.kind != "account":
+            return entry
+        made_at = entry.created_at.replace(microsecond=entry.created_at.microsecond // 1000 * 1000)
+        former = await self._departed.find_one({"_id": entry.address}, session=change.session)
+        if former is not None:
+            made_at = max(made_at, former["deleted_at"] + timedelta(milliseconds=1))
+        return entry.model_copy(update={"created_at": made_at})
+
+    async def _depart(self, entry: Entry, change: Change) -> datetime:
+        """When the account ended: not before it was made."""
+        now = change.now.replace(microsecond=change.now.microsecond // 1000 * 1000)
+        deleted_at = max(now, entry.created_at)
+        await self._departed.replace_one(
+            {"_id": entry.address},
+            {"deleted_at": deleted_at, "expires_at": deleted_at + _REMEMBERED},
+            upsert=True,
+            session=change.session,
+        )
+        return deleted_at
 
     async def _count(self, entry: Entry, by: int, change: Change) -> Domain:
         """The domain with its new numbers; two changes in one domain meet here."""
@@ -137,7 +168,7 @@ class MongoAddresses:
             await self._touch_owner(entry, change)
             if kind == "account":
                 await self._credentials.delete_one({"_id": address}, session=change.session)
-                change.tell(AccountDeleted(address=address, deleted_at=change.now))
+                change.tell(AccountDeleted(address=address, deleted_at=await self._depart(entry, change)))
             return entry
 
         await self._ledger.run(Entry, work)

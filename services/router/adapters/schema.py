@@ -6,6 +6,7 @@
     counters     _id: account-name prefix; value: the last number given
     events       _id: time-ordered; facts that wait for the bus, written in the transaction of the change; name,
                  payload, about: the address of the fact, if it has one; set_aside?: why it can never be emitted
+    departed     _id: account that is gone; deleted_at, expires_at
     idempotency  see `libs.http.keys`
 
 Every change of an address also touches the document of its domain in the same transaction: two changes that could
@@ -29,6 +30,7 @@ INDEXES = {
     ],
     "domains": [IndexModel("alias_of"), IndexModel("created_at")],
     "events": [IndexModel("name")],
+    "departed": [IndexModel("expires_at", expireAfterSeconds=0)],
     "credentials": [IndexModel("changed_at")],  # makes the collection, so that no transaction has to
 }
 

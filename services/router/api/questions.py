@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -72,6 +73,13 @@ class IdentityView(BaseModel):
     may_send: bool
 
 
+class BirthView(BaseModel):
+    """`made_at` tells an account from another one that had the address before."""
+
+    account: str
+    made_at: datetime
+
+
 class SendersView(BaseModel):
     account: str
     profile: str = Field(description="`manager` may train the filters of its domain (R-SPAM-43).")
@@ -136,6 +144,11 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
             addresses=await authentication.sender_addresses(account),
             may_send=account.details.may_send,
         )
+
+    @router.get("/births/{account:path}", dependencies=for_store, summary="When an account was made; 404 without one")
+    async def birth(account: Address) -> BirthView:
+        entry = await directory.found(account, "account")
+        return BirthView(account=entry.address, made_at=entry.created_at)
 
     @router.get(
         "/senders/{account:path}",

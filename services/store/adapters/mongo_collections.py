@@ -1,6 +1,8 @@
 """The collections of the store, their documents and indexes.
 
 mailboxes   {_id: address, domain, uidvalidity, version, used_bytes, messages, made_at, changed_at, expunged_at?,
+            account_made_at?: when its account was made; not_before?: what the cluster took before that was for another
+            account of the address; leaving?: its account is gone, it is being emptied,
             folders: {id: {name, special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
 messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size, subject, from, to, message_id, date,
             flags, received_at, saved_at?: when it was moved into its folder (RFC 8514)}
@@ -8,6 +10,7 @@ bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}
 chunks      {_id: {body, n}, content}: of a body too large for one document
 loose       {_id, bodies: [sha256], since}: bodies that may have lost their last message, for the collector
 tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
+departed    {_id: address, deleted_at, uidvalidity?, expires_at}: accounts that are gone
 told        {_id: address, version}: what the neighbours know of the usage
 quarantine  {_id, envelope, body, reason, infected, sender, domains, recipients, subject, from, to, message_id, date,
             at, expires_at, notice: {state: none | due | decided | sent | refused | failed, reason?, due_at?, tries?,
@@ -47,6 +50,7 @@ class Collections:
     loose: Any
     tombstones: Any
     told: Any
+    departed: Any
     quarantine: Any
     digests: Any
     rates: Any
@@ -82,6 +86,8 @@ class Collections:
             (self.tombstones, [("keys", 1)], {"sparse": True}),
             (self.tombstones, [("expires_at", 1)], {"expireAfterSeconds": 0}),
             (self.told, [("_id", 1)], {}),
+            (self.departed, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.mailboxes, [("leaving", 1)], {"sparse": True}),
             (self.quarantine, [("expires_at", 1)], {}),
             (self.quarantine, [("domains", 1), ("_id", -1)], {}),
             (self.quarantine, [("recipients", 1), ("_id", -1)], {}),

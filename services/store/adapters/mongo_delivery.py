@@ -23,7 +23,7 @@ from services.store.adapters.mongo_delivery_plan import (
     groups,
     may_be_expunged,
 )
-from services.store.adapters.mongo_mailboxes import MongoMailboxes
+from services.store.adapters.openings import Openings
 from services.store.domain.messages import Delivery, Outcome
 
 log = structlog.get_logger(__name__)
@@ -40,14 +40,14 @@ class MongoDelivery:
         mongo: Mongo,
         collections: Collections,
         bodies: MongoBodies,
-        mailboxes: MongoMailboxes,
+        openings: Openings,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._mongo = mongo
         self._collections = collections
         self._bodies = bodies
-        self._mailboxes = mailboxes
+        self._openings = openings
         self._clock = clock
         self._batcher: Batcher[Delivery, Outcome] = Batcher(self._flush, max_items=100)
 
@@ -88,9 +88,10 @@ class MongoDelivery:
             try:
                 written = await self._mongo.transaction(partial(self._write, plan))
             except DuplicateKey:
-                plan = Plan(group, plan.known | await self._stored(plan))
+                plan = Plan(group, plan.known | await self._stored(plan), plan.closed)
             except _NoMailbox as missing:
-                await self._mailboxes.ensure(missing.addresses)
+                closed = await self._openings.settle(missing.addresses, plan.copies)
+                plan = Plan(group, plan.known, {**plan.closed, **closed})
             except BodiesGone as gone:
                 await self._bodies.write_large(body for body in plan.bodies() if body.id in gone.ids)
             else:
@@ -102,7 +103,7 @@ class MongoDelivery:
         now = self._clock()
         # The mailboxes first: from here on no other transaction hands out UIDs in them or changes their counters.
         documents = await self._counted(session, plan, now)
-        written = Written(documents, await self._expunged(session, plan, documents))
+        written = Written(documents, await self._expunged(session, plan, documents), plan.closed)
         rows = [row for mailbox, copies in plan.by_mailbox.items() for row in written.place(mailbox, copies, now)]
         if written.dropped:
             await self._count(session, written.dropped, now, sign=-1)
@@ -132,7 +133,7 @@ class MongoDelivery:
                 {"_id": {"$in": plan.mailboxes}}, plan.projection, session=session
             ).to_list(None)  # fmt: skip
         documents = {document["_id"]: document for document in found if document}
-        missing = [mailbox for mailbox in plan.mailboxes if mailbox not in documents]
+        missing = [mailbox for mailbox in plan.mailboxes if "leaving" in documents.get(mailbox, {"leaving": None})]
         if missing:
             raise _NoMailbox(missing)
         return documents

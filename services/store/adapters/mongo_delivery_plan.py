@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.store.adapters.mongo_documents import message_document, usage_of
+from services.store.adapters.openings import Closed
 from services.store.domain.flags import SEEN
 from services.store.domain.messages import Body, Copy, Delivery, Outcome
 from services.store.domain.refusals import NotThere
@@ -17,21 +18,35 @@ MAX_COPIES = 500  # in one transaction
 MAX_BYTES = 8 * 1024 * 1024  # of bodies in one transaction
 CLOCKS_DIFFER = timedelta(hours=1)
 
+STATE = {"account_made_at": 1, "not_before": 1, "leaving": 1}
+NONE_CLOSED: Mapping[str, Closed] = {}
+
 Key = tuple[str, str]  # (key of the message, mailbox)
 Placed = Mapping[str, Sequence[tuple[Copy, Body]]]  # by mailbox
 
 
 class Plan:
-    """What one transaction writes: the copies that are not `known` to be there, each key once in a mailbox."""
+    """What one transaction writes: the copies that are not `known` to be there, each key once in a mailbox.
 
-    def __init__(self, group: Sequence[Delivery], known: frozenset[Key] | set[Key] = frozenset()) -> None:
+    Nothing is written into mailboxes that are `closed`, because their account is gone or nobody can tell.
+    """
+
+    def __init__(
+        self,
+        group: Sequence[Delivery],
+        known: frozenset[Key] | set[Key] = frozenset(),
+        closed: Mapping[str, Closed] = NONE_CLOSED,
+    ) -> None:
         self.known = known
+        self.closed = closed
         self.copies: list[Copy] = []
         self.by_mailbox: dict[str, list[tuple[Copy, Body]]] = {}
         self._group = group
         seen = set(known)
         for delivery in group:
             for copy in delivery.copies:
+                if copy.mailbox in closed:
+                    continue
                 if copy.key is not None:
                     if (copy.key, copy.mailbox) in seen:
                         continue
@@ -40,10 +55,11 @@ class Plan:
                 self.by_mailbox.setdefault(copy.mailbox, []).append((copy, delivery.body))
         # In one order everywhere: two replicas that want the same mailboxes clash at the first one.
         self.by_mailbox = dict(sorted(self.by_mailbox.items()))
-        self.mailboxes = sorted({copy.mailbox for delivery in group for copy in delivery.copies})
+        wanted = {copy.mailbox for delivery in group for copy in delivery.copies}
+        self.mailboxes = sorted(wanted - closed.keys())
         folders = {copy.folder for copy in self.copies}
         numbers = {f"folders.{id}.{name}": 1 for id in folders for name in ("last_uid", "modseq", "uidvalidity")}
-        self.projection = {"used_bytes": 1, "messages": 1, "version": 1, "expunged_at": 1, **numbers}
+        self.projection = {"used_bytes": 1, "messages": 1, "version": 1, "expunged_at": 1, **STATE, **numbers}
 
     def bodies(self) -> Iterable[Body]:
         return (delivery.body for delivery in self._group)
@@ -55,8 +71,10 @@ class Written:
 
     documents: dict[str, dict[str, Any]]
     expunged: set[Key]
+    closed: Mapping[str, Closed] = field(default_factory=dict)
     dropped: dict[str, list[tuple[Copy, Body]]] = field(default_factory=dict)
     over_quota: set[int] = field(default_factory=set)  # identities of copies
+    gone: set[int] = field(default_factory=set)
 
     def place(self, mailbox: str, copies: Sequence[tuple[Copy, Body]], now: datetime) -> list[dict[str, Any]]:
         """Message documents with their numbers. The counters of `documents` hold all copies; dropped ones go off."""
@@ -71,9 +89,14 @@ class Written:
         rows = []
         for copy, body in copies:
             expunged = copy.key is not None and (copy.key, mailbox) in self.expunged
+            former = is_for_a_former_account(copy, document)
             full = copy.limit is not None and used + copy.size > copy.limit
-            if expunged or full:
-                self._drop(copy, body, full=full and not expunged)
+            if expunged or former or full:
+                self._drop(copy, body)
+                if former:
+                    self.gone.add(id(copy))
+                elif full and not expunged:
+                    self.over_quota.add(id(copy))
                 continue
             used += copy.size
             uid[copy.folder] += 1
@@ -81,21 +104,28 @@ class Written:
             rows.append(message_document(copy, body.id, uid=uid[copy.folder], modseq=modseq[copy.folder], now=now))
         return rows
 
-    def _drop(self, copy: Copy, body: Body, *, full: bool) -> None:
+    def _drop(self, copy: Copy, body: Body) -> None:
         self.dropped.setdefault(copy.mailbox, []).append((copy, body))
         document = self.documents[copy.mailbox]
         document["used_bytes"] -= copy.size
         document["messages"] -= 1
-        if full:
-            self.over_quota.add(id(copy))
 
     def outcomes(self, group: Sequence[Delivery]) -> list[Outcome]:
         return [self._outcome(delivery) for delivery in group]
 
     def _outcome(self, delivery: Delivery) -> Outcome:
         full = frozenset(copy.mailbox for copy in delivery.copies if id(copy) in self.over_quota)
-        usages = tuple(usage_of(self.documents[copy.mailbox]) for copy in delivery.copies)
-        return Outcome(usages, full)
+        gone = frozenset(copy.mailbox for copy in delivery.copies if id(copy) in self.gone)
+        if not self.closed:
+            return Outcome(tuple(usage_of(self.documents[copy.mailbox]) for copy in delivery.copies), full, gone)
+        closed = {copy.mailbox: self.closed.get(copy.mailbox) for copy in delivery.copies}
+        there = (mailbox for mailbox, state in closed.items() if state is None)
+        return Outcome(
+            tuple(usage_of(self.documents[mailbox]) for mailbox in there),
+            full,
+            gone | {mailbox for mailbox, state in closed.items() if state == "gone"},
+            frozenset(mailbox for mailbox, state in closed.items() if state == "unknown"),
+        )
 
 
 def added(copies: Sequence[tuple[Copy, Body]], now: datetime, *, sign: int = 1) -> dict[str, Any]:
@@ -112,6 +142,12 @@ def added(copies: Sequence[tuple[Copy, Body]], now: datetime, *, sign: int = 1) 
         change[f"{folder}.modseq"] += sign
     change["version"] += sign == 1
     return {"$inc": dict(change), "$set": {"changed_at": now}}
+
+
+def is_for_a_former_account(copy: Copy, mailbox: Mapping[str, Any]) -> bool:
+    """Whether the cluster took it before the account was made that has the address now, and had another one before."""
+    not_before: datetime | None = mailbox.get("not_before")
+    return not_before is not None and copy.accepted_at is not None and copy.accepted_at < not_before
 
 
 def may_be_expunged(copy: Copy, mailbox: Mapping[str, Any]) -> bool:

@@ -14,6 +14,11 @@ from services.store.domain.messages import Copy, Message, Summary, Usage
 LISTED = {"prefix": 0, "edits": 0, "key": 0}
 
 
+def as_kept(moment: datetime) -> datetime:
+    """As the database keeps it, with milliseconds: what was read must be equal to what is told."""
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def new_mailbox(now: datetime) -> dict[str, Any]:
     """An empty mailbox with its special folders, without its `_id`.
 
@@ -52,7 +57,9 @@ def folders_of(mailbox: dict[str, Any]) -> dict[str, Folder]:
 
 
 def usage_of(mailbox: dict[str, Any]) -> Usage:
-    return Usage(mailbox["_id"], mailbox["used_bytes"], mailbox["messages"], mailbox["version"])
+    return Usage(
+        mailbox["_id"], mailbox["used_bytes"], mailbox["messages"], mailbox["version"], mailbox.get("account_made_at")
+    )
 
 
 def message_document(copy: Copy, body: str, *, uid: int, modseq: int, now: datetime) -> dict[str, Any]:

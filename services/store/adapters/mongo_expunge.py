@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from libs.mongo import Mongo, mongo_errors
@@ -14,6 +15,8 @@ from services.store.adapters.mongo_documents import message_of, usage_of
 from services.store.adapters.mongo_ledger import AT_ONCE, MongoLedger, leaving
 from services.store.domain.messages import Usage, first_id
 from services.store.domain.refusals import NotThere
+
+OF_QUEUE = "^[0-9a-f]{32}$"  # the keys of messages that a queue brought
 
 
 class MongoExpunge:
@@ -32,14 +35,16 @@ class MongoExpunge:
         """
         return await self._mongo.transaction(lambda session: self._expunge(session, mailbox, ids, match))
 
-    async def _expunge(self, session: Any, mailbox: str, ids: Sequence[str], match: Match | None) -> Changed:
+    async def _expunge(
+        self, session: Any, mailbox: str, ids: Sequence[str], match: Match | None = None, *, of_former: bool = False
+    ) -> Changed:
         documents = await self._ledger.read(session, mailbox, ids, {"prefix": 0, "edits": 0})
         check_unchanged(documents, match)
         counts = leaving(documents)
         counts["used_bytes"] = -sum(document["size"] for document in documents)
         counts["messages"] = -len(documents)
         left = {document["folder"] for document in documents}
-        state = await self._ledger.count(session, mailbox, counts, left, expunged=True)
+        state = await self._ledger.count(session, mailbox, counts, left, expunged=True, leaving=of_former)
         await self._ledger.bury(session, mailbox, documents, state, keys=True)
         gone = {"_id": {"$in": [document["_id"] for document in documents]}}
         await self._collections.messages.delete_many(gone, session=session)
@@ -56,12 +61,28 @@ class MongoExpunge:
             wanted["received_at"] = {"$lt": before}
         return await self._expunge_all(mailbox, wanted)
 
-    async def mailbox(self, mailbox: str) -> None:
-        """Every message of a mailbox that is going away, and what remembers them."""
-        await self._expunge_all(mailbox, {"mailbox": mailbox})
-        with mongo_errors("remove mailbox"):
-            await self._collections.tombstones.delete_many({"mailbox": mailbox})
-            await self._collections.told.delete_one({"_id": mailbox})
+    async def former(self, mailbox: str, *, keep_from: datetime | None = None) -> None:
+        """Every message of a mailbox that is leaving; mail that the cluster took at `keep_from` or later stays.
+
+        Ends early when the mailbox is there no more: then another replica was quicker, or it is another one already.
+        """
+        wanted: dict[str, Any] = {"mailbox": mailbox}
+        if keep_from is not None:
+            # What was appended has another key, and a date that its owner chose.
+            wanted["$nor"] = [{"received_at": {"$gte": keep_from}, "key": {"$regex": OF_QUEUE}}]
+        while ids := await self._some(wanted):
+            try:
+                await self._mongo.transaction(partial(self._expunge, mailbox=mailbox, ids=ids, of_former=True))
+            except NotThere:
+                if not await self._is_leaving(mailbox):
+                    return
+
+    async def _is_leaving(self, mailbox: str) -> bool:
+        with mongo_errors("read mailbox"):
+            found = await self._collections.mailboxes.find_one(
+                {"_id": mailbox, "leaving": {"$exists": True}}, {"_id": 1}
+            )
+        return found is not None
 
     async def stored_before(self, mailbox: str, moment: datetime) -> Usage | None:
         """What the mailbox held before `moment`, by its ids, which are ordered by time; None if that was nothing."""

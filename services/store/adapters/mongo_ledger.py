@@ -47,9 +47,14 @@ class MongoLedger:
         *,
         target: str | None = None,
         expunged: bool = False,
+        leaving: bool = False,
     ) -> dict[str, Any]:
-        """Change the counters, number the change in each of `folders`; the mailbox as it is afterwards."""
-        wanted = {"_id": mailbox, **({f"folders.{target}": {"$exists": True}} if target else {})}
+        """Change the counters, number the change in each of `folders`; the mailbox as it is afterwards.
+
+        `leaving` is a mailbox whose account is gone, in which nothing else is changed any more.
+        """
+        mark = {"leaving": {"$exists": True}} if leaving else {"leaving": None}
+        wanted = {"_id": mailbox, **mark, **({f"folders.{target}": {"$exists": True}} if target else {})}
         folders = set(folders)
         if not folders:
             return await self._unchanged(session, wanted)

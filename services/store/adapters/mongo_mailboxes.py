@@ -34,18 +34,6 @@ class MongoMailboxes:
                 made = {"$setOnInsert": {**empty, "domain": address.rpartition("@")[2]}}
                 await self._mailboxes.update_one({"_id": address}, made, upsert=True)
 
-    async def belongs(self, address: str, *, made_at: datetime) -> None:
-        """To an account that was made at `made_at`; the mailbox is created if it is missing."""
-        await self.ensure([address])
-        with mongo_errors("date mailbox"):
-            await self._mailboxes.update_one({"_id": address}, {"$max": {"made_at": made_at}})
-
-    async def is_younger(self, address: str, than: datetime) -> bool:
-        """Whether the mailbox, or the account that it belongs to, was made later."""
-        with mongo_errors("read mailbox"):
-            wanted = {"_id": address, "made_at": {"$gt": than}}
-            return await self._mailboxes.find_one(wanted, {"_id": 1}) is not None
-
     async def folders(self, address: str) -> dict[str, Folder]:
         """By id."""
         return folders_of(await self._get(address))
@@ -108,18 +96,6 @@ class MongoMailboxes:
             raise NotThere("there is no such folder")
         check_deletable(folders, id)
 
-    async def delete_empty_mailbox(self, address: str) -> bool:
-        """False when a message came in the meantime."""
-        return await self._mongo.transaction(lambda session: self._delete_mailbox(session, address))
-
-    async def _delete_mailbox(self, session: Any, address: str) -> bool:
-        # The delete comes first: a delivery that is under way conflicts with it, and one of the two starts anew.
-        await self._mailboxes.delete_one({"_id": address}, session=session)
-        if await self._messages.find_one({"mailbox": address}, {"_id": 1}, session=session) is None:
-            return True
-        await session.abort_transaction()
-        return False
-
     async def recount(self, address: str) -> Usage:
         """Count the messages anew and repair the counters, in one step that no change can come between."""
         return await self._mongo.transaction(lambda session: self._recount(session, address))
@@ -150,7 +126,9 @@ class MongoMailboxes:
 
     async def _read(self, session: Any, address: str) -> dict[str, Any]:
         """In a transaction the driver's errors go up as they are, since it starts anew for some of them."""
-        found: dict[str, Any] | None = await self._mailboxes.find_one({"_id": address}, session=session)
+        found: dict[str, Any] | None = await self._mailboxes.find_one(
+            {"_id": address, "leaving": None}, session=session
+        )
         if found is None:
             raise NotThere("there is no such mailbox")
         return found

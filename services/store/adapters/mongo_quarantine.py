@@ -121,6 +121,15 @@ class MongoQuarantine:
             if done.matched_count:
                 return
 
+    async def forget_account(self, account: str, *, before: datetime) -> None:
+        """Nothing that was taken before waits for `account` any more; the other recipients of it wait on."""
+        with mongo_errors("read quarantine"):
+            found = await self._entries.find({"recipients": account}).to_list(None)
+        for held in filter(None, map(readable, found)):
+            if held.envelope.received_at < before:
+                own = [to.address for to in held.envelope.recipients if account in (to.account, to.address.lower())]
+                await self.take(held.id, own)
+
     async def remove(self, *ids: str) -> int:
         """How many there were."""
 

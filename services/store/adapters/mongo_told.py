@@ -29,7 +29,8 @@ class MongoTold:
         known = {"from": self._told.name, "localField": "_id", "foreignField": "_id", "as": "told"}
         newest_told = {"$ifNull": [{"$first": "$told.version"}, 0]}
         pipeline = [
-            {"$project": {"used_bytes": 1, "messages": 1, "version": 1}},
+            {"$match": {"leaving": None}},
+            {"$project": {"used_bytes": 1, "messages": 1, "version": 1, "account_made_at": 1}},
             {"$lookup": known},
             {"$match": {"$expr": {"$gt": ["$version", newest_told]}}},
         ]

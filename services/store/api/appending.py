@@ -80,6 +80,8 @@ def appending_routes(context: Context) -> APIRouter:
             limit=(await context.limits.of([address]))[address],
         )
         outcome = await context.deliveries.deliver(Delivery(Body.of(raw), (copy,)))
+        if outcome.gone or outcome.unknown:
+            raise NotThere("there is no such mailbox")
         if outcome.over_quota:
             raise Conflicting("the mailbox is over its quota")
         context.announcements.changed(outcome.usages)

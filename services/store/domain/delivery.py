@@ -62,6 +62,7 @@ def _copies(
             received_at=envelope.received_at,
             # Ingress answers 452 at the limit; what it accepted below it is taken, or it would wait for days.
             limit=None if limit is None else limit + size - 1,
+            accepted_at=envelope.received_at,
         )
 
 

@@ -68,7 +68,8 @@ class Copy:
     """A message on its way into one folder of one mailbox.
 
     `key` is unique in the mailbox: the same key never shows twice (None: always a new message). `limit` is that of the
-    mailbox in bytes, None where nobody knows one. `size` is that of the rendered message, bytes.
+    mailbox in bytes, None where nobody knows one. `size` is that of the rendered message, bytes. `accepted_at` is when
+    the cluster took the mail, None for what its owner puts there: mail taken for a former account is not delivered.
     """
 
     mailbox: str
@@ -81,6 +82,7 @@ class Copy:
     received_at: datetime
     flags: tuple[str, ...] = ()
     limit: int | None = None
+    accepted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +95,31 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Exact totals of a mailbox; `version` grows with every change."""
+    """Exact totals of a mailbox; `version` grows with every change. `made_at` is when its account was, if known."""
 
     address: str
     used_bytes: int
     messages: int
     version: int
+    made_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery: totals of every mailbox that has it now, and who has no room for it."""
+    """What became of a delivery: totals of every mailbox that has it now, and who has not got it.
+
+    `over_quota` have no room; the accounts of `gone` were deleted; whether those of `unknown` were cannot be told now.
+    """
 
     usages: tuple[Usage, ...]
     over_quota: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
+
+    @property
+    def missed(self) -> frozenset[str]:
+        """Mailboxes that have not got it."""
+        return self.over_quota | self.gone | self.unknown
 
     @classmethod
     def joined(cls, parts: Iterable[Outcome]) -> Outcome:
@@ -115,6 +128,8 @@ class Outcome:
         return cls(
             tuple(usage for part in parts for usage in part.usages),
             frozenset().union(*(part.over_quota for part in parts)),
+            frozenset().union(*(part.gone for part in parts)),
+            frozenset().union(*(part.unknown for part in parts)),
         )
 
 

@@ -7,13 +7,29 @@ from datetime import datetime, timedelta
 from libs.envelope import Envelope, Recipient, Temporary
 from libs.mail.dsn import FailedRecipient
 
-# RFC 3463 3.3 and 3.5
+# RFC 3463 3.2, 3.3 and 3.5
+NO_MAILBOX = "5.1.1"
 MAILBOX_FULL = "5.2.2"
 TIME_EXPIRED = "4.4.7"
 
 
-class MailboxesFull(Temporary):
-    """`narrowed` has the recipients whose mailboxes have no room."""
+class NotTaken(Temporary):
+    """`narrowed` has the recipients whose mailboxes did not take the mail.
+
+    `full` of them (by address) have no room; the accounts that it was for are `gone`, and no waiting helps.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        narrowed: Envelope | None = None,
+        full: frozenset[str] = frozenset(),
+        gone: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(reason, narrowed=narrowed)
+        self.full = full
+        self.gone = gone
 
 
 def since(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, ...]:
@@ -41,12 +57,20 @@ def is_told(envelope: Envelope, recipient: Recipient) -> bool:
     return bool(envelope.mail_from) and not is_spam and "FAILURE" in wanted
 
 
+def is_gone(recipient: Recipient, error: Temporary) -> bool:
+    return isinstance(error, NotTaken) and recipient.address in error.gone
+
+
 def failed(recipient: Recipient, error: Temporary) -> FailedRecipient:
     """As the sender knows the recipient: what is behind an alias of ours is nobody's business."""
-    full = isinstance(error, MailboxesFull)
+    status, diagnostic = TIME_EXPIRED, "the mailbox could not be reached for days"
+    if is_gone(recipient, error):
+        status, diagnostic = NO_MAILBOX, "there is no such mailbox any more"
+    elif isinstance(error, NotTaken) and recipient.address in error.full:
+        status, diagnostic = MAILBOX_FULL, "the mailbox is full"
     return FailedRecipient(
         address=recipient.original or recipient.address,
         original=recipient.orcpt,
-        status=MAILBOX_FULL if full else TIME_EXPIRED,
-        diagnostic="the mailbox is full" if full else "the mailbox could not be reached for days",
+        status=status,
+        diagnostic=diagnostic,
     )

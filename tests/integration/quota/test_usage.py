@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from libs.envelope import Temporary
 from libs.mongo import Mongo
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
@@ -116,3 +117,33 @@ async def test_concurrent_senders_of_one_key_never_exceed_the_limit(mongo: Mongo
     )
     assert sum(decision.allowed for decision in decisions) == 10
     assert {decision.retry_at for decision in decisions if not decision.allowed} == {NOW + timedelta(hours=1)}
+
+
+async def test_what_is_told_late_of_an_account_that_is_gone_makes_no_usage_for_nobody_and_for_the_next_one(
+    usage: MongoUsage,
+) -> None:
+    end, again = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
+    await usage.set_profile(ADDRESS, limit_bytes=400, profile="guest", made_at=NOW)
+    await usage.set_limit(ADDRESS, 77)
+    await usage.apply(of_account(counted(100, 1), NOW))
+    await usage.forget(ADDRESS, deleted_at=end)
+    await usage.apply(of_account(counted(200, 2), NOW))
+    await usage.apply(counted(200, 3))
+    await usage.set_profile(ADDRESS, limit_bytes=400, profile="guest", made_at=NOW)
+    assert await usage.get(ADDRESS) is None
+    assert (await usage.limits_of([ADDRESS])) == {ADDRESS: 1000}
+    assert not await usage.set_limit(ADDRESS, 5)
+    assert [address async for address in usage.due_for_recount(end)] == []
+    with pytest.raises(Temporary):  # the account that it is of was not told of yet
+        await usage.apply(of_account(counted(7, 9), again))
+    await usage.set_profile(ADDRESS, limit_bytes=None, profile="guest", made_at=again)
+    await usage.apply(of_account(counted(200, 20), NOW))
+    await usage.forget(ADDRESS, deleted_at=end)
+    found = await usage.get(ADDRESS)
+    assert found is not None
+    assert (found.used_bytes, found.limit_bytes) == (0, 2000)
+    assert await usage.apply(of_account(counted(7, 9), again)) is not None
+
+
+def of_account(counted: Counted, made_at: datetime) -> Counted:
+    return counted.model_copy(update={"made_at": made_at})

@@ -15,12 +15,24 @@ from services.store.adapters.mongo_changes import MongoChanges
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_collector import MongoCollector
 from services.store.adapters.mongo_delivery import MongoDelivery
+from services.store.adapters.mongo_departures import MongoDepartures
 from services.store.adapters.mongo_expunge import MongoExpunge
 from services.store.adapters.mongo_ledger import MongoLedger
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
+from services.store.adapters.openings import Openings
 from services.store.domain.delivery import delivery_of, mailboxes_of
 from services.store.domain.messages import Body, Message, Outcome
+
+
+class Accounts:
+    """The router: when the account of an address was made, for those that have one."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, datetime] = {}
+
+    async def made_at(self, address: str) -> datetime | None:
+        return self.known.get(address)
 
 
 class Replica:
@@ -30,10 +42,13 @@ class Replica:
         self.collections = Collections.of(mongo.database("store"))
         self.bodies = bodies(mongo, self.collections, clock=utc_now)
         self.mailboxes = MongoMailboxes(mongo, self.collections, clock=utc_now)
-        self.deliveries = MongoDelivery(mongo, self.collections, self.bodies, self.mailboxes, clock=utc_now)
         self.ledger = MongoLedger(self.collections, clock=utc_now, tombstone_keep=timedelta(days=1))
         self.changes = MongoChanges(mongo, self.collections, self.ledger, clock=utc_now)
         self.expunge = MongoExpunge(mongo, self.collections, self.ledger, self.bodies)
+        self.directory = Accounts()
+        self.departures = MongoDepartures(mongo, self.collections, self.expunge, self.directory, clock=utc_now)
+        openings = Openings(self.mailboxes, self.departures, self.directory)
+        self.deliveries = MongoDelivery(mongo, self.collections, self.bodies, openings, clock=utc_now)
         self.messages = MongoMessages(self.collections)
         self.collector = MongoCollector(mongo, self.collections, clock=_soon, grace=timedelta(0))
 

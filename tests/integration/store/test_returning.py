@@ -92,7 +92,7 @@ async def test_the_sender_hears_once_that_a_mailbox_was_full_and_a_person_finds_
     assert (recipient["Final-Recipient"], recipient["Status"]) == (f"rfc822; {MARIE}", "5.2.2")
     letters = (await hasty.get("/v1/dead-letters"))["items"]
     assert {letter["envelope"]["id"] for letter in letters} == {mail.envelope.id for mail in untold}
-    assert all("the sender is not told: 1 mailboxes over quota" in letter["reason"] for letter in letters)
+    assert all("the sender is not told: mailboxes over quota: 1" in letter["reason"] for letter in letters)
     assert await hasty.items(MARIE) == []
 
 

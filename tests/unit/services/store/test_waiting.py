@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Recipient, Temporary, Verdict
-from services.store.domain.waiting import MailboxesFull, failed, is_told, late, since
+from services.store.domain.waiting import NotTaken, failed, is_told, late, since
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -52,7 +52,18 @@ def test_the_sender_hears_of_it_unless_that_would_be_backscatter(
     assert is_told(an_envelope(**envelope), a_recipient(notify=notify)) is told
 
 
-@pytest.mark.parametrize(("error", "status"), [(MailboxesFull("full"), "5.2.2"), (Temporary("away"), "4.4.7")])
+HER = frozenset({"marie@example.org"})
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotTaken("full", full=HER), "5.2.2"),
+        (NotTaken("deleted", gone=HER), "5.1.1"),
+        (NotTaken("not known"), "4.4.7"),
+        (Temporary("away"), "4.4.7"),
+    ],
+)
 def test_the_report_names_the_address_that_the_sender_knows(error: Temporary, status: str) -> None:
     report = failed(a_recipient(original="team@example.org", orcpt="rfc822;x@y.z"), error)
     assert (report.address, report.original, report.status) == ("team@example.org", "rfc822;x@y.z", status)
