@@ -17,6 +17,7 @@ from services.quota import app as quota_app
 from services.store.adapters.quota_limits import AT_ONCE, GRACE, REMEMBERED, QuotaLimits
 from tests.integration.store.building import JEAN, MARIE
 from tests.integration.store.conftest import running
+from tests.servers.tokens import bearer
 
 KEEP = timedelta(minutes=5)
 
@@ -49,7 +50,7 @@ class CountingClient(Client):
 @pytest.fixture
 async def client(port_base: int) -> AsyncIterator[CountingClient]:
     """Of a quota on its port, whether it runs or not."""
-    client = CountingClient(f"http://127.0.0.1:{8006 + port_base}", token=lambda: "token-of-service")
+    client = CountingClient(f"http://127.0.0.1:{8006 + port_base}", token=lambda: "store")
     yield client
     await client.close()
 
@@ -63,8 +64,7 @@ async def limits(client: CountingClient, clock: Clock) -> AsyncIterator[QuotaLim
 
 def a_quota_client(port_base: int) -> httpx.AsyncClient:
     """As an administrator."""
-    token = {"Authorization": "Bearer token-of-admin"}
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{8006 + port_base}", headers=token)
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{8006 + port_base}", headers=bearer())
 
 
 async def give(shared: Shared, port_base: int, address: str, limit: int) -> None:
