@@ -27,6 +27,9 @@ format: $(VENV)/.installed-dev  ## Put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+fuzz: $(VENV)/.installed-dev servers  ## Thousands of requests made from the OpenAPI documents, good and bad ones
+	FACTEUR_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/fuzz -n 0
+
 bench: $(VENV)/.installed-dev servers  ## Messages a second and CPU milliseconds a message, embedded and cluster
 	$(BIN)/python -m tests.load.bench
 
