@@ -12,6 +12,7 @@ import structlog
 from libs.envelope import model
 from libs.mongo import EmbeddedMongod, Mongo
 from tests.servers import ports
+from tests.servers.databases import drop_all
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.zone import Zone, ZoneServer
 
@@ -58,7 +59,7 @@ async def mongo(mongo_url: str) -> AsyncIterator[Mongo]:
     prefix = f"t{uuid.uuid4().hex[:12]}_"
     mongo = Mongo(mongo_url, prefix=prefix)
     yield mongo
-    await mongo.drop_all()
+    await drop_all(mongo)
     await mongo.close()
 
 

@@ -10,7 +10,7 @@ from libs.mongo.batches import Batcher
 from libs.mongo.client import Collection, Database, Mongo, Session, in_transaction
 from libs.mongo.embedded import EmbeddedMongod
 from libs.mongo.errors import DuplicateKey, mongo_errors
-from libs.mongo.opening import open_mongo
+from libs.mongo.opening import embedded_port, open_mongo
 
 __all__ = [
     "Batcher",
@@ -27,6 +27,7 @@ __all__ = [
     "Session",
     "UpdateMany",
     "UpdateOne",
+    "embedded_port",
     "in_transaction",
     "mongo_errors",
     "open_mongo",

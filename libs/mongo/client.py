@@ -32,10 +32,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.25
 class Mongo:
     """A connection to one MongoDB, from which each service takes its own database."""
 
-    def __init__(self, url: str, *, prefix: str, deadline: timedelta = _PATIENCE) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        prefix: str,
+        deadline: timedelta = _PATIENCE,
+        revive: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """`revive` starts a server of our own again when it has ended, and says whether it had."""
         milliseconds = int(deadline.total_seconds() * 1000)
         self._prefix = prefix
         self._deadline = deadline
+        self._revive = revive
         self._client: Any = AsyncMongoClient(
             url,
             w="majority",
@@ -59,14 +68,9 @@ class Mongo:
         with mongo_errors("ping"):
             await self._client.admin.command("ping")
 
-    async def drop_all(self) -> None:
-        """Delete every database with our prefix, which must not be empty."""
-        if not self._prefix:
-            raise ValueError("no prefix: this would delete everything")
-        with mongo_errors("drop"):
-            for name in await self._client.list_database_names():
-                if name.startswith(self._prefix):
-                    await self._client.drop_database(name)
+    async def revive(self) -> bool:
+        """Start the server again if it is a child of ours and has ended. Raises `Temporary` when that fails."""
+        return self._revive is not None and await self._revive()
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run `work(session)` in a transaction; again from its start on a write conflict. See `in_transaction`."""

@@ -13,21 +13,26 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pymongo import AsyncMongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from libs.envelope import Temporary
+
+log = structlog.get_logger(__name__)
 
 _ALREADY_INITIALIZED = 23
 _PR_SET_PDEATHSIG = 1
 # What mongod ends with, and what the operator is told if that does not pass (the mongod of a killed parent goes away).
 _BUSY = {48: "another process listens on port {port}", 100: "another mongod uses {directory}"}
 _BUSY_PATIENCE = 20.0
-_STOP_PATIENCE = 30.0
+# Below what is left of a supervisor's grace when all else is closed. `kill -9` then loses nothing that was confirmed.
+_STOP_PATIENCE = 5.0
 # The transaction of a client that was killed holds its documents until the server ends it, by default after a minute.
 _PARAMETERS = ("diagnosticDataCollectionEnabled=false", "transactionLifetimeLimitSeconds=10")
 
@@ -44,6 +49,7 @@ class EmbeddedMongod:
         self._cache_gb = cache_gb
         self._parameters = parameters
         self._process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
 
     @property
     def url(self) -> str:
@@ -67,6 +73,7 @@ class EmbeddedMongod:
             async with asyncio.timeout(deadline.total_seconds()):
                 await self._spawned()
                 await self._become_primary()
+            self._wanted = True
         except TimeoutError as error:
             await self.stop()
             raise Temporary(f"mongod is not ready within {deadline}; see {self._log}") from error
@@ -77,8 +84,21 @@ class EmbeddedMongod:
             await self.stop()
             raise
 
+    async def revive(self) -> bool:
+        """Start it again if it ended by itself, and say whether that was so. Raises `Temporary` as `start` does."""
+        if not self._ended_by_itself:
+            return False
+        assert self._process is not None
+        log.error("mongod_ended", status=self._process.returncode, reason=self._last_words())
+        try:
+            await self.start()
+        finally:
+            self._wanted = True
+        return True
+
     async def stop(self) -> None:
         """SIGTERM, and wait; `kill -9` for one that does not end."""
+        self._wanted = False
         if self._process is not None:
             self._process.terminate()
             try:
@@ -91,6 +111,10 @@ class EmbeddedMongod:
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
+
+    @property
+    def _ended_by_itself(self) -> bool:
+        return self._wanted and self._process is not None and self._process.poll() is not None
 
     @property
     def _log(self) -> Path:
@@ -145,9 +169,9 @@ class EmbeddedMongod:
     def _last_words(self) -> str:
         """What mongod says is wrong; its log is one JSON object a line."""
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        entries = [json.loads(line) for line in lines if line.startswith("{")]
-        worst = next((entry for entry in entries if entry.get("s") in ("E", "F")), {"msg": "it did not say why"})
-        return f"{worst['msg']} {json.dumps(worst.get('attr', ''))[:200]}; see {self._log}"
+        worst = next((entry for entry in map(_entry, lines) if entry.get("s") in ("E", "F")), {})
+        said = worst.get("msg", "it did not say why")
+        return f"{said} {json.dumps(worst.get('attr', ''))[:200]}; see {self._log}"
 
     async def _become_primary(self) -> None:
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._member)
@@ -172,6 +196,24 @@ class EmbeddedMongod:
         if current.get("members", [{}])[0].get("host") != f"127.0.0.1:{self._port}":
             version = current.get("version", 1) + 1
             await client.admin.command("replSetReconfig", {**config, "version": version}, force=True)
+
+
+def _entry(line: str) -> dict[str, Any]:
+    """A line of mongod's log. The last one is cut off where the disk was full."""
+    with suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict):
+            return entry
+    return {}
+
+
+def runs_already(directory: Path) -> bool:
+    """Whether a mongod has `directory` open: one whose parent was killed goes away within a moment."""
+    try:
+        pid = int((directory / "mongod.lock").read_text())
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "mongod"
+    except (OSError, ValueError):
+        return False
 
 
 def find_mongod() -> str:

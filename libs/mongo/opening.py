@@ -13,7 +13,7 @@ from pymongo.errors import ConfigurationError
 
 from libs.envelope import Temporary
 from libs.mongo.client import Mongo
-from libs.mongo.embedded import EmbeddedMongod
+from libs.mongo.embedded import EmbeddedMongod, runs_already
 
 log = structlog.get_logger(__name__)
 
@@ -34,19 +34,38 @@ async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: t
         finally:
             await mongo.close()
         return
-    port = EMBEDDED_PORT + port_base
-    if port > 65535:
-        raise ValueError(f"setting port_base: with an embedded MongoDB at most {65535 - EMBEDDED_PORT}")
-    server = EmbeddedMongod(Path(url.removeprefix("embedded:")), port=port)
+    server = EmbeddedMongod(_directory(url), port=_port(port_base))
     try:
         await server.start(deadline=start_deadline)
-        mongo = Mongo(server.url, prefix=prefix)
+        mongo = Mongo(server.url, prefix=prefix, revive=server.revive)
         try:
             yield mongo
         finally:
             await mongo.close()
     finally:
         await server.stop()
+
+
+def embedded_port(url: str, port_base: int) -> int | None:
+    """The port that a mongod of our own will bind; None where there is none, or where its predecessor still ends.
+
+    Raises `ValueError` when it can be none.
+    """
+    if not url.startswith("embedded:"):
+        return None
+    port = _port(port_base)
+    return None if runs_already(_directory(url)) else port
+
+
+def _directory(url: str) -> Path:
+    return Path(url.removeprefix("embedded:"))
+
+
+def _port(port_base: int) -> int:
+    port = EMBEDDED_PORT + port_base
+    if port > 65535:
+        raise ValueError(f"setting port_base: with an embedded MongoDB at most {65535 - EMBEDDED_PORT}")
+    return port
 
 
 def _connected(url: str, prefix: str) -> Mongo:

@@ -7,7 +7,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
@@ -15,10 +15,15 @@ import structlog
 import uvloop
 
 from libs.envelope import Permanent, Temporary
+from libs.mongo import embedded_port
+from libs.runtime import closing
+from libs.runtime.database import database_rounds
 from libs.runtime.descriptors import raise_limit
+from libs.runtime.ports import look_at_ports
+from libs.runtime.restart import start_again
 from libs.runtime.running import RunningService
 from libs.runtime.service import ServiceModule
-from libs.runtime.shared import open_shared
+from libs.runtime.shared import Shared, open_shared
 from libs.runtime.watchdog import Watchdog
 from libs.settings import ServiceSettings, WrongSetting, load
 from libs.tasks import cancelled
@@ -39,22 +44,25 @@ SHARED_SETTINGS = (
 )  # fmt: skip
 
 
-def run(*modules: ServiceModule, ready: Ready | None = None) -> None:
+def run(*modules: ServiceModule, ready: Ready | None = None, again: bool = False) -> None:
     """Run the services whose `app` modules are given until SIGTERM or SIGINT, then end the process.
 
     `ready` is called once when all of them serve (embedded mode prints its first steps there). What the operator can
-    mend is one line on standard error and exit code 1, and so is background work that ended; a bug has its trace.
+    mend is one line on standard error and exit code 1, and so is background work that says that the process must
+    end; with `again` it then starts anew, a few times. A bug has its trace.
     """
     try:
         chosen = [(module, load(module.Settings, module.NAME, os.environ)) for module in modules]
         _agree(chosen)
         configure_logs(chosen[0][1].log_level)
         raise_limit()
-        failures = uvloop.run(_main(chosen, ready))
+        look_at_ports(_addresses(chosen))
+        failures = uvloop.run(_Process(chosen, ready).run())
     except (WrongSetting, Temporary, Permanent, OSError) as error:
         sys.exit(f"facteur: {error or repr(error)}")
     if failures:
-        sys.exit(f"facteur: {'; '.join(failures)}")
+        reason = "; ".join(failures)
+        sys.exit(f"facteur: {start_again(reason, environ=os.environ) if again else reason}")
 
 
 def _agree(chosen: Chosen) -> None:
@@ -66,49 +74,102 @@ def _agree(chosen: Chosen) -> None:
                 raise WrongSetting(f"setting {name}: {first.NAME} and {module.NAME} share a process, and so this")
 
 
-async def _main(chosen: Chosen, ready: Ready | None) -> Sequence[str]:
-    """Returns the failures of background work. A signal while everything still opens cuts that short."""
-    over, up = asyncio.Event(), asyncio.Event()
-    living = asyncio.create_task(_live(chosen, ready, over=over, up=up))
-
-    def told() -> None:
-        if not up.is_set() and not over.is_set():
-            living.cancel()
-        over.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told)
-    try:
-        return await living
-    except asyncio.CancelledError:
-        if not over.is_set():
-            raise
-        return ()
-
-
-async def _live(chosen: Chosen, ready: Ready | None, *, over: asyncio.Event, up: asyncio.Event) -> Sequence[str]:
+def _addresses(chosen: Chosen) -> Iterator[tuple[str, int, str]]:
+    """All that the process will bind, with what for. Raises `WrongSetting`."""
+    for module, settings in chosen:
+        for host, port in settings.bound_addresses(module.NAME):
+            yield host, port, module.NAME
     first: ServiceSettings = chosen[0][1]
-    running: list[RunningService] = []
-    async with AsyncExitStack() as stack:
-        shared = await _opened(stack, open_shared(first, [module.NAME for module, _ in chosen]))
-        for module, settings in chosen:
+    try:
+        port_of_mongod = embedded_port(first.mongo_url, first.port_base)
+    except ValueError as error:
+        raise WrongSetting(str(error)) from error
+    if port_of_mongod is not None:
+        yield "127.0.0.1", port_of_mongod, "the embedded MongoDB"
+
+
+class _Process:
+    """From the first thing that is opened to the last one that is closed."""
+
+    def __init__(self, chosen: Chosen, ready: Ready | None) -> None:
+        self._chosen = chosen
+        self._first: ServiceSettings = chosen[0][1]
+        self._ready = ready
+        self._over = asyncio.Event()
+        self._up = False
+        self._running: list[RunningService] = []
+        self._failures: list[str] = []
+
+    async def run(self) -> Sequence[str]:
+        """Returns why the process must end. A signal while everything still opens cuts that short."""
+        living = asyncio.create_task(self._live())
+
+        def told() -> None:
+            if not self._up and not self._over.is_set():
+                living.cancel()
+            self._end()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, told)
+        try:
+            await living
+        except asyncio.CancelledError:
+            if not self._over.is_set():
+                raise
+        return [*self._failures, *(service.failure for service in self._running if service.failure)]
+
+    def _end(self) -> None:
+        """From here on time counts."""
+        if not self._over.is_set():
+            self._over.set()
+            longest = max(settings.drain_deadline for _, settings in self._chosen)
+            closing.end_hard_after(longest + closing.CLOSING)
+
+    async def _live(self) -> None:
+        async with AsyncExitStack() as stack:
+            services = [module.NAME for module, _ in self._chosen]
+            shared = await _opened(stack, open_shared(self._first, services))
+            await self._build(stack, shared)
+            await self._start(stack, shared)
+            if self._ready is not None:
+                await self._ready(self._first)
+            _spare_collector()
+            self._up = True
+            log.info("ready", services=services)
+            await self._over.wait()
+            log.info("stopping")
+
+    async def _build(self, stack: AsyncExitStack, shared: Shared) -> None:
+        """All services, to be closed at the same time."""
+        built: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
+        stack.push_async_callback(_close, built)
+        for module, settings in self._chosen:
             own = shared.of(module.NAME, settings)
-            running.append(RunningService(await _opened(stack, module.build(settings, own)), own))
-        stack.push_async_callback(_wind_down, running)  # before the adapters that the services still use
-        for service in running:
+            building = module.build(settings, own)
+            service = await _entered(building)
+            built.append((module.NAME, building))
+            self._running.append(RunningService(service, own))
+
+    async def _start(self, stack: AsyncExitStack, shared: Shared) -> None:
+        """All APIs first, so that services of one process find each other when they begin."""
+        stack.push_async_callback(_wind_down, self._running)  # before the adapters that the services still use
+        all_metrics = [service.metrics for service in self._running]
+        for service in self._running:
             await service.open()
-        await _all([service.begin(on_failure=over.set) for service in running])
-        if ready is not None:
-            await ready(first)
-        watchdog = Watchdog([service.metrics for service in running])
+        watchdog = Watchdog(all_metrics)
         watchdog.start()
         stack.push_async_callback(watchdog.stop)
-        _spare_collector()
-        up.set()
-        log.info("ready", services=[module.NAME for module, _ in chosen])
-        await over.wait()
-        log.info("stopping")
-    return [service.failure for service in running if service.failure]
+        keeping = asyncio.create_task(database_rounds(shared.mongo, all_metrics[0], self._must_end))
+        stack.push_async_callback(cancelled, [keeping])
+        await _all([self._begin(service) for service in self._running])
+
+    async def _begin(self, service: RunningService) -> None:
+        await service.meet_neighbours()
+        await service.begin(on_failure=self._end)
+
+    def _must_end(self, reason: str) -> None:
+        self._failures.append(reason)
+        self._end()
 
 
 async def _all(begins: Sequence[Coroutine[Any, Any, None]]) -> None:
@@ -130,9 +191,15 @@ def _spare_collector() -> None:
 
 
 async def _opened(stack: AsyncExitStack, opening: AbstractAsyncContextManager[T]) -> T:
+    value = await _entered(opening)
+    stack.push_async_exit(opening.__aexit__)
+    return value
+
+
+async def _entered(opening: AbstractAsyncContextManager[T]) -> T:
     """What cannot be opened because of its value is a wrong setting. Raises what `opening` raises besides."""
     try:
-        return await stack.enter_async_context(opening)
+        return await opening.__aenter__()
     except ValueError as error:
         log.debug("not_opened", exc_info=error)
         raise WrongSetting(" ".join(str(error).split())) from error
@@ -144,3 +211,12 @@ async def _wind_down(running: Sequence[RunningService]) -> None:
         await asyncio.gather(*(service.drain() for service in running))
     finally:
         await asyncio.gather(*(service.stop() for service in running))
+
+
+async def _close(built: Sequence[tuple[str, AbstractAsyncContextManager[Any]]]) -> None:
+    """The adapters of all services."""
+    await asyncio.gather(*(closing.within(closing.ADAPTERS, name, _left(building)) for name, building in built))
+
+
+async def _left(building: AbstractAsyncContextManager[Any]) -> None:
+    await building.__aexit__(None, None, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from libs.http import Checks
 from libs.letters import IngressPost, Notifications
 from libs.runtime.burials import PERIOD as BURIALS_PERIOD
 from libs.runtime.burials import Burials
+from libs.runtime.closing import ADAPTERS, within
 from libs.runtime.dependencies import PERIOD as LOOK_PERIOD
 from libs.runtime.dependencies import Dependencies
 from libs.runtime.depths import PERIOD as DEPTHS_PERIOD
@@ -70,6 +71,7 @@ class RunningService:
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """The API first, then what takes mail. Raises `OSError` when a port is taken, `Temporary`.
 
+        A process of several services calls `open`, `meet_neighbours` and `begin` itself.
         `on_failure` is called when background work says that the process must end; `failure` then says why.
         """
         await self.open()
@@ -85,14 +87,14 @@ class RunningService:
         await self._subscribe()
         for rounds in self._rounds:
             self._background.append(asyncio.create_task(self._repeat(rounds, on_failure)))
-        await self._wait_for_neighbours()
         await self._consume()
         for listener in self._service.listeners:
             self._listeners.append(listener)  # before it starts: one that fails half-way is stopped too
             await listener.start()
         self._not_ready = ""
 
-    async def _wait_for_neighbours(self) -> None:
+    async def meet_neighbours(self) -> None:
+        """Wait for those that it needs at once, but not for long."""
         needs, settings = self._service.needs, self._service.settings
         if needs:
             self._not_ready = f"the service waits for {', '.join(needs)}"
@@ -126,12 +128,17 @@ class RunningService:
         return self._service.metrics
 
     async def drain(self) -> None:
-        """Take nothing more and finish what is in hand, all within one deadline; `stop` gives the rest back."""
+        """Take nothing more and finish what is in hand, all within one deadline; `stop` gives the rest back.
+
+        A broker that is gone keeps no listener from closing.
+        """
         self._not_ready, self._stopping = "the service stops", True
         grace = self._service.settings.drain_deadline
         end = asyncio.get_running_loop().time() + grace.total_seconds()
-        await self._each(consumer.stop() for consumer in self._consumers)
-        await self._each(listener.stop(grace) for listener in self._listeners)
+        await asyncio.gather(
+            *(within(grace, "consumer", consumer.stop()) for consumer in self._consumers),
+            *(within(grace, "listener", listener.stop(grace)) for listener in self._listeners),
+        )
         while self._in_hand and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._in_hand, timeout=left)
 
@@ -140,10 +147,12 @@ class RunningService:
         if self._in_hand:
             log.warning("given_back", service=self._service.name, deliveries=len(self._in_hand))
         await cancelled(self._in_hand)
-        await self._each([self._server.stop()])
-        await cancelled(self._background)
-        await self._ingress.close()
-        await asyncio.to_thread(self._shared.traces.close)
+        await asyncio.gather(
+            within(ADAPTERS, "http", self._server.stop()),
+            within(ADAPTERS, "background work", cancelled(self._background)),
+            within(ADAPTERS, "traces", asyncio.to_thread(self._shared.traces.close)),
+        )
+        await within(ADAPTERS, "ingress client", self._ingress.close())
 
     def _checks(self) -> Checks:
         return Checks(
@@ -216,9 +225,3 @@ class RunningService:
             self.failure = f"{self._service.name}: {rounds.name}: {reason}"
             log.error("background_must_end", service=self._service.name, work=rounds.name, exc_info=error)
             on_failure()
-
-    async def _each(self, steps: Iterable[Coroutine[Any, Any, None]]) -> None:
-        """All `steps` down, whichever fails: one that cannot be taken must not keep the others from theirs."""
-        for result in await asyncio.gather(*steps, return_exceptions=True):
-            if isinstance(result, Exception):
-                log.error("not_stopped_cleanly", service=self._service.name, exc_info=result)

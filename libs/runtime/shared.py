@@ -18,6 +18,7 @@ from libs.envelope.model import utc_now
 from libs.http import Client, Tokens
 from libs.http.parameters import to_milliseconds
 from libs.mongo import Mongo, open_mongo
+from libs.runtime.closing import BUS, within
 from libs.runtime.outbox import NO_TRACES, Outbox
 from libs.settings import API_PORTS, ServiceSettings, WrongSetting
 from libs.telemetry import Traces
@@ -64,19 +65,20 @@ async def open_shared(settings: ServiceSettings, services: Sequence[str]) -> Asy
     limits = Limits(settings.queue_max_messages, settings.queue_max_bytes)
     bus = open_bus(settings.bus_url, start_deadline=settings.start_deadline, limits=limits)
     tokens = await asyncio.to_thread(open_tokens, settings, services)
-    async with open_mongo(
-        settings.mongo_url,
-        prefix=settings.mongo_prefix,
-        port_base=settings.port_base,
-        start_deadline=settings.start_deadline,
-    ) as mongo:
-        blobs = open_blobs(settings.blobs_url, mongo)
-        try:
-            await _start(bus, settings.start_deadline)
+    # The bus comes first: one that another process has open is told at once, and a database takes its time.
+    try:
+        await _start(bus, settings.start_deadline)
+        async with open_mongo(
+            settings.mongo_url,
+            prefix=settings.mongo_prefix,
+            port_base=settings.port_base,
+            start_deadline=settings.start_deadline,
+        ) as mongo:
+            blobs = open_blobs(settings.blobs_url, mongo)
             outbox = Outbox(bus, blobs, inline_limit_bytes=settings.inline_limit_bytes)
             yield Shared(bus, blobs, mongo, tokens, outbox)
-        finally:
-            await bus.close()
+    finally:
+        await within(BUS, "bus", bus.close())
 
 
 async def _start(bus: Bus, deadline: timedelta) -> None:

@@ -4,7 +4,8 @@
 The file is the one that `FACTEUR_CONFIG` names. A wrong or unknown setting ends the start with one line.
 """
 
+from libs.settings.describing import described
 from libs.settings.loading import WrongSetting, load
 from libs.settings.service import API_PORTS, ServiceSettings
 
-__all__ = ["API_PORTS", "ServiceSettings", "WrongSetting", "load"]
+__all__ = ["API_PORTS", "ServiceSettings", "WrongSetting", "described", "load"]

@@ -172,6 +172,10 @@ class ServiceSettings(BaseModel):
         """The HTTP port of `service`."""
         return API_PORTS[service] + self.port_base
 
+    def bound_addresses(self, service: str) -> list[tuple[str, int]]:
+        """All that `service` binds, host and port."""
+        return [(address, self.port_of(service)) for address in self.api_addresses]
+
     def url_of(self, service: str) -> str:
         """Where `service` answers HTTP."""
         return self.neighbour_url.format(service=service, port=self.port_of(service))

@@ -1,4 +1,4 @@
-from libs.runtime import run
+from libs.runtime import main
 from services.antivirus import app
 
-run(app)
+main(app)

@@ -124,3 +124,8 @@ class Settings(ServiceSettings):
     directory_cache: timedelta = Field(timedelta(seconds=60), description="How long the router's answers are kept.")
     quota_cache: timedelta = Field(timedelta(seconds=60), description="How long the quota service's answers are kept.")
     idempotency_window: timedelta = Field(timedelta(hours=24), description="How long an Idempotency-Key is known.")
+
+    def bound_addresses(self, service: str) -> list[tuple[str, int]]:
+        ports = (self.mx_port, self.submission_port, self.submissions_port)
+        listeners = [(self.host, port + self.port_base) for port in ports if port]
+        return [*super().bound_addresses(service), *listeners]

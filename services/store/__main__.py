@@ -1,4 +1,4 @@
-from libs.runtime import run
+from libs.runtime import main
 from services.store import app
 
-run(app)
+main(app)

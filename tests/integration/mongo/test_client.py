@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure
 
 from libs.envelope import Temporary
 from libs.mongo import DuplicateKey, EmbeddedMongod, InsertOne, Mongo, in_transaction, mongo_errors
+from tests.servers.databases import drop_all
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def connected(faulty: EmbeddedMongod, *, deadline: float) -> Mongo:
 async def db(faulty: EmbeddedMongod) -> AsyncIterator[Mongo]:
     mongo = connected(faulty, deadline=15)
     yield mongo
-    await mongo.drop_all()
+    await drop_all(mongo)
     await mongo.close()
 
 
@@ -243,13 +244,6 @@ async def test_a_primary_that_steps_down_is_temporary_and_comes_back(db: Mongo, 
     async with asyncio.timeout(15):
         while not await is_written(notes, {"_id": "when it is one again"}):
             await asyncio.sleep(0.05)
-
-
-async def test_dropping_everything_needs_a_prefix(faulty: EmbeddedMongod) -> None:
-    everything = Mongo(faulty.url, prefix="")
-    with pytest.raises(ValueError, match="this would delete everything"):
-        await everything.drop_all()
-    await everything.close()
 
 
 async def _answers(mongo: Mongo) -> bool:

@@ -14,6 +14,7 @@ from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from tests.integration.quarantine.people import MODULES, Clock, People
+from tests.servers.databases import drop_all
 from tests.servers.facteur import free_port_base
 from tests.servers.tokens import tokens_in
 
@@ -45,5 +46,5 @@ async def people(mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> As
     yield people
     await people.close()
     await bus.close()
-    await mongo.drop_all()
+    await drop_all(mongo)
     await mongo.close()

@@ -26,6 +26,7 @@ from services.relay.domain.entries import Entry, State
 from services.relay.domain.reporting import Event
 from services.relay.ledger import Ledger
 from tests.integration.relay.conftest import Clock, Replica
+from tests.servers.databases import drop_all
 
 T = TypeVar("T")
 DESTINATION = "far.example"
@@ -221,5 +222,5 @@ def test_whatever_happens_nothing_is_sent_twice_knowingly_and_nothing_ends_unhea
         try:
             run_state_machine_as_test(Queue, settings=chosen)  # type: ignore[no-untyped-call]
         finally:
-            runner.run(Queue.mongo.drop_all())
+            runner.run(drop_all(Queue.mongo))
             runner.run(Queue.mongo.close())

@@ -165,15 +165,40 @@ def test_background_work_that_must_end_ends_the_process_with_a_line(process: Pro
     assert process.out() == ["quota closed"]
 
 
-def test_a_port_that_is_taken_is_one_line_and_closes_what_was_open(process: Process) -> None:
-    with socket.create_server(("127.0.0.1", API_PORTS["relay"] + process.base)):
+def test_a_process_that_must_end_starts_itself_again_when_nobody_else_does(process: Process) -> None:
+    process.start(*TINY, FACTEUR_QUOTA_BACKGROUND="must end", TINY_AGAIN="1")
+    process.until_ready()
+    process.touch("fail")
+    process.until(lambda: "starts again in 1 s" in process.err())
+    assert "facteur: quota: watch: going on would do harm; starts again in 1 s (1 of 5 within 1:00:00)" in process.err()
+    (process.directory / "fail").unlink()
+    process.until_ready()  # the same process, for a supervisor would have seen it end
+    process.signal(signal.SIGTERM)
+    assert process.ends() == 0
+    assert process.out() == ["quota closed", "quota closed"]
+
+
+def test_a_thread_that_never_ends_does_not_keep_the_process(process: Process) -> None:
+    process.start(*TINY, FACTEUR_QUOTA_BACKGROUND="holds a thread", FACTEUR_DRAIN_DEADLINE="0.3", TINY_CLOSING="1.5")
+    process.until_ready()
+    process.touch("fail")
+    process.until(lambda: "holding" in process.out())
+    process.signal(signal.SIGTERM)
+    assert process.ends() == 1
+    assert process.out()[-1] == "quota closed"
+    assert (
+        process.err().splitlines()[-1].startswith("facteur: ended hard, not down within 1.8 s; threads: MainThread, ")
+    )
+
+
+def test_a_port_that_is_taken_is_one_line_before_anything_is_opened(process: Process) -> None:
+    port = API_PORTS["relay"] + process.base
+    with socket.create_server(("127.0.0.1", port)):
         process.start(*TINY, "relay")
         assert process.ends() == 1
-    last = process.err().splitlines()[-1]
-    assert last == f"facteur: cannot listen on 127.0.0.1:{API_PORTS['relay'] + process.base}: Address already in use"
-    assert "Traceback" not in process.err()
-    assert "Task was destroyed" not in process.err()
-    assert process.out() == ["relay closed", "quota closed"]
+    assert process.err() == f"facteur: cannot listen on 127.0.0.1:{port} (relay): Address already in use\n"
+    assert process.out() == []
+    assert not (process.directory / "var").exists()
 
 
 def test_a_signal_while_it_starts_ends_it_at_once(process: Process) -> None:

@@ -66,11 +66,14 @@ class World:
     settings: ServiceSettings
 
     @asynccontextmanager
-    async def running(self, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async def running(self, *, meets: bool = False, **parts: Any) -> AsyncIterator[httpx.AsyncClient]:
         service = Service(name="quota", settings=self.settings, metrics=Metrics(), routers=(), **parts)
         running = RunningService(service, self.shared)
         try:
-            await running.start(on_failure=lambda: pytest.fail(running.failure))
+            await running.open()
+            if meets:
+                await running.meet_neighbours()
+            await running.begin(on_failure=lambda: pytest.fail(running.failure))
             async with self.http() as http:
                 yield http
         finally:
@@ -558,7 +561,7 @@ async def test_mail_is_taken_once_the_neighbours_that_it_needs_are_ready(world: 
     neighbour, listener, begun = Neighbour(world, "router"), Sockets(), asyncio.Event()
 
     async def run() -> None:
-        async with world.running(handles=HANDLES, needs=("router",), listeners=(listener,)):
+        async with world.running(handles=HANDLES, meets=True, needs=("router",), listeners=(listener,)):
             begun.set()
             await asyncio.Event().wait()
 
@@ -587,7 +590,7 @@ async def test_mail_is_taken_once_the_neighbours_that_it_needs_are_ready(world: 
 async def test_a_neighbour_that_never_comes_is_not_waited_for_longer_than_the_deadline(world: World) -> None:
     world.settings = world.settings.model_copy(update={"neighbour_deadline": timedelta(seconds=0.3)})
     with capture_logs() as logs:
-        async with world.running(needs=("router", "quota"), listeners=(listener := Sockets(),)) as http:
+        async with world.running(meets=True, needs=("router", "quota"), listeners=(listener := Sockets(),)) as http:
             assert (await http.get("/readyz")).status_code == 200
             assert listener.calls == ["start"]
     told = {line["neighbour"]: line for line in logs if line["event"] == "started_without_neighbour"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,7 +18,7 @@ from fastapi import APIRouter
 from libs.envelope import Envelope, Mail
 from libs.envelope.model import utc_now
 from libs.http import Client
-from libs.runtime import Handles, MustEnd, Onward, Periodic, Service, Shared, run
+from libs.runtime import Handles, MustEnd, Onward, Periodic, Service, Shared, closing, run
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 
@@ -68,6 +70,9 @@ class Tiny(ModuleType):
 
         async def background() -> None:
             await until("fail")
+            if settings.background == "holds a thread":
+                say("holding")
+                await asyncio.to_thread(threading.Event().wait)
             raise MustEnd("going on would do harm") if settings.background == "must end" else KeyError("a bug")
 
         try:
@@ -101,4 +106,6 @@ def routes(shared: Shared) -> APIRouter:
 
 
 if __name__ == "__main__":
-    run(*(Tiny(name) for name in sys.argv[1:]))
+    if "TINY_CLOSING" in os.environ:
+        closing.CLOSING = timedelta(seconds=float(os.environ["TINY_CLOSING"]))
+    run(*(Tiny(name) for name in sys.argv[1:]), again="TINY_AGAIN" in os.environ)

@@ -56,7 +56,7 @@ class Desk:
         self.blobs = FileBlobs(directory)
         memory = Unconfirmed(window=60, max_entries=100, clock=time.monotonic)
         outbox = Outbox(bus, self.blobs, inline_limit_bytes=100)
-        self.reception = Reception(outbox, self.blobs, utc_now, timedelta(seconds=0.2), memory)
+        self.reception = Reception(outbox, self.blobs, utc_now, timedelta(seconds=1), memory)
         self.published: list[Mail] = []
 
     async def hear(self, delivery: Delivery) -> None:

@@ -1,0 +1,21 @@
+"""A port that is taken is told at once: before anything is opened, in one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+
+
+def look_at_ports(addresses: Iterable[tuple[str, int, str]]) -> None:
+    """Bind each (host, port, whose) for a moment. Raises `OSError` that names the first one that is taken."""
+    for host, port, whose in addresses:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            socket.create_server((host, port), family=family).close()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                reason = os.strerror(errno.EADDRINUSE)
+                raise OSError(f"cannot listen on {host}:{port} ({whose}): {reason}") from error
+            raise OSError(f"cannot listen on {host}:{port} ({whose}): {error.strerror or error}") from error
