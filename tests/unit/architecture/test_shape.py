@@ -39,7 +39,7 @@ def test_a_service_has_the_parts_of_a_service(service: str) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_entry_point_is_the_same_three_lines(service: str) -> None:
     text = (ROOT / "services" / service / "__main__.py").read_text()
-    assert text == f"from libs.runtime import run\nfrom services.{service} import app\n\nrun(app)\n"
+    assert text == f"from libs.runtime import main\nfrom services.{service} import app\n\nmain(app)\n"
 
 
 @pytest.mark.parametrize("service", SERVICES)
