@@ -127,5 +127,5 @@ class Settings(ServiceSettings):
 
     def bound_addresses(self, service: str) -> list[tuple[str, int]]:
         ports = (self.mx_port, self.submission_port, self.submissions_port)
-        listeners = [(self.host, port + self.port_base) for port in ports if port]
+        listeners = [(host, port + self.port_base) for port in ports if port for host in self.host]
         return [*super().bound_addresses(service), *listeners]
