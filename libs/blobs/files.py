@@ -7,12 +7,13 @@ import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from libs.blobs.ports import Missing, possible
+from libs.blobs import holders
+from libs.blobs.ports import Missing, named, possible
 from libs.envelope import Temporary
 from libs.envelope.model import utc_now
 
@@ -42,12 +43,23 @@ class FileBlobs:
         path = self._path(id)
         await _off_the_loop(id, lambda: _existing(id, lambda: self._touch(path)))
 
+    async def hold(self, id: str, holder: str) -> None:
+        path = self._path(id)
+        named(holder)
+        await _off_the_loop(id, lambda: _existing(id, lambda: self._hold(path, holder)))
+
+    async def release(self, id: str, holder: str) -> None:
+        path = self._path(id)
+        named(holder)
+        await _off_the_loop(id, lambda: self._release(path, holder))
+
     async def delete(self, id: str) -> None:
         path = self._path(id)
-        await _off_the_loop(id, lambda: path.unlink(missing_ok=True))
+        await _off_the_loop(id, lambda: _unlink_both(path))
 
-    async def collect(self, untouched_since: datetime) -> int:
-        return await _off_the_loop("store", lambda: self._collect(untouched_since.timestamp()))
+    async def collect(self, untouched_since: datetime, *, released_before: datetime | None = None) -> int:
+        released = released_before.timestamp() if released_before is not None else float("-inf")
+        return await _off_the_loop("store", lambda: self._collect(untouched_since.timestamp(), released))
 
     def _path(self, id: str) -> Path:
         return self._directory / possible(id)[-2:] / id
@@ -74,6 +86,17 @@ class FileBlobs:
         with _locked(path.parent, fcntl.LOCK_SH):
             self._set_age(path)
 
+    def _hold(self, path: Path, holder: str) -> None:
+        with _locked(path.parent, fcntl.LOCK_EX):
+            self._set_age(path)
+            holders.write(path, holders.read(path) | {holder}, at=self._clock())
+
+    def _release(self, path: Path, holder: str) -> None:
+        with suppress(FileNotFoundError), _locked(path.parent, fcntl.LOCK_EX):
+            left = holders.read(path)
+            if holder in left:
+                holders.write(path, left - {holder}, at=self._clock())
+
     def _is_kept(self, path: Path, size: int) -> bool:
         """Whether it is there already, and will be for another while: a blob is never changed."""
         try:
@@ -89,22 +112,29 @@ class FileBlobs:
         now = self._clock().timestamp()
         os.utime(path, (now, now))
 
-    def _collect(self, before: float) -> int:
+    def _collect(self, before: float, released: float) -> int:
         if not self._directory.exists():
             return 0
         collected = 0
         for folder in self._directory.iterdir():
             for path in folder.iterdir():
-                if self._is_older(path, before) and self._take(path, before):
-                    collected += not path.name.startswith(".")  # a writer that died left it; it never was a blob
+                if self._is_over(path, before, released) and self._take(path, before, released):
+                    collected += is_blob(path)  # else a writer that died left it
         return collected
 
-    def _take(self, path: Path, before: float) -> bool:
+    def _take(self, path: Path, before: float, released: float) -> bool:
         with _locked(path.parent, fcntl.LOCK_EX):
-            if not self._is_older(path, before):
+            if not self._is_over(path, before, released):
                 return False
-            path.unlink(missing_ok=True)  # `delete` does not wait for the lock
+            _unlink_both(path)  # `delete` does not wait for the lock
         return True
+
+    def _is_over(self, path: Path, before: float, released: float) -> bool:
+        if holders.is_list(path):
+            return self._is_older(path, before) and not holders.blob_of(path).exists()
+        if self._is_older(path, before):
+            return True
+        return is_blob(path) and self._is_older(path, released) and holders.released_before(path, released)
 
     def _is_older(self, path: Path, before: float) -> bool:
         try:
@@ -124,6 +154,16 @@ async def _off_the_loop(id: str, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise Temporary(f"blob {id}: {error}") from error
+
+
+def is_blob(path: Path) -> bool:
+    """Whether it is neither half-written nor a list of holders."""
+    return not path.name.startswith(".") and not holders.is_list(path)
+
+
+def _unlink_both(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    holders.list_of(path).unlink(missing_ok=True)
 
 
 def _existing(id: str, work: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from libs.blobs.ports import Missing, possible
+from libs.blobs.ports import Missing, named, possible
 from libs.envelope.model import utc_now
 from libs.mongo import mongo_errors
 
@@ -17,8 +17,9 @@ CHUNK_BYTES = 4 * 1024 * 1024
 class MongoBlobs:
     """Two collections of one database.
 
-    `entries`: {_id: blob, upload, size, touched_at}. `chunks`: {_id: "UPLOAD.N", upload, at, content}. Each writer
-    has an upload of its own ("BLOB.RANDOM"), so that the collector never takes the chunks of one for another's.
+    `entries`: {_id: blob, upload, size, touched_at, holders?, released_at?}. `chunks`: {_id: "UPLOAD.N", upload, at,
+    content}. Each writer has an upload of its own ("BLOB.RANDOM"), so that the collector never takes the chunks of one
+    for another's.
     """
 
     def __init__(self, database: Any, *, clock: Callable[[], datetime] = utc_now) -> None:
@@ -34,8 +35,8 @@ class MongoBlobs:
             upload = f"{id}.{secrets.token_hex(8)}"
             for n in range(_count(len(content))):
                 await self._add_chunk(upload, n, content[n * CHUNK_BYTES : (n + 1) * CHUNK_BYTES])
-            entry = {"_id": id, "upload": upload, "size": len(content), "touched_at": self._clock()}
-            await self._entries.replace_one({"_id": id}, entry, upsert=True)
+            entry = {"upload": upload, "size": len(content), "touched_at": self._clock()}
+            await self._entries.update_one({"_id": id}, {"$set": entry}, upsert=True)
 
     async def get(self, id: str) -> bytes:
         with mongo_errors(f"blob {possible(id)}"):
@@ -54,17 +55,41 @@ class MongoBlobs:
         if not result.matched_count:
             raise Missing(f"blob {id} is missing")
 
+    async def hold(self, id: str, holder: str) -> None:
+        held = {
+            "$addToSet": {"holders": named(holder)},
+            "$set": {"touched_at": self._clock()},
+            "$unset": {"released_at": ""},
+        }
+        with mongo_errors(f"blob {possible(id)}"):
+            result = await self._entries.update_one({"_id": id}, held)
+        if not result.matched_count:
+            raise Missing(f"blob {id} is missing")
+
+    async def release(self, id: str, holder: str) -> None:
+        left = {"$setDifference": [{"$ifNull": ["$holders", []]}, [named(holder)]]}
+        released = {"$cond": [{"$eq": [{"$size": "$holders"}, 0]}, self._clock(), "$$REMOVE"]}
+        with mongo_errors(f"blob {possible(id)}"):
+            # One step, so that two who release at the same time cannot both see the other's hold.
+            await self._entries.update_one(
+                {"_id": id, "holders": holder}, [{"$set": {"holders": left}}, {"$set": {"released_at": released}}]
+            )
+
     async def delete(self, id: str) -> None:
         with mongo_errors(f"blob {possible(id)}"):
             entry = await self._entries.find_one_and_delete({"_id": id})
             if entry is not None:
                 await self._drop(entry["upload"])
 
-    async def collect(self, untouched_since: datetime) -> int:
+    async def collect(self, untouched_since: datetime, *, released_before: datetime | None = None) -> int:
         with mongo_errors("collect blobs"):
             await self._entries.create_index("touched_at")
+            await self._entries.create_index("released_at", sparse=True)
             await self._chunks.create_index([("at", 1), ("upload", 1)])
             collected = await self._collect_entries({"touched_at": {"$lt": untouched_since}})
+            if released_before is not None:
+                before = {"$lt": released_before}
+                collected += await self._collect_entries({"released_at": before, "touched_at": before})
             await self._collect_orphans({"at": {"$lt": untouched_since}})
         return collected
 

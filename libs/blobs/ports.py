@@ -10,6 +10,7 @@ from libs.envelope import Permanent
 
 # It becomes a file name and a key, and comes from a queue.
 _ID = re.compile(r"[0-9A-Za-z_-]{1,128}", re.ASCII)
+_HOLDER = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,127}", re.ASCII)
 
 
 class Missing(Permanent):
@@ -28,14 +29,29 @@ class Blobs(Protocol):
     async def touch(self, id: str) -> None:
         """Somebody still needs it: its age starts anew. Raises `Missing`."""
 
+    async def hold(self, id: str, holder: str) -> None:
+        """`holder` needs it until it releases it; its age starts anew. Idempotent. Raises `Missing`."""
+
+    async def release(self, id: str, holder: str) -> None:
+        """`holder` needs it no more. No error when it did not hold it, or when the blob is gone."""
+
     async def delete(self, id: str) -> None:
         """Gone; no error when it was gone before."""
 
-    async def collect(self, untouched_since: datetime) -> int:
+    async def collect(self, untouched_since: datetime, *, released_before: datetime | None = None) -> int:
         """Delete the blobs that were last touched before, and what crashes left; returns how many blobs it were.
 
-        A blob whose `touch` or `put` has returned is there afterwards, however the two ran against each other.
+        With `released_before` also those that were held once and are held by nothing since then. A message that was
+        published twice may still want its bytes after the first copy is done, so that this is some time ago.
+        A blob whose `touch`, `hold` or `put` has returned is there afterwards, however the two ran against each other.
         """
+
+
+def named(holder: str) -> str:
+    """The holder. Raises `ValueError` for what is no name of a queue."""
+    if not _HOLDER.fullmatch(holder):
+        raise ValueError(f"{holder[:80]!r} cannot hold a blob")
+    return holder
 
 
 def possible(id: str) -> str:

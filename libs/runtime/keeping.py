@@ -1,4 +1,4 @@
-"""Keeping the blobs of dead letters: the collector takes what nobody touches, and a dead letter waits for a person."""
+"""Keeping the blobs of dead letters: the collector takes what is not touched, and a dead letter waits for a person."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = 200
 
 
 async def keep_dead_letters(bus: Bus, blobs: Blobs, queues: Sequence[str]) -> None:
-    """Touch the blobs of the dead letters of `queues`, to be done each `PERIOD`. Raises `Temporary`.
+    """Hold the blobs of the dead letters of `queues`, to be done each `PERIOD`. Raises `Temporary`.
 
     One queue that cannot be read does not keep the others from theirs.
     """
@@ -49,7 +49,7 @@ async def _touch(blobs: Blobs, letter: DeadLetter) -> None:
     try:
         blob = decode(letter.body).envelope.blob
         if blob is not None:
-            await blobs.touch(blob)
+            await blobs.hold(blob, letter.queue)
     except Malformed:
         return  # an event, or poison: it has no blob that could be known
     except Missing as error:

@@ -1,4 +1,4 @@
-"""Publishing a message: the claim check for large ones, then the frame."""
+"""Publishing a message: the claim check for large ones, held for their queue, then the frame."""
 
 from __future__ import annotations
 
@@ -48,4 +48,8 @@ class Outbox:
         return mail.with_envelope(envelope.model_copy(update={"blob": blob}))
 
     async def _publish(self, queue: str, mail: Mail, headers: Mapping[str, str]) -> None:
-        await self._bus.publish(queue, encode(await self.checked_in(mail)), headers)
+        mail = await self.checked_in(mail)
+        if mail.envelope.blob is not None:
+            # Before it is there: the queue's worker releases it once the message is done.
+            await self._blobs.hold(mail.envelope.blob, queue)
+        await self._bus.publish(queue, encode(mail), headers)

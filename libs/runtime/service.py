@@ -33,12 +33,14 @@ class Onward:
 class Handles:
     """A row of a handler table: messages of `queue` go to `handle`, at most `prefetch` at a time.
 
-    Without `needs_raw` the bytes of a large message stay in the blob store.
+    Without `needs_raw` the bytes of a large message stay in the blob store. With `keeps_blob` they are held under the
+    name of the queue beyond the delivery, and the service releases them itself.
     """
 
     queue: str
     handle: Callable[[Mail], Awaitable[Iterable[Onward]]]
     needs_raw: bool = True
+    keeps_blob: bool = False
     prefetch: int = 50
 
 

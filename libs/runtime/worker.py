@@ -24,6 +24,8 @@ from libs.telemetry import Metrics, Traces
 
 log = structlog.get_logger(__name__)
 
+RELEASE_DEADLINE = timedelta(seconds=10)
+
 
 @dataclass(slots=True)
 class Worker:
@@ -75,6 +77,8 @@ class Worker:
         try:
             with self.traces.span(self.row.queue, delivery.headers, message_id=mail.envelope.id) as headers:
                 steps = await self._handle(mail)
+                if self.row.keeps_blob:
+                    await self._keep_blob(mail)  # what the service did with another copy may have released it
                 await self._publish(steps, headers)
         except Permanent as error:
             return await self._bury(delivery, mail, error.reason)
@@ -86,6 +90,7 @@ class Worker:
                 return await self._bury(delivery, mail, f"failed {BUG_TRIES} times: {error!r}")
             return await self._again(delivery, mail, Temporary(f"bug: {error!r}"), bug=True)
         await delivery.ack()
+        await self._release_blob(mail)
         log.info("mail_handled", queue=self.row.queue, to=[step.queue for step in steps])
         return "done"
 
@@ -148,10 +153,20 @@ class Worker:
         if mail is None or mail.envelope.blob is None:
             return
         try:
-            await self.blobs.touch(mail.envelope.blob)
+            await self.blobs.hold(mail.envelope.blob, self.row.queue)
         except Temporary as error:
             # A blob is kept for many tries; what this one has learned (`narrowed`) must not be lost over it.
-            log.warning("blob_not_touched", reason=error.reason)
+            log.warning("blob_not_held", reason=error.reason)
+
+    async def _release_blob(self, mail: Mail) -> None:
+        """The queue needs the bytes no more. What cannot be released goes by its age."""
+        if mail.envelope.blob is None or self.row.keeps_blob:
+            return
+        try:
+            async with asyncio.timeout(RELEASE_DEADLINE.total_seconds()):
+                await self.blobs.release(mail.envelope.blob, self.row.queue)
+        except (Temporary, Permanent, TimeoutError) as error:
+            log.warning("blob_not_released", reason=str(error) or "no answer")
 
 
 def _uncancelled(error: asyncio.CancelledError) -> BaseException:

@@ -28,4 +28,4 @@ class Acceptance:
 
     def table(self) -> tuple[Handles, ...]:
         """Which queue is handled how."""
-        return (Handles(queues.RELAY, self.accept, needs_raw=False),)
+        return (Handles(queues.RELAY, self.accept, needs_raw=False, keeps_blob=True),)

@@ -13,6 +13,9 @@ from libs.runtime import Periodic
 
 log = structlog.get_logger(__name__)
 
+# The second copy of a message that was published twice, by a crash, may want its bytes soon after the first is done.
+RELEASED_KEEP = timedelta(hours=1)
+
 Work = Callable[[], Awaitable[int]]
 
 
@@ -32,5 +35,5 @@ def cleaning(jobs: dict[str, Work], *, period: timedelta, removed: Counter) -> t
 
 
 def old_blobs(blobs: Blobs, *, clock: Callable[[], datetime], keep: timedelta) -> Work:
-    """Blobs that nobody touched for so long belong to no message that waits: the runner touches those on each try."""
-    return lambda: blobs.collect(clock() - keep)
+    """Blobs of messages that are done, and those that a crash left: no message that waits is so old without a try."""
+    return lambda: blobs.collect(clock() - keep, released_before=clock() - RELEASED_KEEP)

@@ -249,6 +249,7 @@ async def test_a_store_that_does_not_answer_is_temporary(store: Store) -> None:
     blobs = store.broken
     for attempt in (
         blobs.put("a1", b"raw"), blobs.get("a1"), blobs.touch("a1"), blobs.delete("a1"), blobs.collect(NOW),
+        blobs.hold("a1", "mail.store"), blobs.release("a1", "mail.store"),
     ):  # fmt: skip
         with pytest.raises(Temporary):
             await attempt
@@ -269,3 +270,83 @@ async def test_the_scheme_of_the_address_picks_the_store(mongo: Mongo, tmp_path:
     assert isinstance(open_blobs("mongo:", mongo), MongoBlobs)
     with pytest.raises(ValueError, match="unknown scheme 's3', expected file: or mongo:"):
         open_blobs("s3:bucket", mongo)
+
+
+async def test_a_blob_goes_some_time_after_its_last_holder_released_it(store: Store) -> None:
+    for id in ("done", "held", "never"):
+        await store.blobs.put(id, b"raw")
+    for holder in ("mail.store", "mail.relay"):
+        await store.blobs.hold("done", holder)
+        await store.blobs.hold("held", holder)
+        await store.blobs.release("done", holder)
+    await store.blobs.release("held", "mail.store")
+    hour = timedelta(hours=1)
+
+    async def collected() -> int:
+        return await store.blobs.collect(store.clock.now - 14 * DAY, released_before=store.clock.now - hour)
+
+    assert await collected() == 0  # a second copy may still come
+    store.clock.now += 2 * hour
+    assert await store.blobs.collect(store.clock.now - 14 * DAY) == 0
+    assert await collected() == 1
+    with pytest.raises(Missing):
+        await store.blobs.get("done")
+    for id in ("held", "never"):
+        assert await store.blobs.get(id) == b"raw"
+    store.clock.now += 15 * DAY
+    assert await collected() == 2  # a holder that a crash left behind
+    assert await store.leftovers() <= 1
+
+
+AGAIN = {
+    "held again": lambda blobs: blobs.hold("a1", "mail.store"),
+    "touched": lambda blobs: blobs.touch("a1"),
+    "put again": lambda blobs: blobs.put("a1", b"raw"),
+}
+
+
+@pytest.mark.parametrize("need", AGAIN.values(), ids=AGAIN.keys())
+async def test_a_blob_that_is_needed_again_in_time_stays(
+    store: Store, need: Callable[[Blobs], Awaitable[None]]
+) -> None:
+    await store.blobs.put("a1", b"raw")
+    await store.blobs.hold("a1", "mail.router")
+    await store.blobs.release("a1", "mail.router")
+    store.clock.now += DAY
+    await need(store.blobs)
+    assert await store.blobs.collect(store.clock.now - 14 * DAY, released_before=store.clock.now - DAY / 24) == 0
+    assert await store.blobs.get("a1") == b"raw"
+
+
+async def test_holding_and_releasing_may_be_done_again_and_in_any_order(store: Store) -> None:
+    await store.blobs.put("a1", b"raw")
+    await store.blobs.release("a1", "mail.store")  # it never held it
+    await store.blobs.hold("a1", "mail.store")
+    await store.blobs.hold("a1", "mail.store")
+    await store.blobs.put("a1", b"raw")  # does not forget who holds it
+    await store.blobs.release("a1", "mail.relay")
+    store.clock.now += DAY
+    before = store.clock.now - DAY / 2
+    assert await store.blobs.collect(before - 14 * DAY, released_before=before) == 0
+    await store.blobs.release("a1", "mail.store")
+    await store.blobs.release("a1", "mail.store")
+    store.clock.now += DAY
+    assert await store.blobs.collect(before - 14 * DAY, released_before=store.clock.now - DAY / 2) == 1
+
+
+async def test_what_is_not_there_cannot_be_held_and_may_be_released(blobs: Blobs) -> None:
+    with pytest.raises(Missing, match="blob 0190a1 is missing"):
+        await blobs.hold("0190a1", "mail.store")
+    await blobs.release("0190a1", "mail.store")
+    for holder in ("", "-", "a b", "a\nb", "../x", "$x"):
+        with pytest.raises(ValueError, match="cannot hold"):
+            await blobs.hold("0190a1", holder)
+
+
+async def test_many_who_hold_and_release_at_once_leave_no_hold_behind(store: Store) -> None:
+    queues = [f"mail.q{n}" for n in range(8)]
+    await store.blobs.put("a1", b"raw")
+    await asyncio.gather(*(store.blobs.hold("a1", queue) for queue in queues))
+    await asyncio.gather(*(store.blobs.release("a1", queue) for queue in queues))
+    store.clock.now += DAY
+    assert await store.blobs.collect(store.clock.now - 14 * DAY, released_before=store.clock.now - DAY / 2) == 1

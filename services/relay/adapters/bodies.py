@@ -55,22 +55,23 @@ class Bodies:
         """Entries of these were concluded: `collect` looks whether any is left."""
         self._done.update(messages)
 
-    async def collect(self, *, now: datetime) -> int:
-        """Delete the messages of which no entry is alive any more; how many."""
+    async def collect(self, *, now: datetime) -> list[tuple[str, str | None]]:
+        """Delete the messages of which no entry is alive any more; which, and the blobs that they had."""
         await self._mark_done(now)
-        deleted = 0
+        deleted: list[tuple[str, str | None]] = []
         with mongo_errors("outbound queue"):
             while True:
-                query = self._bodies.find({"done_at": {"$lte": now - REST}}, {"done_at": 1}).limit(_PAGE)
+                query = self._bodies.find({"done_at": {"$lte": now - REST}}, {"done_at": 1, "envelope": 1}).limit(_PAGE)
                 page = [document async for document in query]
                 if not page:
                     return deleted
                 alive = await self._alive([document["_id"] for document in page])
                 # Only as it was seen: an addition meanwhile has taken `done_at` away.
-                deletions = [DeleteOne(_as_seen(d)) for d in page if d["_id"] not in alive]
+                over = [d for d in page if d["_id"] not in alive]
+                deletions = [DeleteOne(_as_seen(d)) for d in over]
                 kept = [UpdateOne(_as_seen(d), {"$unset": {"done_at": ""}}) for d in page if d["_id"] in alive]
                 await self._bodies.bulk_write([*deletions, *kept], ordered=False)
-                deleted += len(deletions)
+                deleted += map(_with_blob, over)
 
     async def look_through(self, after: str) -> list[tuple[str, str | None]]:
         """A page of messages behind the id `after`, with the blobs that they have. Those that nothing needs are done:
@@ -80,7 +81,12 @@ class Bodies:
             found = [document async for document in query]
             alive = await self._alive([document["_id"] for document in found]) if found else set()
         self.done(document["_id"] for document in found if document["_id"] not in alive)
-        return [(d["_id"], Envelope.model_validate_json(d["envelope"]).blob) for d in found]
+        return [_with_blob(d) for d in found]
+
+    async def has(self, message: str) -> bool:
+        """Whether it is there."""
+        with mongo_errors("outbound queue"):
+            return await self._bodies.find_one({"_id": message}, {"_id": 1}) is not None
 
     async def _mark_done(self, now: datetime) -> None:
         while self._done:
@@ -97,6 +103,10 @@ class Bodies:
 
 def _as_seen(document: dict[str, Any]) -> dict[str, Any]:
     return {"_id": document["_id"], "done_at": document["done_at"]}
+
+
+def _with_blob(document: dict[str, Any]) -> tuple[str, str | None]:
+    return document["_id"], Envelope.model_validate_json(document["envelope"]).blob
 
 
 def _fields(mail: Mail) -> dict[str, Any]:

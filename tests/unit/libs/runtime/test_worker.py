@@ -17,7 +17,7 @@ from libs.blobs.files import FileBlobs
 from libs.bus import Delivery, Unavailable
 from libs.bus.embedded import EmbeddedBus
 from libs.bus.ports import BUG_TRIES, LEAST_TRIES, DeadLetter
-from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, decode
+from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, decode, encode
 from libs.envelope.model import utc_now
 from libs.runtime import Handles, Onward, Outbox
 from libs.runtime.worker import Worker
@@ -36,23 +36,29 @@ def a_mail(raw: bytes = SMALL, **fields: Any) -> Mail:
 
 
 class Blobs(FileBlobs):
-    """Writes down what was asked of it; `down` makes it unavailable for touching."""
+    """Writes down what was asked of it; `down` makes it unavailable for holding and releasing."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.fetched: list[str] = []
-        self.touched: list[str] = []
+        self.log: list[tuple[str, str]] = []
         self.down = False
 
     async def get(self, id: str) -> bytes:
         self.fetched.append(id)
         return await super().get(id)
 
-    async def touch(self, id: str) -> None:
+    async def hold(self, id: str, holder: str) -> None:
         if self.down:
             raise Temporary("the blob store is down")
-        await super().touch(id)
-        self.touched.append(id)
+        await super().hold(id, holder)
+        self.log.append(("hold", holder))
+
+    async def release(self, id: str, holder: str) -> None:
+        if self.down:
+            raise Temporary("the blob store is down")
+        await super().release(id, holder)
+        self.log.append(("release", holder))
 
 
 class Bus(EmbeddedBus):
@@ -80,13 +86,18 @@ class Line:
     seen: list[Mail] = field(default_factory=list)
 
     async def work(
-        self, handle: Handle, *, deadline: timedelta = timedelta(seconds=10), needs_raw: bool = True
+        self,
+        handle: Handle,
+        *,
+        deadline: timedelta = timedelta(seconds=10),
+        needs_raw: bool = True,
+        keeps_blob: bool = False,
     ) -> None:
         async def noted(mail: Mail) -> Iterable[Onward]:
             self.seen.append(mail)
             return await handle(mail)
 
-        row = Handles(QUEUE, noted, needs_raw=needs_raw)
+        row = Handles(QUEUE, noted, needs_raw=needs_raw, keeps_blob=keeps_blob)
         traces = Traces("test", endpoint="", ratio=0)
         worker = Worker(row, self.blobs, self.outbox, self.metrics, traces, deadline)
         await self.bus.consume(QUEUE, worker)
@@ -337,21 +348,69 @@ async def test_small_bytes_never_go_to_the_blob_store(line: Line) -> None:
 
 async def test_a_message_whose_bytes_are_missing_is_a_dead_letter_at_once(line: Line) -> None:
     await line.work(nothing_on)
-    await line.send(a_mail(LARGE, blob="0190ff"))
+    await line.bus.publish(QUEUE, encode(a_mail(LARGE, blob="0190ff")))
     assert (await line.dead()).reason == "blob 0190ff is missing"
     assert line.seen == []
 
 
-async def test_the_blob_of_a_deferred_message_is_touched(line: Line) -> None:
+async def test_the_blob_of_a_deferred_message_is_held_until_it_is_done(line: Line) -> None:
     await line.work(raises(Temporary("later"), Temporary("later"), None), needs_raw=False)
     await line.send(a_mail(LARGE))
     await line.until("done")
-    assert line.blobs.touched == ["0190a1", "0190a1"]
+    assert line.blobs.log == [*[("hold", QUEUE)] * 3, ("release", QUEUE)]
+
+
+async def test_a_blob_goes_from_queue_to_queue_and_is_held_by_one_at_least(line: Line) -> None:
+    async def handle(mail: Mail) -> Iterable[Onward]:
+        return [Onward(NEXT, mail), Onward(OTHER, mail)]
+
+    await line.work(handle, needs_raw=False)
+    await line.send(a_mail(LARGE))
+    await line.until("done")
+    assert line.blobs.log[0] == ("hold", QUEUE)
+    assert set(line.blobs.log[1:3]) == {("hold", NEXT), ("hold", OTHER)}
+    assert line.blobs.log[3:] == [("release", QUEUE)]
+
+
+ENDS: dict[str, tuple[Exception | None, bool, list[tuple[str, str]]]] = {
+    "a dead letter keeps it": (Permanent("no such thing"), False, []),
+    "what takes it over keeps it": (None, True, [("hold", QUEUE)]),
+    "what is done lets it go": (None, False, [("release", QUEUE)]),
+}
+
+
+@pytest.mark.parametrize(("error", "keeps_blob", "then"), ENDS.values(), ids=ENDS.keys())
+async def test_who_holds_a_blob_at_the_end(
+    line: Line, error: Exception | None, keeps_blob: bool, then: list[tuple[str, str]]
+) -> None:
+    await line.work(raises(error), needs_raw=False, keeps_blob=keeps_blob)
+    await line.send(a_mail(LARGE))
+    await line.until("buried" if error else "done")
+    assert line.blobs.log == [("hold", QUEUE), *then]
+
+
+async def test_a_small_message_costs_the_blob_store_nothing(line: Line) -> None:
+    await line.work(raises(None))
+    await line.send(a_mail(SMALL))
+    await line.until("done")
+    assert (line.blobs.log, line.blobs.fetched) == ([], [])
+
+
+async def test_a_blob_that_cannot_be_released_does_not_bring_its_message_back(line: Line) -> None:
+    async def handle(mail: Mail) -> Iterable[Onward]:
+        line.blobs.down = True
+        return ()
+
+    await line.work(handle, needs_raw=False)
+    await line.send(a_mail(LARGE))
+    await line.until("done")
+    assert await line.is_empty()
+    assert len(line.seen) == 1
 
 
 async def test_a_deferred_message_without_its_blob_is_a_dead_letter_that_says_both(line: Line) -> None:
     await line.work(raises(Temporary("quota is away")), needs_raw=False)
-    await line.send(a_mail(LARGE, blob="0190ff"))
+    await line.bus.publish(QUEUE, encode(a_mail(LARGE, blob="0190ff")))
     letter = await line.dead()
     assert (letter.reason, letter.attempts) == ("blob 0190ff is missing, after: quota is away", 1)
 
@@ -360,8 +419,9 @@ async def test_a_blob_store_that_is_down_does_not_lose_the_narrowed_envelope(lin
     mail = a_mail(LARGE)
     narrowed = mail.envelope.to(mail.envelope.recipients[1:]).model_copy(update={"blob": mail.envelope.id})
     await line.work(raises(Temporary("later", narrowed=narrowed), None), needs_raw=False)
+    mail = await line.outbox.checked_in(mail)
     line.blobs.down = True
-    await line.send(mail)
+    await line.bus.publish(QUEUE, encode(mail))
     await line.until("done")
     assert len(line.seen[1].envelope.recipients) == 1
 
