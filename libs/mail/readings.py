@@ -60,6 +60,11 @@ def other_readings(message: Message, limits: Limits = DEFAULT_LIMITS) -> Iterato
                 waiting.append(reading)
 
 
+def is_ambiguous(message: Message) -> bool:
+    """Whether readers may differ on it at all, also where all that they may find is the same for us."""
+    return any(not _is_clear(part) for part in message.parts()) or next(other_readings(message), None) is not None
+
+
 class _Variant(NamedTuple):
     """Octets of a part that makes one choice otherwise; `is_content` where nothing of it is to be chosen any more."""
 

@@ -22,6 +22,10 @@ _SPACE_BEHIND_SOFT_BREAK = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _LINE = re.compile(rb"[^\r\n]++")
 _UU_BEGIN = re.compile(rb"^begin(?:-base64)? [0-7]{3,4} ([^\r\n]{0,255})\r?\n", re.MULTILINE)
 
+_Y_BEGIN = re.compile(rb"^=ybegin [^\r\n]*?name=([^\r\n]{0,255})\r?\n(?:=ypart [^\r\n]*\r?\n)?", re.MULTILINE)
+_Y_ESCAPE = re.compile(rb"=([\x00-\xff])", re.DOTALL)
+_Y_OCTETS = bytes((octet - 42) & 255 for octet in range(256))
+
 # 7bit and its like (RFC 2045 6.2), and as honest senders write them.
 IDENTITY = re.compile(r"(?:[78][-_ ]?bits?|[78]|binary|)[ \t.;]*", re.ASCII)
 UUENCODE = frozenset({"x-uuencode", "uuencode", "x-uue", "uue"})
@@ -107,6 +111,24 @@ def uuencoded_files(text: bytes) -> Iterator[tuple[str, bytes]]:
             return
         yield begin[1].decode("utf-8", "replace"), _decode_uu_block(text, begin)[0]
         begin = _UU_BEGIN.search(text, _uu_end(text, begin))
+
+
+def yencoded_files(text: bytes) -> Iterator[tuple[str, bytes]]:
+    """(name, octets) of each yEncoded file inside a text (yEnc draft 1.3), which news and mail clients show too."""
+    begin = _Y_BEGIN.search(text) if b"=ybegin" in text else None
+    for _ in range(_MAX_UU_FILES):
+        if begin is None:
+            return
+        end = text.find(b"\n=yend", begin.end() - 1)
+        end = len(text) if end < 0 else end
+        yield begin[1].strip().decode("utf-8", "replace"), _decode_y_lines(text[begin.end() : end])
+        begin = _Y_BEGIN.search(text, end)
+
+
+def _decode_y_lines(lines: bytes) -> bytes:
+    """Each octet is 42 more than it was, behind "=" another 64."""
+    coded = _Y_ESCAPE.sub(lambda escape: bytes(((escape[1][0] - 64) & 255,)), lines.translate(None, b"\r\n"))
+    return coded.translate(_Y_OCTETS)
 
 
 def _decode_uu_block(text: bytes, begin: re.Match[bytes]) -> Decoded:

@@ -95,6 +95,8 @@ def _engine(name: str, address: EngineAddress, settings: Settings, known: MongoF
                 connections=settings.clamav_connections,
                 deadline=settings.engine_deadline,
                 probe_deadline=settings.probe_deadline,
+                limits=settings.limits,
+                loop_limit_bytes=settings.loop_limit_bytes,
             )
         case "yara":
             return YaraEngine(

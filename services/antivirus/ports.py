@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from libs.mail.message import Message
-from services.antivirus.domain.budget import Limits
+from libs.mail.message import Message, parse
+from services.antivirus.domain.budget import Budget, Limits
+from services.antivirus.domain.containers.mail import pieces
 from services.antivirus.domain.content import Content
 from services.antivirus.domain.fingerprints import Fingerprint
 from services.antivirus.domain.sightings import Sighting
@@ -27,6 +28,10 @@ class Item:
     def content(self) -> Content:
         """To be looked at from outside to inside."""
         return Content(self.octets, message=self.message)
+
+    def pieces(self, limits: Limits) -> Sequence[bytes]:
+        """What different readers find in it, for engines that take messages apart in their own way. CPU-heavy."""
+        return tuple(set(pieces(self.message or parse(self.octets), Budget(limits))))
 
     def light(self, limits: Limits) -> Sequence[Found] | None:
         """All that is in it, None if something has to be unpacked. Looked for once for all engines of a process."""

@@ -91,7 +91,7 @@ def form_of(octets: bytes) -> Form:
 
 def holds_uuencoded(octets: bytes) -> bool:
     """Whether a file seems to stand in a text."""
-    return b"begin" in octets and _UU.search(octets) is not None
+    return (b"begin" in octets and _UU.search(octets) is not None) or b"=ybegin " in octets
 
 
 def is_executable(octets: bytes) -> bool:

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 
 from libs.envelope import Temporary
+from libs.mail.message import parse
 from services.antivirus.adapters.clamd import ClamdEngine
 from services.antivirus.domain.budget import Limits
 from services.antivirus.domain.content import Content
@@ -19,6 +20,7 @@ from services.antivirus.domain.sightings import Kind
 from services.antivirus.ports import Item
 from tests.servers.clamd import ClamdServer
 from tests.specimens.antivirus import EICAR, a_message, encrypted_zip, nested_zip, zeros_zip
+from tests.specimens.broken_mail import a_carrier
 
 CLEAN = Item(a_message())
 INFECTED = Item(a_message(attachments={"x.com": EICAR}))
@@ -137,3 +139,10 @@ async def test_it_is_silent_about_an_entry_over_its_limit_so_the_built_in_engine
     await engine.close()
     seen = inspect(Content(bomb.octets), Limits()).sightings
     assert [sighting.kind for sighting in seen] == [Kind.ARCHIVE_LIMIT]
+
+
+@pytest.mark.parametrize("lines", [(b"garbage",), (b"X-A: b", b"garbage"), (b" ",)], ids=repr)
+async def test_what_only_other_readers_find_is_scanned_too(engine: ClamdEngine, lines: tuple[bytes, ...]) -> None:
+    for encoding in (b"(x) base64", b"x-odd"):
+        raw = a_carrier(*lines).replace(b"Encoding: base64", b"Encoding: " + encoding)
+        assert Kind.VIRUS in await kinds(engine, Item(raw, parse(raw)))

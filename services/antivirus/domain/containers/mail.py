@@ -9,9 +9,9 @@ from hashlib import sha256
 from libs.mail.defects import Defect
 from libs.mail.limits import DEFAULT_LIMITS
 from libs.mail.message import Message, Part, parse
-from libs.mail.readings import other_readings
+from libs.mail.readings import is_ambiguous, other_readings
 from libs.mail.recognition import message_in
-from libs.mail.transfer import ENCODINGS
+from libs.mail.transfer import ENCODINGS, uuencoded_files
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
@@ -49,9 +49,24 @@ def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         yield from found
     if content.message is not None and _has_no_fields(message):
         yield sighting(Kind.AMBIGUOUS_MIME, Defect.NO_HEADERS)  # of the message: a part needs none (RFC 2046 5.1)
+    if not message.root.is_leaf:  # also what stands between the parts, for readers that show it
+        yield from (Content(octets, name, role=Role.ALIKE) for name, octets in uuencoded_files(message.raw))
     yield from _seen_by_others(message, budget, meaning)
     if count >= DEFAULT_LIMITS.parts and Defect.TOO_MANY_PARTS in message.damage:
         yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_PARTS)
+
+
+def pieces(message: Message, budget: Budget) -> Iterator[bytes]:
+    """What readers find in a message on which they may differ, decoded; nothing of one that is clear.
+
+    For engines that take messages apart themselves: theirs is one reading too.
+    """
+    if is_ambiguous(message):
+        yield from (
+            found.octets
+            for found in open_mail(Content(message.raw, message=message), budget)
+            if isinstance(found, Content) and found.octets
+        )
 
 
 def _octets_of(content: Content) -> bytes:

@@ -1,10 +1,11 @@
-"""Files that stand uuencoded in a text, which old clients show as attachments."""
+"""Files that stand uuencoded or yEncoded in a text, which old clients show as attachments."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
-from libs.mail.transfer import uuencoded_files
+from libs.mail.transfer import uuencoded_files, yencoded_files
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.content import Content, Role
 from services.antivirus.domain.sightings import Sighting
@@ -13,6 +14,6 @@ from services.antivirus.domain.sightings import Sighting
 def open_uuencoded(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     """Each file; those in a message's own text count as its attachments."""
     role = Role.MEMBER if content.role is Role.MEMBER else Role.ATTACHMENT
-    for name, octets in uuencoded_files(content.octets):
+    for name, octets in chain(uuencoded_files(content.octets), yencoded_files(content.octets)):
         budget.entry()
         yield Content(octets, name, role=role)

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.mail.defects import Defect
-from libs.mail.transfer import decode_base64, decode_body, decode_quoted_printable, decode_uuencode, uuencoded_files
+from libs.mail.transfer import (
+    decode_base64,
+    decode_body,
+    decode_quoted_printable,
+    decode_uuencode,
+    uuencoded_files,
+    yencoded_files,
+)
 
 
 def a_uuencoded_file(octets: bytes, name: str = "x.com") -> bytes:
@@ -106,3 +113,16 @@ def test_what_was_encoded_comes_back(octets: bytes) -> None:
 )
 def test_any_octets_decode_to_no_more_octets_without_an_error(encoding: str, octets: bytes) -> None:
     assert len(decode_body(encoding, octets)[0]) <= len(octets)
+
+
+def test_a_yencoded_file_is_found_in_a_text() -> None:
+    octets = bytes(range(256)) * 3
+    coded = b"".join(
+        b"=" + bytes(((octet + 106) & 255,)) if (octet + 42) & 255 in b"\0\r\n=" else bytes(((octet + 42) & 255,))
+        for octet in octets
+    )
+    lines = b"\r\n".join(coded[at : at + 128] for at in range(0, len(coded), 128))
+    text = b"hello\r\n=ybegin line=128 size=768 name=a b.exe\r\n" + lines + b"\r\n=yend size=768\r\nbye\r\n"
+    assert list(yencoded_files(text)) == [("a b.exe", octets)]
+    assert list(yencoded_files(text.partition(b"=yend")[0].rstrip())) == [("a b.exe", octets)]
+    assert list(yencoded_files(b"=ybegin and no more")) == []

@@ -139,3 +139,10 @@ NAMES = {
 def test_a_dangerous_name_is_seen_wherever_a_reader_may_find_it(disposition: str) -> None:
     raw = f"Subject: s\r\nContent-Disposition: {disposition}\r\n\r\nhello\r\n".encode()
     assert Kind.DANGEROUS_NAME in kinds_in(raw)
+
+
+def test_a_file_between_the_parts_is_found() -> None:
+    raw = specimens.multipart(b"Content-Type: text/plain\r\n\r\nhello\r\n")
+    file = specimens.uuencoded(EICAR, "a.com")
+    assert Kind.VIRUS in kinds_in(raw + b"\r\n" + file)
+    assert Kind.VIRUS in kinds_in(raw.replace(b"--limit\r\n", file + b"\r\n--limit\r\n", 1))
