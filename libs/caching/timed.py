@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, TypeVar, cast
 
-from cachetools import TLRUCache
+from cachetools import Cache, TLRUCache
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -13,6 +13,8 @@ V = TypeVar("V")
 
 class Timed(Generic[K, V]):
     """At most `max_entries`: what is over goes first, then the one that was asked for longest ago.
+
+    When an entry was asked for is noted only once the half of them are there: a look costs little until then.
 
     `clock` is in seconds. A value that was worked out before its key was forgotten is not kept: take `generation`
     before the question and give it to `put` with the answer. Tags say what an entry depends on beside its key:
@@ -22,6 +24,8 @@ class Timed(Generic[K, V]):
     def __init__(self, *, max_entries: int, clock: Callable[[], float]) -> None:
         self._kept: TLRUCache[K, tuple[float, V]] = TLRUCache(max_entries, _end, timer=clock)
         self._clock = clock
+        self._half = max_entries // 2
+        self._is_crowded = False
         self._max_tagged = 4 * max_entries
         self._tags: dict[str, set[K]] = {}
         self._tagged = 0  # pairs of tag and key, those of entries that are gone included
@@ -29,16 +33,22 @@ class Timed(Generic[K, V]):
 
     def get(self, key: K) -> V | None:
         """None when nothing is known of `key`, or no longer."""
-        try:  # `get` of cachetools looks twice
-            return self._kept[key][1]
+        try:  # what the cache of cachetools would do for each look costs more than all else here
+            ends, value = Cache.__getitem__(self._kept, key)
         except KeyError:
             return None
+        if ends <= self._clock():
+            return None
+        if self._is_crowded:
+            self._kept.get(key)  # now it is the last to go
+        return value
 
     def put(self, key: K, value: V, *, seconds: float, generation: int | None = None, tags: Iterable[str] = ()) -> None:
         """Keep `value` for `seconds`, unless something was forgotten since `generation`."""
         if generation is not None and generation != self.generation:
             return
         self._kept[key] = (self._clock() + seconds, value)
+        self._is_crowded = self._kept.currsize > self._half
         for tag in tags:
             keys = self._tags.setdefault(tag, set())
             self._tagged += key not in keys

@@ -54,30 +54,40 @@ class Budget:
 
     def has_room(self, expected_bytes: int, networks: Sequence[str] = ()) -> bool:
         """Whether a message of that size could begin now."""
-        if self._all.messages >= self._max_messages or not self._fits(self._all, expected_bytes, self._max_bytes):
+        held = self._all
+        if held.messages >= self._max_messages or held.octets + expected_bytes > self._max_bytes:
             return False
-        for circle, network in enumerate(networks):
+        most_messages, most_bytes = self._peer_messages, self._peer_bytes
+        for network in networks:
             held = self._networks.get(network, _NOTHING)
-            fits = self._fits(held, expected_bytes, self._peer_bytes << circle)
-            if not fits or held.messages >= self._peer_messages << circle:
+            if held.messages >= most_messages or held.octets + expected_bytes > most_bytes:
                 return False
+            most_messages, most_bytes = 2 * most_messages, 2 * most_bytes
         return True
 
     def enter(self, networks: Sequence[str]) -> list[_Held]:
         """Count one message; what is held in each of the networks, all of them last."""
-        every = [*(self._networks.setdefault(network, _Held()) for network in networks), self._all]
-        for held in every:
+        every = []
+        for network in networks:
+            held = self._networks.get(network)
+            if held is None:
+                held = self._networks[network] = _Held()
             held.messages += 1
+            every.append(held)
+        self._all.messages += 1
+        every.append(self._all)
         return every
 
     def take(self, octets: int, every: Sequence[_Held], *, of_message: int) -> bool:
         """False, and nothing taken, when there is no room for more of a message that has grown to `of_message`."""
         limit = self._max_bytes if of_message + octets <= _ORDINARY_OCTETS else self._large_bytes
-        if not self._fits(self._all, octets, limit):
+        if self._all.octets + octets > limit:
             return False
-        for circle, held in enumerate(every[:-1]):
-            if not self._fits(held, octets, self._peer_bytes << circle):
+        most = self._peer_bytes
+        for held in every[:-1]:
+            if held.octets + octets > most:
                 return False
+            most *= 2
         for held in every:
             held.octets += octets
         return True
@@ -90,10 +100,6 @@ class Budget:
             held = self._networks[network]
             if not held.messages:
                 del self._networks[network]
-
-    @staticmethod
-    def _fits(held: _Held, octets: int, limit: int) -> bool:
-        return held.octets + octets <= limit
 
 
 class Share:
