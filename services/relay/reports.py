@@ -20,6 +20,9 @@ from services.relay.ports import DeadLetters, Reporter
 
 log = structlog.get_logger(__name__)
 
+# Then ingress is away: the others, claimed already, come back when their claim is over.
+MOST_DEFERRED = 10
+
 
 class Reports:
     """Letters to senders and owners; dead letters for what nobody else can hear of, or could not be told of."""
@@ -53,24 +56,31 @@ class Reports:
 
     async def round(self) -> None:
         """Tell what is due. Raises `Temporary` when the database does not answer."""
+        in_a_row = 0
         while letters := await self._queue.claim(now=self._clock()):
             for dues in letters:
-                await self._tell(dues)
+                in_a_row = 0 if await self._tell(dues) else in_a_row + 1
+                if in_a_row >= MOST_DEFERRED:
+                    return
 
-    async def _tell(self, dues: Sequence[Due]) -> None:
+    async def _tell(self, dues: Sequence[Due]) -> bool:
+        """False when it must be told later."""
         report = dues[0].report
         try:
             parked = await self._told_by(report.way, dues)
         except Temporary as error:
             await self._later(dues, error.reason)
+            return False
         except Permanent as error:
             await self._not_taken(dues, error.reason)
         except Exception as error:
             log.error("report_failed", id=dues[0].entry.message, exc_info=error)
             await self._later(dues, f"bug: {error!r}"[:300])
+            return False
         else:
             self._told.labels(report.way, "told").inc()
             await self._queue.told(dues, now=self._clock(), parked=parked)
+        return True
 
     async def _told_by(self, way: Way, dues: Sequence[Due]) -> str:
         """The mark of the dead letter, if it is one. Raises `Temporary`, `Permanent`."""

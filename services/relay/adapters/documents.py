@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.envelope import Envelope, Recipient
-from libs.mail.address import InvalidAddress, domain_of, normalise_domain
+from libs.mail.address import InvalidAddress, domain_of, normalise, normalise_domain
 from services.relay.domain.entries import Entry, State
 from services.relay.domain.reporting import Event, Report, Way
 
@@ -102,6 +102,7 @@ def ids(entries: Iterable[Entry]) -> list[str]:
 
 def _destination(recipient: Recipient) -> tuple[str, Recipient]:
     try:
+        normalise(recipient.address)
         return normalise_domain(domain_of(recipient.address)), recipient
     except InvalidAddress as error:
         why = recipient.failure or f"5.1.3 {error}"

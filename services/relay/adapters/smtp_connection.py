@@ -43,7 +43,8 @@ class SmtpConnection(asyncio.Protocol):
                 )
         except TimeoutError as error:
             raise PeerGone(f"no connection within {seconds:g} s") from error
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, ValueError) as error:
+            # ValueError: a name that neither the system nor TLS can hold; an MX record is written by anybody.
             raise PeerGone(f"no connection: {error}"[:300]) from error
         connection.is_encrypted = tls is not None
         return connection
@@ -102,7 +103,7 @@ class SmtpConnection(asyncio.Protocol):
             transport = await loop.start_tls(
                 self._transport, self, context, server_hostname=name, ssl_handshake_timeout=seconds
             )
-        except (OSError, ssl.SSLError, TimeoutError) as error:
+        except (OSError, ssl.SSLError, TimeoutError, ValueError) as error:
             self.abort()
             raise PeerGone(f"TLS failed: {error}"[:300]) from error
         if transport is None:

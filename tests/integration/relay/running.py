@@ -98,10 +98,13 @@ class Relay:
                     return found[0]
                 await asyncio.sleep(0.02)
 
-    async def make_reports_due(self) -> None:
-        """As if their pause were over."""
-        due = {"report.due_at": utc_now() - timedelta(seconds=1)}
-        await self._database.deliveries.update_many({"report": {"$exists": True}}, {"$set": due})
+    async def try_reports_until(self, condition: Callable[[], bool]) -> None:
+        """As if their pauses were over, again and again."""
+        async with asyncio.timeout(20):
+            while not condition():
+                due = {"report.due_at": utc_now() - timedelta(seconds=1)}
+                await self._database.deliveries.update_many({"report": {"$exists": True}}, {"$set": due})
+                await asyncio.sleep(0.05)
 
     async def look_through(self) -> None:
         """What is done twice a day."""

@@ -246,6 +246,18 @@ async def test_mail_leaves_with_as_much_tls_as_is_wanted(
         assert only(results) == ("sent", "2.0.0"), word
 
 
+@pytest.mark.parametrize(
+    "name", ["[127.0.0.1]", "[IPv6:::1]", "a_b.example", "a..b", "x" * 70 + ".example", "a b", "é"]
+)
+async def test_a_server_with_a_name_that_tls_cannot_hold_gets_the_mail(name: str, certificates: Certificates) -> None:
+    async with HostileServer({"EHLO": TLS_OFFERED}, tls=certificates.server("localhost")) as server:
+        session = SmtpSession(Dialer(hostname="us.example", tls="opportunistic", timeouts=SHORT))
+        host = Host(name, server.host, server.port)
+        results = await session.send([host], an_envelope("a@x.example"), recipients("a@x.example"), RAW)
+        await session.close()
+        assert only(results) == ("sent", "2.0.0")
+
+
 @pytest.mark.parametrize("login", [None, Login("user", "secret")], ids=["required", "login"])
 @pytest.mark.parametrize(
     ("says", "certificate", "word"),

@@ -159,10 +159,10 @@ async def test_a_message_for_thousands_lets_others_pass(replica: Replicas) -> No
 
 async def test_an_odd_recipient_does_not_fail_the_others(replica: Replicas) -> None:
     relay = replica()
-    await relay.add("postmaster", "a@far.example", "x@-.example", id="m1")
+    await relay.add("postmaster", "a@far.example", "x@-.example", "a> NOTIFY=NEVER <b@far.example", id="m1")
     assert [entry.recipient for entry in await relay.claim()] == ["a@far.example"]
     odd = await relay.claim("invalid")
-    assert {entry.recipient for entry in odd} == {"postmaster", "x@-.example"}
+    assert {entry.recipient for entry in odd} == {"postmaster", "x@-.example", "a> NOTIFY=NEVER <b@far.example"}
     assert all(entry.to.failure.startswith("5.1.3 ") for entry in odd)
 
 
