@@ -105,14 +105,6 @@ class PeerBlacklisted(Fact):
     reason: str = ""
 
 
-class MailStored(Fact):
-    """store: a message is in mailboxes of ours."""
-
-    id: str
-    mailboxes: int
-    size_bytes: int
-
-
 class MailQuarantined(Fact):
     """store: a message is in the quarantine, for so many recipients of these domains and accounts of ours."""
 

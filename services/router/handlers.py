@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from libs.events import AccountChanged, AccountDeleted, DomainChanged, RoutesCha
 from libs.runtime import Handles, Hears, Onward
 from services.router.domain.distribution import JUNK_STAYS, distribute
 from services.router.domain.resolution import Resolution
-from services.router.resolver import Resolver
+from services.router.resolver import FEW, Resolver
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,10 @@ class Routing:
         envelope.check_actions()
         resolutions = await self.resolver.resolve_all([recipient.address for recipient in envelope.recipients])
         _report_lost_branches(envelope, resolutions)
-        to = distribute(envelope, resolutions)
+        if sum(len(resolution.deliveries) for resolution in resolutions) > FEW:
+            to = await asyncio.to_thread(distribute, envelope, resolutions)
+        else:
+            to = distribute(envelope, resolutions)
         onward = []
         if to.mailboxes:
             onward.append(Onward(STORE, mail.with_envelope(envelope.to(to.mailboxes))))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import asyncio
+import math
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 
@@ -13,6 +16,8 @@ from services.router.domain.resolution import Limits, Resolution, Route, resolve
 from services.router.ports import DomainRoutes, RouteTable
 
 FOR_EVERY_DOMAIN = frozenset({"postmaster", "abuse"})  # RFC 5321 4.5.1, RFC 2142 2 and 4
+
+FEW = 1000  # look-ups in one go, some milliseconds
 
 _NOT_OURS = DomainRoutes("")
 _canonical = lru_cache(maxsize=16_384)(canonical)
@@ -41,13 +46,23 @@ class Resolver:
         loaded, before = _Loaded(self._domains, self._routes), self._changes
         for _ in range(2 * self._limits.depth + 4):
             view = _View(loaded, self._postmaster)
-            found = [resolve(address, view.route, self._limits) for address in addresses]
+            found = await self._followed(addresses, view)
             if not any(resolution.missing for resolution in found):
                 return found
             await self._load(view, loaded)
             if self._changes == before:
                 loaded.keep()  # what was read while a change came in serves once: it may be older than that
         raise Temporary("routes change faster than they can be read")
+
+    async def _followed(self, addresses: Sequence[str], view: _View) -> list[Resolution]:
+        """At once, as most; a walk that meets many addresses goes on in a thread, so that it holds up nobody."""
+        try:
+            with view.few():
+                return [resolve(address, view.route, self._limits) for address in addresses]
+        except _Many:
+            return await asyncio.to_thread(
+                lambda: [resolve(address, view.route, self._limits) for address in addresses]
+            )
 
     async def _load(self, view: _View, loaded: _Loaded) -> None:
         if view.domains:
@@ -96,6 +111,10 @@ class _Loaded:
             self._cached_routes.put(address, route)
 
 
+class _Many(Exception):
+    """The walk meets more addresses than the loop should wait for."""
+
+
 class _View:
     """The look-up of one pass; it notes what it could not answer."""
 
@@ -104,9 +123,22 @@ class _View:
         self._postmaster = postmaster
         self.domains: set[str] = set()
         self.addresses: set[str] = set()
+        self._left: float = math.inf
+
+    @contextmanager
+    def few(self) -> Iterator[None]:
+        """Within, the look-up that is one too many raises `_Many`."""
+        self._left = FEW
+        try:
+            yield
+        finally:
+            self._left = math.inf
 
     def route(self, text: str) -> Route | None:
         """None while the domain or the address is not loaded."""
+        self._left -= 1
+        if self._left < 0:
+            raise _Many
         if text.lower() == "postmaster":  # RFC 5321 4.5.1: without a domain it is that of the server
             return self._bare_postmaster()
         try:

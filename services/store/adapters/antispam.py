@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from libs.caching import Cache
 from libs.envelope import Permanent
 from libs.http import Client
 from services.store.domain.quarantine_notice import NoticePolicy
@@ -43,28 +44,25 @@ class AntispamPolicies:
 
     def __init__(self, client: Client, *, keep: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._keep = keep.total_seconds()
-        self._now = monotonic
-        self._known: dict[str, tuple[NoticePolicy, float]] = {}
+        # An answer that a change overtook is not kept.
+        self._policies: Cache[str, NoticePolicy] = Cache(
+            self._asked, ttl=keep.total_seconds(), max_entries=REMEMBERED, clock=monotonic, rest=0
+        )
 
     async def of(self, domain: str) -> NoticePolicy:
         """Raises `Temporary`; `Permanent` where antispam knows no such domain."""
-        known = self._known.get(domain)
-        if known is not None and known[1] > self._now():
-            return known[0]
-        view = await self._client.model(_PolicyView, "GET", f"/v1/policies/{domain}")
-        policy = NoticePolicy(**view.policy.model_dump())
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[domain] = policy, self._now() + self._keep
-        return policy
+        return await self._policies.get(domain)
 
     def forget(self, domain: str) -> None:
         """It changed; empty: all did."""
         if domain:
-            self._known.pop(domain, None)
+            self._policies.forget(domain)
         else:
-            self._known.clear()
+            self._policies.clear()
+
+    async def _asked(self, domain: str) -> NoticePolicy:
+        view = await self._client.model(_PolicyView, "GET", f"/v1/policies/{domain}")
+        return NoticePolicy(**view.policy.model_dump())
 
 
 class AntispamLists:

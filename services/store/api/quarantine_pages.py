@@ -15,7 +15,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from libs.envelope import Permanent, Temporary
-from services.store.domain.quarantine_captcha import Way
 from services.store.domain.quarantine_links import BadToken
 from services.store.domain.refusals import NotThere, Refusal
 from services.store.quarantine.letters import PATHS
@@ -36,15 +35,15 @@ def page_routes(reception: Reception, *, proxies: Sequence[Network]) -> APIRoute
     api = APIRouter(include_in_schema=False)
 
     @api.api_route(PATHS["validate"] + "/{token}", methods=["GET", "HEAD"])
-    async def validation(request: Request, token: str, way: str = "picture") -> Response:
+    async def validation(request: Request, token: str) -> Response:
         async def show(pages: Pages) -> tuple[int, str]:
-            asked = await reception.ask(token, _way(way))
-            return 200, pages.validation(asked.held, asked.recipients, asked.challenge, asked.drawing)
+            asked = await reception.ask(token)
+            return 200, pages.validation(asked)
 
         return await _answered(request, show)
 
     @api.post(PATHS["validate"] + "/{token}")
-    async def validate(request: Request, token: str, way: str = "picture") -> Response:
+    async def validate(request: Request, token: str) -> Response:
         async def act(pages: Pages) -> tuple[int, str]:
             form = await _form(request)
             address = network_of(client_of(request, proxies))
@@ -53,10 +52,8 @@ def page_routes(reception: Reception, *, proxies: Sequence[Network]) -> APIRoute
                     token, challenge=form.get("challenge", ""), answer=form.get("answer", ""), address=address
                 )
             except Unanswered as error:
-                asked = await reception.ask(token, _way(way))
-                page = pages.validation(
-                    asked.held, asked.recipients, asked.challenge, asked.drawing, error=str(error)
-                )  # fmt: skip
+                asked = await reception.ask(token)
+                page = pages.validation(asked, error=str(error))
                 return HTTP_422, page
             sentences = ("delivered", "trusted") if done.domains else ("delivered",)
             recipients, domains = ", ".join(done.recipients), ", ".join(done.domains)
@@ -123,10 +120,6 @@ async def _form(request: Request) -> dict[str, str]:
     except (TimeoutError, ValueError):
         raise _NoForm from None
     return {name: values[0] for name, values in fields.items()}
-
-
-def _way(text: str) -> Way:
-    return "question" if text == "question" else "picture"
 
 
 def client_of(request: Request, proxies: Sequence[Network]) -> str:

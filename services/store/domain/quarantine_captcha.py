@@ -10,27 +10,21 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Literal
 
 from services.store.domain.quarantine_links import BadToken, Link, Signer
-
-Way = Literal["picture", "question"]
 
 # Without those that look alike or sound alike in a picture: 0 O D Q, 1 I L J, 2 Z, 5 S, 8 B, U V, M N.
 ALPHABET = "ACEFGHKPRTWXY34679"
 CHARACTERS = 6
-NUMBERS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a person is asked. `picture` draws `answer`; `question` names numbers whose extremes add up to it."""
+    """What a person is asked: the characters of a picture. A question in words would be read by a machine, too."""
 
     token: str
     nonce: str
-    way: Way
     answer: str
-    numbers: tuple[int, ...] = ()
 
     def accepts(self, given: str) -> bool:
         """In any case and with any spaces; compared in constant time."""
@@ -45,28 +39,23 @@ class Captcha:
         self._signer = signer
         self.keep = keep
 
-    def new(self, link: Link, way: Way, *, nonce: str, now: datetime) -> Challenge:
+    def new(self, link: Link, *, nonce: str, now: datetime) -> Challenge:
         """`nonce` is random."""
         epoch = int((now + self.keep).timestamp())
-        token = self._signer.sealed("challenge", [way, nonce, _bound(link), epoch])
-        return self._challenge(token, way, nonce)
+        token = self._signer.sealed("challenge", ["picture", nonce, _bound(link), epoch])
+        return self._challenge(token, nonce)
 
     def known(self, token: str, link: Link, now: datetime) -> Challenge:
         """Raises `BadToken` for another link's and for one that is too old."""
         match self._signer.opened("challenge", token):
-            case [("picture" | "question") as way, str(nonce), str(bound), int(epoch)] if epoch > now.timestamp():
+            case ["picture", str(nonce), str(bound), int(epoch)] if epoch > now.timestamp():
                 if bound == _bound(link):
-                    return self._challenge(token, way, nonce)
+                    return self._challenge(token, nonce)
         raise BadToken
 
-    def _challenge(self, token: str, way: Way, nonce: str) -> Challenge:
-        digest = self._signer.digest(f"answer to a {way}", nonce)
-        if way == "picture":
-            return Challenge(
-                token, nonce, way, "".join(ALPHABET[octet % len(ALPHABET)] for octet in digest[:CHARACTERS])
-            )
-        numbers = tuple(11 + octet % 79 for octet in digest[:NUMBERS])
-        return Challenge(token, nonce, way, str(max(numbers) + min(numbers)), numbers)
+    def _challenge(self, token: str, nonce: str) -> Challenge:
+        digest = self._signer.digest("answer to a picture", nonce)
+        return Challenge(token, nonce, "".join(ALPHABET[octet % len(ALPHABET)] for octet in digest[:CHARACTERS]))
 
 
 def _bound(link: Link) -> str:

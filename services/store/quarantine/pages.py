@@ -1,6 +1,6 @@
 """Pages for people without a login: plain HTML, no script, nothing from elsewhere, every value escaped.
 
-WCAG 2.2: a language, one heading, labels for fields, errors that are announced, an alternative in words to the picture.
+WCAG 2.2: a language, one heading, labels for fields, errors that are announced, and a person to ask beside the picture.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from html import escape
 
 from libs.letters import plain
 from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_captcha import CHARACTERS, Challenge
+from services.store.domain.quarantine_captcha import CHARACTERS
 from services.store.quarantine.letters import moment
-from services.store.quarantine.texts import TEXTS, Language, in_words
+from services.store.quarantine.reception import Asked
+from services.store.quarantine.texts import TEXTS, Language
 
 STYLE = (
     "body{font:1.1rem/1.5 system-ui,sans-serif;margin:0 auto;max-width:38rem;padding:1rem;color:#1a1a1a}"
@@ -49,24 +50,22 @@ class Pages:
 
     language: Language
 
-    def validation(
-        self, held: Held, recipients: Iterable[str], challenge: Challenge, drawing: bytes | None, *, error: str = ""
-    ) -> str:
-        """`drawing` is the PNG of a picture; `error` names the sentence that says what went wrong."""
-        facts = {"to": ", ".join(recipients), "subject": self._subject(held), "held": moment(held.at)}
-        other = "question" if challenge.way == "picture" else "picture"
+    def validation(self, asked: Asked, *, error: str = "") -> str:
+        """`error` names the sentence that says what went wrong."""
+        held = asked.held
+        facts = {"to": ", ".join(asked.recipients), "subject": self._subject(held), "held": moment(held.at)}
         return self._page(
             "validate_title",
             self._alert(error),
             self._paragraph("validate_intro"),
             self._facts(facts),
             '<form method="post">',
-            f'<input type="hidden" name="challenge" value="{escape(challenge.token)}">',
-            self._asked(challenge, drawing),
+            f'<input type="hidden" name="challenge" value="{escape(asked.challenge.token)}">',
+            self._asked(asked.drawing),
             '<input id="answer" name="answer" required maxlength="20" autocomplete="off" autocapitalize="off" '
-            f'spellcheck="false"{self._input_mode(challenge)}{self._described(error)}>',
+            f'spellcheck="false"{self._described(error)}>',
             f"<button>{self._text('validate_button')}</button></form>",
-            f'<p><a href="?way={other}">{self._text(f"{challenge.way}_other")}</a></p>',
+            self._paragraph("picture_help", people=", ".join(asked.postmasters), at=moment(held.at)),
         )
 
     def own(self, held: Held, recipients: Iterable[str]) -> str:
@@ -99,14 +98,11 @@ class Pages:
             f"<body><main><h1>{heading}</h1>{''.join(content)}</main></body></html>\n"
         )
 
-    def _asked(self, challenge: Challenge, drawing: bytes | None) -> str:
-        if drawing is None:
-            numbers = ", ".join(in_words(number, self.language) for number in challenge.numbers)
-            return f'<label for="answer">{self._text("question_label", numbers=numbers)}</label>'
-        source = b64encode(drawing).decode()
+    def _asked(self, drawing: bytes) -> str:
+        source, count = b64encode(drawing).decode(), str(CHARACTERS)
         return (
-            f'<img src="data:image/png;base64,{source}" alt="{self._text("picture_alt", count=str(CHARACTERS))}">'
-            f'<label for="answer">{self._text("picture_label", count=str(CHARACTERS))}</label>'
+            f'<img src="data:image/png;base64,{source}" alt="{self._text("picture_alt", count=count)}">'
+            f'<label for="answer">{self._text("picture_label", count=count)}</label>'
         )
 
     def _facts(self, facts: dict[str, str]) -> str:
@@ -121,9 +117,6 @@ class Pages:
 
     def _described(self, error: str) -> str:
         return ' aria-invalid="true" aria-describedby="error"' if error else ""
-
-    def _input_mode(self, challenge: Challenge) -> str:
-        return ' inputmode="numeric"' if challenge.way == "question" else ""
 
     def _paragraph(self, sentence: str, **values: str) -> str:
         return f"<p>{self._text(sentence, **values)}</p>"

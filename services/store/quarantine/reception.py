@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from libs.bus import Bus
 from libs.events import SenderValidated
 from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_captcha import Captcha, Challenge, Way
+from services.store.domain.quarantine_captcha import Captcha, Challenge
 from services.store.domain.quarantine_limits import PageLimits
 from services.store.domain.quarantine_links import BadToken, Link, Signer
 from services.store.domain.quarantine_notice import Plan
@@ -34,12 +34,18 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a sender sees. `drawing` is a PNG, None for a question in words."""
+    """What a sender sees. `drawing` is a PNG."""
 
     held: Held
     plan: Plan
     challenge: Challenge
-    drawing: bytes | None
+    drawing: bytes
+
+    @property
+    def postmasters(self) -> list[str]:
+        """Whom a person may ask who cannot read the picture (RFC 5321 4.5.1)."""
+        waiting = (to for to in self.held.envelope.recipients if to.address in self.plan.recipients)
+        return [f"postmaster@{domain}" for domain in dict.fromkeys(to.domain for to in waiting if to.domain)]
 
     @property
     def recipients(self) -> list[str]:
@@ -72,13 +78,13 @@ class Reception:
     clock: Callable[[], datetime]
     answers: Counter
 
-    async def ask(self, token: str, way: Way) -> Asked:
+    async def ask(self, token: str) -> Asked:
         """A new challenge. Showing it changes nothing: mail scanners open every link."""
         link = self.signer.link(token, "validate", self.clock())
         held, plan = await self._waiting(link)
         if not await self.rates.take("view", link.key, limit=self.limits.views_a_link_an_hour, window=HOUR):
             raise TooMany
-        challenge = self.captcha.new(link, way, nonce=self.nonce(), now=self.clock())
+        challenge = self.captcha.new(link, nonce=self.nonce(), now=self.clock())
         return Asked(held, plan, challenge, await self._drawn(challenge))
 
     async def validate(self, token: str, *, challenge: str, answer: str, address: str) -> Validated:
@@ -148,9 +154,7 @@ class Reception:
         original = {to.address: to.original or to.address for to in held.envelope.recipients}
         return tuple(original[address] for address in released)
 
-    async def _drawn(self, challenge: Challenge) -> bytes | None:
-        if challenge.way == "question":
-            return None
+    async def _drawn(self, challenge: Challenge) -> bytes:
         seed = self.signer.digest("noise", challenge.nonce)
         async with self.drawing:
             return await asyncio.to_thread(picture, challenge.answer, seed)

@@ -12,7 +12,7 @@ _ENGLISH = {
     "notice_to": "To: {recipients}",
     "notice_about": "Subject: {subject}",
     "notice_at": "Received: {at}",
-    "notice_ask": "To have it delivered, open this page and answer one short question:",
+    "notice_ask": "To have it delivered, open this page and copy the characters of a picture:",
     "notice_until": "The message waits until {until} and is then deleted. You get this notice once for this message.",
     "notice_ignore": "If you did not write this message, somebody used your address: do nothing, and it goes away.",
     "notice_button": "Have my message delivered",
@@ -31,13 +31,12 @@ _ENGLISH = {
     "validate_title": "Have your message delivered",
     "validate_intro": "Your message was held by the spam filter. Show that you are a person, and it is delivered.",
     "picture_label": "The {count} letters and digits in the picture",
-    "picture_alt": "Picture of {count} distorted letters and digits. The link below asks a question in words.",
-    "picture_other": "I cannot read the picture: ask me a question instead",
-    "question_label": "Add the largest and the smallest of these numbers: {numbers}. What is the sum, in digits?",
-    "question_other": "Show me a picture instead",
+    "picture_alt": "Picture of {count} distorted letters and digits. Below stands whom to ask if you cannot read it.",
+    "picture_help": "You cannot read the picture? A person can release the message: ask the recipient, or write to "
+    "{people}, and say that it was held at {at}.",
     "validate_button": "Deliver my message",
     "wrong": "That was not the right answer. Here is another one.",
-    "stale": "That question was answered already, or too long ago. Here is another one.",
+    "stale": "That picture was used already, or it is too old. Here is another one.",
     "delivered_title": "Delivered",
     "delivered": "Thank you: your message is on its way to {recipients}.",
     "trusted": "{domains} knows you from now on: your next messages are less likely to be held.",
@@ -63,7 +62,7 @@ _FRENCH = {
     "notice_to": "À : {recipients}",
     "notice_about": "Objet : {subject}",
     "notice_at": "Reçu : {at}",
-    "notice_ask": "Pour qu'il soit remis, ouvrez cette page et répondez à une courte question :",
+    "notice_ask": "Pour qu'il soit remis, ouvrez cette page et recopiez les caractères d'une image :",
     "notice_until": "Le message attend jusqu'au {until}, puis il est supprimé. Cet avis n'est envoyé qu'une fois.",
     "notice_ignore": "Si vous n'avez pas écrit ce message, quelqu'un a usurpé votre adresse : il n'y a rien à faire.",
     "notice_button": "Faire remettre mon message",
@@ -82,13 +81,12 @@ _FRENCH = {
     "validate_title": "Faire remettre votre message",
     "validate_intro": "Votre message a été retenu. Montrez que vous êtes une personne, et il sera remis.",
     "picture_label": "Les {count} lettres et chiffres de l'image",
-    "picture_alt": "Image de {count} lettres et chiffres déformés. Le lien ci-dessous pose une question.",
-    "picture_other": "Je ne peux pas lire l'image : posez-moi plutôt une question",
-    "question_label": "Additionnez le plus grand et le plus petit de ces nombres, en chiffres : {numbers}.",
-    "question_other": "Montrez-moi plutôt une image",
+    "picture_alt": "Image de {count} lettres et chiffres déformés. Plus bas : à qui s'adresser.",
+    "picture_help": "Vous ne pouvez pas lire l'image ? Une personne peut libérer le message : demandez au "
+    "destinataire, ou écrivez à {people}, en indiquant qu'il a été retenu le {at}.",
     "validate_button": "Remettre mon message",
     "wrong": "Ce n'était pas la bonne réponse. En voici une autre.",
-    "stale": "Cette question a déjà servi, ou elle est trop ancienne. En voici une autre.",
+    "stale": "Cette image a déjà servi, ou elle est trop ancienne. En voici une autre.",
     "delivered_title": "Message remis",
     "delivered": "Merci : votre message est en route vers {recipients}.",
     "trusted": "{domains} vous connaît désormais : vos prochains messages risquent moins d'être retenus.",
@@ -109,39 +107,3 @@ _FRENCH = {
 }
 
 TEXTS: dict[Language, dict[str, str]] = {"en": _ENGLISH, "fr": _FRENCH}
-
-_TENS = {
-    "en": ("", "ten", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty"),
-    "fr": ("", "dix", "vingt", "trente", "quarante", "cinquante", "soixante", "soixante", "quatre-vingt"),
-}
-_SMALL = {
-    "en": (
-        *("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
-        *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
-    ),
-    "fr": (
-        *("", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze"),
-        *("treize", "quatorze", "quinze", "seize", "dix-sept", "dix-huit", "dix-neuf"),
-    ),
-}
-
-
-def in_words(number: int, language: Language) -> str:
-    """1 to 89, as people say it."""
-    if number < 20:
-        return _SMALL[language][number]
-    tens, ones = divmod(number, 10)
-    if language == "fr":
-        return _in_french(tens, ones)
-    return "-".join(filter(None, (_TENS["en"][tens], _SMALL["en"][ones])))
-
-
-def _in_french(tens: int, ones: int) -> str:
-    """Sixty and ten, four twenties; `et un`, `et onze` below eighty, and the s of quatre-vingts alone."""
-    if tens == 7:
-        ones += 10
-    if tens == 8:
-        return "-".join(("quatre-vingt", _SMALL["fr"][ones])) if ones else "quatre-vingts"
-    if ones in (1, 11):
-        return f"{_TENS['fr'][tens]} et {_SMALL['fr'][ones]}"
-    return "-".join(filter(None, (_TENS["fr"][tens], _SMALL["fr"][ones])))

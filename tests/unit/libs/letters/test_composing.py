@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.letters import Letter, compose
@@ -105,7 +105,7 @@ def test_a_message_id_that_is_none_is_not_answered(message_id: str) -> None:
     assert b"In-Reply-To" not in a_letter(answers=message_id)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     text=st.text(max_size=300),
     field=st.sampled_from(["to", "subject", "text", "html", "answers", "key", "author_name"]),

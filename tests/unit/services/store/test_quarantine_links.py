@@ -11,7 +11,7 @@ import pytest
 from services.store.domain.quarantine_captcha import ALPHABET, CHARACTERS, Captcha
 from services.store.domain.quarantine_links import BadToken, Link, Signer
 from services.store.quarantine.drawing import HEIGHT, WIDTH, picture
-from services.store.quarantine.texts import TEXTS, in_words
+from services.store.quarantine.texts import TEXTS
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 LATER = timedelta(minutes=10)
@@ -55,7 +55,7 @@ def test_what_is_longer_or_signed_as_something_else_is_no_link() -> None:
 
 def test_a_challenge_is_good_for_its_link_and_its_time() -> None:
     captcha = Captcha(SIGNER, keep=LATER)
-    asked = captcha.new(LINK, "picture", nonce="n1", now=NOON)
+    asked = captcha.new(LINK, nonce="n1", now=NOON)
     assert captcha.known(asked.token, LINK, NOON) == asked
     other = Link("validate", "02-cd", LINK.expires_at)
     for link, now in ((other, NOON), (LINK, NOON + LATER)):
@@ -66,7 +66,7 @@ def test_a_challenge_is_good_for_its_link_and_its_time() -> None:
 
 
 def test_answers_are_taken_as_people_type_them() -> None:
-    asked = Captcha(SIGNER, keep=LATER).new(LINK, "picture", nonce="n1", now=NOON)
+    asked = Captcha(SIGNER, keep=LATER).new(LINK, nonce="n1", now=NOON)
     assert len(asked.answer) == CHARACTERS
     assert set(asked.answer) <= set(ALPHABET)
     assert asked.accepts(f" {asked.answer.lower()[:3]} {asked.answer[3:]}\n")
@@ -77,12 +77,10 @@ def test_answers_are_taken_as_people_type_them() -> None:
 
 def test_no_token_tells_the_answer_and_every_nonce_has_another() -> None:
     captcha = Captcha(SIGNER, keep=LATER)
-    asked = [captcha.new(LINK, "picture", nonce=f"n{number}", now=NOON) for number in range(200)]
+    asked = [captcha.new(LINK, nonce=f"n{number}", now=NOON) for number in range(200)]
     assert len({each.answer for each in asked}) > 190
     decoded = urlsafe_b64decode(asked[0].token.partition(".")[0] + "==").decode()
     assert asked[0].answer not in decoded
-    question = captcha.new(LINK, "question", nonce="n1", now=NOON)
-    assert int(question.answer) == max(question.numbers) + min(question.numbers)
 
 
 def test_the_picture_is_a_png_and_differs_by_its_noise() -> None:
@@ -90,24 +88,6 @@ def test_the_picture_is_a_png_and_differs_by_its_noise() -> None:
     assert one == same != other
     assert one.startswith(b"\x89PNG")
     assert (int.from_bytes(one[16:20], "big"), int.from_bytes(one[20:24], "big")) == (WIDTH, HEIGHT)
-
-
-@pytest.mark.parametrize(
-    ("number", "english", "french"),
-    [
-        (1, "one", "un"), (11, "eleven", "onze"), (19, "nineteen", "dix-neuf"), (20, "twenty", "vingt"),
-        (21, "twenty-one", "vingt et un"), (70, "seventy", "soixante-dix"), (71, "seventy-one", "soixante et onze"),
-        (77, "seventy-seven", "soixante-dix-sept"), (80, "eighty", "quatre-vingts"),
-        (81, "eighty-one", "quatre-vingt-un"),
-    ],
-)  # fmt: skip
-def test_numbers_in_words(number: int, english: str, french: str) -> None:
-    assert (in_words(number, "en"), in_words(number, "fr")) == (english, french)
-
-
-def test_all_numbers_of_questions_have_words_of_their_own_in_every_language() -> None:
-    for language in TEXTS:
-        assert len({in_words(number, language) for number in range(1, 90)}) == 89
 
 
 def test_every_sentence_is_there_in_every_language_with_the_same_places() -> None:
