@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from ipaddress import ip_address
@@ -19,6 +20,10 @@ from services.quota.domain.storage import Usage
 from services.quota.handlers import Accountant
 from services.quota.ports import Directory
 from services.quota.settings import Settings
+
+# What most addresses are, and what is in normal form as it stands.
+_PLAIN = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9]+(?:[.-][a-z0-9]+)*\.[a-z]{2,63}")
+_PLAIN_CHARACTERS = 64
 
 
 class UsageView(BaseModel):
@@ -137,7 +142,9 @@ def routes(
 
 
 def _address(text: str) -> str:
-    """In the form in which mailboxes are known; empty for what is no address."""
+    """In the form in which mailboxes are known; empty for what is no address. Asked of thousands at a time."""
+    if len(text) <= _PLAIN_CHARACTERS and _PLAIN.fullmatch(text):
+        return text
     try:
         return canonical(text) if len(text) <= MAX_ADDRESS_CHARACTERS else ""
     except InvalidAddress:

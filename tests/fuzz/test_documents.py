@@ -7,7 +7,6 @@ No request is answered 5xx, and what does not fit the document is refused. The s
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -33,14 +32,6 @@ CHECKS = {
 def octets(_: Any, value: Any) -> bytes:
     """Bodies that are no JSON: whatever was made for them, as it is."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-
-
-@pytest.fixture(scope="module")
-def facteur(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facteur]:
-    facteur = Facteur(tmp_path_factory.mktemp("fuzz"), processes=[()], environ={})
-    facteur.start()
-    yield facteur
-    facteur.close()
 
 
 @pytest.mark.timeout(0 if EXAMPLES > 3 else 300)

@@ -11,11 +11,12 @@ import httpx
 import pytest
 
 from libs.http import application, strict
+from libs.mail.address import canonical
 from libs.mongo import Mongo
 from libs.telemetry import Metrics
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
-from services.quota.api import routes
+from services.quota.api import _PLAIN, routes
 from services.quota.settings import Settings
 from tests.servers.tokens import tokens_in
 
@@ -114,6 +115,12 @@ BAD: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize(("method", "path", "body"), BAD)
 async def test_what_does_not_fit_is_refused(http: httpx.AsyncClient, method: str, path: str, body: Any) -> None:
     assert (await http.request(method, path, json=body)).status_code == 422
+
+
+@pytest.mark.parametrize("address", ["a.b+c@example.org", "a-b_c@sub.ex-ample.org", "a1@b2.example"])
+def test_what_is_taken_for_a_normal_form_is_one(address: str) -> None:
+    assert _PLAIN.fullmatch(address)
+    assert canonical(address) == address
 
 
 async def test_one_bad_address_keeps_no_other_from_its_answer(http: httpx.AsyncClient) -> None:
