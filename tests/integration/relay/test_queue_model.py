@@ -62,10 +62,12 @@ class Queue(RuleBasedStateMachine):
         self.database = self.mongo.database("relay")
         self.names = (f"p{number}" for number in itertools.count())
         self.processes = [self._new() for _ in range(2)]
-        self.numbers = itertools.count()
         self.taken: Counter[str] = Counter()
         self.known: dict[str, str] = {}  # taken, and known to this process or (as "*") written down
         self.heard: set[str] = set()
+        self.numbers = itertools.count()
+        self.add(2)
+        self.claim(0)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -133,6 +135,17 @@ class Queue(RuleBasedStateMachine):
             if name == process.replica.name:
                 self.known[id] = self._knowledge(id)
         self.run(process.replica.look_after_the_dead())
+
+    @rule(which=PROCESSES)
+    def freeze(self, which: int) -> None:
+        """It says nothing for longer than its lease, and the other takes over and goes on."""
+        other = 1 - which
+        if self.processes[other].is_cut_off:
+            return
+        for _ in range(4):
+            self.clock.move(LEASE / 2)
+            self.heartbeat(other)
+        self.claim(other)
 
     @rule(which=PROCESSES)
     def crash(self, which: int) -> None:
