@@ -12,12 +12,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import structlog
+
 from libs.mongo import Mongo, mongo_errors
+from libs.runtime.periodic import each
 from services.store.adapters.mongo_collections import Collections
 from services.store.adapters.mongo_documents import as_kept, new_mailbox
 from services.store.adapters.mongo_expunge import MongoExpunge
 from services.store.domain.flags import SEEN
 from services.store.ports import Directory
+
+log = structlog.get_logger(__name__)
 
 # Longer than any mail waits, is held or can be replayed; the tombstone of an address that is used again is needed less.
 REMEMBERED = timedelta(days=400)
@@ -97,8 +102,11 @@ class MongoDepartures:
         """Mailboxes that a crash left half empty: each is emptied; how many those were."""
         with mongo_errors("read mailboxes that leave"):
             found = await self._mailboxes.find({"leaving": {"$exists": True}}, {"leaving": 1}).to_list(None)
-        for document in found:
+
+        async def end(document: Mapping[str, Any]) -> None:
             await self.deleted(document["_id"], document["leaving"])
+
+        await each(found, end, park=_put_off)
         return len(found)
 
     async def _bury(self, address: str, deleted_at: datetime) -> None:
@@ -156,6 +164,11 @@ class MongoDepartures:
         await self._told.delete_one({"_id": address}, session=session)
         change = {"$max": {"uidvalidity": mailbox["uidvalidity"]}}
         await self._departed.update_one({"_id": address}, change, session=session)
+
+
+async def _put_off(document: Mapping[str, Any], reason: str) -> None:
+    """Until the next round."""
+    log.error("mailbox_not_emptied", mailbox=document["_id"], reason=reason)
 
 
 def _fresh(address: str, now: datetime, *, above: int) -> dict[str, Any]:
