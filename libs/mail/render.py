@@ -194,7 +194,9 @@ def _received_parts(envelope: Envelope, hostname: str) -> tuple[str, str]:
     peer = envelope.peer
     origin = f"from {_token(peer.helo) or 'unknown'} ({_tcp_info(peer)})\r\n\t" if peer.address else ""
     tls = f"\r\n\t({_token(peer.tls.version)} cipher {_token(peer.tls.cipher)})" if peer.tls else ""
-    head = f"Received: {origin}by {_token(hostname)} with {_token(peer.protocol)} id {_token(envelope.id)}{tls}"
+    # The id is new each time: among the remembered words it would drive out those that come again.
+    id = _NOT_TOKEN.sub("?", envelope.id)[:255]
+    head = f"Received: {origin}by {_token(hostname)} with {_token(peer.protocol)} id {id}{tls}"
     return head, f";\r\n\t{format_datetime(envelope.received_at)}\r\n"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from prometheus_client import (
     CollectorRegistry,
@@ -36,6 +36,9 @@ class Metrics:
         self.background_done = self.gauge(
             "facteur_background_done_timestamp_seconds", "When a round of background work last succeeded.", ("name",)
         )
+        self._entries = self.gauge(
+            "facteur_memory_entries", "Entries of a bounded memory of this process, by name.", ("name",)
+        )
         self.in_hand = self.gauge("facteur_in_hand", "Messages in hand now, by queue.", ("queue",))
         self.step_seconds = self.histogram(
             "facteur_step_seconds", "Time of one engine, filter or step.", ("name", "outcome")
@@ -52,6 +55,10 @@ class Metrics:
     def histogram(self, name: str, text: str, labels: Sequence[str] = ()) -> Histogram:
         """A new histogram of seconds."""
         return Histogram(name, text, labels, buckets=BUCKETS, registry=self.registry)
+
+    def entries(self, name: str, count: Callable[[], int]) -> None:
+        """Show how many entries a bounded memory of this process holds; `count` is asked at each scrape."""
+        self._entries.labels(name).set_function(count)
 
     def render(self) -> bytes:
         """The page of `/metrics` in Prometheus' text format."""

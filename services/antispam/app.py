@@ -187,6 +187,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         shelf=shelf, peers=peers, learning=learning, teacher=teacher, correspondents=correspondents, counters=counted
     )
     metrics.registry.register(TallyCollector(runner))
+    metrics.entries("digests", lambda: len(sightings))
+    metrics.entries("counted messages", counted.remembered)
 
     async def changed(scope: str) -> None:
         shelf.forget(scope)

@@ -35,6 +35,10 @@ class Counters:
         self._accounts: defaultdict[Key, Counter[str]] = defaultdict(Counter)
         self._met: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
+    def remembered(self) -> int:
+        """Messages that it would know again."""
+        return len(self._met)
+
     def count(
         self, domain: str, judgement: Judgement, verdict: Verdict, *, id: str, accounts: Collection[str] = ()
     ) -> None:

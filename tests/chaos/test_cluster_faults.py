@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from tests.servers.peer import SENDER, Peer, a_message
 
 pytestmark = pytest.mark.timeout(400)  # a retry may be on a rung of two minutes
 
+# `terminationGracePeriodSeconds` less what `preStop` takes.
+GRACE = 40
 Peers = Callable[[], Peer]
 
 
@@ -238,3 +241,27 @@ def test_33_a_session_that_says_nothing_is_watched_by_keepalive(world: World) ->
         server_side = [line.split() for line in lines if line.split()[2].endswith(ours)]
         # /proc/net/tcp(5): the sixth field begins with 02 where a keepalive timer runs.
         assert [fields[5][:2] for fields in server_side] == ["02"]
+
+
+@pytest.mark.parametrize("gone", ["the broker", "the database"])
+def test_sigterm_while_something_is_gone_ends_every_service_within_the_grace(
+    world: World, peers: Peers, gone: str
+) -> None:
+    peer = peers()
+    peer.start(60)
+    peer.wait_for_accepted(10)
+    if gone == "the broker":
+        world.rabbit.kill()
+    else:
+        asyncio.run(world.mongod.kill())
+    began = time.monotonic()
+    world.facteur.stop()
+    took = time.monotonic() - began
+    if gone == "the broker":
+        world.rabbit.start()
+    else:
+        asyncio.run(world.mongod.start())
+    world.facteur.start()
+    peer.finish()
+    peer.all_are_there_once()
+    assert took < GRACE

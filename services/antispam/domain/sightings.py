@@ -34,6 +34,9 @@ class SightingsInMemory:
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
         self._unshared: set[str] = set()
 
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
         """Count; the recipients within the window. A message that the queue delivers again counts once."""
         seen = self._seen.get(digest)

@@ -206,3 +206,30 @@ async def test_a_mongodb_that_does_not_come_up_is_told(free_port: Callable[[], i
     with pytest.raises(Temporary, match=r"^MongoDB is not there within 0:00:00\.300000: "):
         async with open_mongo(url, prefix="", port_base=0, start_deadline=timedelta(seconds=0.3)):
             pytest.fail("it is not there")
+
+
+async def test_one_that_ended_by_itself_is_started_again_and_one_that_was_stopped_is_not(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mongod = make()
+    assert not await mongod.revive()
+    await mongod.start()
+    await note(mongod, "a")
+    assert not await mongod.revive()
+    await mongod.kill()
+    with monkeypatch.context() as broken:
+        broken.setattr(embedded, "find_mongod", lambda: "/bin/false")
+        for _ in range(2):
+            with pytest.raises(Temporary, match="mongod ended with 1"):
+                await mongod.revive()
+    assert await mongod.revive()
+    await note(mongod, "b")
+    assert await noted(mongod) == ["a", "b"]
+    await mongod.stop()
+    assert not await mongod.revive()
+
+
+def test_the_last_words_of_a_mongod_on_a_full_disk_are_read_though_they_are_cut_off(make: Make, tmp_path: Path) -> None:
+    (tmp_path / "mongo").mkdir()
+    (tmp_path / "mongo/mongod.log").write_text('{"s":"F","msg":"no space left"}\n{"s":"F","ms')
+    assert make()._last_words().startswith("no space left")
