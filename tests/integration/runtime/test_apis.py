@@ -125,7 +125,7 @@ async def test_every_body_is_closed(app: FastAPI) -> None:
 
 # What others than the administrator may ask, by service: everything else is 403 for them.
 CALLERS: dict[str, dict[tuple[str, str], set[str]]] = {
-    "ingress": {("POST", "/v1/messages"): {"quota", "relay", "store", APPLICATION}},
+    "ingress": {("POST", "/v1/messages"): {*SERVICES, APPLICATION} - {"ingress"}},
     "antivirus": {
         ("POST", "/v1/scan"): {APPLICATION},
         ("GET", "/v1/engines"): {APPLICATION},
@@ -141,6 +141,7 @@ CALLERS: dict[str, dict[tuple[str, str], set[str]]] = {
         ("POST", "/v1/lists/{list}"): {"store"},
     },
     "router": {
+        ("GET", "/v1/births/{account}"): {"store"},
         ("GET", "/v1/recipients/{address}"): {"ingress", "quota"},
         ("POST", "/v1/authentications"): {"ingress"},
         ("GET", "/v1/senders/{account}"): {"ingress", "antispam"},

@@ -125,7 +125,7 @@ async def test_malware_leaves_the_quarantine_only_by_force(store: Store) -> None
     path = f"/v1/quarantine/{item['id']}/release"
     refused = await store.http.post(path)
     assert (refused.status_code, "malware" in refused.json()["detail"]) == (409, True)
-    token = {"Authorization": "Bearer token-of-service"}
+    token = {"Authorization": "Bearer antispam"}
     assert (await store.http.post(path, params={"force": True}, headers=token)).status_code == 403
     assert (await store.http.post(path, params={"force": True})).status_code == 200
     assert (await next_for_router(store)).envelope.released
