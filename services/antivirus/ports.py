@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from libs.mail.message import Message, parse
+from libs.mail.message import Message
 from services.antivirus.domain.budget import Budget, Limits
 from services.antivirus.domain.containers.mail import pieces
 from services.antivirus.domain.content import Content
@@ -30,8 +30,11 @@ class Item:
         return Content(self.octets, message=self.message)
 
     def pieces(self, limits: Limits) -> Sequence[bytes]:
-        """What different readers find in it, for engines that take messages apart in their own way. CPU-heavy."""
-        return tuple(set(pieces(self.message or parse(self.octets), Budget(limits))))
+        """What different readers find in a message, for engines that take it apart in their own way. CPU-heavy.
+
+        Raises `Exceeded`.
+        """
+        return () if self.message is None else tuple(set(pieces(self.message, Budget(limits))))
 
     def light(self, limits: Limits) -> Sequence[Found] | None:
         """All that is in it, None if something has to be unpacked. Looked for once for all engines of a process."""

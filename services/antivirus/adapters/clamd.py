@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 
 from libs.envelope import Temporary
 from services.antivirus.adapters.clamd_sessions import Sessions
-from services.antivirus.domain.budget import Limits
+from services.antivirus.domain.budget import Exceeded, Limits
 from services.antivirus.domain.engine_address import EngineAddress
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 from services.antivirus.ports import Item, Signatures
@@ -72,7 +72,10 @@ class ClamdEngine:
         Where readers may take the message in several ways clamd's own way is but one: it also gets what others find.
         """
         seen = dict.fromkeys(await self._scan(item.octets))
-        pieces = await self._pieces(item)
+        try:
+            pieces = await self._pieces(item)
+        except Exceeded as limit:
+            return [*seen, sighting(Kind.UNSCANNABLE, str(limit))]
         for octets in pieces[:_MAX_PIECES]:
             seen |= dict.fromkeys(await self._scan(octets))
         if len(pieces) > _MAX_PIECES:
