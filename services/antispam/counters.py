@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from libs.envelope import Temporary, Verdict
-from libs.events import MailQuarantined, MailReleased
+from libs.events import AccountDeleted, MailQuarantined, MailReleased
 from services.antispam.domain.judging import Judgement
 from services.antispam.ports import CounterStore, HitStore
 
@@ -71,6 +71,14 @@ class Counters:
         """Somebody let it go."""
         if not self._is_known("released", fact.id, *fact.domains, *fact.accounts):
             self._add("released", fact.domains, fact.accounts)
+
+    async def account_deleted(self, fact: AccountDeleted) -> None:
+        """Its statistics end with it, those that are not written yet too. Raises `Temporary`."""
+        until = (fact.deleted_at or self._clock()).date().isoformat()
+        for account, day in [*self._accounts]:
+            if account == fact.address and day <= until:
+                del self._accounts[account, day]
+        await self._store.end_account(fact.address, until=until)
 
     async def flush(self) -> None:
         """Write what was counted. Raises `Temporary`, and keeps the counts then."""

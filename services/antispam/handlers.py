@@ -9,6 +9,7 @@ from datetime import datetime
 from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Verdict, queues, understood
 from libs.events import (
+    AccountDeleted,
     BayesLearned,
     JunkMoved,
     MailQuarantined,
@@ -202,6 +203,9 @@ class Listener:
     async def mail_quarantined(self, event: Event) -> None:
         self._counters.held(MailQuarantined.from_bus(event))
 
+    async def account_deleted(self, event: Event) -> None:
+        await self._counters.account_deleted(AccountDeleted.from_bus(event))
+
     async def mail_released(self, event: Event) -> None:
         self._counters.released(MailReleased.from_bus(event))
 
@@ -224,4 +228,7 @@ def hears(listener: Listener) -> Sequence[Hears]:
         Hears((JunkMoved.__name__,), listener.junk_moved, group="antispam", name="junk"),
         Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam", name="quarantined"),
         Hears((MailReleased.__name__,), listener.mail_released, group="antispam", name="released"),
+        # Each replica drops what it has not written yet, and the deletion may be done twice.
+        Hears((AccountDeleted.__name__,), listener.account_deleted),
+        Hears((AccountDeleted.__name__,), listener.account_deleted, group="antispam", name="accounts"),
     )

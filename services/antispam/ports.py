@@ -50,6 +50,9 @@ class CounterStore(Protocol):
     async def add_for_accounts(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
         """Likewise, by (account, ISO day)."""
 
+    async def end_account(self, account: str, *, until: str) -> None:
+        """Forget the days of `account` up to the ISO day `until`. Raises `Temporary`."""
+
 
 class HitStore(Protocol):
     """Where rules keep how often they matched."""

@@ -47,6 +47,12 @@ class MongoCounters:
         """Likewise."""
         return await self._days(self._accounts, "account", account, first, last)
 
+    async def end_account(self, account: str, *, until: str) -> None:
+        """Forget the days of `account` up to the ISO day `until`: its next owner sees nothing of them."""
+        between = {"$gte": {"account": account, "day": ""}, "$lte": {"account": account, "day": until}}
+        with mongo_errors("statistics"):
+            await self._accounts.delete_many({"_id": between})
+
     async def _add(self, collection: Any, kind: str, counts: Counts) -> None:
         writes = [
             UpdateOne(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from libs.envelope import Peer, Recipient, queues
-from libs.events import MailQuarantined, MailRelayed, MailReleased
+from libs.events import AccountDeleted, MailQuarantined, MailRelayed, MailReleased
 
 ARRIVAL = {"peer": "192.0.2.1", "sender": "a@b.example", "recipient": "m@a.example", "domain": "a.example"}
 SPAM = b"From: x@shop.example\r\nSubject: cheap watches\r\n\r\nBuy replica watches and handbags today.\r\n"
@@ -224,3 +224,10 @@ async def test_statistics_of_an_account_count_what_came_what_was_held_and_what_w
 
     await eventually(counted)
     await replica.call("GET", "/v1/statistics/accounts/nobody", expect=422)
+    await bus.emit(AccountDeleted(address="m@a.example", deleted_at=datetime.now(UTC)).to_bus())
+
+    async def forgotten() -> bool:
+        return not await replica.get("/v1/statistics/accounts/m@a.example")
+
+    await eventually(forgotten)
+    assert await replica.get("/v1/statistics/a.example")

@@ -17,7 +17,10 @@ from services.quota.handlers import Accountant
 from services.store.accounts import Accounts
 
 # What cannot be read must not reach a neighbour: calling one of them fails.
-NOTHING = cast(Any, NonCallableMock(spec=["forget", "hear", "keep", "moved", "know", "held", "released", "usage"]))
+NOTHING = cast(
+    Any,
+    NonCallableMock(spec=["forget", "hear", "keep", "moved", "know", "held", "released", "usage", "account_deleted"]),
+)
 ROWS: tuple[Hears, ...] = (
     *hears(
         Listener(
