@@ -38,21 +38,28 @@ class Fact(BaseModel):
 
 
 class DomainChanged(Fact):
-    """router: a domain was made, changed or deleted, or got another name: `alias` is the alias domain that was made."""
+    """router: a domain was made, changed or deleted, or got another name: `alias` is the alias domain that was made.
+
+    `quota_bytes` is the limit that was asked for at `quota_at` for its accounts (None: no moment, no wish).
+    """
 
     domain: str
     alias: str = ""
+    quota_bytes: int | None = None
+    quota_at: AwareDatetime | None = None
 
 
 class AccountChanged(Fact):
     """router: an account was made, changed, locked, or its password changed.
 
-    `made_at` tells it from another account that had the address before.
+    `made_at` tells it from another account that had the address before. `quota_bytes` is the limit that was asked for
+    at `quota_at`: quota owns the limit that counts, and keeps a younger one (None: a router that says no moment).
     """
 
     address: str
     made_at: AwareDatetime | None = None
     quota_bytes: int | None = None
+    quota_at: AwareDatetime | None = None
     profile: str = "standard"
 
 

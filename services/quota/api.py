@@ -36,13 +36,13 @@ class UsageView(BaseModel):
 
 
 class Limit(RequestBody):
-    """A limit in bytes; null takes an override back."""
+    """A limit in bytes; null takes it back."""
 
     limit_bytes: Count | None
 
 
 class LimitView(BaseModel):
-    """The limit of a domain in bytes; null: it has none of its own."""
+    """The own limit of an account or a domain in bytes; null: it has none of its own."""
 
     limit_bytes: int | None
 
@@ -107,9 +107,16 @@ def routes(
     async def profiles() -> dict[str, int]:
         return dict(settings.profiles)
 
+    @router.get("/limits/{address:path}", dependencies=[admin], summary="An account's own limit; that of usage counts")
+    async def own_limit(address: MailboxAddress) -> LimitView:
+        exists, limit_bytes = await usage.own_limit(address)
+        if not exists and not await directory.is_account(address):
+            raise Problem(404, f"there is no account {address}")
+        return LimitView(limit_bytes=limit_bytes)
+
     @router.put("/limits/{address:path}", dependencies=[admin], summary="Give an account a limit of its own")
     async def set_limit(address: MailboxAddress, limit: Limit) -> UsageView:
-        if not await usage.set_limit(address, limit.limit_bytes):
+        if not await usage.set_limit(address, limit.limit_bytes, now=clock()):
             raise Problem(404, f"there is no account {address}")
         await changed(address)
         return _view(await usage.get(address))
@@ -121,12 +128,20 @@ def routes(
         found = await usage.limits_of(set(meant.values()))
         return Limits(limits={given: found[address] for given, address in meant.items()})
 
-    @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Give the accounts of a domain a limit")
-    async def set_domain_limit(domain: DomainName, limit: Limit) -> LimitView:
+    async def main_domain(domain: str) -> str:
         main = await directory.main_domain(domain)
         if main is None:
             raise Problem(404, f"there is no domain {domain}")
-        await usage.set_domain_limit(main, limit.limit_bytes)
+        return main
+
+    @router.get("/domain-limits/{domain}", dependencies=[admin], summary="The limit that the accounts of a domain have")
+    async def domain_limit(domain: DomainName) -> LimitView:
+        return LimitView(limit_bytes=await usage.domain_limit(await main_domain(domain)))
+
+    @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Give the accounts of a domain a limit")
+    async def set_domain_limit(domain: DomainName, limit: Limit) -> LimitView:
+        main = await main_domain(domain)
+        await usage.set_domain_limit(main, limit.limit_bytes, now=clock())
         await changed(f"@{main}")
         return LimitView(limit_bytes=limit.limit_bytes)
 

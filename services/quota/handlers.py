@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from libs.bus import Bus, Event
-from libs.events import AccountChanged, AccountDeleted, MailboxUsageChanged, QuotaChanged
+from libs.events import AccountChanged, AccountDeleted, DomainChanged, MailboxUsageChanged, QuotaChanged
 from libs.runtime import Hears
 from libs.runtime.periodic import reason_of
 from services.quota.adapters.usage import Change, MongoUsage
@@ -40,9 +40,21 @@ class Accountant:
         """A new account, another profile or limit."""
         account = AccountChanged.from_bus(event)
         await self.usage.set_profile(
-            account.address, limit_bytes=account.quota_bytes, profile=account.profile, made_at=account.made_at
+            account.address,
+            limit_bytes=account.quota_bytes,
+            limited_at=account.quota_at,
+            profile=account.profile,
+            made_at=account.made_at,
         )
         await self.bus.emit(QuotaChanged(address=account.address).to_bus())
+
+    async def domain_changed(self, event: Event) -> None:
+        """A new domain, or another wish for the limit of its accounts."""
+        domain = DomainChanged.from_bus(event)
+        if domain.quota_at is None:
+            return
+        if await self.usage.wish_domain_limit(domain.domain, domain.quota_bytes, limited_at=domain.quota_at):
+            await self.bus.emit(QuotaChanged(address=f"@{domain.domain}").to_bus())
 
     async def account_deleted(self, event: Event) -> None:
         """Nothing is left of it, unless the address has a younger account by now."""
@@ -92,5 +104,6 @@ class Accountant:
         return (
             row("usage", MailboxUsageChanged.__name__, self.usage_changed),
             row("accounts", AccountChanged.__name__, self.account_changed),
+            row("domains", DomainChanged.__name__, self.domain_changed),
             row("deletions", AccountDeleted.__name__, self.account_deleted),
         )

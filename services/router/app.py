@@ -54,6 +54,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     await keys.prepare()
     ledger = Ledger(shared.mongo, database, shared.clock, keys=keys, changed=changed)
     domains, addresses = MongoDomains(database, ledger), MongoAddresses(database, ledger)
+    await domains.say_wishes()
     passwords = _passwords(settings)
     directory = Directory(domains, addresses, passwords, shared.clock, max_targets=settings.expansion_limit)
     authentication = Authentication(directory, domains, addresses, MongoCredentials(database), passwords)
@@ -65,7 +66,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             routers=(
                 api.domain_routes(directory, shared.clock),
                 api.alias_domain_routes(directory, shared.clock),
-                api.account_routes(directory),
+                api.account_routes(directory, shared.clock),
                 api.alias_routes(directory),
                 api.forward_routes(directory),
                 api.redirect_routes(directory),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.envelope import Temporary
@@ -35,8 +35,12 @@ class Change:
 
 
 class MongoUsage:
-    """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, account_limit_bytes?, profile?, made_at?,
+    """`usage`: {_id: address, used_bytes, messages, version, limit_bytes?, limited_at?, profile?, made_at?,
     warned_at?, recounted_at?}, or of an account that is gone {_id: address, deleted_at, forget_at}.
+    `domains`: {_id: domain, limit_bytes, limited_at}.
+
+    A limit is set here or asked for by router. The younger of both counts: a wish that is told late changes nothing.
+    `account_limit_bytes` is the wish as former versions kept it, until the next one is heard.
 
     What is told late of an account that is gone makes no usage: neither for nobody, nor for the next account.
     """
@@ -49,23 +53,26 @@ class MongoUsage:
         self._counts: Batcher[Counted, Change | None] = Batcher(self._write)
 
     async def prepare(self) -> None:
-        """Create the indexes."""
+        """Create the indexes. A limit that a former version set without a moment is one of now."""
         with mongo_errors("usage indexes"):
             await self._usage.create_index("recounted_at")
             await self._usage.create_index("forget_at", expireAfterSeconds=0)
+            for collection in (self._usage, self._domains):
+                unsaid = {"limit_bytes": {"$ne": None}, "limited_at": None}
+                await collection.update_many(unsaid, {"$set": {"limited_at": datetime.now(UTC)}})
 
     async def get(self, address: str) -> Usage | None:
         """None for an account that was never heard of."""
         with mongo_errors("usage"):
             document = await self._usage.find_one({"_id": address, **THERE})
-        return self._usage_of(document, await self._domain_limits([address])) if document else None
+        return self._usage_of(document, await self._limits_by_domain([address])) if document else None
 
     async def limits_of(self, addresses: Collection[str]) -> dict[str, int]:
         """Of each, bytes, in two reads; for one that was never heard of, what a new account there would have."""
         with mongo_errors("limits"):
             query = self._usage.find({"_id": {"$in": list(addresses)}, **THERE}, _LIMIT_FIELDS)
             known = {document["_id"]: document async for document in query}
-        domains = await self._domain_limits(addresses)
+        domains = await self._limits_by_domain(addresses)
         return {
             address: self._usage_of(known.get(address, {"_id": address}), domains).limit_bytes for address in addresses
         }
@@ -86,7 +93,7 @@ class MongoUsage:
         with mongo_errors("usage"):
             query = self._usage.find({"_id": {"$in": list(newest)}})
             before = {document["_id"]: document async for document in query}
-            limits = await self._domain_limits(list(newest))
+            limits = await self._limits_by_domain(list(newest))
             await self._usage.bulk_write([_set_if_newer(counted) for counted in newest.values()], ordered=False)
         return [
             self._change(counted, before.get(counted.address), limits) if newest[counted.address] is counted else None
@@ -108,40 +115,69 @@ class MongoUsage:
         return Change(was, self._usage_of(after, limits), old.get("warned_at"))
 
     async def set_profile(
-        self, address: str, *, limit_bytes: int | None, profile: str, made_at: datetime | None = None
+        self,
+        address: str,
+        *,
+        limit_bytes: int | None,
+        profile: str,
+        made_at: datetime | None = None,
+        limited_at: datetime | None = None,
     ) -> None:
-        """As the router says it of the account that was made at `made_at`. Another account there begins anew."""
-        fields = {"account_limit_bytes": limit_bytes, "profile": profile}
+        """As the router says it of the account that was made at `made_at`. Another account there begins anew.
+
+        A limit that was set after `limited_at` stays; None: a router that says no moment.
+        """
+        limit = _limit_unless_younger(limit_bytes, limited_at)
         with mongo_errors("usage"):
             if made_at is None:
-                await self._upsert({"_id": address, **THERE}, {"$set": fields})
+                await self._upsert({"_id": address, **THERE}, [{"$set": {"profile": {"$literal": profile}}}, *limit])
                 return
             # An update for each case, none of which a late event passes.
-            new = {"_id": address, **fields, "made_at": made_at}
+            new = {"_id": address, "profile": profile, "made_at": made_at}
+            new |= {"limit_bytes": limit_bytes, "limited_at": limited_at or made_at}
             former = {"_id": address, "$or": [{"made_at": {"$lt": made_at}}, {"deleted_at": {"$lt": made_at}}]}
             done = await self._usage.replace_one(former, new)
             if not done.matched_count:
                 same = {"_id": address, **THERE, "made_at": {"$in": [None, made_at]}}
-                await self._upsert(same, {"$set": {**fields, "made_at": made_at}})
+                fields = {"profile": {"$literal": profile}, "made_at": made_at}
+                await self._upsert(same, [{"$set": fields}, *limit])
 
-    async def _upsert(self, wanted: dict[str, Any], change: dict[str, Any]) -> None:
+    async def _upsert(self, wanted: dict[str, Any], change: list[dict[str, Any]]) -> None:
         """What is there and does not fit `wanted` stays as it is."""
         with suppress(DuplicateKey):
             await self._usage.update_one(wanted, change, upsert=True)
 
-    async def set_limit(self, address: str, limit_bytes: int | None) -> bool:
-        """An override given here; None takes it back. False when there is no such account."""
+    async def own_limit(self, address: str) -> tuple[bool, int | None]:
+        """Whether there is such an account, and its own limit in bytes."""
         with mongo_errors("usage"):
-            result = await self._usage.update_one({"_id": address, **THERE}, {"$set": {"limit_bytes": limit_bytes}})
+            found = await self._usage.find_one({"_id": address, **THERE}, _LIMIT_FIELDS)
+        return found is not None, _own(found or {})
+
+    async def set_limit(self, address: str, limit_bytes: int | None, *, now: datetime) -> bool:
+        """Its own limit, whoever set it before; None takes it back. False when there is no such account."""
+        change = {"$set": {"limit_bytes": limit_bytes, "limited_at": now}, "$unset": {"account_limit_bytes": ""}}
+        with mongo_errors("usage"):
+            result = await self._usage.update_one({"_id": address, **THERE}, change)
         return bool(result.matched_count)
 
-    async def set_domain_limit(self, domain: str, limit_bytes: int | None) -> None:
+    async def domain_limit(self, domain: str) -> int | None:
+        """Bytes; None when the domain has no limit of its own."""
+        return (await self._domain_limits([domain])).get(domain)
+
+    async def set_domain_limit(self, domain: str, limit_bytes: int | None, *, now: datetime) -> None:
         """For every account of `domain` without a limit of its own; None takes it back."""
+        change = {"$set": {"limit_bytes": limit_bytes, "limited_at": now}}
         with mongo_errors("usage"):
-            if limit_bytes is None:
-                await self._domains.delete_one({"_id": domain})
-            else:
-                await self._domains.update_one({"_id": domain}, {"$set": {"limit_bytes": limit_bytes}}, upsert=True)
+            await self._domains.update_one({"_id": domain}, change, upsert=True)
+
+    async def wish_domain_limit(self, domain: str, limit_bytes: int | None, *, limited_at: datetime) -> bool:
+        """As the router says it. False: it was heard before, or a younger limit stays."""
+        older = {"_id": domain, "limited_at": {"$not": {"$gte": limited_at}}}
+        change = {"$set": {"limit_bytes": limit_bytes, "limited_at": limited_at}}
+        with mongo_errors("usage"), suppress(DuplicateKey):
+            await self._domains.update_one(older, change, upsert=True)
+            return True
+        return False
 
     async def forget(self, address: str, *, deleted_at: datetime) -> None:
         """The account is gone, and is remembered as that; one that was made after `deleted_at` stays."""
@@ -182,23 +218,40 @@ class MongoUsage:
         with mongo_errors("usage"):
             await self._usage.update_one({"_id": address}, {"$set": {"recounted_at": moment}})
 
-    async def _domain_limits(self, addresses: Collection[str]) -> dict[str, int]:
-        domains = list({domain_of(address) for address in addresses})
+    async def _limits_by_domain(self, addresses: Collection[str]) -> dict[str, int]:
+        return await self._domain_limits(list({domain_of(address) for address in addresses}))
+
+    async def _domain_limits(self, domains: list[str]) -> dict[str, int]:
         with mongo_errors("usage"):
-            query = self._domains.find({"_id": {"$in": domains}})
+            query = self._domains.find({"_id": {"$in": domains}, "limit_bytes": {"$ne": None}})
             return {document["_id"]: document["limit_bytes"] async for document in query}
 
     def _usage_of(self, document: Mapping[str, Any], domain_limits: Mapping[str, int]) -> Usage:
         address = document["_id"]
-        own = document.get("limit_bytes")
         limit = limit_of(
-            own=own if own is not None else document.get("account_limit_bytes"),
+            own=_own(document),
             domain=domain_limits.get(domain_of(address)),
             profile=document.get("profile"),
             profiles=self._profiles,
             default_profile=self._default_profile,
         )
         return Usage(address, document.get("used_bytes", 0), document.get("messages", 0), limit)
+
+
+def _own(document: Mapping[str, Any]) -> int | None:
+    own: int | None = document.get("limit_bytes")
+    return own if own is not None else document.get("account_limit_bytes")
+
+
+def _limit_unless_younger(limit_bytes: int | None, moment: datetime | None) -> list[dict[str, Any]]:
+    """The stages of an update that set the limit as it was asked for at `moment` (None: at any)."""
+    kept = {"$literal": False} if moment is None else {"$gte": [{"$ifNull": ["$limited_at", None]}, moment]}
+    fields = {
+        "limit_bytes": {"$cond": [kept, "$limit_bytes", limit_bytes]},
+        "limited_at": {"$cond": [kept, "$limited_at", moment or "$limited_at"]},
+        "account_limit_bytes": {"$cond": [kept, "$account_limit_bytes", "$$REMOVE"]},
+    }
+    return [{"$set": fields}]
 
 
 def _is_early(counted: Counted, known: Mapping[str, Any]) -> bool:

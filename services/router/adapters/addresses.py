@@ -42,7 +42,7 @@ class MongoAddresses:
             await self._addresses.insert_one(_document(made), session=change.session)
             await self._set_password(made.address, password_hash, change)
             await self._touch_owner(made, change)
-            change.tell(*_facts(None, made, domain))
+            change.tell(*_facts(None, made))
             return made
 
         try:
@@ -152,7 +152,7 @@ class MongoAddresses:
             after = change(before).model_copy(update={"version": before.version + 1})
             await self._addresses.replace_one({"_id": address}, _document(after), session=transaction.session)
             await self._set_password(address, password_hash, transaction)
-            transaction.tell(*_facts(before, after, await self._domain_of(after, transaction)))
+            transaction.tell(*_facts(before, after))
             return after
 
         return await self._ledger.run(Entry, work, once=once, remains=lambda entry: self._remains(entry, remains))
@@ -182,10 +182,6 @@ class MongoAddresses:
             raise Stale
         return entry
 
-    async def _domain_of(self, entry: Entry, change: Change) -> Domain:
-        found = await self._domains.find_one({"_id": entry.domain}, session=change.session)
-        return Domain(name=found.pop("_id"), **found)
-
     async def _one(self, wanted: dict[str, Any]) -> Entry | None:
         with mongo_errors("find address"):
             found = await self._addresses.find_one(wanted)
@@ -196,17 +192,21 @@ class MongoAddresses:
             return [_entry(found) for found in await self._addresses.find(wanted).sort("_id", 1).to_list(limit)]
 
 
-def _facts(before: Entry | None, after: Entry, domain: Domain) -> list[Fact]:
+def _facts(before: Entry | None, after: Entry) -> list[Fact]:
     """What changed, in the words of the others. A new password of an account changes it, too."""
     facts: list[Fact] = []
     if before is None or before.model_dump(include=_ROUTE_FIELDS) != after.model_dump(include=_ROUTE_FIELDS):
         facts.append(RoutesChanged(address=after.address))
     if after.kind == "account":
         details = after.details
-        quota = details.quota_bytes if details.quota_bytes is not None else domain.default_quota_bytes
-        facts.append(
-            AccountChanged(address=after.address, made_at=after.created_at, quota_bytes=quota, profile=details.profile)
+        fact = AccountChanged(
+            address=after.address,
+            made_at=after.created_at,
+            quota_bytes=details.quota_bytes,
+            quota_at=details.quota_at or after.created_at,
+            profile=details.profile,
         )
+        facts.append(fact)
     elif after.owner is not None:
         facts.append(RoutesChanged(address=after.owner))  # it may send under one more address
     return facts

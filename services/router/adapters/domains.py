@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from libs.events import AccountChanged, DomainChanged
+from libs.events import DomainChanged
 from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.ledger import Change, Ledger
@@ -28,8 +28,10 @@ class MongoDomains:
             if domain.alias_of is not None:
                 await self._hold_main(domain.alias_of, change)
             await self._domains.insert_one(_document(domain), session=change.session)
-            alias = domain.name if domain.alias_of else ""
-            change.tell(DomainChanged(domain=domain.alias_of or domain.name, alias=alias))
+            if domain.alias_of is None:
+                change.tell(_changed(domain))
+            else:
+                change.tell(DomainChanged(domain=domain.alias_of, alias=domain.name))
             return domain
 
         try:
@@ -72,25 +74,18 @@ class MongoDomains:
             before = await self._current(name, transaction, alias=False, match=match)
             after = change(before).model_copy(update={"version": before.version + 1})
             await self._domains.replace_one({"_id": name}, _document(after), session=transaction.session)
-            transaction.tell(DomainChanged(domain=name))
-            if after.default_quota_bytes != before.default_quota_bytes:
-                await self._tell_quota(after, transaction)
+            transaction.tell(_changed(after))
             return after
 
         return await self._ledger.run(Domain, work)
 
-    async def _tell_quota(self, domain: Domain, change: Change) -> None:
-        """Accounts without a quota of their own have that of the domain."""
-        wanted = {"domain": domain.name, "kind": "account", "account.quota_bytes": None}
-        fields = {"account.profile": 1, "created_at": 1}
-        async for found in self._addresses.find(wanted, fields, session=change.session):
-            fact = AccountChanged(
-                address=found["_id"],
-                made_at=found["created_at"],
-                quota_bytes=domain.default_quota_bytes,
-                profile=found["account"]["profile"],
-            )
-            change.tell(fact)
+    async def say_wishes(self) -> None:
+        """The wish that a former version kept without a moment gets one, and quota hears of it."""
+        unsaid = {"default_quota_bytes": {"$ne": None}, "quota_at": None}
+        with mongo_errors("domains"):
+            names = [found["_id"] async for found in self._domains.find(unsaid, {"_id": 1})]
+        for name in names:
+            await self.edit(name, lambda domain: domain.model_copy(update={"quota_at": domain.created_at}))
 
     async def delete(self, name: str, *, alias: bool, match: Match = None) -> None:
         async def work(change: Change) -> Domain:
@@ -122,6 +117,11 @@ class MongoDomains:
                 {"_id": prefix}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER
             )
         return int(counter["value"])
+
+
+def _changed(domain: Domain) -> DomainChanged:
+    moment = domain.quota_at or domain.created_at
+    return DomainChanged(domain=domain.name, quota_bytes=domain.default_quota_bytes, quota_at=moment)
 
 
 def _document(domain: Domain) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
 
@@ -26,7 +27,7 @@ class NewAccount(RequestBody):
     address: Address | None = Field(None, description="The official address.")
     domain: DomainName | None = Field(None, description="Number the account by this domain's prefix.")
     password: SecretStr = Field(description="At least 8 characters, letters and digits.")
-    quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
+    quota_bytes: int | None = Field(None, ge=0, description="Handed on to quota, which owns limits; null: by domain.")
     profile: Profile = "standard"
     surname: PrintableText = Field("", max_length=200)
     given_names: PrintableText = Field("", max_length=200)
@@ -40,7 +41,7 @@ class AccountChanges(RequestBody):
 
     password: SecretStr = SecretStr("")
     official_address: Address = Field("", description="Made when new; the old one stays an address.")
-    quota_bytes: int | None = Field(None, ge=0, description="Null: that of the domain, else of the profile.")
+    quota_bytes: int | None = Field(None, ge=0, description="Handed on to quota, which owns limits; null: by domain.")
     profile: Profile = "standard"
     surname: PrintableText = Field("", max_length=200)
     given_names: PrintableText = Field("", max_length=200)
@@ -58,7 +59,7 @@ class Redirect(BaseModel):
 
 
 class AccountView(BaseModel):
-    """`address` names the mailbox and never changes; `quota_bytes` is the account's own, null when it has none."""
+    """`address` names the mailbox and never changes. The limit of the mailbox is told by quota."""
 
     address: str
     official_address: str
@@ -68,7 +69,6 @@ class AccountView(BaseModel):
     surname: str
     given_names: str
     profile: str
-    quota_bytes: int | None
     locked: bool
     may_send: bool
     redirect: Redirect | None
@@ -76,7 +76,7 @@ class AccountView(BaseModel):
     created_at: datetime
 
 
-def account_routes(directory: Directory) -> APIRouter:
+def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRouter:
     """`/v1/accounts`."""
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     addresses = directory.addresses
@@ -133,13 +133,14 @@ def account_routes(directory: Directory) -> APIRouter:
         given = body.model_fields_set
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         hashed = await directory.password_hash(body.password.get_secret_value()) if "password" in given else None
+        wished = {"quota_at": clock()} if "quota_bytes" in given else {}
         version = account.version
         if "official_address" in given:
             changes["official_address"], is_made = await directory.make_official(account, body.official_address)
             version += is_made  # an address more is a version more
         edited = await addresses.edit(
             account.address,
-            lambda entry: entry.with_details(**changes),
+            lambda entry: entry.with_details(**changes, **wished),
             match=None if asked.match is None else lambda now: (now.version, now.birth) == (version, account.birth),
             password_hash=hashed,
         )

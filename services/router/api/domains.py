@@ -22,7 +22,9 @@ class DomainSettings(RequestBody):
     """What can be changed of a domain; a field that is absent stays as it is, null unsets it."""
 
     max_accounts: int | None = Field(None, ge=0, description="Most accounts; null: no limit.")
-    default_quota_bytes: int | None = Field(None, ge=0, description="Of accounts without one; null: by profile.")
+    default_quota_bytes: int | None = Field(
+        None, ge=0, description="Of accounts without one; null: by profile. Handed on to quota."
+    )
     max_message_bytes: int | None = Field(None, ge=1, description="Largest message to it; null: as for all (R-IN-04).")
     account_prefix: str | None = Field(None, description="`exemple` names accounts exemple0001, exemple0002 ...")
     catch_all: Address | None = Field(None, description="Gets mail for addresses that do not exist.")
@@ -37,9 +39,10 @@ class NewDomain(DomainSettings):
 
 
 class DomainView(BaseModel):
+    """A domain. The limit of its accounts is told by quota."""
+
     name: str
     max_accounts: int | None
-    default_quota_bytes: int | None
     max_message_bytes: int | None
     account_prefix: str | None
     catch_all: str | None
@@ -74,7 +77,8 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
     @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
     async def make(body: NewDomain, asked: Creating) -> DomainView:
         fields = await _checked(directory, body)
-        domain = Domain(birth=birth_mark(), created_at=clock(), **fields)
+        now = clock()
+        domain = Domain(birth=birth_mark(), created_at=now, quota_at=now, **fields)
         made = await domains.create(domain, once=asked.once)
         return main_domains.made(asked, made, domain=made.name)
 
@@ -95,7 +99,8 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
     @router.patch("/{name}", summary="Change a domain; 412 when If-Match names another version")
     async def edit(name: DomainName, body: DomainSettings, asked: Editing) -> DomainView:
         fields = await _checked(directory, body)
-        edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields), match=asked.match)
+        wished = {"quota_at": clock()} if "default_quota_bytes" in fields else {}
+        edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields | wished), match=asked.match)
         return main_domains.changed(asked, edited, domain=name, **fields)
 
     @router.delete("/{name}", status_code=204, summary="Delete an empty domain; 409 while it has addresses")

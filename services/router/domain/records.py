@@ -24,12 +24,16 @@ class Record(BaseModel):
 
 
 class Domain(Record):
-    """A main domain, or with `alias_of` another name of one. `accounts` and `addresses` are counted by transactions."""
+    """A main domain, or with `alias_of` another name of one. `accounts` and `addresses` are counted by transactions.
+
+    `default_quota_bytes` is a wish of `quota_at`, which quota hears of: the limit that counts is quota's.
+    """
 
     name: str
     alias_of: str | None = None
     max_accounts: int | None = None
     default_quota_bytes: int | None = None
+    quota_at: datetime | None = None
     max_message_bytes: int | None = None
     account_prefix: str | None = None
     catch_all: str | None = None
@@ -40,7 +44,10 @@ class Domain(Record):
 
 
 class AccountDetails(BaseModel):
-    """What an account has besides its routes. The password's hash is kept elsewhere and never comes here."""
+    """What an account has besides its routes. The password's hash is kept elsewhere and never comes here.
+
+    `quota_bytes` is a wish of `quota_at`, which quota hears of: the limit that counts is quota's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,6 +57,7 @@ class AccountDetails(BaseModel):
     given_names: str = ""
     profile: str = "standard"
     quota_bytes: int | None = None
+    quota_at: datetime | None = None
     locked: bool = False
     may_send: bool = True
 

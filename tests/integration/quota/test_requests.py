@@ -71,6 +71,14 @@ async def test_a_limit_of_a_domain_reaches_it_in_every_form_of_its_name(
     assert limits == {f"A/b@{form}": 5}
 
 
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_limit_is_read_where_it_is_set(http: httpx.AsyncClient, form: str) -> None:
+    for path in (f"/v1/limits/A%2Fb@{form}", f"/v1/domain-limits/{form}"):
+        assert (await http.get(path)).json() == {"limit_bytes": None}
+        assert (await http.put(path, json={"limit_bytes": 5})).status_code == 200
+        assert (await http.get(path)).json() == {"limit_bytes": 5}
+
+
 async def test_the_limit_of_an_alias_domain_is_that_of_its_main_domain(
     http: httpx.AsyncClient, usage: MongoUsage
 ) -> None:
@@ -90,6 +98,7 @@ async def test_an_account_is_one_in_every_form_of_its_address(http: httpx.AsyncC
 @pytest.mark.parametrize("path", ["domain-limits/nobody.test", "limits/x@nobody.test", f"limits/x@{MUNICH}"])
 async def test_what_does_not_exist_is_told(http: httpx.AsyncClient, changed: list[str], path: str) -> None:
     assert (await http.put(f"/v1/{path}", json={"limit_bytes": 5})).status_code == 404
+    assert (await http.get(f"/v1/{path}")).status_code == 404
     assert changed == []
 
 
@@ -102,6 +111,9 @@ BAD: list[tuple[str, str, Any]] = [
     ("PUT", f"/v1/limits/{ACCOUNT}", {"limit_bytes": -1}),
     ("PUT", f"/v1/limits/{ACCOUNT}", {"limit_byte": 5}),
     ("PUT", f"/v1/limits/{ACCOUNT}", {"limit_bytes": 5, "profile": "guest"}),
+    ("GET", "/v1/limits/%00", None),
+    ("GET", "/v1/usage/%00", None),
+    ("GET", "/v1/domain-limits/%00", None),
     ("PUT", "/v1/limits/%00", {"limit_bytes": 5}),
     ("PUT", "/v1/domain-limits/%00", {"limit_bytes": 5}),
     ("PUT", "/v1/domain-limits/a..b", {"limit_bytes": 5}),

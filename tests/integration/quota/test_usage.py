@@ -1,6 +1,7 @@
 """Usage and send counters against a real MongoDB."""
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,22 +48,74 @@ async def test_limits_come_from_account_then_domain_then_profile(usage: MongoUsa
     await usage.set_profile(ADDRESS, limit_bytes=None, profile="guest")
     limits = []
     for change in (
-        usage.set_domain_limit("example.org", 500),
+        usage.set_domain_limit("example.org", 500, now=NOW),
         usage.set_profile(ADDRESS, limit_bytes=400, profile="guest"),
-        usage.set_limit(ADDRESS, 300),
-        usage.set_limit(ADDRESS, None),
-        usage.set_domain_limit("example.org", None),
+        usage.set_limit(ADDRESS, 300, now=NOW),
+        usage.set_limit(ADDRESS, None, now=NOW),
+        usage.set_domain_limit("example.org", None, now=NOW),
         usage.set_profile(ADDRESS, limit_bytes=None, profile="guest"),
     ):
         await change
         limits.append((await usage.get(ADDRESS)).limit_bytes)  # type: ignore[union-attr]
-    assert limits == [500, 400, 300, 400, 400, 2000]
+    assert limits == [500, 400, 300, 500, 2000, 2000]
+
+
+async def test_of_a_limit_set_here_and_a_wish_of_router_the_younger_counts_in_any_order(usage: MongoUsage) -> None:
+    def wish(limit: int | None, minutes: int) -> Awaitable[None]:
+        moment = NOW + timedelta(minutes=minutes)
+        return usage.set_profile(ADDRESS, limit_bytes=limit, profile="guest", made_at=NOW, limited_at=moment)
+
+    limits = []
+    for change in (
+        wish(400, 0),
+        usage.set_limit(ADDRESS, 300, now=NOW + timedelta(minutes=5)),
+        wish(400, 0),  # another change of the account
+        wish(600, 3),  # told late
+        wish(700, 6),
+        usage.set_limit(ADDRESS, None, now=NOW + timedelta(minutes=8)),
+        wish(700, 6),
+        wish(None, 9),
+        wish(700, 6),
+        wish(0, 10),
+    ):
+        await change
+        limits.append((await usage.limits_of([ADDRESS]))[ADDRESS])
+    assert limits == [400, 300, 300, 300, 700, 2000, 2000, 2000, 2000, 0]
+
+
+async def test_of_two_limits_of_a_domain_the_younger_counts_and_a_new_domain_begins_without(usage: MongoUsage) -> None:
+    def at(minutes: int) -> datetime:
+        return NOW + timedelta(minutes=minutes)
+
+    await usage.set_domain_limit("example.org", 500, now=at(5))
+    assert not await usage.wish_domain_limit("example.org", 400, limited_at=at(3))
+    assert await usage.domain_limit("example.org") == 500
+    assert await usage.wish_domain_limit("example.org", 600, limited_at=at(6))
+    assert not await usage.wish_domain_limit("example.org", 600, limited_at=at(6))
+    assert await usage.limits_of([ADDRESS]) == {ADDRESS: 600}
+    assert await usage.wish_domain_limit("example.org", None, limited_at=at(9))
+    assert await usage.domain_limit("example.org") is None
+    assert await usage.limits_of([ADDRESS]) == {ADDRESS: 1000}
+
+
+async def test_limits_that_a_former_version_left_count_until_the_next_one_is_set(mongo: Mongo) -> None:
+    documents = mongo.database("quota")["usage"]
+    await documents.insert_one({"_id": ADDRESS, "made_at": NOW, "account_limit_bytes": 400})
+    await documents.insert_one({"_id": "set@example.org", "made_at": NOW, "limit_bytes": 7, "account_limit_bytes": 400})
+    await mongo.database("quota")["domains"].insert_one({"_id": "example.org", "limit_bytes": 5})
+    usage = MongoUsage(mongo.database("quota"), profiles=PROFILES, default_profile="standard")
+    await usage.prepare()
+    assert await usage.limits_of([ADDRESS, "set@example.org"]) == {ADDRESS: 400, "set@example.org": 7}
+    for address in (ADDRESS, "set@example.org"):
+        await usage.set_profile(address, limit_bytes=None, profile="guest", made_at=NOW, limited_at=NOW)
+    assert not await usage.wish_domain_limit("example.org", None, limited_at=NOW)
+    assert await usage.limits_of([ADDRESS, "set@example.org"]) == {ADDRESS: 5, "set@example.org": 7}
 
 
 async def test_many_limits_are_told_at_once_also_of_accounts_never_heard_of(usage: MongoUsage) -> None:
     await usage.set_profile(ADDRESS, limit_bytes=None, profile="guest")
     await usage.set_profile("own@example.org", limit_bytes=400, profile="guest")
-    await usage.set_domain_limit("example.net", 500)
+    await usage.set_domain_limit("example.net", 500, now=NOW)
     unheard = ("new@example.org", "new@example.net")
     assert await usage.limits_of([ADDRESS, "own@example.org", *unheard]) == {
         ADDRESS: 2000,
@@ -124,7 +177,7 @@ async def test_what_is_told_late_of_an_account_that_is_gone_makes_no_usage_for_n
 ) -> None:
     end, again = NOW + timedelta(hours=1), NOW + timedelta(hours=2)
     await usage.set_profile(ADDRESS, limit_bytes=400, profile="guest", made_at=NOW)
-    await usage.set_limit(ADDRESS, 77)
+    await usage.set_limit(ADDRESS, 77, now=NOW)
     await usage.apply(of_account(counted(100, 1), NOW))
     await usage.forget(ADDRESS, deleted_at=end)
     await usage.apply(of_account(counted(200, 2), NOW))
@@ -132,7 +185,7 @@ async def test_what_is_told_late_of_an_account_that_is_gone_makes_no_usage_for_n
     await usage.set_profile(ADDRESS, limit_bytes=400, profile="guest", made_at=NOW)
     assert await usage.get(ADDRESS) is None
     assert (await usage.limits_of([ADDRESS])) == {ADDRESS: 1000}
-    assert not await usage.set_limit(ADDRESS, 5)
+    assert not await usage.set_limit(ADDRESS, 5, now=NOW)
     assert [address async for address in usage.due_for_recount(end)] == []
     with pytest.raises(Temporary):  # the account that it is of was not told of yet
         await usage.apply(of_account(counted(7, 9), again))

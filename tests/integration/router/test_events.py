@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
-from libs.events import AccountChanged, AccountDeleted
+from libs.events import AccountChanged, AccountDeleted, DomainChanged
 from libs.mongo import Mongo
 from libs.runtime.periodic import Rounds
 from libs.telemetry import Metrics
@@ -46,17 +46,41 @@ async def test_each_change_is_told_with_what_others_need(router: Any, bus: Embed
     await router.post("/v1/redirects", address=JEAN, targets=["x@far.example"])
     await router.call("DELETE", f"/v1/accounts/{JEAN}", expect=204)
     heard = await listener.until(
-        *("RoutesChanged", "AccountChanged", "AccountChanged", "DomainChanged", "AccountChanged"),
+        *("RoutesChanged", "AccountChanged", "AccountChanged", "DomainChanged"),
         *("RoutesChanged", "AccountChanged", "RoutesChanged", "AccountDeleted"),
     )
-    changed = [AccountChanged.model_validate_json(heard[n][1]) for n in (1, 2, 4)]
-    assert [fact.quota_bytes for fact in changed] == [5000, None, 7000]
+    changed = [AccountChanged.model_validate_json(heard[n][1]) for n in (1, 2, 5)]
+    assert [fact.quota_bytes for fact in changed] == [5000, None, None]
+    first, second, third = [fact.quota_at for fact in changed if fact.quota_at]
+    assert first < second == third
+    domain = DomainChanged.model_validate_json(heard[3][1])
+    assert domain.quota_bytes == 7000
+    assert domain.quota_at is not None
+    assert domain.quota_at > second
     assert {(fact.address, fact.profile) for fact in changed} == {(JEAN, "guest")}
     [made_at] = {fact.made_at.replace(microsecond=0) for fact in changed if fact.made_at}
     assert made_at == datetime.fromisoformat(made["created_at"]).replace(microsecond=0)
-    deleted_at = AccountDeleted.model_validate_json(heard[8][1]).deleted_at
+    deleted_at = AccountDeleted.model_validate_json(heard[7][1]).deleted_at
     assert deleted_at is not None
     assert deleted_at > made_at
+
+
+async def test_the_limit_that_a_former_version_kept_for_a_domain_is_told_once_at_the_start(
+    start: Any, bus: EmbeddedBus, mongo: Mongo
+) -> None:
+    first = await start()
+    await first.post("/v1/domains", name="example.org", default_quota_bytes=7000)
+    await quiet(mongo)
+    await first.running.stop()
+    domains = mongo.database("router")["domains"]
+    await domains.update_one({"_id": "example.org"}, {"$unset": {"quota_at": ""}})
+    listener = Listener()
+    await bus.subscribe(NAMES, listener, group="test")
+    await (await start()).running.stop()
+    third = await start()
+    await third.post("/v1/accounts", address=JEAN, password="secret-123")
+    heard = await listener.until("DomainChanged", "RoutesChanged", "AccountChanged")
+    assert DomainChanged.model_validate_json(heard[0][1]).quota_bytes == 7000
 
 
 async def test_what_a_process_could_not_tell_before_it_died_is_told_by_the_next(
