@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Literal
 
 from fastapi import APIRouter, Depends
@@ -14,6 +13,7 @@ from pydantic import BaseModel, Field
 from libs.http import ADMIN, Problem, RequestBody, question, require
 from libs.http.names import MAX_ADDRESS_CHARACTERS, Count, DomainName, MailboxAddress
 from libs.mail.address import InvalidAddress, canonical
+from libs.network import plain
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.domain.storage import Usage
@@ -171,7 +171,7 @@ def _counted_as(key: str) -> str:
     if address := _address(key):
         return address
     try:
-        return str(ip_address(key))
+        return plain(key)
     except ValueError:
         return key.lower()
 

@@ -50,7 +50,6 @@ class Settings(ServiceSettings):
     )
     keep_done: timedelta = Field(timedelta(days=7), description="Done entries stay visible, and keep a message single.")
     poll_period: timedelta = Field(timedelta(seconds=1), description="How often due entries are looked for.")
-    notice_author: str = Field("postmaster@localhost", description="From address of delivery status notifications.")
     return_limit_bytes: int = Field(
         1024 * 1024, ge=0, description="Up to this size a message is returned whole where RET=FULL asks for it."
     )

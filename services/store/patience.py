@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
+from libs.letters import hears_of_failure
 from services.store.domain import waiting
 from services.store.ports import Reporter
 
@@ -47,7 +48,7 @@ class Patience:
     async def _tell(
         self, envelope: Envelope, raw: bytes, late: tuple[Recipient, ...], error: Temporary
     ) -> tuple[Recipient, ...]:
-        heard = tuple(recipient for recipient in late if waiting.is_told(envelope, recipient))
+        heard = tuple(recipient for recipient in late if hears_of_failure(envelope, recipient))
         if not heard:
             return ()
         reports = {report.address: report for report in (waiting.failed(recipient, error) for recipient in heard)}

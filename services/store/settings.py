@@ -26,7 +26,6 @@ class Settings(ServiceSettings):
         lt=timedelta(days=5),
         description="Mail that its mailbox could not take for so long is returned to its sender (RFC 5321 4.5.4.1).",
     )
-    notice_author: str = Field("postmaster@localhost", description="From address of delivery status notifications.")
     usage_window: timedelta = Field(
         timedelta(milliseconds=200), description="Changes of one mailbox within this time are told as one event."
     )

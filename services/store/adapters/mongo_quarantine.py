@@ -38,6 +38,7 @@ class MongoQuarantine:
     ) -> None:
         self._mongo = mongo
         self._entries = collections.quarantine
+        self._departed = collections.departed
         self._bodies = bodies
         self._clock = clock
         self._keep = keep
@@ -65,7 +66,20 @@ class MongoQuarantine:
         except BodiesGone:
             await self._bodies.write_large(bodies)
             await self._mongo.transaction(write)
+        await self._forget_former({envelope.id: envelope for envelope, _ in batch}.values())
         return [None] * len(batch)
+
+    async def _forget_former(self, envelopes: Collection[Envelope]) -> None:
+        """Whose account ended after the mail came in waits for nothing: not even if the address has another owner.
+
+        Asked after the entries are written: an account that ends from now on finds them itself.
+        """
+        accounts = {to.account or to.address.lower() for envelope in envelopes for to in envelope.recipients}
+        with mongo_errors("read tombstones of accounts"):
+            ended = await self._departed.find({"_id": {"$in": list(accounts)}}, {"deleted_at": 1}).to_list(None)
+        for former in ended:
+            if any(envelope.received_at < former["deleted_at"] for envelope in envelopes):
+                await self.forget_account(former["_id"], before=former["deleted_at"])
 
     def _entry(self, envelope: Envelope, body: Body) -> dict[str, Any]:
         headers, now = Headers(body.raw), self._clock()

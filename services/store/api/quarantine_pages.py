@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 
 from libs.envelope import Permanent, Temporary
+from libs.network import Network, is_in, network_of
 from services.store.domain.quarantine_links import BadToken
 from services.store.domain.refusals import NotThere, Refusal
 from services.store.quarantine.letters import PATHS
-from services.store.quarantine.notices import network_of
 from services.store.quarantine.pages import HEADERS, Pages, language_of
 from services.store.quarantine.reception import Reception, TooMany, Unanswered
 
@@ -26,7 +25,6 @@ MAX_FORM_BYTES = 8 * 1024
 FORM_SECONDS = 10.0
 HTTP_422 = 422
 
-Network = IPv4Network | IPv6Network
 Work = Callable[[Pages], Awaitable[tuple[int, str]]]
 
 
@@ -126,13 +124,6 @@ def client_of(request: Request, proxies: Sequence[Network]) -> str:
     """Who asks: the peer, or the last address of X-Forwarded-For that none of our `proxies` has."""
     chain = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
     peer = request.client.host if request.client else ""
-    while chain and _is_ours(peer, proxies):
+    while chain and is_in(peer, proxies):
         peer = chain.pop()
     return peer[:100]
-
-
-def _is_ours(address: str, proxies: Sequence[Network]) -> bool:
-    try:
-        return any(ip_address(address) in network for network in proxies)
-    except ValueError:
-        return False

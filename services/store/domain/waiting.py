@@ -45,18 +45,6 @@ def late(recipients: tuple[Recipient, ...], now: datetime, patience: timedelta) 
     return tuple(r for r in recipients if r.waiting_since is not None and now - r.waiting_since >= patience)
 
 
-def is_told(envelope: Envelope, recipient: Recipient) -> bool:
-    """Whether the envelope sender hears that `recipient` did not get the mail.
-
-    Never the null sender (RFC 5321 6.1), nor that of spam, which is forged (no backscatter), unless a person has found
-    that it is none; nor who asked not to hear (RFC 3461 4.1).
-    """
-    verdict = envelope.verdicts.get(recipient.domain)
-    is_spam = verdict is not None and verdict.spam and not envelope.released
-    wanted = {word.upper() for word in recipient.notify} or {"FAILURE"}
-    return bool(envelope.mail_from) and not is_spam and "FAILURE" in wanted
-
-
 def is_gone(recipient: Recipient, error: Temporary) -> bool:
     return isinstance(error, NotTaken) and recipient.address in error.gone
 

@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 
 import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Permanent, Temporary
+from libs.network import network_of
 from libs.runtime.periodic import each
 from services.store.domain.quarantine import Held
 from services.store.domain.quarantine_limits import NoticeLimits
@@ -118,12 +118,3 @@ class Notices:
     async def _refused(self, id: str, reason: str) -> None:
         await self.ledger.ended(id, state="refused", reason=reason)
         self.outcomes.labels(reason).inc()
-
-
-def network_of(address: str) -> str:
-    """An address, or the /64 of an IPv6 address: whoever has one of them has all."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    return str(ip) if ip.version == 4 else str(ip_network(f"{ip}/64", strict=False))

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from libs.blobs import open_blobs
+from libs.blobs.files import FileBlobs
 from libs.bus import Delivery
 from libs.bus.embedded import EmbeddedBus
-from libs.envelope import Envelope, Mail, Recipient, Verdict, decode, encode
+from libs.envelope import Envelope, Mail, Permanent, Recipient, Verdict, decode, encode, new_id
 from libs.envelope.queues import QUARANTINE, RELAY, ROUTER, STORE
 from libs.mongo import EmbeddedMongod, Mongo
 
@@ -95,9 +97,17 @@ async def test_junk_for_a_forward_is_kept_in_the_quarantine(people: Any, bus: Em
     assert kept.envelope.quarantine_reason == "junk is not forwarded to other servers"
 
 
-async def test_the_bytes_of_a_large_message_are_not_fetched(people: Any, bus: EmbeddedBus) -> None:
+async def test_the_bytes_of_a_large_message_are_not_fetched(
+    people: Any, bus: EmbeddedBus, mongo: Mongo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch(*_: object) -> bytes:
+        raise Permanent("fetched")
+
+    monkeypatch.setattr(FileBlobs, "get", fetch)
+    blob = new_id(datetime.now(UTC))
+    await open_blobs(f"file:{tmp_path}/blobs", mongo).put(blob, RAW)
     queues = await behind(bus)
-    await send(bus, [JEAN], blob="nowhere")
+    await send(bus, [JEAN], blob=blob)
     assert await queues.until(1) == {STORE: [JEAN]}
 
 

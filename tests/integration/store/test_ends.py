@@ -13,7 +13,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from libs.envelope import Envelope
+from libs.envelope import Envelope, Mail, Recipient
 from libs.envelope.queues import QUARANTINE
 from libs.events import AccountChanged, MailboxUsageChanged
 from libs.runtime import Shared
@@ -21,7 +21,7 @@ from services.ingress import app as ingress_app
 from services.quota import app as quota_app
 from services.router import app as router_app
 from services.store import app as store_app
-from tests.integration.store.building import MARIE, Store, a_mail, a_message
+from tests.integration.store.building import JEAN, MARIE, Store, a_mail, a_message
 from tests.integration.store.conftest import running
 from tests.integration.store.test_returning import Post, _is_empty, _reported, post
 from tests.servers.facteur import free_port_base
@@ -165,3 +165,39 @@ async def test_a_deleted_account_stays_deleted(cluster: Cluster) -> None:
     assert len(letters) == 2
     assert all("of former accounts: 1" in letter["reason"] for letter in letters)
     assert (await store.quota.get(f"/v1/usage/{MARIE}")).status_code == 404
+
+
+async def test_what_was_taken_for_a_former_account_and_is_held_late_waits_for_the_others_alone(
+    cluster: Cluster,
+) -> None:
+    store = cluster.store
+    await cluster.account()
+    before = [a_mail(a_message("spam", subject=subject)) for subject in ("for her alone", "for both")]
+    alone, both = (held_for(mail, *to) for mail, to in zip(before, ((MARIE,), (MARIE, JEAN)), strict=True))
+    assert (await cluster.router.delete(f"/v1/accounts/{MARIE}")).status_code == 204
+    departed = store.shared.mongo.database("store").departed
+    await store.until(lambda: departed.find_one({"_id": MARIE}))
+    await cluster.account()
+    after = held_for(a_mail(a_message("spam", subject="for the next")), MARIE)
+    for mail in (alone, both, after):
+        await store.shared.outbox.send(QUARANTINE, mail)
+
+    async def subjects(address: str) -> list[str]:
+        answer = await store.get("/v1/quarantine", account=address)
+        return [item["subject"] for item in answer["items"]]
+
+    async def is_held() -> bool:
+        depth = await store.shared.bus.depth(QUARANTINE)
+        return depth.pending + depth.ready == 0 and await subjects(JEAN) == ["for both"]
+
+    await store.until(is_held)
+    assert await subjects(MARIE) == ["for the next"]
+    [entry] = (await store.get("/v1/quarantine", account=JEAN))["items"]
+    assert entry["recipients"] == [JEAN]
+
+
+def held_for(mail: Mail, *addresses: str) -> Mail:
+    recipients = tuple(
+        Recipient(address=address, original=address, account=address, domain="example.org") for address in addresses
+    )
+    return mail.with_envelope(mail.envelope.to(recipients))

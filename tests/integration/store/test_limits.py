@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from libs.events import AccountChanged
+from libs.envelope.model import utc_now
+from libs.events import AccountChanged, DomainChanged
 from libs.http import Client
 from libs.runtime import Shared
 from services.quota import app as quota_app
@@ -75,6 +76,15 @@ async def give(shared: Shared, port_base: int, address: str, limit: int) -> None
             await asyncio.sleep(0.02)
 
 
+async def give_domain(shared: Shared, port_base: int, domain: str, limit: int) -> None:
+    """As `give`, for accounts that were never heard of."""
+    await shared.bus.emit(DomainChanged(domain=domain, quota_bytes=limit, quota_at=utc_now()).to_bus())
+    someone = {"addresses": [f"someone@{domain}"]}
+    async with a_quota_client(port_base) as quota, asyncio.timeout(30):
+        while limit not in (await quota.post("/v1/limits/queries", json=someone)).json()["limits"].values():
+            await asyncio.sleep(0.02)
+
+
 async def test_a_limit_is_believed_for_a_while_and_asked_again_when_it_changed(
     limits: QuotaLimits, clock: Clock, shared: Shared, port_base: int
 ) -> None:
@@ -97,13 +107,13 @@ async def test_a_thousand_mailboxes_are_one_question_and_each_has_the_limit_that
     async with running(quota_app, shared, port_base=port_base), a_quota_client(port_base) as quota:
         await give(shared, port_base, MARIE, 1000)
         await give(shared, port_base, "it/marie@example.org", 900)  # RFC 5322 3.2.3: a slash is an atom's, too
-        await quota.put("/v1/domain-limits/example.net", json={"limit_bytes": 500})
+        await give_domain(shared, port_base, "example.net", 500)
         assert await limits.of([*crowd, MARIE]) == {**dict.fromkeys(crowd, 500), MARIE: 1000}
         assert client.calls == 2  # 1,001 mailboxes
         too_many = await quota.post("/v1/limits/queries", json={"addresses": [*crowd, MARIE]})
         assert too_many.status_code == 422
         limits.forget("@example.net")
-        await quota.put("/v1/domain-limits/example.net", json={"limit_bytes": 600})
+        await give_domain(shared, port_base, "example.net", 600)
         assert await limits.of([crowd[0], MARIE]) == {crowd[0]: 600, MARIE: 1000}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Recipient, Temporary, Verdict
-from services.store.domain.waiting import NotTaken, failed, is_told, late, since
+from services.store.domain.waiting import NotTaken, failed, late, since
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -31,25 +31,6 @@ def test_each_recipient_waits_from_its_own_first_try() -> None:
     assert [recipient.waiting_since for recipient in both] == [NOON - 4 * DAY, NOON]
     assert late(both, NOON, 4 * DAY) == (old,)
     assert late(both, NOON - timedelta(seconds=1), 4 * DAY) == ()
-
-
-@pytest.mark.parametrize(
-    ("envelope", "notify", "told"),
-    [
-        ({}, (), True),
-        ({"verdicts": HAM}, (), True),
-        ({"mail_from": ""}, (), False),
-        ({"verdicts": SPAM}, (), False),
-        ({"verdicts": SPAM, "released": True}, (), True),
-        ({}, ("NEVER",), False),
-        ({}, ("success", "failure"), True),
-        ({}, ("DELAY",), False),
-    ],
-)
-def test_the_sender_hears_of_it_unless_that_would_be_backscatter(
-    envelope: dict[str, Any], notify: tuple[str, ...], told: bool
-) -> None:
-    assert is_told(an_envelope(**envelope), a_recipient(notify=notify)) is told
 
 
 HER = frozenset({"marie@example.org"})
