@@ -61,7 +61,8 @@ class Recipient(Model):
     where there is exactly one. `orcpt` (decoded) and `notify` are the DSN wishes of RFC 3461. `purpose` is set where
     antispam takes the mail itself and nobody gets it (`honeypot`, `training`); `screened` says what greylisting did.
     `waiting_since` is the time of the first try at a mailbox that could not take the mail. `failure` is set by the
-    router where the address leads nowhere: the sender is told, and no server is asked.
+    router where the address leads nowhere: the sender is told, and no server is asked. `expanded` marks the one of the
+    addresses behind a list or an alias with several that speaks for it: a success is told of `original`, once.
     """
 
     address: str
@@ -74,6 +75,7 @@ class Recipient(Model):
     screened: str = ""
     waiting_since: AwareDatetime | None = None
     failure: str = ""
+    expanded: bool = False
 
 
 class Finding(Model):

@@ -4,8 +4,21 @@
 """
 
 from libs.letters.composing import Letter, compose, plain
-from libs.letters.hearing import hears_of_failure
+from libs.letters.hearing import News, hears, hears_of_failure, is_known, is_spam, wishes, without_success
 from libs.letters.notifications import Notifications
 from libs.letters.post import IngressPost
 
-__all__ = ["IngressPost", "Letter", "Notifications", "compose", "hears_of_failure", "plain"]
+__all__ = [
+    "IngressPost",
+    "Letter",
+    "News",
+    "Notifications",
+    "compose",
+    "hears",
+    "hears_of_failure",
+    "is_known",
+    "is_spam",
+    "plain",
+    "wishes",
+    "without_success",
+]

@@ -37,12 +37,14 @@ _SUBJECTS = {
     Action.FAILED: "Undelivered mail returned to sender",
     Action.DELAYED: "Delayed mail (still being retried)",
     Action.DELIVERED: "Successful mail delivery report",
+    Action.EXPANDED: "Successful mail delivery report",
 }
 _SENTENCES = {
     Action.FAILED: "Your message could not be delivered to the recipients below. It will not be tried again.",
     Action.DELAYED: "Your message is not delivered yet. You need not do anything: it will be tried again.",
     Action.DELIVERED: "Your message has reached the recipients below.",
     Action.RELAYED: "The mail servers of the recipients below have taken your message. They may send no report of it.",
+    Action.EXPANDED: "Your message was sent on to those who stand behind the addresses below.",
 }
 
 

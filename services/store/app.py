@@ -24,6 +24,7 @@ from services.store.adapters.mongo_ledger import MongoLedger
 from services.store.adapters.mongo_mailboxes import MongoMailboxes
 from services.store.adapters.mongo_messages import MongoMessages
 from services.store.adapters.mongo_quarantine import MongoQuarantine
+from services.store.adapters.mongo_receipts import MongoReceipts
 from services.store.adapters.mongo_told import MongoTold
 from services.store.adapters.openings import Openings
 from services.store.adapters.quota_limits import QuotaLimits
@@ -36,6 +37,7 @@ from services.store.junk import old_junk
 from services.store.lessons import Lessons
 from services.store.patience import Patience
 from services.store.quarantine.opening import PUBLIC, open_for_people
+from services.store.receipts import Receipts
 from services.store.settings import Settings
 
 NAME = "store"
@@ -81,17 +83,29 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         antispam=antispam,
         ingress=ingress,
     )
+    notifications = Notifications(
+        IngressPost(ingress), hostname=settings.hostname, author=settings.notice_author, clock=clock
+    )
+    receipts = Receipts(
+        MongoReceipts(collections, clock=clock),
+        notifications,
+        clock,
+        settings.notice_patience,
+        settings.notice_period,
+        metrics.counter("facteur_store_receipts", "Reports of deliveries that senders asked for.", ("outcome",)),
+    )
     keeper = Keeper(
         deliveries=deliveries,
         quarantine=quarantine,
         limits=limits,
         announcements=announcer,
         patience=Patience(
-            Notifications(IngressPost(ingress), hostname=settings.hostname, author=settings.notice_author, clock=clock),
+            notifications,
             clock,
             settings.give_up_after,
             metrics.counter("facteur_store_returned", "Copies that were given up, and whose sender was told."),
         ),
+        receipts=receipts,
         blobs=shared.blobs,
         bus=shared.bus,
         large=asyncio.Semaphore(settings.large_in_hand),
@@ -139,7 +153,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
             hears=(*Accounts(mailboxes, departures, quarantine, limits, clock).table(), *people.hears),
-            background=(*announcer.rows, *tidy, *people.background),
+            background=(*announcer.rows, receipts.row, *tidy, *people.background),
             body_limit_bytes=settings.append_limit_bytes,
             public=PUBLIC,
         )

@@ -19,7 +19,7 @@ from services.store.domain.messages import Body, Outcome
 from services.store.domain.quarantine import accounts_of, domains_of, is_infected
 from services.store.domain.waiting import NotTaken
 from services.store.patience import Patience
-from services.store.ports import Announcements, Deliveries, Limits, Quarantine
+from services.store.ports import Announcements, Deliveries, Limits, Quarantine, Receipts
 
 T = TypeVar("T")
 
@@ -33,6 +33,7 @@ class Keeper:
     limits: Limits
     announcements: Announcements
     patience: Patience
+    receipts: Receipts
     blobs: Blobs
     bus: Bus
     large: asyncio.Semaphore
@@ -58,6 +59,7 @@ class Keeper:
         outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))
         self.announcements.changed(outcome.usages)
         self.copies.labels("delivered").inc(len(wanted) - len(outcome.missed))
+        await self.receipts.delivered(envelope, body.raw, outcome.missed)
         if outcome.missed:
             self._missed(envelope, wanted, outcome)
 

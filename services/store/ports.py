@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from libs.envelope import Envelope, Mail
 from libs.mail.dsn import FailedRecipient
 from services.store.domain.messages import Body, Delivery, Outcome, Usage
+from services.store.domain.receipts import Receipt
 
 
 class Limits(Protocol):
@@ -42,6 +43,29 @@ class Reporter(Protocol):
         self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
     ) -> None:
         """Once, however often it is called. Raises `Temporary`, `Permanent` when nobody takes the notification."""
+
+
+class ReceiptLedger(Protocol):
+    """What must still be told of deliveries. All methods raise `Temporary`."""
+
+    async def note(self, receipt: Receipt) -> None:
+        """Durable on return, once however often it is called."""
+
+    async def claim(self) -> Receipt | None:
+        """One that is due, for this replica alone for a while."""
+
+    async def unreported(self, receipt: Receipt) -> tuple[FailedRecipient, ...]:
+        """Those of its recipients whom no other receipt reports."""
+
+    async def ended(self, id: str, state: str) -> None:
+        """It is not due any more."""
+
+
+class Receipts(Protocol):
+    """Tells who asked for it that mail was delivered."""
+
+    async def delivered(self, envelope: Envelope, raw: bytes, missed: Collection[str]) -> None:
+        """The mail is durable in its mailboxes but those in `missed`. Never raises."""
 
 
 class Announcements(Protocol):

@@ -55,9 +55,13 @@ class Settings(ServiceSettings):
     policy_cache: timedelta = Field(timedelta(minutes=1), description="How long a policy of antispam is believed.")
     notice_limits: NoticeLimits = Field(NoticeLimits(), description="How many notices are sent to senders at most.")
     notice_patience: timedelta = Field(
-        timedelta(hours=12), lt=timedelta(hours=20), description="How long a notice that cannot be sent is tried."
+        timedelta(hours=12),
+        lt=timedelta(hours=20),
+        description="How long a notice that cannot be sent is tried, or the report of a delivery that was asked for.",
     )
-    notice_period: timedelta = Field(timedelta(seconds=10), description="How often notices left over are sought.")
+    notice_period: timedelta = Field(
+        timedelta(seconds=10), description="How often notices and reports left over are sought."
+    )
     digest_hour: int = Field(6, ge=0, le=23, description="Hour of the day, UTC, up to which a digest tells.")
     digest_period: timedelta = Field(timedelta(minutes=5), description="How often digests that are due are sought.")
     digest_lease: timedelta = Field(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.envelope import Envelope, Recipient
+from libs.letters import without_success
 from libs.mail import xtext
 from libs.mail.address import needs_smtputf8
 from services.relay.domain.header_words import CannotConvert, seven_bit_header
@@ -66,7 +67,8 @@ def rcpt_options(extensions: Mapping[str, str], recipient: Recipient) -> list[st
     """RFC 3461 4."""
     if "DSN" not in extensions:
         return []
-    options = [f"NOTIFY={','.join(recipient.notify)}"] if recipient.notify else []
+    notify = without_success(recipient.notify) if recipient.expanded and recipient.notify else recipient.notify
+    options = [f"NOTIFY={','.join(notify)}"] if notify else []
     return [*options, f"ORCPT={xtext.encode_orcpt(recipient.orcpt)}"] if recipient.orcpt else options
 
 

@@ -76,7 +76,9 @@ def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, ji
     """`entry.attempts` counts the try that gave `result`."""
     match result.outcome:
         case Outcome.SENT:
-            return Next(State.SENT, now, result.text, tell=None if result.reports_onward else Event.RELAYED)
+            # A server is never asked to report of the members of a list: that is told here, for the list.
+            is_told_there = result.reports_onward and not entry.to.expanded
+            return Next(State.SENT, now, result.text, tell=None if is_told_there else Event.RELAYED)
         case Outcome.FAILED:
             return Next(State.FAILED, now, result.text, tell=Event.FAILED)
         case Outcome.DEFERRED:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.envelope import Envelope, Recipient
+from libs.letters import News, hears, is_known, is_spam, wishes
 from libs.mail.dsn import Action, FailedRecipient
 
 
@@ -44,32 +45,32 @@ class Report:
     group: str = ""
 
 
-_WISHES = {Event.FAILED: "FAILURE", Event.DELAYED: "DELAY", Event.RELAYED: "SUCCESS"}
+_NEWS = {Event.FAILED: News.FAILURE, Event.DELAYED: News.DELAY, Event.RELAYED: News.SUCCESS}
 _ACTIONS = {Event.FAILED: Action.FAILED, Event.DELAYED: Action.DELAYED, Event.RELAYED: Action.RELAYED}
-_UNASKED = frozenset({"FAILURE", "DELAY"})  # RFC 3461 4.1: without NOTIFY
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 
 
 def way_of(envelope: Envelope, recipient: Recipient, event: Event) -> Way | None:
     """None when nobody is to hear of it, because that is what was asked for, or because it is not the end."""
-    if _is_known(envelope):
-        wished = {word.upper() for word in recipient.notify} or _UNASKED
-        return Way.SENDER if _WISHES[event] in wished else None
-    if event is not Event.FAILED:
+    if hears(envelope, recipient, _NEWS[event], elsewhere=True):
+        return Way.SENDER
+    if event is not Event.FAILED or (is_known(envelope) and not wishes(recipient, News.FAILURE)):
         return None
     return Way.OWNER if _has_owner(envelope, recipient) else Way.DEAD_LETTER
 
 
 def reported(recipient: Recipient, report: Report) -> FailedRecipient:
     """What a letter says of `recipient`."""
+    is_list = recipient.expanded and report.event is Event.RELAYED
     return FailedRecipient(
-        address=recipient.address,
+        # RFC 3461 5.2.7.2: of the members of a list a success tells nothing.
+        address=recipient.original if is_list else recipient.address,
         original=recipient.orcpt,
-        action=_ACTIONS[report.event],
+        action=Action.EXPANDED if is_list else _ACTIONS[report.event],
         status=report.status,
-        diagnostic=report.text,
-        remote_mta=report.server,
+        diagnostic="" if is_list else report.text,
+        remote_mta="" if is_list else report.server,
     )
 
 
@@ -78,16 +79,7 @@ def pause(attempts: int) -> timedelta:
     return min(FIRST_PAUSE * (1 << min(attempts, 10)), LONGEST_PAUSE)
 
 
-def _is_known(envelope: Envelope) -> bool:
-    """Signed in, a service or program that submits by HTTP, or a host in our relay networks."""
-    if not envelope.mail_from:
-        return False  # RFC 5321 4.5.5: the null sender is never answered
-    return envelope.peer.account is not None or envelope.peer.relays or envelope.listener == "http"
-
-
 def _has_owner(envelope: Envelope, recipient: Recipient) -> bool:
     """The mailbox behind the address that forwards. No notice of a notice, nor of spam: these would come in numbers."""
-    verdict = envelope.verdicts.get(recipient.domain)
-    is_spam = verdict is not None and verdict.spam and not envelope.released
     led_here = bool(recipient.original) and recipient.original.lower() != recipient.address.lower()
-    return bool(recipient.account and envelope.mail_from) and led_here and not is_spam
+    return bool(recipient.account and envelope.mail_from) and led_here and not is_spam(envelope, recipient)

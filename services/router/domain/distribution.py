@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from libs.envelope import Envelope, Recipient
+from libs.letters import News, wishes, without_success
 from services.router.domain.resolution import Delivery, Resolution
 
 JUNK_STAYS = "junk is not forwarded to other servers"
@@ -39,15 +40,31 @@ def distribute(envelope: Envelope, resolutions: Iterable[Resolution]) -> Distrib
         elif junk and all(delivery.kind == "remote" for delivery in resolution.deliveries):
             withheld.append(recipient)
         else:
+            heard_of = _wishes(recipient, resolution)
             for delivery in resolution.deliveries:
                 match delivery.kind:
                     case "local":
-                        _keep_better(mailboxes, _to(recipient, delivery))
+                        _keep_better(mailboxes, _to(heard_of(delivery), delivery))
                     case "remote" if not junk:
-                        _keep_better(elsewhere, _to(recipient, delivery))
+                        _keep_better(elsewhere, _to(heard_of(delivery), delivery))
                     case _:
                         pass  # R-SPAM-41: junk goes to our mailboxes only; there is one, so nothing is lost
     return Distribution(tuple(mailboxes.values()), tuple(elsewhere.values()), tuple(withheld))
+
+
+def _wishes(recipient: Recipient, resolution: Resolution) -> Callable[[Delivery], Recipient]:
+    """The recipient with what its sender is to hear of each delivery (RFC 3461 5.2.7).
+
+    Where the address leads to several, one speaks for it, so that a success tells nothing of the members of a list.
+    That is its own mailbox where it has one, and then the success is a delivery; else it is an expansion.
+    """
+    if len(resolution.deliveries) == 1 or not wishes(recipient, News.SUCCESS):
+        return lambda delivery: recipient
+    own = resolution.first.address
+    speaker = max(resolution.deliveries, key=lambda delivery: (delivery.address == own, delivery.kind == "local"))
+    heard = recipient.model_copy(update={"expanded": speaker.address != own})
+    silent = recipient.model_copy(update={"notify": without_success(recipient.notify)})
+    return lambda delivery: heard if delivery is speaker else silent
 
 
 def _with_domain(recipient: Recipient, resolution: Resolution) -> Recipient:

@@ -12,6 +12,9 @@ loose       {_id, bodies: [sha256], since}: bodies that may have lost their last
 tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
 departed    {_id: address, deleted_at, uidvalidity?, expires_at}: accounts that are gone
 told        {_id: address, version}: what the neighbours know of the usage
+receipts    {_id: "message:batch", state: due | told | told_already | refused | late | failed, noted_at, expires_at,
+            due_at?, tries, envelope?, header?, recipients?}: notifications of deliveries
+heard       {_id: "message:recipient", receipt, expires_at}: which receipt reports a recipient
 quarantine  {_id, envelope, body, reason, infected, sender, domains, recipients, subject, from, to, message_id, date,
             at, expires_at, notice: {state: none | due | decided | sent | refused | failed, reason?, due_at?, tries?,
             recipients?, whitelists?, language?}}; recipients are addresses and accounts, for searches
@@ -50,6 +53,8 @@ class Collections:
     loose: Any
     tombstones: Any
     told: Any
+    receipts: Any
+    heard: Any
     departed: Any
     quarantine: Any
     digests: Any
@@ -86,6 +91,9 @@ class Collections:
             (self.tombstones, [("keys", 1)], {"sparse": True}),
             (self.tombstones, [("expires_at", 1)], {"expireAfterSeconds": 0}),
             (self.told, [("_id", 1)], {}),
+            (self.receipts, [("due_at", 1)], {"sparse": True}),
+            (self.receipts, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.heard, [("expires_at", 1)], {"expireAfterSeconds": 0}),
             (self.departed, [("expires_at", 1)], {"expireAfterSeconds": 0}),
             (self.mailboxes, [("leaving", 1)], {"sparse": True}),
             (self.quarantine, [("expires_at", 1)], {}),

@@ -31,7 +31,7 @@ def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
 ACTING: dict[str, Callable[[Mail], Awaitable[Any]]] = {
     "router": Routing(NOTHING).route,
     "relay": Acceptance(NOTHING, NOTHING, NOTHING).accept,
-    "store": lambda mail: Keeper(*[NOTHING] * 11)._place(mail.envelope, NOTHING),
+    "store": lambda mail: Keeper(*[NOTHING] * 12)._place(mail.envelope, NOTHING),
 }
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from libs.envelope import Envelope, Mail, Recipient, Verdict, decode, encode
 from services.router.domain.distribution import Distribution, distribute
 from services.router.domain.resolution import Delivery, Failure, Resolution, Route
@@ -95,3 +97,34 @@ def test_released_junk_and_tagged_spam_are_forwarded() -> None:
         an_envelope(for_("f@ours.example"), action="tag"),
     ):
         assert addresses(distribute(envelope, [to("remote:x@far.example")]).elsewhere) == ["x@far.example"]
+
+
+ASKED = ("SUCCESS", "FAILURE")
+
+
+@pytest.mark.parametrize(
+    ("address", "ends", "speaker", "expanded"),
+    [
+        ("list@ours.example", ["remote:x@far.example", "local:a@ours.example", "local:b@ours.example"], 1, True),
+        ("list@ours.example", ["remote:x@far.example", "remote:y@far.example"], 0, True),
+        ("a@ours.example", ["local:b@ours.example", "local:a@ours.example", "remote:x@far.example"], 1, False),
+        ("list@ours.example", ["local:a@ours.example"], 0, False),
+        ("list@ours.example", ["remote:x@far.example"], 0, False),
+    ],
+)
+def test_of_all_behind_one_address_one_tells_a_success(
+    address: str, ends: list[str], speaker: int, expanded: bool
+) -> None:
+    recipient = for_(address).model_copy(update={"notify": ASKED})
+    parted = distribute(an_envelope(recipient), [to(*ends, first=address)])
+    found = {to.address: to for to in (*parted.mailboxes, *parted.elsewhere)}
+    for number, end in enumerate(ends):
+        each = found[end.partition(":")[2]]
+        assert each.notify == (ASKED if number == speaker else ("FAILURE",))
+        assert each.expanded is (expanded and number == speaker)
+
+
+def test_who_asked_for_no_success_is_left_alone_behind_a_list() -> None:
+    recipient = for_("list@ours.example").model_copy(update={"notify": ("DELAY",)})
+    parted = distribute(an_envelope(recipient), [to("local:a@ours.example", "remote:x@far.example")])
+    assert {(to.notify, to.expanded) for to in (*parted.mailboxes, *parted.elsewhere)} == {(("DELAY",), False)}
