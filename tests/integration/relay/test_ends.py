@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from libs.blobs import Blobs
-from libs.envelope import Envelope, Mail, Peer, Recipient, Verdict, new_id, queues
+from libs.envelope import Envelope, Mail, Peer, Recipient, Verdict, encode, new_id, queues
 from libs.envelope.model import utc_now
 from tests.integration.relay.running import RAW, Start, eventually
 from tests.servers.hostile_smtp import SILENCE, HostileServer
@@ -114,7 +114,7 @@ async def test_a_message_whose_bytes_are_lost_fails_and_its_sender_hears(start: 
             recipients=(Recipient(address="a@plain.example"),), size_bytes=300_000, sha256=sha256(b"").hexdigest(),
             blob="no-such-blob", verdicts={},
         )  # fmt: skip
-        await relay.shared.outbox.send(queues.RELAY, Mail(envelope, None))
+        await relay.shared.bus.publish(queues.RELAY, encode(Mail(envelope, None)))
         await relay.wait_for_state(id, "failed")
         _, report = await relay.wait_for_report()
     assert b"Status: 5.3.0" in report
