@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
+from libs.envelope import Recipient
 from libs.envelope.queues import ANTISPAM
 from tests.integration.quarantine.people import EICAR, People, Site, spam, text_of
 
@@ -71,6 +72,26 @@ async def test_no_digest_unless_the_domain_wants_one_and_none_for_nothing(people
     assert (await people.client("store").delete(f"/v1/quarantine/{id}")).status_code == 204
     for site in (silent, empty, gone):
         assert await told(people, site, days=8) == []
+
+
+@pytest.mark.usefixtures("tomorrow")
+async def test_an_account_with_addresses_in_two_domains_gets_the_digest_of_each(people: People) -> None:
+    site, other = [await people.site(account=True, digest="daily", notices=False) for _ in range(2)]
+    second = f"second@{other.domain}"
+    path = f"/v1/accounts/{site.account}/addresses"
+    assert (await people.client("router").post(path, json={"address": second})).is_success
+    to_second = Recipient(address=second, original=second, domain=other.domain, account=site.account)
+    mail = spam(other, subject="For the second")
+    await people.hold(spam(site, subject="For the first"), mail.with_envelope(mail.envelope.to((to_second,))))
+    await told(people, site, replicas=2)
+    texts = await settled(people, site, 2)
+    await told(people, site, replicas=2)
+    await told(people, site)
+    assert len(people.letters_to(site.account)) == 2
+    assert [[word in text for word in ("For the first", "For the second")] for text in sorted(texts)] in (
+        [[True, False], [False, True]],
+        [[False, True], [True, False]],
+    )
 
 
 @pytest.mark.usefixtures("tomorrow")
