@@ -53,6 +53,9 @@ class Reports:
             "Reports of failures, delays and successes, by way and outcome.",
             ("way", "outcome"),
         )
+        for way in Way:  # so that an alert sees the first one as an increase
+            for outcome in ("told", "deferred", "refused"):
+                self._told.labels(way, outcome)
 
     async def round(self) -> None:
         """Tell what is due. Raises `Temporary` when the database does not answer."""

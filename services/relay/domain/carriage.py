@@ -10,11 +10,12 @@ from libs.letters import without_success
 from libs.mail import xtext
 from libs.mail.address import needs_smtputf8
 from services.relay.domain.header_words import CannotConvert, seven_bit_header
+from services.relay.domain.long_lines import has_long_line
 from services.relay.domain.replies import Result, failed
-from services.relay.domain.seven_bits import in_seven_bits, split_header
+from services.relay.domain.seven_bits import fitted, split_header
 
 NO_SMTPUTF8 = "5.6.7"  # RFC 6531 3.5
-NO_8BITMIME = "5.6.3"  # RFC 3463 3.7: conversion required but not supported
+NO_CONVERSION = "5.6.3"  # RFC 3463 3.7: conversion required but not supported
 TOO_LARGE = "5.3.4"
 
 
@@ -45,14 +46,13 @@ def load_for(
     if wants_utf8 and "SMTPUTF8" not in extensions:
         return failed(f"{NO_SMTPUTF8} the server takes no internationalised mail (SMTPUTF8)", status=NO_SMTPUTF8)
     options = ["SMTPUTF8"] if wants_utf8 else []
+    try:
+        raw = fitted(raw, takes_8_bit="8BITMIME" in extensions)
+    except CannotConvert as error:
+        what = "lines of more than 998 octets" if has_long_line(raw) else "8-bit mail (8BITMIME)"
+        return failed(f"{NO_CONVERSION} the server takes no {what}: {error}", status=NO_CONVERSION)
     if not raw.isascii():
-        if "8BITMIME" in extensions:
-            options.append("BODY=8BITMIME")
-        else:
-            try:
-                raw = in_seven_bits(raw)
-            except CannotConvert as error:
-                return failed(f"{NO_8BITMIME} the server takes no 8-bit mail (8BITMIME): {error}", status=NO_8BITMIME)
+        options.append("BODY=8BITMIME")
     return _sized(extensions, envelope, raw, options)
 
 

@@ -1,6 +1,7 @@
-"""Mail for a server without 8BITMIME: the parts with 8-bit octets in an encoding of 7 bits (RFC 6152 3, RFC 2045 6).
+"""Mail as a server takes it: in lines of at most 998 octets (RFC 5321 4.5.3.1.6), without 8BITMIME in octets of 7 bits.
 
-Parts that are 7-bit already keep each octet, so that what was signed as RFC 1847 2.1 wants it stays signed.
+Parts that need it get an encoding (RFC 6152 3, RFC 2045 6). The others keep each octet, so that what was signed as
+RFC 1847 2.1 wants it stays signed.
 """
 
 from __future__ import annotations
@@ -11,20 +12,36 @@ import re
 
 from libs.mail.parameters import Parameterised, parse_parameters
 from services.relay.domain.header_words import CannotConvert, field_name, fields_of, seven_bit_field, unfolded
+from services.relay.domain.long_lines import folded_field, has_long_line
 
 _MAX_DEPTH = 50
 _MAX_PARTS = 10_000
 _PLAIN = frozenset({"", "7bit", "8bit", "binary"})
 
 
+# Of a line of an encoding: RFC 2045 6.7 and 6.8 allow 76 octets.
+_OF_QUOTED_PRINTABLE = re.compile(rb"(?:=[0-9A-Fa-f]{2}|[^\r\n]){1,24}")
+_OF_BASE64 = re.compile(rb"[^\r\n]{1,76}")
+_OF_PLAIN = re.compile(rb"[^\r\n]{1,900}")
+
+
 def in_seven_bits(raw: bytes) -> bytes:
-    """The message with nothing but ASCII in it. Raises `CannotConvert`."""
-    if raw.isascii():
+    """The message in short lines with nothing but ASCII in it. Raises `CannotConvert`."""
+    return fitted(raw, takes_8_bit=False)
+
+
+def fitted(raw: bytes, *, takes_8_bit: bool) -> bytes:
+    """The message in short lines, and with nothing but ASCII in it unless `takes_8_bit`. Raises `CannotConvert`."""
+    if _fits(raw, takes_8_bit):
         return raw
-    converted = _entity(raw, depth=0, is_message=True)
-    if not converted.isascii():
-        raise CannotConvert("octets are left that are not ASCII")
+    converted = _entity(raw, takes_8_bit, depth=0, is_message=True)
+    if not _fits(converted, takes_8_bit):
+        raise CannotConvert("octets or lines are left that no encoding is for")
     return converted
+
+
+def _fits(octets: bytes, takes_8_bit: bool) -> bool:
+    return (takes_8_bit or octets.isascii()) and not has_long_line(octets)
 
 
 def split_header(raw: bytes) -> tuple[bytes, bytes]:
@@ -35,21 +52,21 @@ def split_header(raw: bytes) -> tuple[bytes, bytes]:
     return (raw, b"") if end < 0 else (raw[: end + 2], raw[end + 2 :])
 
 
-def _entity(raw: bytes, *, depth: int, is_message: bool = False) -> bytes:
-    if raw.isascii():
+def _entity(raw: bytes, takes_8_bit: bool, *, depth: int, is_message: bool = False) -> bytes:
+    if _fits(raw, takes_8_bit):
         return raw
     if depth > _MAX_DEPTH:
         raise CannotConvert("the parts are nested too deep")
     block, rest = split_header(raw)
-    fields = [seven_bit_field(field) for field in fields_of(block)]
-    if rest.isascii():
+    fields = [folded_field(field if takes_8_bit else seven_bit_field(field)) for field in fields_of(block)]
+    if _fits(rest, takes_8_bit):
         return b"".join(fields) + rest
     blank, body = rest[:2], rest[2:]
     content_type = parse_parameters(_value(fields, b"content-type"))
     encoding = _value(fields, b"content-transfer-encoding").strip().lower()
     if encoding not in _PLAIN:
-        raise CannotConvert(f"a part is called {encoding[:20]} and is not")
-    wanted, encoded = _content(content_type, body, depth)
+        return b"".join(fields) + blank + _wrapped(content_type.value, encoding, body)
+    wanted, encoded = _content(content_type, body, takes_8_bit, depth)
     if is_message or fields:
         fields = _declared(fields, wanted, body, is_message=is_message)
     else:
@@ -57,33 +74,62 @@ def _entity(raw: bytes, *, depth: int, is_message: bool = False) -> bytes:
     return b"".join(fields) + blank + encoded
 
 
-def _content(content_type: Parameterised, body: bytes, depth: int) -> tuple[str, bytes]:
-    """The encoding that it has then, and the body in it. RFC 2045 6.4: what is composed has none but 7bit."""
+def _wrapped(kind: str, encoding: str, body: bytes) -> bytes:
+    """Encoded text whose lines are too long, in shorter ones that decode to the same."""
+    is_composed = kind.startswith(("multipart/", "message/"))
+    if not body.isascii() or is_composed or encoding not in ("base64", "quoted-printable"):
+        raise CannotConvert(f"a part is called {encoding[:20]} and is not")
+    if encoding == "base64":
+        return _cut(body, _OF_BASE64, b"\r\n")
+    return _cut(body, _OF_QUOTED_PRINTABLE, b"=\r\n")
+
+
+def _cut(text: bytes, piece: re.Pattern[bytes], between: bytes) -> bytes:
+    """Lines that are too long, in pieces."""
+    lines = text.split(b"\r\n")
+    return b"\r\n".join(between.join(piece.findall(line)) if has_long_line(line) else line for line in lines)
+
+
+def _content(content_type: Parameterised, body: bytes, takes_8_bit: bool, depth: int) -> tuple[str, bytes]:
+    """The encoding that it has then, and the body in it. RFC 2045 6.4: what is composed has none but 7bit or 8bit."""
     kind = content_type.value
     boundary = content_type.parameters.get("boundary", "")
     if kind.startswith("multipart/") and boundary:
-        return "7bit", _multipart(body, boundary, depth)
+        return _composed(_multipart(body, boundary, takes_8_bit, depth))
     if kind == "message/rfc822":
-        return "7bit", _entity(body, depth=depth + 1, is_message=True)
+        return _composed(_entity(body, takes_8_bit, depth=depth + 1, is_message=True))
     if not kind or kind.startswith("text/"):
         return "quoted-printable", _quoted_printable(body)
     return "base64", _base64(body)
 
 
-def _multipart(body: bytes, boundary: str, depth: int) -> bytes:
+def _composed(body: bytes) -> tuple[str, bytes]:
+    return "7bit" if body.isascii() else "8bit", body
+
+
+def _multipart(body: bytes, boundary: str, takes_8_bit: bool, depth: int) -> bytes:
     """The delimiters stay as they are. What stands before the first part and behind the last is shown by no reader."""
     mark = b"--" + boundary.encode("utf-8", "replace")
     pieces = re.split(rb"(?m)^(" + re.escape(mark) + rb"(?:--)?[ \t]*\r?\n?)", body)
     if len(pieces) < 3 or len(pieces) > 2 * _MAX_PARTS:
         raise CannotConvert("the parts cannot be told apart")
-    out = [_only_ascii(pieces[0])]
+    out = [_unread(pieces[0], takes_8_bit)]
     for delimiter, part in zip(pieces[1::2], pieces[2::2], strict=True):
         is_last = delimiter.rstrip() == mark + b"--"
         # RFC 2046 5.1.1: the line end before a delimiter belongs to the delimiter.
         end = b"\r\n" if part.endswith(b"\r\n") else b""
         inner = part.removesuffix(b"\r\n") if end else part
-        out += [delimiter, _only_ascii(part) if is_last else _entity(inner, depth=depth + 1) + end]
+        out += [
+            delimiter,
+            _unread(part, takes_8_bit) if is_last else _entity(inner, takes_8_bit, depth=depth + 1) + end,
+        ]
     return b"".join(out)
+
+
+def _unread(octets: bytes, takes_8_bit: bool) -> bytes:
+    if _fits(octets, takes_8_bit):
+        return octets
+    return _cut(_only_ascii(octets), _OF_PLAIN, b"\r\n")
 
 
 def _only_ascii(octets: bytes) -> bytes:

@@ -15,6 +15,8 @@ from libs.runtime.depths import Depths
 from libs.runtime.watchdog import Watchdog
 from libs.telemetry import Metrics
 from services.antivirus.series import Series
+from services.relay.domain.reporting import Way
+from services.relay.reports import Reports
 
 ALERTS = Path(__file__).parents[3] / "k8s/observability"
 
@@ -34,7 +36,21 @@ def of_the_queues() -> Metrics:
     return metrics
 
 
-PAGES = {"queue": of_the_queues, "antivirus": lambda: Series.of(Metrics()).metrics, "runtime": of_the_runner}
+def of_relay() -> Metrics:
+    metrics, nothing = Metrics(), cast(Any, None)
+    Reports(
+        queue=nothing, bodies=nothing, blobs=nothing, reporter=nothing, dead_letters=nothing, give_up_after=nothing,
+        metrics=metrics, clock=nothing, emit=nothing,
+    )  # fmt: skip
+    return metrics
+
+
+PAGES = {
+    "queue": of_the_queues,
+    "antivirus": lambda: Series.of(Metrics()).metrics,
+    "runtime": of_the_runner,
+    "relay": of_relay,
+}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -48,3 +64,9 @@ def test_every_series_in_an_alert_is_one_that_the_product_has(name: str) -> None
 
 def test_every_file_of_alerts_is_looked_at() -> None:
     assert {path.name for path in ALERTS.glob("*-alerts.yaml")} == {f"{name}-alerts.yaml" for name in PAGES}
+
+
+def test_the_alert_of_relay_names_the_way_of_dead_letters_as_it_is_counted() -> None:
+    text = (ALERTS / "relay-alerts.yaml").read_text()
+    assert set(re.findall(r'way="([^"]*)"', text)) == {Way.DEAD_LETTER.value}
+    assert 'facteur_relay_reports_total{outcome="told",way="dead letter"} 0.0' in of_relay().render().decode()
