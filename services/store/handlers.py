@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+import structlog
 from prometheus_client import Counter
 
 from libs.blobs import Blobs
@@ -22,6 +23,8 @@ from services.store.patience import Patience
 from services.store.ports import Announcements, Deliveries, Limits, Quarantine, Receipts
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,10 @@ class Keeper:
 
     async def hold(self, mail: Mail) -> Iterable[Onward]:
         """Into the quarantine."""
-        envelope = mail.envelope
-        await self._with_body(mail, lambda body: self.quarantine.add(envelope, body))
+        envelope = await self._with_body(mail, lambda body: self.quarantine.add(mail.envelope, body))
+        if envelope is None:
+            log.info("held_for_none", reason="the accounts of all recipients have ended")
+            return ()
         fact = MailQuarantined(
             id=envelope.id,
             reason=envelope.quarantine_reason,

@@ -78,8 +78,12 @@ class Announcements(Protocol):
 class Quarantine(Protocol):
     """Where mail waits for a person."""
 
-    async def add(self, envelope: Envelope, body: Body) -> None:
-        """Durable on return, once however often it is called. Raises `Temporary`."""
+    async def add(self, envelope: Envelope, body: Body) -> Envelope | None:
+        """Durable on return; the same message for the same recipients is there once.
+
+        For whom it waits: whose account ended after the mail came in waits for nothing. None when that is everyone.
+        Raises `Temporary`.
+        """
 
 
 class Outbox(Protocol):

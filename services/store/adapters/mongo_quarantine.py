@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 
-from libs.envelope import Envelope
+from libs.envelope import Envelope, Recipient
 from libs.mail.headers import Headers
 from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
 from services.store.adapters.mongo_bodies import BodiesGone, MongoBodies
@@ -21,6 +21,7 @@ from services.store.domain.refusals import NotThere
 
 log = structlog.get_logger(__name__)
 
+_NEVER = datetime.min.replace(tzinfo=UTC)
 AT_ONCE = 500  # expired entries in one transaction
 
 
@@ -42,14 +43,17 @@ class MongoQuarantine:
         self._bodies = bodies
         self._clock = clock
         self._keep = keep
-        self._batcher: Batcher[tuple[Envelope, Body], None] = Batcher(self._flush, max_items=50)
+        self._batcher: Batcher[tuple[Envelope, Body], Envelope | None] = Batcher(self._flush, max_items=50)
 
-    async def add(self, envelope: Envelope, body: Body) -> None:
-        """Durable on return; the same message for the same recipients is there once."""
+    async def add(self, envelope: Envelope, body: Body) -> Envelope | None:
+        """Durable on return; the same message for the same recipients is there once.
+
+        For whom it waits: whose account ended after the mail came in waits for nothing. None when that is everyone.
+        """
         await self._bodies.write_large([body])
-        await self._batcher.add((envelope, body))
+        return await self._batcher.add((envelope, body))
 
-    async def _flush(self, batch: Sequence[tuple[Envelope, Body]]) -> list[None]:
+    async def _flush(self, batch: Sequence[tuple[Envelope, Body]]) -> list[Envelope | None]:
         entries = {held_id(envelope): self._entry(envelope, body) for envelope, body in batch}
         bodies = [body for _, body in batch]
 
@@ -66,20 +70,19 @@ class MongoQuarantine:
         except BodiesGone:
             await self._bodies.write_large(bodies)
             await self._mongo.transaction(write)
-        await self._forget_former({envelope.id: envelope for envelope, _ in batch}.values())
-        return [None] * len(batch)
+        # Asked after the entries are written: an account that ends from now on finds them itself.
+        ended = await self._ended({_owner(to) for envelope, _ in batch for to in envelope.recipients})
+        waiting = [_waiting(envelope, ended) for envelope, _ in batch]
+        for (envelope, _), staying in zip(batch, waiting, strict=True):
+            if staying != envelope:
+                for account in {_owner(to) for to in envelope.recipients}.intersection(ended):
+                    await self.forget_account(account, before=ended[account])
+        return waiting
 
-    async def _forget_former(self, envelopes: Collection[Envelope]) -> None:
-        """Whose account ended after the mail came in waits for nothing: not even if the address has another owner.
-
-        Asked after the entries are written: an account that ends from now on finds them itself.
-        """
-        accounts = {to.account or to.address.lower() for envelope in envelopes for to in envelope.recipients}
+    async def _ended(self, accounts: Collection[str]) -> dict[str, datetime]:
         with mongo_errors("read tombstones of accounts"):
-            ended = await self._departed.find({"_id": {"$in": list(accounts)}}, {"deleted_at": 1}).to_list(None)
-        for former in ended:
-            if any(envelope.received_at < former["deleted_at"] for envelope in envelopes):
-                await self.forget_account(former["_id"], before=former["deleted_at"])
+            found = await self._departed.find({"_id": {"$in": list(accounts)}}, {"deleted_at": 1}).to_list(None)
+        return {document["_id"]: document["deleted_at"] for document in found}
 
     def _entry(self, envelope: Envelope, body: Body) -> dict[str, Any]:
         headers, now = Headers(body.raw), self._clock()
@@ -166,6 +169,16 @@ class MongoQuarantine:
             if not found:
                 return expired
             expired += await self.remove(*(document["_id"] for document in found))
+
+
+def _owner(to: Recipient) -> str:
+    return to.account or to.address.lower()
+
+
+def _waiting(envelope: Envelope, ended: Mapping[str, datetime]) -> Envelope | None:
+    """For the recipients whose accounts did not end after it came in, whoever has their addresses now."""
+    former = {to.address for to in envelope.recipients if envelope.received_at < ended.get(_owner(to), _NEVER)}
+    return without(envelope, former) if former else envelope
 
 
 def _of_recipients(envelope: Envelope) -> dict[str, Any]:

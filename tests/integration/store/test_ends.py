@@ -13,9 +13,10 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient
 from libs.envelope.queues import QUARANTINE
-from libs.events import AccountChanged, MailboxUsageChanged
+from libs.events import AccountChanged, MailboxUsageChanged, MailQuarantined
 from libs.runtime import Shared
 from services.ingress import app as ingress_app
 from services.quota import app as quota_app
@@ -179,6 +180,12 @@ async def test_what_was_taken_for_a_former_account_and_is_held_late_waits_for_th
     await store.until(lambda: departed.find_one({"_id": MARIE}))
     await cluster.account()
     after = held_for(a_mail(a_message("spam", subject="for the next")), MARIE)
+    heard: list[MailQuarantined] = []
+
+    async def hear(event: Event) -> None:
+        heard.append(MailQuarantined.from_bus(event))
+
+    await store.shared.bus.subscribe(["MailQuarantined"], hear, group="test")
     for mail in (alone, both, after):
         await store.shared.outbox.send(QUARANTINE, mail)
 
@@ -194,6 +201,12 @@ async def test_what_was_taken_for_a_former_account_and_is_held_late_waits_for_th
     assert await subjects(MARIE) == ["for the next"]
     [entry] = (await store.get("/v1/quarantine", account=JEAN))["items"]
     assert entry["recipients"] == [JEAN]
+
+    async def is_told() -> bool:
+        return len(heard) == 2
+
+    await store.until(is_told)
+    assert {fact.id: fact.accounts for fact in heard} == {both.envelope.id: [JEAN], after.envelope.id: [MARIE]}
 
 
 def held_for(mail: Mail, *addresses: str) -> Mail:
