@@ -64,3 +64,14 @@ def test_limits_of_what_does_not_exist_are_not_found(facteur: Facteur) -> None:
     for path in ("limits/%00", "domain-limits/%00", "limits/%00@example.org"):
         assert facteur.call("GET", "quota", f"/v1/{path}").status_code == 422
         assert facteur.call("PUT", "quota", f"/v1/{path}", json={"limit_bytes": 1}).status_code == 422
+
+
+def test_a_suspension_is_one_in_every_form_of_the_name_of_the_destination(facteur: Facteur) -> None:
+    label = f"münchen-{uuid.uuid4().hex[:10]}"
+    unicode, ascii_form = f"{label}.example", f"{label}.example".encode("idna").decode()
+    change(facteur, "PUT", "relay", f"/v1/destinations/{unicode}", suspended=True)
+    assert facteur.get("relay", f"/v1/destinations/{ascii_form.upper()}")["suspended"]
+    change(facteur, "PUT", "relay", f"/v1/destinations/{ascii_form}", suspended=False)
+    assert facteur.call("GET", "relay", f"/v1/destinations/{unicode}").status_code == 404
+    for method, body in (("GET", None), ("PUT", {"suspended": True})):
+        assert facteur.call(method, "relay", "/v1/destinations/%00", json=body).status_code == 422
