@@ -78,7 +78,9 @@ async def start(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus, free_port: Calla
             stack.push_async_callback(running.stop)
             stack.push_async_callback(running.drain)
             await running.start(on_failure=lambda: failures.append("background work ended"))
-            http = await stack.enter_async_context(httpx.AsyncClient(base_url=given.url_of("router"), trust_env=False))
+            http = await stack.enter_async_context(
+                httpx.AsyncClient(base_url=given.url_of("router"), trust_env=False, timeout=30)
+            )
             return Replica(service, http, running)
 
         yield one_more
