@@ -1,7 +1,8 @@
 """A random walk over the queue: two processes that crash, are cut off from the database, freeze and answer late.
 
-The model is what really happened: which servers took what, and who heard. Nothing is sent again by a process that knew
-it to be taken, nor by another after that was written down; and nothing ends without somebody who hears of it.
+The model is a queue without a database: what each entry is, who has it, and whether a server took it from a holder that
+was late. After each step the database says the same. So what is known to be taken is not sent again, no late holder
+changes what another one has, and no late answer is lost; at the end nothing ends without somebody who hears of it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from libs.envelope import Temporary
 from libs.mongo import Mongo
@@ -31,15 +32,46 @@ from tests.servers.databases import drop_all
 T = TypeVar("T")
 DESTINATION = "far.example"
 PROCESSES = st.integers(0, 1)
+OUTCOMES = st.sampled_from(["taken", "refused", "later"])
+
+
+@dataclass
+class Believed:
+    """An entry as the database should have it."""
+
+    state: str = "queued"
+    fence: str = ""
+    holder: str = ""
+    is_taken: bool = False  # a server took it from a holder whose lease was lost
+
+    def settle(self, fence: str, outcome: str) -> None:
+        """Under its own fence an outcome counts; under a lost one only that a server took it does."""
+        has_it = self.state == "sending" and self.fence == fence
+        if outcome == "taken" and self.state == "sending" and not has_it:
+            self.is_taken = True
+        elif outcome == "taken" and (has_it or self.state == "queued"):
+            self.become("sent")
+        elif has_it:
+            self.become("sent" if self.is_taken else {"refused": "failed", "later": "queued"}[outcome])
+
+    def give_back(self) -> None:
+        self.become("sent" if self.is_taken else "queued")
+
+    def become(self, state: str, *, fence: str = "", holder: str = "") -> None:
+        self.state, self.fence, self.holder, self.is_taken = state, fence, holder, False
 
 
 class Process:
-    """A process of relay as its lanes use it. `has` is what it claimed and has not concluded."""
+    """A process of relay as its lanes use it. `has` is what it claimed and has not concluded.
+
+    `unwritten` are the outcomes that it has not been able to write.
+    """
 
     def __init__(self, name: str, database: Any, clock: Clock) -> None:
         self.replica = Replica(name, database, clock)
         self.ledger = Ledger(self.replica.queue, clock)
         self.has: dict[str, Entry] = {}
+        self.unwritten: dict[str, tuple[Entry, str]] = {}
         self.is_cut_off = False
         self._settle = self.replica.queue.settle
         self.replica.queue.settle = self._settle_if_connected  # type: ignore[method-assign]
@@ -62,8 +94,7 @@ class Queue(RuleBasedStateMachine):
         self.database = self.mongo.database("relay")
         self.names = (f"p{number}" for number in itertools.count())
         self.processes = [self._new() for _ in range(2)]
-        self.taken: Counter[str] = Counter()
-        self.known: dict[str, str] = {}  # taken, and known to this process or (as "*") written down
+        self.believed: dict[str, Believed] = {}
         self.heard: set[str] = set()
         self.numbers = itertools.count()
         self.add(2)
@@ -80,7 +111,9 @@ class Queue(RuleBasedStateMachine):
     @rule(recipients=st.integers(1, 3))
     def add(self, recipients: int) -> None:
         id = f"m{next(self.numbers)}"
-        self.run(self.processes[0].replica.add(*(f"r{n}@{DESTINATION}" for n in range(recipients)), id=id))
+        addresses = [f"r{n}@{DESTINATION}" for n in range(recipients)]
+        self.run(self.processes[0].replica.add(*addresses, id=id))
+        self.believed |= {f"{id}:{address}": Believed() for address in addresses}
 
     @rule(which=PROCESSES)
     def claim(self, which: int) -> None:
@@ -88,6 +121,8 @@ class Queue(RuleBasedStateMachine):
         if process.is_cut_off or not process.replica.holders.holds:
             return
         for entry in self.run(process.replica.claim(DESTINATION, messages=2)):
+            assert self.believed[entry.id].state == "queued", f"{entry.id} is sent again"
+            self.believed[entry.id].become("sending", fence=entry.fence, holder=process.replica.name)
             process.has[entry.id] = entry
 
     @rule(which=PROCESSES, outcome=st.sampled_from(["taken", "refused", "later", "released"]))
@@ -99,30 +134,51 @@ class Queue(RuleBasedStateMachine):
         id = next(iter(process.has))
         entry = process.has.pop(id)
         if (known := process.ledger.taken(id)) is not None:
-            self.run(process.ledger.write([Verdict(entry, known.then, known.report)]))
-            return
-        if outcome == "released":
-            if process.is_cut_off:
-                process.has[id] = entry
-            else:
-                self.run(process.replica.queue.release([entry], now=self.clock()))
-            return
-        if outcome == "taken":
-            name, known = process.replica.name, self.known.get(id, "")
-            # Who had it in hand at the moment when another one's answer was written down cannot know that.
-            is_excused = known == f"all but {name}"
-            assert is_excused or not (known in (name, "*") or known.startswith("all but")), f"{id} is sent again"
-            self.taken[id] += 1
-        state = {"taken": State.SENT, "refused": State.FAILED, "later": State.QUEUED}[outcome]
-        verdict = process.replica.verdict(entry, state, tell=Event.FAILED if outcome == "refused" else None)
-        is_written = self.run(process.ledger.write([verdict]))
-        if outcome == "taken":
-            self.known[id] = self._knowledge(id) if is_written else process.replica.name
+            # It came back before that could be written: no server sees it a second time.
+            self._write(process, Verdict(entry, known.then, known.report), "taken")
+        elif outcome != "released":
+            state = {"taken": State.SENT, "refused": State.FAILED, "later": State.QUEUED}[outcome]
+            tell = Event.FAILED if outcome == "refused" else None
+            self._write(process, process.replica.verdict(entry, state, tell=tell), outcome)
+        elif process.is_cut_off:
+            process.has[id] = entry
+        else:
+            self.run(process.replica.queue.release([entry], now=self.clock()))
+            self._given_back(lambda believed: believed.fence == entry.fence, of=id)
 
-    def _knowledge(self, id: str) -> str:
-        """Written down: nobody sends it from now on, but who has it in hand at this very moment."""
-        holders = [process.replica.name for process in self.processes if id in process.has]
-        return f"all but {holders[0]}" if holders else "*"
+    def _write(self, process: Process, verdict: Verdict, outcome: str) -> None:
+        process.unwritten[verdict.entry.id] = (verdict.entry, outcome)
+        if self.run(process.ledger.write([verdict])):
+            del process.unwritten[verdict.entry.id]
+            self.believed[verdict.entry.id].settle(verdict.entry.fence, outcome)
+
+    def _flush(self, process: Process) -> None:
+        self.run(process.ledger.flush())
+        for id, (entry, outcome) in process.unwritten.items():
+            self.believed[id].settle(entry.fence, outcome)
+        process.unwritten.clear()
+
+    def _given_back(self, is_meant: Callable[[Believed], bool], *, of: str = "") -> None:
+        for id, believed in self.believed.items():
+            if believed.state == "sending" and is_meant(believed) and of in ("", id):
+                believed.give_back()
+
+    @invariant()
+    def the_database_says_the_same(self) -> None:
+        found = {document["_id"]: document for document in self.run(self._documents())}
+        for id, believed in self.believed.items():
+            if id not in found:
+                assert believed.state in ("sent", "failed"), f"{id} is lost"  # it went by its age
+                continue
+            lease = found[id].get("lease", {})
+            said = Believed(
+                found[id]["state"], lease.get("fence", ""), lease.get("holder", ""), is_taken="taken" in found[id]
+            )
+            assert said == believed, f"{id} is {said} and should be {believed}"
+
+    async def _documents(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self.database["deliveries"].find({}).to_list(None)
+        return found
 
     @rule(which=PROCESSES, is_cut_off=st.booleans())
     def cut_off(self, which: int, is_cut_off: bool) -> None:
@@ -133,11 +189,9 @@ class Queue(RuleBasedStateMachine):
         process = self.processes[which]
         if process.is_cut_off:
             return
-        self.run(process.ledger.flush())
-        for id, name in self.known.items():
-            if name == process.replica.name:
-                self.known[id] = self._knowledge(id)
-        self.run(process.replica.look_after_the_dead())
+        self._flush(process)
+        dead = self.run(process.replica.look_after_the_dead())
+        self._given_back(lambda believed: believed.holder in dead)
 
     @rule(which=PROCESSES)
     def freeze(self, which: int) -> None:
@@ -150,24 +204,28 @@ class Queue(RuleBasedStateMachine):
             self.heartbeat(other)
         self.claim(other)
 
+    @rule(which=PROCESSES, late=OUTCOMES, then=OUTCOMES)
+    def answer_late(self, which: int, late: str, then: str) -> None:
+        """A server answers a frozen process when another one is at the same entry, which ends as that one says."""
+        self.claim(which)
+        self.freeze(which)
+        self.conclude(which, late)
+        self.the_database_says_the_same()
+        self.conclude(1 - which, then)
+
     @rule(which=PROCESSES)
     def crash(self, which: int) -> None:
         """All that it knew and had not written is lost: RFC 1047."""
-        name = self.processes[which].replica.name
-        self.known = {id: known for id, known in self.known.items() if known != name}
         self.processes[which] = self._new()
 
     @rule(which=PROCESSES)
-    @precondition(lambda self: any(not process.is_cut_off for process in self.processes))
     def stop_in_order(self, which: int) -> None:
         process = self.processes[which]
         if process.is_cut_off:
             return
-        self.run(process.ledger.flush())
-        for id, name in self.known.items():
-            if name == process.replica.name:
-                self.known[id] = self._knowledge(id)
+        self._flush(process)
         self.run(process.replica.queue.release_all([process.replica.name], now=self.clock()))
+        self._given_back(lambda believed: believed.holder == process.replica.name)
         self.run(process.replica.holders.leave([process.replica.name]))
         self.processes[which] = self._new()
 
@@ -197,9 +255,8 @@ class Queue(RuleBasedStateMachine):
         """The world calms down: everything comes to its end, and each end is heard of."""
         for process in self.processes:
             process.is_cut_off = False
-            self.run(process.ledger.flush())
+            self._flush(process)
             process.has.clear()
-        self.known = {id: known for id, known in self.known.items() if known == "*"}
         self.processes = [self._new() for _ in range(2)]
         for _ in range(4):
             self.clock.move(LEASE / 2)
@@ -217,7 +274,7 @@ class Queue(RuleBasedStateMachine):
         for id, state in self.run(self.processes[0].replica.states()).items():
             assert state in ("sent", "failed"), f"{id} is {state}"
             assert state == "sent" or id in self.heard, f"nobody heard of {id}"
-            assert state == "sent" or id not in self.known, f"{id} was taken, and its sender heard of a failure"
+        self.the_database_says_the_same()
 
 
 def test_whatever_happens_nothing_is_sent_twice_knowingly_and_nothing_ends_unheard(mongo_url: str) -> None:
