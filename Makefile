@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test lint format bench evaluate render lock servers clean
+.PHONY: help run test drill lint format bench evaluate render lock servers clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -16,6 +16,11 @@ run: $(VENV)/.installed  ## Install what it needs, start the whole product on em
 
 test: $(VENV)/.installed-dev servers lint  ## Install what it needs, check and test everything
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+drill: $(VENV)/.installed-dev servers  ## Every failure drill, one after the other, and the ledger of what became of the mail
+	@rm -f var/drills.jsonl && mkdir -p var
+	FACTEUR_DRILL_LEDGER=$(CURDIR)/var/drills.jsonl $(BIN)/python -m pytest -q tests/chaos
+	@$(BIN)/python -m tests.servers.ledger var/drills.jsonl
 
 lint: $(VENV)/.installed-dev  ## Format, lint, types, import walls
 	$(BIN)/ruff format --check .

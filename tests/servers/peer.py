@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from tests.servers import ledger
 from tests.servers.facteur import Facteur, wait_for
 
 SENDER = "someone@example.net"
@@ -88,6 +89,41 @@ class Peer:
             arrived, deadline=deadline,
             what=lambda: f"lost: {sorted(self.accepted - set(self.counts()))[:5]}; {self._facteur.log()[-3000:]}",
         )  # fmt: skip
+        ledger.enter(self._account())
+
+    def _account(self) -> dict[str, int]:
+        """What became of our messages, by column of the ledger."""
+        counts = self.counts()
+        accepted, delivered = len(self.accepted), len(self.accepted & set(counts))
+        elsewhere = {"quarantined": self._quarantined(), "returned": self._returned(), "parked": self._parked()}
+        # RFC 1047: a peer whose connection broke behind the final dot tries again; the first try may have been taken.
+        unheard = self.refusals[0]
+        return {
+            "accepted": accepted,
+            "delivered": delivered,
+            **elsewhere,
+            "lost": max(accepted - delivered - sum(elsewhere.values()), 0),
+            "twice": max(sum(count - 1 for count in counts.values()) - unheard, 0),
+            "tried_again_unheard": unheard,
+        }
+
+    def _quarantined(self) -> int:
+        held = self._facteur.get("store", "/v1/quarantine", account=self._recipient)
+        return len(held["items"])
+
+    def _returned(self) -> int:
+        queued = self._facteur.get("relay", "/v1/queue", limit=200)["items"]
+        return sum(entry["recipient"] == SENDER for entry in queued)
+
+    def _parked(self) -> int:
+        """Dead letters of any stage for our recipient; what is no message is nobody's."""
+        letters = (
+            letter
+            for service in ("antivirus", "antispam", "router", "store", "relay")
+            for letter in self._facteur.get(service, "/v1/dead-letters")["items"]
+        )
+        recipients = (letter["envelope"]["recipients"] for letter in letters if letter["envelope"])
+        return sum(any(to["address"] == self._recipient for to in each) for each in recipients)
 
 
 def a_message(subject: str, *, size: int = 2000) -> bytes:
