@@ -20,10 +20,13 @@ from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
-# After `drain_deadline`. All adapters of all services are closed at the same time, then what the process has once.
+# After `drain_deadline`: what a listener does with those who used up its grace (close sessions, give leases back).
+LISTENER = timedelta(seconds=2)
+# All adapters of all services are closed at the same time, then what the process has once.
 ADAPTERS = timedelta(seconds=4)
 BUS = timedelta(seconds=4)
-# A process that does not end, for a thread of it is stuck, ends hard. All of the above fits into it.
+# A process that does not end because a thread of it is stuck, ends hard. All of the above fits into it,
+# with one more `ADAPTERS` for HTTP and background work.
 CLOSING = timedelta(seconds=15)
 
 

@@ -16,7 +16,7 @@ from libs.http import Checks
 from libs.letters import IngressPost, Notifications
 from libs.runtime.burials import PERIOD as BURIALS_PERIOD
 from libs.runtime.burials import Burials
-from libs.runtime.closing import ADAPTERS, within
+from libs.runtime.closing import ADAPTERS, LISTENER, within
 from libs.runtime.dependencies import PERIOD as LOOK_PERIOD
 from libs.runtime.dependencies import Dependencies
 from libs.runtime.depths import PERIOD as DEPTHS_PERIOD
@@ -137,7 +137,7 @@ class RunningService:
         end = asyncio.get_running_loop().time() + grace.total_seconds()
         await asyncio.gather(
             *(within(grace, "consumer", consumer.stop()) for consumer in self._consumers),
-            *(within(grace, "listener", listener.stop(grace)) for listener in self._listeners),
+            *(within(grace + LISTENER, "listener", listener.stop(grace)) for listener in self._listeners),
         )
         while self._in_hand and (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.wait(self._in_hand, timeout=left)
@@ -151,8 +151,8 @@ class RunningService:
             within(ADAPTERS, "http", self._server.stop()),
             within(ADAPTERS, "background work", cancelled(self._background)),
             within(ADAPTERS, "traces", asyncio.to_thread(self._shared.traces.close)),
+            within(ADAPTERS, "ingress client", self._ingress.close()),
         )
-        await within(ADAPTERS, "ingress client", self._ingress.close())
 
     def _checks(self) -> Checks:
         return Checks(
