@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hmac
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 from fastapi import Request, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
@@ -21,6 +23,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from libs.http.documentation import DOCUMENTATION_PATHS
 from libs.http.problems import Problem, problem_response
+
+log = structlog.get_logger(__name__)
 
 # For the documentation: a token is looked at before anything else is, by `TokenNeeded`.
 bearer = HTTPBearer(auto_error=False, description="The token of the administrator, of a service or of an application.")
@@ -34,6 +38,7 @@ ADMIN = "admin"
 APPLICATION = "application"
 
 _DIGEST = re.compile(rb"sha256:([0-9a-f]{64})")
+_SETTLED_NS = 1_000_000_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -86,21 +91,29 @@ class Tokens:
         ]
 
     def _files(self) -> list[tuple[str, Path]]:
-        """The callers in the directory; listed again when it changes."""
+        """The callers in the directory; listed again when it changes, the last list as long as it cannot be read."""
         try:
             changed = self._directory.stat().st_mtime_ns
             if self._listed is None or self._listed[0] != changed:
                 files = {path.name: path for path in self._directory.iterdir() if _NAME.fullmatch(path.name)}
-                self._listed = changed, {name: path for name, path in files.items() if name != ADMIN}
-        except OSError:
-            return []
-        return list(self._listed[1].items())
+                # Within the same tick of the file system's clock a change shows no other time.
+                is_settled = time.time_ns() - changed > _SETTLED_NS
+                self._listed = changed if is_settled else 0, {n: path for n, path in files.items() if n != ADMIN}
+        except FileNotFoundError:
+            self._listed = None
+        except OSError as error:
+            log.warning("callers_not_listed", directory=str(self._directory), reason=error.strerror)
+        return list(self._listed[1].items()) if self._listed is not None else []
 
     def _digest(self, path: Path) -> bytes:
         try:
             return self._token(path).digest
-        except OSError:
+        except FileNotFoundError:
             return b""  # a token whose file is gone opens nothing
+        except OSError as error:
+            log.warning("token_not_read", file=str(path), reason=error.strerror)
+            known = self._read.get(path)
+            return known.digest if known is not None else b""
 
     def _token(self, path: Path) -> _Token:
         status = path.stat()

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+READINGS_SHARE = 0.3  # of the time, from its start, in which other readings of a message are begun
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -67,6 +69,11 @@ class Budget:
         if total > self.limits.ratio_floor_bytes and total > self.limits.ratio * packed:
             raise Exceeded(f"expands more than {self.limits.ratio} times")
         self.in_time()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it is too late to begin another reading: most of the time is for what everybody sees."""
+        return self.seconds_left < self.limits.seconds * (1 - READINGS_SHARE)
 
     @property
     def seconds_left(self) -> float:

@@ -51,7 +51,9 @@ def open_mail(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         yield sighting(Kind.AMBIGUOUS_MIME, Defect.NO_HEADERS)  # of the message: a part needs none (RFC 2046 5.1)
     if not message.root.is_leaf:  # also what stands between the parts, for readers that show it
         yield from (Content(octets, name, role=Role.ALIKE) for name, octets in uuencoded_files(message.raw))
-    yield from _seen_by_others(message, budget, meaning)
+    # Where a limit was hit, that is told already; every other reading would hit it again, at the same price.
+    if not any(defect in _LIMITS for defect in message.defects):
+        yield from _seen_by_others(message, budget, meaning)
     if count >= DEFAULT_LIMITS.parts and Defect.TOO_MANY_PARTS in message.damage:
         yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_PARTS)
 
@@ -95,6 +97,9 @@ def _seen_by_others(message: Message, budget: Budget, meaning: Mapping[Defect, K
     known: set[tuple[bytes, str, bool]] = set()
     for reading in other_readings(message):
         budget.heavy()
+        if budget.is_late:
+            yield sighting(Kind.MIME_LIMIT, Defect.TOO_MANY_READINGS)
+            return
         known = known or {_identity(content) for leaf in message.leaves() for content in _contents_of(leaf)}
         if reading.is_decoded:
             yield Content(reading.raw, role=Role.BODY)  # what stands between its parts too
