@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from libs.envelope import Envelope, Mail, Recipient
+from libs.mail.dates import read_date
 from services.antispam.bayes.classifier import Counts, Score, score
 from services.antispam.chain import CHAIN
 from services.antispam.domain.content import Content
 from services.antispam.domain.context import Context, Knowledge
-from services.antispam.domain.dates import read_date
 from services.antispam.domain.judging import Judgement, Runner
 from services.antispam.domain.mail_view import MailView
 from services.antispam.domain.policy import DEFAULT_POLICY
