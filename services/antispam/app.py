@@ -14,21 +14,6 @@ from libs.envelope import Temporary
 from libs.events import PolicyChanged
 from libs.runtime import Periodic, Service, Shared
 from libs.telemetry import Metrics
-from services.antispam.adapters.complaints import MongoComplaints
-from services.antispam.adapters.correspondents import MongoCorrespondents
-from services.antispam.adapters.counters import MongoCounters
-from services.antispam.adapters.greylist import MongoGreylist
-from services.antispam.adapters.honeypots import MongoHoneypots
-from services.antispam.adapters.known_images import MongoKnownImages
-from services.antispam.adapters.learning import MongoLearning
-from services.antispam.adapters.lists import MongoLists
-from services.antispam.adapters.peers import MongoPeers
-from services.antispam.adapters.policies import MongoPolicies
-from services.antispam.adapters.router import RouterAccounts
-from services.antispam.adapters.rulebooks import MongoRulebooks
-from services.antispam.adapters.rules import MongoRules
-from services.antispam.adapters.sightings import MongoSightings
-from services.antispam.adapters.store import StoreMessages
 from services.antispam.api.checking import check_routes
 from services.antispam.api.complaints import complaint_routes
 from services.antispam.api.correspondents import correspondent_routes
@@ -44,30 +29,45 @@ from services.antispam.api.rules import rule_routes
 from services.antispam.api.scopes import domain_of
 from services.antispam.api.statistics import statistics_routes
 from services.antispam.chain import CHAIN
-from services.antispam.correspondents import Correspondents
-from services.antispam.counters import Counters
-from services.antispam.domain.complaints import ComplaintsInMemory, Thresholds
-from services.antispam.domain.context import Knowledge
-from services.antispam.domain.greylist import Patience
-from services.antispam.domain.judging import Runner
-from services.antispam.domain.learned import Models
-from services.antispam.domain.lookups import Lookups
-from services.antispam.domain.peers import PeersInMemory
-from services.antispam.domain.policy import DEFAULT
-from services.antispam.domain.registered import read_suffixes
-from services.antispam.domain.sightings import SightingsInMemory
-from services.antispam.exchanging import exchange_sightings
+from services.antispam.feedback.feedback import Teacher
+from services.antispam.feedback.router import RouterAccounts
+from services.antispam.feedback.screening import Reception
+from services.antispam.feedback.store import StoreMessages
+from services.antispam.feedback.traps import Interception
+from services.antispam.filtering.context import Knowledge
+from services.antispam.filtering.counters import Counters
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.lookups import Lookups
+from services.antispam.filtering.mongo_counters import MongoCounters
+from services.antispam.filtering.rulebook_cache import Shelf
+from services.antispam.filtering.tallying import TallyCollector
 from services.antispam.handlers import Judge, Listener, handles, hears
-from services.antispam.interception import Interception
-from services.antispam.learning import Learning
+from services.antispam.images.mongo import MongoKnownImages
+from services.antispam.learning.learner import Learning
+from services.antispam.learning.model import Models
+from services.antispam.learning.mongo import MongoLearning
+from services.antispam.learning.statistics import BayesStatistics
+from services.antispam.message.registered import read_suffixes
 from services.antispam.outside import Outside
-from services.antispam.peers import Peers
-from services.antispam.reception import Reception
+from services.antispam.policy.mongo_lists import MongoLists
+from services.antispam.policy.mongo_policies import MongoPolicies
+from services.antispam.policy.mongo_rulebooks import MongoRulebooks
+from services.antispam.policy.mongo_rules import MongoRules
+from services.antispam.policy.policy import DEFAULT
+from services.antispam.reputation.auto_whitelist import Correspondents
+from services.antispam.reputation.bans import Peers
+from services.antispam.reputation.complaints import ComplaintsInMemory, Thresholds
+from services.antispam.reputation.exchanging import exchange_sightings
+from services.antispam.reputation.greylist import Patience
+from services.antispam.reputation.mongo_complaints import MongoComplaints
+from services.antispam.reputation.mongo_correspondents import MongoCorrespondents
+from services.antispam.reputation.mongo_greylist import MongoGreylist
+from services.antispam.reputation.mongo_honeypots import MongoHoneypots
+from services.antispam.reputation.mongo_peers import MongoPeers
+from services.antispam.reputation.mongo_sightings import MongoSightings
+from services.antispam.reputation.peers import PeersInMemory
+from services.antispam.reputation.sightings import SightingsInMemory
 from services.antispam.settings import Settings
-from services.antispam.shelf import Shelf
-from services.antispam.statistics import BayesStatistics
-from services.antispam.tallying import TallyCollector
-from services.antispam.teaching import Teacher
 
 log = structlog.get_logger(__name__)
 

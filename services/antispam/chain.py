@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from services.antispam.domain.steps import Kind, Step
+from services.antispam.filtering.steps import Kind, Step
 from services.antispam.filters import (
     arc,
     attachment_fingerprint,

@@ -21,20 +21,20 @@ from libs.events import (
     SenderValidated,
 )
 from libs.runtime import Handles, Hears, Onward
-from services.antispam.authentication.results import authentication_of
-from services.antispam.correspondents import Correspondents
-from services.antispam.counters import Counters
-from services.antispam.domain.context import Context, Knowledge
-from services.antispam.domain.judging import Judgement, Runner
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.policy import DEFAULT, OUTGOING
-from services.antispam.domain.verdicts import verdict_of
-from services.antispam.interception import Interception, is_special, without_special
-from services.antispam.learning import Learning
-from services.antispam.peers import Peers
-from services.antispam.reception import PURPOSES, TRAINER
-from services.antispam.shelf import Desk, Shelf
-from services.antispam.teaching import Teacher
+from services.antispam.feedback.feedback import Teacher
+from services.antispam.feedback.screening import PURPOSES, TRAINER
+from services.antispam.feedback.traps import Interception, is_special, without_special
+from services.antispam.filtering.context import Context, Knowledge
+from services.antispam.filtering.counters import Counters
+from services.antispam.filtering.judging import Judgement, Runner
+from services.antispam.filtering.results import authentication_of
+from services.antispam.filtering.rulebook_cache import Desk, Shelf
+from services.antispam.filtering.verdicts import verdict_of
+from services.antispam.learning.learner import Learning
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.policy import DEFAULT, OUTGOING
+from services.antispam.reputation.auto_whitelist import Correspondents
+from services.antispam.reputation.bans import Peers
 
 _LARGE_OCTETS = 256 * 1024  # above it a message is read in a thread, so that the others do not wait
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.antispam.adapters.engine_address import EngineAddress
-from services.antispam.adapters.images import ImageWorkers, worker_command
-from services.antispam.adapters.resting import Resting
-from services.antispam.adapters.rspamd import Rspamd
-from services.antispam.adapters.spamd import Spamd
-from services.antispam.domain.images import ImageLimits
+from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.resting import Resting
+from services.antispam.engines.rspamd import Rspamd
+from services.antispam.engines.spamd import Spamd
+from services.antispam.images.limits import ImageLimits
+from services.antispam.images.workers import ImageWorkers, worker_command
 from services.antispam.settings import Settings
 
 

@@ -14,8 +14,6 @@ from libs.tls import CertificateFiles, Certificates
 from services.ingress.adapters.antispam import HttpScreening
 from services.ingress.adapters.quota import HttpQuotas, HttpSends
 from services.ingress.adapters.router import HttpDirectory
-from services.ingress.adapters.smtp.server import SmtpServer
-from services.ingress.adapters.smtp.site import Site
 from services.ingress.adapters.tls import self_signed
 from services.ingress.admission import Admission, Policy
 from services.ingress.api.messages import message_routes
@@ -34,6 +32,8 @@ from services.ingress.handlers import Attention
 from services.ingress.metrics import IngressMetrics
 from services.ingress.reception import Reception
 from services.ingress.settings import Settings
+from services.ingress.smtp.server import SmtpServer
+from services.ingress.smtp.site import Site
 from services.ingress.submitting import Submitting
 
 NAME = "ingress"

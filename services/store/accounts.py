@@ -9,11 +9,11 @@ from datetime import datetime
 from libs.bus import Event
 from libs.events import AccountChanged, AccountDeleted, QuotaChanged
 from libs.runtime import Hears
-from services.store.adapters.mongo_departures import MongoDepartures
-from services.store.adapters.mongo_mailboxes import MongoMailboxes
-from services.store.adapters.mongo_quarantine import MongoQuarantine
-from services.store.domain.delivery import mailbox_address
-from services.store.ports import Limits
+from services.store.mailboxes.delivery import mailbox_address
+from services.store.mailboxes.mongo_departures import MongoDepartures
+from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
+from services.store.mailboxes.ports import Limits
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,32 +12,32 @@ from libs.letters import IngressPost, Notifications
 from libs.runtime import Handles, Service, Shared
 from libs.telemetry import Metrics
 from services.store.accounts import Accounts
-from services.store.adapters.mongo_bodies import MongoBodies
-from services.store.adapters.mongo_changes import MongoChanges
-from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_collector import MongoCollector
-from services.store.adapters.mongo_delivery import MongoDelivery
-from services.store.adapters.mongo_departures import MongoDepartures
-from services.store.adapters.mongo_expunge import MongoExpunge
-from services.store.adapters.mongo_junk import MongoJunk
-from services.store.adapters.mongo_ledger import MongoLedger
-from services.store.adapters.mongo_mailboxes import MongoMailboxes
-from services.store.adapters.mongo_messages import MongoMessages
-from services.store.adapters.mongo_quarantine import MongoQuarantine
-from services.store.adapters.mongo_receipts import MongoReceipts
-from services.store.adapters.mongo_told import MongoTold
-from services.store.adapters.openings import Openings
-from services.store.adapters.quota_limits import QuotaLimits
-from services.store.adapters.router import RouterDirectory, RouterJunkKeeps
-from services.store.announcer import Announcer
 from services.store.api import Context, routes
-from services.store.cleaning import cleaning, old_blobs
 from services.store.handlers import Keeper
-from services.store.junk import old_junk
-from services.store.lessons import Lessons
-from services.store.patience import Patience
-from services.store.quarantine.opening import PUBLIC, open_for_people
-from services.store.receipts import Receipts
+from services.store.mailboxes.announcer import Announcer
+from services.store.mailboxes.cleaning import cleaning, old_blobs
+from services.store.mailboxes.lessons import Lessons
+from services.store.mailboxes.mongo_bodies import MongoBodies
+from services.store.mailboxes.mongo_changes import MongoChanges
+from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.mongo_collector import MongoCollector
+from services.store.mailboxes.mongo_delivery import MongoDelivery
+from services.store.mailboxes.mongo_departures import MongoDepartures
+from services.store.mailboxes.mongo_expunge import MongoExpunge
+from services.store.mailboxes.mongo_junk import MongoJunk
+from services.store.mailboxes.mongo_ledger import MongoLedger
+from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
+from services.store.mailboxes.mongo_messages import MongoMessages
+from services.store.mailboxes.mongo_receipts import MongoReceipts
+from services.store.mailboxes.mongo_told import MongoTold
+from services.store.mailboxes.old_junk import old_junk
+from services.store.mailboxes.openings import Openings
+from services.store.mailboxes.patience import Patience
+from services.store.mailboxes.quota_limits import QuotaLimits
+from services.store.mailboxes.receipt_reports import Receipts
+from services.store.mailboxes.router import RouterDirectory, RouterJunkKeeps
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
+from services.store.quarantine_service import PUBLIC, open_for_people
 from services.store.settings import Settings
 
 NAME = "store"

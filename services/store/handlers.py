@@ -15,12 +15,12 @@ from libs.bus import Bus
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
 from libs.events import MailQuarantined
 from libs.runtime import Onward
-from services.store.domain.delivery import delivery_of, mailboxes_of
-from services.store.domain.messages import Body, Outcome
-from services.store.domain.quarantine import accounts_of, domains_of, is_infected
-from services.store.domain.waiting import NotTaken
-from services.store.patience import Patience
-from services.store.ports import Announcements, Deliveries, Limits, Quarantine, Receipts
+from services.store.mailboxes.delivery import delivery_of, mailboxes_of
+from services.store.mailboxes.messages import Body, Outcome
+from services.store.mailboxes.patience import Patience
+from services.store.mailboxes.ports import Announcements, Deliveries, Limits, Quarantine, Receipts
+from services.store.mailboxes.waiting import NotTaken
+from services.store.quarantine.model import accounts_of, domains_of, is_infected
 
 T = TypeVar("T")
 

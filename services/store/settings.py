@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import Field
 
 from libs.settings import ServiceSettings
-from services.store.domain.quarantine_limits import NoticeLimits, PageLimits
+from services.store.quarantine.limits import NoticeLimits, PageLimits
 
 
 class Settings(ServiceSettings):

@@ -8,19 +8,19 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from libs.envelope import Envelope, Mail, Peer, Recipient
-from services.antispam.domain.complaints import ComplaintsInMemory, Thresholds
-from services.antispam.domain.context import Context, Knowledge
-from services.antispam.domain.correspondents import Correspondent
-from services.antispam.domain.learned import Models
-from services.antispam.domain.listing import AddressList, entry_of
-from services.antispam.domain.lookups import Lookups
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.peers import PeersInMemory
-from services.antispam.domain.policy import DEFAULT_POLICY, Policy
-from services.antispam.domain.rulebook import PatternRules, Rulebook
-from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
-from services.antispam.domain.sightings import SightingsInMemory
-from services.antispam.statistics import BayesStatistics
+from services.antispam.filtering.context import Context, Knowledge
+from services.antispam.filtering.lookups import Lookups
+from services.antispam.learning.model import Models
+from services.antispam.learning.statistics import BayesStatistics
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.listing import AddressList, entry_of
+from services.antispam.policy.policy import DEFAULT_POLICY, Policy
+from services.antispam.policy.rulebook import PatternRules, Rulebook
+from services.antispam.policy.rules import ExceptionRule, KeywordRule, LogicRule
+from services.antispam.reputation.complaints import ComplaintsInMemory, Thresholds
+from services.antispam.reputation.correspondents import Correspondent
+from services.antispam.reputation.peers import PeersInMemory
+from services.antispam.reputation.sightings import SightingsInMemory
 from tests.servers.zone import Zone
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from libs.envelope import Finding, Peer, Recipient
-from services.antispam.domain.complaints import Subject
-from services.antispam.domain.rules import ExceptionRule, KeywordRule, LogicRule
+from services.antispam.policy.rules import ExceptionRule, KeywordRule, LogicRule
+from services.antispam.reputation.complaints import Subject
 from tests.specimens.antispam import a_context, a_message, a_rulebook, html, multipart, some_knowledge
 
 SIGNED_IN: dict[str, Any] = {"listener": "submission", "peer": Peer(address="192.0.2.1", helo="x", account="m@a.b")}

@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 
 from libs.envelope import Envelope, Mail, Recipient
 from libs.mail.dates import read_date
-from services.antispam.bayes.classifier import Counts, Score, score
 from services.antispam.chain import CHAIN
-from services.antispam.domain.content import Content
-from services.antispam.domain.context import Context, Knowledge
-from services.antispam.domain.judging import Judgement, Runner
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.policy import DEFAULT_POLICY
-from services.antispam.domain.steps import plan
+from services.antispam.filtering.context import Context, Knowledge
+from services.antispam.filtering.judging import Judgement, Runner
+from services.antispam.filtering.steps import plan
+from services.antispam.learning.classifier import Counts, Score, score
+from services.antispam.message.content import Content
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.policy import DEFAULT_POLICY
 from tests.specimens.antispam import a_rulebook, some_knowledge
 from tools.evaluation.corpus import Specimen
 from tools.evaluation.learning import counts_of_folds

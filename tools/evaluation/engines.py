@@ -18,11 +18,11 @@ from pathlib import Path
 import httpx
 
 from libs.envelope import Envelope, Mail, Recipient, Temporary
-from services.antispam.adapters.engine_address import EngineAddress
-from services.antispam.adapters.rspamd import Rspamd
-from services.antispam.adapters.spamd import Spamd
-from services.antispam.domain.engines import ExternalEngine
-from services.antispam.domain.mail_view import MailView
+from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.model import ExternalEngine
+from services.antispam.engines.rspamd import Rspamd
+from services.antispam.engines.spamd import Spamd
+from services.antispam.message.mail_view import MailView
 from tests.servers.rspamd import RspamdServer
 from tests.servers.spamd import SpamdServer
 from tools.evaluation.corpus import Specimen

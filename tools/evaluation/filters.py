@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from services.antispam.domain.judging import Judgement, Seen
+from services.antispam.filtering.judging import Judgement, Seen
 from tools.evaluation.corpus import Specimen
 
 HEADING = """\

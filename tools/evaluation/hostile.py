@@ -8,9 +8,9 @@ import tracemalloc
 from collections.abc import Iterator
 
 from services.antispam.chain import CHAIN
-from services.antispam.domain.judging import Runner
-from services.antispam.domain.policy import DEFAULT_POLICY
-from services.antispam.domain.steps import plan
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.steps import plan
+from services.antispam.policy.policy import DEFAULT_POLICY
 from tests.specimens.antispam import a_context, a_view
 from tests.specimens.hostile import HOSTILE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.antispam.bayes.classifier import Counts, is_sure, score
+from services.antispam.learning.classifier import Counts, is_sure, score
 from tools.evaluation.corpus import Specimen
 from tools.evaluation.measures import FOLDS, Assignment
 

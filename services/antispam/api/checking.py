@@ -15,12 +15,12 @@ from libs.http import ADMIN, APPLICATION, Problem, question, require
 from libs.network import Ip
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
-from services.antispam.checked_mail import Told, checked_mail
-from services.antispam.domain.facts import FACTS
-from services.antispam.domain.judging import Seen, explained
-from services.antispam.domain.report import Outcome
-from services.antispam.domain.verdicts import Scale, verdict_of
+from services.antispam.filtering.facts import FACTS
+from services.antispam.filtering.judging import Seen, explained
+from services.antispam.filtering.verdicts import Scale, verdict_of
 from services.antispam.handlers import Judge
+from services.antispam.message.checked_mail import Told, checked_mail
+from services.antispam.message.report import Outcome
 
 
 class CheckedFilter(BaseModel):

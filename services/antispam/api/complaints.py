@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, Problem, require
 from libs.network import network_of
-from services.antispam.adapters.complaints import Complained, MongoComplaints
-from services.antispam.domain.complaints import Kind, Subject, Thresholds
+from services.antispam.reputation.complaints import Kind, Subject, Thresholds
+from services.antispam.reputation.mongo_complaints import Complained, MongoComplaints
 
 _PAGES = Cursor("complaints")
 

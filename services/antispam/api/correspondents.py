@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from libs.mail.address import InvalidAddress, normalise
-from services.antispam.adapters.correspondents import Listed, MongoCorrespondents
 from services.antispam.api.scopes import scope_of
-from services.antispam.correspondents import Correspondents
-from services.antispam.domain.correspondents import Acquaintance
+from services.antispam.reputation.auto_whitelist import Correspondents
+from services.antispam.reputation.correspondents import Acquaintance
+from services.antispam.reputation.mongo_correspondents import Listed, MongoCorrespondents
 
 _PAGES = Cursor("correspondents")
 

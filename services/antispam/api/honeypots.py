@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
-from services.antispam.adapters.honeypots import Honeypot, MongoHoneypots
 from services.antispam.api.scopes import address_of, scope_of
+from services.antispam.reputation.mongo_honeypots import Honeypot, MongoHoneypots
 
 _PAGES = Cursor("honeypots")
 

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel
 
 from libs.http import ADMIN, Problem, require
+from libs.mail.originals import original_of
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.domain.learned import Class
-from services.antispam.domain.originals import original_of
-from services.antispam.learning import Learning
-from services.antispam.teaching import Teacher
+from services.antispam.feedback.feedback import Teacher
+from services.antispam.learning.learner import Learning
+from services.antispam.learning.model import Class
 
 
 class LessonView(BaseModel):

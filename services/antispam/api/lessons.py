@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from libs.http import ADMIN, Problem, require
 from libs.http.requests import Unreadable, check_json
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.domain.lessons import Lesson
-from services.antispam.learning import Learning
-from services.antispam.ports import LearningStore
+from services.antispam.learning.learner import Learning
+from services.antispam.learning.mongo import MongoLearning
+from services.antispam.learning.samples import Lesson
 
 _AT_ONCE = 20  # lessons in one transaction
 _LINE_OCTETS = 4 * 1024 * 1024
@@ -47,7 +47,7 @@ class Imported(BaseModel):
     changed: int
 
 
-def lesson_routes(learning: Learning, store: LearningStore) -> APIRouter:
+def lesson_routes(learning: Learning, store: MongoLearning) -> APIRouter:
     """For administrators: tokens are words of people's mail."""
     router = APIRouter(prefix="/v1/lessons", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose lessons; empty: those for all.")
@@ -78,7 +78,7 @@ def lesson_routes(learning: Learning, store: LearningStore) -> APIRouter:
     return router
 
 
-async def _lines(store: LearningStore, scope: str) -> AsyncIterator[bytes]:
+async def _lines(store: MongoLearning, scope: str) -> AsyncIterator[bytes]:
     count = 0
     async for lesson in store.lessons(scope):
         count += 1

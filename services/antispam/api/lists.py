@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
-from services.antispam.adapters.lists import Entry, ListName, MongoLists
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.domain.listing import Kind, NotAnEntry, entry_of
+from services.antispam.policy.listing import Kind, NotAnEntry, entry_of
+from services.antispam.policy.mongo_lists import Entry, ListName, MongoLists
 
 _PAGES = Cursor("entries")
 

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from libs.network import banned_network, shown
-from services.antispam.adapters.peers import MongoPeers
-from services.antispam.peers import Peers
-from services.antispam.ports import BlacklistedPeer
+from services.antispam.reputation.bans import Peers
+from services.antispam.reputation.mongo_peers import MongoPeers
+from services.antispam.reputation.peers import BlacklistedPeer
 
 _PAGES = Cursor("peers")
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from libs.envelope import Temporary
 from libs.http import ADMIN, IfMatch, Precondition, Problem, RequestBody, entity_tag, require
-from services.antispam.adapters.policies import MongoPolicies, StoredPolicy
 from services.antispam.api.scopes import scope_of
 from services.antispam.chain import CHAIN
-from services.antispam.domain.policy import (
+from services.antispam.policy.mongo_policies import MongoPolicies, StoredPolicy
+from services.antispam.policy.policy import (
     DEFAULT,
     DEFAULT_OUTGOING_POLICY,
     DEFAULT_POLICY,

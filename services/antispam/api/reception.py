@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, RequestBody, question, require
-from services.antispam.adapters.greylist import MongoGreylist
 from services.antispam.api.scopes import scope_of
-from services.antispam.domain.greylist import greylisted_network
-from services.antispam.reception import Arrival, Reception
+from services.antispam.feedback.screening import Arrival, Reception
+from services.antispam.reputation.greylist import greylisted_network
+from services.antispam.reputation.mongo_greylist import MongoGreylist
 
 
 class ReceptionView(BaseModel):

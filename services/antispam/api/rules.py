@@ -10,13 +10,13 @@ from pydantic import BaseModel, Field
 
 from libs.envelope import Temporary
 from libs.http import ADMIN, After, Cursor, IfMatch, Page, Precondition, Problem, entity_tag, require
-from services.antispam.adapters.rules import MongoRules, StoredRule
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
-from services.antispam.domain.expressions import compile_expression
-from services.antispam.domain.facts import FACTS
-from services.antispam.domain.policy import DEFAULT
-from services.antispam.domain.rules import AnyRule, ExceptionRule, KeywordRule, LogicRule
+from services.antispam.filtering.facts import FACTS
+from services.antispam.policy.expressions import compile_expression
+from services.antispam.policy.mongo_rules import MongoRules, StoredRule
+from services.antispam.policy.policy import DEFAULT
+from services.antispam.policy.rules import AnyRule, ExceptionRule, KeywordRule, LogicRule
 
 Changed = Callable[[str], Awaitable[None]]
 Kind = Literal["keyword", "exception", "logic"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.http import Problem
 from libs.mail.address import InvalidAddress, canonical, normalise_domain
-from services.antispam.domain.policy import DEFAULT, OUTGOING
+from services.antispam.policy.policy import DEFAULT, OUTGOING
 
 
 def scope_of(domain: str) -> str:

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel
 
 from libs.http import ADMIN, Problem, require
-from services.antispam.adapters.counters import MongoCounters
 from services.antispam.api.scopes import address_of, scope_of
-from services.antispam.domain.policy import OUTGOING
+from services.antispam.filtering.mongo_counters import MongoCounters
+from services.antispam.policy.policy import OUTGOING
 
 _LONGEST = timedelta(days=400)
 

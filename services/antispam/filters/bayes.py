@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.levels import level_of, strength_of
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.levels import level_of, strength_of
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report
 
 
 async def check(mail: MailView, context: Context) -> Report:

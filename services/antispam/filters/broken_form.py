@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from libs.mail.message import Defect
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 # Eight-bit headers, a missing end boundary and long lines are common in honest mail and say nothing.
 _TELLING = frozenset(

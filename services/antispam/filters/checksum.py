@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 _WORDS = re.compile(
     r"[\W_]{0,20}(?:please )?(?:click|tap|press)(?: (?:here|now|below|this link))?\b"

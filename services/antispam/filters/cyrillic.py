@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report
-from services.antispam.domain.scripts import share
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.scripts import share
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report
 
 _LETTERS = re.compile("[\u0400-\u052f\u1c80-\u1c8f\u2de0-\u2dff\ua640-\ua69f]+")  # Unicode: the Cyrillic blocks
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.domain.content import AUTHORS_LIMIT
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.content import AUTHORS_LIMIT
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 _ADDRESS = re.compile(r"[^\s@<>\"']{1,64}@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,20})\b", re.IGNORECASE)
 

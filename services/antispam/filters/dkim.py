@@ -6,10 +6,10 @@ A weak sign: lists and scanners on the way change messages that were signed in g
 from __future__ import annotations
 
 from libs.envelope import Temporary
-from services.antispam.authentication.asking import signatures_of
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.authentication import signatures_of
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 
 def asks(mail: MailView, context: Context) -> bool:

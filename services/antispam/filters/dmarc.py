@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from libs.envelope import Temporary
-from services.antispam.authentication.asking import policy_of
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.authentication import policy_of
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 NEEDS = frozenset({"sender"})
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from libs.dns import reverse_name
 from libs.envelope import Temporary
-from services.antispam.domain.blocklists import listing
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.blocklists import listing
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 
 def asks(mail: MailView, context: Context) -> bool:

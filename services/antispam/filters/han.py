@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report
-from services.antispam.domain.scripts import share
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.scripts import share
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report
 
 # Unicode: the CJK unified ideographs, their extension A, the compatibility block and the supplementary planes 2 and 3.
 _LETTERS = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]+")

@@ -6,11 +6,11 @@ from functools import lru_cache
 
 from libs.mail.address import InvalidAddress, normalise_domain
 from libs.network import Ip, parsed
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.peer_names import addresses, peer_names_of
-from services.antispam.domain.registered import registered_domain
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.peer_names import addresses, peer_names_of
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.registered import registered_domain
+from services.antispam.message.report import MISS, Report, hit
 
 NEEDS = frozenset({"helo"})
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 # Zero-width space, word joiner, soft hyphen; not the joiners that Persian, Hindi and emoji need.
 _SIGNS = "\u200b\u2060\u00ad\ufeff"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.images import has_images
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.matching import AREA_LIMIT
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.matching import AREA_LIMIT
+from services.antispam.images.limits import has_images
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.peer_names import peer_names_of
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.peer_names import peer_names_of
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 
 def asks(mail: MailView, context: Context) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.engines import is_asked, report_of
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import Report
+from services.antispam.engines.model import is_asked, report_of
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import Report
 
 _NAME = "rspamd"
 

@@ -6,12 +6,13 @@ signature that is aligned with the author, or a chain that we trust, holds (RFC 
 
 from __future__ import annotations
 
+from libs.authentication.spf import Result
 from libs.envelope import Temporary
-from services.antispam.authentication.vouching import voucher_of
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
-from services.antispam.spf import Result, spf_of
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.spf import spf_of
+from services.antispam.filtering.vouching import voucher_of
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 NEEDS = frozenset({"sender"})
 

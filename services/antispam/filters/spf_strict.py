@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
-from services.antispam.spf import Result, spf_of
+from libs.authentication.spf import Result
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.spf import spf_of
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 NEEDS = frozenset({"sender"})
 

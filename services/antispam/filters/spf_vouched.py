@@ -5,11 +5,12 @@ It adds nothing: it says why SPF did not decide, and that the envelope sender is
 
 from __future__ import annotations
 
-from services.antispam.authentication.vouching import voucher_of
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
-from services.antispam.spf import Result, spf_of
+from libs.authentication.spf import Result
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.spf import spf_of
+from services.antispam.filtering.vouching import voucher_of
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 NEEDS = frozenset({"sender"})
 

@@ -6,11 +6,11 @@ import asyncio
 from functools import partial
 
 from libs.envelope import Temporary
-from services.antispam.domain.blocklists import listing
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
-from services.antispam.domain.sites import sites_of
+from services.antispam.filtering.context import Context
+from services.antispam.message.blocklists import listing
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
+from services.antispam.message.sites import sites_of
 
 
 def asks(mail: MailView, context: Context) -> bool:

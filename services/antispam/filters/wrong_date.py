@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from libs.mail.dates import read_date
-from services.antispam.domain.context import Context
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.report import MISS, Report, hit
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+from services.antispam.message.report import MISS, Report, hit
 
 _TOLERANCE = timedelta(hours=26)  # a day, and a clock that forgot its time zone
 

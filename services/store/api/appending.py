@@ -14,10 +14,10 @@ from libs.http.idempotency import MadeAndGone
 from libs.mail.headers import Headers
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
-from services.store.domain import folders
-from services.store.domain.flags import FlagChange
-from services.store.domain.messages import Body, Copy, Delivery, Message, summarise
-from services.store.domain.refusals import Conflicting, NotThere
+from services.store.mailboxes import folders
+from services.store.mailboxes.flags import FlagChange
+from services.store.mailboxes.messages import Body, Copy, Delivery, Message, summarise
+from services.store.mailboxes.refusals import Conflicting, NotThere
 
 RFC822 = "message/rfc822"
 BODY = {"requestBody": {"required": True, "content": {RFC822: {"schema": {"type": "string"}}}}}

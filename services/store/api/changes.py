@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 from libs.envelope import new_id
 from libs.http import Idempotency, IfMatch, Precondition, RequestBody
 from libs.http.idempotency import MadeAndGone
-from services.store.adapters.mongo_changes import Changed
-from services.store.adapters.mongo_ledger import AT_ONCE
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView, UsageView
-from services.store.domain import folders
-from services.store.domain.flags import MAX_FLAGS, FlagChange
-from services.store.domain.messages import Message
+from services.store.mailboxes import folders
+from services.store.mailboxes.flags import MAX_FLAGS, FlagChange
+from services.store.mailboxes.messages import Message
+from services.store.mailboxes.mongo_changes import Changed
+from services.store.mailboxes.mongo_ledger import AT_ONCE
 
 Ids = Annotated[list[str], Field(min_length=1, max_length=AT_ONCE)]
 Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]

@@ -16,7 +16,7 @@ from libs.mail.headers import Headers
 from libs.mail.message import Part, parse
 from libs.mail.render import rendered
 from services.store.api.context import Context, Mailbox, router
-from services.store.domain.messages import Message
+from services.store.mailboxes.messages import Message
 
 RAW = {"description": "The message (RFC 5322) as it is read.", "content": {"message/rfc822": {}}}
 

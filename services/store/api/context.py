@@ -12,17 +12,17 @@ from fastapi.routing import APIRoute
 
 from libs.http import ADMIN, MongoKeys, Problem, entity_tag, require
 from libs.mail.address import InvalidAddress, canonical
-from services.store.adapters.mongo_bodies import MongoBodies
-from services.store.adapters.mongo_changes import MongoChanges
-from services.store.adapters.mongo_expunge import MongoExpunge
-from services.store.adapters.mongo_mailboxes import MongoMailboxes
-from services.store.adapters.mongo_messages import MongoMessages
-from services.store.adapters.mongo_quarantine import MongoQuarantine
-from services.store.domain.folders import Folder
-from services.store.domain.messages import Message
-from services.store.domain.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
-from services.store.lessons import Lessons
-from services.store.ports import Announcements, Deliveries, Limits
+from services.store.mailboxes.folders import Folder
+from services.store.mailboxes.lessons import Lessons
+from services.store.mailboxes.messages import Message
+from services.store.mailboxes.mongo_bodies import MongoBodies
+from services.store.mailboxes.mongo_changes import MongoChanges
+from services.store.mailboxes.mongo_expunge import MongoExpunge
+from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
+from services.store.mailboxes.mongo_messages import MongoMessages
+from services.store.mailboxes.ports import Announcements, Deliveries, Limits
+from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
 from services.store.quarantine.warden import Warden
 
 _STATUS: dict[type[Refusal], int] = {NotThere: 404, Conflicting: 409, Outdated: 412, Unfit: 422}

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from libs.http import IfMatch, Precondition, RequestBody
 from services.store.api.context import Context, Mailbox, router, tag_of_folder
 from services.store.api.views import FolderCounts, FolderRow, FolderView, UsageView
-from services.store.domain.folders import SPECIAL, Folder
+from services.store.mailboxes.folders import SPECIAL, Folder
 
 
 class FolderList(BaseModel):

@@ -12,10 +12,10 @@ from libs.http import After, Cursor, Page, Problem, QueryModel, audited
 from libs.http.pages import MAX_CURSOR_CHARACTERS
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
-from services.store.domain import folders
-from services.store.domain.flags import clean_flag
-from services.store.domain.messages import Message
-from services.store.domain.search import Criteria, holds_text
+from services.store.mailboxes import folders
+from services.store.mailboxes.flags import clean_flag
+from services.store.mailboxes.messages import Message
+from services.store.mailboxes.search import Criteria, holds_text
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
 READ_AT_ONCE = 200  # messages whose text is searched for one page

@@ -13,7 +13,7 @@ from libs.http import After, Cursor, Page, RequestBody, audited
 from libs.http.names import Address, DomainName, MailboxAddress
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
-from services.store.domain.quarantine import Held, Wanted, split
+from services.store.quarantine.model import Held, Wanted, split
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
 _PAGES = Cursor("quarantine")

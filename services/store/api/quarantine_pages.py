@@ -15,9 +15,9 @@ from fastapi.responses import HTMLResponse
 
 from libs.envelope import Permanent, Temporary
 from libs.network import Network, is_in, network_of
-from services.store.domain.quarantine_links import BadToken
-from services.store.domain.refusals import NotThere, Refusal
+from services.store.mailboxes.refusals import NotThere, Refusal
 from services.store.quarantine.letters import PATHS
+from services.store.quarantine.links import BadToken
 from services.store.quarantine.pages import HEADERS, Pages, language_of
 from services.store.quarantine.reception import Reception, TooMany, Unanswered
 

@@ -7,8 +7,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.store.domain.folders import Folder
-from services.store.domain.messages import Message, Usage
+from services.store.mailboxes.folders import Folder
+from services.store.mailboxes.messages import Message, Usage
 
 
 class FolderView(BaseModel):

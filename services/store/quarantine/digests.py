@@ -12,9 +12,9 @@ from prometheus_client import Counter
 
 from libs.envelope import Permanent, Temporary
 from libs.runtime.periodic import each
-from services.store.domain.quarantine_digest import Gathering, Period, Told, period_due
-from services.store.domain.quarantine_notice import NoticePolicy
+from services.store.quarantine.digest import Gathering, Period, Told, period_due
 from services.store.quarantine.letters import Letters
+from services.store.quarantine.notice import NoticePolicy
 from services.store.quarantine.ports import DigestLedger, Policies, Post
 
 log = structlog.get_logger(__name__)

@@ -14,10 +14,10 @@ from html import escape
 from typing import Literal
 
 from libs.letters import Letter, compose, plain
-from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_digest import Told, Waiting
-from services.store.domain.quarantine_links import Link, Signer
-from services.store.domain.quarantine_notice import Plan
+from services.store.quarantine.digest import Told, Waiting
+from services.store.quarantine.links import Link, Signer
+from services.store.quarantine.model import Held
+from services.store.quarantine.notice import Plan
 from services.store.quarantine.texts import TEXTS, Language
 
 PATHS = {"validate": "/public/quarantine/validate", "own": "/public/quarantine/held"}

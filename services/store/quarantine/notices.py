@@ -18,11 +18,11 @@ from prometheus_client import Counter
 from libs.envelope import Permanent, Temporary
 from libs.network import network_of
 from libs.runtime.periodic import each
-from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_limits import NoticeLimits
-from services.store.domain.quarantine_links import Link
-from services.store.domain.quarantine_notice import Claim, Plan, held_as_spam, plan_for
 from services.store.quarantine.letters import Letters
+from services.store.quarantine.limits import NoticeLimits
+from services.store.quarantine.links import Link
+from services.store.quarantine.model import Held
+from services.store.quarantine.notice import Claim, Plan, held_as_spam, plan_for
 from services.store.quarantine.ports import NoticeLedger, Policies, Post, Rates
 
 log = structlog.get_logger(__name__)

@@ -12,9 +12,9 @@ from hashlib import sha256
 from html import escape
 
 from libs.letters import plain
-from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_captcha import CHARACTERS
+from services.store.quarantine.captcha import CHARACTERS
 from services.store.quarantine.letters import moment
+from services.store.quarantine.model import Held
 from services.store.quarantine.reception import Asked
 from services.store.quarantine.texts import TEXTS, Language
 

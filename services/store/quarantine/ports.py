@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
-from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_digest import Period
-from services.store.domain.quarantine_notice import Claim, NoticePolicy, Plan
+from libs.envelope import Mail
+from services.store.quarantine.digest import Period
+from services.store.quarantine.model import Held
+from services.store.quarantine.notice import Claim, NoticePolicy, Plan
 
 
 class HeldMail(Protocol):
@@ -87,3 +88,10 @@ class DigestLedger(Protocol):
 
     def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
         """What came in the period and waits still."""
+
+
+class Outbox(Protocol):
+    """The queues of the cluster."""
+
+    async def send(self, queue: str, mail: Mail) -> None:
+        """Returns when the mail is durable in `queue`. Raises `Temporary`."""

@@ -11,13 +11,13 @@ from prometheus_client import Counter
 
 from libs.bus import Bus
 from libs.events import SenderValidated
-from services.store.domain.quarantine import Held
-from services.store.domain.quarantine_captcha import Captcha, Challenge
-from services.store.domain.quarantine_limits import PageLimits
-from services.store.domain.quarantine_links import BadToken, Link, Signer
-from services.store.domain.quarantine_notice import Plan
-from services.store.domain.refusals import NotThere
+from services.store.mailboxes.refusals import NotThere
+from services.store.quarantine.captcha import Captcha, Challenge
 from services.store.quarantine.drawing import picture
+from services.store.quarantine.limits import PageLimits
+from services.store.quarantine.links import BadToken, Link, Signer
+from services.store.quarantine.model import Held
+from services.store.quarantine.notice import Plan
 from services.store.quarantine.ports import HeldMail, NoticeLedger, Rates
 from services.store.quarantine.warden import Warden
 

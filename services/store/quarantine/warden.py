@@ -12,10 +12,9 @@ from libs.bus import Bus
 from libs.envelope import Envelope, Mail
 from libs.envelope.queues import ROUTER
 from libs.events import MailReleased
-from services.store.domain.quarantine import Held, accounts_of, domains_of, released, split
-from services.store.domain.refusals import Unfit
-from services.store.ports import Outbox
-from services.store.quarantine.ports import Bodies, HeldMail, SenderLists
+from services.store.mailboxes.refusals import Unfit
+from services.store.quarantine.model import Held, accounts_of, domains_of, released, split
+from services.store.quarantine.ports import Bodies, HeldMail, Outbox, SenderLists
 
 By = Literal["administrator", "account", "sender"]
 

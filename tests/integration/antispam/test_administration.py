@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.mongo import Mongo
-from services.antispam.adapters.counters import MongoCounters
+from services.antispam.filtering.mongo_counters import MongoCounters
 
 WATCHES = b"From: a@elsewhere.example\r\nTo: m@a.example\r\nSubject: cheap WATCHES\r\n\r\nbuy them now\r\n"
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.mongo import Mongo
-from services.antispam.adapters.complaints import MongoComplaints
-from services.antispam.adapters.correspondents import MongoCorrespondents
-from services.antispam.domain.complaints import Subject, Thresholds, subjects_of
-from services.antispam.domain.correspondents import Acquaintance, Correspondent
+from services.antispam.reputation.complaints import Subject, Thresholds, subjects_of
+from services.antispam.reputation.correspondents import Acquaintance, Correspondent
+from services.antispam.reputation.mongo_complaints import MongoComplaints
+from services.antispam.reputation.mongo_correspondents import MongoCorrespondents
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

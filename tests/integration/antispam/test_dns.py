@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from libs.authentication.spf import check_host
+from libs.authentication.spf.evaluation import Session
 from libs.dns import CachingResolver, Limits
 from libs.dns.wire import Server
 from libs.envelope import queues
 from libs.network import parsed
-from services.antispam.spf import check_host
-from services.antispam.spf.evaluation import Session
 from tests.servers.spf_suite import Case, cases
 from tests.servers.zone import Zone, ZoneServer
 from tests.specimens.antispam import a_message, html

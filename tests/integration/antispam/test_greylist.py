@@ -9,8 +9,8 @@ import pytest
 
 from libs.mongo import Mongo
 from libs.network import parsed
-from services.antispam.adapters.greylist import MongoGreylist
-from services.antispam.domain.greylist import Patience, Triplet, greylisted_network
+from services.antispam.reputation.greylist import Patience, Triplet, greylisted_network
+from services.antispam.reputation.mongo_greylist import MongoGreylist
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

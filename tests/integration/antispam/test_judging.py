@@ -7,9 +7,9 @@ import pytest
 
 from libs.envelope import Peer, queues
 from libs.mongo import Mongo
-from services.antispam.adapters.sightings import MongoSightings
-from services.antispam.domain.sightings import SightingsInMemory
-from services.antispam.exchanging import exchange_sightings
+from services.antispam.reputation.exchanging import exchange_sightings
+from services.antispam.reputation.mongo_sightings import MongoSightings
+from services.antispam.reputation.sightings import SightingsInMemory
 
 LIST = "/v1/lists/sender_black"
 

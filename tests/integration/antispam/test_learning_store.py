@@ -9,10 +9,10 @@ import pytest
 
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
-from services.antispam.adapters.learning import MongoLearning
-from services.antispam.domain.learned import Class, Model, Models
-from services.antispam.domain.lessons import Lesson
-from services.antispam.learning import Learning
+from services.antispam.learning.learner import Learning
+from services.antispam.learning.model import Class, Model, Models
+from services.antispam.learning.mongo import MongoLearning
+from services.antispam.learning.samples import Lesson
 
 YEAR = timedelta(days=365)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -70,7 +70,7 @@ async def test_replicas_that_learn_at_the_same_time_lose_nothing_and_count_nothi
 async def test_a_snapshot_shortens_the_log_and_reads_the_same(
     store: MongoLearning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.antispam.adapters.snapshots._PART", 3)
+    monkeypatch.setattr("services.antispam.learning.mongo_snapshots._PART", 3)
     for n in range(30):
         await store.learn([lesson(str(n), "spam", "a", f"t{n}")], NOW)
         if n in (9, 19):
@@ -85,7 +85,7 @@ async def test_a_snapshot_shortens_the_log_and_reads_the_same(
 async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapshot(
     store: MongoLearning, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.antispam.learning._SNAPSHOT_EVERY", 10)
+    monkeypatch.setattr("services.antispam.learning.learner._SNAPSHOT_EVERY", 10)
 
     def knows(scope: str, kind: Class, tokens: frozenset[str]) -> bool:
         return False
@@ -123,7 +123,7 @@ async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapsh
 async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesson_gets_a_second_look(
     store: MongoLearning, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.antispam.learning._PAUSE", 0.0)
+    monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 0.0)
     models, asked = Models(always=SCOPE, capacity=100), []
 
     def knows(scope: str, kind: Class, tokens: frozenset[str]) -> bool:

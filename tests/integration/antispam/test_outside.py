@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from libs.envelope import Temporary, queues
-from services.antispam.adapters.engine_address import EngineAddress
-from services.antispam.adapters.images import ImageWorkers, worker_command
-from services.antispam.adapters.rspamd import Rspamd
-from services.antispam.adapters.spamd import Spamd
-from services.antispam.domain.images import ImageLimits
+from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.rspamd import Rspamd
+from services.antispam.engines.spamd import Spamd
+from services.antispam.images.limits import ImageLimits
+from services.antispam.images.workers import ImageWorkers, worker_command
 from tests.servers.rspamd import RspamdServer
 from tests.servers.spamd import GTUBE, SpamdServer
 from tests.specimens.antispam import a_message, a_view
@@ -136,7 +136,7 @@ async def workers() -> AsyncIterator[ImageWorkers]:
     await workers.close()
 
 
-def processes(program: str = "services.antispam.adapters.image_worker") -> list[int]:
+def processes(program: str = "services.antispam.images.worker") -> list[int]:
     """The child processes of this one that run `program`, by pid."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):

@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
-from services.antispam.adapters.learning import MongoLearning
-from services.antispam.domain.learned import Class, Models
-from services.antispam.domain.lessons import Lesson
-from services.antispam.learning import Learning
+from services.antispam.learning.learner import Learning
+from services.antispam.learning.model import Class, Models
+from services.antispam.learning.mongo import MongoLearning
+from services.antispam.learning.samples import Lesson
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = "default"
@@ -26,9 +26,9 @@ Row = tuple[str, int, int]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of three tokens and a snapshot each ten changes."""
-    monkeypatch.setattr("services.antispam.adapters.snapshots._PART", 3)
-    monkeypatch.setattr("services.antispam.learning._SNAPSHOT_EVERY", 10)
-    monkeypatch.setattr("services.antispam.learning._PAUSE", 3600.0)
+    monkeypatch.setattr("services.antispam.learning.mongo_snapshots._PART", 3)
+    monkeypatch.setattr("services.antispam.learning.learner._SNAPSHOT_EVERY", 10)
+    monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 3600.0)
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ async def test_lessons_may_come_while_the_statistics_are_repaired(
 async def test_a_lesson_that_cannot_be_learned_does_not_keep_the_others_from_being_looked_at(
     store: MongoLearning, bus: EmbeddedBus, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.antispam.learning._PAUSE", 0.0)
+    monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 0.0)
     replica = Replica(store, bus)
     await replica.teach(*range(6))
     learn = store.learn

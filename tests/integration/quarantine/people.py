@@ -34,14 +34,14 @@ from services.ingress import app as ingress_app
 from services.quota import app as quota_app
 from services.router import app as router_app
 from services.store import app as store_app
-from services.store.adapters.antispam import AntispamPolicies
-from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_digests import MongoDigests
-from services.store.adapters.mongo_rates import MongoRates
-from services.store.domain.quarantine_captcha import Captcha
-from services.store.domain.quarantine_links import Signer
+from services.store.mailboxes.mongo_collections import Collections
+from services.store.quarantine.antispam import AntispamPolicies
+from services.store.quarantine.captcha import Captcha
 from services.store.quarantine.digests import Digests
 from services.store.quarantine.letters import Letters
+from services.store.quarantine.links import Signer
+from services.store.quarantine.mongo_digests import MongoDigests
+from services.store.quarantine.mongo_rates import MongoRates
 
 MODULES: dict[str, ModuleType] = {
     "router": router_app, "antispam": antispam_app, "quota": quota_app, "ingress": ingress_app, "store": store_app,

@@ -15,12 +15,12 @@ from libs.http import Client
 from libs.mongo import Mongo
 from libs.runtime import Shared
 from services.router import app as router_app
-from services.store.adapters.mongo_collections import Collections
-from services.store.adapters.mongo_junk import MongoJunk
-from services.store.adapters.router import RouterJunkKeeps
-from services.store.cleaning import Work
-from services.store.domain.messages import Usage
-from services.store.junk import old_junk
+from services.store.mailboxes.cleaning import Work
+from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.mongo_junk import MongoJunk
+from services.store.mailboxes.old_junk import old_junk
+from services.store.mailboxes.router import RouterJunkKeeps
 from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
 from tests.integration.store.conftest import running
 from tests.integration.store.replica import Replica

@@ -15,7 +15,7 @@ from libs.events import AccountChanged, DomainChanged
 from libs.http import Client
 from libs.runtime import Shared
 from services.quota import app as quota_app
-from services.store.adapters.quota_limits import AT_ONCE, GRACE, REMEMBERED, QuotaLimits
+from services.store.mailboxes.quota_limits import AT_ONCE, GRACE, REMEMBERED, QuotaLimits
 from tests.integration.store.building import JEAN, MARIE
 from tests.integration.store.conftest import running
 from tests.servers.tokens import bearer

@@ -8,8 +8,11 @@ import tomllib
 from pathlib import Path
 
 from services import SERVICES
+from tests.unit.architecture.test_shape import SUBJECTS
 
 ROOT = Path(__file__).parents[3]
+# Slices that are clients of HTTP servers.
+ASK_OVER_HTTP = ("engines",)
 
 
 def test_the_walls_stand() -> None:
@@ -26,7 +29,9 @@ def test_the_walls_know_every_service_and_every_library() -> None:
     layers = {name.strip() for layer in by_name["libs in their order"]["layers"] for name in layer.split("|")}
     assert layers == libs
     domains = set(by_name["no framework or driver in a domain"]["source_modules"])
-    assert {f"services.{service}.domain" for service in SERVICES} <= domains
+    for service in SERVICES:
+        parts = [part for part in SUBJECTS.get(service, ("domain",)) if part not in ASK_OVER_HTTP]
+        assert {f"services.{service}.{part}" for part in parts} <= domains
     for driver, owner in (("MongoDB", "libs.mongo"), ("RabbitMQ", "libs.bus"), ("DNS", "libs.dns")):
         walled = set(by_name[f"the driver of {driver} is behind {owner}"]["source_modules"])
         assert walled == {"services", *libs} - {owner}

@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from libs.envelope import Peer
-from services.antispam.bayes.classifier import Score
 from services.antispam.chain import CHAIN
-from services.antispam.domain.context import Context, Knowledge
-from services.antispam.domain.engines import Opinion
-from services.antispam.domain.images import ImageFacts
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.rules import KeywordRule
-from services.antispam.domain.steps import Step
+from services.antispam.engines.model import Opinion
+from services.antispam.filtering.context import Context, Knowledge
+from services.antispam.filtering.steps import Step
+from services.antispam.images.limits import ImageFacts
+from services.antispam.learning.classifier import Score
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.rules import KeywordRule
 from tests.servers.zone import Zone
 from tests.specimens.antispam import NOW, a_context, a_message, a_rulebook, a_view, some_knowledge
 from tests.specimens.filter_cases import BOOKS, COMPLAINTS, HITS, MISSES, complained_about, to

@@ -9,11 +9,11 @@ import pytest
 
 from libs.envelope import Peer, Temporary
 from services.antispam.chain import CHAIN
-from services.antispam.domain.judging import Runner
-from services.antispam.domain.lookups import Lookups
-from services.antispam.domain.policy import Policy
-from services.antispam.domain.rules import KeywordRule, LogicRule
-from services.antispam.domain.steps import plan
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.lookups import Lookups
+from services.antispam.filtering.steps import plan
+from services.antispam.policy.policy import Policy
+from services.antispam.policy.rules import KeywordRule, LogicRule
 from tests.servers.zone import Zone
 from tests.specimens.antispam import (
     NOW,

@@ -7,15 +7,15 @@ import orjson
 import pytest
 
 from libs.envelope import Peer
-from services.antispam.authentication.results import authentication_of
+from libs.mail.originals import original_of
 from services.antispam.chain import CHAIN
-from services.antispam.domain.complaints import subjects_of
-from services.antispam.domain.greylist import Triplet
-from services.antispam.domain.judging import Runner
-from services.antispam.domain.originals import original_of
-from services.antispam.domain.policy import DEFAULT_POLICY
-from services.antispam.domain.steps import plan
-from services.antispam.domain.verdicts import verdict_of
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.results import authentication_of
+from services.antispam.filtering.steps import plan
+from services.antispam.filtering.verdicts import verdict_of
+from services.antispam.policy.policy import DEFAULT_POLICY
+from services.antispam.reputation.complaints import subjects_of
+from services.antispam.reputation.greylist import Triplet
 from tests.specimens.antispam import a_context, a_view
 
 FOREIGN = ("\udcff", "\ud800", "\u00e9\x00", "\x1b[31m", "\u202e", "\r\nX-Spam-Flag: NO")

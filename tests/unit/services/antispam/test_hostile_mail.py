@@ -10,10 +10,10 @@ import tracemalloc
 import pytest
 
 from services.antispam.chain import CHAIN
-from services.antispam.domain.judging import Runner
-from services.antispam.domain.policy import DEFAULT_POLICY
-from services.antispam.domain.rules import KeywordRule, LogicRule
-from services.antispam.domain.steps import plan
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.steps import plan
+from services.antispam.policy.policy import DEFAULT_POLICY
+from services.antispam.policy.rules import KeywordRule, LogicRule
 from tests.specimens.antispam import a_context, a_rulebook, a_view
 from tests.specimens.hostile import HOSTILE
 

@@ -9,16 +9,16 @@ from datetime import timedelta
 import pytest
 
 from libs.envelope import Temporary
-from services.antispam.adapters.resting import Resting
 from services.antispam.chain import CHAIN
-from services.antispam.domain.context import Context
-from services.antispam.domain.engines import Opinion
-from services.antispam.domain.images import ImageFacts
-from services.antispam.domain.judging import Runner
-from services.antispam.domain.mail_view import MailView
-from services.antispam.domain.policy import DEFAULT_POLICY
-from services.antispam.domain.rules import KeywordRule
-from services.antispam.domain.steps import plan
+from services.antispam.engines.model import Opinion
+from services.antispam.engines.resting import Resting
+from services.antispam.filtering.context import Context
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.steps import plan
+from services.antispam.images.limits import ImageFacts
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.policy import DEFAULT_POLICY
+from services.antispam.policy.rules import KeywordRule
 from tests.specimens.antispam import a_context, a_message, a_rulebook, a_view, some_knowledge
 from tests.specimens.images import a_message_with
 

@@ -1,0 +1,57 @@
+"""DKIM: the signatures of a message and what each is worth (RFC 6376 6)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from libs.authentication.keys import key_of
+from libs.authentication.message import SignedMessage
+from libs.authentication.outcome import Outcome, Txt, Unusable
+from libs.authentication.signature import Signature
+from libs.envelope import Temporary
+
+MAX_SIGNATURES = 10  # RFC 6376 8.4: a thousand of them would make us work for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What became of one signature; `domain` and `selector` are empty where it could not be read."""
+
+    outcome: Outcome
+    reason: str = ""
+    domain: str = ""
+    selector: str = ""
+    algorithm: str = ""
+
+
+async def verify(message: SignedMessage, *, txt: Txt, now: datetime) -> Sequence[Signed]:
+    """One result for each of the first ten signatures, from the top; empty where nobody signed. Never raises."""
+    fields = message.named(b"dkim-signature")[:MAX_SIGNATURES]
+    return await asyncio.gather(*(_verify(field, message, txt, now) for field in fields))
+
+
+async def _verify(field: bytes, message: SignedMessage, txt: Txt, now: datetime) -> Signed:
+    try:
+        signature = Signature.of(field)
+    except Unusable as error:
+        return Signed(error.outcome, error.reason)
+    outcome, reason = await _outcome(signature, message, txt, now)
+    return Signed(outcome, reason, signature.domain, signature.selector, f"{signature.kind}-sha256")
+
+
+async def _outcome(signature: Signature, message: SignedMessage, txt: Txt, now: datetime) -> tuple[Outcome, str]:
+    try:
+        key = await key_of(signature.selector, signature.domain, txt)
+        try:
+            await signature.check(key, message, now)
+        except Unusable as error:
+            # RFC 6376 3.6.1: while the owner tries it out, a failure is as if nobody had signed.
+            return ("neutral", f"{error.reason}, the key is on trial") if key.testing else (error.outcome, error.reason)
+    except Unusable as error:
+        return error.outcome, error.reason
+    except Temporary as error:
+        return "temperror", error.reason
+    return "pass", ""

@@ -1,1 +1,0 @@
-"""The rules of antispam: pure, no socket, no framework."""

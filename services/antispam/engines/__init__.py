@@ -1,0 +1,1 @@
+"""External engines over their own protocols: SpamAssassin and Rspamd."""

@@ -1,0 +1,87 @@
+"""SpamAssassin's daemon, by the SPAMC protocol (spamd/PROTOCOL in its source) over TCP or a Unix socket.
+
+A connection is for one request, by the protocol. What spamd has to say: `--max-children` not less than our
+`engine_connections`, since a request more than it has children waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import timedelta
+
+from libs.envelope import Temporary
+from libs.mail.render import rendered, repairs
+from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.engine_trace import trace
+from services.antispam.engines.model import Opinion
+from services.antispam.message.mail_view import MailView
+
+_ANSWER_LIMIT = 64 * 1024
+_STATUS = re.compile(rb"SPAMD/[0-9.]+ (\d+) ([^\r\n]*)")
+_VERDICT = re.compile(rb"(?im)^Spam:[ \t]*\w+[ \t]*;[ \t]*(-?[0-9.]+)[ \t]*/[ \t]*(-?[0-9.]+)")
+
+
+class Spamd:
+    """Asks one spamd for its symbols, at most `connections` times at once."""
+
+    def __init__(
+        self, address: EngineAddress, *, hostname: str, connections: int, limit_bytes: int, deadline: timedelta
+    ) -> None:
+        self.limit_bytes = limit_bytes
+        self._address = address
+        self._hostname = hostname
+        self._places = asyncio.Semaphore(connections)
+        self._deadline = deadline.total_seconds()
+
+    async def judge(self, mail: MailView) -> Opinion:
+        """Raises `Temporary`; waiting for a free place counts, for mail waits as well."""
+        try:
+            async with asyncio.timeout(self._deadline), self._places:
+                ours = trace(mail, hostname=self._hostname)
+                answer = await self._asked(rendered(ours, repairs(mail.headers), mail.raw))
+        except TimeoutError:
+            raise Temporary(f"spamd: no answer within {self._deadline:g} seconds") from None
+        except OSError as error:
+            raise Temporary(f"spamd: {error.strerror or error}") from error
+        return opinion_of(answer)
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    async def _asked(self, message: bytes) -> bytes:
+        address = self._address
+        if address.path:
+            reader, writer = await asyncio.open_unix_connection(address.path)
+        else:
+            reader, writer = await asyncio.open_connection(address.host, address.port)
+        try:
+            writer.write(b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(message) + message)
+            writer.write_eof()  # it reads by lines, so one that does not end with one would keep it waiting
+            await writer.drain()
+            return await _whole(reader)
+        finally:
+            writer.transport.abort()  # it has answered, or shall not
+
+
+async def _whole(reader: asyncio.StreamReader) -> bytes:
+    """Up to the end of the connection, which is how the protocol ends an answer."""
+    answer = bytearray()
+    while piece := await reader.read(8192):
+        answer += piece
+        if len(answer) > _ANSWER_LIMIT:
+            raise ConnectionResetError("the answer is too long")
+    return bytes(answer)
+
+
+def opinion_of(answer: bytes) -> Opinion:
+    """From an answer to SYMBOLS. Raises `Temporary` for anything else."""
+    header, _, body = answer.partition(b"\r\n\r\n")
+    status, verdict = _STATUS.match(header), _VERDICT.search(header)
+    if status is None or status[1] != b"0" or verdict is None:
+        raise Temporary(f"spamd: {header[:200].decode('ascii', 'replace')!r}")
+    score, required = float(verdict[1]), float(verdict[2])
+    if required <= 0:
+        raise Temporary("spamd: its required_score is not above 0")
+    symbols = body.decode("ascii", "replace").strip()
+    return Opinion(score, required, tuple(symbols.split(",")) if symbols else ())

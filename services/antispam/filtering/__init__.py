@@ -1,0 +1,1 @@
+"""Running the chain: context, plan of steps, runner, verdicts, statistics of filters."""

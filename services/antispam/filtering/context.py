@@ -1,0 +1,116 @@
+"""What a filter may know besides the message: the rulebooks of the domain, and what the process keeps in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal, Protocol
+
+from libs.dns import Resolver
+from libs.network import Ip, is_in
+from services.antispam.engines.model import Engines
+from services.antispam.filtering.lookups import Lookups
+from services.antispam.images.limits import ImageReader
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.policy import Policy
+from services.antispam.policy.rulebook import Rulebook
+from services.antispam.reputation.correspondents import Correspondent
+
+
+class BlacklistedPeers(Protocol):
+    """Peers that are refused for a short time."""
+
+    def reason(self, peer: Ip, now: datetime) -> str | None:
+        """Why `peer` is refused now; None if it is not."""
+
+
+class Sightings(Protocol):
+    """How often the same message was seen lately."""
+
+    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+        """Count `recipients` more of this digest; how many it went to within the window."""
+
+    @property
+    def threshold(self) -> int:
+        """Recipients from which on a message is a mass mailing."""
+
+    def without_counting(self) -> Sightings:
+        """The same, but asking leaves no trace."""
+
+
+class Learned(Protocol):
+    """What the statistics say of a message: mean log-odds in nats, above 0 for spam, over so many tokens."""
+
+    @property
+    def log_odds(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+
+
+class Statistics(Protocol):
+    """Bayes, of all and of the domain."""
+
+    def judge(self, mail: MailView, domain: str) -> Learned | None:
+        """None while too little was learned. `domain` is empty for what all learned."""
+
+
+class KnownSenders(Protocol):
+    """Whom the people of a domain know (R-SPAM-06)."""
+
+    async def find(self, domain: str, address: str) -> Correspondent | None:
+        """Raises `Temporary`."""
+
+
+class Complaints(Protocol):
+    """What recipients complained about: 0 complainants below the threshold (R-SPAM-13, R-SPAM-28)."""
+
+    def about_peer(self, peer: Ip) -> int: ...
+    def about_sender(self, address: str) -> int: ...
+    def about_domain(self, domain: str) -> int: ...
+    def strength(self, kind: Literal["peer", "sender", "domain"], complainants: int) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the whole process knows; the same for every domain."""
+
+    own_names: frozenset[str]
+    trusted_networks: Sequence[IPv4Network | IPv6Network]
+    peers: BlacklistedPeers
+    sightings: Sightings
+    statistics: Statistics
+    dns: Resolver
+    correspondents: KnownSenders
+    complaints: Complaints
+    lookups: Lookups = field(default_factory=Lookups)
+    arc_trusted_sealers: frozenset[str] = frozenset()
+    engines: Engines = field(default_factory=dict)  # that were configured
+    images: ImageReader | None = None
+
+    def trusts(self, peer: Ip) -> bool:
+        """A machine of ours: what is asked of strangers' servers is not asked of it."""
+        return is_in(peer, self.trusted_networks)
+
+    def is_stranger(self, mail: MailView) -> bool:
+        """It came from a server that is none of ours: only then DNS is asked about it."""
+        peer = mail.peer
+        return peer is not None and mail.keep("stranger", lambda: not self.trusts(peer))
+
+    def without_counting(self) -> Knowledge:
+        """The same, for a message that is only looked at."""
+        return replace(self, sightings=self.sightings.without_counting())
+
+
+@dataclass(slots=True)
+class Context:
+    """For one run of the chain: the domain, its policy, its rulebooks (those for all first, then its own)."""
+
+    domain: str
+    policy: Policy
+    books: Sequence[Rulebook]
+    knowledge: Knowledge
+    now: datetime
+    spared: frozenset[str] = frozenset()
+    scores: Mapping[str, float] = field(default_factory=dict)

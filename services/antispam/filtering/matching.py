@@ -1,0 +1,35 @@
+"""Pattern rules against a message: each area is searched once, whatever the number of rules and domains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from services.antispam.message.mail_view import MailView
+from services.antispam.policy.rulebook import P, PatternRules
+from services.antispam.policy.rules import Area
+
+AREA_LIMIT = 64 * 1024  # characters: RE2 is linear, and this bounds the line
+
+
+def matched(mail: MailView, scope: str, kind: str, rules: PatternRules[P]) -> Sequence[str]:
+    """The names of the rules that match. `kind` and `scope` tell the rulebooks of one message apart."""
+    if not rules.by_area:
+        return ()
+    return mail.keep(f"{kind} of {scope}", lambda: _matched(mail, rules))
+
+
+def _matched(mail: MailView, rules: PatternRules[P]) -> list[str]:
+    found = []
+    for area, (names, patterns) in rules.by_area.items():
+        found += [names[index] for index in patterns.matches(_text(mail, area))]
+    return found
+
+
+def _text(mail: MailView, area: Area) -> str:
+    match area:
+        case "subject":
+            return mail.subject[:AREA_LIMIT]
+        case "headers":
+            return mail.header_lines[:AREA_LIMIT]
+        case "body":
+            return mail.text[:AREA_LIMIT]

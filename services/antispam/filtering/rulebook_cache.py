@@ -1,0 +1,129 @@
+"""Rulebooks in memory, so that judging a message asks no database: read once, again when they change or grow old."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from libs.envelope import Temporary
+from services.antispam.filtering.steps import Plan, Step, plan
+from services.antispam.policy.policy import DEFAULT, DEFAULT_OUTGOING_POLICY, DEFAULT_POLICY, OUTGOING, Policy, layered
+from services.antispam.policy.rulebook import Rulebook
+
+log = structlog.get_logger(__name__)
+
+_AFTER_FAILURE = 5.0  # seconds to go on with what was read last when the database does not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What lies open for judging the mail of one domain: its policy, the chain under it, its rulebooks."""
+
+    policy: Policy
+    plan: Plan
+    books: Sequence[Rulebook]
+
+
+@dataclass(slots=True)
+class _Shelved:
+    book: Rulebook
+    fresh_until: float
+
+
+# Reads all that is stored for a scope; an empty rulebook when nothing is. Raises `Temporary`.
+LoadRulebook = Callable[[str], Awaitable[Rulebook]]
+
+
+class Shelf:
+    """At most `capacity` rulebooks, each at most `max_age` old while the database answers."""
+
+    def __init__(
+        self,
+        load: LoadRulebook,
+        chain: Sequence[Step],
+        *,
+        max_age: timedelta,
+        capacity: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._chain = chain
+        self._max_age = max_age.total_seconds()
+        self._capacity = capacity
+        self._monotonic = monotonic
+        self._books: OrderedDict[str, _Shelved] = OrderedDict()
+        self._desks: dict[str, Desk] = {}
+        self._loading: dict[str, asyncio.Task[Rulebook]] = {}
+        self._changes = 0
+
+    async def desk(self, scope: str) -> Desk:
+        """For a domain of ours, `default` or `outgoing`. Raises `Temporary` if it was never read and cannot be."""
+        common = await self._book(DEFAULT)
+        own = common if scope == DEFAULT else await self._book(scope)
+        desk = self._desks.get(scope)
+        if desk is None or desk.books[0] is not common or desk.books[-1] is not own:
+            desk = self._desks[scope] = self._laid_out(scope, common, own)
+        return desk
+
+    def forget(self, scope: str) -> None:
+        """It changed: read it again before the next use; until that works, what was read last counts."""
+        self._changes += 1
+        self._loading.pop(scope, None)
+        if shelved := self._books.get(scope):
+            shelved.fresh_until = 0.0
+
+    async def _book(self, scope: str) -> Rulebook:
+        shelved = self._books.get(scope)
+        if shelved is not None and shelved.fresh_until > self._monotonic():
+            return shelved.book
+        # Many messages may wait for the same scope: one of them reads it.
+        task = self._loading.get(scope)
+        if task is None:
+            task = self._loading[scope] = asyncio.create_task(self._read(scope))
+            task.add_done_callback(lambda done: self._loaded(scope, done))
+        return await asyncio.shield(task)
+
+    def _loaded(self, scope: str, task: asyncio.Task[Rulebook]) -> None:
+        if self._loading.get(scope) is task:
+            del self._loading[scope]
+        if not task.cancelled():
+            task.exception()  # whoever still waits gets it; if nobody does, the next message reads again
+
+    async def _read(self, scope: str) -> Rulebook:
+        changes, last = self._changes, self._books.get(scope)
+        try:
+            book = await self._load(scope)
+        except Temporary as error:
+            if last is None:
+                raise
+            log.warning("rulebook_stale", scope=scope, reason=error.reason)
+            last.fresh_until = self._monotonic() + _AFTER_FAILURE
+            return last.book
+        await asyncio.to_thread(book.prepare)  # compiling many patterns takes its time
+        # Something changed while we read: this may be the old state, good for the messages that wait but no longer.
+        fresh_until = self._monotonic() + self._max_age if changes == self._changes else 0.0
+        self._put(scope, _Shelved(book, fresh_until))
+        return book
+
+    def _put(self, scope: str, shelved: _Shelved) -> None:
+        self._books[scope] = shelved
+        self._books.move_to_end(scope)
+        while len(self._books) > self._capacity:
+            oldest = next(name for name in self._books if name != DEFAULT)
+            del self._books[oldest]
+            self._desks.pop(oldest, None)
+
+    def _laid_out(self, scope: str, common: Rulebook, own: Rulebook) -> Desk:
+        policy = layered(common.policy, DEFAULT_POLICY)
+        if scope == OUTGOING:
+            policy = layered(own.policy, DEFAULT_OUTGOING_POLICY)
+        elif own is not common:
+            policy = layered(own.policy, policy)
+        books = (common,) if own is common else (common, own)
+        return Desk(policy, plan(self._chain, policy), books)

@@ -1,0 +1,77 @@
+"""From what the chain found to what becomes of the message: policy decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.envelope import Finding, Verdict
+from services.antispam.filtering.judging import Judgement, Seen
+from services.antispam.filtering.steps import Kind
+from services.antispam.policy.policy import Policy
+
+STAGE = "antispam"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Scores as people of this domain see them (R-SPAM-40): higher is spam, or below zero is spam."""
+
+    policy: Policy
+    spam: bool
+
+    @property
+    def required(self) -> float:
+        return 0.0 if self._below_zero else self.policy.required
+
+    def total(self, score: float) -> float:
+        if not self._below_zero:
+            return round(score, 2)
+        left = round(self.policy.required - score, 2)
+        # The score that just reaches `required` is spam, so it must be seen below zero.
+        return min(left, -0.01) if self.spam else left
+
+    def part(self, score: float) -> float:
+        return round(-score if self._below_zero else score, 2)
+
+    @property
+    def _below_zero(self) -> bool:
+        return self.policy.convention == "below_zero"
+
+
+def is_spam(judgement: Judgement, policy: Policy) -> bool:
+    """A whitelist or a blacklist that ended the chain has the last word, else the total."""
+    if judgement.ended_by is not None:
+        return judgement.ended_by.step.kind is Kind.REFUSE
+    return judgement.score >= policy.required
+
+
+def verdict_of(judgement: Judgement, policy: Policy) -> Verdict:
+    """The verdict for a domain with `policy`. Of the findings only hits and errors travel with the message."""
+    spam = is_spam(judgement, policy)
+    scale = Scale(policy, spam)
+    return Verdict(
+        spam=spam,
+        score=scale.total(judgement.score),
+        required=scale.required,
+        action=policy.action if spam else "none",
+        subject_prefix=policy.subject_prefix if spam and policy.action == "tag" else "",
+        bayes=_measure(judgement),
+        whitelisted=judgement.whitelisted,
+        tests=tuple(_finding(seen, scale) for seen in judgement.seen if seen.report.outcome in ("hit", "error")),
+    )
+
+
+def _measure(judgement: Judgement) -> float | None:
+    measures = (seen.report.measure for seen in judgement.seen)
+    return next((round(measure, 4) for measure in measures if measure is not None), None)
+
+
+def _finding(seen: Seen, scale: Scale) -> Finding:
+    return Finding(
+        stage=STAGE,
+        name=seen.step.name,
+        outcome=seen.report.outcome,
+        score=scale.part(seen.score),
+        reason=seen.report.reason,
+        ms=round(seen.ms, 3),
+    )

@@ -1,0 +1,109 @@
+"""Who vouches for a message whose envelope sender SPF disowns: an aligned signature, or a chain that we trust.
+
+A forwarder keeps the envelope sender and has another address, so that SPF fails for honest mail (RFC 7208 D.2,
+RFC 7489 10.1).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+from libs.authentication.arc import Chain
+from libs.authentication.dkim import Signed
+from libs.authentication.dmarc import is_aligned
+from libs.authentication.names import author_domains
+from libs.authentication.spf import Result, Spf
+from libs.envelope import Temporary
+from services.antispam.filtering.authentication import (
+    authors_of,
+    chain_of,
+    organizational,
+    policy_of,
+    signatures_of,
+)
+from services.antispam.filtering.context import Context
+from services.antispam.message.mail_view import MailView
+
+_LONGEST = timedelta(seconds=11)  # a witness whose DNS is dead, by choice perhaps, does not put the sentence off
+
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[()]|[^"()]++', re.DOTALL)
+_IN_COMMENT = re.compile(r"[()]|\\.|\\|[^()\\]++", re.DOTALL)  # RFC 5322 3.2.2: a quote means nothing there
+_RESULT = re.compile(r"(?:\A|[;\s])(dkim|dmarc|spf)\s*=\s*pass(?=[\s;]|\Z)", re.IGNORECASE)
+
+
+async def voucher_of(mail: MailView, context: Context) -> str:
+    """Who vouches, in words; empty when nobody does. Never raises for what DNS does."""
+    try:
+        async with asyncio.timeout(_LONGEST.total_seconds()):
+            policy, signed, sealed = await asyncio.gather(
+                policy_of(mail, context), signatures_of(mail, context), _sealed(mail, context)
+            )
+    except TimeoutError:
+        return ""
+    if sealed:
+        return sealed
+    authors = {domain for author in authors_of(mail) for domain in author_domains(author)}
+    if policy.outcome == "fail" or not authors:
+        return ""
+    signers = [_signer_for(domain, signed) for domain in sorted(authors)]
+    return f"DKIM of {signers[0]} holds" if all(signers) else ""
+
+
+async def trusted_results(mail: MailView, context: Context) -> tuple[str, frozenset[str]]:
+    """The last sealer of a chain that holds and is trusted, and the methods that it saw pass. Raises `Temporary`."""
+    chain = await chain_of(mail, context)
+    if chain.outcome == "temperror":
+        raise Temporary(chain.reason)
+    methods = _believed(chain, context)
+    return (chain.sealers[-1] if methods else "", methods)
+
+
+def passed(results: str) -> frozenset[str]:
+    """The methods that passed by an Authentication-Results value. Strangers chose what its quotes and comments hold."""
+    words, at, depth = [], 0, 0
+    while token := (_IN_COMMENT if depth else _TOKEN).match(results, at):
+        at = token.end()
+        if token[0] in "()":
+            depth = max(depth + (1 if token[0] == "(" else -1), 0)
+        words.append(token[0] if not depth and token[0][0] not in '"()' else " ")
+    return frozenset(word.lower() for word in _RESULT.findall("".join(words)))
+
+
+def is_disowned(mail: MailView, context: Context) -> bool:
+    """SPF fails for the envelope sender, and nothing that was asked vouches for its organization: it may be anybody's.
+
+    What vouches for the message does so for its author, who may be another.
+    """
+    spf: Spf | None = mail.known("spf")
+    if spf is None or spf.result is not Result.FAIL:
+        return False
+    if _signer_for(spf.domain.lower().removesuffix("."), mail.known("dkim") or ()):
+        return False
+    chain: Chain | None = mail.known("arc")
+    return chain is None or "spf" not in _believed(chain, context)
+
+
+def _believed(chain: Chain, context: Context) -> frozenset[str]:
+    """What the last sealer saw pass. Anybody can seal anything: only those that we trust are believed."""
+    if chain.outcome != "pass" or chain.sealers[-1] not in context.knowledge.arc_trusted_sealers:
+        return frozenset()
+    return passed(chain.results)
+
+
+async def _sealed(mail: MailView, context: Context) -> str:
+    if "ARC-Seal" not in mail.headers:
+        return ""
+    try:
+        sealer, methods = await trusted_results(mail, context)
+    except Temporary:
+        return ""
+    return f"{sealer} saw {', '.join(sorted(methods))} pass" if methods else ""
+
+
+def _signer_for(domain: str, signed: Sequence[Signed]) -> str:
+    """A domain whose signature holds and that is aligned with `domain` (RFC 7489 3.1.1); empty if there is none."""
+    holding = (each.domain for each in signed if each.outcome == "pass")
+    return next((name for name in holding if is_aligned(name, domain, organizational)), "")

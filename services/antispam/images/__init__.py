@@ -1,0 +1,1 @@
+"""Text and fingerprints of images, read in processes of their own."""

@@ -1,0 +1,69 @@
+"""What is known of the images of a message: their text, and a fingerprint that survives small changes (R-SPAM-20)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.antispam.message.mail_view import MailView
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """`fingerprint`: 64 bits, None for an image that is too small or too plain to be told from others."""
+
+    fingerprint: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """Of one message."""
+
+    images: int
+    octets: int
+
+
+class ImageReader(Protocol):
+    """Looks at images, outside this process."""
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether OCR is on."""
+
+    @property
+    def distance(self) -> int:
+        """Bits in which an image may differ from a known one and still be it."""
+
+    async def facts(self, mail: MailView) -> Sequence[ImageFacts]:
+        """Of the images of the message, within limits. Raises `Temporary`."""
+
+
+def images_of(mail: MailView, limits: ImageLimits) -> Sequence[bytes]:
+    """The decoded image parts, the first ones; those over the size limit are left out.
+
+    What a part is called is the sender's word: an image under another type is not displayed by readers either.
+    """
+    found: list[bytes] = []
+    for part in mail.leaves:
+        if len(found) == limits.images:
+            break
+        if part.content_type.startswith("image/") and len(part.raw) <= 2 * limits.octets:  # base64 takes 4/3
+            octets = part.body()
+            if 0 < len(octets) <= limits.octets:
+                found.append(octets)
+    return found
+
+
+def has_images(mail: MailView) -> bool:
+    return any(part.content_type.startswith("image/") for part in mail.leaves)
+
+
+def nearest(fingerprint: int, known: Iterable[int], *, within: int) -> int | None:
+    """The known fingerprint that differs in the fewest bits, at most `within`; None if there is none."""
+    best, least = None, within + 1
+    for candidate in known:
+        if (distance := (fingerprint ^ candidate).bit_count()) < least:
+            best, least = candidate, distance
+    return best

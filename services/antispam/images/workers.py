@@ -1,0 +1,166 @@
+"""Images, looked at by processes of their own (`image_worker`), each image once: what is known of it is kept.
+
+A process starts with the first image that needs it. One that is late is killed with whatever hangs in it, and the next
+image starts another; the same image is not tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import sha256
+
+from pydantic import BaseModel, ValidationError
+
+from libs.envelope import Temporary
+from libs.tasks import cancelled
+from services.antispam.images.limits import ImageFacts, ImageLimits, images_of
+from services.antispam.message.mail_view import MailView
+
+_ANSWER_LIMIT = 1024 * 1024
+_TEXT_LIMIT = 16 * 1024  # characters kept of one image
+
+
+class _Answer(BaseModel):
+    fingerprint: int | None = None
+    text: str = ""
+
+
+def worker_command(*, data: str, languages: str, pixels: int) -> Sequence[str]:
+    """`data` is tesseract's directory of languages; empty: no text is read."""
+    return (sys.executable, "-m", "services.antispam.images.worker", data, languages, str(pixels))
+
+
+class ImageWorkers:
+    """At most `workers` images are looked at at a time."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        reads_text: bool,
+        distance: int,
+        workers: int,
+        deadline: timedelta,
+        limits: ImageLimits,
+        capacity: int,
+    ) -> None:
+        self.reads_text = reads_text
+        self.distance = distance
+        self._command = command
+        self._limits = limits
+        self._deadline = deadline
+        self._capacity = capacity
+        self._known: OrderedDict[bytes, ImageFacts | None] = OrderedDict()  # None: it killed a process
+        self._looking: dict[bytes, asyncio.Task[ImageFacts]] = {}
+        self._workers = [_Worker(command) for _ in range(workers)]
+        self._free: asyncio.Queue[_Worker] = asyncio.Queue()
+        for worker in self._workers:
+            self._free.put_nowait(worker)
+
+    async def facts(self, mail: MailView) -> Sequence[ImageFacts]:
+        """Raises `Temporary` when one of them cannot be looked at."""
+        images = mail.keep("images", lambda: images_of(mail, self._limits))
+        return [await self.look(image) for image in images]
+
+    async def look(self, image: bytes) -> ImageFacts:
+        """What is known of one image. Raises `Temporary`."""
+        digest = sha256(image).digest()
+        if digest in self._known:
+            self._known.move_to_end(digest)
+            if (known := self._known[digest]) is None:
+                raise Temporary("an image that nobody could look at in time before")
+            return known
+        task = self._looking.get(digest)
+        if task is None:  # the copies of a mass mailing wait for the first
+            task = self._looking[digest] = asyncio.create_task(self._look(digest, image))
+            task.add_done_callback(lambda done: self._looked(digest, done))
+        return await asyncio.shield(task)
+
+    async def close(self) -> None:
+        """End the processes; nothing is looked at any more."""
+        await cancelled(self._looking.values())
+        for worker in self._workers:
+            await worker.end()
+
+    async def _look(self, digest: bytes, image: bytes) -> ImageFacts:
+        seconds = self._deadline.total_seconds()
+        try:
+            worker = await asyncio.wait_for(self._free.get(), seconds)
+        except TimeoutError:
+            raise Temporary(f"no process was free for an image within {seconds:g} seconds") from None
+        try:
+            async with asyncio.timeout(seconds):
+                facts = await worker.ask(image)
+        except BaseException as error:
+            await worker.end()
+            if isinstance(error, TimeoutError | OSError | EOFError | ValidationError):
+                self._remember(digest, None)
+                raise Temporary(_reason(error, seconds)) from error
+            raise
+        finally:
+            self._free.put_nowait(worker)
+        self._remember(digest, facts)
+        return facts
+
+    def _looked(self, digest: bytes, task: asyncio.Task[ImageFacts]) -> None:
+        del self._looking[digest]
+        if not task.cancelled():
+            task.exception()  # whoever still waits gets it
+
+    def _remember(self, digest: bytes, facts: ImageFacts | None) -> None:
+        self._known[digest] = facts
+        while len(self._known) > self._capacity:
+            self._known.popitem(last=False)
+
+
+class _Worker:
+    """A place for one process."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
+        self._process: Process | None = None
+
+    async def ask(self, image: bytes) -> ImageFacts:
+        """Raises `OSError`, `EOFError` (the process died) or `ValidationError`."""
+        if self._process is None or self._process.returncode is not None:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True, env=_environment()
+            )
+        given, said = self._process.stdin, self._process.stdout
+        assert given is not None
+        assert said is not None
+        given.write(len(image).to_bytes(4, "big") + image)
+        await given.drain()
+        length = int.from_bytes(await said.readexactly(4), "big")
+        if length > _ANSWER_LIMIT:
+            raise EOFError
+        answer = _Answer.model_validate_json(await said.readexactly(length))
+        return ImageFacts(answer.fingerprint, answer.text[:_TEXT_LIMIT])
+
+    async def end(self) -> None:
+        """Kill it, whatever it does: it has nothing to lose."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        if process.stdout is not None:
+            await process.stdout.read()  # asyncio sees the end of a process only behind all that it said
+        await process.wait()
+
+
+def _environment() -> dict[str, str]:
+    # Several threads for one image are slower than one, and take the cores from the mail.
+    return {**os.environ, "OMP_THREAD_LIMIT": "1"}
+
+
+def _reason(error: BaseException, seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"an image took longer than {seconds:g} seconds"
+    return "the process that looks at images ended"

@@ -1,0 +1,71 @@
+"""Snapshots of learned statistics in MongoDB, each in parts: {_id: {scope, revision, part}, parts, rows, spam, ham}.
+
+A part is written once and never replaced, so that a snapshot comes from one writer. Two replicas count the same at the
+same revision, but each has its tokens in an order of its own, and parts of both would not make a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from libs.mongo import DuplicateKey
+from services.antispam.learning.model import Model, Snapshot
+
+_PART = 50_000  # tokens in one document: well under MongoDB's 16 MB
+_LAST = 2**62
+
+Row = tuple[str, int, int]
+
+
+async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: int) -> Model:
+    """The model as of `revision`, which is empty at 0. Raises `LookupError` when it is not there whole."""
+    model, read = Model(revision=revision, epoch=epoch), 0
+    if not revision:
+        return model
+    async for part in collection.find(_parts_between(scope, revision, revision)).sort("_id", 1):
+        if part["_id"]["part"] != read or not 0 <= read < part["parts"]:
+            raise LookupError(f"snapshot {revision} of {scope}: part {read} of {part['parts']} is missing")
+        model.spam, model.ham, left = part["spam"], part["ham"], part["parts"] - read - 1
+        try:
+            model.put(orjson.loads(zlib.decompress(part["rows"])))
+        except (zlib.error, ValueError, TypeError) as error:
+            raise LookupError(f"snapshot {revision} of {scope}: part {read} cannot be read: {error}") from error
+        read += 1
+    if not read or left:
+        raise LookupError(f"snapshot {revision} of {scope}: only {read} parts are there")
+    return model
+
+
+async def write_snapshot(collection: Any, scope: str, snapshot: Snapshot) -> bool:
+    """False when somebody wrote, or began to write, the snapshot of this revision."""
+    rows, parts = snapshot.rows(), max(-(-len(snapshot) // _PART), 1)
+    for number in range(parts):
+        packed = await asyncio.to_thread(_packed, list(islice(rows, _PART)))
+        key = {"scope": scope, "revision": snapshot.revision, "part": number}
+        part = {"_id": key, "rows": packed, "parts": parts, "spam": snapshot.spam, "ham": snapshot.ham}
+        try:
+            await collection.insert_one(part)
+        except DuplicateKey:
+            return False
+    return True
+
+
+async def delete_snapshots(collection: Any, scope: str, *, before: int) -> None:
+    """Delete the snapshots of all revisions before this one."""
+    await collection.delete_many(_parts_between(scope, 0, before - 1))
+
+
+def _packed(rows: Sequence[Row]) -> bytes:
+    return zlib.compress(orjson.dumps(rows), 1)
+
+
+def _parts_between(scope: str, first: int, last: int) -> dict[str, Any]:
+    """Parts by their whole key, which is what the index holds."""
+    lowest, highest = {"revision": first, "part": 0}, {"revision": last, "part": _LAST}
+    return {"_id": {"$gte": {"scope": scope, **lowest}, "$lte": {"scope": scope, **highest}}}

@@ -1,0 +1,120 @@
+"""What stands in a message: each fact is worked out when it is first asked for, and then kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from libs.mail.encoded_words import decode_words
+from libs.mail.html import Link, links, links_of_text, text_of_html
+from libs.mail.message import Headers, Message, Part, parse
+from services.antispam.message.digest import message_digest
+from services.antispam.message.once import once
+from services.antispam.message.tokens import tokenize
+
+TEXT_LIMIT_OCTETS = 128 * 1024  # of all texts together: nobody reads on, and every filter's cost is bounded by it
+AUTHORS_LIMIT = 100
+ADDRESS_LIMIT = 320  # RFC 5321 4.5.3.1: 64 octets, the @, 255 octets
+
+
+def tokens_of(raw: bytes) -> frozenset[str]:
+    """What the statistics count of a raw message."""
+    return Content(raw).tokens
+
+
+class Content:
+    """A raw message as it reads. Nothing here raises, whatever it looks like."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+
+    def read(self) -> None:
+        """Work out now what takes long for a large message."""
+        _ = self.text, self.links, self.digest, self.attachments, self.tokens
+
+    @once
+    def message(self) -> Message:
+        return parse(self.raw)
+
+    @once
+    def headers(self) -> Headers:
+        return self.message.headers
+
+    @once
+    def header_lines(self) -> str:
+        """The header block as lines `Name: value`, unfolded and decoded."""
+        return "\n".join(f"{name}: {decode_words(value)}" for name, value in self.headers)
+
+    @once
+    def authors(self) -> tuple[str, ...]:
+        """The addresses of the From field in lower case, at most a hundred: ingress takes no more."""
+        mailboxes = self.headers.addresses("From")[:AUTHORS_LIMIT]
+        return tuple(address.lower() for _, address in mailboxes if len(address) <= ADDRESS_LIMIT)
+
+    @once
+    def subject(self) -> str:
+        """Decoded, on one line."""
+        return self.message.subject
+
+    @once
+    def leaves(self) -> Sequence[Part]:
+        """The MIME parts that hold content."""
+        return tuple(self.message.leaves())
+
+    @once
+    def attachments(self) -> Sequence[Part]:
+        """The parts that are no text to be read at once."""
+        return tuple(part for part in self.leaves if not _is_read(part))
+
+    @once
+    def plain(self) -> str:
+        """The text/plain parts."""
+        return self._texts("text/plain")
+
+    @once
+    def html(self) -> str:
+        """The source of the text/html parts."""
+        return self._texts("text/html")
+
+    @once
+    def html_text(self) -> str:
+        """What a reader sees of the HTML."""
+        return text_of_html(self.html) if self.html else ""
+
+    @once
+    def text(self) -> str:
+        """All that a reader sees besides the subject."""
+        return "\n".join(part for part in (self.plain, self.html_text) if part)
+
+    @once
+    def links(self) -> Sequence[Link]:
+        """Where the message leads: what HTML links and loads first, then addresses in plain text (tag is empty)."""
+        shown = links(self.html) if self.html else []
+        lower = self.plain.lower()
+        if "://" not in lower and "www." not in lower:  # a quick look, since the search for them is slow
+            return shown
+        return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain)))
+
+    @once
+    def tokens(self) -> frozenset[str]:
+        """What the statistics count."""
+        return tokenize(self.headers, (self.plain, self.html), self.leaves)
+
+    @once
+    def digest(self) -> str:
+        """The same for messages that differ in their recipient, numbers and spacing only: 40 hex digits."""
+        text = self.plain or self.html_text
+        return message_digest(",".join(self.authors), self.subject, text, [len(p.raw) for p in self.attachments])
+
+    def _texts(self, content_type: str) -> str:
+        room, found = TEXT_LIMIT_OCTETS, []
+        for part in self.leaves:
+            if part.content_type == content_type and _is_read(part):
+                found.append(part.text(room))
+                room -= len(found[-1])
+                if room <= 0:
+                    break
+        return "\n".join(found)
+
+
+def _is_read(part: Part) -> bool:
+    return part.content_type in ("text/plain", "text/html") and part.disposition != "attachment"

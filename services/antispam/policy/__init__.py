@@ -1,0 +1,1 @@
+"""What a domain decided: policy, lists, keywords, rules, patterns; and where that is stored."""

@@ -1,0 +1,77 @@
+"""White and black lists in MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from libs.mongo import DuplicateKey, mongo_errors
+from services.antispam.policy.listing import Kind
+
+ListName = Literal["sender_white", "sender_black", "peer_white", "peer_black"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of a list; `scope` is a domain of ours or `default`."""
+
+    id: str
+    list: ListName
+    scope: str
+    type: Kind
+    value: str
+    comment: str
+    created_at: datetime
+
+
+class MongoLists:
+    """`lists`: {_id, list, scope, type, value, comment, created_at}; a value stands once in a list of a scope."""
+
+    def __init__(self, database: Any) -> None:
+        self._lists = database["lists"]
+
+    async def prepare(self) -> None:
+        """Create the indexes. Raises `Temporary`."""
+        with mongo_errors("lists"):
+            await self._lists.create_index([("scope", 1), ("list", 1), ("value", 1)], unique=True)
+
+    async def add(self, entry: Entry) -> Entry:
+        """The entry, or the one that was there already with its value. Raises `Temporary`."""
+        document = {"_id": entry.id, **{name: getattr(entry, name) for name in _FIELDS}}
+        with mongo_errors("lists"):
+            try:
+                await self._lists.insert_one(document)
+            except DuplicateKey:
+                same = {name: document[name] for name in ("scope", "list", "value")}
+                found = await self._lists.find_one_and_update(
+                    same, {"$set": {"comment": entry.comment}}, return_document=True
+                )
+                return _entry(found) if found else await self.add(entry)
+        return entry
+
+    async def page(self, list_name: str, scope: str, *, after: str, limit: int) -> Sequence[Entry]:
+        """By value, behind `after`. Raises `Temporary`."""
+        wanted = {"list": list_name, "scope": scope, "value": {"$gt": after}}
+        with mongo_errors("lists"):
+            return [_entry(found) async for found in self._lists.find(wanted).sort("value", 1).limit(limit)]
+
+    async def get(self, list_name: str, id: str) -> Entry | None:
+        """Raises `Temporary`."""
+        with mongo_errors("lists"):
+            found = await self._lists.find_one({"_id": id, "list": list_name})
+        return _entry(found) if found else None
+
+    async def delete(self, list_name: str, id: str) -> Entry | None:
+        """What was deleted; None when there was no such entry. Raises `Temporary`."""
+        with mongo_errors("lists"):
+            found = await self._lists.find_one_and_delete({"_id": id, "list": list_name})
+        return _entry(found) if found else None
+
+
+_FIELDS = ("list", "scope", "type", "value", "comment", "created_at")
+
+
+def _entry(document: dict[str, Any]) -> Entry:
+    return Entry(document["_id"], *(document[name] for name in _FIELDS))

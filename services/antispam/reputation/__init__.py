@@ -1,0 +1,1 @@
+"""What is remembered of peers and senders: greylist, bans, complaints, automatic whitelist, mass mailings."""

@@ -1,0 +1,87 @@
+"""The automatic whitelist in MongoDB (R-SPAM-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.mongo import UpdateOne, mongo_errors
+from services.antispam.reputation.correspondents import Acquaintance, Correspondent
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry as administrators see it."""
+
+    address: str
+    correspondent: Correspondent
+    since: datetime
+    last_at: datetime
+    until: datetime
+
+
+class MongoCorrespondents:
+    """`correspondents`: {_id: {domain, address}, validated, times, since, last, until}; MongoDB deletes what is old.
+
+    All methods raise `Temporary`.
+    """
+
+    def __init__(self, database: Any, *, memory: timedelta) -> None:
+        self._correspondents = database["correspondents"]
+        self._memory = memory
+
+    async def prepare(self) -> None:
+        """Create the indexes."""
+        with mongo_errors("correspondents"):
+            await self._correspondents.create_index("until", expireAfterSeconds=0)
+
+    async def find(self, wanted: Collection[Acquaintance], now: datetime) -> Mapping[Acquaintance, Correspondent]:
+        """One query for all."""
+        ids = [_id(one) for one in wanted]
+        with mongo_errors("correspondents"):
+            cursor = self._correspondents.find({"_id": {"$in": ids}, "until": {"$gt": now}}, _SHOWN)
+            return {Acquaintance(**found["_id"]): _correspondent(found) async for found in cursor}
+
+    async def know(self, wanted: Collection[Acquaintance], *, validated: bool, now: datetime) -> None:
+        """`times` may grow twice for a message that is told twice: it is a weight, and no account."""
+        change = {
+            "$max": {"last": now, "until": now + self._memory, "validated": validated},
+            "$inc": {"times": int(not validated)},
+            "$setOnInsert": {"since": now},
+        }
+        with mongo_errors("correspondents"):
+            await self._correspondents.bulk_write(
+                [UpdateOne({"_id": _id(one)}, change, upsert=True) for one in wanted], ordered=False
+            )
+
+    async def page(self, domain: str, now: datetime, *, after: str, limit: int) -> Sequence[Listed]:
+        """By address, behind `after`."""
+        between = {"$gt": {"domain": domain, "address": after}, "$lt": {"domain": domain, "address": chr(0x10FFFF)}}
+        with mongo_errors("correspondents"):
+            cursor = self._correspondents.find({"_id": between, "until": {"$gt": now}}).sort("_id", 1).limit(limit)
+            return [_listed(found) async for found in cursor]
+
+    async def delete(self, one: Acquaintance) -> bool:
+        """False when there was none."""
+        with mongo_errors("correspondents"):
+            done = await self._correspondents.delete_one({"_id": _id(one)})
+        return bool(done.deleted_count)
+
+
+_SHOWN = {"validated": 1, "times": 1}
+
+
+def _id(one: Acquaintance) -> dict[str, str]:
+    return {"domain": one.domain, "address": one.address}
+
+
+def _correspondent(document: Mapping[str, Any]) -> Correspondent:
+    return Correspondent(document["validated"], document["times"])
+
+
+def _listed(document: Mapping[str, Any]) -> Listed:
+    return Listed(
+        document["_id"]["address"], _correspondent(document), *(document[name] for name in ("since", "last", "until"))
+    )

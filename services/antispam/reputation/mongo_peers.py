@@ -1,0 +1,42 @@
+"""Blacklisted peers in MongoDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from libs.mongo import mongo_errors
+from services.antispam.reputation.peers import BlacklistedPeer
+
+
+class MongoPeers:
+    """`peers`: {_id: address, until, reason}; MongoDB deletes them when their time is over."""
+
+    def __init__(self, database: Any) -> None:
+        self._peers = database["peers"]
+
+    async def prepare(self) -> None:
+        """Create the indexes. Raises `Temporary`."""
+        with mongo_errors("blacklisted peers"):
+            await self._peers.create_index("until", expireAfterSeconds=0)
+
+    async def all(self, now: datetime, limit: int) -> Sequence[BlacklistedPeer]:
+        with mongo_errors("blacklisted peers"):
+            cursor = self._peers.find({"until": {"$gt": now}}).sort("until", -1).limit(limit)
+            return [_peer(document) async for document in cursor]
+
+    async def page(self, now: datetime, *, after: str, limit: int) -> Sequence[BlacklistedPeer]:
+        """Those still refused, by address. Raises `Temporary`."""
+        with mongo_errors("blacklisted peers"):
+            cursor = self._peers.find({"until": {"$gt": now}, "_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+            return [_peer(document) async for document in cursor]
+
+    async def put(self, peer: BlacklistedPeer) -> None:
+        with mongo_errors("blacklisted peers"):
+            fields = {"until": peer.until, "reason": peer.reason}
+            await self._peers.update_one({"_id": peer.address}, {"$set": fields}, upsert=True)
+
+
+def _peer(document: dict[str, Any]) -> BlacklistedPeer:
+    return BlacklistedPeer(document["_id"], document["until"], document["reason"])

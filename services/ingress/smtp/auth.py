@@ -1,0 +1,97 @@
+"""AUTH PLAIN and LOGIN (RFC 4954, RFC 4616), under TLS only."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from typing import TYPE_CHECKING
+
+from libs.mail import replies
+from libs.mail.replies import Reply
+from services.ingress.domain.refusal import Refused
+from services.ingress.domain.sequence import before_auth
+
+if TYPE_CHECKING:
+    from services.ingress.smtp.session import Session
+
+_MAX_OCTETS = 1024  # of a login or a password; Argon2 takes them whole
+_LINE = 12288  # RFC 4954 4
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_BAD_BASE64 = replies.BAD_CHARACTERS.because("That is not base64")
+_BAD_FORM = replies.BAD_ARGUMENTS.because("That is no login and password")
+_TOO_OFTEN = Reply(421, "4.7.0", "Too many failed attempts, closing connection")
+
+
+async def auth(session: Session, argument: str) -> Reply:
+    """RFC 4954 4."""
+    if problem := before_auth(session.state, session.profile):
+        return problem
+    mechanism, initial, *_ = (*argument.split(maxsplit=1), "", "")
+    match mechanism.upper():
+        case "PLAIN":
+            login, password = await _plain(session, initial)
+        case "LOGIN":
+            login, password = await _login(session, initial)
+        case _:
+            return replies.AUTH_MECHANISM_UNKNOWN
+    return await _check(session, login, password)
+
+
+async def _check(session: Session, login: str, password: str) -> Reply:
+    try:
+        found = await session.site.authenticator.check(login, password, session.counted_as)
+    except Refused as refused:
+        session.metrics.authenticated(refused.reason)
+        session.auth_failures += 1
+        if session.auth_failures >= session.site.settings.auth_failures_per_session:
+            session.say(refused.reply)
+            return session.hang_up(_TOO_OFTEN)
+        raise
+    session.metrics.authenticated("succeeded")
+    session.log_in(found)
+    return replies.AUTHENTICATED
+
+
+async def _plain(session: Session, initial: str) -> tuple[str, str]:
+    """RFC 4616 2: authorization identity NUL login NUL password, the first empty or the same as the login."""
+    octets = _decoded(initial) if initial else await _ask(session, b"")
+    parts = octets.split(b"\0")
+    if len(parts) != 3 or parts[0] not in (b"", parts[1]):
+        raise Refused(_BAD_FORM)
+    return _text(parts[1]), _text(parts[2])
+
+
+async def _login(session: Session, initial: str) -> tuple[str, str]:
+    """The never standardised mechanism that every client has."""
+    login = _decoded(initial) if initial else await _ask(session, b"Username:")
+    return _text(login), _text(await _ask(session, b"Password:"))
+
+
+async def _ask(session: Session, challenge: bytes) -> bytes:
+    session.say(Reply(334, "", b64encode(challenge).decode()))
+    line = (await session.read_line(_LINE)).strip(b" \t")
+    if line == b"*":
+        raise Refused(replies.AUTH_CANCELLED)
+    try:
+        return _decoded(line.decode("ascii"))
+    except UnicodeDecodeError:
+        raise Refused(_BAD_BASE64) from None
+
+
+def _decoded(text: str) -> bytes:
+    """`=` alone is the empty answer (RFC 4954 4)."""
+    try:
+        return b"" if text == "=" else b64decode(text, validate=True)
+    except ValueError:  # binascii.Error is one, and what is not ASCII at all another
+        raise Refused(_BAD_BASE64) from None
+
+
+def _text(octets: bytes) -> str:
+    """RFC 4616 2: UTF-8, neither empty nor endless, no control characters."""
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError:
+        raise Refused(_BAD_FORM) from None
+    if not text or len(octets) > _MAX_OCTETS or _CONTROL.search(text):
+        raise Refused(_BAD_FORM)
+    return text

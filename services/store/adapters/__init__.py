@@ -1,1 +1,0 @@
-"""MongoDB, a file a concern, and the quota service over HTTP."""

@@ -1,1 +1,0 @@
-"""The rules of mailboxes: pure, no socket, no framework, no database."""

@@ -1,0 +1,1 @@
+"""Mailboxes, folders, messages and bodies; delivery, changes and deletion."""

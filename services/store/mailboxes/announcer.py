@@ -1,0 +1,119 @@
+"""Tells the neighbours of usage: soon, seldom, and never not at all.
+
+Totals are absolute and versioned, so that many changes of a mailbox within a moment are one event. What was told is
+written down; what a crash left untold is found again at the start and now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+import structlog
+
+from libs.bus import Bus
+from libs.envelope import Temporary
+from libs.events import MailboxUsageChanged
+from libs.runtime import Periodic
+from libs.runtime.periodic import reason_of
+from services.store.mailboxes.messages import Usage
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 50
+
+
+class Memory(Protocol):
+    """What the neighbours know."""
+
+    async def told(self, usages: Sequence[Usage]) -> None:
+        """They know these now. Raises `Temporary`."""
+
+    def untold(self) -> AsyncIterator[Usage]:
+        """Totals that nobody was told of. Raises `Temporary`."""
+
+
+class Announcer:
+    """Gathers totals for `window`, then emits the newest of each mailbox."""
+
+    def __init__(self, bus: Bus, memory: Memory, *, window: timedelta, recheck: timedelta) -> None:
+        self._bus = bus
+        self._memory = memory
+        self._window = window.total_seconds()
+        self._recheck = recheck.total_seconds()
+        self._waiting: dict[str, Usage] = {}
+        self._something = asyncio.Event()
+
+    def changed(self, usages: Iterable[Usage]) -> None:
+        """These are the totals now."""
+        for usage in usages:
+            known = self._waiting.get(usage.address)
+            if known is None or known.version < usage.version:
+                self._waiting[usage.address] = usage
+        if self._waiting:
+            self._something.set()
+
+    @property
+    def rows(self) -> tuple[Periodic, ...]:
+        """The background work: tell what changes, and look now and then for what a crash left untold."""
+        recheck = timedelta(seconds=self._recheck)
+        return (
+            Periodic("usage", self.round, recheck, self._something),
+            Periodic("untold_usage", self.recover, recheck),
+        )
+
+    async def round(self) -> None:
+        """Tell what changed within the window. Raises `Temporary`; what could not be told waits on."""
+        await asyncio.sleep(self._window)
+        await self.flush()
+
+    async def recover(self) -> None:
+        """Look for what a crash left untold. Raises `Temporary`."""
+        async for usage in self._memory.untold():
+            self.changed([usage])
+
+    async def close(self) -> None:
+        """Tell the last; what cannot be told now is found at the next start."""
+        try:
+            await self.flush()
+        except Temporary as error:
+            log.warning("usage_not_told", mailboxes=len(self._waiting), reason=error.reason)
+
+    async def flush(self) -> None:
+        """Tell all that waits now. Raises `Temporary`; what could not be told waits on."""
+        self._something.clear()
+        batch, self._waiting = list(self._waiting.values()), {}
+        while batch:
+            now, batch = batch[:AT_ONCE], batch[AT_ONCE:]
+            try:
+                await self._tell(now)
+            except BaseException:
+                self.changed([*now, *batch])  # told twice is no harm
+                raise
+
+    async def _tell(self, usages: Sequence[Usage]) -> None:
+        results = await asyncio.gather(*map(self._emit, usages), return_exceptions=True)
+        done = []
+        for usage, result in zip(usages, results, strict=True):
+            if isinstance(result, TypeError | ValueError):
+                # It would fail at every try, and keep the others from being told: the next change is another event.
+                log.error("usage_cannot_be_told", mailbox=usage.address, reason=reason_of(result))
+            elif result is not None:
+                continue
+            done.append(usage)
+        await self._memory.told(done)
+        for result in results:
+            if result is not None and not isinstance(result, TypeError | ValueError):
+                raise result
+
+    async def _emit(self, usage: Usage) -> None:
+        fact = MailboxUsageChanged(
+            address=usage.address,
+            used_bytes=usage.used_bytes,
+            messages=usage.messages,
+            version=usage.version,
+            made_at=usage.made_at,
+        )
+        await self._bus.emit(fact.to_bus())

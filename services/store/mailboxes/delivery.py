@@ -1,0 +1,96 @@
+"""From a mail on the queue to the copies for its mailboxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from libs.envelope import Envelope, Permanent, Recipient, Verdict
+from libs.mail.address import InvalidAddress, canonical
+from libs.mail.headers import Headers
+from libs.mail.render import DeliveryHeaders, Edit, edits, growth
+from services.store.mailboxes.folders import INBOX, JUNK
+from services.store.mailboxes.messages import Body, Copy, Delivery, Summary, summarise
+
+
+def mailboxes_of(envelope: Envelope) -> dict[str, Recipient]:
+    """The recipient for each mailbox, the first one where two lead to the same. Raises `Permanent`."""
+    found: dict[str, Recipient] = {}
+    for recipient in envelope.recipients:
+        found.setdefault(mailbox_address(recipient.address), recipient)
+    return found
+
+
+@lru_cache(maxsize=65536)
+def mailbox_address(address: str) -> str:
+    """The key of a mailbox. Raises `Permanent` for what is no address."""
+    try:
+        return canonical(address)
+    except InvalidAddress as error:
+        raise Permanent(f"a recipient is no address: {error}") from error
+
+
+def delivery_of(envelope: Envelope, body: Body, *, limits: Mapping[str, int | None], hostname: str) -> Delivery:
+    """Copies for the mailboxes in `limits`; the verdict of each recipient's domain picks folder and subject tag."""
+    blocks = DeliveryHeaders(envelope, hostname=hostname)
+    readings = _Readings(body.raw, hostname)
+    wanted = mailboxes_of(envelope)
+    return Delivery(body, tuple(_copies(envelope, wanted, limits, blocks, readings)))
+
+
+def _copies(
+    envelope: Envelope,
+    wanted: Mapping[str, Recipient],
+    limits: Mapping[str, int | None],
+    blocks: DeliveryHeaders,
+    readings: _Readings,
+) -> Iterator[Copy]:
+    for mailbox, recipient in wanted.items():
+        folder, tag = placement(envelope.verdicts.get(recipient.domain), released=envelope.released)
+        summary, changes = readings.under(tag)
+        prefix = blocks.of(recipient)
+        size = len(readings.raw) + growth(prefix, changes)
+        limit = limits[mailbox]
+        yield Copy(
+            mailbox=mailbox,
+            folder=folder,
+            key=envelope.id,
+            summary=summary,
+            prefix=prefix,
+            edits=changes,
+            size=size,
+            received_at=envelope.received_at,
+            # Ingress answers 452 at the limit; what it accepted below it is taken, or it would wait for days.
+            limit=None if limit is None else limit + size - 1,
+            accepted_at=envelope.received_at,
+        )
+
+
+def placement(verdict: Verdict | None, *, released: bool) -> tuple[str, str]:
+    """(folder id, subject tag) by R-SPAM-41. What a person released from the quarantine is neither junk nor tagged."""
+    if verdict is None or released:
+        return INBOX, ""
+    match verdict.action:
+        case "junk":
+            return JUNK, ""
+        case "tag":
+            return INBOX, verdict.subject_prefix
+        case _:
+            # Nothing is done about it. Quarantined mail does not come here; if it does, someone decided so.
+            return INBOX, ""
+
+
+class _Readings:
+    """Summary and edits of one raw message, read once for each subject tag."""
+
+    def __init__(self, raw: bytes, hostname: str) -> None:
+        self.raw = raw
+        self._hostname = hostname
+        self._headers = Headers(raw)
+        self._known: dict[str, tuple[Summary, tuple[Edit, ...]]] = {}
+
+    def under(self, tag: str) -> tuple[Summary, tuple[Edit, ...]]:
+        if tag not in self._known:
+            changes = edits(self._headers, subject_prefix=tag, hostname=self._hostname)
+            self._known[tag] = summarise(self._headers, tag=tag), changes
+        return self._known[tag]

@@ -1,0 +1,119 @@
+"""Folders: the five that are always there, names, and the tree that names with `/` make (R-ST-01)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.store.mailboxes.refusals import Conflicting, NotThere, Unfit
+
+INBOX, DRAFTS, SENT, JUNK, TRASH = "inbox", "drafts", "sent", "junk", "trash"
+
+# id -> (name, SPECIAL-USE attribute of RFC 6154; INBOX has none)
+SPECIAL = {
+    INBOX: ("INBOX", None),
+    DRAFTS: ("Drafts", "\\Drafts"),
+    SENT: ("Sent", "\\Sent"),
+    JUNK: ("Junk", "\\Junk"),
+    TRASH: ("Trash", "\\Trash"),
+}
+
+MAX_FOLDERS = 500  # the document of the mailbox holds them all and is written at each delivery
+MAX_NAME_OCTETS = 255
+MAX_DEPTH = 10
+
+_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029%*\\\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder with its exact counters. `bytes` is the sum of the sizes of its messages."""
+
+    id: str
+    name: str
+    special_use: str | None
+    uidvalidity: int
+    last_uid: int
+    modseq: int
+    messages: int
+    unseen: int
+    bytes: int
+    revision: int
+
+    @property
+    def uid_next(self) -> int:
+        """RFC 9051 2.3.1.1: no message that comes has a smaller UID."""
+        return self.last_uid + 1
+
+
+def clean_name(name: str) -> str:
+    """The name in its one form: NFC (RFC 9051 5.1), INBOX in capitals where it is the first level. Raises `Unfit`."""
+    name = unicodedata.normalize("NFC", name)
+    if _BAD.search(name):
+        raise Unfit("a folder name has no control characters, %, * or backslash")  # RFC 9051 5.1: wildcards of LIST
+    if len(name.encode()) > MAX_NAME_OCTETS:
+        raise Unfit(f"a folder name has at most {MAX_NAME_OCTETS} octets")
+    levels = name.split("/")
+    if not all(level.strip() == level and level for level in levels):
+        raise Unfit("no level of a folder name is empty, or starts or ends with a space")
+    if len(levels) > MAX_DEPTH:
+        raise Unfit(f"folders are nested at most {MAX_DEPTH} deep")
+    if levels[0].upper() == "INBOX":
+        levels[0] = "INBOX"
+    return "/".join(levels)
+
+
+def find(folders: Mapping[str, Folder], name: str) -> Folder:
+    """The folder called `name`, as people write it. Raises `NotThere`."""
+    try:
+        wanted = clean_name(name)
+    except Unfit:
+        wanted = ""
+    for folder in folders.values():
+        if folder.name == wanted:
+            return folder
+    raise NotThere("there is no such folder")
+
+
+def names_to_create(folders: Mapping[str, Folder], name: str) -> list[str]:
+    """`name` and its missing parents, outermost first (RFC 9051 6.3.4). Raises `Conflicting`, `Unfit`."""
+    name = clean_name(name)
+    taken = {folder.name for folder in folders.values()}
+    if name in taken:
+        raise Conflicting("there is a folder of this name")
+    levels = name.split("/")
+    missing = [path for n in range(1, len(levels) + 1) if (path := "/".join(levels[:n])) not in taken]
+    if len(folders) + len(missing) > MAX_FOLDERS:
+        raise Conflicting(f"a mailbox has at most {MAX_FOLDERS} folders")
+    return missing
+
+
+def renamed(folders: Mapping[str, Folder], id: str, name: str) -> dict[str, str]:
+    """New names by folder id, for the folder and all below it (RFC 9051 6.3.6). Raises `Conflicting`, `Unfit`."""
+    folder, name = folders[id], clean_name(name)
+    if id in SPECIAL:
+        raise Conflicting("a special folder keeps its name")
+    if name.startswith(folder.name + "/"):
+        raise Conflicting("a folder cannot move below itself")
+    moving = {child.id: name + child.name[len(folder.name) :] for child in [folder, *below(folders, folder)]}
+    for new_name in moving.values():
+        clean_name(new_name)
+    staying = {other.name for other in folders.values() if other.id not in moving}
+    if staying & set(moving.values()):
+        raise Conflicting("there is a folder of this name")
+    return moving
+
+
+def below(folders: Mapping[str, Folder], folder: Folder) -> list[Folder]:
+    """Every folder inside `folder`, at any depth."""
+    return [other for other in folders.values() if other.name.startswith(folder.name + "/")]
+
+
+def check_deletable(folders: Mapping[str, Folder], id: str) -> None:
+    """Raises `Conflicting` for a special folder and for one that holds others."""
+    if id in SPECIAL:
+        raise Conflicting("a special folder cannot be deleted")
+    if below(folders, folders[id]):
+        raise Conflicting("the folder holds other folders")

@@ -1,0 +1,144 @@
+"""Changes to messages that are there: flags, moves, copies. Each is one transaction with exact counters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from libs.envelope import new_id
+from libs.mongo import DuplicateKey, Mongo, mongo_errors
+from services.store.mailboxes.flags import SEEN, FlagChange
+from services.store.mailboxes.messages import Message, Usage
+from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.mongo_documents import LISTED, message_of, usage_of
+from services.store.mailboxes.mongo_ledger import MongoLedger, arriving, leaving
+from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated
+
+Match = Callable[[Message], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The messages as they are now (or were, if expunged), and the totals of their mailbox. `origins` are the folders
+    that moved and copied ones came from, by id."""
+
+    messages: tuple[Message, ...]
+    usage: Usage
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+class MongoChanges:
+    """Methods take at most `AT_ONCE` ids, leave out those that are not there, raise `NotThere` when none is.
+
+    All raise `Temporary` when MongoDB does not answer.
+    """
+
+    def __init__(
+        self, mongo: Mongo, collections: Collections, ledger: MongoLedger, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._mongo = mongo
+        self._collections = collections
+        self._ledger = ledger
+        self._clock = clock
+
+    async def flag(
+        self, mailbox: str, ids: Sequence[str], change: FlagChange, *, match: Match | None = None
+    ) -> Changed:
+        """Raises `Outdated` when `match` does not take one of them as it is."""
+        return await self._mongo.transaction(lambda s: self._flag(s, mailbox, ids, change, match))
+
+    async def _flag(
+        self, session: Any, mailbox: str, ids: Sequence[str], change: FlagChange, match: Match | None
+    ) -> Changed:
+        documents = await self._ledger.read(session, mailbox, ids)
+        check_unchanged(documents, match)
+        after = {document["_id"]: change.apply(document["flags"]) for document in documents}
+        changing = [document for document in documents if set(after[document["_id"]]) != set(document["flags"])]
+        counts: Counter[str] = Counter()
+        for document in changing:
+            was, now = SEEN not in document["flags"], SEEN not in after[document["_id"]]
+            counts[f"folders.{document['folder']}.unseen"] += now - was
+        state = await self._ledger.count(session, mailbox, counts, {document["folder"] for document in changing})
+        for document in changing:
+            document["flags"] = after[document["_id"]]
+            document["modseq"] = state["folders"][document["folder"]]["modseq"]
+        await self._ledger.rewrite(session, changing, ("flags", "modseq"))
+        return Changed(tuple(map(message_of, documents)), usage_of(state))
+
+    async def move(self, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
+        """Into `folder` under new UIDs; ids, dates and flags stay. Those that are there already stay as they are."""
+        return await self._mongo.transaction(lambda session: self._move(session, mailbox, ids, folder))
+
+    async def _move(self, session: Any, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
+        documents = await self._ledger.read(session, mailbox, ids)
+        moving = [document for document in documents if document["folder"] != folder]
+        origins = {document["_id"]: document["folder"] for document in moving}
+        counts = leaving(moving)
+        counts.update(arriving(moving, folder))
+        numbered = {folder, *(document["folder"] for document in moving)} if moving else set()
+        state = await self._ledger.count(session, mailbox, counts, numbered, target=folder)
+        await self._ledger.bury(session, mailbox, moving, state, keys=False)
+        target, now = state["folders"][folder], self._clock()
+        for uid, document in enumerate(moving, start=target["last_uid"] - len(moving) + 1):
+            document |= {"folder": folder, "uid": uid, "modseq": target["modseq"], "saved_at": now}
+        await self._ledger.rewrite(session, moving, ("folder", "uid", "modseq", "saved_at"))
+        return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
+
+    async def copy(
+        self, mailbox: str, ids: Sequence[str], folder: str, *, limit: int | None, key: str | None = None
+    ) -> Changed:
+        """New messages in `folder` with the same bodies. Raises `Conflicting` when the mailbox would break `limit`.
+
+        With `key` the same copies are made once, however often it is asked for.
+        """
+        try:
+            return await self._mongo.transaction(lambda s: self._copy(s, mailbox, ids, folder, limit, key))
+        except DuplicateKey:
+            return await self.copied(mailbox, ids, key or "")
+
+    async def _copy(
+        self, session: Any, mailbox: str, ids: Sequence[str], folder: str, limit: int | None, key: str | None
+    ) -> Changed:
+        documents = await self._ledger.read(session, mailbox, ids, {})
+        counts = arriving(documents, folder)
+        counts["used_bytes"] = sum(document["size"] for document in documents)
+        counts["messages"] = len(documents)
+        state = await self._ledger.count(session, mailbox, counts, {folder}, target=folder)
+        if limit is not None and state["used_bytes"] > limit:
+            raise Conflicting("the mailbox is over its quota")
+        target = state["folders"][folder]
+        origins = {}
+        for uid, document in enumerate(documents, start=target["last_uid"] - len(documents) + 1):
+            source, origin = document["_id"], document["folder"]
+            document |= {"_id": new_id(self._clock()), "folder": folder, "uid": uid, "modseq": target["modseq"]}
+            document.pop("key", None)
+            document.pop("saved_at", None)
+            if key is not None:
+                document["key"] = _copy_key(key, source)
+            origins[document["_id"]] = origin
+        await self._collections.messages.insert_many(documents, session=session)
+        return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
+
+    async def copied(self, mailbox: str, ids: Sequence[str], key: str) -> Changed:
+        """What `copy` made with `key` and is still there."""
+        keys = [_copy_key(key, id) for id in ids]
+        with mongo_errors("read copies"):
+            wanted = {"key": {"$in": keys}, "mailbox": mailbox}
+            documents = await self._collections.messages.find(wanted, LISTED).sort("uid").to_list(None)
+            state = await self._collections.mailboxes.find_one({"_id": mailbox})
+        if state is None:
+            raise NotThere("there is no such mailbox")
+        return Changed(tuple(map(message_of, documents)), usage_of(state))
+
+
+def check_unchanged(documents: Sequence[dict[str, Any]], match: Match | None) -> None:
+    """Raises `Outdated`."""
+    if match is not None and not all(match(message_of(document)) for document in documents):
+        raise Outdated("the message was changed in the meantime")
+
+
+def _copy_key(key: str, id: str) -> str:
+    return f"copy:{key}:{id}"

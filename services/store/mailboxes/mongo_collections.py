@@ -1,0 +1,107 @@
+"""The collections of the store, their documents and indexes.
+
+mailboxes   {_id: address, domain, uidvalidity, version, used_bytes, messages, made_at, changed_at, expunged_at?,
+            account_made_at?: when its account was made; not_before?: what the cluster took before that was for another
+            account of the address; leaving?: its account is gone, it is being emptied,
+            folders: {id: {name, special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
+messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size, subject, from, to, message_id, date,
+            flags, received_at, saved_at?: when it was moved into its folder (RFC 8514)}
+bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}
+chunks      {_id: {body, n}, content}: of a body too large for one document
+loose       {_id, bodies: [sha256], since}: bodies that may have lost their last message, for the collector
+tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
+departed    {_id: address, deleted_at, uidvalidity?, expires_at}: accounts that are gone
+told        {_id: address, version}: what the neighbours know of the usage
+receipts    {_id: "message:batch", state: due | told | told_already | refused | late | failed, noted_at, expires_at,
+            due_at?, tries, envelope?, header?, recipients?}: notifications of deliveries
+heard       {_id: "message:recipient", receipt, expires_at}: which receipt reports a recipient
+quarantine  {_id, envelope, body, reason, infected, sender, domains, recipients, subject, from, to, message_id, date,
+            at, expires_at, notice: {state: none | due | decided | sent | refused | failed, reason?, due_at?, tries?,
+            recipients?, whitelists?, language?}}; recipients are addresses and accounts, for searches
+digests     {_id: domain, until, lease_until}: up to when its accounts were told what waits for them;
+            {_id: "account domain until", expires_at}: who was told of a period
+rates       {_id, count, expires_at}: of a window of time
+burnt       {_id: nonce, expires_at}: challenges that were answered
+
+Every change to a mailbox writes its document in the same transaction, so that changes to one mailbox happen one after
+the other, UIDs and modification sequence numbers become visible in their order, and the counters are exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from libs.mongo import mongo_errors
+from services.store.mailboxes.folders import JUNK
+
+# Newest first, with the texts in the keys: a search of a large mailbox reads this and not the documents.
+SEARCHED = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
+
+
+_DOMAIN_OF_ID = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}
+
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """Handles of the driver, by name."""
+
+    mailboxes: Any
+    messages: Any
+    bodies: Any
+    chunks: Any
+    loose: Any
+    tombstones: Any
+    told: Any
+    receipts: Any
+    heard: Any
+    departed: Any
+    quarantine: Any
+    digests: Any
+    rates: Any
+    burnt: Any
+
+    @classmethod
+    def of(cls, database: Any) -> Collections:
+        return cls(**{name: database[name] for name in cls.__slots__})
+
+    async def prepare(self) -> None:
+        """Create what is missing; a transaction should find its collections. Idempotent. Raises `Temporary`."""
+        with mongo_errors("create indexes"):
+            for collection, keys, options in self._indexes():
+                await collection.create_index(keys, **options)
+            # Mailboxes of before there was the field; none of them after the first start.
+            await self.mailboxes.update_many({"domain": {"$exists": False}}, [{"$set": {"domain": _DOMAIN_OF_ID}}])
+
+    def _indexes(self) -> list[tuple[Any, list[tuple[str, int]], dict[str, Any]]]:
+        """(collection, keys, options). An index on `_id` is there anyway: asking for it creates the collection."""
+        has_key = {"partialFilterExpression": {"key": {"$exists": True}}}
+        return [
+            (self.messages, [("mailbox", 1), ("folder", 1), ("uid", 1)], {"unique": True}),
+            (self.messages, [("key", 1), ("mailbox", 1)], {"unique": True, **has_key}),
+            (self.messages, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
+            (self.messages, [("body", 1)], {}),
+            (self.messages, SEARCHED, {}),
+            (self.messages, [("mailbox", 1), ("_id", 1)], {"partialFilterExpression": {"folder": JUNK}}),
+            (self.mailboxes, [("domain", 1)], {}),
+            (self.bodies, [("_id", 1)], {}),
+            (self.chunks, [("_id.body", 1)], {}),
+            (self.loose, [("since", 1)], {}),
+            (self.tombstones, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
+            (self.tombstones, [("keys", 1)], {"sparse": True}),
+            (self.tombstones, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.told, [("_id", 1)], {}),
+            (self.receipts, [("due_at", 1)], {"sparse": True}),
+            (self.receipts, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.heard, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.departed, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.mailboxes, [("leaving", 1)], {"sparse": True}),
+            (self.quarantine, [("expires_at", 1)], {}),
+            (self.quarantine, [("domains", 1), ("_id", -1)], {}),
+            (self.quarantine, [("recipients", 1), ("_id", -1)], {}),
+            (self.quarantine, [("body", 1)], {}),
+            (self.quarantine, [("notice.due_at", 1)], {"sparse": True}),
+            (self.digests, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.rates, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+            (self.burnt, [("expires_at", 1)], {"expireAfterSeconds": 0}),
+        ]

@@ -1,0 +1,93 @@
+"""Reading messages: by id, page by page in a folder, by search. Lists never touch bodies or rendered headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from libs.mongo import mongo_errors
+from services.store.mailboxes.messages import Message
+from services.store.mailboxes.mongo_collections import SEARCHED, Collections
+from services.store.mailboxes.mongo_documents import LISTED, message_of
+from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.search import Criteria
+
+
+class MongoMessages:
+    """All methods raise `Temporary` when MongoDB does not answer."""
+
+    def __init__(self, collections: Collections) -> None:
+        self._messages = collections.messages
+        self._tombstones = collections.tombstones
+
+    async def get(self, mailbox: str, id: str) -> Message:
+        """With its rendered headers. Raises `NotThere`."""
+        with mongo_errors("read message"):
+            found = await self._messages.find_one({"_id": id, "mailbox": mailbox})
+        if found is None:
+            raise NotThere("there is no such message")
+        return message_of(found)
+
+    async def by_key(self, mailbox: str, key: str) -> Message:
+        """The message that was stored under `key`. Raises `NotThere` when it was deleted since."""
+        with mongo_errors("read message"):
+            found = await self._messages.find_one({"key": key, "mailbox": mailbox}, LISTED)
+        if found is None:
+            raise NotThere("the message was stored, and deleted since")
+        return message_of(found)
+
+    async def page(
+        self, mailbox: str, folder: str, *, after: int | None, limit: int, newest_first: bool, changed_since: int = 0
+    ) -> list[Message]:
+        """At most `limit` messages in the order of their UIDs, behind the UID `after`."""
+        wanted: dict[str, Any] = {"mailbox": mailbox, "folder": folder}
+        if after is not None:
+            wanted["uid"] = {"$lt" if newest_first else "$gt": after}
+        if changed_since:
+            wanted["modseq"] = {"$gt": changed_since}
+        with mongo_errors("list messages"):
+            cursor = self._messages.find(wanted, LISTED).sort("uid", -1 if newest_first else 1).limit(limit)
+            return [message_of(document) for document in await cursor.to_list(None)]
+
+    async def matching(self, mailbox: str, criteria: Criteria, *, after: str, limit: int) -> AsyncIterator[Message]:
+        """What fits all criteria but `text`, newest first, behind the message id `after`."""
+        wanted = {"mailbox": mailbox, **_filter(criteria)}
+        if after:
+            wanted["_id"] = {"$lt": after}
+        with mongo_errors("search"):
+            found = self._messages.find(wanted, LISTED).hint(SEARCHED).sort("_id", -1).limit(limit)
+            async for document in found:
+                yield message_of(document)
+
+    async def vanished(self, mailbox: str, folder: str, *, since: int) -> list[int]:
+        """UIDs that were expunged or moved away after the modification sequence number `since`, ascending.
+
+        Those whose tombstone has expired are not among them.
+        """
+        wanted = {"mailbox": mailbox, "folder": folder, "modseq": {"$gt": since}}
+        with mongo_errors("read tombstones"):
+            found = await self._tombstones.find(wanted, {"uids": 1}).to_list(None)
+        return sorted(uid for document in found for uid in document["uids"])
+
+
+_FIELDS: Mapping[str, str] = {"subject": "subject", "sender": "from", "to": "to"}
+
+
+def _filter(criteria: Criteria) -> dict[str, Any]:
+    wanted: dict[str, Any] = {}
+    if criteria.folder:
+        wanted["folder"] = criteria.folder
+    for name, field in _FIELDS.items():
+        if text := getattr(criteria, name):
+            wanted[field] = {"$regex": re.escape(text), "$options": "i"}
+    flags = {"$all": list(criteria.with_flags), "$nin": list(criteria.without_flags)}
+    wanted["flags"] = {operator: given for operator, given in flags.items() if given}
+    wanted["received_at"] = _range(criteria.since, criteria.before)
+    sizes = {"$gt": criteria.larger_than, "$lt": criteria.smaller_than}
+    wanted["size"] = {operator: size for operator, size in sizes.items() if size is not None}
+    return {field: condition for field, condition in wanted.items() if condition}
+
+
+def _range(least: object, below: object) -> dict[str, object]:
+    return {operator: value for operator, value in (("$gte", least), ("$lt", below)) if value is not None}

@@ -1,0 +1,85 @@
+"""When digests are due, and what stands in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from services.store.quarantine.model import Held
+
+LENGTH = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
+# What was held just before a digest is due may not be visible yet.
+SETTLED = timedelta(minutes=2)
+SHOWN = 100  # entries in one digest; of the others it says how many
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Everything that came to the quarantine from `since` on and before `until`."""
+
+    since: datetime
+    until: datetime
+
+
+def period_due(
+    often: Literal["daily", "weekly"], *, hour: int, told_until: datetime | None, now: datetime
+) -> Period | None:
+    """The period to tell of now, None when all was told. Weeks begin on Monday; `hour` is in UTC.
+
+    What an outage left untold comes with the next one; a domain that is told for the first time hears of one period.
+    """
+    settled = now - SETTLED
+    until = settled.replace(hour=hour, minute=0, second=0, microsecond=0)
+    if until > settled:
+        until -= timedelta(days=1)
+    if often == "weekly":
+        until -= timedelta(days=until.weekday())
+    if told_until is not None and told_until >= until:
+        return None
+    return Period(told_until or until - LENGTH[often], until)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An entry as one account sees it: `recipients` are those of its addresses that the message waits for."""
+
+    id: str
+    sender: str
+    subject: str
+    at: datetime
+    expires_at: datetime
+    recipients: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Told:
+    """What one digest says: the first entries, and how many there are."""
+
+    waiting: list[Waiting] = field(default_factory=list)
+    count: int = 0
+
+
+class Gathering:
+    """Entries of a domain, one after the other, into the digests of its accounts."""
+
+    def __init__(self, domain: str) -> None:
+        self._domain = domain
+        self.accounts: dict[str, Told] = {}
+
+    def add(self, held: Held) -> None:
+        """Malware is told to nobody (R-AV-02). An address of many has no account: its administrators decide."""
+        own: dict[str, list[str]] = {}
+        for to in held.envelope.recipients:
+            if to.domain == self._domain and to.account and not held.infected:
+                own.setdefault(to.account, []).append(to.address)
+        for account, addresses in own.items():
+            told = self.accounts.setdefault(account, Told())
+            told.count += 1
+            if told.count <= SHOWN:
+                told.waiting.append(_waiting(held, addresses))
+
+
+def _waiting(held: Held, addresses: list[str]) -> Waiting:
+    sender = held.summary.sender or held.envelope.mail_from
+    return Waiting(held.id, sender[:200], held.summary.subject[:200], held.at, held.expires_at, tuple(addresses))

@@ -1,0 +1,103 @@
+"""Mail that waits for a person (R-ST-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from libs.envelope import Envelope, Recipient, Verdict
+from libs.mail.address import InvalidAddress, domain_of
+from services.store.mailboxes.messages import Summary
+from services.store.mailboxes.refusals import Conflicting, NotThere
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A quarantined message. `envelope` names the recipients who still wait for it, `body` the raw bytes."""
+
+    id: str
+    envelope: Envelope
+    body: str
+    summary: Summary
+    at: datetime
+    expires_at: datetime
+
+    @property
+    def infected(self) -> bool:
+        return is_infected(self.envelope)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a search looks for; empty means anything. Texts are parts of what they are sought in, in any case.
+
+    `account` is an account or an address of a recipient, `since` and `until` the time at which it was held.
+    """
+
+    domain: str = ""
+    account: str = ""
+    sender: str = ""
+    subject: str = ""
+    reason: str = ""
+    infected: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def held_id(envelope: Envelope) -> str:
+    """The same for the same message and recipients: antivirus and antispam may each hold some of them."""
+    recipients = "\n".join(sorted(recipient.address for recipient in envelope.recipients))
+    return f"{envelope.id}-{sha256(recipients.encode()).hexdigest()[:12]}"
+
+
+def is_infected(envelope: Envelope) -> bool:
+    """Whether an engine found malware: such mail leaves the quarantine only by force."""
+    return any(finding.stage == "antivirus" and finding.outcome == "infected" for finding in envelope.findings)
+
+
+def domains_of(envelope: Envelope) -> list[str]:
+    """Whose administrators the message concerns: our domains, else those of the addresses."""
+    return sorted({recipient.domain or _domain(recipient.address) for recipient in envelope.recipients})
+
+
+def accounts_of(recipients: Iterable[Recipient]) -> list[str]:
+    """The mailboxes of ours behind the recipients, where each has one."""
+    return sorted({recipient.account for recipient in recipients if recipient.account})
+
+
+def split(held: Held, addresses: Collection[str] | None, *, force: bool) -> tuple[Envelope, Envelope | None]:
+    """(the envelope of those recipients, the envelope that stays held or None). None for `addresses` means everyone.
+
+    Raises `Conflicting` for malware without `force`, `NotThere` when none of the recipients waits for it.
+    """
+    if held.infected and not force:
+        raise Conflicting("an engine found malware in this message; add force=true to release it all the same")
+    chosen = tuple(r for r in held.envelope.recipients if addresses is None or r.address in addresses)
+    if not chosen:
+        raise NotThere("the message waits for none of these recipients")
+    return held.envelope.to(chosen), without(held.envelope, [recipient.address for recipient in chosen])
+
+
+def without(envelope: Envelope, addresses: Collection[str]) -> Envelope | None:
+    """For those who wait on; None when nobody does."""
+    staying = tuple(recipient for recipient in envelope.recipients if recipient.address not in addresses)
+    return envelope.to(staying) if staying else None
+
+
+def released(envelope: Envelope) -> Envelope:
+    """Behind the filters: what they found stays on record, what they decided does not count any more."""
+    verdicts = {domain: _pardoned(verdict) for domain, verdict in envelope.verdicts.items()}
+    return envelope.model_copy(update={"released": True, "verdicts": verdicts, "quarantine_reason": "", "blob": None})
+
+
+def _pardoned(verdict: Verdict) -> Verdict:
+    return verdict.model_copy(update={"action": "none", "subject_prefix": ""})
+
+
+def _domain(address: str) -> str:
+    try:
+        return domain_of(address)
+    except InvalidAddress:
+        return ""

@@ -1,0 +1,76 @@
+"""Who was told what waits in the quarantine, so that each period is told once, however many replicas run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from libs.mongo import DuplicateKey, mongo_errors
+from services.store.mailboxes.mongo_collections import Collections
+from services.store.quarantine.digest import Period
+from services.store.quarantine.model import Held
+from services.store.quarantine.mongo_quarantine import readable
+
+REMEMBERED = timedelta(days=40)  # longer than any period
+
+
+class MongoDigests:
+    """All methods raise `Temporary`."""
+
+    def __init__(self, collections: Collections, *, lease: timedelta, clock: Callable[[], datetime]) -> None:
+        self._digests: Any = collections.digests
+        self._entries: Any = collections.quarantine
+        self._lease = lease
+        self._clock = clock
+
+    async def domains(self) -> list[str]:
+        """Those for which something waits."""
+        with mongo_errors("domains of the quarantine"):
+            found: list[str] = await self._entries.distinct("domains")
+        return found
+
+    async def told_until(self, domain: str) -> datetime | None:
+        with mongo_errors("read digest"):
+            found = await self._digests.find_one({"_id": domain})
+        return found.get("until") if found else None
+
+    async def claim(self, domain: str, period: Period) -> bool:
+        """Whether it is this replica's turn to tell the accounts of `domain` of `period`, for the length of a lease."""
+        now = self._clock()
+        untold = [{"until": None}, {"until": {"$lt": period.until}}]
+        free = {"_id": domain, "$or": untold, "lease_until": {"$not": {"$gt": now}}}
+        with mongo_errors("claim digest"):
+            try:
+                await self._digests.update_one(free, {"$set": {"lease_until": now + self._lease}}, upsert=True)
+            except DuplicateKey:  # it is there, and another replica has it or is done with it
+                return False
+        return True
+
+    async def done(self, domain: str, period: Period) -> None:
+        """All of them were told."""
+        change = {"$max": {"until": period.until}, "$unset": {"lease_until": ""}}
+        with mongo_errors("end digest"):
+            await self._digests.update_one({"_id": domain}, change)
+
+    async def was_told(self, account: str, domain: str, period: Period) -> bool:
+        with mongo_errors("read digest"):
+            return await self._digests.find_one({"_id": _told(account, domain, period)}) is not None
+
+    async def told(self, account: str, domain: str, period: Period) -> None:
+        change = {"$set": {"expires_at": period.until + REMEMBERED}}
+        with mongo_errors("note digest"):
+            await self._digests.update_one({"_id": _told(account, domain, period)}, change, upsert=True)
+
+    async def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
+        """What came in the period and waits still, the oldest first."""
+        query = {"domains": domain, "infected": False, "at": {"$gte": period.since, "$lt": period.until}}
+        with mongo_errors("read quarantine"):
+            async for document in self._entries.find(query).sort("_id", 1):
+                if (held := readable(document)) is not None:
+                    yield held
+
+
+def _told(account: str, domain: str, period: Period) -> str:
+    """An account may have addresses in several domains, each with a digest of its own."""
+    return f"{account} {domain} {period.until.isoformat()}"

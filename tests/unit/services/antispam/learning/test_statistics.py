@@ -1,0 +1,76 @@
+"""Bayes as a filter: silent while it knows little, then both ways, for all and for a domain."""
+
+from __future__ import annotations
+
+from services.antispam.chain import CHAIN
+from services.antispam.learning.model import Change, Model, Models
+from services.antispam.learning.statistics import BayesStatistics
+from services.antispam.message.content import tokens_of
+from services.antispam.message.report import Report
+from services.antispam.policy.policy import Policy
+from tests.specimens.antispam import a_context, a_message, a_rulebook, a_view, some_knowledge
+
+BAYES = next(step for step in CHAIN if step.name == "bayes")
+SPAM = a_message("Cheap watches and replica handbags, buy today, free shipping worldwide", subject="Cheap watches")
+HAM = a_message()
+OTHER = a_message("quarterly report attached for your review", **{"from": "x@y.example", "subject": "report"})
+
+
+def taught(*lessons: tuple[bytes, int, int], model: Model | None = None) -> Model:
+    """(raw, times as spam, times as ham)."""
+    model = model or Model()
+    for number, (raw, spam, ham) in enumerate(lessons, start=1):
+        model.apply(Change(number, spam, ham, tokens_of(raw)))
+    return model
+
+
+def models(common: Model | None = None, **domains: Model) -> Models:
+    made = Models(always="default", capacity=10_000)
+    for scope, model in {"default": common or Model(), **{f"{k}.example": m for k, m in domains.items()}}.items():
+        made.keep(scope, model)
+    made.learned = {scope: (model.spam, model.ham) for scope, model in made.loaded().items()}
+    return made
+
+
+async def said(raw: bytes, known: Models, domain: str = "", policy: Policy | None = None) -> Report:
+    context = a_context(a_rulebook(), knowledge=some_knowledge(known), policy=policy or Policy())
+    context.domain = domain
+    return await BAYES.check(a_view(raw), context)
+
+
+async def test_it_keeps_silent_until_enough_of_both_was_learned() -> None:
+    for spam, ham in ((0, 0), (500, 49), (49, 500)):
+        assert (await said(SPAM, models(taught((SPAM, spam, 0), (HAM, 0, ham))))).outcome == "miss"
+    enough = models(taught((SPAM, 50, 0), (HAM, 0, 50)))
+    assert (await said(SPAM, enough)).strength > 0.9
+    ham = await said(HAM, enough)
+    assert (ham.outcome, ham.strength < -0.3) == ("hit", True)
+    assert ham.measure is not None
+    assert ham.reason.startswith("surely ham: -")
+
+
+async def test_what_it_never_saw_says_nothing_but_still_has_its_measure() -> None:
+    report = await said(b"\r\nxyzzy", models(taught((SPAM, 50, 0), (HAM, 0, 50))))
+    assert (report.outcome, report.measure) == ("miss", 0.0)
+
+
+async def test_a_domain_learns_for_itself_on_top_of_what_all_learned() -> None:
+    common = taught((SPAM, 60, 0), (HAM, 0, 60))
+    known = models(common, a=taught((HAM, 200, 0), (OTHER, 0, 20)))
+    assert (await said(HAM, known, "a.example")).strength == 0  # as common in spam as in ham there
+    assert (await said(HAM, known, "b.example")).strength < 0
+    assert (await said(HAM, known, "a.example", Policy(learns=False))).strength < 0
+
+
+async def test_what_a_domain_learned_counts_for_being_enough() -> None:
+    known = models(taught((SPAM, 30, 0), (HAM, 0, 30)), a=taught((SPAM, 20, 0), (HAM, 0, 20)))
+    assert (await said(SPAM, known, "a.example")).outcome == "hit"
+    assert (await said(SPAM, known, "b.example")).outcome == "miss"
+
+
+def test_it_tells_what_need_not_be_learned() -> None:
+    statistics = BayesStatistics(models(taught((SPAM, 60, 0), (HAM, 0, 60))), least=50)
+    assert statistics.knows("default", "spam", tokens_of(SPAM))
+    assert not statistics.knows("default", "ham", tokens_of(SPAM))
+    assert not statistics.knows("a.example", "ham", tokens_of(OTHER))
+    assert not BayesStatistics(models(), least=50).knows("default", "spam", tokens_of(SPAM))

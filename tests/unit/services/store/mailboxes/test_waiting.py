@@ -1,0 +1,51 @@
+"""How long mail waits for its mailbox, and who hears of the end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from libs.envelope import Envelope, Recipient, Temporary, Verdict
+from services.store.mailboxes.waiting import NotTaken, failed, late, since
+
+NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
+DAY = timedelta(days=1)
+SPAM = {"example.org": Verdict(spam=True, score=9, required=7.5, action="junk")}
+HAM = {"example.org": Verdict(spam=False, score=1, required=7.5)}
+
+
+def a_recipient(**given: Any) -> Recipient:
+    return Recipient(**{"address": "marie@example.org", "domain": "example.org", **given})
+
+
+def an_envelope(**given: Any) -> Envelope:
+    settled = {"id": "1", "received_at": NOON, "recipients": (), "size_bytes": 1, "sha256": "", "mail_from": "a@b.c"}
+    return Envelope(**{**settled, **given})
+
+
+def test_each_recipient_waits_from_its_own_first_try() -> None:
+    old, new = a_recipient(waiting_since=NOON - 4 * DAY), a_recipient(address="jean@example.org")
+    both = since((old, new), NOON)
+    assert [recipient.waiting_since for recipient in both] == [NOON - 4 * DAY, NOON]
+    assert late(both, NOON, 4 * DAY) == (old,)
+    assert late(both, NOON - timedelta(seconds=1), 4 * DAY) == ()
+
+
+HER = frozenset({"marie@example.org"})
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (NotTaken("full", full=HER), "5.2.2"),
+        (NotTaken("deleted", gone=HER), "5.1.1"),
+        (NotTaken("not known"), "4.4.7"),
+        (Temporary("away"), "4.4.7"),
+    ],
+)
+def test_the_report_names_the_address_that_the_sender_knows(error: Temporary, status: str) -> None:
+    report = failed(a_recipient(original="team@example.org", orcpt="rfc822;x@y.z"), error)
+    assert (report.address, report.original, report.status) == ("team@example.org", "rfc822;x@y.z", status)
+    assert failed(a_recipient(), error).address == "marie@example.org"

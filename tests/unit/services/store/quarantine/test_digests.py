@@ -1,0 +1,108 @@
+"""Digests of a domain: one account that cannot be told keeps no other from its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from libs.envelope import Envelope, Permanent, Recipient, Temporary
+from libs.telemetry import Metrics
+from services.store.mailboxes.messages import Summary
+from services.store.quarantine.digest import Period
+from services.store.quarantine.digests import PATIENCE, Digests
+from services.store.quarantine.letters import Letters
+from services.store.quarantine.links import Signer
+from services.store.quarantine.model import Held
+from services.store.quarantine.notice import NoticePolicy
+
+NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
+NAMES = ("jean", "marie", "luc")
+
+
+@dataclass
+class Ledger:
+    """One domain, one message for each account."""
+
+    accounts: set[str] = field(default_factory=set)
+    finished: list[Period] = field(default_factory=list)
+
+    async def domains(self) -> list[str]:
+        return ["", "example.org"]
+
+    async def told_until(self, domain: str) -> datetime | None:
+        return self.finished[-1].until if self.finished else None
+
+    async def claim(self, domain: str, period: Period) -> bool:
+        return True
+
+    async def done(self, domain: str, period: Period) -> None:
+        self.finished.append(period)
+
+    async def was_told(self, account: str, domain: str, period: Period) -> bool:
+        return account in self.accounts
+
+    async def told(self, account: str, domain: str, period: Period) -> None:
+        self.accounts.add(account)
+
+    async def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
+        for name in NAMES:
+            to = Recipient(address=f"{name}@example.org", domain="example.org", account=f"{name}@example.org")
+            envelope = Envelope(id="1", received_at=NOON, recipients=(to,), size_bytes=1, sha256="")
+            yield Held(f"1-{name}", envelope, "", Summary("s", "x@y.example", "", "", None), NOON, NOON)
+
+
+@dataclass
+class Post:
+    """Fails for some."""
+
+    failing: dict[str, Exception] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+
+    async def send(self, letter: bytes, *, to: str, key: str) -> None:
+        if to in self.failing:
+            raise self.failing[to]
+        self.sent.append(to)
+
+
+class Daily:
+    async def of(self, domain: str) -> NoticePolicy:
+        return NoticePolicy(digest="daily")
+
+
+def digests(ledger: Ledger, post: Post, now: datetime) -> Digests:
+    letters = Letters(Signer([b"secret"]), "https://mail.example.org", "mail.example.org", "postmaster")
+    outcomes = Metrics().counter("digests", "Digests.", ("outcome",))
+    return Digests(
+        ledger=ledger, policies=Daily(), post=post, letters=letters, hour=6, clock=lambda: now, outcomes=outcomes
+    )
+
+
+async def test_the_others_get_theirs_and_the_missing_one_is_tried_again_for_a_while() -> None:
+    ledger, post = Ledger(), Post({"marie@example.org": Temporary("full")})
+    await digests(ledger, post, NOON).round()
+    assert (post.sent, ledger.finished) == (["jean@example.org", "luc@example.org"], [])
+    await digests(ledger, post, NOON).round()
+    assert len(post.sent) == 2
+    post.failing.clear()
+    await digests(ledger, post, NOON).round()
+    assert (post.sent[2:], len(ledger.finished)) == (["marie@example.org"], 1)
+
+
+async def test_at_last_the_period_is_over_without_it() -> None:
+    ledger, post = Ledger(), Post({"marie@example.org": Temporary("full")})
+    await digests(ledger, post, NOON.replace(hour=6) + PATIENCE + timedelta(minutes=1)).round()
+    assert len(ledger.finished) == 1
+
+
+async def test_an_account_whose_digest_cannot_be_written_keeps_no_other_from_its_own_and_is_not_met_again() -> None:
+    ledger, post = Ledger(), Post({"jean@example.org": ValueError("a bug")})
+    await digests(ledger, post, NOON).round()
+    await digests(ledger, post, NOON).round()
+    assert (post.sent, len(ledger.accounts), len(ledger.finished)) == (["marie@example.org", "luc@example.org"], 3, 1)
+
+
+async def test_an_account_that_is_gone_ends_nothing() -> None:
+    ledger, post = Ledger(), Post({"marie@example.org": Permanent("no such mailbox")})
+    await digests(ledger, post, NOON).round()
+    assert (len(post.sent), len(ledger.accounts), len(ledger.finished)) == (2, 3, 1)

@@ -1,0 +1,75 @@
+"""A release that fails takes nothing out of the quarantine, and each release has its own recipients."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+
+from libs.bus import Event
+from libs.envelope import Envelope, Mail, Recipient, Temporary
+from libs.telemetry import Metrics
+from services.store.mailboxes.messages import Summary
+from services.store.quarantine.model import Held
+from services.store.quarantine.warden import Warden
+
+NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
+LUC, ANNE = (Recipient(address=f"{name}@elsewhere.example", original=f"{name}@example.org") for name in ("luc", "anne"))
+
+
+@dataclass
+class World:
+    """The queue to router, the bus and the entries; `failing` names the step that fails."""
+
+    failing: str = ""
+    steps: list[tuple[str, Any]] = field(default_factory=list)
+
+    def _step(self, name: str, what: Any) -> None:
+        if name == self.failing:
+            raise Temporary(f"{name} is away")
+        self.steps.append((name, what))
+
+    async def send(self, queue: str, mail: Mail) -> None:
+        self._step("queue", (mail.envelope.id, [to.address for to in mail.envelope.recipients]))
+
+    async def emit(self, event: Event) -> None:
+        self._step("bus", event.name)
+
+    async def take(self, id: str, addresses: Collection[str]) -> None:
+        self._step("entries", sorted(addresses))
+
+    async def raw(self, id: str) -> bytes:
+        self._step("bodies", id)
+        return b"raw"
+
+
+def a_warden(world: World) -> Warden:
+    acts = Metrics().counter("acts", "Acts.", ("act", "by"))
+    given: Any = world
+    return Warden(given, given, cast(Any, None), given, given, acts)
+
+
+def held(*recipients: Recipient) -> Held:
+    envelope = Envelope(id="1", received_at=NOON, recipients=recipients, size_bytes=3, sha256="")
+    return Held("1-a", envelope, "body", Summary("", "", "", "", None), NOON, NOON)
+
+
+@pytest.mark.parametrize("failing", ["bodies", "queue", "bus", "entries"])
+async def test_a_release_that_fails_takes_nothing_out_and_can_be_repeated(failing: str) -> None:
+    world = World(failing)
+    with pytest.raises(Temporary):
+        await a_warden(world).release(held(LUC), None, by="administrator")
+    assert "entries" not in [name for name, _ in world.steps]
+    world.failing = ""
+    assert await a_warden(world).release(held(LUC), None, by="administrator") == (LUC.address,)
+    assert world.steps[-1] == ("entries", [LUC.address])
+
+
+async def test_each_release_of_one_message_goes_on_with_its_own_recipients() -> None:
+    world = World()
+    await a_warden(world).release(held(LUC, ANNE), [LUC.address], by="administrator")
+    await a_warden(world).release(held(ANNE), None, by="administrator")
+    assert [what for name, what in world.steps if name == "queue"] == [("1", [LUC.address]), ("1", [ANNE.address])]
