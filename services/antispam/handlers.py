@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Verdict, queues, understood
 from libs.events import (
     AccountDeleted,
     BayesLearned,
+    Fact,
     JunkMoved,
     MailQuarantined,
     MailRelayed,
@@ -21,20 +23,21 @@ from libs.events import (
     SenderValidated,
 )
 from libs.runtime import Handles, Hears, Onward
-from services.antispam.feedback.feedback import Teacher
+from services.antispam.feedback.compose import FeedbackSlice
 from services.antispam.feedback.screening import PURPOSES, TRAINER
 from services.antispam.feedback.traps import Interception, is_special, without_special
+from services.antispam.filtering.compose import FilteringSlice
 from services.antispam.filtering.context import Context, Knowledge
 from services.antispam.filtering.counters import Counters
 from services.antispam.filtering.judging import Judgement, Runner
 from services.antispam.filtering.results import authentication_of
 from services.antispam.filtering.rulebook_cache import Desk, Shelf
 from services.antispam.filtering.verdicts import verdict_of
+from services.antispam.learning.compose import LearningSlice
 from services.antispam.learning.learner import Learning
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT, OUTGOING
-from services.antispam.reputation.auto_whitelist import Correspondents
-from services.antispam.reputation.bans import Peers
+from services.antispam.reputation.compose import ReputationSlice
 
 _LARGE_OCTETS = 256 * 1024  # above it a message is read in a thread, so that the others do not wait
 
@@ -153,82 +156,50 @@ def _held(envelope: Envelope, recipients: tuple[Recipient, ...]) -> Envelope:
     return envelope.model_copy(update={"recipients": recipients, "quarantine_reason": reason})
 
 
-class Listener:
-    """What other replicas and services tell us."""
-
-    def __init__(
-        self,
-        *,
-        shelf: Shelf,
-        peers: Peers,
-        learning: Learning,
-        teacher: Teacher,
-        correspondents: Correspondents,
-        counters: Counters,
-    ) -> None:
-        self._learning = learning
-        self._shelf = shelf
-        self._peers = peers
-        self._teacher = teacher
-        self._correspondents = correspondents
-        self._counters = counters
-
-    async def policy_changed(self, event: Event) -> None:
-        self._shelf.forget(PolicyChanged.from_bus(event).domain or DEFAULT)
-
-    async def peer_blacklisted(self, event: Event) -> None:
-        self._peers.hear(PeerBlacklisted.from_bus(event))
-
-    async def keep_peer(self, event: Event) -> None:
-        await self._peers.keep(PeerBlacklisted.from_bus(event))
-
-    async def bayes_learned(self, event: Event) -> None:
-        self._learning.hear(BayesLearned.from_bus(event))
-
-    async def junk_moved(self, event: Event) -> None:
-        await self._teacher.moved(JunkMoved.from_bus(event))
-
-    async def mail_relayed(self, event: Event) -> None:
-        fact = MailRelayed.from_bus(event)
-        addresses = [address.lower() for address in fact.recipients]
-        await self._correspondents.know(fact.account.rpartition("@")[2], addresses)
-
-    async def sender_validated(self, event: Event) -> None:
-        fact = SenderValidated.from_bus(event)
-        await self._correspondents.know(fact.domain, [fact.address.lower()], validated=True)
-
-    async def sender_trusted(self, event: Event) -> None:
-        self._correspondents.hear(SenderTrusted.from_bus(event))
-
-    async def mail_quarantined(self, event: Event) -> None:
-        self._counters.held(MailQuarantined.from_bus(event))
-
-    async def account_deleted(self, event: Event) -> None:
-        await self._counters.account_deleted(AccountDeleted.from_bus(event))
-
-    async def mail_released(self, event: Event) -> None:
-        self._counters.released(MailReleased.from_bus(event))
-
-
 def handles(judge: Judge) -> Sequence[Handles]:
     """The table of queues."""
     return (Handles(queue=queues.ANTISPAM, handle=judge.judge, needs_raw=True, prefetch=50),)
 
 
-def hears(listener: Listener) -> Sequence[Hears]:
+def hears(
+    filtering: FilteringSlice, learning: LearningSlice, reputation: ReputationSlice, feedback: FeedbackSlice
+) -> Sequence[Hears]:
     """The table of events. Every replica drops what it holds in memory; one of them stores what must be kept."""
     return (
-        Hears((PolicyChanged.__name__,), listener.policy_changed),
-        Hears((PeerBlacklisted.__name__,), listener.peer_blacklisted),
-        Hears((PeerBlacklisted.__name__,), listener.keep_peer, group="antispam", name="peers"),
-        Hears((BayesLearned.__name__,), listener.bayes_learned),
-        Hears((SenderTrusted.__name__,), listener.sender_trusted),
-        Hears((MailRelayed.__name__,), listener.mail_relayed, group="antispam", name="relayed"),
-        Hears((SenderValidated.__name__,), listener.sender_validated, group="antispam", name="validated"),
-        Hears((JunkMoved.__name__,), listener.junk_moved, group="antispam", name="junk"),
-        Hears((MailQuarantined.__name__,), listener.mail_quarantined, group="antispam", name="quarantined"),
-        Hears((MailReleased.__name__,), listener.mail_released, group="antispam", name="released"),
+        _broadcast(PolicyChanged, filtering.policy_changed),
+        _broadcast(PeerBlacklisted, reputation.peers.peer_blacklisted),
+        _once(PeerBlacklisted, reputation.peers.store_peer, name="peers"),
+        _broadcast(BayesLearned, learning.learner.bayes_learned),
+        _broadcast(SenderTrusted, reputation.correspondents.sender_trusted),
+        _once(MailRelayed, reputation.correspondents.mail_relayed, name="relayed"),
+        _once(SenderValidated, reputation.correspondents.sender_validated, name="validated"),
+        _once(JunkMoved, feedback.teacher.junk_moved, name="junk"),
+        _once(MailQuarantined, filtering.counters.held, name="quarantined"),
+        _once(MailReleased, filtering.counters.released, name="released"),
         # Each replica drops what it has not written yet, and the deletion may be done twice.
-        Hears((AccountDeleted.__name__,), listener.account_deleted),
-        Hears((AccountDeleted.__name__,), listener.account_deleted, group="antispam", name="accounts"),
+        _broadcast(AccountDeleted, filtering.counters.account_deleted),
+        _once(AccountDeleted, filtering.counters.account_deleted, name="accounts"),
     )
+
+
+F = TypeVar("F", bound=Fact)
+React = Callable[[F], Awaitable[None] | None]
+
+
+def _broadcast(fact: type[F], react: React[F]) -> Hears:
+    """A row that every replica hears."""
+    return Hears((fact.__name__,), _handler(fact, react))
+
+
+def _once(fact: type[F], react: React[F], *, name: str) -> Hears:
+    """A durable row that one of the replicas hears."""
+    return Hears((fact.__name__,), _handler(fact, react), group="antispam", name=name)
+
+
+def _handler(fact: type[F], react: React[F]) -> Callable[[Event], Awaitable[None]]:
+    async def handle(event: Event) -> None:
+        reaction = react(fact.from_bus(event))
+        if reaction is not None:
+            await reaction
+
+    return handle

@@ -70,7 +70,7 @@ class Teacher:
         elif subjects:
             await self._complaints.withdraw(subjects, who, self._clock())
 
-    async def moved(self, fact: JunkMoved) -> None:
+    async def junk_moved(self, fact: JunkMoved) -> None:
         """Somebody moved messages into Junk or out of it; again changes nothing. Raises `Temporary`."""
         hands = asyncio.Semaphore(_AT_ONCE)
 

@@ -76,7 +76,7 @@ class Learning:
         while time.monotonic() - self._last_lesson > _PAUSE and (lessons := await self._store.looked_at_once(_LESSONS)):
             await self._learn_waiting(lessons)
 
-    def hear(self, fact: BayesLearned) -> None:
+    def bayes_learned(self, fact: BayesLearned) -> None:
         """Another replica learned: the next round follows. It may be us, too; then there is nothing to read."""
         self._stale = True
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from libs.bus import Bus
 from libs.envelope import Temporary
-from libs.events import SenderTrusted
+from libs.events import MailRelayed, SenderTrusted, SenderValidated
 from libs.mongo import Batcher
 from services.antispam.reputation.correspondents import Acquaintance, Correspondent, may_be_known
 
@@ -72,10 +72,18 @@ class Correspondents:
     async def changed(self, domain: str, addresses: Sequence[str]) -> None:
         """Every replica asks anew. Raises `Temporary`."""
         fact = SenderTrusted(domain=domain, addresses=list(addresses))
-        self.hear(fact)
+        self.sender_trusted(fact)
         await self._bus.emit(fact.to_bus())
 
-    def hear(self, fact: SenderTrusted) -> None:
+    async def mail_relayed(self, fact: MailRelayed) -> None:
+        """Handle the event: an account of the domain wrote to these recipients. Raises `Temporary`."""
+        await self.know(fact.account.rpartition("@")[2], [address.lower() for address in fact.recipients])
+
+    async def sender_validated(self, fact: SenderValidated) -> None:
+        """Handle the event: a sender in the quarantine proved to be a person. Raises `Temporary`."""
+        await self.know(fact.domain, [fact.address.lower()], validated=True)
+
+    def sender_trusted(self, fact: SenderTrusted) -> None:
         """Another replica says so."""
         self._changes += 1
         for address in fact.addresses:

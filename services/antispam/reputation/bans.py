@@ -33,15 +33,15 @@ class Peers:
         """Store it and tell all; a moment that is over takes it back everywhere. Raises `Temporary`."""
         await self._store.put(peer)
         fact = PeerBlacklisted(address=peer.address, until_epoch=peer.until.timestamp(), reason=peer.reason)
-        self.hear(fact)
+        self.peer_blacklisted(fact)
         await self._bus.emit(fact.to_bus())
 
-    def hear(self, fact: PeerBlacklisted) -> None:
+    def peer_blacklisted(self, fact: PeerBlacklisted) -> None:
         """Another replica or service says so."""
         peer = _peer(fact)
         self._memory.refuse(peer.address, peer.until, peer.reason, self._clock())
 
-    async def keep(self, fact: PeerBlacklisted) -> None:
+    async def store_peer(self, fact: PeerBlacklisted) -> None:
         """Store what another service found. Raises `Temporary`."""
         await self._store.put(_peer(fact))
 

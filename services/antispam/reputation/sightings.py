@@ -9,9 +9,11 @@ dozens is seen anyway, only a few recipients later.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from libs.envelope import Temporary
 
 
 @dataclass(slots=True)
@@ -63,6 +65,19 @@ class SightingsInMemory:
         if seen is None or now - seen.since > self._window:
             return 0
         return seen.total + seen.here - seen.shared
+
+    async def exchange(self, add: Callable[[Mapping[str, int]], Awaitable[Mapping[str, int]]]) -> None:
+        """Add what the shared totals lack, by `add`, which returns the totals of these digests.
+
+        Raises `Temporary` as `add` does; the counts then wait for the next exchange.
+        """
+        if not (counts := self.take_unshared()):
+            return
+        try:
+            self.learn_totals(counts, await add(counts))
+        except Temporary:
+            self.give_back(counts)
+            raise
 
     def take_unshared(self) -> Mapping[str, int]:
         """What the shared totals lack, by digest; `learn_totals` or `give_back` ends the exchange."""

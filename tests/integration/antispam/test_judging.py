@@ -7,7 +7,6 @@ import pytest
 
 from libs.envelope import Peer, queues
 from libs.mongo import Mongo
-from services.antispam.reputation.exchanging import exchange_sightings
 from services.antispam.reputation.mongo_sightings import MongoSightings
 from services.antispam.reputation.sightings import SightingsInMemory
 
@@ -93,7 +92,7 @@ async def test_replicas_add_up_what_each_of_them_saw(mongo: Mongo) -> None:
     for _ in range(2):  # the first exchange tells, the second hears
         for replica in replicas:
             replica.saw("digest", recipients=1, message_id=f"{id(replica)}{_}", now=now)
-            await exchange_sightings(replica, store, lambda: now)
+            await replica.exchange(lambda counts: store.add(counts, now))
     assert [replica.count_of("digest", now) for replica in replicas] == [16, 17, 18]
     later = now + window + timedelta(seconds=1)
     assert await store.add({"digest": 1}, later) == {"digest": 1}

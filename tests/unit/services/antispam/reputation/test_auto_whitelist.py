@@ -83,7 +83,7 @@ async def test_a_change_is_known_at_once_here_and_told_to_the_others() -> None:
     wanted = ["x@b.example", "x@b.example", "me@a.example", ""]
     assert await here.know("a.example", wanted) == ["x@b.example"]
     assert await here.find("a.example", "x@b.example") is not None
-    there.hear(SenderTrusted.from_bus(bus.events[0]))
+    there.sender_trusted(SenderTrusted.from_bus(bus.events[0]))
     assert await there.find("a.example", "x@b.example") is not None
     assert await there.find("c.example", "x@b.example") is None
 
@@ -104,7 +104,7 @@ async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:
     while not store.queries:
         await asyncio.sleep(0)
     store.known[wanted] = Correspondent(True, 0)
-    correspondents.hear(SenderTrusted(domain="a.example", addresses=["x@b.example"]))
+    correspondents.sender_trusted(SenderTrusted(domain="a.example", addresses=["x@b.example"]))
     gate.set()
     assert await asking is None
     assert await correspondents.find("a.example", "x@b.example") == Correspondent(True, 0)

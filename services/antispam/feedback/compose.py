@@ -1,0 +1,72 @@
+"""Composition of the feedback slice: training, honeypots, the screening of recipients at RCPT."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.http import Client
+from libs.runtime import Shared
+from services.antispam.feedback.feedback import Teacher
+from services.antispam.feedback.router import RouterAccounts
+from services.antispam.feedback.screening import Reception
+from services.antispam.feedback.store import StoreMessages
+from services.antispam.feedback.traps import Interception
+from services.antispam.filtering.compose import FilteringSlice
+from services.antispam.learning.compose import LearningSlice
+from services.antispam.reputation.compose import ReputationSlice
+from services.antispam.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackSlice:
+    """`teacher` hears of moves, `interception` gets mail for special recipients, `reception` answers ingress."""
+
+    teacher: Teacher
+    interception: Interception
+    reception: Reception
+    clients: tuple[Client, ...]
+
+    async def close(self) -> None:
+        """Close the connections to the router and to store."""
+        for client in self.clients:
+            await client.close()
+
+
+def open_feedback(
+    settings: Settings,
+    shared: Shared,
+    *,
+    filtering: FilteringSlice,
+    learning: LearningSlice,
+    reputation: ReputationSlice,
+) -> FeedbackSlice:
+    """Nothing is connected before the first question."""
+    # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
+    router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
+    teacher = Teacher(
+        learning=learning.learner,
+        complaints=reputation.stored_complaints,
+        messages=StoreMessages(mailboxes),
+        moves_teach=settings.junk_moves_teach,
+        clock=shared.clock,
+    )
+    interception = Interception(
+        shelf=filtering.shelf,
+        knowledge=filtering.knowledge,
+        peers=reputation.peers,
+        traps=reputation.honeypots,
+        teacher=teacher,
+        clock=shared.clock,
+        ban=settings.honeypot_ban,
+        learns=settings.honeypot_learns,
+    )
+    reception = Reception(
+        shelf=filtering.shelf,
+        knowledge=filtering.knowledge,
+        greylist=reputation.greylist,
+        honeypots=reputation.honeypots,
+        accounts=RouterAccounts(router),
+        patience=reputation.greylist_times,
+        clock=shared.clock,
+    )
+    return FeedbackSlice(teacher, interception, reception, (router, mailboxes))

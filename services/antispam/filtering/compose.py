@@ -1,0 +1,113 @@
+"""Composition of the filtering slice: the runner of the chain, the rulebooks in memory, and what filters may ask."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from libs.dns import open_resolver
+from libs.envelope import Temporary
+from libs.events import PolicyChanged
+from libs.runtime import Periodic, Shared
+from libs.telemetry import Metrics
+from services.antispam.engines.model import Engines
+from services.antispam.filtering.context import Knowledge
+from services.antispam.filtering.counters import Counters
+from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.lookups import Lookups
+from services.antispam.filtering.mongo_counters import MongoCounters
+from services.antispam.filtering.rulebook_cache import Shelf
+from services.antispam.filtering.steps import Step
+from services.antispam.filtering.tallying import TallyCollector
+from services.antispam.images.limits import ImageReader
+from services.antispam.learning.compose import LearningSlice
+from services.antispam.message.registered import read_suffixes
+from services.antispam.policy.compose import PolicySlice
+from services.antispam.policy.policy import DEFAULT
+from services.antispam.reputation.compose import ReputationSlice
+from services.antispam.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FilteringSlice:
+    """What judges mail, and what the API shows of it."""
+
+    shelf: Shelf
+    knowledge: Knowledge
+    runner: Runner
+    counters: Counters
+    stored_counters: MongoCounters
+    shared: Shared
+    background: Sequence[Periodic]
+
+    def policy_changed(self, fact: PolicyChanged) -> None:
+        """Handle the event: the rulebook of the domain (empty: of all domains) is read again before its next use."""
+        self.shelf.forget(fact.domain or DEFAULT)
+
+    async def announce_policy_change(self, scope: str) -> None:
+        """Tell all replicas and services that the policy, the lists or the rules of `scope` changed."""
+        self.shelf.forget(scope)
+        await self.shared.bus.emit(PolicyChanged(domain="" if scope == DEFAULT else scope).to_bus())
+
+    async def close(self) -> None:
+        """Write the counts that are still in memory; a database that is away loses them."""
+        try:
+            await self.counters.flush()
+        except Temporary as error:
+            log.warning("statistics_lost", reason=error.reason)
+
+
+async def open_filtering(
+    settings: Settings,
+    shared: Shared,
+    database: Any,
+    *,
+    chain: Sequence[Step],
+    policy: PolicySlice,
+    learning: LearningSlice,
+    reputation: ReputationSlice,
+    engines: Engines,
+    images: ImageReader,
+    metrics: Metrics,
+) -> FilteringSlice:
+    """Register the metrics of the filters. Raises `Temporary` when MongoDB does not answer."""
+    stored_counters = MongoCounters(database, keep=settings.statistics_memory)
+    await stored_counters.prepare()
+    await asyncio.to_thread(read_suffixes)
+    # MongoDB away: a domain that was judged before is judged on with what was read last, another one waits.
+    shelf = Shelf(policy.rulebooks.load, chain, max_age=settings.rulebook_max_age, capacity=settings.rulebook_capacity)
+    runner, counters = Runner(chain), Counters(stored_counters, policy.rules, clock=shared.clock)
+    metrics.registry.register(TallyCollector(runner))
+    metrics.entries("digests", lambda: len(reputation.sightings))
+    metrics.entries("counted messages", counters.remembered)
+    knowledge = Knowledge(
+        own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
+        trusted_networks=settings.trusted_networks,
+        peers=reputation.peers_in_memory,
+        sightings=reputation.sightings,
+        statistics=learning.statistics,
+        dns=open_resolver(settings, metrics),
+        lookups=_lookups(settings),
+        correspondents=reputation.correspondents,
+        complaints=reputation.complaints,
+        arc_trusted_sealers=frozenset(name.lower() for name in settings.arc_trusted_sealers),
+        engines=engines,
+        images=images,
+    )
+    background = (Periodic("statistics", counters.flush, settings.flush_period),)
+    return FilteringSlice(shelf, knowledge, runner, counters, stored_counters, shared, background)
+
+
+def _lookups(settings: Settings) -> Lookups:
+    return Lookups(
+        dnsbl=settings.dnsbl,
+        uribl=settings.uribl,
+        domains_limit=settings.uribl_domains,
+        address_without_mx=settings.address_without_mx,
+    )

@@ -1,0 +1,57 @@
+"""Composition of the learning slice: the learned statistics in MongoDB and in memory, and their background work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from libs.runtime import Periodic, Shared
+from services.antispam.learning.learner import Learning
+from services.antispam.learning.model import Models
+from services.antispam.learning.mongo import MongoLearning
+from services.antispam.learning.statistics import BayesStatistics
+from services.antispam.policy.policy import DEFAULT
+from services.antispam.settings import Settings
+
+_EXPIRY_PERIOD = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class LearningSlice:
+    """`learner` writes, `statistics` is what filters ask, `store` exports."""
+
+    store: MongoLearning
+    learner: Learning
+    statistics: BayesStatistics
+    background: Sequence[Periodic]
+
+
+async def open_learning(settings: Settings, shared: Shared, database: Any) -> LearningSlice:
+    """Read the statistics for all domains into memory. Raises `Temporary` when MongoDB does not answer."""
+    store = MongoLearning(shared.mongo, database)
+    await store.prepare()
+    models = Models(always=DEFAULT, capacity=settings.bayes_domain_tokens)
+    statistics = BayesStatistics(models, least=settings.bayes_least)
+    learner = Learning(
+        store,
+        models,
+        shared.bus,
+        knows=statistics.knows,
+        clock=shared.clock,
+        tokens_limit=settings.bayes_tokens,
+        memory=settings.bayes_memory,
+    )
+    await learner.refresh()
+    return LearningSlice(store, learner, statistics, _background(learner, settings.flush_period))
+
+
+def _background(learner: Learning, period: timedelta) -> Sequence[Periodic]:
+    """Separate rows, so that a row that fails does not delay the others."""
+    return (
+        Periodic("learned statistics", learner.follow, period),
+        Periodic("second looks", learner.look_again, period),
+        Periodic("old lessons", learner.forget_old, _EXPIRY_PERIOD),
+        Periodic("snapshots of statistics", learner.save_snapshots, period),
+    )

@@ -1,0 +1,113 @@
+"""Composition of the reputation slice: what is remembered of peers and senders, in MongoDB and in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from libs.runtime import Periodic, Shared
+from services.antispam.reputation.auto_whitelist import Correspondents
+from services.antispam.reputation.bans import Peers
+from services.antispam.reputation.complaints import ComplaintsInMemory, Thresholds
+from services.antispam.reputation.greylist import Patience
+from services.antispam.reputation.mongo_complaints import MongoComplaints
+from services.antispam.reputation.mongo_correspondents import MongoCorrespondents
+from services.antispam.reputation.mongo_greylist import MongoGreylist
+from services.antispam.reputation.mongo_honeypots import MongoHoneypots
+from services.antispam.reputation.mongo_peers import MongoPeers
+from services.antispam.reputation.mongo_sightings import MongoSightings
+from services.antispam.reputation.peers import PeersInMemory
+from services.antispam.reputation.sightings import SightingsInMemory
+from services.antispam.settings import Settings
+
+_COMPLAINTS_PERIOD = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class ReputationSlice:
+    """What filters, feedback and the API ask; the `Mongo` classes are here for the pages of the API."""
+
+    greylist: MongoGreylist
+    greylist_times: Patience
+    honeypots: MongoHoneypots
+    peers_in_memory: PeersInMemory
+    peers: Peers
+    stored_peers: MongoPeers
+    sightings: SightingsInMemory
+    correspondents: Correspondents
+    stored_correspondents: MongoCorrespondents
+    complaints: ComplaintsInMemory
+    stored_complaints: MongoComplaints
+    refresh_complaints: Callable[[], Awaitable[None]]
+    background: Sequence[Periodic]
+
+
+async def open_reputation(settings: Settings, shared: Shared, database: Any) -> ReputationSlice:
+    """Read what is kept in memory. Raises `Temporary` when MongoDB does not answer."""
+    times = _greylist_times(settings)
+    greylist, honeypots = MongoGreylist(database, times), MongoHoneypots(database)
+    stored_peers = MongoPeers(database)
+    stored_sightings = MongoSightings(database, window=settings.mass_window)
+    stored_correspondents = MongoCorrespondents(database, memory=settings.correspondents_memory)
+    stored_complaints = MongoComplaints(database, memory=settings.complaints_memory)
+    for store in (greylist, honeypots, stored_peers, stored_sightings, stored_correspondents, stored_complaints):
+        await store.prepare()
+
+    peers_in_memory = PeersInMemory(capacity=settings.peers_capacity)
+    peers = Peers(peers_in_memory, stored_peers, shared.bus, capacity=settings.peers_capacity, clock=shared.clock)
+    sightings = SightingsInMemory(
+        threshold=settings.mass_recipients, window=settings.mass_window, capacity=settings.mass_capacity
+    )
+    # Database away: the automatic whitelist is a finding with an error, complaints are those that were read last.
+    correspondents = Correspondents(
+        stored_correspondents, shared.bus, capacity=settings.correspondents_capacity, clock=shared.clock
+    )
+    complaints = ComplaintsInMemory(_thresholds(settings))
+
+    async def refresh_complaints() -> None:
+        complaints.replace(await stored_complaints.condemned(complaints.thresholds, shared.clock()))
+
+    async def exchange() -> None:
+        await sightings.exchange(lambda counts: stored_sightings.add(counts, shared.clock()))
+
+    await peers.load()
+    await refresh_complaints()
+    return ReputationSlice(
+        greylist=greylist,
+        greylist_times=times,
+        honeypots=honeypots,
+        peers_in_memory=peers_in_memory,
+        peers=peers,
+        stored_peers=stored_peers,
+        sightings=sightings,
+        correspondents=correspondents,
+        stored_correspondents=stored_correspondents,
+        complaints=complaints,
+        stored_complaints=stored_complaints,
+        refresh_complaints=refresh_complaints,
+        background=(
+            Periodic("sightings", exchange, settings.flush_period),
+            Periodic("complaints", refresh_complaints, _COMPLAINTS_PERIOD),
+            Periodic("blacklisted peers", peers.load, settings.rulebook_max_age),
+        ),
+    )
+
+
+def _greylist_times(settings: Settings) -> Patience:
+    return Patience(
+        delay=settings.greylisting_delay,
+        window=settings.greylisting_window,
+        memory=settings.greylisting_memory,
+        successes=settings.greylisting_successes,
+        by=settings.greylisting_by,
+    )
+
+
+def _thresholds(settings: Settings) -> Thresholds:
+    return Thresholds(
+        peer=settings.complaints_of_peer,
+        sender=settings.complaints_of_sender,
+        domain=settings.complaints_of_domain,
+    )
