@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 # Seconds between two looks for what another process has left, and before the first: what came back is moved first.
 LOOK_EVERY, FIRST_LOOK = 30.0, 0.3
+# Seconds before a look that failed, or could not begin, is made again.
+LOOK_AGAIN = 3.0
 # So many are handled before the others have their turn again.
 AT_ONCE = 100
 
@@ -51,10 +53,14 @@ class Ward:
         self._timeout = timeout
         self._wake = asyncio.Event()
         self.known: set[str] = set()  # queues that had something
+        # Queues that were not seen empty since something was moved beside them. Their counts are not asked for: a
+        # broker counts no messages at all where the leader of the queue does not answer it within 250 ms.
+        self._pending: set[str] = set()
 
     def came(self, queue: str) -> None:
         """Something was moved beside `queue`."""
         self.known.add(queue)
+        self._pending.add(queue)
         self._wake.set()
 
     async def run(self) -> None:
@@ -67,25 +73,28 @@ class Ward:
             except TimeoutError:
                 pass
             self._wake.clear()
-            pause = LOOK_EVERY
             try:
-                await self._look()
+                pause = LOOK_EVERY if await self._look() else LOOK_AGAIN
             except (Unavailable, Refused) as error:
                 log.warning("ward_not_looked_at", reason=error.reason)
-                pause = FIRST_LOOK * 10
+                pause = LOOK_AGAIN
             except Exception:
                 # Without this task what was given back would wait for the next start.
                 log.exception("ward_failed")
+                pause = LOOK_AGAIN
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Whether it could be made: whatever fails without the broker could not be retried, and would come back as if
+        it had killed its consumer."""
         if not self._can_publish():
-            return  # whatever fails now could not be retried, and would come back as if it had killed its consumer
+            return False
         wire = await self._wire()
         for queue in {consumer.queue for consumer in self._consumers if not consumer.stopped}:
-            if await self._waiting(wire, queue):
+            if queue in self._pending or await self._waiting(wire, queue):
                 self.known.add(queue)
                 async with self._solitude.alone():
                     await self._take(wire, queue)
+        return True
 
     async def _waiting(self, wire: Wire, queue: str) -> int:
         try:
@@ -94,16 +103,32 @@ class Ward:
             return 0  # nothing was ever moved there
 
     async def _take(self, wire: Wire, queue: str) -> None:
+        self._pending.discard(queue)  # first: more may be moved there at any moment
+        emptied = False
+        try:
+            emptied = await self._emptied(wire, queue)
+        except Refused:
+            emptied = True  # there may be no such queue any more: its count decides from now on
+            raise
+        finally:
+            if not emptied:
+                self._pending.add(queue)
+
+    async def _emptied(self, wire: Wire, queue: str) -> bool:
+        """False when the others have their turn before the rest."""
         channel = ConsumeChannel(wire.tap, _unexpected, timeout=self._timeout)
         await channel.open()
         try:
             for _ in range(AT_ONCE):
                 consumer = next((c for c in self._consumers if c.queue == queue and not c.stopped), None)
-                got = await channel.get(alone_queue(queue)) if consumer is not None else None
-                if consumer is None or got is None:
-                    return
+                if consumer is None:
+                    return False
+                got = await channel.get(alone_queue(queue))
+                if got is None:
+                    return True
                 await self._handle(consumer, RabbitDelivery(consumer, channel, *got, alone=True))
             self._wake.set()
+            return False
         finally:
             await channel.close()
 
