@@ -63,6 +63,7 @@ class Recipient(Model):
     `waiting_since` is the time of the first try at a mailbox that could not take the mail. `failure` is set by the
     router where the address leads nowhere: the sender is told, and no server is asked. `expanded` marks the one of the
     addresses behind a list or an alias with several that speaks for it: a success is told of `original`, once.
+    `folder` (empty: the inbox) and `flags` are what a Sieve script decided for the mailbox (RFC 5228 4.1, RFC 5232).
     """
 
     address: str
@@ -76,6 +77,8 @@ class Recipient(Model):
     waiting_since: AwareDatetime | None = None
     failure: str = ""
     expanded: bool = False
+    folder: str = ""
+    flags: tuple[str, ...] = ()
 
 
 class Finding(Model):

@@ -1,6 +1,7 @@
-"""What services tell one another, in the past tense. An event is a fact: whoever hears it twice is no worse off.
+"""The events between services, in the past tense. An event is a fact, so that handling it twice does no harm.
 
-A subscriber names the classes that it hears; `to_bus` and `from_bus` are the two ends of the wire.
+A row of a service's table of `EventHandler`s names the class of its events; the runtime decodes them. `to_bus` and
+`from_bus` are the two ends of the wire.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from libs.runtime.command import main
 from libs.runtime.outbox import Outbox
 from libs.runtime.periodic import MustEnd, Periodic
 from libs.runtime.process import run
-from libs.runtime.service import Handles, Hears, Onward, Service
+from libs.runtime.service import EventHandler, QueueHandler, Route, Service
 from libs.runtime.shared import Shared
 
-__all__ = ["Handles", "Hears", "MustEnd", "Onward", "Outbox", "Periodic", "Service", "Shared", "main", "run"]
+__all__ = ["EventHandler", "MustEnd", "Outbox", "Periodic", "QueueHandler", "Route", "Service", "Shared", "main", "run"]

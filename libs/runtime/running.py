@@ -26,7 +26,7 @@ from libs.runtime.http_server import dependencies, http_server
 from libs.runtime.keeping import PERIOD, keep_dead_letters
 from libs.runtime.needs import neighbours_answer
 from libs.runtime.periodic import MustEnd, Periodic, Rounds, periodic
-from libs.runtime.service import Hears, Listener, Service
+from libs.runtime.service import EventHandler, Listener, Service
 from libs.runtime.shared import Shared
 from libs.runtime.worker import Worker
 from libs.tasks import cancelled
@@ -61,7 +61,7 @@ class RunningService:
             author=service.settings.notice_author,
             clock=shared.clock,
         )
-        self._burials = Burials(reports, shared.blobs, service.metrics) if service.handles else None
+        self._burials = Burials(reports, shared.blobs, service.metrics) if service.queue_handlers else None
         self._rounds = [
             Rounds(row, service.metrics, is_stopping=lambda: self._stopping) for row in self._background_rows()
         ]
@@ -79,7 +79,7 @@ class RunningService:
 
     async def open(self) -> None:
         """Answer the neighbours: queues and the API. Raises `OSError` when the port is taken, `Temporary`."""
-        await self._shared.bus.declare(*(row.queue for row in self._service.handles))
+        await self._shared.bus.declare(*(row.queue for row in self._service.queue_handlers))
         await self._server.start()
 
     async def begin(self, *, on_failure: Callable[[], None]) -> None:
@@ -107,15 +107,15 @@ class RunningService:
 
     async def _subscribe(self) -> None:
         bus = self._shared.bus
-        for heard in self._service.hears:
-            hear = partial(self._hear, heard)
-            # A broadcast is nobody's: there is nothing to finish, and nothing to give back.
-            handle = self._owned(hear) if heard.group else hear
-            self._consumers.append(await bus.subscribe(heard.names, handle, group=heard.subscription))
+        for row in self._service.event_handlers:
+            dispatch = partial(self._dispatch, row)
+            # A broadcast need not be finished before the process stops, and cannot be given back.
+            handle = self._owned(dispatch) if row.group else dispatch
+            self._consumers.append(await bus.subscribe(row.names, handle, group=row.subscription))
 
     async def _consume(self) -> None:
         service, bus = self._service, self._shared.bus
-        for row in service.handles:
+        for row in service.queue_handlers:
             worker = Worker(
                 row, self._shared.blobs, self._shared.outbox, service.metrics, self._shared.traces,
                 service.settings.handler_deadline, self._burials,
@@ -179,11 +179,11 @@ class RunningService:
 
         return owned
 
-    async def _hear(self, heard: Hears, event: Event) -> None:
+    async def _dispatch(self, row: EventHandler[Any], event: Event) -> None:
         deadline, outcome = self._service.settings.handler_deadline, "failed"
         try:
             async with asyncio.timeout(deadline.total_seconds()) as limit:
-                await heard.handle(event)
+                await row.dispatch(event)
             outcome = "done"
         except TimeoutError as error:
             late = f"not heard within {deadline}" if limit.expired() else "something it waited for timed out"
@@ -195,7 +195,7 @@ class RunningService:
 
     async def _keep_groups(self) -> None:
         """Queues that no row names any more hear nothing more, and are emptied into those of today."""
-        durable = [row for row in self._service.hears if row.group]
+        durable = [row for row in self._service.event_handlers if row.group]
         await self._shared.bus.keep_groups(
             self._service.name,
             {row.subscription: row.names for row in durable if row.subscription},
@@ -210,9 +210,9 @@ class RunningService:
         yield Periodic("depths of queues", depths.round, DEPTHS_PERIOD)
         if self._burials is not None:
             yield Periodic("senders of mail that was given up", self._burials.tell_the_rest, BURIALS_PERIOD)
-        if any(row.group for row in self._service.hears):
+        if any(row.group for row in self._service.event_handlers):
             yield Periodic("groups of events", self._keep_groups, GROUPS_PERIOD)
-        if own := [row.queue for row in self._service.handles]:
+        if own := [row.queue for row in self._service.queue_handlers]:
             keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, own)
             yield Periodic("keeping of dead letters", keep, PERIOD)
 

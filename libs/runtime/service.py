@@ -1,4 +1,4 @@
-"""What a service is: an HTTP API, queues that it handles, events that it hears, work in the background."""
+"""What a service is: an HTTP API, handlers of queues, handlers of events, work in the background."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from fastapi import APIRouter
 
 from libs.bus import Event
 from libs.bus.listening import group_queue
 from libs.envelope import Mail
+from libs.events import Fact
 from libs.http import Check
 from libs.http.application import DEFAULT_BODY_LIMIT_BYTES
 from libs.runtime.periodic import Loop, Periodic
@@ -20,17 +21,19 @@ from libs.runtime.shared import Shared
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 
+F = TypeVar("F", bound=Fact)
+
 
 @dataclass(frozen=True, slots=True)
-class Onward:
-    """Where a handler sends a message next."""
+class Route:
+    """The queue that a handler sends a message to next."""
 
     queue: str
     mail: Mail
 
 
 @dataclass(frozen=True, slots=True)
-class Handles:
+class QueueHandler:
     """A row of a handler table: messages of `queue` go to `handle`, at most `prefetch` at a time.
 
     Without `needs_raw` the bytes of a large message stay in the blob store. With `keeps_blob` they are held under the
@@ -38,28 +41,45 @@ class Handles:
     """
 
     queue: str
-    handle: Callable[[Mail], Awaitable[Iterable[Onward]]]
+    handle: Callable[[Mail], Awaitable[Iterable[Route]]]
     needs_raw: bool = True
     keeps_blob: bool = False
     prefetch: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Hears:
-    """A row of a subscription table. With `group`, durable and once a group; without, every process hears it.
+@dataclass(frozen=True)  # no slots: `EventHandler[A | B](...)` sets an attribute of `typing`
+class EventHandler(Generic[F]):
+    """A row of a subscription table: events of one class, or of several, go to `handle` as objects. `handle` may be a
+    coroutine function, or a plain function where there is nothing to wait for.
 
-    `group` is the service, `name` the row in it. Both name its queue, so they stay when `names` change; a row that goes
-    leaves its events to those that hear the same ones.
+    With `group`, the subscription is durable and each event reaches one process of the group; without, the event is
+    broadcast to every process. `group` is the service, `name` the row in it. Both name its queue, so they stay when
+    `kinds` change; the events of a row that is removed go to the rows that subscribe to the same ones.
     """
 
-    names: Sequence[str]
-    handle: Callable[[Event], Awaitable[None]]
+    kinds: type[F] | tuple[type[F], ...]
+    handle: Callable[[F], Awaitable[None] | None]
     group: str | None = None
     name: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.group) != bool(self.name):
-            raise ValueError(f"{list(self.names)}: a durable row has a group and a name, a broadcast neither")
+            raise ValueError(f"{self.names}: a durable row has a group and a name, a broadcast neither")
+
+    async def dispatch(self, event: Event) -> None:
+        """Decode `event` and handle it. Raises `Unreadable` when its payload is not that of its class."""
+        kind = next(kind for kind in self._kinds if kind.__name__ == event.name)
+        if (work := self.handle(kind.from_bus(event))) is not None:
+            await work
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the events on the bus."""
+        return [kind.__name__ for kind in self._kinds]
+
+    @property
+    def _kinds(self) -> tuple[type[F], ...]:
+        return self.kinds if isinstance(self.kinds, tuple) else (self.kinds,)
 
     @property
     def subscription(self) -> str | None:
@@ -96,8 +116,8 @@ class Service:
     routers: Sequence[APIRouter]
     checks: Mapping[str, Check] = field(default_factory=dict)
     needs: Sequence[str] = ()
-    handles: Sequence[Handles] = ()
-    hears: Sequence[Hears] = ()
+    queue_handlers: Sequence[QueueHandler] = ()
+    event_handlers: Sequence[EventHandler[Any]] = ()
     listeners: Sequence[Listener] = ()
     background: Sequence[Periodic | Loop] = ()
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
@@ -106,8 +126,8 @@ class Service:
     @property
     def queues(self) -> tuple[str, ...]:
         """All that it consumes: messages, and events whose handling may end in the dead letters just as well."""
-        groups = (row.subscription for row in self.hears)
-        return (*(row.queue for row in self.handles), *(group_queue(group) for group in groups if group))
+        groups = (row.subscription for row in self.event_handlers)
+        return (*(row.queue for row in self.queue_handlers), *(group_queue(group) for group in groups if group))
 
 
 class ServiceModule(Protocol):

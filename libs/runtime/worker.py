@@ -19,7 +19,7 @@ from libs.envelope import Mail, Malformed, Newer, Permanent, Temporary, decode, 
 from libs.runtime.burials import Burials
 from libs.runtime.failures import gist
 from libs.runtime.outbox import Outbox
-from libs.runtime.service import Handles, Onward
+from libs.runtime.service import QueueHandler, Route
 from libs.telemetry import Metrics, Traces
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ RELEASE_DEADLINE = timedelta(seconds=10)
 class Worker:
     """Handles the deliveries of one queue."""
 
-    row: Handles
+    row: QueueHandler
     blobs: Blobs
     outbox: Outbox
     metrics: Metrics
@@ -94,7 +94,7 @@ class Worker:
         log.info("mail_handled", queue=self.row.queue, to=[step.queue for step in steps])
         return "done"
 
-    async def _handle(self, mail: Mail) -> Sequence[Onward]:
+    async def _handle(self, mail: Mail) -> Sequence[Route]:
         """Raises `Temporary`, `Permanent`, or whatever bug the handler has."""
         try:
             async with asyncio.timeout(self.deadline.total_seconds()) as limit:
@@ -109,7 +109,7 @@ class Worker:
         except asyncio.CancelledError as error:
             raise _uncancelled(error) from error
 
-    async def _publish(self, steps: Sequence[Onward], headers: dict[str, str]) -> None:
+    async def _publish(self, steps: Sequence[Route], headers: dict[str, str]) -> None:
         """All of `steps`, at once. Those that another try publishes again are known by their id where they arrive."""
         if len(steps) == 1:
             await self._send(steps[0], headers)
@@ -118,7 +118,7 @@ class Worker:
             if failures := [result for result in results if isinstance(result, Exception)]:
                 raise gist(ExceptionGroup("not published", failures))
 
-    async def _send(self, step: Onward, headers: dict[str, str]) -> None:
+    async def _send(self, step: Route, headers: dict[str, str]) -> None:
         try:
             await self.outbox.send(step.queue, step.mail, headers)
         except asyncio.CancelledError as error:

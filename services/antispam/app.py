@@ -82,8 +82,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 *_reputation_routes(filtering, reputation, shared.clock),
                 *_feedback_routes(feedback, learning, reputation),
             ),
-            handles=handles(judge),
-            hears=hears(filtering, learning, reputation, feedback),
+            queue_handlers=handles(judge),
+            event_handlers=hears(filtering, learning, reputation, feedback),
             background=(*filtering.background, *learning.background, *reputation.background),
             body_limit_bytes=settings.check_limit_bytes,
         )

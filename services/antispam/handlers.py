@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import Any
 
-from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Verdict, queues, understood
 from libs.events import (
     AccountDeleted,
     BayesLearned,
-    Fact,
     JunkMoved,
     MailQuarantined,
     MailRelayed,
@@ -22,7 +20,7 @@ from libs.events import (
     SenderTrusted,
     SenderValidated,
 )
-from libs.runtime import Handles, Hears, Onward
+from libs.runtime import EventHandler, QueueHandler, Route
 from services.antispam.feedback.compose import FeedbackSlice
 from services.antispam.feedback.screening import PURPOSES, TRAINER
 from services.antispam.feedback.traps import Interception, is_special, without_special
@@ -64,13 +62,13 @@ class Judge:
         self._counters = counters
         self._clock = clock
 
-    async def judge(self, mail: Mail) -> Iterable[Onward]:
+    async def judge(self, mail: Mail) -> Iterable[Route]:
         """The handler. Raises `Temporary` for a policy that cannot be read and a purpose that is not known."""
         for recipient in mail.envelope.recipients:
             understood(recipient.purpose, PURPOSES, "purpose")
         # Someone looked at it and let it go; or it is a letter of ours, which quotes the spam that it is about.
         if mail.envelope.released or _is_our_letter(mail.envelope):
-            return (Onward(queues.ROUTER, mail),)
+            return (Route(queues.ROUTER, mail),)
         verdicts, authentication = await self._verdicts(mail)
         found = {"verdicts": verdicts, "authentication": authentication}
         judged = mail.with_envelope(mail.envelope.model_copy(update=found)) if verdicts else mail
@@ -132,17 +130,17 @@ def _leaving(verdict: Verdict) -> Verdict:
     return verdict.model_copy(update={"action": "none", "subject_prefix": ""})
 
 
-def _parted(mail: Mail) -> Sequence[Onward]:
+def _parted(mail: Mail) -> Sequence[Route]:
     """Recipients whose domain quarantines leave on their own queue; the others go on."""
     envelope = mail.envelope
     held = tuple(to for to in envelope.recipients if _action(envelope, to) == "quarantine")
     if not held:
-        return (Onward(queues.ROUTER, mail),)
-    quarantine = Onward(queues.QUARANTINE, mail.with_envelope(_held(envelope, held)))
+        return (Route(queues.ROUTER, mail),)
+    quarantine = Route(queues.QUARANTINE, mail.with_envelope(_held(envelope, held)))
     free = tuple(to for to in envelope.recipients if to not in held)
     if not free:
         return (quarantine,)
-    return (quarantine, Onward(queues.ROUTER, mail.with_envelope(envelope.to(free))))
+    return (quarantine, Route(queues.ROUTER, mail.with_envelope(envelope.to(free))))
 
 
 def _action(envelope: Envelope, recipient: Recipient) -> str:
@@ -156,50 +154,27 @@ def _held(envelope: Envelope, recipients: tuple[Recipient, ...]) -> Envelope:
     return envelope.model_copy(update={"recipients": recipients, "quarantine_reason": reason})
 
 
-def handles(judge: Judge) -> Sequence[Handles]:
+def handles(judge: Judge) -> Sequence[QueueHandler]:
     """The table of queues."""
-    return (Handles(queue=queues.ANTISPAM, handle=judge.judge, needs_raw=True, prefetch=50),)
+    return (QueueHandler(queue=queues.ANTISPAM, handle=judge.judge, needs_raw=True, prefetch=50),)
 
 
 def hears(
     filtering: FilteringSlice, learning: LearningSlice, reputation: ReputationSlice, feedback: FeedbackSlice
-) -> Sequence[Hears]:
+) -> Sequence[EventHandler[Any]]:
     """The table of events. Every replica drops what it holds in memory; one of them stores what must be kept."""
     return (
-        _broadcast(PolicyChanged, filtering.policy_changed),
-        _broadcast(PeerBlacklisted, reputation.peers.peer_blacklisted),
-        _once(PeerBlacklisted, reputation.peers.store_peer, name="peers"),
-        _broadcast(BayesLearned, learning.learner.bayes_learned),
-        _broadcast(SenderTrusted, reputation.correspondents.sender_trusted),
-        _once(MailRelayed, reputation.correspondents.mail_relayed, name="relayed"),
-        _once(SenderValidated, reputation.correspondents.sender_validated, name="validated"),
-        _once(JunkMoved, feedback.teacher.junk_moved, name="junk"),
-        _once(MailQuarantined, filtering.counters.held, name="quarantined"),
-        _once(MailReleased, filtering.counters.released, name="released"),
+        EventHandler(PolicyChanged, filtering.policy_changed),
+        EventHandler(PeerBlacklisted, reputation.peers.peer_blacklisted),
+        EventHandler(PeerBlacklisted, reputation.peers.store_peer, group="antispam", name="peers"),
+        EventHandler(BayesLearned, learning.learner.bayes_learned),
+        EventHandler(SenderTrusted, reputation.correspondents.sender_trusted),
+        EventHandler(MailRelayed, reputation.correspondents.mail_relayed, group="antispam", name="relayed"),
+        EventHandler(SenderValidated, reputation.correspondents.sender_validated, group="antispam", name="validated"),
+        EventHandler(JunkMoved, feedback.teacher.junk_moved, group="antispam", name="junk"),
+        EventHandler(MailQuarantined, filtering.counters.held, group="antispam", name="quarantined"),
+        EventHandler(MailReleased, filtering.counters.released, group="antispam", name="released"),
         # Each replica drops what it has not written yet, and the deletion may be done twice.
-        _broadcast(AccountDeleted, filtering.counters.account_deleted),
-        _once(AccountDeleted, filtering.counters.account_deleted, name="accounts"),
+        EventHandler(AccountDeleted, filtering.counters.account_deleted),
+        EventHandler(AccountDeleted, filtering.counters.account_deleted, group="antispam", name="accounts"),
     )
-
-
-F = TypeVar("F", bound=Fact)
-React = Callable[[F], Awaitable[None] | None]
-
-
-def _broadcast(fact: type[F], react: React[F]) -> Hears:
-    """A row that every replica hears."""
-    return Hears((fact.__name__,), _handler(fact, react))
-
-
-def _once(fact: type[F], react: React[F], *, name: str) -> Hears:
-    """A durable row that one of the replicas hears."""
-    return Hears((fact.__name__,), _handler(fact, react), group="antispam", name=name)
-
-
-def _handler(fact: type[F], react: React[F]) -> Callable[[Event], Awaitable[None]]:
-    async def handle(event: Event) -> None:
-        reaction = react(fact.from_bus(event))
-        if reaction is not None:
-            await reaction
-
-    return handle

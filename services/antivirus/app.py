@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import structlog
 
 from libs.envelope import Temporary
-from libs.runtime import Hears, Periodic, Service, Shared
+from libs.events import FingerprintChanged
+from libs.runtime import EventHandler, Periodic, Service, Shared
 from libs.telemetry import Metrics
 from services.antivirus.adapters.builtin import BuiltinEngine
 from services.antivirus.adapters.clamd import ClamdEngine
@@ -63,8 +64,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 fingerprint_routes(known, counts, emit=shared.bus.emit, clock=shared.clock),
             ),
             checks={"engines": engines.check},
-            handles=handler_table(MailScanner(scanner, shared.bus.emit)),
-            hears=(Hears(names=("FingerprintChanged",), handle=known.hear),),
+            queue_handlers=handler_table(MailScanner(scanner, shared.bus.emit)),
+            event_handlers=(EventHandler(FingerprintChanged, known.fingerprint_changed),),
             background=(
                 watch_engines,
                 Periodic("refresh_fingerprints", known.refresh, settings.known_refresh),

@@ -11,7 +11,7 @@ from libs.envelope import Mail
 from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
 from libs.events import VirusFound
 from libs.mail.message import parse
-from libs.runtime import Handles, Onward
+from libs.runtime import QueueHandler, Route
 from services.antivirus.domain.judgement import Judgement, Policy, judge
 from services.antivirus.engines import Engines
 from services.antivirus.ports import Item
@@ -47,16 +47,16 @@ class MailScanner:
         self._scanner = scanner
         self._emit = emit
 
-    async def scan(self, mail: Mail) -> Iterable[Onward]:
+    async def scan(self, mail: Mail) -> Iterable[Route]:
         """One step onward, with what was found on the envelope."""
         raw = mail.raw
         judgement = await self._scanner.judgement_of(Item(raw, parse(raw)))
         envelope = mail.envelope.found(*judgement.findings)
         if not judgement.quarantine_reason:
-            return (Onward(ANTISPAM, mail.with_envelope(envelope)),)
+            return (Route(ANTISPAM, mail.with_envelope(envelope)),)
         await self._announce(mail, judgement)
         held = envelope.model_copy(update={"quarantine_reason": judgement.quarantine_reason})
-        return (Onward(QUARANTINE, mail.with_envelope(held)),)
+        return (Route(QUARANTINE, mail.with_envelope(held)),)
 
     async def _announce(self, mail: Mail, judgement: Judgement) -> None:
         log.warning("mail_held", id=mail.envelope.id, reason=judgement.quarantine_reason)
@@ -66,6 +66,6 @@ class MailScanner:
             await self._emit(VirusFound(id=mail.envelope.id, names=names, engines=engines).to_bus())
 
 
-def handler_table(scanner: MailScanner) -> Sequence[Handles]:
+def handler_table(scanner: MailScanner) -> Sequence[QueueHandler]:
     """What this service consumes."""
-    return (Handles(queue=ANTIVIRUS, handle=scanner.scan, prefetch=PREFETCH),)
+    return (QueueHandler(queue=ANTIVIRUS, handle=scanner.scan, prefetch=PREFETCH),)

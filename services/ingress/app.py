@@ -97,7 +97,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 message_routes(submitting, site.budget, metrics, clock=shared.clock, hostname=settings.hostname),
                 operation_routes(server.sessions, blacklist, clock=shared.clock, tell=banning.tell),
             ),
-            hears=Attention(directory, quotas.forget, screening.forget, blacklist).table(),
+            event_handlers=Attention(directory, quotas.forget, screening.forget, blacklist).table(),
             # Router away: 451 to everybody.
             needs=("router",),
             listeners=(server,),

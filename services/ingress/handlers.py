@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
-from libs.bus import Event
 from libs.events import (
     AccountChanged,
     AccountDeleted,
@@ -18,14 +17,12 @@ from libs.events import (
     QuotaChanged,
     RoutesChanged,
 )
-from libs.runtime import Hears
+from libs.runtime import EventHandler
 from services.ingress.domain.blacklist import Blacklist, Entry
 
 log = structlog.get_logger(__name__)
 
-_ADDRESSES: dict[str, type[RoutesChanged | AccountChanged | AccountDeleted]] = {
-    kind.__name__: kind for kind in (RoutesChanged, AccountChanged, AccountDeleted)
-}
+AddressEvent = RoutesChanged | AccountChanged | AccountDeleted
 
 
 class Directory(Protocol):
@@ -48,35 +45,33 @@ class Attention:
     forget_screening: Callable[[str], None]
     blacklist: Blacklist
 
-    async def address_changed(self, event: Event) -> None:
+    async def address_changed(self, event: AddressEvent) -> None:
         """It may lead elsewhere now, and its password be another."""
-        self.directory.address_changed(_ADDRESSES[event.name].from_bus(event).address)
+        self.directory.address_changed(event.address)
 
-    async def domain_changed(self, event: Event) -> None:
+    async def domain_changed(self, event: DomainChanged) -> None:
         """A domain, or its name."""
-        fact = DomainChanged.from_bus(event)
-        self.directory.domain_changed(fact.domain, fact.alias)
+        self.directory.domain_changed(event.domain, event.alias)
 
-    async def quota_changed(self, event: Event) -> None:
+    async def quota_changed(self, event: QuotaChanged) -> None:
         """A mailbox went over or under its limit, or has another one."""
-        self.forget_quota(QuotaChanged.from_bus(event).address)
+        self.forget_quota(event.address)
 
-    async def policy_changed(self, event: Event) -> None:
+    async def policy_changed(self, event: PolicyChanged) -> None:
         """A domain greylists from now on, or has another honeypot."""
-        self.forget_screening(PolicyChanged.from_bus(event).domain)
+        self.forget_screening(event.domain)
 
-    async def peer_blacklisted(self, event: Event) -> None:
+    async def peer_blacklisted(self, fact: PeerBlacklisted) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
-        fact = PeerBlacklisted.from_bus(event)
         if not self.blacklist.add(Entry(fact.address, fact.until_epoch, fact.reason)):
             log.warning("ban_not_understood", peer=fact.address[:100], reason=fact.reason)
 
-    def table(self) -> tuple[Hears, ...]:
-        """Who hears what; all of it broadcast."""
+    def table(self) -> tuple[EventHandler[Any], ...]:
+        """The handlers of events; all of them are broadcast."""
         return (
-            Hears(list(_ADDRESSES), self.address_changed),
-            Hears([DomainChanged.__name__], self.domain_changed),
-            Hears([QuotaChanged.__name__], self.quota_changed),
-            Hears([PolicyChanged.__name__], self.policy_changed),
-            Hears([PeerBlacklisted.__name__], self.peer_blacklisted),
+            EventHandler[AddressEvent]((RoutesChanged, AccountChanged, AccountDeleted), self.address_changed),
+            EventHandler(DomainChanged, self.domain_changed),
+            EventHandler(QuotaChanged, self.quota_changed),
+            EventHandler(PolicyChanged, self.policy_changed),
+            EventHandler(PeerBlacklisted, self.peer_blacklisted),
         )

@@ -56,7 +56,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=Metrics(),
             routers=(api,),
-            hears=accountant.table(),
+            event_handlers=accountant.table(),
             background=(recounting(usage, accountant, period=settings.recount_period, clock=shared.clock),),
         )
     finally:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
-from libs.bus import Bus, Event
+from libs.bus import Bus
 from libs.events import AccountChanged, AccountDeleted, DomainChanged, MailboxUsageChanged, QuotaChanged
-from libs.runtime import Hears
+from libs.runtime import EventHandler
 from libs.runtime.periodic import reason_of
 from services.quota.adapters.usage import Change, MongoUsage
 from services.quota.domain.storage import Usage, should_warn
@@ -32,13 +33,12 @@ class Accountant:
     warn_percent: int
     warn_again: timedelta
 
-    async def usage_changed(self, event: Event) -> None:
+    async def usage_changed(self, event: MailboxUsageChanged) -> None:
         """Newer totals of a mailbox."""
-        await self.take_over(Counted(**MailboxUsageChanged.from_bus(event).model_dump()))
+        await self.take_over(Counted(**event.model_dump()))
 
-    async def account_changed(self, event: Event) -> None:
+    async def account_changed(self, account: AccountChanged) -> None:
         """A new account, another profile or limit."""
-        account = AccountChanged.from_bus(event)
         await self.usage.set_profile(
             account.address,
             limit_bytes=account.quota_bytes,
@@ -48,17 +48,15 @@ class Accountant:
         )
         await self.bus.emit(QuotaChanged(address=account.address).to_bus())
 
-    async def domain_changed(self, event: Event) -> None:
+    async def domain_changed(self, domain: DomainChanged) -> None:
         """A new domain, or another wish for the limit of its accounts."""
-        domain = DomainChanged.from_bus(event)
         if domain.quota_at is None:
             return
         if await self.usage.wish_domain_limit(domain.domain, domain.quota_bytes, limited_at=domain.quota_at):
             await self.bus.emit(QuotaChanged(address=f"@{domain.domain}").to_bus())
 
-    async def account_deleted(self, event: Event) -> None:
+    async def account_deleted(self, account: AccountDeleted) -> None:
         """Nothing is left of it, unless the address has a younger account by now."""
-        account = AccountDeleted.from_bus(event)
         await self.usage.forget(account.address, deleted_at=account.deleted_at or self.clock())
 
     async def take_over(self, counted: Counted) -> Usage | None:
@@ -95,15 +93,11 @@ class Accountant:
         await self.take_over(counted)
         return await self.usage.get(address)
 
-    def table(self) -> tuple[Hears, ...]:
-        """Who hears what."""
-
-        def row(name: str, event: str, handle: Callable[[Event], Awaitable[None]]) -> Hears:
-            return Hears((event,), handle, group="quota", name=name)
-
+    def table(self) -> tuple[EventHandler[Any], ...]:
+        """The handlers of events; all of them are durable."""
         return (
-            row("usage", MailboxUsageChanged.__name__, self.usage_changed),
-            row("accounts", AccountChanged.__name__, self.account_changed),
-            row("domains", DomainChanged.__name__, self.domain_changed),
-            row("deletions", AccountDeleted.__name__, self.account_deleted),
+            EventHandler(MailboxUsageChanged, self.usage_changed, group="quota", name="usage"),
+            EventHandler(AccountChanged, self.account_changed, group="quota", name="accounts"),
+            EventHandler(DomainChanged, self.domain_changed, group="quota", name="domains"),
+            EventHandler(AccountDeleted, self.account_deleted, group="quota", name="deletions"),
         )

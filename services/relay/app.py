@@ -78,7 +78,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(routes(views, courier, clock=shared.clock),),
-            handles=Acceptance(queue, courier, shared.clock).table(),
+            queue_handlers=Acceptance(queue, courier, shared.clock).table(),
             listeners=(courier,),
             background=(
                 Periodic("heartbeat", courier.heartbeat, RENEWAL),

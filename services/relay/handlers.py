@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from libs.envelope import Mail, queues
-from libs.runtime import Handles, Onward
+from libs.runtime import QueueHandler, Route
 from services.relay.adapters.queue import MongoQueue
 from services.relay.courier import Courier
 
@@ -20,12 +20,12 @@ class Acceptance:
     courier: Courier
     clock: Callable[[], datetime]
 
-    async def accept(self, mail: Mail) -> Iterable[Onward]:
+    async def accept(self, mail: Mail) -> Iterable[Route]:
         """Nothing goes on from here. Raises `Temporary`."""
         mail.envelope.check_actions()
         self.courier.expect(await self.queue.add(mail, now=self.clock()))
         return ()
 
-    def table(self) -> tuple[Handles, ...]:
+    def table(self) -> tuple[QueueHandler, ...]:
         """Which queue is handled how."""
-        return (Handles(queues.RELAY, self.accept, needs_raw=False, keeps_blob=True),)
+        return (QueueHandler(queues.RELAY, self.accept, needs_raw=False, keeps_blob=True),)

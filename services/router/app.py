@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from argon2 import PasswordHasher
 
-from libs.bus import Event
+from libs.events import Fact
 from libs.http import MongoKeys
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
@@ -45,7 +45,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     routing = Routing(resolver)
     emitter = Emitter(database, shared.bus, settings.event_period)
 
-    def changed(events: Iterable[Event]) -> None:
+    def changed(events: Iterable[Fact]) -> None:
         for event in events:
             routing.forget(event)
         emitter.wake()
@@ -73,8 +73,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 api.replication_routes(directory, max_replications=settings.expansion_limit),
                 api.question_routes(resolver, authentication, directory),
             ),
-            handles=table(routing),
-            hears=subscriptions(routing),
+            queue_handlers=table(routing),
+            event_handlers=subscriptions(routing),
             background=(emitter.row,),
         )
     finally:

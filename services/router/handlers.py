@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
-from libs.bus import Event
 from libs.envelope import Envelope, Mail
 from libs.envelope.queues import QUARANTINE, RELAY, ROUTER, STORE
-from libs.events import AccountChanged, AccountDeleted, DomainChanged, RoutesChanged
-from libs.runtime import Handles, Hears, Onward
+from libs.events import AccountChanged, AccountDeleted, DomainChanged, Fact, RoutesChanged
+from libs.runtime import EventHandler, QueueHandler, Route
 from services.router.domain.distribution import JUNK_STAYS, distribute
 from services.router.domain.resolution import Resolution
 from services.router.resolver import FEW, Resolver
@@ -26,7 +26,7 @@ class Routing:
 
     resolver: Resolver
 
-    async def route(self, mail: Mail) -> Iterable[Onward]:
+    async def route(self, mail: Mail) -> Iterable[Route]:
         """One message a queue, each with all of its recipients."""
         envelope = mail.envelope
         envelope.check_actions()
@@ -38,27 +38,23 @@ class Routing:
             to = distribute(envelope, resolutions)
         onward = []
         if to.mailboxes:
-            onward.append(Onward(STORE, mail.with_envelope(envelope.to(to.mailboxes))))
+            onward.append(Route(STORE, mail.with_envelope(envelope.to(to.mailboxes))))
         if to.elsewhere:
-            onward.append(Onward(RELAY, mail.with_envelope(envelope.to(to.elsewhere))))
+            onward.append(Route(RELAY, mail.with_envelope(envelope.to(to.elsewhere))))
         if to.withheld:
             kept = envelope.to(to.withheld).model_copy(update={"quarantine_reason": JUNK_STAYS})
-            onward.append(Onward(QUARANTINE, mail.with_envelope(kept)))
+            onward.append(Route(QUARANTINE, mail.with_envelope(kept)))
         return onward
 
-    async def hear(self, event: Event) -> None:
-        """From another process; lost events are made good by the time to live."""
+    async def routes_changed(self, event: Fact) -> None:
+        """Handle the event of any process. The time to live of cached routes makes up for lost events."""
         self.forget(event)
 
-    def forget(self, event: Event) -> None:
-        """A change somewhere in the cluster: what is cached may be stale."""
-        match event.name:
-            case RoutesChanged.__name__:
-                self.resolver.forget(RoutesChanged.from_bus(event).address)
-            case AccountChanged.__name__:
-                self.resolver.forget(AccountChanged.from_bus(event).address)
-            case AccountDeleted.__name__:
-                self.resolver.forget(AccountDeleted.from_bus(event).address)
+    def forget(self, event: Fact) -> None:
+        """Drop the cached routes that `event` may have made stale."""
+        match event:
+            case RoutesChanged() | AccountChanged() | AccountDeleted():
+                self.resolver.forget(event.address)
             case _:
                 self.resolver.forget_all()
 
@@ -76,12 +72,12 @@ def _report_lost_branches(envelope: Envelope, resolutions: Sequence[Resolution])
         log.warning("branches_lost", id=envelope.id, reasons=lost[:10], count=len(lost))
 
 
-def table(routing: Routing) -> tuple[Handles, ...]:
+def table(routing: Routing) -> tuple[QueueHandler, ...]:
     """What the router consumes."""
-    return (Handles(queue=ROUTER, handle=routing.route, needs_raw=False, prefetch=50),)
+    return (QueueHandler(queue=ROUTER, handle=routing.route, needs_raw=False, prefetch=50),)
 
 
-def subscriptions(routing: Routing) -> tuple[Hears, ...]:
+def subscriptions(routing: Routing) -> tuple[EventHandler[Any], ...]:
     """Broadcast: every process has a cache of its own."""
-    facts = (DomainChanged, AccountChanged, AccountDeleted, RoutesChanged)
-    return (Hears(names=[fact.__name__ for fact in facts], handle=routing.hear),)
+    kinds = (DomainChanged, AccountChanged, AccountDeleted, RoutesChanged)
+    return (EventHandler[Fact](kinds, routing.routes_changed),)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from libs.envelope.queues import QUARANTINE, STORE
 from libs.http import MongoKeys
 from libs.letters import IngressPost, Notifications
-from libs.runtime import Handles, Service, Shared
+from libs.runtime import QueueHandler, Service, Shared
 from libs.telemetry import Metrics
 from services.store.accounts import Accounts
 from services.store.api import Context, routes
@@ -148,11 +148,14 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             # Quota away at the start: full mailboxes would take mail.
             needs=("quota",),
             # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
-            handles=(
-                Handles(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
-                Handles(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
+            queue_handlers=(
+                QueueHandler(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
+                QueueHandler(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
-            hears=(*Accounts(mailboxes, departures, quarantine, limits, clock).table(), *people.hears),
+            event_handlers=(
+                *Accounts(mailboxes, departures, quarantine, limits, clock).table(),
+                *people.event_handlers,
+            ),
             background=(*announcer.rows, receipts.row, *tidy, *people.background),
             body_limit_bytes=settings.append_limit_bytes,
             public=PUBLIC,

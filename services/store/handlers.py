@@ -14,7 +14,7 @@ from libs.blobs import Blobs
 from libs.bus import Bus
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
 from libs.events import MailQuarantined
-from libs.runtime import Onward
+from libs.runtime import Route
 from services.store.mailboxes.delivery import delivery_of, mailboxes_of
 from services.store.mailboxes.messages import Body, Outcome
 from services.store.mailboxes.patience import Patience
@@ -44,7 +44,7 @@ class Keeper:
     copies: Counter
     on_held: Callable[[], None]
 
-    async def deliver(self, mail: Mail) -> Iterable[Onward]:
+    async def deliver(self, mail: Mail) -> Iterable[Route]:
         """Into the mailboxes of its recipients. Whoever has no room waits alone, and not for ever (`Patience`)."""
         await self._with_body(mail, lambda body: self._deliver(mail, body))
         return ()
@@ -78,7 +78,7 @@ class Keeper:
             gone=frozenset(wanted[mailbox].address for mailbox in outcome.gone),
         )
 
-    async def hold(self, mail: Mail) -> Iterable[Onward]:
+    async def hold(self, mail: Mail) -> Iterable[Route]:
         """Into the quarantine."""
         envelope = await self._with_body(mail, lambda body: self.quarantine.add(mail.envelope, body))
         if envelope is None:

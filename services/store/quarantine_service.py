@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from fastapi import APIRouter
 
-from libs.bus import Event
 from libs.events import PolicyChanged
 from libs.http import Client
 from libs.letters import IngressPost
-from libs.runtime import Hears, Periodic, Shared
+from libs.runtime import EventHandler, Periodic, Shared
 from libs.runtime.shared import make_secret
 from libs.settings import WrongSetting
 from libs.telemetry import Metrics
@@ -48,7 +48,7 @@ class People:
     warden: Warden
     pages: tuple[APIRouter, ...]
     background: tuple[Periodic, ...]
-    hears: tuple[Hears, ...]
+    event_handlers: tuple[EventHandler[Any], ...]
     wake: asyncio.Event
 
 
@@ -112,8 +112,8 @@ def open_for_people(
         answers=metrics.counter("facteur_store_captchas", "Answers to captchas.", ("outcome",)),
     )
 
-    async def policy_changed(event: Event) -> None:
-        policies.forget(PolicyChanged.from_bus(event).domain)
+    async def policy_changed(event: PolicyChanged) -> None:
+        policies.forget(event.domain)
 
     return People(
         warden,
@@ -122,7 +122,7 @@ def open_for_people(
             Periodic("notices", notices.round, settings.notice_period, wake),
             Periodic("digests", digests.round, settings.digest_period),
         ),
-        (Hears((PolicyChanged.__name__,), policy_changed),),
+        (EventHandler(PolicyChanged, policy_changed),),
         wake,
     )
 

@@ -18,7 +18,7 @@ from libs.bus.rabbitmq import RabbitBus
 from libs.envelope import Envelope, Mail, Recipient, new_id, queues
 from libs.envelope.model import utc_now
 from libs.mongo import Mongo
-from libs.runtime import Handles, Onward, Outbox
+from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces
 from tests.chaos.conftest import World
@@ -58,7 +58,7 @@ async def test_19_content_that_breaks_its_reader_is_parked_and_the_others_pass(b
     queue = f"test.{new_id(utc_now())}"
     seen: list[str] = []
 
-    async def fragile(mail: Mail) -> Iterable[Onward]:
+    async def fragile(mail: Mail) -> Iterable[Route]:
         seen.append(mail.envelope.mail_from)
         if mail.raw == b"poison":
             raise RecursionError("the parser has a bug")
@@ -66,7 +66,7 @@ async def test_19_content_that_breaks_its_reader_is_parked_and_the_others_pass(b
 
     outbox = Outbox(bus, FileBlobs(tmp_path / "blobs"), inline_limit_bytes=1000)
     worker = Worker(
-        row=Handles(queue, fragile),
+        row=QueueHandler(queue, fragile),
         blobs=FileBlobs(tmp_path / "blobs"),
         outbox=outbox,
         metrics=Metrics(),

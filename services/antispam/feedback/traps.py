@@ -12,7 +12,7 @@ import structlog
 
 from libs.envelope import Envelope, Mail, Recipient, queues
 from libs.mail.originals import Original, attached_to
-from libs.runtime import Onward
+from libs.runtime import Route
 from services.antispam.feedback.feedback import Teacher
 from services.antispam.feedback.screening import HONEYPOT, TRAINER
 from services.antispam.filtering.context import Knowledge
@@ -48,7 +48,7 @@ class Interception:
     ban: timedelta
     learns: bool
 
-    async def intercept(self, mail: Mail) -> Sequence[Onward]:
+    async def intercept(self, mail: Mail) -> Sequence[Route]:
         """For the recipients with a purpose; where the rest goes is not decided here. Raises `Temporary`.
 
         Whatever fails is tried again from the start, and nothing here happens twice by it but the count of hits.
@@ -70,7 +70,7 @@ class Interception:
             await self.teacher.complain(original, kind, who=who)
         log.info("mail_learned", id=mail.envelope.id, kind=kind, domain=domain, messages=len(originals))
 
-    async def _trap(self, mail: Mail, trapped: tuple[Recipient, ...]) -> Onward:
+    async def _trap(self, mail: Mail, trapped: tuple[Recipient, ...]) -> Route:
         now, view = self.clock(), MailView(mail)
         await self.traps.hit([f"{_local_part(recipient)}@{recipient.domain}" for recipient in trapped], now)
         if view.peer is not None and not await self._spares(view, trapped[0].domain):
@@ -79,7 +79,7 @@ class Interception:
             await self.teacher.teach(Original(mail.raw), "spam", scope=DEFAULT)
         log.info("honeypot_hit", id=mail.envelope.id, domain=trapped[0].domain)
         held = mail.envelope.model_copy(update={"recipients": trapped, "quarantine_reason": REASON})
-        return Onward(queues.QUARANTINE, mail.with_envelope(held))
+        return Route(queues.QUARANTINE, mail.with_envelope(held))
 
     async def _spares(self, view: MailView, domain: str) -> bool:
         """Machines of ours, and those that an administrator trusts: behind them are many."""

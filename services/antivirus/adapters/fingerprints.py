@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from libs.bus import Event
 from libs.events import FingerprintChanged
 from libs.mongo import Batcher, DuplicateKey, mongo_errors
 from services.antivirus.domain.fingerprints import Fingerprint, Hints, Verdict
@@ -55,9 +54,9 @@ class MongoFingerprints:
             await asyncio.to_thread(self._hints.add_all, missing)
         self._looked_at = now
 
-    async def hear(self, event: Event) -> None:
-        """An entry was made somewhere: it counts from now on. One that is gone answers for itself."""
-        self._hints.add(bytes.fromhex(FingerprintChanged.from_bus(event).sha256))
+    async def fingerprint_changed(self, event: FingerprintChanged) -> None:
+        """Add the hint of an entry that some process made. A deleted entry is not found when it is looked up."""
+        self._hints.add(bytes.fromhex(event.sha256))
 
     async def get(self, digest: bytes) -> Fingerprint | None:
         """None if it is unknown."""

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from libs.bus import Event
 from libs.envelope import new_id
 from libs.events import Fact
 from libs.http import MongoKeys, Once
@@ -43,7 +42,7 @@ class Ledger:
         clock: Callable[[], datetime],
         *,
         keys: MongoKeys,
-        changed: Callable[[Iterable[Event]], None],
+        changed: Callable[[Iterable[Fact]], None],
     ) -> None:
         self._mongo = mongo
         self._database = database
@@ -86,7 +85,7 @@ class Ledger:
                 if once and (done := await self._result(kind, once, remains)):
                     return done  # the same request, at the same time in another replica
                 raise
-        self._changed(fact.to_bus() for fact in facts)
+        self._changed(facts)
         return result
 
     async def _result(self, kind: type[M], once: Once, remains: Callable[[M], Awaitable[bool]] | None) -> M | None:

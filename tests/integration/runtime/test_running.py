@@ -17,7 +17,6 @@ from structlog.testing import capture_logs
 
 from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
-from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, encode
 from libs.envelope.model import utc_now
@@ -25,7 +24,7 @@ from libs.events import QuotaChanged
 from libs.http import Check, Checks, Connections, Server, application
 from libs.letters import IngressPost
 from libs.mongo import Mongo
-from libs.runtime import Handles, Hears, MustEnd, Onward, Outbox, Periodic, Service, Shared, keeping
+from libs.runtime import EventHandler, MustEnd, Outbox, Periodic, QueueHandler, Route, Service, Shared, keeping
 from libs.runtime.dependencies import Dependencies
 from libs.runtime.process import RunningService
 from libs.runtime.shared import open_shared
@@ -126,11 +125,11 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def nothing(mail: Mail) -> Iterable[Onward]:
+async def nothing(mail: Mail) -> Iterable[Route]:
     return ()
 
 
-HANDLES = tuple(Handles(queue, nothing) for queue in QUEUES)
+HANDLES = tuple(QueueHandler(queue, nothing) for queue in QUEUES)
 
 
 async def everything(http: httpx.AsyncClient, limit: int) -> list[list[dict[str, Any]]]:
@@ -149,7 +148,7 @@ async def everything(http: httpx.AsyncClient, limit: int) -> list[list[dict[str,
 async def test_dead_letters_of_several_queues_are_paged_without_a_gap(world: World) -> None:
     for queue, names in (("mail.one", ("a", "b", "c")), ("mail.two", ("d", "e"))):
         await world.bury(queue, *names)
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         for limit in (1, 2, 3, 100):
             pages = await everything(http, limit)
             assert [item["envelope"]["id"] for page in pages for item in page] == ["a", "b", "c", "d", "e"]
@@ -157,14 +156,14 @@ async def test_dead_letters_of_several_queues_are_paged_without_a_gap(world: Wor
 
 
 async def test_no_dead_letters_are_one_empty_page(world: World) -> None:
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         assert (await http.get("/v1/dead-letters")).json() == {"items": [], "next": None}
 
 
 async def test_a_dead_letter_shows_what_the_operator_needs(world: World) -> None:
     await world.bury("mail.one", "a")
     await world.bury("mail.two", "b")
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         first = (await http.get("/v1/dead-letters")).json()["items"][0]
     assert first["id"].startswith("mail.one:")
     assert {key: first[key] for key in ("queue", "reason", "attempts", "event")} == {
@@ -176,12 +175,14 @@ async def test_a_dead_letter_shows_what_the_operator_needs(world: World) -> None
 async def test_a_replayed_dead_letter_is_handled_as_a_first_attempt(world: World) -> None:
     handled: list[str] = []
 
-    async def handle(mail: Mail) -> Iterable[Onward]:
+    async def handle(mail: Mail) -> Iterable[Route]:
         handled.append(mail.envelope.id)
         return ()
 
     await world.bury("mail.two", "a", "b")
-    async with world.running(handles=(Handles("mail.one", nothing), Handles("mail.two", handle))) as http:
+    async with world.running(
+        queue_handlers=(QueueHandler("mail.one", nothing), QueueHandler("mail.two", handle))
+    ) as http:
         [[first, second]] = await everything(http, 100)
         answer = await http.post(f"/v1/dead-letters/{second['id']}/replay")
         assert answer.json() == {"id": second["id"], "queue": "mail.two"}
@@ -197,12 +198,14 @@ async def test_a_replayed_dead_letter_is_handled_as_a_first_attempt(world: World
 async def test_all_dead_letters_that_match_go_back_at_once(world: World) -> None:
     handled: list[str] = []
 
-    async def handle(mail: Mail) -> Iterable[Onward]:
+    async def handle(mail: Mail) -> Iterable[Route]:
         handled.append(mail.envelope.id)
         return ()
 
     await world.bury("mail.two", "engine down 1", "poison", "engine down 2", "engine down 3")
-    async with world.running(handles=(Handles("mail.one", nothing), Handles("mail.two", handle))) as http:
+    async with world.running(
+        queue_handlers=(QueueHandler("mail.one", nothing), QueueHandler("mail.two", handle))
+    ) as http:
         wanted = {"queue": "mail.two", "reason": "engine down", "died_before": (utc_now()).isoformat(), "limit": 2}
         first = await http.post("/v1/dead-letters/replay", json=wanted)
         assert first.json() == {"queue": "mail.two", "replayed": 2, "more": True}, first.text
@@ -230,12 +233,12 @@ async def test_all_dead_letters_that_match_go_back_at_once(world: World) -> None
     ids=["nothing", "another_queue", "none", "too_many", "text", "no_time", "unknown_member"],
 )
 async def test_a_replay_of_many_says_exactly_what_it_wants(world: World, body: dict[str, Any], status: int) -> None:
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         assert (await http.post("/v1/dead-letters/replay", json=body)).status_code == status
 
 
 async def test_a_cursor_that_is_none_is_refused(world: World) -> None:
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         assert (await http.get("/v1/dead-letters", params={"after": "mail.one:5"})).status_code == 422
 
 
@@ -248,12 +251,12 @@ async def test_the_sender_of_mail_that_is_given_up_is_told_before_it_is_a_dead_l
         assert (await world.shared.bus.depth("mail.one")).dead == 0
         told.append((to, letter))
 
-    async def refuse(mail: Mail) -> Iterable[Onward]:
+    async def refuse(mail: Mail) -> Iterable[Route]:
         raise Permanent("it never works")
 
     monkeypatch.setattr(IngressPost, "send", send)
     raw = b"Subject: hello\r\n\r\nsecret"
-    async with world.running(handles=(Handles("mail.one", refuse),)) as http:
+    async with world.running(queue_handlers=(QueueHandler("mail.one", refuse),)) as http:
         envelope = Envelope(
             id="m1",
             received_at=NOW,
@@ -280,7 +283,7 @@ async def test_the_sender_of_mail_that_is_given_up_is_told_before_it_is_a_dead_l
 
 async def test_the_figures_of_queues_are_on_the_page_of_metrics(world: World) -> None:
     await world.bury("mail.one", "a")
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
 
         async def is_there() -> bool:
             page = (await http.get("/metrics")).text
@@ -291,7 +294,7 @@ async def test_the_figures_of_queues_are_on_the_page_of_metrics(world: World) ->
 
 async def test_a_purged_dead_letter_is_gone(world: World) -> None:
     await world.bury("mail.one", "a", "b")
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         first, second = (await http.get("/v1/dead-letters")).json()["items"]
         assert (await http.delete(f"/v1/dead-letters/{first['id']}")).status_code == 204
         assert (await http.delete(f"/v1/dead-letters/{first['id']}")).status_code == 404
@@ -304,7 +307,7 @@ UNKNOWN = ("mail.one:999", "mail.one:x", "mail.store:1", "1", ":")
 
 async def test_what_is_not_there_is_404(world: World) -> None:
     await world.bury("mail.one", "a")
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         for id in UNKNOWN:
             for method, path in (("POST", f"{id}/replay"), ("DELETE", id)):
                 answer = await http.request(method, f"/v1/dead-letters/{path}")
@@ -312,14 +315,14 @@ async def test_what_is_not_there_is_404(world: World) -> None:
 
 
 async def test_a_wrong_question_is_answered_so(world: World) -> None:
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         for limit in (0, 101, "many"):
             assert (await http.get("/v1/dead-letters", params={"limit": limit})).status_code == 422
         assert (await http.get("/v1/dead-letters", params={"after": "mail.store:1"})).status_code == 422
 
 
 async def test_dead_letters_are_for_the_administrator(world: World) -> None:
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         for token, status in (("ingress", 403), ("reporting", 403), ("", 401), ("guess", 401)):
             headers = {"Authorization": f"Bearer {token}".strip()}
             assert (await http.get("/v1/dead-letters", headers=headers)).status_code == status
@@ -328,10 +331,10 @@ async def test_dead_letters_are_for_the_administrator(world: World) -> None:
 
 
 async def test_an_event_that_nobody_could_handle_is_a_dead_letter_too(world: World) -> None:
-    async def hear(event: Event) -> None:
+    async def hear(event: QuotaChanged) -> None:
         raise Permanent("no such account")
 
-    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota", name="limits"),)) as http:
+    async with world.running(event_handlers=(EventHandler(QuotaChanged, hear, group="quota", name="limits"),)) as http:
         await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
 
         async def dead() -> bool:
@@ -346,13 +349,13 @@ async def test_an_event_that_nobody_could_handle_is_a_dead_letter_too(world: Wor
 async def test_events_that_are_heard_are_counted_and_a_hung_handler_is_ended(world: World) -> None:
     tries: list[str] = []
 
-    async def hear(event: Event) -> None:
-        tries.append(event.name)
+    async def hear(event: QuotaChanged) -> None:
+        tries.append(event.address)
         if len(tries) == 1:
             await asyncio.Event().wait()
 
     world.settings = world.settings.model_copy(update={"handler_deadline": timedelta(seconds=0.05)})
-    async with world.running(hears=(Hears(("QuotaChanged",), hear, group="quota", name="limits"),)) as http:
+    async with world.running(event_handlers=(EventHandler(QuotaChanged, hear, group="quota", name="limits"),)) as http:
         await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
 
         async def done() -> bool:
@@ -402,7 +405,7 @@ async def test_a_service_with_queues_keeps_its_dead_letters_from_its_start(world
     async def kept() -> bool:
         return await is_younger(world, "a1", old + timedelta(days=1))
 
-    async with world.running(handles=HANDLES):
+    async with world.running(queue_handlers=HANDLES):
         await until(kept)
 
 
@@ -428,11 +431,11 @@ async def test_readiness_is_given_when_the_last_listener_is_up_and_taken_back_fi
 async def test_a_listener_that_fails_to_start_leaves_nothing_behind(world: World) -> None:
     good, bad, never = Sockets(), Sockets(OSError("cannot listen on 127.0.0.1:25")), Sockets()
     with pytest.raises(OSError, match="cannot listen on"):
-        async with world.running(handles=HANDLES, listeners=(good, bad, never)):
+        async with world.running(queue_handlers=HANDLES, listeners=(good, bad, never)):
             pytest.fail("it must not run")
     # All that began to start was stopped, whatever else went wrong on the way down; the port is free again.
     assert (good.calls, bad.calls, never.calls) == (["start", "stop"], ["start", "stop"], [])
-    async with world.running(handles=HANDLES) as http:
+    async with world.running(queue_handlers=HANDLES) as http:
         assert (await http.get("/readyz")).status_code == 200
 
 
@@ -561,7 +564,7 @@ async def test_mail_is_taken_once_the_neighbours_that_it_needs_are_ready(world: 
     neighbour, listener, begun = Neighbour(world, "router"), Sockets(), asyncio.Event()
 
     async def run() -> None:
-        async with world.running(handles=HANDLES, meets=True, needs=("router",), listeners=(listener,)):
+        async with world.running(queue_handlers=HANDLES, meets=True, needs=("router",), listeners=(listener,)):
             begun.set()
             await asyncio.Event().wait()
 

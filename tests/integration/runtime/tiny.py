@@ -18,7 +18,7 @@ from fastapi import APIRouter
 from libs.envelope import Envelope, Mail
 from libs.envelope.model import utc_now
 from libs.http import Client
-from libs.runtime import Handles, MustEnd, Onward, Periodic, Service, Shared, closing, run
+from libs.runtime import MustEnd, Periodic, QueueHandler, Route, Service, Shared, closing, run
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 
@@ -59,12 +59,12 @@ class Tiny(ModuleType):
             await asyncio.Event().wait()
         adapter = Client("http://127.0.0.1:9", token=lambda: "")
 
-        async def handle(mail: Mail) -> Iterable[Onward]:
+        async def handle(mail: Mail) -> Iterable[Route]:
             say("taken")
             try:
                 await until("go")
                 await shared.blobs.put(mail.envelope.id, b"handled")
-                return (Onward("mail.next", mail),)
+                return (Route("mail.next", mail),)
             finally:
                 say("handler ended")
 
@@ -81,7 +81,7 @@ class Tiny(ModuleType):
                 settings=settings,
                 metrics=Metrics(),
                 routers=(routes(shared),),
-                handles=(Handles(f"mail.{self.NAME}", handle),),
+                queue_handlers=(QueueHandler(f"mail.{self.NAME}", handle),),
                 background=(Periodic("watch", background, timedelta(hours=1)),) if settings.background else (),
             )
         finally:

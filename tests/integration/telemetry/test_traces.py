@@ -18,7 +18,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Temporary
-from libs.runtime import Handles, Onward, Outbox
+from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces, spans
 
@@ -102,10 +102,10 @@ class Services:
         return Outbox(self._bus, self._blobs, inline_limit_bytes=1000).traced(self._traces[service])
 
     async def run(self) -> None:
-        async def scan(mail: Mail) -> Iterable[Onward]:
-            return (Onward(STORE, mail),)
+        async def scan(mail: Mail) -> Iterable[Route]:
+            return (Route(STORE, mail),)
 
-        async def deliver(mail: Mail) -> Iterable[Onward]:
+        async def deliver(mail: Mail) -> Iterable[Route]:
             self.tries += 1
             if self.tries == 1:
                 raise Temporary("the first try fails")
@@ -114,7 +114,7 @@ class Services:
 
         for service, queue, handle in (("antivirus", ANTIVIRUS, scan), ("store", STORE, deliver)):
             worker = Worker(
-                Handles(queue, handle), self._blobs, self.outbox(service), Metrics(), self._traces[service],
+                QueueHandler(queue, handle), self._blobs, self.outbox(service), Metrics(), self._traces[service],
                 timedelta(seconds=5),
             )  # fmt: skip
             await self._bus.consume(queue, worker)

@@ -11,7 +11,7 @@ import pytest
 
 from libs.bus import Event
 from libs.envelope import Permanent
-from libs.runtime import Hears
+from libs.runtime import EventHandler
 from services.antispam.handlers import Listener, hears
 from services.quota.handlers import Accountant
 from services.store.accounts import Accounts
@@ -21,7 +21,7 @@ NOTHING = cast(
     Any,
     NonCallableMock(spec=["forget", "hear", "keep", "moved", "know", "held", "released", "usage", "account_deleted"]),
 )
-ROWS: tuple[Hears, ...] = (
+ROWS: tuple[EventHandler[Any], ...] = (
     *hears(
         Listener(
             shelf=NOTHING, peers=NOTHING, learning=NOTHING, teacher=NOTHING, correspondents=NOTHING, counters=NOTHING
@@ -48,7 +48,7 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("row", "event"), list(cases()))
-async def test_an_unreadable_event_is_never_tried_again(row: Hears, event: Event) -> None:
+async def test_an_unreadable_event_is_never_tried_again(row: EventHandler[Any], event: Event) -> None:
     with pytest.raises(Permanent, match=f"{event.name} is not readable"):
-        await row.handle(event)
+        await row.dispatch(event)
     assert not NOTHING.mock_calls

@@ -105,3 +105,11 @@ def test_the_reason_for_waiting_names_the_value_in_one_line() -> None:
         understood("shred\nit", ("none", "tag"), "action")
     assert "action 'shred\\nit'" in raised.value.reason
     assert understood("tag", ("none", "tag"), "action") == "tag"
+
+
+def test_the_fields_for_sieve_are_left_out_until_a_script_sets_them() -> None:
+    recipients = [{"address": "a@b"}, {"address": "c@d", "folder": "Lists", "flags": ["\\Flagged"]}]
+    head = {"id": "a", "received_at": "2026-11-27T06:00:00Z", "recipients": recipients, "size_bytes": 0, "sha256": ""}
+    mail = Mail(Envelope.model_validate(head), b"")
+    assert json.loads(encode(mail))["recipients"] == recipients
+    assert mail.envelope.recipients[1].flags == ("\\Flagged",)

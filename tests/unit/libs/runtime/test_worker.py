@@ -19,7 +19,7 @@ from libs.bus.embedded import EmbeddedBus
 from libs.bus.ports import BUG_TRIES, LEAST_TRIES, DeadLetter
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, decode, encode
 from libs.envelope.model import utc_now
-from libs.runtime import Handles, Onward, Outbox
+from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces
 
@@ -72,7 +72,7 @@ class Bus(EmbeddedBus):
         await super().publish(queue, body, headers)
 
 
-Handle = Callable[[Mail], Awaitable[Iterable[Onward]]]
+Handle = Callable[[Mail], Awaitable[Iterable[Route]]]
 
 
 @dataclass
@@ -93,11 +93,11 @@ class Line:
         needs_raw: bool = True,
         keeps_blob: bool = False,
     ) -> None:
-        async def noted(mail: Mail) -> Iterable[Onward]:
+        async def noted(mail: Mail) -> Iterable[Route]:
             self.seen.append(mail)
             return await handle(mail)
 
-        row = Handles(QUEUE, noted, needs_raw=needs_raw, keeps_blob=keeps_blob)
+        row = QueueHandler(QUEUE, noted, needs_raw=needs_raw, keeps_blob=keeps_blob)
         traces = Traces("test", endpoint="", ratio=0)
         worker = Worker(row, self.blobs, self.outbox, self.metrics, traces, deadline)
         await self.bus.consume(QUEUE, worker)
@@ -149,7 +149,7 @@ async def line(tmp_path: Path) -> AsyncIterator[Line]:
     await bus.close()
 
 
-async def nothing_on(mail: Mail) -> Iterable[Onward]:
+async def nothing_on(mail: Mail) -> Iterable[Route]:
     return ()
 
 
@@ -157,7 +157,7 @@ def raises(*errors: Exception | None) -> Handle:
     """A handler that raises `errors` one after the other, the last one for ever; None is success."""
     left = list(errors)
 
-    async def handle(mail: Mail) -> Iterable[Onward]:
+    async def handle(mail: Mail) -> Iterable[Route]:
         error = left.pop(0) if len(left) > 1 else left[0]
         if error is not None:
             raise error
@@ -167,8 +167,8 @@ def raises(*errors: Exception | None) -> Handle:
 
 
 async def test_what_is_done_goes_on_and_is_gone(line: Line) -> None:
-    async def handle(mail: Mail) -> Iterable[Onward]:
-        return (Onward(step, mail) for step in (NEXT, OTHER))  # read once only
+    async def handle(mail: Mail) -> Iterable[Route]:
+        return (Route(step, mail) for step in (NEXT, OTHER))  # read once only
 
     with capture_logs() as lines:
         await line.work(handle)
@@ -248,7 +248,7 @@ async def test_a_frame_of_a_later_schema_waits_as_it_is_for_a_newer_version(line
     assert (depth.ready + depth.pending, depth.dead) == (1, 0)
 
 
-async def cancelled_inside(mail: Mail) -> Iterable[Onward]:
+async def cancelled_inside(mail: Mail) -> Iterable[Route]:
     shared = asyncio.get_running_loop().create_future()
     shared.cancel()
     await shared
@@ -293,7 +293,7 @@ async def test_a_bug_that_goes_away_leaves_no_trace(line: Line) -> None:
 async def test_a_handler_that_hangs_is_ended_at_its_deadline_and_tried_again(line: Line) -> None:
     ended: list[bool] = []
 
-    async def hangs_once(mail: Mail) -> Iterable[Onward]:
+    async def hangs_once(mail: Mail) -> Iterable[Route]:
         if not ended:
             try:
                 await asyncio.Event().wait()
@@ -326,8 +326,8 @@ async def test_what_fails_for_days_is_a_dead_letter(tmp_path: Path) -> None:
 async def test_large_bytes_are_fetched_only_for_whoever_needs_them(
     line: Line, needs_raw: bool, fetched: list[str]
 ) -> None:
-    async def handle(mail: Mail) -> Iterable[Onward]:
-        return (Onward(NEXT, mail.with_envelope(mail.envelope.model_copy(update={"mail_from": "seen"}))),)
+    async def handle(mail: Mail) -> Iterable[Route]:
+        return (Route(NEXT, mail.with_envelope(mail.envelope.model_copy(update={"mail_from": "seen"}))),)
 
     await line.work(handle, needs_raw=needs_raw)
     await line.send(a_mail(LARGE))
@@ -361,8 +361,8 @@ async def test_the_blob_of_a_deferred_message_is_held_until_it_is_done(line: Lin
 
 
 async def test_a_blob_goes_from_queue_to_queue_and_is_held_by_one_at_least(line: Line) -> None:
-    async def handle(mail: Mail) -> Iterable[Onward]:
-        return [Onward(NEXT, mail), Onward(OTHER, mail)]
+    async def handle(mail: Mail) -> Iterable[Route]:
+        return [Route(NEXT, mail), Route(OTHER, mail)]
 
     await line.work(handle, needs_raw=False)
     await line.send(a_mail(LARGE))
@@ -397,7 +397,7 @@ async def test_a_small_message_costs_the_blob_store_nothing(line: Line) -> None:
 
 
 async def test_a_blob_that_cannot_be_released_does_not_bring_its_message_back(line: Line) -> None:
-    async def handle(mail: Mail) -> Iterable[Onward]:
+    async def handle(mail: Mail) -> Iterable[Route]:
         line.blobs.down = True
         return ()
 
@@ -428,8 +428,8 @@ async def test_a_blob_store_that_is_down_does_not_lose_the_narrowed_envelope(lin
 
 @pytest.mark.parametrize("steps", [(NEXT,), (OTHER, NEXT)], ids=["one step", "two steps"])
 async def test_when_publishing_fails_nothing_is_acked(line: Line, steps: tuple[str, ...]) -> None:
-    async def handle(mail: Mail) -> Iterable[Onward]:
-        return [Onward(step, mail) for step in steps]
+    async def handle(mail: Mail) -> Iterable[Route]:
+        return [Route(step, mail) for step in steps]
 
     line.bus.refused = {NEXT: Unavailable("the broker is blocked")}
     await line.work(handle)
@@ -443,8 +443,8 @@ async def test_when_publishing_fails_nothing_is_acked(line: Line, steps: tuple[s
 
 @pytest.mark.parametrize("steps", [(NEXT,), (OTHER, NEXT)], ids=["one step", "two steps"])
 async def test_a_publish_that_is_cancelled_under_our_hands_is_no_success(line: Line, steps: tuple[str, ...]) -> None:
-    async def handle(mail: Mail) -> Iterable[Onward]:
-        return [Onward(step, mail) for step in steps]
+    async def handle(mail: Mail) -> Iterable[Route]:
+        return [Route(step, mail) for step in steps]
 
     line.bus.refused = {NEXT: asyncio.CancelledError()}
     await line.work(handle)
@@ -465,7 +465,7 @@ async def test_a_delivery_that_cannot_be_ended_is_left_to_the_bus(line: Line) ->
             raise Unavailable("gone")
 
     worker = Worker(
-        Handles(QUEUE, nothing_on), line.blobs, line.outbox, line.metrics, Traces("", endpoint="", ratio=0),
+        QueueHandler(QUEUE, nothing_on), line.blobs, line.outbox, line.metrics, Traces("", endpoint="", ratio=0),
         timedelta(seconds=1),
     )  # fmt: skip
     with pytest.raises(Unavailable):
@@ -477,7 +477,7 @@ async def test_a_delivery_that_cannot_be_ended_is_left_to_the_bus(line: Line) ->
 async def test_a_worker_that_is_cancelled_leaves_its_delivery_in_the_queue(line: Line, tmp_path: Path) -> None:
     taken = asyncio.Event()
 
-    async def hangs(mail: Mail) -> Iterable[Onward]:
+    async def hangs(mail: Mail) -> Iterable[Route]:
         taken.set()
         await asyncio.Event().wait()
         return ()
@@ -507,8 +507,8 @@ async def test_every_line_of_a_handler_has_the_id_of_its_message(
 async def test_trace_context_goes_from_the_message_to_those_that_follow(line: Line) -> None:
     heads: list[Mapping[str, str]] = []
 
-    async def handle(mail: Mail) -> Iterable[Onward]:
-        return (Onward(NEXT, mail),)
+    async def handle(mail: Mail) -> Iterable[Route]:
+        return (Route(NEXT, mail),)
 
     async def note(delivery: Delivery) -> None:
         heads.append(delivery.headers)

@@ -70,7 +70,7 @@ def directory(router: Router) -> HttpDirectory:
 def hearing(directory: HttpDirectory) -> Callable[[Event], Any]:
     """As the service hears events."""
     table = Attention(directory, lambda _: None, lambda _: None, Blacklist(max_entries=1, clock=lambda: 0.0)).table()
-    handlers = {name: row.handle for row in table for name in row.names}
+    handlers = {name: row.dispatch for row in table for name in row.names}
     return lambda event: handlers[event.name](event)
 
 
