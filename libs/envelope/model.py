@@ -6,7 +6,7 @@ import os
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal, get_args
+from typing import Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -128,7 +128,7 @@ class Envelope(Model):
     sha256: str
     blob: str | None = None
     findings: tuple[Finding, ...] = ()
-    verdicts: Annotated[dict[str, Verdict], Field(default_factory=dict)]
+    verdicts: dict[str, Verdict] = Field(default_factory=dict)
     authentication: str | None = None
     quarantine_reason: str = ""
     released: bool = False

@@ -193,7 +193,8 @@ async def test_a_blob_that_is_deleted_under_the_collectors_hands_does_not_stop_i
     class Contested(FileBlobs):
         def _is_older(self, path: Path, before: float) -> bool:
             older = super()._is_older(path, before)
-            path.with_name("seen").exists() and path.unlink(missing_ok=True)
+            if path.with_name("seen").exists():
+                path.unlink(missing_ok=True)
             path.with_name("seen").touch()
             return older
 

@@ -722,7 +722,7 @@ async def test_a_group_that_is_full_loses_its_oldest_events_and_stands_in_nobody
 
     async def has_dropped() -> bool:
         depth = await bus.depth(f"events.{slow}")
-        return depth.ready == 10 and depth.dead == 10
+        return bool(depth.ready == 10 and depth.dead == 10)
 
     await eventually(has_dropped)
     letters = await bus.dead_letters(f"events.{slow}")
@@ -854,7 +854,7 @@ async def test_a_group_of_an_older_version_that_still_consumes_is_left_alone(
         await bus.keep_groups(service, {f"{service}.new": [event]})
         heard.clear()
         await bus.emit(Event(event, b"2"))
-        return (await bus.depth(f"events.{service}.old")).ready == 0
+        return bool((await bus.depth(f"events.{service}.old")).ready == 0)
 
     await eventually(hears_no_more)
     await eventually(lambda: heard == ["new"])

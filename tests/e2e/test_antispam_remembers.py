@@ -8,6 +8,7 @@ import ssl
 import uuid
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import partial
 from typing import Any
 
 import pytest
@@ -129,10 +130,18 @@ def test_a_move_into_junk_teaches_and_complains_and_a_move_back_takes_both_back(
         items = facteur.get("antispam", "/v1/complaints/sender", limit=500)["items"]
         return next((item["complainants"] for item in items if item["value"] == sender), [])
 
-    for folder, lesson, who in (("Junk", (1, 0), [marie]), ("INBOX", (0, 1), []), ("Trash", (0, 1), [])):
+    def has_learned(lesson: tuple[int, int]) -> bool:
+        return learned(facteur, domain) == lesson
+
+    def complain(who: list[str]) -> bool:
+        return complainants() == who
+
+    steps: list[tuple[str, tuple[int, int], list[str]]]
+    steps = [("Junk", (1, 0), [marie]), ("INBOX", (0, 1), []), ("Trash", (0, 1), [])]
+    for folder, lesson, who in steps:
         facteur.post("store", path, {"ids": [id], "folder": folder})
-        wait_for(lambda lesson=lesson: learned(facteur, domain) == lesson, what=lambda: facteur.log()[-3000:])
-        wait_for(lambda who=who: complainants() == who, what=lambda: str(complainants()))
+        wait_for(partial(has_learned, lesson), what=lambda: facteur.log()[-3000:])
+        wait_for(partial(complain, who), what=lambda: str(complainants()))
     facteur.post("store", path, {"ids": [id], "folder": "Junk"})
     wait_for(lambda: learned(facteur, domain) == (1, 0), what=lambda: str(learned(facteur, domain)))
 

@@ -57,7 +57,11 @@ def test_a_held_message_for_two_elsewhere_leaves_once_for_each_release(facteur: 
         body = {"recipients": [target]}
         released = facteur.call("POST", "store", path, params={"force": "true"}, json=body)
         assert released.is_success, released.text
-        wait_for(lambda target=target: bool(sink.to(target)), what=lambda: facteur.log()[-3000:])
+
+        def has_mail(target: str = target) -> bool:
+            return bool(sink.to(target))
+
+        wait_for(has_mail, what=lambda: facteur.log()[-3000:])
         assert [item["recipients"] for item in entries()] == ([left] if left else [])
     # What leaves behind both has passed them.
     last = f"{fresh('dernier')}@example.com"

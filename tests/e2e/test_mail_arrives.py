@@ -110,7 +110,11 @@ def test_a_replication_keeps_the_mail_and_sends_it_on(facteur: Facteur, sink: Si
     send(facteur, a_message(subject, to=account), account)
     facteur.wait_for_message(account, subject)
     for target in outside:
-        wait_for(lambda target=target: len(sink.to(target)) == 1, what=f"one copy to {target}")
+
+        def has_one(target: str = target) -> bool:
+            return len(sink.to(target)) == 1
+
+        wait_for(has_one, what=f"one copy to {target}")
 
 
 def test_an_authenticated_sender_reaches_another_server(facteur: Facteur, sink: Sink) -> None:
@@ -232,7 +236,7 @@ def test_usage_is_exact_and_live(facteur: Facteur) -> None:
 
     def exact() -> bool:
         usage = facteur.get("quota", f"/v1/usage/{account}")
-        return usage["used_bytes"] == size and usage["messages"] == 3
+        return bool(usage["used_bytes"] == size and usage["messages"] == 3)
 
     wait_for(exact, what=lambda: str(facteur.get("quota", f"/v1/usage/{account}")))
 

@@ -83,10 +83,11 @@ class Bench:
                 subject = f"latency-{n}-{time.time_ns()}"
                 message = self._message(n, subject)
                 began[subject] = time.time()
-                await pour(
-                    self.facteur.port("mx"), [message], connections=1,
-                    taken=lambda _, start, subject=subject: began.__setitem__(subject, start),
-                )  # fmt: skip
+
+                def note(_: int, start: float, subject: str = subject) -> None:
+                    began[subject] = start
+
+                await pour(self.facteur.port("mx"), [message], connections=1, taken=note)
                 await asyncio.sleep(1 / per_second)
             async with asyncio.timeout(60):
                 await watching

@@ -60,9 +60,10 @@ class Facteur:
                     assert process.poll() is None, f"{service} ended: {self.log()[-3000:]}"
                     return self._answers(service)
 
-                wait_for(
-                    ready, deadline=deadline, what=lambda service=service: f"{service} ready: {self.log()[-3000:]}"
-                )
+                def said(service: str = service) -> str:
+                    return f"{service} ready: {self.log()[-3000:]}"
+
+                wait_for(ready, deadline=deadline, what=said)
         if () in self._running:
             wait_for((self.directory / "var/demo-passwords").exists, deadline=deadline, what="the demonstration")
 

@@ -92,7 +92,7 @@ class Zone:
         if not found or found[-1].rdtype != dns.rdatatype.from_text(kind.value):
             return Answer((), exists=exists)
         records = tuple(record_of(record, kind) for record in found[-1])
-        return Answer(tuple(sorted(records)) if kind is Kind.MX else records)  # type: ignore[type-var]
+        return Answer(tuple(sorted(records)) if kind is Kind.MX else records)
 
 
 class ZoneServer:

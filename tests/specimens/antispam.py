@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from typing import Any
@@ -16,7 +16,7 @@ from services.antispam.message.mail_view import MailView
 from services.antispam.policy.listing import AddressList, entry_of
 from services.antispam.policy.policy import DEFAULT_POLICY, Policy
 from services.antispam.policy.rulebook import PatternRules, Rulebook
-from services.antispam.policy.rules import ExceptionRule, KeywordRule, LogicRule
+from services.antispam.policy.rules import AnyRule, ExceptionRule, KeywordRule, LogicRule
 from services.antispam.reputation.complaints import ComplaintsInMemory, Thresholds
 from services.antispam.reputation.correspondents import Correspondent
 from services.antispam.reputation.peers import PeersInMemory
@@ -34,7 +34,7 @@ HEADERS = {
 }
 
 
-def a_message(text: str | bytes = TEXT, *more: str, without: tuple[str, ...] = (), **headers: str) -> bytes:
+def a_message(text: str | bytes = TEXT, *more: str, without: Collection[str] = (), **headers: str) -> bytes:
     """Raw octets. Keywords replace headers (`message_id` is Message-ID), `more` are whole header lines on top."""
     named = {**HEADERS, **{name.replace("_", "-").title(): value for name, value in headers.items()}}
     if "Message-Id" in named:
@@ -69,7 +69,7 @@ def an_envelope(size_bytes: int = 0, **fields: Any) -> Envelope:
     return Envelope(**{**usual, "size_bytes": size_bytes, **fields})
 
 
-def a_view(raw: bytes | None = None, **fields: Any) -> MailView:
+def a_view(raw: bytes | None = None, /, **fields: Any) -> MailView:
     """Keywords are fields of the envelope."""
     raw = a_message() if raw is None else raw
     return MailView(Mail(an_envelope(len(raw), **fields), raw))
@@ -80,7 +80,7 @@ def a_rulebook(
     *,
     white: tuple[str, ...] = (),
     black: tuple[str, ...] = (),
-    rules: dict[str, KeywordRule | ExceptionRule | LogicRule] | None = None,
+    rules: Mapping[str, AnyRule] | None = None,
     policy: dict[str, object] | None = None,
 ) -> Rulebook:
     rules = rules or {}

@@ -13,7 +13,7 @@ import tarfile
 import zipfile
 import zlib
 from binascii import b2a_uu
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 # In two pieces, so that no scanner of disks takes this file for one.
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$" + b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
@@ -106,7 +106,8 @@ def tarred(files: Mapping[str, bytes], *, mode: str = "") -> bytes:
 
 def compressed(octets: bytes, form: str) -> bytes:
     """gz, bz2 or xz."""
-    return {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[form](octets)
+    compressors: dict[str, Callable[[bytes], bytes]] = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}
+    return compressors[form](octets)
 
 
 def tnef(octets: bytes, name: str, *more: bytes) -> bytes:

@@ -68,9 +68,9 @@ def chain(name: str, corpus: Sequence[Specimen]) -> tuple[Row, Sequence[Judgemen
         found = asyncio.run(_all(mails, [knowledge[fold] for fold in folds]))
         return found, time.perf_counter() - wall, time.process_time() - cpu
 
-    found, *spent = judged(by_digest(corpus))
+    found, wall, cpu = judged(by_digest(corpus))
     repeated = [judged(at_random(corpus, seed))[0] for seed in range(REPEATS)]
-    return Row(name, _ranked(corpus, found), *spent, [_ranked(corpus, again) for again in repeated]), found
+    return Row(name, _ranked(corpus, found), wall, cpu, [_ranked(corpus, again) for again in repeated]), found
 
 
 def _ranked(corpus: Sequence[Specimen], found: Sequence[Judgement]) -> Judged:

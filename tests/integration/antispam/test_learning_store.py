@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,8 @@ async def model_of(store: MongoLearning, scope: str = SCOPE) -> Model:
 
 async def test_learning_twice_is_once_a_change_of_mind_moves_and_forgetting_forgets(store: MongoLearning) -> None:
     kinds: tuple[Class | None, ...] = ("spam", "spam", "ham", None, None)
-    befores, seen = [], []
+    befores: list[Any] = []
+    seen: list[Any] = []
     for kind in kinds:
         befores += await store.learn([lesson("1", kind, "a", "é")], NOW)
         model = await model_of(store)

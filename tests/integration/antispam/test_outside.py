@@ -89,7 +89,7 @@ async def test_rspamd_says_what_it_thinks(rspamd: RspamdServer) -> None:
 
 async def test_an_engine_that_hangs_costs_its_deadline_and_no_more(spamd: SpamdServer, rspamd: RspamdServer) -> None:
     for server, ask in ((spamd, asking_spamd), (rspamd, asking_rspamd)):
-        engine: Any = ask(server.address, timedelta(seconds=0.5))  # type: ignore[operator]
+        engine: Any = ask(server.address, timedelta(seconds=0.5))
         server.pause()
         try:
             with pytest.raises(Temporary, match="no answer within 0"):

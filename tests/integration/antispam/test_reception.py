@@ -190,7 +190,7 @@ async def test_whom_our_users_wrote_to_and_who_validated_itself_is_known(
     await bus.emit(fact.to_bus())
 
     async def known() -> bool:
-        return await replica.outcome("automatic_whitelist", SPAM, **asked) == "hit"
+        return bool(await replica.outcome("automatic_whitelist", SPAM, **asked) == "hit")
 
     await eventually(known)
     path = "/v1/automatic-whitelist/a.example"

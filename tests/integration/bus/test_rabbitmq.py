@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aio_pika import Message
@@ -128,8 +129,8 @@ async def test_a_name_that_does_not_fit_the_protocol_is_one_clear_error(bus: Rab
 async def declare_as_before(bus: RabbitBus, queue: str, rung: str, milliseconds: int) -> None:
     """What a version with one ladder for all queues, and without limits in bytes, has left on the broker."""
     at_least_once = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
-    dying = {"x-queue-type": "quorum", "x-dead-letter-exchange": ""}
-    work = {**dying, **at_least_once, "x-delivery-limit": 20, "x-max-length": 500_000}
+    dying: dict[str, Any] = {"x-queue-type": "quorum", "x-dead-letter-exchange": ""}
+    work: dict[str, Any] = {**dying, **at_least_once, "x-delivery-limit": 20, "x-max-length": 500_000}
 
     async def act(channel: AbstractChannel) -> None:
         await channel.declare_queue(
@@ -139,7 +140,7 @@ async def declare_as_before(bus: RabbitBus, queue: str, rung: str, milliseconds:
             queue, durable=True, arguments={**work, "x-dead-letter-routing-key": f"{queue}.dead"}
         )
         exchange = await channel.declare_exchange(rung, "fanout", durable=True)
-        arguments = {**dying, **at_least_once, "x-message-ttl": milliseconds}
+        arguments: dict[str, Any] = {**dying, **at_least_once, "x-message-ttl": milliseconds}
         await (await channel.declare_queue(rung, durable=True, arguments=arguments)).bind(exchange)
         for body in (b"waited", b"was dead"):
             message = Message(body, message_id=body.decode(), delivery_mode=2)

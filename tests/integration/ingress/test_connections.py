@@ -387,7 +387,8 @@ async def test_a_session_that_swallows_its_cancellation_has_ended_before_the_lis
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ingress = await start()
-    begun, swallowed = asyncio.Event(), []
+    begun = asyncio.Event()
+    swallowed: list[Any] = []
 
     async def recipient(*args: Any, **more: Any) -> Any:
         """As `asyncio.wait_for` of Python 3.11 may, and drivers with it."""

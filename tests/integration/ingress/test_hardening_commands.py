@@ -43,7 +43,7 @@ async def test_a_hundred_megabytes_without_a_line_end_cost_no_memory(ingress: An
     assert _resident_bytes() - before < 20 * 1024 * 1024
 
 
-WRONG = [
+WRONG: list[tuple[str | bytes, str]] = [
     (f"MAIL FROM:<{LONG_LOCAL}@example.net>", "553 5.1.7"),
     (f"MAIL FROM:<a@{LONG_DOMAIN}>", "553 5.1.7"),
     (f"RCPT TO:<{LONG_LOCAL}@example.org>", "553 5.1.3"),

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -245,7 +245,7 @@ class People:
     def letters_to(self, address: str) -> list[EmailMessage]:
         """Those that ingress took so far."""
         mails = [mail for mail in self.posted if mail.envelope.recipients[0].address == address]
-        return [message_from_bytes(mail.raw, policy=policy.default) for mail in mails]  # type: ignore[misc]
+        return [message_from_bytes(mail.raw, policy=policy.default) for mail in mails]
 
     async def letter_to(self, address: str) -> EmailMessage:
         async def there() -> EmailMessage | None:
@@ -289,7 +289,7 @@ class People:
         return {"challenge": challenge, "answer": captcha.known(challenge, link, self.clock()).answer}
 
 
-def spam(site: Site, *, subject: str = "Offer", extra: str = "", to: tuple[str, ...] = (), **given: Any) -> Mail:
+def spam(site: Site, *, subject: str = "Offer", extra: str = "", to: Collection[str] = (), **given: Any) -> Mail:
     """A message of `site.sender` as antispam hands it to the quarantine."""
     now = utc_now()
     raw = (

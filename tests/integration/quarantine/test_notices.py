@@ -137,12 +137,17 @@ async def test_one_notice_for_a_message_to_two_domains_of_which_one_wants_none(p
 @pytest.mark.parametrize(("what", "limit"), [("sender", 3), ("peer", 4), ("domain", 6)])
 async def test_notices_are_limited_for_each(people: People, what: str, limit: int) -> None:
     site = await people.site()
+
+    def differing(number: int) -> dict[str, Any]:
+        sender = {} if what == "sender" else {"mail_from": f"l{number}.{site.sender}"}
+        peer = {"peer": Peer(address=f"2001:db8:0:1::{number}")} if what == "peer" else {}
+        return {**sender, **peer}
+
     sites = [site if what != "peer" else await people.site() for _ in range(limit + 1)]
     mails = [
         spam(
             each,
-            **({} if what == "sender" else {"mail_from": f"l{number}.{site.sender}"}),
-            **({"peer": Peer(address=f"2001:db8:0:1::{number}")} if what == "peer" else {}),
+            **differing(number),
         )
         for number, each in enumerate(sites)
     ]

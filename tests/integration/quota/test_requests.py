@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from libs.http import application, strict
+from libs.http.probes import Checks
 from libs.mail.address import canonical
 from libs.mongo import Mongo
 from libs.telemetry import Metrics
@@ -54,7 +55,7 @@ async def http(mongo: Mongo, usage: MongoUsage, changed: list[str], tmp_path: Pa
     sends: Any = MongoSends(mongo.database("quota"))
     accountant: Any = None
     api = routes(Settings(), usage, sends, TheRouter(), accountant, changed=tell, clock=lambda: NOW)
-    app = application("quota", routers=[strict(api)], checks=None, metrics=Metrics(), tokens=tokens_in(tmp_path))
+    app = application("quota", routers=[strict(api)], checks=Checks(), metrics=Metrics(), tokens=tokens_in(tmp_path))
     transport, headers = httpx.ASGITransport(app), {"Authorization": "Bearer admin"}
     async with httpx.AsyncClient(transport=transport, base_url="http://quota", headers=headers) as client:
         yield client

@@ -19,6 +19,7 @@ from libs.bus import open_bus
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id, queues
 from libs.envelope.model import utc_now
 from libs.http import application
+from libs.http.probes import Checks
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.process import RunningService
@@ -180,7 +181,7 @@ async def _ingress(relay: Relay) -> AsyncIterator[None]:
         relay.reports.append((request.query_params["to"], await request.body()))
         return Response(status_code=202)
 
-    api = application("ingress", routers=(router,), checks={}, metrics=Metrics(), tokens=relay.shared.tokens)
+    api = application("ingress", routers=(router,), checks=Checks(), metrics=Metrics(), tokens=relay.shared.tokens)
     config = uvicorn.Config(api, port=relay.settings.port_of("ingress"), lifespan="off", log_config=None)
     server = uvicorn.Server(config)
     server.config.load()

@@ -294,7 +294,7 @@ def test_whatever_happens_nothing_is_sent_twice_knowingly_and_nothing_ends_unhea
             database=None,
         )
         try:
-            run_state_machine_as_test(Queue, settings=chosen)  # type: ignore[no-untyped-call]
+            run_state_machine_as_test(Queue, settings=chosen)
         finally:
             runner.run(drop_all(Queue.mongo))
             runner.run(Queue.mongo.close())

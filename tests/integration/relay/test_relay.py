@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
@@ -11,11 +12,11 @@ from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, new_id, queues
 from libs.envelope.model import utc_now
 from libs.events import MailParked, MailRelayed
-from tests.integration.relay.running import RAW, eventually
+from tests.integration.relay.running import RAW, Start, eventually
 from tests.servers.sink import Sink
 
 
-async def test_mail_goes_to_the_next_mx_when_the_first_is_dead(start, sink: Sink) -> None:
+async def test_mail_goes_to_the_next_mx_when_the_first_is_dead(start: Start, sink: Sink) -> None:
     async with start(smtp_port=sink.port) as relay:
         id = await relay.send("a@good.example")
         await relay.wait_for_state(id, "sent")
@@ -25,7 +26,7 @@ async def test_mail_goes_to_the_next_mx_when_the_first_is_dead(start, sink: Sink
     assert taken.content.endswith(RAW)
 
 
-async def test_two_recipients_of_a_domain_share_a_transaction(start, sink: Sink) -> None:
+async def test_two_recipients_of_a_domain_share_a_transaction(start: Start, sink: Sink) -> None:
     async with start(smtp_port=sink.port) as relay:
         await relay.wait_for_state(await relay.send("b1@plain.example", "b2@plain.example"), "sent")
     assert sink.to("b1@plain.example")[0].recipients == ("b1@plain.example", "b2@plain.example")
@@ -35,7 +36,7 @@ async def test_two_recipients_of_a_domain_share_a_transaction(start, sink: Sink)
     ("address", "status"),
     [("a@null.example", b"5.1.10"), ("a@nowhere.example", b"5.1.2")],
 )
-async def test_a_domain_that_takes_no_mail_is_told_to_the_sender(start, address: str, status: bytes) -> None:
+async def test_a_domain_that_takes_no_mail_is_told_to_the_sender(start: Start, address: str, status: bytes) -> None:
     async with start() as relay:
         await relay.wait_for_state(await relay.send(address), "failed")
         to, report = await relay.wait_for_report()
@@ -44,7 +45,7 @@ async def test_a_domain_that_takes_no_mail_is_told_to_the_sender(start, address:
     assert b"Subject: bonjour" in report
 
 
-async def test_a_stranger_is_told_nothing_and_an_operator_finds_a_dead_letter(start) -> None:
+async def test_a_stranger_is_told_nothing_and_an_operator_finds_a_dead_letter(start: Start) -> None:
     heard: list[MailParked] = []
 
     async def hear(event: Event) -> None:
@@ -62,7 +63,7 @@ async def test_a_stranger_is_told_nothing_and_an_operator_finds_a_dead_letter(st
         await eventually(lambda: [fact.recipients for fact in heard] == [["a@null.example"]])
 
 
-async def test_a_dead_letter_of_a_message_that_failed_may_be_replayed(start, sink: Sink) -> None:
+async def test_a_dead_letter_of_a_message_that_failed_may_be_replayed(start: Start, sink: Sink) -> None:
     refusals = iter(["550 5.7.1 not now"])
     sink.refuse = lambda recipient: next(refusals, None) if recipient.startswith("again") else None
     async with start(smtp_port=sink.port) as relay:
@@ -73,7 +74,9 @@ async def test_a_dead_letter_of_a_message_that_failed_may_be_replayed(start, sin
     assert len(sink.to("again@plain.example")) == 1
 
 
-async def test_a_recipient_refused_for_now_is_tried_until_taken_and_the_other_is_sent_once(start, sink: Sink) -> None:
+async def test_a_recipient_refused_for_now_is_tried_until_taken_and_the_other_is_sent_once(
+    start: Start, sink: Sink
+) -> None:
     refusals = iter(["450 4.2.0 later", "450 4.2.0 later"])
     sink.refuse = lambda recipient: next(refusals, None) if recipient.startswith("grey") else None
     async with start(smtp_port=sink.port) as relay:
@@ -83,7 +86,7 @@ async def test_a_recipient_refused_for_now_is_tried_until_taken_and_the_other_is
     assert len(sink.to("white@plain.example")) == 1
 
 
-async def test_a_recipient_refused_for_ever_comes_back_with_the_peers_words(start, sink: Sink) -> None:
+async def test_a_recipient_refused_for_ever_comes_back_with_the_peers_words(start: Start, sink: Sink) -> None:
     sink.refuse = lambda recipient: "550 5.1.1 no such user" if recipient.startswith("gone") else None
     async with start(smtp_port=sink.port) as relay:
         await relay.wait_for_state(await relay.send("gone@plain.example"), "failed")
@@ -92,14 +95,14 @@ async def test_a_recipient_refused_for_ever_comes_back_with_the_peers_words(star
     assert b"Final-Recipient: rfc822; gone@plain.example" in report
 
 
-async def test_what_the_router_could_not_resolve_comes_back_without_a_connection(start) -> None:
+async def test_what_the_router_could_not_resolve_comes_back_without_a_connection(start: Start) -> None:
     async with start() as relay:
         id = await relay.send("lost@example.org", failure="the alias leads to itself")
         await relay.wait_for_state(id, "failed")
         assert b"the alias leads to itself" in (await relay.wait_for_report())[1]
 
 
-async def test_a_message_that_the_broker_gives_twice_is_sent_once(start, sink: Sink) -> None:
+async def test_a_message_that_the_broker_gives_twice_is_sent_once(start: Start, sink: Sink) -> None:
     async with start(smtp_port=sink.port) as relay:
         id = await relay.send("twice@plain.example")
         await relay.wait_for_state(id, "sent")
@@ -108,7 +111,9 @@ async def test_a_message_that_the_broker_gives_twice_is_sent_once(start, sink: S
     assert len(sink.to("twice@plain.example")) == 1
 
 
-async def test_a_dead_server_defers_and_the_queue_is_manageable(start, sink: Sink, free_port) -> None:
+async def test_a_dead_server_defers_and_the_queue_is_manageable(
+    start: Start, sink: Sink, free_port: Callable[[], int]
+) -> None:
     async with start(smtp_port=free_port(), first_delay="PT1H") as relay:
         first, second = await relay.send("c1@plain.example"), await relay.send("c2@plain.example")
         for id in (first, second):
@@ -122,7 +127,7 @@ async def test_a_dead_server_defers_and_the_queue_is_manageable(start, sink: Sin
         assert (await relay.call("POST", "/v1/queue/nothing/retry")).status_code == 404
 
 
-async def test_a_suspended_destination_waits_until_it_is_let_go(start, sink: Sink) -> None:
+async def test_a_suspended_destination_waits_until_it_is_let_go(start: Start, sink: Sink) -> None:
     async with start(smtp_port=sink.port) as relay:
         await relay.call("PUT", "/v1/destinations/plain.example", json={"suspended": True})
         held = await relay.send("held@plain.example")
@@ -134,7 +139,7 @@ async def test_a_suspended_destination_waits_until_it_is_let_go(start, sink: Sin
         await relay.wait_for_state(held, "sent")
 
 
-async def test_a_large_message_leaves_from_the_blob_store(start, sink: Sink) -> None:
+async def test_a_large_message_leaves_from_the_blob_store(start: Start, sink: Sink) -> None:
     async with start(smtp_port=sink.port) as relay:
         id = new_id(utc_now())
         raw = b"Subject: gros\r\n\r\n" + b"0123456789abcdef\r\n" * 50_000
@@ -147,7 +152,7 @@ async def test_a_large_message_leaves_from_the_blob_store(start, sink: Sink) -> 
     assert sink.to("big@plain.example")[0].content.endswith(raw)
 
 
-async def test_whom_a_user_wrote_to_is_told_once_it_was_taken(start, sink: Sink) -> None:
+async def test_whom_a_user_wrote_to_is_told_once_it_was_taken(start: Start, sink: Sink) -> None:
     heard: list[MailRelayed] = []
 
     async def hear(event: Event) -> None:

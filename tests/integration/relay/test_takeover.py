@@ -25,7 +25,7 @@ async def older_queue(database: Any, clock: Clock) -> None:
             "_id": each.envelope.id, "envelope": each.envelope.model_dump_json(), "raw": each.content,
             "expires_at": now + timedelta(days=12),
         })  # fmt: skip
-    entries = [
+    entries: list[tuple[str, str, dict[str, Any]]] = [
         ("m1", "waits@far.example", {"state": "queued", "next_at": now + timedelta(hours=1), **FOUND}),
         ("m1", "sends@far.example", {"state": "sending", "lease": "x", "lease_until": now + timedelta(minutes=20)}),
         ("m1", "crashed@far.example", {"state": "sending", "lease": "y", "lease_until": now - timedelta(minutes=1)}),

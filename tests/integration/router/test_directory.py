@@ -75,7 +75,7 @@ async def test_a_weak_password_is_refused_in_words(people: Any) -> None:
         assert password not in refusal.text
 
 
-UNFIT = [
+UNFIT: list[tuple[str, dict[str, Any]]] = [
     ("/v1/domains", {"name": "evil.example\r\nBcc: v@d.example"}),
     ("/v1/accounts", {"address": "x@example.org\r\nBcc: v@d.example", "password": "secret-123"}),
     ("/v1/accounts", {"address": "x@example.org", "password": "secret-123", "surname": "x\r\nBcc: v@d.example"}),

@@ -10,7 +10,7 @@ import pytest
 
 JEAN = "/v1/accounts/jean.toto@example.org"
 PASSWORD = "secret-123"
-NEW = {
+NEW: dict[str, dict[str, Any]] = {
     "/v1/domains": {"name": "new.example"},
     "/v1/alias-domains": {"name": "other.example", "domain": "example.org"},
     "/v1/accounts": {"address": "new@example.org", "password": PASSWORD},

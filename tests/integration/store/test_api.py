@@ -146,7 +146,7 @@ async def test_moved_messages_keep_their_id_and_leave_their_uid_behind(marie: St
 
 async def test_copies_share_the_body_count_in_the_usage_and_are_made_once_for_a_key(marie: Store) -> None:
     item = await appended(marie, flag=["\\Seen"])
-    request = {"json": {"ids": [item["id"]], "folder": "Sent"}, "headers": {"Idempotency-Key": "k1"}}
+    request: dict[str, Any] = {"json": {"ids": [item["id"]], "folder": "Sent"}, "headers": {"Idempotency-Key": "k1"}}
     first = await marie.http.post(f"{BOX}/messages/copy", **request)
     again = await marie.http.post(f"{BOX}/messages/copy", **request)
     assert first.json()["items"][0]["id"] == again.json()["items"][0]["id"] != item["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -124,7 +125,7 @@ async def test_damaged_bytes_are_dead_letters_and_never_someone_elses_body(store
 async def test_a_recipient_over_quota_waits_alone_and_gets_the_message_when_there_is_room(store: Store) -> None:
     for address, limit in ((MARIE, 0), (JEAN, 1_000_000)):
         await store.shared.bus.emit(AccountChanged(address=address, quota_bytes=limit).to_bus())
-        await store.until(lambda address=address, limit=limit: _has_limit(store, address, limit))
+        await store.until(partial(_has_limit, store, address, limit))
     await store.deliver(a_mail(a_message(), JEAN, MARIE))
     await store.until_count(1, JEAN)
 
@@ -210,6 +211,6 @@ async def test_a_deletion_that_is_heard_late_leaves_the_mailbox_of_the_next_acco
     assert (usage["messages"], usage["used_bytes"]) == (1, item["size"])
 
     async def quota_says() -> bool:
-        return (await store.quota.get(f"/v1/usage/{MARIE}")).json().get("messages") == 1
+        return bool((await store.quota.get(f"/v1/usage/{MARIE}")).json().get("messages") == 1)
 
     await store.until(quota_says)

@@ -138,7 +138,7 @@ async def test_mail_that_waited_for_a_deleted_account_returns_and_the_next_owner
 
     async def usage_is_its_own() -> bool:
         usage = (await store.quota.get(f"/v1/usage/{MARIE}")).json()
-        return usage.get("messages") == 1 and usage["used_bytes"] == item["size"] and usage["limit_bytes"] > 0
+        return bool(usage.get("messages") == 1 and usage["used_bytes"] == item["size"] and usage["limit_bytes"] > 0)
 
     await store.until(usage_is_its_own)
 

@@ -121,7 +121,7 @@ async def test_a_key_whose_message_is_gone_appends_nothing(marie: Store) -> None
 
 async def test_a_key_whose_copies_are_gone_copies_nothing(marie: Store) -> None:
     _, item, _ = await appended(marie)
-    request = {"json": {"ids": [item["id"]], "folder": "Sent"}, "headers": {"Idempotency-Key": "c"}}
+    request: dict[str, Any] = {"json": {"ids": [item["id"]], "folder": "Sent"}, "headers": {"Idempotency-Key": "c"}}
     copies = (await marie.http.post(f"{BOX}/messages/copy", **request)).json()["items"]
     await marie.http.post(f"{BOX}/messages/delete", json={"ids": [copies[0]["id"]]})
     assert (await marie.http.post(f"{BOX}/messages/copy", **request)).status_code == 410

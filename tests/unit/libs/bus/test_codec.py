@@ -21,7 +21,7 @@ headers = st.dictionaries(names, st.text(max_size=300) | st.integers(-(2**63), 2
 
 def frames(data: bytes) -> list[object]:
     """All frames in `data`, as pamqp reads them."""
-    found = []
+    found: list[object] = []
     while data:
         size, _, frame = pamqp.frame.unmarshal(data)
         found.append(frame)

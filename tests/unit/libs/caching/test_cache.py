@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ class Source:
             raise Temporary("away")
         return f"{key} {len(self.asked)}"
 
-    def cache(self, **more: float) -> Cache[str, str]:
+    def cache(self, **more: Any) -> Cache[str, str]:
         return Cache(self.fetch, ttl=60, max_entries=3, clock=lambda: self.now, **more)
 
 

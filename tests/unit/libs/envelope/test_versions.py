@@ -88,7 +88,8 @@ def test_a_shape_of_a_later_schema_waits_and_of_this_one_is_poison(shape: dict[s
         decode(json.dumps({**head, "schema_version": SCHEMA_VERSION + 1}).encode() + b"\nraw")
     assert isinstance(later.value, Temporary)
     assert not isinstance(later.value, Permanent)
-    for version in (SCHEMA_VERSION, -1, "x", None, []):
+    unfit: tuple[object, ...] = (SCHEMA_VERSION, -1, "x", None, [])
+    for version in unfit:
         with pytest.raises(Malformed):
             decode(json.dumps({**head, "schema_version": version}).encode() + b"\nraw")
 

@@ -32,6 +32,7 @@ from libs.http import (
 )
 from libs.http.idempotency import Idempotency
 from libs.http.names import Address, Count, DomainName, MailboxAddress, Moment, PeerAddress
+from libs.http.probes import Checks
 from libs.telemetry import Metrics
 
 PAGES = Cursor("things", (int,))
@@ -127,7 +128,7 @@ async def http(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     tokens = Tokens(
         admin=tmp_path / "admin", directory=tmp_path / "callers", own={}, services=frozenset({"store", "relay"})
     )
-    app = application("router", routers=[strict(routes())], checks={}, metrics=Metrics(), tokens=tokens)
+    app = application("router", routers=[strict(routes())], checks=Checks(), metrics=Metrics(), tokens=tokens)
     app.add_middleware(Audit, service="router")
     transport, headers = httpx.ASGITransport(app), {"authorization": "Bearer admin-token"}
     async with httpx.AsyncClient(transport=transport, base_url="http://router", headers=headers) as client:

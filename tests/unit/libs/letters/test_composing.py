@@ -53,7 +53,7 @@ def test_a_letter_is_read_as_it_was_meant() -> None:
     assert_lawful(raw)
     message = read(raw)
     assert message["Subject"] == "Votre message à example.org"
-    assert [part.get_content().strip() for part in message.iter_parts()] == ["été", "<p>été</p>"]  # type: ignore[attr-defined]
+    assert [part.get_content().strip() for part in message.iter_parts()] == ["été", "<p>été</p>"]
     assert message["In-Reply-To"] == message["References"] == "<1@example.net>"
     assert message["Auto-Submitted"] == "auto-replied"
 

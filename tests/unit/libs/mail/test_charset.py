@@ -58,10 +58,10 @@ def test_no_name_that_python_knows_raises_or_runs_a_codec_that_is_no_charset(cha
 
 
 def test_unknown_names_leave_nothing_behind_in_the_codec_registry() -> None:
-    before = len(encodings._cache)  # type: ignore[attr-defined]
+    before = len(encodings._cache)
     for number in range(300):
         decode(b"\xff", f"x-made-up-{number}")
-    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+    assert len(encodings._cache) == before
 
 
 @pytest.mark.parametrize("label", sorted(LABELS))

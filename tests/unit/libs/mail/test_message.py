@@ -228,9 +228,9 @@ def test_a_boundary_that_is_not_ascii_is_compared_as_octets() -> None:
 
 def test_a_broken_encoding_is_told_once_the_body_was_read() -> None:
     message = a_message("Content-Transfer-Encoding: base64", "", "!!!")
-    assert message.defects == ()
+    assert list(message.defects) == []
     bodies(message)
-    assert message.defects == (Defect.BAD_BASE64,)
+    assert list(message.defects) == [Defect.BAD_BASE64]
 
 
 def test_the_header_defects_of_parts_count_but_not_their_lack_of_fields() -> None:

@@ -20,7 +20,7 @@ from services.antispam.filtering.steps import Step
 from services.antispam.images.limits import ImageFacts
 from services.antispam.learning.classifier import Score
 from services.antispam.message.mail_view import MailView
-from services.antispam.policy.rules import KeywordRule
+from services.antispam.policy.rules import AnyRule, KeywordRule
 from tests.servers.zone import Zone
 from tests.specimens.antispam import NOW, a_context, a_message, a_rulebook, a_view, some_knowledge
 from tests.specimens.filter_cases import BOOKS, COMPLAINTS, HITS, MISSES, complained_about, to
@@ -68,7 +68,7 @@ def knowing(**more: Any) -> Context:
 
 
 def seeing(image: ImageFacts) -> Context:
-    rules = {"watches": KeywordRule(pattern="cheap watches")}
+    rules: dict[str, AnyRule] = {"watches": KeywordRule(pattern="cheap watches")}
     book = replace(a_rulebook(rules=rules), images=frozenset({0x0123456789ABCDEF}))
     return a_context(book, knowledge=replace(some_knowledge(), images=Reader(image)))
 

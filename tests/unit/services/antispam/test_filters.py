@@ -202,7 +202,8 @@ async def test_a_question_that_nobody_answers_is_temporary_and_says_why(name: st
 
 
 async def test_lists_that_do_not_answer_matter_only_where_they_could_make_the_difference() -> None:
-    raw, answers = a_message("see http://pills.example/ now"), {}
+    raw = a_message("see http://pills.example/ now")
+    answers: dict[str, str] = {}
     for zones in (
         ["one"],
         ["one", "two"],

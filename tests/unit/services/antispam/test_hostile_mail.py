@@ -13,12 +13,12 @@ from services.antispam.chain import CHAIN
 from services.antispam.filtering.judging import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.policy.policy import DEFAULT_POLICY
-from services.antispam.policy.rules import KeywordRule, LogicRule
+from services.antispam.policy.rules import AnyRule, KeywordRule, LogicRule
 from tests.specimens.antispam import a_context, a_rulebook, a_view
 from tests.specimens.hostile import HOSTILE
 
 MEMORY_OCTETS = 20 * 1024 * 1024
-RULES = {
+RULES: dict[str, AnyRule] = {
     "bomb": KeywordRule(pattern="(a+)+$"),
     "bomb-in-subject": KeywordRule(pattern="(a|aa)+$", area="subject"),
     "bomb-in-headers": KeywordRule(pattern=r"(.*a){12}$", area="headers"),

@@ -10,7 +10,7 @@ import pytest
 from libs.envelope import Temporary
 from services.antivirus import tally as module
 from services.antivirus.domain.inspection import Attachment
-from services.antivirus.domain.judgement import judge
+from services.antivirus.domain.judgement import Judgement, judge
 from services.antivirus.domain.sightings import Kind, Report, Sighting
 from services.antivirus.settings import Settings
 from services.antivirus.tally import Tally
@@ -38,7 +38,7 @@ class Written:
         self.events.append(dict(counts))
 
 
-def a_judgement() -> module.Judgement:
+def a_judgement() -> Judgement:
     sightings = (Sighting(Kind.VIRUS, "Worm.A"), Sighting(Kind.MACRO, "a"), Sighting(Kind.MACRO, "b"))
     return judge([Report("one", sightings), Report("two", sightings[:1])], Settings().policy)
 

@@ -29,7 +29,9 @@ def sent(minutes_ago: float, recipients: int = 1) -> Sent:
         ([sent(50, 50)] * 5 + [sent(20, 50)] * 5, 1, False, NOW + timedelta(minutes=10), "501 recipients in an hour"),
     ],
 )
-def test_an_attempt_is_decided_by_the_log(log, recipients, allowed, retry_at, word) -> None:
+def test_an_attempt_is_decided_by_the_log(
+    log: list[Sent], recipients: int, allowed: bool, retry_at: datetime | None, word: str
+) -> None:
     decision = decide(log, recipients, EXTERNAL, now=NOW)
     assert (decision.allowed, decision.retry_at) == (allowed, retry_at), word
 

@@ -21,7 +21,9 @@ PROFILES = {"guest": 2000, "standard": 1000}
         (None, None, "gone", 1000, "a profile that no longer exists is the default one"),
     ],
 )
-def test_the_nearest_limit_counts(own, domain, profile, limit, word) -> None:
+def test_the_nearest_limit_counts(
+    own: int | None, domain: int | None, profile: str | None, limit: int, word: str
+) -> None:
     found = limit_of(own=own, domain=domain, profile=profile, profiles=PROFILES, default_profile="standard")
     assert found == limit, word
 
@@ -35,7 +37,9 @@ def test_the_nearest_limit_counts(own, domain, profile, limit, word) -> None:
         (900, 24, True, "a day later again"),
     ],
 )
-def test_who_is_nearly_full_is_warned_once_a_day(used, warned_hours_ago, warned, word) -> None:
+def test_who_is_nearly_full_is_warned_once_a_day(
+    used: int, warned_hours_ago: int | None, warned: bool, word: str
+) -> None:
     warned_at = None if warned_hours_ago is None else NOW - timedelta(hours=warned_hours_ago)
     usage = Usage("a@example.org", used, 3, 1000)
     found = should_warn(usage, warned_at=warned_at, now=NOW, percent=80, again=timedelta(hours=24))

@@ -141,7 +141,9 @@ def test_no_bare_line_end_leaves(raw: bytes, sent: bytes) -> None:
         ("tag", "example.org", True, "", "what a person released is no spam"),
     ],
 )
-def test_the_policy_of_the_forwarding_domain_tags_the_copy(action, domain, released, tag, word) -> None:
+def test_the_policy_of_the_forwarding_domain_tags_the_copy(
+    action: str, domain: str, released: bool, tag: str, word: str
+) -> None:
     verdict = Verdict(spam=True, score=9, required=7.5, action=action, subject_prefix="[SPAM] ")
     recipient = Recipient(address="r@example.com", domain=domain)
     envelope = Envelope(

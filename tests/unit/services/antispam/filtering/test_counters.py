@@ -43,6 +43,9 @@ class Store:
     async def add_for_accounts(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
         await self.add(counts)
 
+    async def end_account(self, account: str, *, until: str) -> None:
+        raise NotImplementedError
+
     def _check(self) -> None:
         if self.away:
             raise Temporary("away")

@@ -35,7 +35,7 @@ def a_step(name: str, report: Report | BaseException, kind: Kind = Kind.SCORE, s
     return Step(name, a_filter(report), "", kind, score, "R", **more)
 
 
-async def judged(*chain: Step, policy: Policy | None = None) -> tuple[Any, Any, list[tuple[str, str]]]:
+async def judged(*chain: Step, policy: Policy | None = None) -> tuple[Any, Any, list[tuple[str, Any]]]:
     policy = policy or Policy()
     steps, runner = plan(chain, policy), Runner(chain)
     judgement = await runner.run(a_view(), a_context(policy=policy), steps)
@@ -241,12 +241,14 @@ def test_a_step_that_asks_outside_has_a_deadline_and_is_no_domains_own(wrong: di
 
 
 async def test_two_filters_that_want_to_know_the_same_ask_once() -> None:
-    mail, asked = a_view(), []
+    mail = a_view()
+    asked: list[int] = []
 
     async def work() -> str:
         asked.append(1)
         await asyncio.sleep(0)
         return "answer"
 
-    assert await asyncio.gather(mail.ask("key", work), mail.ask("key", work)) == ["answer", "answer"]
-    assert (await mail.ask("key", work), asked) == ("answer", [1])
+    assert set(await asyncio.gather(mail.ask("key", work), mail.ask("key", work))) == {"answer"}
+    assert await mail.ask("key", work) == "answer"
+    assert asked == [1]

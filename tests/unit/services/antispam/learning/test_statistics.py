@@ -43,10 +43,10 @@ async def test_it_keeps_silent_until_enough_of_both_was_learned() -> None:
         assert (await said(SPAM, models(taught((SPAM, spam, 0), (HAM, 0, ham))))).outcome == "miss"
     enough = models(taught((SPAM, 50, 0), (HAM, 0, 50)))
     assert (await said(SPAM, enough)).strength > 0.9
-    ham = await said(HAM, enough)
-    assert (ham.outcome, ham.strength < -0.3) == ("hit", True)
-    assert ham.measure is not None
-    assert ham.reason.startswith("surely ham: -")
+    known = await said(HAM, enough)
+    assert (known.outcome, known.strength < -0.3) == ("hit", True)
+    assert known.measure is not None
+    assert known.reason.startswith("surely ham: -")
 
 
 async def test_what_it_never_saw_says_nothing_but_still_has_its_measure() -> None:

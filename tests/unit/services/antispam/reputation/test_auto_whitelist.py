@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from libs.bus import Bus as BusPort
 from libs.bus import Event
 from libs.envelope import Temporary
 from libs.events import SenderTrusted
@@ -54,10 +55,10 @@ def some(store: Store, *, capacity: int = 100) -> tuple[Any, Bus, Clock]:
     bus, clock = Bus(), Clock()
     made = Correspondents(
         store,
-        bus,
+        cast("BusPort", bus),
         capacity=capacity,
         clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),
-        monotonic=clock,  # type: ignore[arg-type]
+        monotonic=clock,
     )
     return made, bus, clock
 
@@ -99,7 +100,7 @@ async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:
         await gate.wait()
         return found
 
-    store.find = slowly  # type: ignore[method-assign]
+    store.find = slowly  # type: ignore[method-assign, assignment]
     asking = asyncio.create_task(correspondents.find("a.example", "x@b.example"))
     while not store.queries:
         await asyncio.sleep(0)

@@ -39,7 +39,7 @@ def test_readers_find_what_was_put_in_and_the_wire_is_clean(text: str | None, ht
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     message = message_from_bytes(raw, policy=policy.default)
     parts = [part for part in message.walk() if not part.is_multipart()]
-    bodies = [part.get_payload(decode=True) for part in parts]
+    bodies: list[Any] = [part.get_payload(decode=True) for part in parts]
     assert bodies[-1] == content
     wanted = [each for each in (text, html) if each is not None] or [""]
     assert [body.decode().removesuffix("\r\n") for body in bodies[:-1]] == wanted

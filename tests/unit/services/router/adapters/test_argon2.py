@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -21,7 +22,7 @@ class Watched(PasswordHasher):
         self.go_on = threading.Event()
         self.go_on.set()
 
-    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
         assert threading.current_thread() is not threading.main_thread()
         self.go_on.wait(5)
         self.verified.append(str(hash))

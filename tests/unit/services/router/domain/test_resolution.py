@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -141,7 +142,7 @@ def test_the_explanation_tells_of_limits() -> None:
 
 names = st.sampled_from([f"n{number}" for number in range(12)])
 targets = st.lists(names, max_size=5, unique=True).map(tuple)
-routes_of_any_kind = st.one_of(
+routes_of_any_kind: st.SearchStrategy[Any] = st.one_of(
     st.builds(lambda name: ("unknown", (), False, ()), names),
     st.tuples(st.just("account"), targets, st.booleans(), targets),
     st.tuples(st.just("alias"), targets, st.just(False), targets),

@@ -23,7 +23,7 @@ def an_envelope(*recipients: Recipient, **given: Any) -> Envelope:
 
 
 def a_verdict(action: str) -> Verdict:
-    return Verdict(spam=True, score=9, required=7.5, action=action, subject_prefix="[SPAM]")  # type: ignore[arg-type]
+    return Verdict(spam=True, score=9, required=7.5, action=action, subject_prefix="[SPAM]")
 
 
 @pytest.mark.parametrize(

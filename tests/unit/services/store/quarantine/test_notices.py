@@ -8,13 +8,13 @@ from typing import Any, Literal
 import pytest
 
 from libs.envelope import Envelope, Finding, Recipient, Verdict
+from libs.letters import plain
 from libs.mail.headers import Headers
+from libs.network import network_of
 from services.store.mailboxes.messages import Summary
 from services.store.quarantine.digest import SHOWN, Gathering, Period, period_due
-from services.store.quarantine.letters import plain
 from services.store.quarantine.model import Held
 from services.store.quarantine.notice import NoticePolicy, Plan, is_automatic, plan_for, why_no_notice
-from services.store.quarantine.notices import network_of
 from services.store.quarantine.pages import language_of
 
 NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)  # a Wednesday
