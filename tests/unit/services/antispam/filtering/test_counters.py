@@ -44,7 +44,7 @@ class Store:
         await self.add(counts)
 
     async def end_account(self, account: str, *, until: str) -> None:
-        raise NotImplementedError
+        raise AssertionError(account)
 
     def _check(self) -> None:
         if self.away:
