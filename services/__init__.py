@@ -1,15 +1,32 @@
-"""The services of Facteur, in the order in which mail meets them.
+"""The services of Facteur: the one table of their names, their ports and what each of them does.
 
-    ingress    SMTP and HTTP in: refuses what it may refuse, publishes the rest, answers 250 when the broker has it
-    antivirus  scans each message with every engine; infected mail goes to the quarantine
-    antispam   runs the ordered chain of filters; tags, junks or quarantines by the policy of the recipient's domain
-    router     domains, accounts, aliases, forwards: turns recipients into mailboxes and remote addresses
-    store      folders, messages, bodies, quarantine
-    relay      what leaves for other servers: MX, smarthosts, retries, delivery status notifications
-    quota      usage, profiles, send limits; asked by ingress and store, fed by events
-
-A service never imports another one. All have the same shape: `app.py` composes, `settings.py` configures, `domain.py`
-holds the rules, `ports.py` what it needs, `handlers.py` what it consumes, `api.py` its HTTP, `adapters/` its sockets.
+A service never imports another one. The small ones have the same shape: `app.py` composes, `settings.py` configures,
+`domain.py` holds the rules, `ports.py` names what the rules need, `handlers.py` handles messages and events, `api.py`
+answers HTTP, `adapters/` holds everything with a socket. antispam and store are cut by subject instead of by layer.
 """
 
-SERVICES = ("ingress", "antivirus", "antispam", "router", "store", "relay", "quota")
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class ServiceEntry(NamedTuple):
+    """A service with the port of its HTTP API (before `port_base` is added) and a sentence on what it does."""
+
+    name: str
+    port: int
+    sentence: str
+
+
+# In the order of their ports, which is about the order in which mail passes them. The tests hold libs.settings,
+# README.md, pyproject.toml and k8s/ to this table.
+TABLE = (
+    ServiceEntry("ingress", 8001, "Takes mail by SMTP and HTTP; answers 250 only when the queue has the message."),
+    ServiceEntry("antivirus", 8002, "Scans each message with every engine; infected mail goes to the quarantine."),
+    ServiceEntry("antispam", 8003, "Runs the chain of filters; tags, junks or quarantines by the domain's policy."),
+    ServiceEntry("router", 8004, "Knows domains, accounts, aliases and forwards; resolves recipients to mailboxes."),
+    ServiceEntry("store", 8005, "Keeps folders, messages and the quarantine; stores each body once."),
+    ServiceEntry("quota", 8006, "Counts usage and sending; answers ingress and store whether a limit is reached."),
+    ServiceEntry("relay", 8007, "Sends mail to other servers: MX, smarthost, retries, delivery status notifications."),
+)
+SERVICES = tuple(entry.name for entry in TABLE)

@@ -1,4 +1,4 @@
-"""python -m services [name ...]: all services, or some, in one process. The only file that may import several."""
+"""python -m services [name ...]: runs all services, or some, in one process. No other file may import several."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from typing import cast
 
 from libs.runtime import run
 from libs.runtime.service import ServiceModule
-from services import SERVICES
+from services import SERVICES, TABLE
 from services.demonstration import first_steps
 
 
 def main() -> None:
-    """Without names: everything, with the demonstration domain."""
+    """Run the services that the command line names; without names all of them, with the demonstration domain."""
     parser = argparse.ArgumentParser(
         prog="python -m services",
         description="Run Facteur's services in one process.",
-        epilog="The settings of a service: python -m services.NAME --help",
+        epilog="\n".join(
+            [
+                "services, with the ports of their HTTP APIs:",
+                *(f"  {entry.name:<10} {entry.port}  {entry.sentence}" for entry in TABLE),
+                "",
+                "The settings of a service: python -m services.NAME --help",
+            ]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(SERVICES)}; none is all")
     names = parser.parse_args().names or list(SERVICES)

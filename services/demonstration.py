@@ -1,4 +1,4 @@
-"""The demonstration of embedded mode: a domain with two accounts at the first start, and what to try first."""
+"""The demonstration of embedded mode: creates a domain with two accounts at the first start, prints first steps."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from libs.envelope import Permanent
 from libs.http import Client
 from libs.settings import ServiceSettings
+from services import SERVICES
 
 DOMAIN = "example.org"
 ACCOUNTS = ("jean.toto@example.org", "marie.dupont@example.org")
@@ -16,7 +17,7 @@ FILE = "demo-passwords"
 
 
 async def first_steps(settings: ServiceSettings) -> None:
-    """Make the demonstration unless it was made, then print where everything is. Raises `Temporary`, `Permanent`."""
+    """Create the demonstration unless it exists, then print all addresses. Raises `Temporary`, `Permanent`."""
     passwords = settings.var_dir / FILE
     if settings.bus_url.startswith("embedded:") and not passwords.exists():
         await _create(settings, passwords)
@@ -24,7 +25,7 @@ async def first_steps(settings: ServiceSettings) -> None:
 
 
 async def _create(settings: ServiceSettings, passwords: Path) -> None:
-    """The passwords are written down before the accounts have them, so that a start that is cut off can go on."""
+    """Write the passwords to a file before the accounts get them, so that a start that is cut off can go on."""
     pending = passwords.with_suffix(".pending")
     if not pending.exists():
         _write(pending, "".join(f"{address} {_password()}\n" for address in ACCOUNTS))
@@ -46,12 +47,12 @@ async def _post(client: Client, path: str, body: dict[str, str]) -> None:
 
 
 def _password() -> str:
-    """Letters and digits, 96 bits of chance."""
+    """A random password of letters and digits, with 96 bits of entropy."""
     return f"{secrets.token_hex(12)}a1"
 
 
 def _write(path: Path, text: str) -> None:
-    """Readable by its owner only, and there only when whole."""
+    """Write a file that only its owner can read, and that exists only when it is complete."""
     aside = path.with_suffix(".part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -67,7 +68,7 @@ Facteur is up. Its data are in {var}/.
   SMTP (MX)               127.0.0.1:{2525 + base}
   submission (STARTTLS)   127.0.0.1:{2587 + base}
   submissions (TLS)       127.0.0.1:{2465 + base}
-  HTTP APIs               {", ".join(f"{name} {settings.port_of(name)}" for name in _order())}
+  HTTP APIs               {", ".join(f"{name} {settings.port_of(name)}" for name in SERVICES)}
                           (each with /docs, /metrics, /healthz, /readyz)
 
   Accounts                {", ".join(ACCOUNTS)}; passwords in {var}/{FILE}
@@ -78,7 +79,3 @@ First steps:
   curl -H "Authorization: Bearer $(cat {settings.admin_token_file})" \\
        'http://127.0.0.1:{settings.port_of("store")}/v1/mailboxes/{ACCOUNTS[0]}/messages?folder=INBOX'
 """
-
-
-def _order() -> tuple[str, ...]:
-    return ("ingress", "antivirus", "antispam", "router", "store", "quota", "relay")

@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-# design, section 5
+# The ports of the HTTP APIs, before `port_base` is added; the same as in the table of `services/__init__.py`.
 API_PORTS = {
     "ingress": 8001,
     "antivirus": 8002,

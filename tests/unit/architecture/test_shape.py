@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from libs.settings import API_PORTS, ServiceSettings
-from services import SERVICES
+from services import SERVICES, TABLE
 
 ROOT = Path(__file__).parents[3]
 SOURCES = sorted([*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").rglob("*.py")])
@@ -34,7 +34,18 @@ def has(service: str, part: str) -> bool:
 
 def test_the_services_of_the_table_are_those_that_there_are() -> None:
     folders = {path.parent.name for path in (ROOT / "services").glob("*/__init__.py")}
-    assert set(SERVICES) == folders == set(API_PORTS)
+    assert set(SERVICES) == folders
+    assert {entry.name: entry.port for entry in TABLE} == API_PORTS
+
+
+def test_the_table_of_services_is_in_the_order_of_their_ports_with_a_sentence_each() -> None:
+    assert sorted(TABLE, key=lambda entry: entry.port) == list(TABLE)
+    assert [entry.name for entry in TABLE if not re.fullmatch(r"[A-Z].{20,}\.", entry.sentence)] == []
+
+
+def test_the_readme_shows_the_table_of_services() -> None:
+    rows = re.findall(r"^\| (\w+) \| (\d{4})\b", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert rows == [(entry.name, str(entry.port)) for entry in TABLE]
 
 
 @pytest.mark.parametrize("service", SERVICES)

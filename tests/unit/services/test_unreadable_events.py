@@ -16,7 +16,7 @@ from services.antispam.handlers import hears
 from services.quota.handlers import Accountant
 from services.store.accounts import Accounts
 
-# What cannot be read must not reach a neighbour: calling one of them fails.
+# An unreadable event must not reach any of these: the test checks that none was called.
 NOTHING: Any = NonCallableMock()
 ROWS: tuple[EventHandler[Any], ...] = (
     *hears(NOTHING, NOTHING, NOTHING, NOTHING),
