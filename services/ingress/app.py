@@ -24,16 +24,16 @@ from services.ingress.domain.acceptance import Acceptance
 from services.ingress.domain.blacklist import Blacklist
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates
-from services.ingress.domain.pace import Pace
 from services.ingress.domain.sequence import Profile
 from services.ingress.domain.throttle import Throttle
+from services.ingress.domain.timeouts import Timeouts
 from services.ingress.domain.unconfirmed import Unconfirmed
 from services.ingress.handlers import Attention
 from services.ingress.metrics import IngressMetrics
 from services.ingress.reception import Reception
 from services.ingress.settings import Settings
+from services.ingress.smtp.context import SmtpContext
 from services.ingress.smtp.server import SmtpServer
-from services.ingress.smtp.site import Site
 from services.ingress.submitting import Submitting
 
 NAME = "ingress"
@@ -64,7 +64,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         window=settings.unconfirmed_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
     )
     reception = Reception(shared.outbox, shared.blobs, shared.clock, settings.publish_deadline, unconfirmed)
-    site = Site(
+    smtp = SmtpContext(
         settings=settings,
         admission=admission,
         acceptance=acceptance,
@@ -76,11 +76,11 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             window=settings.duplicate_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
         ),
         certificates=certificates,
-        pace=_pace(settings),
+        timeouts=_timeouts(settings),
         metrics=metrics,
         healthy=lambda: shared.bus.healthy,
     )
-    server = SmtpServer(site, _profiles(settings))
+    server = SmtpServer(smtp, _profiles(settings))
     keys = MongoKeys(shared.mongo.database(NAME), remember=settings.idempotency_window, clock=shared.clock)
     await keys.prepare()
     submitting = Submitting(admission, acceptance, reception, keys, shared.clock, settings.max_line_octets)
@@ -94,7 +94,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(
-                message_routes(submitting, site.budget, metrics, clock=shared.clock, hostname=settings.hostname),
+                message_routes(submitting, smtp.budget, metrics, clock=shared.clock, hostname=settings.hostname),
                 operation_routes(server.sessions, blacklist, clock=shared.clock, tell=banning.tell),
             ),
             event_handlers=Attention(directory, quotas.forget, screening.forget, blacklist).table(),
@@ -149,12 +149,12 @@ def _budget(settings: Settings) -> Budget:
     )
 
 
-def _pace(settings: Settings) -> Pace:
+def _timeouts(settings: Settings) -> Timeouts:
     def seconds(duration: timedelta) -> float:
         return duration.total_seconds()
 
-    return Pace(
-        greet=seconds(settings.greet_delay),
+    return Timeouts(
+        greet_delay=seconds(settings.greet_delay),
         idle=seconds(settings.idle_timeout),
         command=seconds(settings.command_timeout),
         silence=seconds(settings.silence_timeout),

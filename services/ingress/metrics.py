@@ -49,7 +49,7 @@ class ListenerMetrics:
         self.messages += 1
         self.octets += octets
 
-    def session(self, outcome: str) -> None:
+    def count_connection(self, outcome: str) -> None:
         self._metrics.sessions.labels(self._listener, outcome).inc()
 
     def refused(self, command: str, reason: str) -> None:

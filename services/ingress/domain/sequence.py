@@ -9,9 +9,9 @@ from libs.envelope.model import Listener
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.content import Content
-from services.ingress.domain.pace import Progress
 from services.ingress.domain.parameters import MailArguments
 from services.ingress.domain.relaying import Admitted, Login
+from services.ingress.domain.timeouts import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Profile:
 class Transaction:
     """From MAIL to the end of the message.
 
-    `chunks` grows by BDAT, at the pace of `progress`; `failed` says that a chunk was refused.
+    `chunks` grows by BDAT, within the deadlines of `progress`; `failed` says that a chunk was refused.
     """
 
     mail: MailArguments

@@ -1,6 +1,5 @@
-"""SMTP as peers speak it.
+"""SMTP as peers speak it, on `libs.lineserver`.
 
-`server` binds the listeners, `connection` is the protocol (on aiosmtpd's), `intake` what the peer sent and nobody took
-yet, `arrival` all before the greeting, `session` the dialogue, `commands` the table of verbs; one file a group of verbs
-beside it, and `site` what all sessions share.
+`server` binds the listeners, `context` holds what all sessions share, `connect` greets, `dialogue` is the command loop,
+`session` the state of one peer, `commands` the table of verbs; each group of verbs has a file beside it.
 """

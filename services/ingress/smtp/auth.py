@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from typing import TYPE_CHECKING
 
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.sequence import before_auth
-
-if TYPE_CHECKING:
-    from services.ingress.smtp.session import Session
+from services.ingress.smtp.session import Session
 
 _MAX_OCTETS = 1024  # of a login or a password; Argon2 takes them whole
 _LINE = 12288  # RFC 4954 4
@@ -39,11 +36,11 @@ async def auth(session: Session, argument: str) -> Reply:
 
 async def _check(session: Session, login: str, password: str) -> Reply:
     try:
-        found = await session.site.authenticator.check(login, password, session.counted_as)
+        found = await session.context.authenticator.check(login, password, session.counted_as)
     except Refused as refused:
         session.metrics.authenticated(refused.reason)
         session.auth_failures += 1
-        if session.auth_failures >= session.site.settings.auth_failures_per_session:
+        if session.auth_failures >= session.context.settings.auth_failures_per_session:
             session.say(refused.reply)
             return session.hang_up(_TOO_OFTEN)
         raise

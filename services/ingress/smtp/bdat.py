@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.acceptance import FAULT_REPLIES
 from services.ingress.domain.content import Content
-from services.ingress.domain.pace import Progress
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.sequence import Transaction, before_content
+from services.ingress.domain.timeouts import Progress
 from services.ingress.smtp.data import accept, hold, open_content
-
-if TYPE_CHECKING:
-    from services.ingress.smtp.session import Session
+from services.ingress.smtp.session import Session
 
 _ARGUMENT = re.compile(r"([0-9]{1,12})([ \t]+LAST)?", re.IGNORECASE)
 _SYNTAX = replies.BAD_ARGUMENTS.because("Syntax: BDAT size [LAST]")
@@ -28,7 +25,7 @@ async def bdat(session: Session, argument: str) -> Reply:
     if match is None:
         return session.hang_up(_SYNTAX)  # how much of what follows is no command, nobody knows
     size, last = int(match[1]), match[2] is not None
-    if size > 2 * session.site.settings.largest_message_bytes:
+    if size > 2 * session.context.settings.largest_message_bytes:
         return session.hang_up(replies.MESSAGE_TOO_LARGE)
     try:
         content = await _content(session)
@@ -53,7 +50,7 @@ async def _content(session: Session) -> Content:
     if transaction.chunks is None:
         try:
             transaction.chunks, _ = await open_content(session)
-            transaction.progress = Progress(session.site.pace, session.connection.loop.time())
+            transaction.progress = Progress(session.context.timeouts, session.connection.loop.time())
         except Refused:
             _spoil(transaction)
             raise
@@ -67,16 +64,16 @@ def _spoil(transaction: Transaction | None) -> None:
 
 
 async def _read(session: Session, size: int, content: Content | None) -> None:
-    """Exactly `size` octets. Raises `Gone`, `Silent`."""
-    intake, transaction, left = session.connection.intake, session.state.transaction, size
+    """Exactly `size` octets. Raises `Disconnected`, `PeerTimeout`."""
+    reader, transaction, left = session.connection.reader, session.state.transaction, size
     # A chunk that is refused has a pace of its own; those of one message have one together, however small they are.
     known = transaction.progress if transaction is not None else None
-    progress = known or Progress(session.site.pace, session.connection.loop.time())
+    progress = known or Progress(session.context.timeouts, session.connection.loop.time())
     await session.connection.flush()
     while left:
-        lump = intake.take(min(left, _LUMP))
+        lump = reader.read(min(left, _LUMP))
         if not lump:
-            await session.more_content(progress)
+            await session.wait_for_content(progress)
             continue
         left -= len(lump)
         progress.came(len(lump))

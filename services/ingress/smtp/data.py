@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from libs.envelope import Temporary
 from libs.mail import replies
 from libs.mail.replies import Reply
@@ -12,13 +10,11 @@ from services.ingress.domain.budget import Share
 from services.ingress.domain.content import Content, Fault
 from services.ingress.domain.dots import DotStream
 from services.ingress.domain.duplicates import message_key
-from services.ingress.domain.pace import Progress
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.sequence import before_content
+from services.ingress.domain.timeouts import Progress
 from services.ingress.reception import Submission
-
-if TYPE_CHECKING:
-    from services.ingress.smtp.session import Session
+from services.ingress.smtp.session import Session
 
 # Of a message that is too large, so much is heard out before the connection is closed instead.
 _HEARD_OUT = 10
@@ -40,32 +36,32 @@ async def open_content(session: Session) -> tuple[Content, Share]:
     """Room for the message of this transaction, once it may be sent at all. Raises `Refused`."""
     transaction = session.state.transaction
     assert transaction is not None
-    site = session.site
-    await site.admission.sending(session.submitter, [each.recipient for each in transaction.recipients.values()])
-    share = site.budget.open(transaction.mail.size_bytes, session.networks)
+    context = session.context
+    await context.admission.sending(session.submitter, [each.recipient for each in transaction.recipients.values()])
+    share = context.budget.open(transaction.mail.size_bytes, session.networks)
     if share is None:
         raise Refused(replies.STORAGE_FULL, "load")
     session.share = share
-    return Content(max_bytes=transaction.max_size_bytes, max_line=site.settings.max_line_octets), share
+    return Content(max_bytes=transaction.max_size_bytes, max_line=context.settings.max_line_octets), share
 
 
 async def _receive(session: Session, stream: DotStream, content: Content, share: Share) -> None:
-    """Until the end. Raises `Gone`, `Silent`, and `Silent` too for a message that never seems to end."""
-    intake = session.connection.intake
-    progress = Progress(session.site.pace, session.connection.loop.time())
+    """Read the message to its end. Raises `Disconnected`, `PeerTimeout`, and `Refused` when it is far too large."""
+    reader = session.connection.reader
+    progress = Progress(session.context.timeouts, session.connection.loop.time())
     await session.connection.flush()
     while True:
-        lump = intake.take()
+        lump = reader.read()
         if not lump:
-            await session.more_content(progress)
+            await session.wait_for_content(progress)
             continue
         progress.came(len(lump))
         hold(content, share, len(lump))
         rest = stream.feed(lump)
         if rest is not None:
-            intake.give_back(rest)
+            reader.unread(rest)
             return
-        if progress.octets > _HEARD_OUT * session.site.settings.largest_message_bytes:
+        if progress.octets > _HEARD_OUT * session.context.settings.largest_message_bytes:
             raise Refused(session.hang_up(replies.MESSAGE_TOO_LARGE), "size")
 
 
@@ -79,17 +75,17 @@ def hold(content: Content, share: Share, octets: int) -> None:
 
 async def accept(session: Session, content: Content) -> Reply:
     """The whole message is here: judge it, publish it. The transaction is over in every case."""
-    transaction, site = session.state.transaction, session.site
+    transaction, context = session.state.transaction, session.context
     assert transaction is not None
     raw = content.finish()
     try:
         if content.fault is not None:
             raise Refused(FAULT_REPLIES[content.fault], content.fault)
-        own = await site.admission.own_addresses(session.submitter)
-        site.acceptance.check(raw, session.profile.name, own)
+        own = await context.admission.own_addresses(session.submitter)
+        context.acceptance.check(raw, session.profile.name, own)
         recipients = tuple(each.recipient for each in transaction.recipients.values())
         key = message_key(session.counted_as, transaction.mail_from, transaction.recipients, content.sha256)
-        id = site.duplicates.id_of(key)
+        id = context.duplicates.id_of(key)
         if id is None:
             submission = Submission(
                 listener=session.profile.name,
@@ -101,7 +97,7 @@ async def accept(session: Session, content: Content) -> Reply:
                 envid=transaction.mail.envid,
                 body_type=transaction.mail.body_type,
             )
-            id = await site.reception.take(submission, raw, sha256=content.sha256)
+            id = await context.reception.take(submission, raw, sha256=content.sha256)
     except Temporary as error:
         raise Refused(replies.TRY_AGAIN, "bus") from error
     finally:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.sequence import before_starttls
-
-if TYPE_CHECKING:
-    from services.ingress.smtp.session import Session
+from services.ingress.smtp.session import Session
 
 # Wider than RFC 5321 4.1.2: hosts greet with underscores and worse. Nothing that could end a comment or a phrase.
 _NAME = re.compile(r"""[^\x00-\x20"(),;<>@\\\x7f-\U0010ffff]{1,255}""")
@@ -23,12 +20,12 @@ async def ehlo(session: Session, argument: str) -> Reply:
     if not _NAME.fullmatch(argument):
         return _BAD_NAME
     _greeted(session, argument, extended=True)
-    offers = [*_EXTENSIONS, f"SIZE {session.site.settings.largest_message_bytes}"]
+    offers = [*_EXTENSIONS, f"SIZE {session.context.settings.largest_message_bytes}"]
     if session.state.tls is None:
         offers.append("STARTTLS")
     elif session.profile.offers_auth and session.state.login is None:
         offers.append("AUTH PLAIN LOGIN")
-    return Reply(250, "", "\n".join([session.site.settings.hostname, *offers]))
+    return Reply(250, "", "\n".join([session.context.settings.hostname, *offers]))
 
 
 async def helo(session: Session, argument: str) -> Reply:
@@ -36,7 +33,7 @@ async def helo(session: Session, argument: str) -> Reply:
     if not _NAME.fullmatch(argument):
         return _BAD_NAME
     _greeted(session, argument, extended=False)
-    return Reply(250, "", session.site.settings.hostname)
+    return Reply(250, "", session.context.settings.hostname)
 
 
 async def starttls(session: Session, argument: str) -> Reply | None:
@@ -46,7 +43,7 @@ async def starttls(session: Session, argument: str) -> Reply | None:
     if problem := before_starttls(session.state, session.profile):
         return problem
     session.say(replies.START_TLS)
-    await session.encrypt()
+    await session.start_tls()
     session.state.start_anew()
     return None
 

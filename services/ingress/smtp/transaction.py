@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.parameters import mail_arguments, rcpt_arguments
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.sequence import Transaction, before_mail, before_rcpt
-
-if TYPE_CHECKING:
-    from services.ingress.smtp.session import Session
+from services.ingress.smtp.session import Session
 
 
 async def mail(session: Session, argument: str) -> Reply:
@@ -19,14 +15,14 @@ async def mail(session: Session, argument: str) -> Reply:
     if problem := before_mail(session.state, session.profile):
         return problem
     asked = mail_arguments(argument, extended=session.state.extended)
-    site = session.site
-    if asked.size_bytes > site.settings.largest_message_bytes:
+    context = session.context
+    if asked.size_bytes > context.settings.largest_message_bytes:
         raise Refused(replies.MESSAGE_TOO_LARGE, "size")
-    if not site.healthy():
+    if not context.healthy():
         raise Refused(replies.TRY_AGAIN, "bus")
-    if not site.budget.has_room(asked.size_bytes, session.networks):
+    if not context.budget.has_room(asked.size_bytes, session.networks):
         raise Refused(replies.STORAGE_FULL, "load")
-    await site.admission.sender(asked.path, session.submitter)
+    await context.admission.sender(asked.path, session.submitter)
     session.state.transaction = Transaction(asked, asked.path.address)
     return replies.SENDER_OK
 
@@ -39,7 +35,7 @@ async def rcpt(session: Session, argument: str) -> Reply:
     transaction = state.transaction
     assert transaction is not None
     asked = rcpt_arguments(argument, extended=state.extended, smtputf8=transaction.mail.smtputf8)
-    admitted = await session.site.admission.recipient(
+    admitted = await session.context.admission.recipient(
         asked,
         session.submitter,
         already=transaction.recipients,

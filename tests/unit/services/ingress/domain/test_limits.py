@@ -9,8 +9,8 @@ import pytest
 from services.ingress.domain.blacklist import Blacklist, Entry
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates, message_key
-from services.ingress.domain.pace import Pace, Progress
 from services.ingress.domain.throttle import Throttle, delay
+from services.ingress.domain.timeouts import Progress, Timeouts
 
 
 class Clock:
@@ -191,13 +191,13 @@ def test_the_largest_message_fits_into_a_small_budget_and_large_ones_leave_room_
     assert ordinary.grow(megabyte)
 
 
-PACE = Pace(greet=0, idle=300, command=60, silence=180, grace=180, min_rate=256, whole=3600)
+TIMEOUTS = Timeouts(greet_delay=0, idle=300, command=60, silence=180, grace=180, min_rate=256, whole=3600)
 MB = 1024 * 1024
 
 
-def seconds_until_cut(arrivals: Iterable[tuple[float, int]], pace: Pace = PACE) -> float | None:
+def seconds_until_cut(arrivals: Iterable[tuple[float, int]], timeouts: Timeouts = TIMEOUTS) -> float | None:
     """When a peer that brings (after seconds, octets) is cut off; None when it is not."""
-    progress, now = Progress(pace, 0.0), 0.0
+    progress, now = Progress(timeouts, 0.0), 0.0
     for after, octets in arrivals:
         if now + after >= progress.deadline(now):
             return progress.deadline(now)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.proxy_header import BadHeader, Header, parse
+from libs.lineserver.proxy_protocol import BadProxyHeader, ProxyHeader, parse_proxy_header
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 V6 = bytes.fromhex("20010db8" + "00" * 11 + "07") * 2 + b"\x12\x67\0\x19"
@@ -29,8 +29,8 @@ GOOD = [
 @pytest.mark.parametrize(("octets", "source"), GOOD)
 def test_a_header_is_whole_at_its_last_octet_and_not_before(octets: bytes, source: tuple[str, int] | None) -> None:
     for length in range(1, len(octets)):
-        assert parse(octets[:length]) is None
-    assert parse(octets + b"EHLO x\r\n") == Header(source, len(octets))
+        assert parse_proxy_header(octets[:length]) is None
+    assert parse_proxy_header(octets + b"EHLO x\r\n") == ProxyHeader(source, len(octets))
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,11 @@ def test_a_header_is_whole_at_its_last_octet_and_not_before(octets: bytes, sourc
     ],
 )
 def test_anything_else_is_no_header(octets: bytes) -> None:
-    with pytest.raises(BadHeader):
-        parse(octets)
+    with pytest.raises(BadProxyHeader):
+        parse_proxy_header(octets)
 
 
 @given(st.one_of(st.binary(max_size=200), st.binary(max_size=100).map(lambda tail: SIGNATURE + tail)))
 def test_no_octets_make_the_parser_fail_otherwise(octets: bytes) -> None:
-    with suppress(BadHeader):
-        parse(octets)
+    with suppress(BadProxyHeader):
+        parse_proxy_header(octets)

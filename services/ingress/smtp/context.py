@@ -1,4 +1,4 @@
-"""What all sessions of a process share."""
+"""What all SMTP sessions of a process share."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from services.ingress.domain.acceptance import Acceptance
 from services.ingress.domain.blacklist import Blacklist
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates
-from services.ingress.domain.pace import Pace
+from services.ingress.domain.timeouts import Timeouts
 from services.ingress.metrics import IngressMetrics
 from services.ingress.reception import Reception
 from services.ingress.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Built once, in `app.py`."""
+class SmtpContext:
+    """Built once, in `app.py`. `healthy` tells whether the bus accepts messages."""
 
     settings: Settings
     admission: Admission
@@ -31,6 +31,6 @@ class Site:
     budget: Budget
     duplicates: Duplicates
     certificates: Certificates
-    pace: Pace
+    timeouts: Timeouts
     metrics: IngressMetrics
     healthy: Callable[[], bool]

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds and octets a second."""
+class Timeouts:
+    """Seconds, and `min_rate` in octets a second.
 
-    greet: float
+    `greet_delay`: before the greeting. `idle`: between commands. `command`: from the first to the last octet of one.
+    `silence`: within a message. `grace`: of waiting that a slow message may take. `whole`: for a message as a whole.
+    """
+
+    greet_delay: float
     idle: float
     command: float
     silence: float
@@ -27,17 +31,17 @@ class Progress:
     for the peer counts. Times are those of the loop.
     """
 
-    __slots__ = ("_credit", "_ends", "_pace", "octets")
+    __slots__ = ("_credit", "_ends", "_timeouts", "octets")
 
-    def __init__(self, pace: Pace, now: float) -> None:
-        self._pace = pace
-        self._credit = pace.grace
-        self._ends = now + pace.whole
+    def __init__(self, timeouts: Timeouts, now: float) -> None:
+        self._timeouts = timeouts
+        self._credit = timeouts.grace
+        self._ends = now + timeouts.whole
         self.octets = 0
 
     def deadline(self, now: float) -> float:
         """When the next octets must be here at the latest."""
-        return min(now + min(self._credit, self._pace.silence), self._ends)
+        return min(now + min(self._credit, self._timeouts.silence), self._ends)
 
     def waited(self, seconds: float) -> None:
         """So long nothing came."""
@@ -46,5 +50,5 @@ class Progress:
     def came(self, octets: int) -> None:
         """Octets of the message, or of the commands between its chunks, came in."""
         self.octets += octets
-        rate = max(self._pace.min_rate, self.octets / self._pace.whole)
-        self._credit = min(self._pace.grace, self._credit + octets / rate)
+        rate = max(self._timeouts.min_rate, self.octets / self._timeouts.whole)
+        self._credit = min(self._timeouts.grace, self._credit + octets / rate)
