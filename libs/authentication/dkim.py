@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.authentication.keys import key_of
+from libs.authentication.keys import find_key
 from libs.authentication.message import SignedMessage
-from libs.authentication.outcome import Outcome, Txt, Unusable
+from libs.authentication.results import AuthenticationOutcome, TxtLookup, VerificationFailed
 from libs.authentication.signature import Signature
 from libs.envelope import Temporary
 
@@ -17,40 +17,42 @@ MAX_SIGNATURES = 10  # RFC 6376 8.4: a thousand of them would make us work for n
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignatureResult:
     """What became of one signature; `domain` and `selector` are empty where it could not be read."""
 
-    outcome: Outcome
+    outcome: AuthenticationOutcome
     reason: str = ""
     domain: str = ""
     selector: str = ""
     algorithm: str = ""
 
 
-async def verify(message: SignedMessage, *, txt: Txt, now: datetime) -> Sequence[Signed]:
+async def verify(message: SignedMessage, *, txt: TxtLookup, now: datetime) -> Sequence[SignatureResult]:
     """One result for each of the first ten signatures, from the top; empty where nobody signed. Never raises."""
     fields = message.named(b"dkim-signature")[:MAX_SIGNATURES]
     return await asyncio.gather(*(_verify(field, message, txt, now) for field in fields))
 
 
-async def _verify(field: bytes, message: SignedMessage, txt: Txt, now: datetime) -> Signed:
+async def _verify(field: bytes, message: SignedMessage, txt: TxtLookup, now: datetime) -> SignatureResult:
     try:
         signature = Signature.of(field)
-    except Unusable as error:
-        return Signed(error.outcome, error.reason)
+    except VerificationFailed as error:
+        return SignatureResult(error.outcome, error.reason)
     outcome, reason = await _outcome(signature, message, txt, now)
-    return Signed(outcome, reason, signature.domain, signature.selector, f"{signature.kind}-sha256")
+    return SignatureResult(outcome, reason, signature.domain, signature.selector, f"{signature.kind}-sha256")
 
 
-async def _outcome(signature: Signature, message: SignedMessage, txt: Txt, now: datetime) -> tuple[Outcome, str]:
+async def _outcome(
+    signature: Signature, message: SignedMessage, txt: TxtLookup, now: datetime
+) -> tuple[AuthenticationOutcome, str]:
     try:
-        key = await key_of(signature.selector, signature.domain, txt)
+        key = await find_key(signature.selector, signature.domain, txt)
         try:
             await signature.check(key, message, now)
-        except Unusable as error:
+        except VerificationFailed as error:
             # RFC 6376 3.6.1: while the owner tries it out, a failure is as if nobody had signed.
             return ("neutral", f"{error.reason}, the key is on trial") if key.testing else (error.outcome, error.reason)
-    except Unusable as error:
+    except VerificationFailed as error:
         return error.outcome, error.reason
     except Temporary as error:
         return "temperror", error.reason

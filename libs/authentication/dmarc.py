@@ -7,28 +7,28 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from libs.authentication.dmarc_record import REQUESTS, Record, Request, find_record
+from libs.authentication.dmarc_record import POLICIES, DmarcPolicy, DmarcRecord, find_record
 from libs.authentication.names import author_domains
-from libs.authentication.outcome import Outcome, Txt
+from libs.authentication.results import AuthenticationOutcome, TxtLookup
 from libs.envelope import Temporary
 
 _MAX_DOMAINS = 10  # of authors; each is two look-ups, and no honest message has as many
 
-Organizational = Callable[[str], str]
+OrganizationalDomain = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Dmarc:
-    """`domain` is the author's. `request` is what its owner asks to be done with this very message."""
+class DmarcResult:
+    """`domain` is the author's. `policy` is what its owner asks to be done with this very message."""
 
-    outcome: Outcome
+    outcome: AuthenticationOutcome
     reason: str = ""
     domain: str = ""
-    request: Request = "none"
+    policy: DmarcPolicy = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class AuthenticatedIdentifier:
     """A domain that SPF or a DKIM signature stands for: surely (`pass`), or if only its DNS answered (`temperror`)."""
 
     method: Literal["spf", "dkim"]
@@ -38,81 +38,91 @@ class Proof:
 
 async def evaluate(
     authors: Iterable[str],
-    proofs: Awaitable[Sequence[Proof]],
+    identifiers: Awaitable[Sequence[AuthenticatedIdentifier]],
     *,
-    txt: Txt,
-    organizational: Organizational,
+    txt: TxtLookup,
+    organizational: OrganizationalDomain,
     sample: int,
-) -> Dmarc:
+) -> DmarcResult:
     """For the addresses of the From field; `sample` from 0 to 99 says where in `pct` this message stands.
 
-    `organizational` gives the registered domain (RFC 7489 3.2). Records are asked for while `proofs` are gathered.
+    `organizational` gives the registered domain (RFC 7489 3.2). Records are asked for while `identifiers` are gathered.
     Never raises for what DNS does.
     """
     domains = set[str]().union(*map(author_domains, authors))
     few = sorted(domains)[: _MAX_DOMAINS if len(domains) <= _MAX_DOMAINS else 0]
-    found, records = await asyncio.gather(proofs, _records(few, organizational, txt))
+    found, records = await asyncio.gather(identifiers, _records(few, organizational, txt))
     if not domains:
-        return Dmarc("permerror", "the author has no domain")
+        return DmarcResult("permerror", "the author has no domain")
     if not few:
-        return Dmarc("fail", f"authors of more than {_MAX_DOMAINS} domains", min(domains), "reject")
+        return DmarcResult("fail", f"authors of more than {_MAX_DOMAINS} domains", min(domains), "reject")
     judged = [
-        record if isinstance(record, Dmarc) else _judged(domain, record, found, organizational, sample)
+        record if isinstance(record, DmarcResult) else _judged(domain, record, found, organizational, sample)
         for domain, record in zip(few, records, strict=True)
     ]
     # RFC 7489 6.6.1: of several, the strictest of those that fail.
     return max(judged, key=_severity)
 
 
-_SEVERITIES: Sequence[Outcome] = ("pass", "none", "temperror", "fail")
+_SEVERITIES: Sequence[AuthenticationOutcome] = ("pass", "none", "temperror", "fail")
 
 
-def _severity(found: Dmarc) -> tuple[int, int]:
-    return _SEVERITIES.index(found.outcome), REQUESTS.index(found.request)
+def _severity(found: DmarcResult) -> tuple[int, int]:
+    return _SEVERITIES.index(found.outcome), POLICIES.index(found.policy)
 
 
 async def _records(
-    domains: Sequence[str], organizational: Organizational, txt: Txt
-) -> Sequence[Dmarc | tuple[Record, bool]]:
+    domains: Sequence[str], organizational: OrganizationalDomain, txt: TxtLookup
+) -> Sequence[DmarcResult | tuple[DmarcRecord, bool]]:
     if len(domains) == 1:  # nearly always
         return [await _record(domains[0], organizational, txt)]
     return await asyncio.gather(*(_record(domain, organizational, txt) for domain in domains))
 
 
-async def _record(domain: str, organizational: Organizational, txt: Txt) -> Dmarc | tuple[Record, bool]:
+async def _record(
+    domain: str, organizational: OrganizationalDomain, txt: TxtLookup
+) -> DmarcResult | tuple[DmarcRecord, bool]:
     """The record and whether it is the domain's own; the result where there is none to judge by."""
     try:
         record, is_own = await find_record(domain, organizational(domain), txt)
     except Temporary as error:
-        return Dmarc("temperror", error.reason, domain)
-    return Dmarc("none", "", domain) if record is None else (record, is_own)
+        return DmarcResult("temperror", error.reason, domain)
+    return DmarcResult("none", "", domain) if record is None else (record, is_own)
 
 
 def _judged(
-    domain: str, sought: tuple[Record, bool], proofs: Sequence[Proof], organizational: Organizational, sample: int
-) -> Dmarc:
+    domain: str,
+    found_record: tuple[DmarcRecord, bool],
+    identifiers: Sequence[AuthenticatedIdentifier],
+    organizational: OrganizationalDomain,
+    sample: int,
+) -> DmarcResult:
     """A domain that is not aligned cannot prove the author, so what its DNS does changes nothing (RFC 7489 3.1)."""
-    record, is_own = sought
+    record, is_own = found_record
     strict = {"spf": record.strict_spf, "dkim": record.strict_dkim}
     outcomes = {
-        proof.outcome for proof in proofs
-        if proof.domain == domain or (not strict[proof.method] and is_aligned(proof.domain, domain, organizational))
-    }  # fmt: skip
+        identifier.outcome
+        for identifier in identifiers
+        if identifier.domain == domain
+        or (not strict[identifier.method] and is_aligned(identifier.domain, domain, organizational))
+    }
     if "pass" in outcomes:
-        return Dmarc("pass", "", domain)
+        return DmarcResult("pass", "", domain)
     if outcomes:
-        return Dmarc("temperror", "what could prove it did not answer", domain)
-    asked = record.request if is_own else record.subdomains
-    return Dmarc("fail", "neither SPF nor DKIM speaks for the author", domain, _sampled(asked, record.percent, sample))
+        return DmarcResult("temperror", "what could prove it did not answer", domain)
+    asked = record.policy if is_own else record.subdomains
+    return DmarcResult(
+        "fail", "neither SPF nor DKIM speaks for the author", domain, _sampled(asked, record.percent, sample)
+    )
 
 
-def is_aligned(one: str, other: str, organizational: Organizational) -> bool:
+def is_aligned(one: str, other: str, organizational: OrganizationalDomain) -> bool:
     """RFC 7489 3.1.1, relaxed: of one organization."""
     return bool(one) and (one == other or organizational(one) == organizational(other) != "")
 
 
-def _sampled(request: Request, percent: int, sample: int) -> Request:
+def _sampled(policy: DmarcPolicy, percent: int, sample: int) -> DmarcPolicy:
     """RFC 7489 6.6.4: the mail outside of the sample gets the next milder treatment."""
-    if sample < percent or request == "none":
-        return request
-    return "quarantine" if request == "reject" else "none"
+    if sample < percent or policy == "none":
+        return policy
+    return "quarantine" if policy == "reject" else "none"

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from libs.authentication.outcome import Txt
-from libs.authentication.tags import sound_tags
+from libs.authentication.results import TxtLookup
+from libs.authentication.tags import parse_tags_leniently
 from libs.envelope import Temporary
 
-Request = Literal["none", "quarantine", "reject"]
+DmarcPolicy = Literal["none", "quarantine", "reject"]
 
-REQUESTS: tuple[Request, ...] = ("none", "quarantine", "reject")  # the milder first
+POLICIES: tuple[DmarcPolicy, ...] = ("none", "quarantine", "reject")  # the milder first
 
 # RFC 7489 6.4: the version is first, and the only value that has a case.
 _VERSION = re.compile(r"\s*[vV]\s*=\s*DMARC1\s*(?:;|\Z)")
@@ -22,17 +22,17 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DmarcRecord:
     """`strict_*` ask for the very domain, `percent` for how much of the mail the request is meant."""
 
-    request: Request
-    subdomains: Request
+    policy: DmarcPolicy
+    subdomains: DmarcPolicy
     strict_dkim: bool
     strict_spf: bool
     percent: int
 
 
-async def find_record(domain: str, organizational: str, txt: Txt) -> tuple[Record | None, bool]:
+async def find_record(domain: str, organizational: str, txt: TxtLookup) -> tuple[DmarcRecord | None, bool]:
     """RFC 7489 6.6.3: of the domain itself, else of its organization; and whether it is the domain's own.
 
     A sender chooses the subdomain, dead ones too: what its organization asks for holds while it does not answer.
@@ -51,35 +51,35 @@ async def find_record(domain: str, organizational: str, txt: Txt) -> tuple[Recor
     return parse_record(await txt(f"_dmarc.{organizational}")), False
 
 
-def parse_record(texts: Iterable[str]) -> Record | None:
+def parse_record(texts: Iterable[str]) -> DmarcRecord | None:
     """None where there is not exactly one record that asks for something."""
     records = [text for text in texts if _VERSION.match(text)]
     if len(records) != 1:
         return None
     try:
-        found = sound_tags(records[0], _KNOWN)
+        found = parse_tags_leniently(records[0], _KNOWN)
     except ValueError:
         return None
-    requests = _requests(found)
-    if requests is None:
+    policies = _policies(found)
+    if policies is None:
         return None
     percent = found.get("pct", "")
-    return Record(
-        request=requests[0],
-        subdomains=requests[1],
+    return DmarcRecord(
+        policy=policies[0],
+        subdomains=policies[1],
         strict_dkim=found.get("adkim", "").lower() == "s",
         strict_spf=found.get("aspf", "").lower() == "s",
         percent=int(percent) if re.fullmatch("[0-9]{1,2}", percent) else 100,
     )
 
 
-def _requests(found: Mapping[str, str]) -> tuple[Request, Request] | None:
+def _policies(found: Mapping[str, str]) -> tuple[DmarcPolicy, DmarcPolicy] | None:
     """RFC 7489 6.6.3: who cannot say what is wanted, but wants reports, only watches."""
-    request, subdomains = _request(found.get("p", "")), _request(found.get("sp", found.get("p", "")))
-    if request is not None and subdomains is not None:
-        return request, subdomains
+    policy, subdomains = _policy(found.get("p", "")), _policy(found.get("sp", found.get("p", "")))
+    if policy is not None and subdomains is not None:
+        return policy, subdomains
     return ("none", "none") if any(map(_URI.fullmatch, map(str.strip, found.get("rua", "").split(",")))) else None
 
 
-def _request(text: str) -> Request | None:
-    return cast(Request, text.lower()) if text.lower() in REQUESTS else None
+def _policy(text: str) -> DmarcPolicy | None:
+    return cast(DmarcPolicy, text.lower()) if text.lower() in POLICIES else None

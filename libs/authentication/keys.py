@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from libs.authentication.outcome import Txt, Unusable
-from libs.authentication.tags import octets, tags, words
+from libs.authentication.results import TxtLookup, VerificationFailed
+from libs.authentication.tags import octets, parse_tags, split_list
 
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
 MAX_RSA_BITS = 4096  # RFC 8301 3.2 asks for these; what is larger only costs us time
@@ -26,7 +26,7 @@ _SHA256 = Prehashed(SHA256())
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class PublicKey:
     """`testing`: the owner only tries it out (`t=y`). `strict`: it signs for its own domain alone (`t=s`)."""
 
     public: RSAPublicKey | Ed25519PublicKey
@@ -50,61 +50,61 @@ class Key:
         return True
 
 
-async def key_of(selector: str, domain: str, txt: Txt) -> Key:
-    """The key at `selector._domainkey.domain`. Raises `Unusable`, and `Temporary` as `txt` does."""
+async def find_key(selector: str, domain: str, txt: TxtLookup) -> PublicKey:
+    """The key at `selector._domainkey.domain`. Raises `VerificationFailed`, and `Temporary` as `txt` does."""
     records = await txt(f"{selector}._domainkey.{domain}")
     if not records:
-        raise Unusable("permerror", "no key")
+        raise VerificationFailed("permerror", "no key")
     return _first_usable(records)
 
 
-def _first_usable(records: Sequence[str]) -> Key:
+def _first_usable(records: Sequence[str]) -> PublicKey:
     """RFC 6376 3.6.2.2 leaves it open which of several records counts; more than a few are a mistake."""
-    problem: Unusable | None = None
+    problem: VerificationFailed | None = None
     for record in records[:3]:
         try:
             return parse_key(record)
-        except Unusable as error:
+        except VerificationFailed as error:
             problem = problem or error
     assert problem is not None
     raise problem
 
 
 @lru_cache(maxsize=1024)
-def parse_key(record: str) -> Key:
-    """RFC 6376 3.6.1. Raises `Unusable`."""
+def parse_key(record: str) -> PublicKey:
+    """RFC 6376 3.6.1. Raises `VerificationFailed`."""
     try:
         if len(record) > _MAX_RECORD:
             raise ValueError("longer than any key")
-        found = tags(record)
+        found = parse_tags(record)
         material = octets(found["p"])
     except (ValueError, KeyError) as error:
-        raise Unusable("permerror", f"the key record is malformed: {error}") from error
+        raise VerificationFailed("permerror", f"the key record is malformed: {error}") from error
     if "v" in found and (found["v"] != "DKIM1" or next(iter(found)) != "v"):
-        raise Unusable("permerror", "the key record is of another version")
+        raise VerificationFailed("permerror", "the key record is of another version")
     if not material:
-        raise Unusable("permerror", "the key is revoked")
-    if "sha256" not in words(found.get("h", "sha256")):
-        raise Unusable("policy", "the key is for other hashes than SHA-256")
-    if not {"*", "email"} & set(words(found.get("s", "*"))):
-        raise Unusable("permerror", "the key is not for mail")
-    flags = words(found.get("t", ""))
-    return Key(_public(found.get("k", "rsa").lower(), material), testing="y" in flags, strict="s" in flags)
+        raise VerificationFailed("permerror", "the key is revoked")
+    if "sha256" not in split_list(found.get("h", "sha256")):
+        raise VerificationFailed("policy", "the key is for other hashes than SHA-256")
+    if not {"*", "email"} & set(split_list(found.get("s", "*"))):
+        raise VerificationFailed("permerror", "the key is not for mail")
+    flags = split_list(found.get("t", ""))
+    return PublicKey(_public(found.get("k", "rsa").lower(), material), testing="y" in flags, strict="s" in flags)
 
 
 def _public(kind: str, material: bytes) -> RSAPublicKey | Ed25519PublicKey:
     try:
         public = Ed25519PublicKey.from_public_bytes(material) if kind == "ed25519" else load_der_public_key(material)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise Unusable("permerror", "the key is none") from error
+        raise VerificationFailed("permerror", "the key is none") from error
     match public:
         case Ed25519PublicKey() if kind == "ed25519":
             return public
         case RSAPublicKey() if kind == "rsa":
             if not MIN_RSA_BITS <= public.key_size <= MAX_RSA_BITS:
-                raise Unusable("policy", f"the key has {public.key_size} bits")
+                raise VerificationFailed("policy", f"the key has {public.key_size} bits")
             if public.public_numbers().e.bit_length() > _MAX_EXPONENT_BITS:
-                raise Unusable("policy", "the key has a huge exponent")
+                raise VerificationFailed("policy", "the key has a huge exponent")
             return public
         case _:
-            raise Unusable("permerror", f"no key of kind {kind[:20]!r}")
+            raise VerificationFailed("permerror", f"no key of kind {kind[:20]!r}")

@@ -24,7 +24,7 @@ _BEHIND_AT = re.compile(rf"@\s*({_DOMAIN.pattern})")
 _SHOWN = 2_000  # characters of an address that are read: no reader shows more of it
 
 
-def signing_name(text: str) -> str:
+def signing_domain(text: str) -> str:
     """A domain or a selector in a signature (RFC 6376 3.5; RFC 8616 4 allows U-labels). Raises `ValueError`."""
     name = _a_labels(text)
     if not all(_LABEL.fullmatch(label) for label in name.split(".")):

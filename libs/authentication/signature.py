@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import cast
 
 from libs.authentication.canonical import Form
-from libs.authentication.keys import Key
+from libs.authentication.keys import PublicKey
 from libs.authentication.message import SignedMessage, value_of
-from libs.authentication.names import signing_name
-from libs.authentication.outcome import Unusable
-from libs.authentication.tags import number, octets, tags, words
+from libs.authentication.names import signing_domain
+from libs.authentication.results import VerificationFailed
+from libs.authentication.tags import octets, parse_number, parse_tags, split_list
 
 _ALGORITHMS = ("rsa-sha256", "ed25519-sha256")
 _MAX_FIELD = 16_384
@@ -40,45 +40,45 @@ class Signature:
 
     @classmethod
     def of(cls, field: bytes, *, in_arc: bool = False) -> Signature:
-        """From a field as it stands; in ARC the tag `i=` is a number (RFC 8617 4.1.2). Raises `Unusable`."""
+        """From a field as it stands; in ARC the tag `i=` is a number (RFC 8617 4.1.2). Raises `VerificationFailed`."""
         if len(field) > _MAX_FIELD:
-            raise Unusable("policy", "the signature is longer than any")
+            raise VerificationFailed("policy", "the signature is longer than any")
         try:
-            found = tags(value_of(field))
+            found = parse_tags(value_of(field))
             if in_arc:  # RFC 8617 4.1.2: there is no version
                 return _read(field, {**found, "i": ""})
             if found.get("v") != "1":
-                raise Unusable("permerror", "the signature is of another version")  # RFC 6376 6.1.1
+                raise VerificationFailed("permerror", "the signature is of another version")  # RFC 6376 6.1.1
             return _read(field, found)
         except KeyError as error:
-            raise Unusable("neutral", f"the signature has no {error.args[0]}=") from error
+            raise VerificationFailed("neutral", f"the signature has no {error.args[0]}=") from error
         except ValueError as error:
-            raise Unusable("neutral", f"the signature is malformed: {error}") from error
+            raise VerificationFailed("neutral", f"the signature is malformed: {error}") from error
 
-    async def check(self, key: Key, message: SignedMessage, now: datetime) -> None:
-        """Raises `Unusable` unless this signature of `message` holds."""
+    async def check(self, key: PublicKey, message: SignedMessage, now: datetime) -> None:
+        """Raises `VerificationFailed` unless this signature of `message` holds."""
         if message.is_large:  # 20 MB take a quarter of a second: the others do not wait
             await asyncio.to_thread(self._check, key, message, now)
         else:
             self._check(key, message, now)
 
-    def _check(self, key: Key, message: SignedMessage, now: datetime) -> None:
+    def _check(self, key: PublicKey, message: SignedMessage, now: datetime) -> None:
         # RFC 6376 3.5. A `t=` in the future may be ignored and is: a clock that is wrong forges nothing.
         if self.expires is not None and self.expires < now.timestamp():
-            raise Unusable("policy", "the signature expired")
+            raise VerificationFailed("policy", "the signature expired")
         if self.expires is not None and self.signed_at is not None and self.expires <= self.signed_at:
-            raise Unusable("permerror", "the signature expired before it was made")
+            raise VerificationFailed("permerror", "the signature expired before it was made")
         if key.kind != self.kind:
-            raise Unusable("permerror", f"the key is of kind {key.kind}")
+            raise VerificationFailed("permerror", f"the key is of kind {key.kind}")
         if key.strict and self.identity != self.domain:
-            raise Unusable("permerror", "the key does not sign for subdomains")
+            raise VerificationFailed("permerror", "the key does not sign for subdomains")
         # RFC 6376 8.2: what stands behind the signed octets could be anybody's.
         if self.length is not None and self.length != len(message.body(self.body_form)):
-            raise Unusable("policy", f"only {self.length} octets of the body are signed")
+            raise VerificationFailed("policy", f"only {self.length} octets of the body are signed")
         if message.body_digest(self.body_form) != self.body_digest:
-            raise Unusable("fail", "the body was changed")
+            raise VerificationFailed("fail", "the body was changed")
         if not key.verifies(self.value, self.digest(message)):
-            raise Unusable("fail", "the signature is not that of the header")
+            raise VerificationFailed("fail", "the signature is not that of the header")
 
     def digest(self, message: SignedMessage) -> bytes:
         """SHA-256 of what is signed."""
@@ -86,18 +86,18 @@ class Signature:
 
 
 def _read(field: bytes, found: Mapping[str, str]) -> Signature:
-    kind = kind_of(found["a"])
-    domain = signing_name(found["d"])
-    names = tuple(name.encode() for name in words(found["h"]))
+    kind = key_type_of(found["a"])
+    domain = signing_domain(found["d"])
+    names = tuple(name.encode() for name in split_list(found["h"]))
     if b"from" not in names or len(names) > _MAX_NAMES:
-        raise Unusable("permerror", "the From field is not signed")  # RFC 6376 5.4
-    if "dns/txt" not in words(found.get("q", "dns/txt")):
-        raise Unusable("permerror", "the key is not in the DNS")
+        raise VerificationFailed("permerror", "the From field is not signed")  # RFC 6376 5.4
+    if "dns/txt" not in split_list(found.get("q", "dns/txt")):
+        raise VerificationFailed("permerror", "the key is not in the DNS")
     header_form, _, body_form = found.get("c", "simple/simple").lower().partition("/")
     return Signature(
         field=field,
         domain=domain,
-        selector=signing_name(found["s"]),
+        selector=signing_domain(found["s"]),
         identity=_identity(found.get("i", ""), domain),
         kind=kind,
         header_form=_form(header_form),
@@ -111,15 +111,15 @@ def _read(field: bytes, found: Mapping[str, str]) -> Signature:
     )
 
 
-def kind_of(algorithm: str) -> str:
+def key_type_of(algorithm: str) -> str:
     """The kind of key of an `a=`. RFC 8301 3.1: SHA-1 proves nothing any more."""
     if algorithm.lower() not in _ALGORITHMS:
-        raise Unusable("policy", f"{algorithm[:20]} is no algorithm to be trusted")
+        raise VerificationFailed("policy", f"{algorithm[:20]} is no algorithm to be trusted")
     return algorithm.lower().partition("-")[0]
 
 
 def _number(found: Mapping[str, str], name: str) -> int | None:
-    return number(found[name]) if name in found else None
+    return parse_number(found[name]) if name in found else None
 
 
 def _identity(text: str, domain: str) -> str:
@@ -129,9 +129,9 @@ def _identity(text: str, domain: str) -> str:
     _, at, name = text.rpartition("@")
     if not at:
         raise ValueError("an identity has an @")
-    identity = signing_name(name)
+    identity = signing_domain(name)
     if identity != domain and not identity.endswith(f".{domain}"):
-        raise Unusable("permerror", "the identity is not of the signing domain")
+        raise VerificationFailed("permerror", "the identity is not of the signing domain")
     return identity
 
 

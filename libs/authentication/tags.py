@@ -12,7 +12,7 @@ _DIGITS = re.compile(r"[0-9]{1,76}")
 _WHITE_SPACE = re.compile(r"\s+")
 
 
-def tags(text: str) -> Mapping[str, str]:
+def parse_tags(text: str) -> Mapping[str, str]:
     """The values by name, in the order in which they stand. Raises ValueError where RFC 6376 3.2 calls it invalid."""
     found: dict[str, str] = {}
     for spec in text.rstrip().removesuffix(";").split(";"):
@@ -26,7 +26,7 @@ def tags(text: str) -> Mapping[str, str]:
     return found
 
 
-def sound_tags(text: str, known: Container[str]) -> Mapping[str, str]:
+def parse_tags_leniently(text: str, known: Container[str]) -> Mapping[str, str]:
     """Of the `known` tags the values, by name in lower case; everything else is passed over, sound or not.
 
     RFC 7489 6.3: errors in a record are ignored, and unknown tags with them; RFC 5234 2.3: names have no case. Raises
@@ -41,7 +41,7 @@ def sound_tags(text: str, known: Container[str]) -> Mapping[str, str]:
     return found
 
 
-def number(value: str) -> int:
+def parse_number(value: str) -> int:
     """Digits and nothing else (RFC 6376 3.5: `l=`, `t=`, `x=`), at most 76 of them. Raises ValueError."""
     if not _DIGITS.fullmatch(value):
         raise ValueError("not a number")
@@ -56,6 +56,6 @@ def octets(value: str) -> bytes:
         raise ValueError("not base64") from error
 
 
-def words(value: str, separator: str = ":") -> tuple[str, ...]:
+def split_list(value: str, separator: str = ":") -> tuple[str, ...]:
     """The words of a list like `h=`, in lower case."""
     return tuple(word.strip().lower() for word in value.split(separator))

@@ -62,9 +62,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     )
     feedback = open_feedback(settings, shared, filtering=filtering, learning=learning, reputation=reputation)
     judge = Judge(
-        shelf=filtering.shelf,
+        rulebooks=filtering.rulebooks,
         runner=filtering.runner,
-        knowledge=filtering.knowledge,
+        environment=filtering.environment,
         learning=learning.learner,
         counters=filtering.counters,
         interception=feedback.interception,
@@ -76,8 +76,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(
-                check_routes(judge, filtering.knowledge.trusts, shared.clock),
-                image_routes(known_images, filtering.announce_policy_change, outside.images.look, shared.clock),
+                check_routes(judge, filtering.environment.trusts, shared.clock),
+                image_routes(known_images, filtering.announce_policy_change, outside.images.read_image, shared.clock),
                 *_filtering_routes(filtering, policy, shared.clock),
                 *_reputation_routes(filtering, reputation, shared.clock),
                 *_feedback_routes(feedback, learning, reputation),

@@ -1,6 +1,6 @@
 """The chain: every filter in the order in which mail meets it. The only place with order and scores.
 
-A new filter is its file in `filters/`, its line here, its test. ACCEPT and REFUSE end the chain, SCORE adds, SPARE
+A new filter is its file in `filters/`, its line here, its test. ACCEPT and REFUSE end the chain, SCORE adds, EXEMPT
 takes hits of later filters out of the count. 7.5 points are spam unless the domain says otherwise. The lines that
 begin with R-SPAM and have no step mark the places of the filters that ask outside services.
 """
@@ -77,96 +77,96 @@ _QUERY = timedelta(seconds=2)  # of our own database, with all the messages in h
 
 CHAIN: tuple[Step, ...] = (
     # First, and for all domains: such a peer is refused at connect; what it sent just before is stopped here.
-    Step.of(cached_peer, Kind.REFUSE, 100.0, "R-SPAM-01"),
+    Step.of(cached_peer, Kind.REFUSE, 100.0),
     # Ingress makes strangers wait at RCPT where this is on; here it says how long they did, and adds nothing.
-    Step.of(greylisting, Kind.SCORE, 0.0, "R-SPAM-02", on=False, per_domain=True),
+    Step.of(greylisting, Kind.SCORE, 0.0, on=False, per_domain=True),
     # A trusted server vouches for what it hands on, whoever the sender is.
-    Step.of(ip_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-03", per_domain=True),
+    Step.of(ip_whitelist, Kind.ACCEPT, -100.0, per_domain=True),
     # Before the sender whitelist, for a forged sender must not profit from it. Where it fails, it hears DKIM, DMARC and
     # ARC before it decides.
-    Step.of(spf, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF),
+    Step.of(spf, Kind.REFUSE, 100.0, deadline=_SPF),
     # For domains to which nobody forwards.
-    Step.of(spf_strict, Kind.REFUSE, 100.0, "R-SPAM-04", deadline=_SPF, on=False),
-    Step.of(spf_vouched, Kind.SCORE, 0.0, "R-SPAM-04"),
-    Step.of(spf_softfail, Kind.SCORE, 2.0, "R-SPAM-04", deadline=_SPF),
-    Step.of(spf_permerror, Kind.SCORE, 0.5, "R-SPAM-04", deadline=_SPF),
+    Step.of(spf_strict, Kind.REFUSE, 100.0, deadline=_SPF, on=False),
+    Step.of(spf_vouched, Kind.SCORE, 0.0),
+    Step.of(spf_softfail, Kind.SCORE, 2.0, deadline=_SPF),
+    Step.of(spf_permerror, Kind.SCORE, 0.5, deadline=_SPF),
     # Half the world says nothing.
-    Step.of(spf_none, Kind.SCORE, 0.5, "R-SPAM-04", deadline=_SPF, on=False),
+    Step.of(spf_none, Kind.SCORE, 0.5, deadline=_SPF, on=False),
     # An administrator knows this sender.
-    Step.of(sender_whitelist, Kind.ACCEPT, -100.0, "R-SPAM-05", per_domain=True),
+    Step.of(sender_whitelist, Kind.ACCEPT, -100.0, per_domain=True),
     # A weight, not an absolute: it outweighs slips of form, and no Bayes that is sure.
-    Step.of(automatic_whitelist, Kind.SCORE, -4.0, "R-SPAM-06", per_domain=True, deadline=_QUERY),
+    Step.of(automatic_whitelist, Kind.SCORE, -4.0, per_domain=True, deadline=_QUERY),
     # The whitelists have spoken; what an administrator banned goes no further.
-    Step.of(ip_blacklist, Kind.REFUSE, 100.0, "R-SPAM-07", per_domain=True),
-    Step.of(sender_blacklist, Kind.REFUSE, 100.0, "R-SPAM-08", per_domain=True),
+    Step.of(ip_blacklist, Kind.REFUSE, 100.0, per_domain=True),
+    Step.of(sender_blacklist, Kind.REFUSE, 100.0, per_domain=True),
     # Not enough by itself: there are honest servers behind careless providers.
-    Step.of(reverse_dns, Kind.SCORE, 2.0, "R-SPAM-09", deadline=_DNS),
+    Step.of(reverse_dns, Kind.SCORE, 2.0, deadline=_DNS),
     # From here on each filter adds its part. The envelope first, since it costs nothing to read.
-    Step.of(no_sender, Kind.SCORE, 2.5, "R-SPAM-10"),
-    Step.of(same_sender_recipient, Kind.SCORE, 2.0, "R-SPAM-11"),
+    Step.of(no_sender, Kind.SCORE, 2.5),
+    Step.of(same_sender_recipient, Kind.SCORE, 2.0),
     # No person ever gave that address to anybody, so the list that it stands on was harvested.
-    Step.of(honeypot, Kind.REFUSE, 100.0, "R-SPAM-12"),
+    Step.of(honeypot, Kind.REFUSE, 100.0),
     # Several people here complained; a large provider has honest customers as well.
-    Step.of(ip_complaints, Kind.SCORE, 4.0, "R-SPAM-13"),
+    Step.of(ip_complaints, Kind.SCORE, 4.0),
     # A sender that cannot be answered; newsletters do it as well.
-    Step.of(invalid_mx, Kind.SCORE, 3.0, "R-SPAM-14", deadline=_DNS),
+    Step.of(invalid_mx, Kind.SCORE, 3.0, deadline=_DNS),
     # At least half of the lists: nearly enough by itself.
-    Step.of(dnsbl, Kind.SCORE, 6.0, "R-SPAM-15", deadline=_DNS),
+    Step.of(dnsbl, Kind.SCORE, 6.0, deadline=_DNS),
     # Nothing to read for the filters behind, and nothing for a person either.
-    Step.of(empty_message, Kind.SCORE, 2.0, "R-SPAM-16"),
+    Step.of(empty_message, Kind.SCORE, 2.0),
     # Before what it spares.
-    Step.of(keyword_exceptions, Kind.SPARE, 0.0, "R-SPAM-17", per_domain=True),
+    Step.of(keyword_exceptions, Kind.EXEMPT, 0.0, per_domain=True),
     # One point for each point of the rules that match.
-    Step.of(keywords, Kind.SCORE, 1.0, "R-SPAM-18", per_domain=True),
+    Step.of(keywords, Kind.SCORE, 1.0, per_domain=True),
     # R-SPAM-19 logic rules stand last: see there.
     # The same rules over the text in images.
-    Step.of(image_text, Kind.SCORE, 1.0, "R-SPAM-20", per_domain=True, deadline=_IMAGES),
+    Step.of(image_text, Kind.SCORE, 1.0, per_domain=True, deadline=_IMAGES),
     # Someone entered this image as spam: nearly enough, for a likeness may be an accident.
-    Step.of(image_fingerprint, Kind.SCORE, 6.0, "R-SPAM-20", per_domain=True, deadline=_IMAGES),
+    Step.of(image_fingerprint, Kind.SCORE, 6.0, per_domain=True, deadline=_IMAGES),
     # Dozens at the same time are a mass mailing, which may be honest: a part of the sum only.
-    Step.of(checksum, Kind.SCORE, 2.5, "R-SPAM-21"),
+    Step.of(checksum, Kind.SCORE, 2.5),
     # What the message is sent for stands on such lists within hours.
-    Step.of(uribl, Kind.SCORE, 6.0, "R-SPAM-22", deadline=_DNS),
+    Step.of(uribl, Kind.SCORE, 6.0, deadline=_DNS),
     # Someone entered this very file as spam: enough by itself.
-    Step.of(attachment_fingerprint, Kind.SCORE, 8.0, "R-SPAM-23"),
+    Step.of(attachment_fingerprint, Kind.SCORE, 8.0),
     # The best witness of all: what is surely spam needs no second one, what is surely ham outweighs slips of form.
-    Step.of(bayes, Kind.SCORE, 8.0, "R-SPAM-24", per_domain=True),
+    Step.of(bayes, Kind.SCORE, 8.0, per_domain=True),
     # Whoever configured one wants to hear it. At the engine's own threshold it is a strong witness, at one and a half
     # of it enough by itself; what speaks for ham takes 2.5 points off at most.
-    Step.of(spamassassin, Kind.SCORE, 5.0, "R-SPAM-25", deadline=_ENGINE),
-    Step.of(rspamd, Kind.SCORE, 5.0, "R-SPAM-25", deadline=_ENGINE),
+    Step.of(spamassassin, Kind.SCORE, 5.0, deadline=_ENGINE),
+    Step.of(rspamd, Kind.SCORE, 5.0, deadline=_ENGINE),
     # Off unless a domain has no correspondents who write so.
-    Step.of(cyrillic, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
-    Step.of(han, Kind.SCORE, 4.0, "R-SPAM-26", on=False),
+    Step.of(cyrillic, Kind.SCORE, 4.0, on=False),
+    Step.of(han, Kind.SCORE, 4.0, on=False),
     # 3 points for our own name, less for what badly kept honest servers do as well.
-    Step.of(helo, Kind.SCORE, 3.0, "R-SPAM-27", deadline=_DNS),
+    Step.of(helo, Kind.SCORE, 3.0, deadline=_DNS),
     # Always on while antispam is on: who bothers several people here has only the whitelists above for a friend.
-    Step.of(sender_complaints, Kind.REFUSE, 100.0, "R-SPAM-28", per_domain=True, always=True),
-    Step.of(domain_complaints, Kind.SCORE, 2.5, "R-SPAM-28", per_domain=True, always=True),
+    Step.of(sender_complaints, Kind.REFUSE, 100.0, per_domain=True, mandatory=True),
+    Step.of(domain_complaints, Kind.SCORE, 2.5, per_domain=True, mandatory=True),
     # The form of the message: each a small sign, together a picture. Forgeries weigh most.
-    Step.of(duplicate_headers, Kind.SCORE, 5.0, "R-SPAM-29"),
-    Step.of(forged_received, Kind.SCORE, 3.0, "R-SPAM-29"),
-    Step.of(disguised_author, Kind.SCORE, 2.0, "R-SPAM-29"),
+    Step.of(duplicate_headers, Kind.SCORE, 5.0),
+    Step.of(forged_received, Kind.SCORE, 3.0),
+    Step.of(disguised_author, Kind.SCORE, 2.0),
     # Little: newsletters whose links count their readers hit it as often as spam (1.7 % of ham, 1.2 % of spam).
-    Step.of(disguised_link, Kind.SCORE, 0.3, "R-SPAM-29"),
-    Step.of(hidden_characters, Kind.SCORE, 2.0, "R-SPAM-29"),
-    Step.of(broken_form, Kind.SCORE, 1.5, "R-SPAM-29"),
-    Step.of(missing_from, Kind.SCORE, 2.5, "R-SPAM-29"),
-    Step.of(missing_date, Kind.SCORE, 1.0, "R-SPAM-29"),
-    Step.of(wrong_date, Kind.SCORE, 1.0, "R-SPAM-29"),
-    Step.of(missing_message_id, Kind.SCORE, 1.0, "R-SPAM-29"),
+    Step.of(disguised_link, Kind.SCORE, 0.3),
+    Step.of(hidden_characters, Kind.SCORE, 2.0),
+    Step.of(broken_form, Kind.SCORE, 1.5),
+    Step.of(missing_from, Kind.SCORE, 2.5),
+    Step.of(missing_date, Kind.SCORE, 1.0),
+    Step.of(wrong_date, Kind.SCORE, 1.0),
+    Step.of(missing_message_id, Kind.SCORE, 1.0),
     # Hardly anything: 3 % of ham and of spam alike; it is there for the logic rules.
-    Step.of(missing_recipients, Kind.SCORE, 0.1, "R-SPAM-29"),
-    Step.of(html_only, Kind.SCORE, 1.0, "R-SPAM-29"),
-    Step.of(image_only, Kind.SCORE, 1.0, "R-SPAM-29"),
-    Step.of(click_here, Kind.SCORE, 1.2, "R-SPAM-29"),
-    Step.of(shouting_subject, Kind.SCORE, 0.8, "R-SPAM-29"),
+    Step.of(missing_recipients, Kind.SCORE, 0.1),
+    Step.of(html_only, Kind.SCORE, 1.0),
+    Step.of(image_only, Kind.SCORE, 1.0),
+    Step.of(click_here, Kind.SCORE, 1.2),
+    Step.of(shouting_subject, Kind.SCORE, 0.8),
     # Broken signatures are common; only together with others do they say something.
-    Step.of(dkim, Kind.SCORE, 0.5, "R-SPAM-30", deadline=_DNS),
+    Step.of(dkim, Kind.SCORE, 0.5, deadline=_DNS),
     # Before what it spares.
-    Step.of(arc, Kind.SPARE, 0.0, "R-SPAM-30", deadline=_DNS),
+    Step.of(arc, Kind.EXEMPT, 0.0, deadline=_DNS),
     # The author's domain asks to refuse it (all of the score) or to hold it (enough by itself, too).
-    Step.of(dmarc, Kind.SCORE, 10.0, "R-SPAM-30", deadline=_DNS),
+    Step.of(dmarc, Kind.SCORE, 10.0, deadline=_DNS),
     # Last, so that its rules may combine everything above; being a sum, the score does not mind the place.
-    Step.of(logic, Kind.SCORE, 1.0, "R-SPAM-19", per_domain=True),
+    Step.of(logic, Kind.SCORE, 1.0, per_domain=True),
 )

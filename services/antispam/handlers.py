@@ -24,12 +24,12 @@ from libs.runtime import EventHandler, QueueHandler, Route
 from services.antispam.feedback.compose import FeedbackSlice
 from services.antispam.feedback.screening import PURPOSES, TRAINER
 from services.antispam.feedback.traps import Interception, is_special, without_special
+from services.antispam.filtering.authentication_results import authentication_results_of
 from services.antispam.filtering.compose import FilteringSlice
-from services.antispam.filtering.context import Context, Knowledge
+from services.antispam.filtering.context import Context, FilterEnvironment
 from services.antispam.filtering.counters import Counters
-from services.antispam.filtering.judging import Judgement, Runner
-from services.antispam.filtering.results import authentication_of
-from services.antispam.filtering.rulebook_cache import Desk, Shelf
+from services.antispam.filtering.rulebook_cache import DomainRules, RulebookCache
+from services.antispam.filtering.runner import Judgement, Runner
 from services.antispam.filtering.verdicts import verdict_of
 from services.antispam.learning.compose import LearningSlice
 from services.antispam.learning.learner import Learning
@@ -46,9 +46,9 @@ class Judge:
     def __init__(
         self,
         *,
-        shelf: Shelf,
+        rulebooks: RulebookCache,
         runner: Runner,
-        knowledge: Knowledge,
+        environment: FilterEnvironment,
         learning: Learning,
         counters: Counters,
         interception: Interception,
@@ -56,9 +56,9 @@ class Judge:
     ) -> None:
         self._interception = interception
         self._learning = learning
-        self._shelf = shelf
+        self._rulebooks = rulebooks
         self._runner = runner
-        self._knowledge = knowledge
+        self._environment = environment
         self._counters = counters
         self._clock = clock
 
@@ -78,37 +78,39 @@ class Judge:
         others = without_special(judged.envelope)
         return (*ours, *_parted(judged.with_envelope(others))) if others else ours
 
-    async def explain(self, mail: Mail, scope: str, *, unknown: frozenset[str] = frozenset()) -> tuple[Desk, Judgement]:
+    async def explain(
+        self, mail: Mail, scope: str, *, unknown: frozenset[str] = frozenset()
+    ) -> tuple[DomainRules, Judgement]:
         """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted.
 
         `unknown` are parts of the envelope that are not judged.
         """
-        desk = await self._shelf.desk(scope)
+        rules = await self._rulebooks.rules_for(scope)
         domain = "" if scope in (DEFAULT, OUTGOING) else scope
         await self._learning.ready(domain)
-        context = Context(domain, desk.policy, desk.books, self._knowledge.without_counting(), self._clock())
-        return desk, await self._runner.without_counting().run(await _viewed(mail, unknown), context, desk.plan)
+        context = Context(domain, rules.policy, rules.books, self._environment.without_counting(), self._clock())
+        return rules, await self._runner.without_counting().run(await _viewed(mail, unknown), context, rules.plan)
 
     async def _verdicts(self, mail: Mail) -> tuple[Mapping[str, Verdict], str | None]:
         """By domain, and what was found out about the sender on the way."""
         recipients = mail.envelope.recipients
         domains = dict.fromkeys(to.domain for to in recipients if to.purpose != TRAINER)
-        desks = {domain: await self._shelf.desk(domain or OUTGOING) for domain in domains}
-        desks = {domain: desk for domain, desk in desks.items() if desk.policy.enabled}
-        if not desks:
+        rules_by_domain = {domain: await self._rulebooks.rules_for(domain or OUTGOING) for domain in domains}
+        rules_by_domain = {domain: rules for domain, rules in rules_by_domain.items() if rules.policy.enabled}
+        if not rules_by_domain:
             return {}, None
         verdicts: dict[str, Verdict] = {}
         view = await _viewed(mail)
-        async with self._runner.opened(view) as running:
-            for domain, desk in desks.items():
+        async with self._runner.open_run(view) as chain_run:
+            for domain, rules in rules_by_domain.items():
                 await self._learning.ready(domain)
-                context = Context(domain, desk.policy, desk.books, self._knowledge, self._clock())
-                judgement = await running.run(context, desk.plan)
-                verdict = verdict_of(judgement, desk.policy)
+                context = Context(domain, rules.policy, rules.books, self._environment, self._clock())
+                judgement = await chain_run.run(context, rules.plan)
+                verdict = verdict_of(judgement, rules.policy)
                 verdicts[domain] = verdict if domain else _leaving(verdict)
                 accounts = {to.account for to in recipients if to.account and to.domain == domain}
                 self._counters.count(domain, judgement, verdicts[domain], id=mail.envelope.id, accounts=accounts)
-        return verdicts, authentication_of(view)
+        return verdicts, authentication_results_of(view)
 
 
 def _is_our_letter(envelope: Envelope) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from services.antispam.engines.circuit_breaker import CircuitBreaker
 from services.antispam.engines.engine_address import EngineAddress
-from services.antispam.engines.resting import Resting
 from services.antispam.engines.rspamd import Rspamd
 from services.antispam.engines.spamd import Spamd
-from services.antispam.images.limits import ImageLimits
-from services.antispam.images.workers import ImageWorkers, worker_command
+from services.antispam.images.model import ImageLimits
+from services.antispam.images.worker_pool import ImageWorkerPool, worker_command
 from services.antispam.settings import Settings
 
 
@@ -20,8 +20,8 @@ class Outside:
     rest of the chain decides. No mail waits for them longer than their deadlines.
     """
 
-    engines: Mapping[str, Resting]
-    images: ImageWorkers
+    engines: Mapping[str, CircuitBreaker]
+    images: ImageWorkerPool
 
     @classmethod
     def of(cls, settings: Settings) -> Outside:
@@ -35,17 +35,17 @@ class Outside:
             await engine.close()
 
 
-def _engines(settings: Settings) -> dict[str, Resting]:
-    found: dict[str, Resting] = {}
+def _engines(settings: Settings) -> dict[str, CircuitBreaker]:
+    found: dict[str, CircuitBreaker] = {}
     if settings.spamd:
         spamd = Spamd(
-            EngineAddress.read(settings.spamd),
+            EngineAddress.parse(settings.spamd),
             hostname=settings.hostname,
             connections=settings.engine_connections,
             limit_bytes=settings.engine_limit_bytes,
             deadline=settings.engine_deadline,
         )
-        found["spamassassin"] = Resting(spamd, rest=settings.engine_rest)
+        found["spamassassin"] = CircuitBreaker(spamd, cooldown=settings.engine_rest)
     if settings.rspamd:
         rspamd = Rspamd(
             settings.rspamd,
@@ -55,15 +55,15 @@ def _engines(settings: Settings) -> dict[str, Resting]:
             limit_bytes=settings.engine_limit_bytes,
             deadline=settings.engine_deadline,
         )
-        found["rspamd"] = Resting(rspamd, rest=settings.engine_rest)
+        found["rspamd"] = CircuitBreaker(rspamd, cooldown=settings.engine_rest)
     return found
 
 
-def _images(settings: Settings) -> ImageWorkers:
+def _images(settings: Settings) -> ImageWorkerPool:
     command = worker_command(
         data=settings.ocr_data, languages=settings.ocr_languages, pixels=settings.image_limit_pixels
     )
-    return ImageWorkers(
+    return ImageWorkerPool(
         command,
         reads_text=bool(settings.ocr_data),
         distance=settings.image_distance,

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from libs.envelope import Envelope, Mail, Peer, Recipient
-from services.antispam.filtering.context import Context, Knowledge
-from services.antispam.filtering.lookups import Lookups
+from services.antispam.filtering.context import Context, FilterEnvironment
+from services.antispam.filtering.lookups import LookupSettings
 from services.antispam.learning.model import Models
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.mail_view import MailView
@@ -122,17 +122,17 @@ silent.example                  TIMEOUT
 """
 
 
-def some_knowledge(models: Models | None = None, *, least: int = 50, zone: Zone | None = None) -> Knowledge:
+def an_environment(models: Models | None = None, *, least: int = 50, zone: Zone | None = None) -> FilterEnvironment:
     """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`; DNS is `zone`,
     with two lists of addresses and domains."""
-    return Knowledge(
+    return FilterEnvironment(
         own_names=frozenset({"mx.example.org"}),
         trusted_networks=(IPv4Network("127.0.0.0/8"),),
         peers=PeersInMemory(capacity=100),
         sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
         statistics=BayesStatistics(models or Models(always="default", capacity=1000), least=least),
         dns=zone or Zone(ZONE),
-        lookups=Lookups(dnsbl=("one.bl.example", "two.bl.example"), uribl=("one.bl.example", "two.bl.example")),
+        lookups=LookupSettings(dnsbl=("one.bl.example", "two.bl.example"), uribl=("one.bl.example", "two.bl.example")),
         correspondents=Friends(),
         complaints=ComplaintsInMemory(Thresholds(peer=2, sender=2, domain=2)),
     )
@@ -151,5 +151,7 @@ class Friends:
         return self.known.get(address) if domain == "example.org" else None
 
 
-def a_context(*books: Rulebook, policy: Policy = DEFAULT_POLICY, knowledge: Knowledge | None = None) -> Context:
-    return Context("example.org", policy, books or (a_rulebook(),), knowledge or some_knowledge(), NOW)
+def a_context(
+    *books: Rulebook, policy: Policy = DEFAULT_POLICY, environment: FilterEnvironment | None = None
+) -> Context:
+    return Context("example.org", policy, books or (a_rulebook(),), environment or an_environment(), NOW)

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from libs.envelope import Envelope, Mail, Recipient
 from libs.mail.dates import read_date
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.context import Context, Knowledge
-from services.antispam.filtering.judging import Judgement, Runner
+from services.antispam.filtering.context import Context, FilterEnvironment
+from services.antispam.filtering.runner import Judgement, Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.learning.classifier import Counts, Score, score
-from services.antispam.message.content import Content
+from services.antispam.message.content import MessageContent
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT_POLICY
-from tests.specimens.antispam import a_rulebook, some_knowledge
+from tests.specimens.antispam import a_rulebook, an_environment
 from tools.evaluation.corpus import Specimen
 from tools.evaluation.learning import counts_of_folds
 from tools.evaluation.measures import Assignment, Judged, Row, at_random, by_digest
@@ -41,7 +41,7 @@ class Taught:
 
 def bayes(name: str, corpus: Sequence[Specimen]) -> Row:
     """Time includes reading and decoding the messages."""
-    tokens = [Content(one.raw).tokens for one in corpus]
+    tokens = [MessageContent(one.raw).tokens for one in corpus]
 
     def judged(folds: Assignment) -> Judged:
         counts = counts_of_folds(corpus, tokens, folds)
@@ -52,20 +52,20 @@ def bayes(name: str, corpus: Sequence[Specimen]) -> Row:
     counts = counts_of_folds(corpus, tokens, folds)
     wall, cpu = time.perf_counter(), time.process_time()
     for one, fold in zip(corpus, folds, strict=True):
-        score(Content(one.raw).tokens, counts[fold])
+        score(MessageContent(one.raw).tokens, counts[fold])
     spent = time.perf_counter() - wall, time.process_time() - cpu
     return Row(name, judged(folds), *spent, [judged(at_random(corpus, seed)) for seed in range(REPEATS)])
 
 
 def chain(name: str, corpus: Sequence[Specimen]) -> tuple[Row, Sequence[Judgement]]:
     """The sum of the scores is the ranking; and what the chain found in each message, in the order of the corpus."""
-    tokens = [Content(one.raw).tokens for one in corpus]
+    tokens = [MessageContent(one.raw).tokens for one in corpus]
 
     def judged(folds: Assignment) -> tuple[Sequence[Judgement], float, float]:
-        knowledge = [_knowing(counts) for counts in counts_of_folds(corpus, tokens, folds)]
+        environment = [_knowing(counts) for counts in counts_of_folds(corpus, tokens, folds)]
         mails = [_mail(one) for one in corpus]
         wall, cpu = time.perf_counter(), time.process_time()
-        found = asyncio.run(_all(mails, [knowledge[fold] for fold in folds]))
+        found = asyncio.run(_all(mails, [environment[fold] for fold in folds]))
         return found, time.perf_counter() - wall, time.process_time() - cpu
 
     found, wall, cpu = judged(by_digest(corpus))
@@ -77,14 +77,14 @@ def _ranked(corpus: Sequence[Specimen], found: Sequence[Judgement]) -> Judged:
     return Judged.of(corpus, [judgement.score for judgement in found])
 
 
-def _knowing(counts: Counts) -> Knowledge:
-    return replace(some_knowledge(), statistics=Taught(counts)).without_counting()
+def _knowing(counts: Counts) -> FilterEnvironment:
+    return replace(an_environment(), statistics=Taught(counts)).without_counting()
 
 
-async def _all(mails: Sequence[Mail], knowledge: Sequence[Knowledge]) -> Sequence[Judgement]:
+async def _all(mails: Sequence[Mail], environment: Sequence[FilterEnvironment]) -> Sequence[Judgement]:
     books = (a_rulebook(),)
     found = []
-    for mail, known in zip(mails, knowledge, strict=True):
+    for mail, known in zip(mails, environment, strict=True):
         context = Context("example.org", DEFAULT_POLICY, books, known, mail.envelope.received_at)
         found.append(await _RUNNER.run(MailView(mail), context, _OFFLINE))
     return found
@@ -92,7 +92,7 @@ async def _all(mails: Sequence[Mail], knowledge: Sequence[Knowledge]) -> Sequenc
 
 def _mail(one: Specimen) -> Mail:
     """With the envelope that the message itself tells of; the peer is not known, since who collected was the last."""
-    headers = Content(one.raw).headers
+    headers = MessageContent(one.raw).headers
     author = headers.addresses("From")[:1]
     sender = (headers.get("Return-Path") or "").strip("<> \t") or (
         author[0][1] if author else "unknown@elsewhere.example"

@@ -47,7 +47,7 @@ def spamassassin(name: str, corpus: Sequence[Specimen]) -> Row:
             )
             server.start()
             try:
-                address = EngineAddress.read(server.address)
+                address = EngineAddress.parse(server.address)
                 engine = Spamd(address, hostname="mx", connections=_AT_ONCE, limit_bytes=_LIMIT, deadline=_DEADLINE)
                 spent = asyncio.run(_judge(engine, server.pid, corpus, folds, fold, scores))
             finally:
@@ -100,10 +100,10 @@ async def _judge(
         view = MailView(_mail(corpus[index]))
         async with places:
             try:
-                opinion = await engine.judge(view)
+                opinion = await engine.scan(view)
             except Temporary as error:
                 print(f"{corpus[index].digest}: {error.reason}; once more", file=sys.stderr)
-                opinion = await engine.judge(view)
+                opinion = await engine.scan(view)
         scores[index] = opinion.score
 
     await one(folds.index(fold))  # whatever is set up with the first message

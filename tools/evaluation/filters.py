@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from services.antispam.filtering.judging import Judgement, Seen
+from services.antispam.filtering.runner import Judgement, StepResult
 from tools.evaluation.corpus import Specimen
 
 HEADING = """\
@@ -15,17 +15,17 @@ HEADING = """\
 
 def lines(corpus: Sequence[Specimen], found: Sequence[Judgement]) -> Iterator[str]:
     """In the order of the chain. The first filter that asks for a fact of the message pays for working it out."""
-    by_name: dict[str, list[tuple[bool, Seen]]] = {}
+    by_name: dict[str, list[tuple[bool, StepResult]]] = {}
     for one, judgement in zip(corpus, found, strict=True):
-        for seen in judgement.seen:
-            by_name.setdefault(seen.step.name, []).append((one.spam, seen))
+        for result in judgement.results:
+            by_name.setdefault(result.step.name, []).append((one.spam, result))
     spam = sum(one.spam for one in corpus)
-    for name, all_seen in by_name.items():
-        ms = sorted(seen.ms for _, seen in all_seen)
-        hits = [is_spam for is_spam, seen in all_seen if seen.report.outcome == "hit"]
+    for name, all_results in by_name.items():
+        ms = sorted(result.ms for _, result in all_results)
+        hits = [is_spam for is_spam, result in all_results if result.report.outcome == "hit"]
         cells = (
             *(name, f"{1000 * sum(hits) / spam:.0f}", f"{1000 * (len(hits) - sum(hits)) / (len(corpus) - spam):.1f}"),
             *(f"{median(ms):.3f}", f"{ms[len(ms) * 99 // 100]:.2f}"),
-            sum(seen.report.outcome == "error" for _, seen in all_seen),
+            sum(result.report.outcome == "error" for _, result in all_results),
         )
         yield f"| {' | '.join(map(str, cells))} |"

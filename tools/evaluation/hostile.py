@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.policy.policy import DEFAULT_POLICY
 from tests.specimens.antispam import a_context, a_view
@@ -27,7 +27,7 @@ def lines() -> Iterator[str]:
         started = time.process_time()
         judgement = asyncio.run(Runner(CHAIN).run(a_view(raw), a_context(), _OFFLINE))
         ms = 1000 * (time.process_time() - started)
-        dearest = max(judgement.seen, key=lambda seen: seen.ms)
+        dearest = max(judgement.results, key=lambda result: result.ms)
         tracemalloc.start()
         asyncio.run(Runner(CHAIN).run(a_view(raw), a_context(), _OFFLINE))
         megabytes = tracemalloc.get_traced_memory()[1] / 1_000_000

@@ -10,8 +10,8 @@ from ipaddress import IPv4Address, ip_network
 from typing import TypeVar, cast
 
 from libs.authentication.spf.macros import DomainSpec, asks_for_peer_name, check_macros, expanded
-from libs.authentication.spf.record import Directive, Record, parsed, selected
-from libs.authentication.spf.results import PermError, Result, Spf
+from libs.authentication.spf.record import Directive, SpfRecord, parse, select
+from libs.authentication.spf.results import PermError, SpfCheck, SpfResult
 from libs.dns import Answer, Ip, Resolver
 from libs.envelope import Temporary
 
@@ -25,7 +25,7 @@ LONGEST = timedelta(seconds=19)
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SpfSession:
     """What is known of the SMTP session. `sender` has a local part, if only postmaster (4.3)."""
 
     ip: Ip
@@ -35,19 +35,19 @@ class Session:
     now: datetime
 
 
-async def check_host(domain: str, session: Session, resolver: Resolver, *, longest: timedelta = LONGEST) -> Spf:
+async def check_host(domain: str, session: SpfSession, resolver: Resolver, *, longest: timedelta = LONGEST) -> SpfCheck:
     """Never raises for what DNS or a record does; the time limit makes a temperror (4.6.4)."""
     if not _is_full_name(domain):
-        return Spf(Result.NONE, domain, "no full domain name")  # 4.3
+        return SpfCheck(SpfResult.NONE, domain, "no full domain name")  # 4.3
     try:
         async with asyncio.timeout(longest.total_seconds()):
-            return replace(await Evaluation(session, resolver).check(domain), domain=domain)
+            return replace(await SpfEvaluation(session, resolver).check(domain), domain=domain)
     except TimeoutError:
-        return Spf(Result.TEMPERROR, domain, f"not done within {longest}")
+        return SpfCheck(SpfResult.TEMPERROR, domain, f"not done within {longest}")
     except Temporary as error:
-        return Spf(Result.TEMPERROR, domain, error.reason)
+        return SpfCheck(SpfResult.TEMPERROR, domain, error.reason)
     except PermError as error:
-        return Spf(Result.PERMERROR, domain, str(error))
+        return SpfCheck(SpfResult.PERMERROR, domain, str(error))
 
 
 def _is_full_name(domain: str) -> bool:
@@ -55,37 +55,37 @@ def _is_full_name(domain: str) -> bool:
     return len(labels) > 1 and not domain.startswith("[") and all(0 < len(label) < 64 for label in labels)
 
 
-class Evaluation:
+class SpfEvaluation:
     """Counts what one check may cost, however its records include each other."""
 
-    def __init__(self, session: Session, resolver: Resolver) -> None:
+    def __init__(self, session: SpfSession, resolver: Resolver) -> None:
         self._session = session
         self._resolver = resolver
         self._lookups = _LOOKUPS
         self._voids = _VOID_LOOKUPS
         self._is_v4 = isinstance(session.ip, IPv4Address)
 
-    async def check(self, domain: str, *, explain: bool = True) -> Spf:
+    async def check(self, domain: str, *, explain: bool = True) -> SpfCheck:
         """Raises `Temporary` and `PermError`."""
-        text = selected((await self._resolver.txt(domain)).records)  # 4.4, 4.5
+        text = select((await self._resolver.txt(domain)).records)  # 4.4, 4.5
         if text is None:
-            return Spf(Result.NONE, reason="no SPF record")
-        record = parsed(text)
+            return SpfCheck(SpfResult.NONE, reason="no SPF record")
+        record = parse(text)
         for directive in record.directives:  # 4.6.2: the first that matches
             if await self._matches(directive, domain):
                 explanation = ""
-                if directive.result is Result.FAIL and explain and record.exp is not None:
+                if directive.result is SpfResult.FAIL and explain and record.exp is not None:
                     explanation = await self._explanation(record.exp, domain)
-                return Spf(directive.result, reason=directive.text, explanation=explanation)
+                return SpfCheck(directive.result, reason=directive.text, explanation=explanation)
         return await self._redirected(record, domain, explain=explain)
 
-    async def _redirected(self, record: Record, domain: str, *, explain: bool) -> Spf:
+    async def _redirected(self, record: SpfRecord, domain: str, *, explain: bool) -> SpfCheck:
         if record.redirect is None:
-            return Spf(Result.NEUTRAL, reason="no directive matches")  # 4.7
+            return SpfCheck(SpfResult.NEUTRAL, reason="no directive matches")  # 4.7
         self._count_lookup()
         target = await self._name(record.redirect, domain)
         found = await self.check(target, explain=explain)
-        if found.result is Result.NONE:
+        if found.result is SpfResult.NONE:
             raise PermError(f"redirect to {target}, which has no record")  # 6.1
         return found
 
@@ -101,25 +101,25 @@ class Evaluation:
             case "include":
                 return await self._includes(target)
             case "a":
-                return self._is_in(self._told(await self._addresses(target)), directive)
+                return self._is_in(self._count_void(await self._addresses(target)), directive)
             case "mx":
                 return await self._matches_mx(target, directive)
             case "ptr":
                 suffix = f".{target.lower()}"
                 return any(f".{name}".endswith(suffix) for name in await self._validated_names())
             case _:  # exists, 5.7: an A record, whatever the peer's family
-                return bool(self._told(await self._resolver.a(target)))
+                return bool(self._count_void(await self._resolver.a(target)))
 
     async def _includes(self, target: str) -> bool:
         """5.2: the table at its end."""
         found = await self.check(target, explain=False)
-        if found.result is Result.NONE:
+        if found.result is SpfResult.NONE:
             raise PermError(f"include of {target}, which has no record")
-        return found.result is Result.PASS
+        return found.result is SpfResult.PASS
 
     async def _matches_mx(self, target: str, directive: Directive) -> bool:
         """5.4. The exchangers are asked about at once; the first in their order that matches or fails decides."""
-        exchangers = self._told(await self._resolver.mx(target)).records
+        exchangers = self._count_void(await self._resolver.mx(target)).records
         if len(exchangers) > _NAMES:
             raise PermError(f"{target} has {len(exchangers)} MX")  # 4.6.4
         names = [mx.exchange for mx in exchangers if mx.exchange]
@@ -127,7 +127,7 @@ class Evaluation:
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-            if self._is_in(self._told(answer), directive):
+            if self._is_in(self._count_void(answer), directive):
                 return True
         return False
 
@@ -160,7 +160,7 @@ class Evaluation:
         if self._lookups < 0:
             raise PermError(f"more than {_LOOKUPS} look-ups")  # 4.6.4
 
-    def _told(self, answer: Answer[R]) -> Answer[R]:
+    def _count_void(self, answer: Answer[R]) -> Answer[R]:
         """Counts void look-ups: names of the domain owner's choice that lead nowhere (4.6.4, 11.1)."""
         if not answer:
             self._voids -= 1

@@ -9,9 +9,9 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from libs.authentication.spf.macros import DomainSpec, check_macros
-from libs.authentication.spf.results import PermError, Result
+from libs.authentication.spf.results import PermError, SpfResult
 
-QUALIFIERS = {"+": Result.PASS, "-": Result.FAIL, "~": Result.SOFTFAIL, "?": Result.NEUTRAL}  # 4.6.2
+QUALIFIERS = {"+": SpfResult.PASS, "-": SpfResult.FAIL, "~": SpfResult.SOFTFAIL, "?": SpfResult.NEUTRAL}  # 4.6.2
 # 3.4: a record should fit into 512 octets of a packet. Above this nobody means well.
 _LONGEST = 8192
 _DIRECTIVE = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?![A-Za-z0-9])(.*)", re.IGNORECASE | re.DOTALL)
@@ -27,7 +27,7 @@ class Directive:
     """One mechanism with its qualifier. `target` is None where the current domain is meant."""
 
     text: str
-    result: Result
+    result: SpfResult
     mechanism: str
     target: DomainSpec | None = None
     network: IPv4Network | IPv6Network | None = None
@@ -36,7 +36,7 @@ class Directive:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class SpfRecord:
     """4.6: directives in their order; the two known modifiers wherever they stood."""
 
     directives: Sequence[Directive]
@@ -44,7 +44,7 @@ class Record:
     exp: DomainSpec | None = None
 
 
-def selected(texts: Sequence[bytes]) -> bytes | None:
+def select(texts: Sequence[bytes]) -> bytes | None:
     """4.5: the one among a domain's TXT records that is SPF. Raises `PermError` when there are several."""
     found = [text for text in texts if text[:6].lower() == b"v=spf1" and text[6:7] in (b"", b" ")]
     if len(found) > 1:
@@ -53,7 +53,7 @@ def selected(texts: Sequence[bytes]) -> bytes | None:
 
 
 @lru_cache(maxsize=2048)  # most mail comes from few domains, which include the records of fewer providers
-def parsed(text: bytes) -> Record:
+def parse(text: bytes) -> SpfRecord:
     """Raises `PermError` for an error anywhere in it (4.6)."""
     if len(text) > _LONGEST:
         raise PermError(f"a record of {len(text)} octets")
@@ -66,7 +66,7 @@ def parsed(text: bytes) -> Record:
             _add_modifier(modifiers, modifier[1].lower(), modifier[2])
         else:
             directives.append(_directive(term))
-    return Record(directives, modifiers.get("redirect"), modifiers.get("exp"))
+    return SpfRecord(directives, modifiers.get("redirect"), modifiers.get("exp"))
 
 
 def _add_modifier(modifiers: dict[str, DomainSpec | None], name: str, value: str) -> None:
@@ -114,7 +114,7 @@ def _network(mechanism: str, text: str) -> IPv4Network | IPv6Network:
     raise PermError(f"{mechanism}:{text} is no network")
 
 
-def _with_lengths(term: str, result: Result, mechanism: str, rest: str) -> Directive:
+def _with_lengths(term: str, result: SpfResult, mechanism: str, rest: str) -> Directive:
     lengths = _DUAL_LENGTH.search(rest)
     length4, length6 = lengths.groups() if lengths else (None, None)
     domain = rest[: lengths.start()] if lengths else rest

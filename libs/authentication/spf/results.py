@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Result(Enum):
+class SpfResult(Enum):
     """RFC 7208 2.6."""
 
     NONE = "none"
@@ -19,13 +19,13 @@ class Result(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spf:
+class SpfCheck:
     """`domain` is the one that was asked about (MAIL FROM's or HELO's); `reason` the term or the trouble that decided.
 
     `explanation` is the domain owner's text for a fail (6.2); empty when there is none.
     """
 
-    result: Result
+    result: SpfResult
     domain: str = ""
     reason: str = ""
     explanation: str = ""

@@ -16,18 +16,18 @@ from libs.network import Ip
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
 from services.antispam.filtering.facts import FACTS
-from services.antispam.filtering.judging import Seen, explained
+from services.antispam.filtering.runner import StepResult, all_results
 from services.antispam.filtering.verdicts import Scale, verdict_of
 from services.antispam.handlers import Judge
-from services.antispam.message.checked_mail import Told, checked_mail
-from services.antispam.message.report import Outcome
+from services.antispam.message.reconstruction import GivenEnvelope, reconstruct_mail
+from services.antispam.message.report import FilterOutcome
 
 
 class CheckedFilter(BaseModel):
     """One filter's word on the message; `ms` is the time that it took."""
 
     filter: str
-    outcome: Outcome
+    outcome: FilterOutcome
     score: float
     reason: str
     ms: float
@@ -47,21 +47,23 @@ class Checked(BaseModel):
 
 
 class FilterView(BaseModel):
-    """A step of the chain. `score` is what a hit adds (times its strength) unless a policy says otherwise."""
+    """A step of the chain. `score` is what a hit adds (times its strength) unless a policy says otherwise; `reference`
+    names the RFC or specification behind it, empty where there is none.
+    """
 
     name: str
-    kind: Literal["accept", "refuse", "spare", "score"]
+    kind: Literal["accept", "refuse", "exempt", "score"]
     on: bool
     score: float
-    requirement: str
-    doc: str
+    description: str
+    reference: str
 
 
 _RAW_BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
 
 
-def check_routes(judge: Judge, is_ours: Callable[[Ip], bool], clock: Callable[[], datetime]) -> APIRouter:
-    """The API of the chain. `is_ours` tells machines of ours."""
+def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable[[], datetime]) -> APIRouter:
+    """The API of the chain. `is_trusted` tells machines of ours."""
     router = APIRouter(prefix="/v1", tags=["chain"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post(
@@ -85,10 +87,10 @@ def check_routes(judge: Judge, is_ours: Callable[[Ip], bool], clock: Callable[[]
         raw = await request.body()
         if not raw:
             raise Problem(422, "the body must be a raw message")
-        told, scope = Told(sender, tuple(to), peer, helo), scope_of(domain)
+        told, scope = GivenEnvelope(sender, tuple(to), peer, helo), scope_of(domain)
         # Large ones in a thread, so that the mail on its way does not wait.
         mail, unknown = await asyncio.to_thread(
-            checked_mail, raw, told, is_ours=is_ours, domain=domain_of(scope), now=clock()
+            reconstruct_mail, raw, told, is_trusted=is_trusted, domain=domain_of(scope), now=clock()
         )
         return await _checked(judge, mail, scope, unknown)
 
@@ -100,8 +102,8 @@ def check_routes(judge: Judge, is_ours: Callable[[Ip], bool], clock: Callable[[]
                 kind=step.kind.value,
                 on=step.on,
                 score=step.score,
-                requirement=step.requirement,
-                doc=step.doc,
+                description=step.description,
+                reference=step.reference,
             )
             for step in CHAIN
         ]
@@ -114,10 +116,10 @@ def check_routes(judge: Judge, is_ours: Callable[[Ip], bool], clock: Callable[[]
 
 
 async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]) -> Checked:
-    desk, judgement = await judge.explain(mail, scope, unknown=unknown)
-    verdict = verdict_of(judgement, desk.policy)
-    scale = Scale(desk.policy, verdict.spam)
-    findings = [_view(seen, scale) for seen in explained(desk.plan, judgement)]
+    rules, judgement = await judge.explain(mail, scope, unknown=unknown)
+    verdict = verdict_of(judgement, rules.policy)
+    scale = Scale(rules.policy, verdict.spam)
+    findings = [_view(result, scale) for result in all_results(rules.plan, judgement)]
     return Checked(
         spam=verdict.spam,
         score=verdict.score,
@@ -130,11 +132,11 @@ async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]
     )
 
 
-def _view(seen: Seen, scale: Scale) -> CheckedFilter:
+def _view(result: StepResult, scale: Scale) -> CheckedFilter:
     return CheckedFilter(
-        filter=seen.step.name,
-        outcome=seen.report.outcome,
-        score=scale.part(seen.score),
-        reason=seen.report.reason,
-        ms=round(seen.ms, 3),
+        filter=result.step.name,
+        outcome=result.report.outcome,
+        score=scale.part(result.score),
+        reason=result.report.reason,
+        ms=round(result.ms, 3),
     )

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.images.limits import ImageFacts
+from services.antispam.images.model import ImageFacts
 from services.antispam.images.mongo import KnownImage, MongoKnownImages
 
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$", to_lower=True)]

@@ -131,7 +131,7 @@ def _check(own: Mapping[str, Any], under: Policy) -> None:
         shown = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in errors]
         raise Problem(422, "the policy does not fit", errors=shown) from None
     for step in CHAIN:
-        if step.always and not policy.filters.get(step.name, True):
+        if step.mandatory and not policy.filters.get(step.name, True):
             raise Problem(422, f"{step.name} is on while antispam is on; a whitelist beats it")
     known = {step.name for step in CHAIN}
     for name in (*policy.filters, *policy.scores):

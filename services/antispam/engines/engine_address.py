@@ -15,7 +15,7 @@ class EngineAddress:
     path: str = ""
 
     @classmethod
-    def read(cls, text: str) -> EngineAddress:
+    def parse(cls, text: str) -> EngineAddress:
         """Raises `ValueError` that says what it should be."""
         if text.startswith("unix:/"):
             return cls(path=text.removeprefix("unix:"))

@@ -16,7 +16,7 @@ _SYMBOLS = 12  # in the reason
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class EngineResult:
     """`score` against `required`, from which on the engine itself calls it spam; the rules that matched."""
 
     score: float
@@ -31,25 +31,25 @@ class ExternalEngine(Protocol):
     def limit_bytes(self) -> int:
         """It is not asked about larger messages: spam is small, and reading them takes it seconds."""
 
-    async def judge(self, mail: MailView) -> Opinion:
+    async def scan(self, mail: MailView) -> EngineResult:
         """Raises `Temporary` for every answer that is not a clear one."""
 
 
 Engines = Mapping[str, ExternalEngine]  # by the name of their filter
 
 
-def is_asked(engines: Engines, name: str, mail: MailView) -> bool:
+def accepts(engines: Engines, name: str, mail: MailView) -> bool:
     """It was configured, and takes a message of this size."""
     engine = engines.get(name)
     return engine is not None and mail.envelope.size_bytes <= engine.limit_bytes
 
 
-async def report_of(engines: Engines, name: str, mail: MailView) -> Report:
+async def engine_report(engines: Engines, name: str, mail: MailView) -> Report:
     """A miss where it is not asked, or has nothing to say."""
-    if not is_asked(engines, name, mail):
+    if not accepts(engines, name, mail):
         return MISS
-    opinion = await engines[name].judge(mail)
-    strength = max(_AT_LEAST, min(opinion.score / opinion.required, _AT_MOST))
+    result = await engines[name].scan(mail)
+    strength = max(_AT_LEAST, min(result.score / result.required, _AT_MOST))
     if not strength:
         return MISS
-    return hit(f"{opinion.score:g} of {opinion.required:g}: {', '.join(opinion.symbols[:_SYMBOLS])}", strength)
+    return hit(f"{result.score:g} of {result.required:g}: {', '.join(result.symbols[:_SYMBOLS])}", strength)

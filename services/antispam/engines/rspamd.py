@@ -10,22 +10,22 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from libs.envelope import Temporary
-from services.antispam.engines.model import Opinion
+from services.antispam.engines.model import EngineResult
 from services.antispam.message.mail_view import MailView
 
 _RECIPIENTS = 100  # that are named; it asks for them for rules about their number only
 _VALUE_LIMIT = 998
 
 
-class Symbol(BaseModel):
+class RspamdSymbol(BaseModel):
     score: float = 0.0
 
 
-class Answer(BaseModel):
+class RspamdResponse(BaseModel):
     """What we read of it."""
 
     score: float
-    symbols: dict[str, Symbol] = {}
+    symbols: dict[str, RspamdSymbol] = {}
 
 
 class Rspamd:
@@ -55,7 +55,7 @@ class Rspamd:
             trust_env=False,
         )
 
-    async def judge(self, mail: MailView) -> Opinion:
+    async def scan(self, mail: MailView) -> EngineResult:
         """Raises `Temporary`."""
         headers = list(_envelope_fields(mail, self._hostname))
         try:
@@ -68,19 +68,19 @@ class Rspamd:
         if response.status_code != 200:
             raise Temporary(f"Rspamd: status {response.status_code}")
         try:
-            answer = Answer.model_validate_json(response.content)
+            answer = RspamdResponse.model_validate_json(response.content)
         except ValidationError as error:
             raise Temporary(f"Rspamd: {error.errors()[0]['msg']} in its answer") from error
-        return opinion_of(answer, self._required)
+        return parse_result(answer, self._required)
 
     async def close(self) -> None:
         await self._http.aclose()
 
 
-def opinion_of(answer: Answer, required: float) -> Opinion:
+def parse_result(answer: RspamdResponse, required: float) -> EngineResult:
     """The symbols that weigh most come first; those that weigh nothing are left out."""
     weighing = {name: abs(symbol.score) for name, symbol in answer.symbols.items() if symbol.score}
-    return Opinion(answer.score, required, sorted(weighing, key=weighing.__getitem__, reverse=True))
+    return EngineResult(answer.score, required, sorted(weighing, key=weighing.__getitem__, reverse=True))
 
 
 def _envelope_fields(mail: MailView, hostname: str) -> Iterator[tuple[bytes, bytes]]:
@@ -94,10 +94,10 @@ def _envelope_fields(mail: MailView, hostname: str) -> Iterator[tuple[bytes, byt
     ]
     for name, value in given:
         if value:
-            yield name.encode(), _plain(value)
+            yield name.encode(), _printable(value)
 
 
-def _plain(text: str) -> bytes:
+def _printable(text: str) -> bytes:
     """Neither a line end nor a control character, whatever a stranger said in HELO."""
     kept = "".join(character if character.isprintable() else "?" for character in text)
     return kept[:_VALUE_LIMIT].encode("utf-8", "replace")

@@ -14,7 +14,7 @@ from libs.envelope import Temporary
 from libs.mail.render import rendered, repairs
 from services.antispam.engines.engine_address import EngineAddress
 from services.antispam.engines.engine_trace import trace
-from services.antispam.engines.model import Opinion
+from services.antispam.engines.model import EngineResult
 from services.antispam.message.mail_view import MailView
 
 _ANSWER_LIMIT = 64 * 1024
@@ -34,7 +34,7 @@ class Spamd:
         self._places = asyncio.Semaphore(connections)
         self._deadline = deadline.total_seconds()
 
-    async def judge(self, mail: MailView) -> Opinion:
+    async def scan(self, mail: MailView) -> EngineResult:
         """Raises `Temporary`; waiting for a free place counts, for mail waits as well."""
         try:
             async with asyncio.timeout(self._deadline), self._places:
@@ -44,7 +44,7 @@ class Spamd:
             raise Temporary(f"spamd: no answer within {self._deadline:g} seconds") from None
         except OSError as error:
             raise Temporary(f"spamd: {error.strerror or error}") from error
-        return opinion_of(answer)
+        return parse_result(answer)
 
     async def close(self) -> None:
         """Nothing is kept open."""
@@ -74,7 +74,7 @@ async def _whole(reader: asyncio.StreamReader) -> bytes:
     return bytes(answer)
 
 
-def opinion_of(answer: bytes) -> Opinion:
+def parse_result(answer: bytes) -> EngineResult:
     """From an answer to SYMBOLS. Raises `Temporary` for anything else."""
     header, _, body = answer.partition(b"\r\n\r\n")
     status, verdict = _STATUS.match(header), _VERDICT.search(header)
@@ -84,4 +84,4 @@ def opinion_of(answer: bytes) -> Opinion:
     if required <= 0:
         raise Temporary("spamd: its required_score is not above 0")
     symbols = body.decode("ascii", "replace").strip()
-    return Opinion(score, required, tuple(symbols.split(",")) if symbols else ())
+    return EngineResult(score, required, tuple(symbols.split(",")) if symbols else ())

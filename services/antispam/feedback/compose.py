@@ -51,8 +51,8 @@ def open_feedback(
         clock=shared.clock,
     )
     interception = Interception(
-        shelf=filtering.shelf,
-        knowledge=filtering.knowledge,
+        rulebooks=filtering.rulebooks,
+        environment=filtering.environment,
         peers=reputation.peers,
         traps=reputation.honeypots,
         teacher=teacher,
@@ -61,8 +61,8 @@ def open_feedback(
         learns=settings.honeypot_learns,
     )
     reception = Reception(
-        shelf=filtering.shelf,
-        knowledge=filtering.knowledge,
+        rulebooks=filtering.rulebooks,
+        environment=filtering.environment,
         greylist=reputation.greylist,
         honeypots=reputation.honeypots,
         accounts=RouterAccounts(router),

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from libs.network import parsed
-from services.antispam.filtering.context import Knowledge
-from services.antispam.filtering.rulebook_cache import Desk, Shelf
+from services.antispam.filtering.context import FilterEnvironment
+from services.antispam.filtering.rulebook_cache import DomainRules, RulebookCache
 from services.antispam.learning.samples import TRAINING
 from services.antispam.reputation.greylist import Meeting, Patience, Triplet, greylisted_network
 
@@ -68,16 +68,16 @@ class Reception:
     def __init__(
         self,
         *,
-        shelf: Shelf,
-        knowledge: Knowledge,
+        rulebooks: RulebookCache,
+        environment: FilterEnvironment,
         greylist: Greylist,
         honeypots: Honeypots,
         accounts: Accounts,
         patience: Patience,
         clock: Callable[[], datetime],
     ) -> None:
-        self._shelf = shelf
-        self._knowledge = knowledge
+        self._rulebooks = rulebooks
+        self._environment = environment
         self._greylist = greylist
         self._honeypots = honeypots
         self._accounts = accounts
@@ -86,13 +86,13 @@ class Reception:
 
     async def greylists(self, domain: str) -> bool:
         """Whether strangers have to wait at all."""
-        return _is_on(await self._shelf.desk(domain), "greylisting")
+        return _is_on(await self._rulebooks.rules_for(domain), "greylisting")
 
     async def purposes(self, domain: str) -> Mapping[str, str]:
         """What addresses of the domain are for that nobody reads."""
-        desk = await self._shelf.desk(domain)
-        found = dict.fromkeys((f"{name}@{domain}" for name in TRAINING), TRAINER) if desk.policy.training else {}
-        if _is_on(desk, "honeypot"):
+        rules = await self._rulebooks.rules_for(domain)
+        found = dict.fromkeys((f"{name}@{domain}" for name in TRAINING), TRAINER) if rules.policy.training else {}
+        if _is_on(rules, "honeypot"):
             found |= dict.fromkeys(await self._honeypots.of(domain), HONEYPOT)
         return found
 
@@ -100,14 +100,14 @@ class Reception:
         """May it come in now?"""
         if arrival.account is not None:
             return await self._trainer(arrival, arrival.account)
-        desk = await self._shelf.desk(arrival.domain)
+        rules = await self._rulebooks.rules_for(arrival.domain)
         peer = parsed(arrival.peer)
-        if peer is None or not _is_on(desk, "greylisting") or self._knowledge.trusts(peer):
+        if peer is None or not _is_on(rules, "greylisting") or self._environment.trusts(peer):
             return Answer("accept", keep=_KNOWN)
         sender = arrival.sender.lower()
-        if any(book.white.entry_for_peer(peer) for book in desk.books):
+        if any(book.white.entry_for_peer(peer) for book in rules.books):
             return Answer("accept", "peer is on a white list", keep=_KNOWN)
-        if sender and any(book.white.entry_for_sender(sender) for book in desk.books):
+        if sender and any(book.white.entry_for_sender(sender) for book in rules.books):
             return Answer("accept", "sender is on a white list", keep=_KNOWN)
         recipient = arrival.domain if self._patience.by == "domain" else arrival.recipient.lower()
         return await self._greeted(Triplet(greylisted_network(peer), sender, recipient))
@@ -129,5 +129,5 @@ class Reception:
         return Answer("refuse", "Only managers of the domain train its filters")
 
 
-def _is_on(desk: Desk, name: str) -> bool:
-    return desk.policy.enabled and any(planned.on for planned in desk.plan if planned.step.name == name)
+def _is_on(rules: DomainRules, name: str) -> bool:
+    return rules.policy.enabled and any(planned.on for planned in rules.plan if planned.step.name == name)

@@ -15,8 +15,8 @@ from libs.mail.originals import Original, attached_to
 from libs.runtime import Route
 from services.antispam.feedback.feedback import Teacher
 from services.antispam.feedback.screening import HONEYPOT, TRAINER
-from services.antispam.filtering.context import Knowledge
-from services.antispam.filtering.rulebook_cache import Shelf
+from services.antispam.filtering.context import FilterEnvironment
+from services.antispam.filtering.rulebook_cache import RulebookCache
 from services.antispam.learning.samples import TRAINING
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT
@@ -39,8 +39,8 @@ class Traps(Protocol):
 class Interception:
     """`ban` is for how long a peer is refused; `learns`: what came to a honeypot is learned as spam, for all."""
 
-    shelf: Shelf
-    knowledge: Knowledge
+    rulebooks: RulebookCache
+    environment: FilterEnvironment
     peers: Peers
     traps: Traps
     teacher: Teacher
@@ -84,10 +84,10 @@ class Interception:
     async def _spares(self, view: MailView, domain: str) -> bool:
         """Machines of ours, and those that an administrator trusts: behind them are many."""
         peer = view.peer
-        if peer is None or self.knowledge.trusts(peer):
+        if peer is None or self.environment.trusts(peer):
             return True
-        desk = await self.shelf.desk(domain)
-        return any(book.white.entry_for_peer(peer) for book in desk.books)
+        rules = await self.rulebooks.rules_for(domain)
+        return any(book.white.entry_for_peer(peer) for book in rules.books)
 
 
 def _local_part(recipient: Recipient) -> str:

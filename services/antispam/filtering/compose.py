@@ -15,17 +15,17 @@ from libs.events import PolicyChanged
 from libs.runtime import Periodic, Shared
 from libs.telemetry import Metrics
 from services.antispam.engines.model import Engines
-from services.antispam.filtering.context import Knowledge
+from services.antispam.filtering.context import FilterEnvironment
 from services.antispam.filtering.counters import Counters
-from services.antispam.filtering.judging import Runner
-from services.antispam.filtering.lookups import Lookups
+from services.antispam.filtering.filter_metrics import FilterMetrics
+from services.antispam.filtering.lookups import LookupSettings
 from services.antispam.filtering.mongo_counters import MongoCounters
-from services.antispam.filtering.rulebook_cache import Shelf
+from services.antispam.filtering.rulebook_cache import RulebookCache
+from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import Step
-from services.antispam.filtering.tallying import TallyCollector
-from services.antispam.images.limits import ImageReader
+from services.antispam.images.model import ImageReader
 from services.antispam.learning.compose import LearningSlice
-from services.antispam.message.registered import read_suffixes
+from services.antispam.message.registered_domain import load_suffixes
 from services.antispam.policy.compose import PolicySlice
 from services.antispam.policy.policy import DEFAULT
 from services.antispam.reputation.compose import ReputationSlice
@@ -38,8 +38,8 @@ log = structlog.get_logger(__name__)
 class FilteringSlice:
     """What judges mail, and what the API shows of it."""
 
-    shelf: Shelf
-    knowledge: Knowledge
+    rulebooks: RulebookCache
+    environment: FilterEnvironment
     runner: Runner
     counters: Counters
     stored_counters: MongoCounters
@@ -48,11 +48,11 @@ class FilteringSlice:
 
     def policy_changed(self, fact: PolicyChanged) -> None:
         """Handle the event: the rulebook of the domain (empty: of all domains) is read again before its next use."""
-        self.shelf.forget(fact.domain or DEFAULT)
+        self.rulebooks.forget(fact.domain or DEFAULT)
 
     async def announce_policy_change(self, scope: str) -> None:
         """Tell all replicas and services that the policy, the lists or the rules of `scope` changed."""
-        self.shelf.forget(scope)
+        self.rulebooks.forget(scope)
         await self.shared.bus.emit(PolicyChanged(domain="" if scope == DEFAULT else scope).to_bus())
 
     async def close(self) -> None:
@@ -79,14 +79,16 @@ async def open_filtering(
     """Register the metrics of the filters. Raises `Temporary` when MongoDB does not answer."""
     stored_counters = MongoCounters(database, keep=settings.statistics_memory)
     await stored_counters.prepare()
-    await asyncio.to_thread(read_suffixes)
+    await asyncio.to_thread(load_suffixes)
     # MongoDB away: a domain that was judged before is judged on with what was read last, another one waits.
-    shelf = Shelf(policy.rulebooks.load, chain, max_age=settings.rulebook_max_age, capacity=settings.rulebook_capacity)
+    rulebooks = RulebookCache(
+        policy.rulebooks.load, chain, max_age=settings.rulebook_max_age, capacity=settings.rulebook_capacity
+    )
     runner, counters = Runner(chain), Counters(stored_counters, policy.rules, clock=shared.clock)
-    metrics.registry.register(TallyCollector(runner))
+    metrics.registry.register(FilterMetrics(runner))
     metrics.entries("digests", lambda: len(reputation.sightings))
     metrics.entries("counted messages", counters.remembered)
-    knowledge = Knowledge(
+    environment = FilterEnvironment(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
         trusted_networks=settings.trusted_networks,
         peers=reputation.peers_in_memory,
@@ -101,11 +103,11 @@ async def open_filtering(
         images=images,
     )
     background = (Periodic("statistics", counters.flush, settings.flush_period),)
-    return FilteringSlice(shelf, knowledge, runner, counters, stored_counters, shared, background)
+    return FilteringSlice(rulebooks, environment, runner, counters, stored_counters, shared, background)
 
 
-def _lookups(settings: Settings) -> Lookups:
-    return Lookups(
+def _lookups(settings: Settings) -> LookupSettings:
+    return LookupSettings(
         dnsbl=settings.dnsbl,
         uribl=settings.uribl,
         domains_limit=settings.uribl_domains,

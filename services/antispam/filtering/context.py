@@ -11,8 +11,8 @@ from typing import Literal, Protocol
 from libs.dns import Resolver
 from libs.network import Ip, is_in
 from services.antispam.engines.model import Engines
-from services.antispam.filtering.lookups import Lookups
-from services.antispam.images.limits import ImageReader
+from services.antispam.filtering.lookups import LookupSettings
+from services.antispam.images.model import ImageReader
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import Policy
 from services.antispam.policy.rulebook import Rulebook
@@ -73,7 +73,7 @@ class Complaints(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class FilterEnvironment:
     """What the whole process knows; the same for every domain."""
 
     own_names: frozenset[str]
@@ -84,7 +84,7 @@ class Knowledge:
     dns: Resolver
     correspondents: KnownSenders
     complaints: Complaints
-    lookups: Lookups = field(default_factory=Lookups)
+    lookups: LookupSettings = field(default_factory=LookupSettings)
     arc_trusted_sealers: frozenset[str] = frozenset()
     engines: Engines = field(default_factory=dict)  # that were configured
     images: ImageReader | None = None
@@ -96,9 +96,9 @@ class Knowledge:
     def is_stranger(self, mail: MailView) -> bool:
         """It came from a server that is none of ours: only then DNS is asked about it."""
         peer = mail.peer
-        return peer is not None and mail.keep("stranger", lambda: not self.trusts(peer))
+        return peer is not None and mail.cached("stranger", lambda: not self.trusts(peer))
 
-    def without_counting(self) -> Knowledge:
+    def without_counting(self) -> FilterEnvironment:
         """The same, for a message that is only looked at."""
         return replace(self, sightings=self.sightings.without_counting())
 
@@ -110,7 +110,7 @@ class Context:
     domain: str
     policy: Policy
     books: Sequence[Rulebook]
-    knowledge: Knowledge
+    environment: FilterEnvironment
     now: datetime
-    spared: frozenset[str] = frozenset()
+    exempted: frozenset[str] = frozenset()
     scores: Mapping[str, float] = field(default_factory=dict)

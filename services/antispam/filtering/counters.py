@@ -14,7 +14,7 @@ from typing import Protocol
 
 from libs.envelope import Temporary, Verdict
 from libs.events import AccountDeleted, MailQuarantined, MailReleased
-from services.antispam.filtering.judging import Judgement
+from services.antispam.filtering.runner import Judgement
 
 _REMEMBERED = 20_000  # messages
 
@@ -75,8 +75,8 @@ class Counters:
             counts["whitelisted"] += 1
         for account in accounts:
             self._count_for(account, day, verdict)
-        for seen in judgement.seen:
-            self._hits.update(seen.report.rules)
+        for result in judgement.results:
+            self._hits.update(result.report.rules)
         for test in verdict.tests:
             counts[f"filter:{test.name}" if test.outcome == "hit" else f"error:{test.name}"] += 1
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Lookups:
+class LookupSettings:
     """Zones of lists of addresses and of domains, none by default; `domains_limit` of a message are asked about.
 
     `address_without_mx` is the strength of a hit when the sender's domain has an address but no MX (0: none).

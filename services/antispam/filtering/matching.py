@@ -11,14 +11,14 @@ from services.antispam.policy.rules import Area
 AREA_LIMIT = 64 * 1024  # characters: RE2 is linear, and this bounds the line
 
 
-def matched(mail: MailView, scope: str, kind: str, rules: PatternRules[P]) -> Sequence[str]:
+def matching_rules(mail: MailView, scope: str, kind: str, rules: PatternRules[P]) -> Sequence[str]:
     """The names of the rules that match. `kind` and `scope` tell the rulebooks of one message apart."""
     if not rules.by_area:
         return ()
-    return mail.keep(f"{kind} of {scope}", lambda: _matched(mail, rules))
+    return mail.cached(f"{kind} of {scope}", lambda: _matching_rules(mail, rules))
 
 
-def _matched(mail: MailView, rules: PatternRules[P]) -> list[str]:
+def _matching_rules(mail: MailView, rules: PatternRules[P]) -> list[str]:
     found = []
     for area, (names, patterns) in rules.by_area.items():
         found += [names[index] for index in patterns.matches(_text(mail, area))]

@@ -25,7 +25,7 @@ async def peer_names_of(mail: MailView, context: Context) -> PeerNames:
     """Asked once a message. Raises `Temporary`. The peer is known."""
     peer = mail.peer
     assert peer is not None
-    return await mail.ask("peer_names", lambda: _ask(peer, context.knowledge.dns))
+    return await mail.fetch_once("peer_names", lambda: _ask(peer, context.environment.dns))
 
 
 async def _ask(peer: Ip, resolver: Resolver) -> PeerNames:

@@ -22,7 +22,7 @@ _AFTER_FAILURE = 5.0  # seconds to go on with what was read last when the databa
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class DomainRules:
     """What lies open for judging the mail of one domain: its policy, the chain under it, its rulebooks."""
 
     policy: Policy
@@ -40,7 +40,7 @@ class _Shelved:
 LoadRulebook = Callable[[str], Awaitable[Rulebook]]
 
 
-class Shelf:
+class RulebookCache:
     """At most `capacity` rulebooks, each at most `max_age` old while the database answers."""
 
     def __init__(
@@ -58,18 +58,18 @@ class Shelf:
         self._capacity = capacity
         self._monotonic = monotonic
         self._books: OrderedDict[str, _Shelved] = OrderedDict()
-        self._desks: dict[str, Desk] = {}
+        self._domain_rules: dict[str, DomainRules] = {}
         self._loading: dict[str, asyncio.Task[Rulebook]] = {}
         self._changes = 0
 
-    async def desk(self, scope: str) -> Desk:
+    async def rules_for(self, scope: str) -> DomainRules:
         """For a domain of ours, `default` or `outgoing`. Raises `Temporary` if it was never read and cannot be."""
         common = await self._book(DEFAULT)
         own = common if scope == DEFAULT else await self._book(scope)
-        desk = self._desks.get(scope)
-        if desk is None or desk.books[0] is not common or desk.books[-1] is not own:
-            desk = self._desks[scope] = self._laid_out(scope, common, own)
-        return desk
+        rules = self._domain_rules.get(scope)
+        if rules is None or rules.books[0] is not common or rules.books[-1] is not own:
+            rules = self._domain_rules[scope] = self._laid_out(scope, common, own)
+        return rules
 
     def forget(self, scope: str) -> None:
         """It changed: read it again before the next use; until that works, what was read last counts."""
@@ -117,13 +117,13 @@ class Shelf:
         while len(self._books) > self._capacity:
             oldest = next(name for name in self._books if name != DEFAULT)
             del self._books[oldest]
-            self._desks.pop(oldest, None)
+            self._domain_rules.pop(oldest, None)
 
-    def _laid_out(self, scope: str, common: Rulebook, own: Rulebook) -> Desk:
+    def _laid_out(self, scope: str, common: Rulebook, own: Rulebook) -> DomainRules:
         policy = layered(common.policy, DEFAULT_POLICY)
         if scope == OUTGOING:
             policy = layered(own.policy, DEFAULT_OUTGOING_POLICY)
         elif own is not common:
             policy = layered(own.policy, policy)
         books = (common,) if own is common else (common, own)
-        return Desk(policy, plan(self._chain, policy), books)
+        return DomainRules(policy, plan(self._chain, policy), books)

@@ -10,7 +10,7 @@ _SHARE = 0.2
 _LEAST = 5  # letters: a name or a quoted word is not "written in"
 
 
-def share(letters: re.Pattern[str], text: str, script: str) -> Report:
+def script_share(letters: re.Pattern[str], text: str, script: str) -> Report:
     """Hit when at least a fifth of the letters of `text` are `letters`; stronger when most are."""
     found = sum(map(len, letters.findall(text)))
     if found < _LEAST:

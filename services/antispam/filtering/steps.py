@@ -1,11 +1,13 @@
-"""A step of the chain: a filter, what its hit does, its score; and the chain as a policy has it."""
+"""A step of the chain: a filter, what its hit does, its score; and the chain under the policy of a domain."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
+from inspect import cleandoc
 from types import ModuleType
 from typing import Any
 
@@ -14,11 +16,11 @@ from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import Report
 from services.antispam.policy.policy import Policy
 
-# What each module in `filters/` has. It may raise: that is a finding of its own, and the chain goes on.
+# A filter. It may raise: the runner makes that a finding with an error, and the chain goes on.
 Check = Callable[[MailView, Context], Awaitable[Report]]
 
-# Whether a filter that asks outside the process has something to ask about this message: cheap, and asks nothing.
-Asks = Callable[[MailView, Context], bool]
+# Whether a filter that asks DNS, an engine or an image process has a question about this message. Cheap, asks nothing.
+LookupTest = Callable[[MailView, Context], bool]
 
 
 class Kind(Enum):
@@ -26,60 +28,71 @@ class Kind(Enum):
 
     ACCEPT = "accept"  # ends the chain: not spam, whatever was found before
     REFUSE = "refuse"  # ends the chain: spam
-    SPARE = "spare"  # what it names does not count
+    EXEMPT = "exempt"  # the hits of the filters and rules that it names do not count
     SCORE = "score"  # adds its score
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`per_domain` filters look at the domain's policy, lists, rules or statistics; the others run once a message.
+    """A filter at its place in the chain.
 
-    A filter that waits for something outside the process has a `deadline`, and says with `asks` whether it will: such
-    filters start together, at the place of the first of them. What they ask is the same for every domain. No policy
-    switches off what is `always` on.
+    `per_domain` filters read the domain's policy, lists, rules or statistics; the others run once per message.
+
+    A filter that waits for something outside the process has a `deadline`, and says with `needs_lookup` whether it
+    will for a given message: such filters start together, at the place of the first of them. What they ask is the same
+    for every domain. No policy switches off a `mandatory` step. `required` names the parts of the envelope without
+    which the filter cannot judge.
     """
 
     name: str
     check: Check
-    doc: str
+    description: str
     kind: Kind
     score: float
-    requirement: str
+    reference: str = ""
     on: bool = True
     per_domain: bool = False
     deadline: timedelta | None = None
-    asks: Asks | None = None
-    always: bool = False
-    needs: frozenset[str] = frozenset()
+    needs_lookup: LookupTest | None = None
+    mandatory: bool = False
+    required: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.asks is not None and (self.per_domain or self.deadline is None):
-            raise ValueError(f"step {self.name}: what asks outside has a deadline and is no domain's own")
+        if self.needs_lookup is not None and (self.per_domain or self.deadline is None):
+            raise ValueError(f"step {self.name}: a filter that asks outside has a deadline and is not per domain")
 
     @classmethod
-    def of(cls, module: ModuleType, kind: Kind, score: float, requirement: str, **more: Any) -> Step:
-        """The step of the filter in `module`, called and documented as the module is."""
-        name = module.__name__.rpartition(".")[2]
-        more.setdefault("asks", getattr(module, "asks", None))
-        more.setdefault("needs", getattr(module, "NEEDS", frozenset()))
-        return cls(name, module.check, (module.__doc__ or "").strip(), kind, score, requirement, **more)
+    def of(cls, source: ModuleType | Check, kind: Kind, score: float, **more: Any) -> Step:
+        """Build the step of a filter: a module with a function `check`, or one function of a module with several.
+
+        It has the name and the documentation of its source; the last paragraph of that, `See: ...`, is `reference`.
+        """
+        module = source if isinstance(source, ModuleType) else sys.modules[source.__module__]
+        check: Check = source.check if isinstance(source, ModuleType) else source
+        description, _, reference = cleandoc(source.__doc__ or "").partition("\n\nSee: ")
+        more.setdefault("needs_lookup", getattr(module, "needs_lookup", None))
+        more.setdefault("required", getattr(module, "REQUIRED", frozenset()))
+        name = source.__name__.rpartition(".")[2]
+        return cls(name, check, description, kind, score, reference.removesuffix("."), **more)
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """A step under a policy: its score there, and whether it is on."""
+class PlannedStep:
+    """A step under the policy of a domain: its score there, and whether it is on."""
 
     step: Step
     score: float
     on: bool
 
 
-Plan = Sequence[Planned]
+Plan = Sequence[PlannedStep]
 
 
 def plan(chain: Sequence[Step], policy: Policy) -> Plan:
-    """The chain under `policy`, in the same order."""
+    """Put the chain under `policy`, in the same order."""
     return tuple(
-        Planned(step, policy.scores.get(step.name, step.score), step.always or policy.filters.get(step.name, step.on))
+        PlannedStep(
+            step, policy.scores.get(step.name, step.score), step.mandatory or policy.filters.get(step.name, step.on)
+        )
         for step in chain
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.envelope import Finding, Verdict
-from services.antispam.filtering.judging import Judgement, Seen
+from services.antispam.filtering.runner import Judgement, StepResult
 from services.antispam.filtering.steps import Kind
 from services.antispam.policy.policy import Policy
 
@@ -57,21 +57,23 @@ def verdict_of(judgement: Judgement, policy: Policy) -> Verdict:
         subject_prefix=policy.subject_prefix if spam and policy.action == "tag" else "",
         bayes=_measure(judgement),
         whitelisted=judgement.whitelisted,
-        tests=tuple(_finding(seen, scale) for seen in judgement.seen if seen.report.outcome in ("hit", "error")),
+        tests=tuple(
+            _finding(result, scale) for result in judgement.results if result.report.outcome in ("hit", "error")
+        ),
     )
 
 
 def _measure(judgement: Judgement) -> float | None:
-    measures = (seen.report.measure for seen in judgement.seen)
+    measures = (result.report.measure for result in judgement.results)
     return next((round(measure, 4) for measure in measures if measure is not None), None)
 
 
-def _finding(seen: Seen, scale: Scale) -> Finding:
+def _finding(result: StepResult, scale: Scale) -> Finding:
     return Finding(
         stage=STAGE,
-        name=seen.step.name,
-        outcome=seen.report.outcome,
-        score=scale.part(seen.score),
-        reason=seen.report.reason,
-        ms=round(seen.ms, 3),
+        name=result.step.name,
+        outcome=result.report.outcome,
+        score=scale.part(result.score),
+        reason=result.report.reason,
+        ms=round(result.ms, 3),
     )

@@ -11,18 +11,18 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 
-from libs.authentication.arc import Chain
-from libs.authentication.dkim import Signed
+from libs.authentication.arc import ArcChain
+from libs.authentication.dkim import SignatureResult
 from libs.authentication.dmarc import is_aligned
 from libs.authentication.names import author_domains
-from libs.authentication.spf import Result, Spf
+from libs.authentication.spf import SpfCheck, SpfResult
 from libs.envelope import Temporary
 from services.antispam.filtering.authentication import (
+    arc_chain_of,
     authors_of,
-    chain_of,
+    dkim_results_of,
+    dmarc_result_of,
     organizational,
-    policy_of,
-    signatures_of,
 )
 from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
@@ -39,7 +39,7 @@ async def voucher_of(mail: MailView, context: Context) -> str:
     try:
         async with asyncio.timeout(_LONGEST.total_seconds()):
             policy, signed, sealed = await asyncio.gather(
-                policy_of(mail, context), signatures_of(mail, context), _sealed(mail, context)
+                dmarc_result_of(mail, context), dkim_results_of(mail, context), _sealed(mail, context)
             )
     except TimeoutError:
         return ""
@@ -54,14 +54,14 @@ async def voucher_of(mail: MailView, context: Context) -> str:
 
 async def trusted_results(mail: MailView, context: Context) -> tuple[str, frozenset[str]]:
     """The last sealer of a chain that holds and is trusted, and the methods that it saw pass. Raises `Temporary`."""
-    chain = await chain_of(mail, context)
+    chain = await arc_chain_of(mail, context)
     if chain.outcome == "temperror":
         raise Temporary(chain.reason)
-    methods = _believed(chain, context)
+    methods = _trusted_methods(chain, context)
     return (chain.sealers[-1] if methods else "", methods)
 
 
-def passed(results: str) -> frozenset[str]:
+def passed_methods(results: str) -> frozenset[str]:
     """The methods that passed by an Authentication-Results value. Strangers chose what its quotes and comments hold."""
     words, at, depth = [], 0, 0
     while token := (_IN_COMMENT if depth else _TOKEN).match(results, at):
@@ -72,25 +72,25 @@ def passed(results: str) -> frozenset[str]:
     return frozenset(word.lower() for word in _RESULT.findall("".join(words)))
 
 
-def is_disowned(mail: MailView, context: Context) -> bool:
+def is_sender_unauthenticated(mail: MailView, context: Context) -> bool:
     """SPF fails for the envelope sender, and nothing that was asked vouches for its organization: it may be anybody's.
 
     What vouches for the message does so for its author, who may be another.
     """
-    spf: Spf | None = mail.known("spf")
-    if spf is None or spf.result is not Result.FAIL:
+    spf: SpfCheck | None = mail.cached_value("spf")
+    if spf is None or spf.result is not SpfResult.FAIL:
         return False
-    if _signer_for(spf.domain.lower().removesuffix("."), mail.known("dkim") or ()):
+    if _signer_for(spf.domain.lower().removesuffix("."), mail.cached_value("dkim") or ()):
         return False
-    chain: Chain | None = mail.known("arc")
-    return chain is None or "spf" not in _believed(chain, context)
+    chain: ArcChain | None = mail.cached_value("arc")
+    return chain is None or "spf" not in _trusted_methods(chain, context)
 
 
-def _believed(chain: Chain, context: Context) -> frozenset[str]:
+def _trusted_methods(chain: ArcChain, context: Context) -> frozenset[str]:
     """What the last sealer saw pass. Anybody can seal anything: only those that we trust are believed."""
-    if chain.outcome != "pass" or chain.sealers[-1] not in context.knowledge.arc_trusted_sealers:
+    if chain.outcome != "pass" or chain.sealers[-1] not in context.environment.arc_trusted_sealers:
         return frozenset()
-    return passed(chain.results)
+    return passed_methods(chain.results)
 
 
 async def _sealed(mail: MailView, context: Context) -> str:
@@ -103,7 +103,7 @@ async def _sealed(mail: MailView, context: Context) -> str:
     return f"{sealer} saw {', '.join(sorted(methods))} pass" if methods else ""
 
 
-def _signer_for(domain: str, signed: Sequence[Signed]) -> str:
+def _signer_for(domain: str, signed: Sequence[SignatureResult]) -> str:
     """A domain whose signature holds and that is aligned with `domain` (RFC 7489 3.1.1); empty if there is none."""
     holding = (each.domain for each in signed if each.outcome == "pass")
     return next((name for name in holding if is_aligned(name, domain, organizational)), "")

@@ -8,16 +8,16 @@ from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in, if somebody sealed it."""
-    return context.knowledge.is_stranger(mail) and "ARC-Seal" in mail.headers
+    return context.environment.is_stranger(mail) and "ARC-Seal" in mail.headers
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """Anybody can seal anything: only the seals of `arc_trusted_sealers` are believed."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
     sealer, methods = await trusted_results(mail, context)
     if "dmarc" not in methods:
         return MISS
-    return Report("hit", f"{sealer} saw dmarc=pass", spares=frozenset({"dmarc"}))
+    return Report("hit", f"{sealer} saw dmarc=pass", exempts=frozenset({"dmarc"}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.vouching import is_disowned
+from services.antispam.filtering.vouching import is_sender_unauthenticated
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 from services.antispam.reputation.correspondents import may_be_known
@@ -13,7 +13,7 @@ async def check(mail: MailView, context: Context) -> Report:
     """A weight, not an absolute. Like the sender whitelist: the envelope first, the From header with one author."""
     if not context.domain or mail.is_submitted:
         return MISS
-    known = context.knowledge.correspondents
+    known = context.environment.correspondents
     for name, address in _senders(mail, context):
         if may_be_known(context.domain, address) and (found := await known.find(context.domain, address)):
             return hit(f"{name}: {found}", found.strength)
@@ -21,7 +21,7 @@ async def check(mail: MailView, context: Context) -> Report:
 
 
 def _senders(mail: MailView, context: Context) -> list[tuple[str, str]]:
-    senders = [] if is_disowned(mail, context) else [("envelope sender", mail.sender)]
+    senders = [] if is_sender_unauthenticated(mail, context) else [("envelope sender", mail.sender)]
     if (
         context.policy.whitelist_from_header
         and len(mail.authors) == 1

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from services.antispam.filtering.bayes_levels import level_of, strength_of
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.levels import level_of, strength_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """Abstains while too little was learned. Both ends speak: a clear ham has a negative strength."""
-    learned = context.knowledge.statistics.judge(mail, context.domain if context.policy.learns else "")
+    learned = context.environment.statistics.judge(mail, context.domain if context.policy.learns else "")
     if learned is None:
         return MISS
     reason = f"{level_of(learned.log_odds)}: {learned.log_odds:.2f} by {learned.tokens} words"

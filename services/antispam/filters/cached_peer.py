@@ -11,5 +11,5 @@ async def check(mail: MailView, context: Context) -> Report:
     """Ingress refuses such peers at connect; this stops what was already on its way."""
     if mail.peer is None:
         return MISS
-    reason = context.knowledge.peers.reason(mail.peer, context.now)
+    reason = context.environment.peers.reason(mail.peer, context.now)
     return MISS if reason is None else hit(f"{mail.peer}: {reason}")

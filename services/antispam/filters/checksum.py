@@ -11,7 +11,7 @@ async def check(mail: MailView, context: Context) -> Report:
     """Counts recipients, not messages: one message with thirty is the same as thirty with one."""
     if mail.is_submitted:
         return MISS
-    envelope, sightings = mail.envelope, context.knowledge.sightings
+    envelope, sightings = mail.envelope, context.environment.sightings
     seen = sightings.saw(
         mail.digest, recipients=len(envelope.recipients), message_id=envelope.id, now=context.now
     )  # fmt: skip

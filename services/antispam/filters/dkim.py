@@ -6,22 +6,22 @@ A weak sign: lists and scanners on the way change messages that were signed in g
 from __future__ import annotations
 
 from libs.envelope import Temporary
-from services.antispam.filtering.authentication import signatures_of
+from services.antispam.filtering.authentication import dkim_results_of
 from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in, if somebody signed it."""
-    return context.knowledge.is_stranger(mail) and "DKIM-Signature" in mail.headers
+    return context.environment.is_stranger(mail) and "DKIM-Signature" in mail.headers
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """Hits when nothing holds and something surely does not."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
-    signed = await signatures_of(mail, context)
+    signed = await dkim_results_of(mail, context)
     outcomes = {each.outcome for each in signed}
     if "pass" in outcomes:
         return MISS

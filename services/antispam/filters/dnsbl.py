@@ -5,23 +5,23 @@ from __future__ import annotations
 from libs.dns import reverse_name
 from libs.envelope import Temporary
 from services.antispam.filtering.context import Context
-from services.antispam.message.blocklists import listing
+from services.antispam.message.blocklists import look_up
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only about a stranger, where there are lists."""
-    return bool(context.knowledge.lookups.dnsbl) and context.knowledge.is_stranger(mail)
+    return bool(context.environment.lookups.dnsbl) and context.environment.is_stranger(mail)
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """Octets (2.1) or nibbles (2.4) in reverse under each zone. Undecided without the lists that are mute: an error."""
     peer = mail.peer
-    if peer is None or not asks(mail, context):
+    if peer is None or not needs_lookup(mail, context):
         return MISS
-    lookups = context.knowledge.lookups
-    found = await listing(context.knowledge.dns, lookups.dnsbl, lambda zone: reverse_name(peer, zone))
-    if found.is_open:
-        raise Temporary(f"no answer from {', '.join(found.mute)}")
-    return hit(f"{peer} is on {', '.join(found.by)}") if found.is_listed else MISS
+    lookups = context.environment.lookups
+    found = await look_up(context.environment.dns, lookups.dnsbl, lambda zone: reverse_name(peer, zone))
+    if found.is_undecided:
+        raise Temporary(f"no answer from {', '.join(found.unanswered)}")
+    return hit(f"{peer} is on {', '.join(found.listed_by)}") if found.is_listed else MISS

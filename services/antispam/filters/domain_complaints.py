@@ -12,7 +12,7 @@ async def check(mail: MailView, context: Context) -> Report:
     domain = mail.sender.rpartition("@")[2]
     if mail.is_submitted or not domain or "automatic_whitelist" in context.scores:
         return MISS
-    complaints = context.knowledge.complaints
+    complaints = context.environment.complaints
     if not (count := complaints.about_domain(domain)):
         return MISS
     return hit(f"{count} recipients complained about {domain}", complaints.strength("domain", count))

@@ -13,12 +13,12 @@ _BY = re.compile(r"\bby\s+([a-z0-9.-]{1,255})", re.IGNORECASE)
 
 async def check(mail: MailView, context: Context) -> Report:
     """From a stranger only: our own machines, and our users' forwards that come back, went through us in truth."""
-    peer, knowledge = mail.peer, context.knowledge
-    if peer is None or knowledge.trusts(peer):
+    peer, environment = mail.peer, context.environment
+    if peer is None or environment.trusts(peer):
         return MISS
     for value in mail.headers.all("Received")[:1]:
         # The topmost alone: it is the hop before this one, and that was the stranger.
         match = _BY.search(value[:2000])
-        if match and match[1].lower().rstrip(".") in knowledge.own_names:
+        if match and match[1].lower().rstrip(".") in environment.own_names:
             return hit(f"the last hop claims to be {match[1]}, at {peer}")
     return MISS

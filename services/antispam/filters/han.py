@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.scripts import share
+from services.antispam.filtering.scripts import script_share
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report
 
@@ -16,4 +16,4 @@ _LETTERS = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003
 async def check(mail: MailView, context: Context) -> Report:
     """Hit from a fifth of the letters on."""
     text = f"{mail.subject}\n{mail.text}"
-    return MISS if text.isascii() else share(_LETTERS, text, "Han")
+    return MISS if text.isascii() else script_share(_LETTERS, text, "Han")

@@ -9,20 +9,20 @@ from libs.network import Ip, parsed
 from services.antispam.filtering.context import Context
 from services.antispam.filtering.peer_names import addresses, peer_names_of
 from services.antispam.message.mail_view import MailView
-from services.antispam.message.registered import registered_domain
+from services.antispam.message.registered_domain import registered_domain
 from services.antispam.message.report import MISS, Report, hit
 
-NEEDS = frozenset({"helo"})
+REQUIRED = frozenset({"helo"})
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only for a stranger that gave what could be its name."""
-    return context.knowledge.is_stranger(mail) and _by_itself(mail, context) is MISS
+    return context.environment.is_stranger(mail) and _by_itself(mail, context) is MISS
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """First what needs no look-up: syntax, bare addresses, our own name."""
-    if not context.knowledge.is_stranger(mail):
+    if not context.environment.is_stranger(mail):
         return MISS
     report = _by_itself(mail, context)
     return report if report is not MISS or _name(mail).startswith("[") else await _against_dns(mail, context)
@@ -34,7 +34,7 @@ def _name(mail: MailView) -> str:
 
 def _by_itself(mail: MailView, context: Context) -> Report:
     name = _name(mail)
-    if name in context.knowledge.own_names:
+    if name in context.environment.own_names:
         return hit(f"{name} is our own name")
     if name.startswith("["):
         return MISS if _is_literal_of(name, mail.peer) else hit(f"{name} is not the peer's address", 0.7)
@@ -62,7 +62,7 @@ async def _against_dns(mail: MailView, context: Context) -> Report:
     """RFC 5321 4.1.4 forbids to refuse for it, so it is a weak sign; a name that does not exist is a stronger one."""
     assert mail.peer is not None
     name = _name(mail)
-    own = await addresses(context.knowledge.dns, name, mail.peer)
+    own = await addresses(context.environment.dns, name, mail.peer)
     if mail.peer in own.records:
         return MISS
     if not own.exists:

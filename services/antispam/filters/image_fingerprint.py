@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from services.antispam.filtering.context import Context
-from services.antispam.images.limits import has_images, nearest
+from services.antispam.images.model import has_images, nearest
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """Nothing is looked at where no image is known, or none is there."""
-    reader = context.knowledge.images
+    reader = context.environment.images
     known = {image for book in context.books for image in book.images}
     if reader is None or not known or not has_images(mail):
         return MISS
-    for facts in await reader.facts(mail):
+    for facts in await reader.read_images(mail):
         if facts.fingerprint is not None:
             found = nearest(facts.fingerprint, known, within=reader.distance)
             if found is not None:

@@ -6,19 +6,19 @@ from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-NEEDS = frozenset({"sender"})
+REQUIRED = frozenset({"sender"})
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in, unless it is from nobody."""
-    return context.knowledge.is_stranger(mail) and "@" in mail.sender
+    return context.environment.is_stranger(mail) and "@" in mail.sender
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """RFC 5321 5.1: MX, else an address, which is half a measure; RFC 7505: the null MX refuses all mail."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
-    domain, dns = mail.sender.rpartition("@")[2], context.knowledge.dns
+    domain, dns = mail.sender.rpartition("@")[2], context.environment.dns
     if domain.startswith("["):
         return hit(f"{domain} is no domain")
     found = await dns.mx(domain)
@@ -30,5 +30,5 @@ async def check(mail: MailView, context: Context) -> Report:
         return hit(f"there is no {domain}")
     if not (await dns.a(domain) or await dns.aaaa(domain)):
         return hit(f"{domain} has neither MX nor address")
-    strength = context.knowledge.lookups.address_without_mx
+    strength = context.environment.lookups.address_without_mx
     return hit(f"{domain} has an address, but no MX", strength) if strength else MISS

@@ -9,7 +9,7 @@ from services.antispam.message.report import MISS, Report, hit
 
 async def check(mail: MailView, context: Context) -> Report:
     """A large provider has good and bad customers: a part of the sum, growing with the complainants."""
-    complaints = context.knowledge.complaints
-    if mail.peer is None or not (count := complaints.about_peer(mail.peer)) or context.knowledge.trusts(mail.peer):
+    complaints = context.environment.complaints
+    if mail.peer is None or not (count := complaints.about_peer(mail.peer)) or context.environment.trusts(mail.peer):
         return MISS
     return hit(f"{count} recipients complained about {mail.peer}", complaints.strength("peer", count))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.matching import matched
+from services.antispam.filtering.matching import matching_rules
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, one_line
 
@@ -13,10 +13,10 @@ async def check(mail: MailView, context: Context) -> Report:
     found: list[str] = []
     spares: set[str] = set()
     for book in context.books:
-        for name in matched(mail, book.scope, "exceptions", book.exceptions):
+        for name in matching_rules(mail, book.scope, "exceptions", book.exceptions):
             found.append(name)
             spares.update(book.exceptions.rules[name].spares)
     if not found:
         return MISS
     reason = one_line(f"{', '.join(found)} spare {', '.join(sorted(spares))}")
-    return Report("hit", reason, rules=tuple(found), spares=frozenset(spares))
+    return Report("hit", reason, rules=tuple(found), exempts=frozenset(spares))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.matching import matched
+from services.antispam.filtering.matching import matching_rules
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -13,8 +13,8 @@ async def check(mail: MailView, context: Context) -> Report:
     found: list[str] = []
     total = 0.0
     for book in context.books:
-        for name in matched(mail, book.scope, "keywords", book.keywords):
-            if name not in context.spared:
+        for name in matching_rules(mail, book.scope, "keywords", book.keywords):
+            if name not in context.exempted:
                 found.append(name)
                 total += book.keywords.rules[name].score
     return hit(", ".join(found), total, rules=found) if found else MISS

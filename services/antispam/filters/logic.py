@@ -10,7 +10,7 @@ from services.antispam.message.report import MISS, Report, hit
 
 async def check(mail: MailView, context: Context) -> Report:
     """Strength is the sum of the scores of the rules that hold."""
-    rules = [rule for book in context.books for rule in book.logic_rules if rule[0] not in context.spared]
+    rules = [rule for book in context.books for rule in book.logic_rules if rule[0] not in context.exempted]
     if not rules:
         return MISS
     names = {**facts_of(mail), **context.scores}

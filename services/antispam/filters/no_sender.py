@@ -6,7 +6,7 @@ from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-NEEDS = frozenset({"sender"})
+REQUIRED = frozenset({"sender"})
 
 # RFC 3464 (delivery), RFC 8098 (reading) and RFC 5965 (abuse) are all multipart/report (RFC 6522).
 _REPORT = "multipart/report"

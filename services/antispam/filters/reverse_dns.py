@@ -8,14 +8,14 @@ from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in."""
-    return context.knowledge.is_stranger(mail)
+    return context.environment.is_stranger(mail)
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """RFC 1912 2.1: every address has a PTR record, whose name leads back to it. The second is a weaker sign."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
     names = await peer_names_of(mail, context)
     if not names.claimed:

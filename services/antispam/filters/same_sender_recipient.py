@@ -6,7 +6,7 @@ from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-NEEDS = frozenset({"recipients"})
+REQUIRED = frozenset({"recipients"})
 
 
 async def check(mail: MailView, context: Context) -> Report:

@@ -12,6 +12,6 @@ async def check(mail: MailView, context: Context) -> Report:
     if mail.is_submitted or "automatic_whitelist" in context.scores:
         return MISS
     for address in dict.fromkeys((mail.sender, *(mail.authors if len(mail.authors) == 1 else ()))):
-        if address and (count := context.knowledge.complaints.about_sender(address)):
+        if address and (count := context.environment.complaints.about_sender(address)):
             return hit(f"{count} recipients complained about {address}")
     return MISS

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.vouching import is_disowned
+from services.antispam.filtering.vouching import is_sender_unauthenticated
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """The envelope first; the From header only with exactly one author, since readers disagree which of two counts."""
-    counts = bool(mail.sender) and not is_disowned(mail, context)
+    counts = bool(mail.sender) and not is_sender_unauthenticated(mail, context)
     for book in context.books:
         if counts and (entry := book.white.entry_for_sender(mail.sender)):
             return hit(f"envelope sender, listed as {entry}")

@@ -6,7 +6,7 @@ signature that is aligned with the author, or a chain that we trust, holds (RFC 
 
 from __future__ import annotations
 
-from libs.authentication.spf import Result
+from libs.authentication.spf import SpfResult
 from libs.envelope import Temporary
 from services.antispam.filtering.context import Context
 from services.antispam.filtering.spf import spf_of
@@ -14,21 +14,21 @@ from services.antispam.filtering.vouching import voucher_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-NEEDS = frozenset({"sender"})
+REQUIRED = frozenset({"sender"})
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in."""
-    return context.knowledge.is_stranger(mail)
+    return context.environment.is_stranger(mail)
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """Hits on fail. A temperror is a finding with an error; RFC 7208 8.6 leaves what to do to the receiver."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
     spf = await spf_of(mail, context)
-    if spf.result is Result.TEMPERROR:
+    if spf.result is SpfResult.TEMPERROR:
         raise Temporary(f"SPF {spf.domain}: {spf.reason}")
-    if spf.result is not Result.FAIL or await voucher_of(mail, context):
+    if spf.result is not SpfResult.FAIL or await voucher_of(mail, context):
         return MISS
     return hit(str(spf))

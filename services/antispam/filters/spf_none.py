@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from libs.authentication.spf import Result
+from libs.authentication.spf import SpfResult
 from services.antispam.filtering.context import Context
 from services.antispam.filtering.spf import spf_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-NEEDS = frozenset({"sender"})
+REQUIRED = frozenset({"sender"})
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in."""
-    return context.knowledge.is_stranger(mail)
+    return context.environment.is_stranger(mail)
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """8.2: neutral is treated as none is."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
     spf = await spf_of(mail, context)
-    return hit(f"{spf.domain}: {spf.reason}") if spf.result in (Result.NONE, Result.NEUTRAL) else MISS
+    return hit(f"{spf.domain}: {spf.reason}") if spf.result in (SpfResult.NONE, SpfResult.NEUTRAL) else MISS

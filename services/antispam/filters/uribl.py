@@ -7,28 +7,28 @@ from functools import partial
 
 from libs.envelope import Temporary
 from services.antispam.filtering.context import Context
-from services.antispam.message.blocklists import listing
+from services.antispam.message.blocklists import look_up
 from services.antispam.message.mail_view import MailView
+from services.antispam.message.named_domains import named_domains
 from services.antispam.message.report import MISS, Report, hit
-from services.antispam.message.sites import sites_of
 
 
-def asks(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: Context) -> bool:
     """Only what a stranger handed in, where there are lists."""
-    return bool(context.knowledge.lookups.uribl) and context.knowledge.is_stranger(mail)
+    return bool(context.environment.lookups.uribl) and context.environment.is_stranger(mail)
 
 
 async def check(mail: MailView, context: Context) -> Report:
     """All its domains at the same time, up to the limit. Undecided without the lists that are mute: an error."""
-    if not asks(mail, context):
+    if not needs_lookup(mail, context):
         return MISS
-    lookups, dns = context.knowledge.lookups, context.knowledge.dns
-    sites = sites_of(mail, lookups.domains_limit)
-    listings = await asyncio.gather(*(listing(dns, lookups.uribl, partial("{}.{}".format, site)) for site in sites))
+    lookups, dns = context.environment.lookups, context.environment.dns
+    sites = named_domains(mail, lookups.domains_limit)
+    listings = await asyncio.gather(*(look_up(dns, lookups.uribl, partial("{}.{}".format, site)) for site in sites))
     for site, found in zip(sites, listings, strict=True):
         if found.is_listed:
-            return hit(f"{site} is on {', '.join(found.by)}")
+            return hit(f"{site} is on {', '.join(found.listed_by)}")
     for found in listings:
-        if found.is_open:
-            raise Temporary(f"no answer from {', '.join(found.mute)}")
+        if found.is_undecided:
+            raise Temporary(f"no answer from {', '.join(found.unanswered)}")
     return MISS

@@ -31,19 +31,19 @@ _BROKEN = (
     *(SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, RuntimeError, MemoryError, struct.error),
 )
 
-Read = Callable[[Image.Image], str]
+ReadText = Callable[[Image.Image], str]
 
 
 def main(data: str, languages: str, pixels: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_OCTETS, _MEMORY_OCTETS))
     read = _tesseract(data, languages) if data else _no_text
-    while octets := _taken(sys.stdin.buffer):
-        answer = json.dumps(facts(octets, read, pixels=int(pixels))).encode()
+    while octets := _next_image(sys.stdin.buffer):
+        answer = json.dumps(analyse(octets, read, pixels=int(pixels))).encode()
         sys.stdout.buffer.write(len(answer).to_bytes(4, "big") + answer)
         sys.stdout.buffer.flush()
 
 
-def facts(octets: bytes, read: Read, *, pixels: int) -> dict[str, object]:
+def analyse(octets: bytes, read: ReadText, *, pixels: int) -> dict[str, object]:
     """Empty for what is no image, a broken one or one of too many pixels."""
     try:
         with Image.open(BytesIO(octets), formats=_FORMATS) as image:
@@ -95,7 +95,7 @@ def _no_text(grey: Image.Image) -> str:
     return ""
 
 
-def _tesseract(data: str, languages: str) -> Read:
+def _tesseract(data: str, languages: str) -> ReadText:
     """One API object for all images: reading the language takes longer than reading an image."""
     import tesserocr  # only where text is wanted: it takes its time, and its memory
 
@@ -112,7 +112,7 @@ def _tesseract(data: str, languages: str) -> Read:
     return read
 
 
-def _taken(stream: BinaryIO) -> bytes:
+def _next_image(stream: BinaryIO) -> bytes:
     """The next image; empty at the end."""
     length = stream.read(4)
     return stream.read(int.from_bytes(length, "big")) if len(length) == 4 else b""

@@ -26,7 +26,7 @@ class BayesStatistics:
         scope = domain if domain and self._models.get(domain) is not None else DEFAULT
         if not self.speaks_for(scope):
             return None
-        return mail.keep(f"bayes of {scope}", lambda: score(mail.tokens, self._counts(scope)))
+        return mail.cached(f"bayes of {scope}", lambda: score(mail.tokens, self._counts(scope)))
 
     def knows(self, scope: str, kind: Class, tokens: Tokens) -> bool:
         """Whether learning a message with these tokens as `kind` would add nothing."""

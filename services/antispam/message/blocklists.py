@@ -12,35 +12,39 @@ from libs.envelope import Temporary
 
 # RFC 5782 2.1: what is listed has an address here. Anything else is a parked domain's or a captive portal's.
 _LISTED = IPv4Network("127.0.0.0/8")
-# What lists answer to who may not ask, or asks wrongly: their own numbers, not an entry.
+# What total answer to who may not ask, or asks wrongly: their own numbers, not an entry.
 _NO_ENTRY = (IPv4Network("127.255.255.0/24"), IPv4Network("127.0.0.1/32"), IPv4Network("127.0.1.255/32"))
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """What the lists say about one thing: those that have it, those that did not answer, how many there are."""
+class BlocklistResult:
+    """What the total say about one thing: those that have it, those that did not answer, how many there are."""
 
-    by: tuple[str, ...]
-    mute: tuple[str, ...]
-    lists: int
+    listed_by: tuple[str, ...]
+    unanswered: tuple[str, ...]
+    total: int
 
     @property
     def is_listed(self) -> bool:
         """By at least half of them."""
-        return bool(self.by) and 2 * len(self.by) >= self.lists
+        return bool(self.listed_by) and 2 * len(self.listed_by) >= self.total
 
     @property
-    def is_open(self) -> bool:
+    def is_undecided(self) -> bool:
         """Those that did not answer could have made the difference."""
-        return bool(self.mute) and not self.is_listed and 2 * (len(self.by) + len(self.mute)) >= self.lists
+        return (
+            bool(self.unanswered)
+            and not self.is_listed
+            and 2 * (len(self.listed_by) + len(self.unanswered)) >= self.total
+        )
 
 
-async def listing(resolver: Resolver, lists: Sequence[str], name_under: Callable[[str], str]) -> Listing:
+async def look_up(resolver: Resolver, zones: Sequence[str], name_under: Callable[[str], str]) -> BlocklistResult:
     """All lists are asked at the same time; `name_under` gives the name to ask for under a list's zone."""
-    answers = await asyncio.gather(*(_has(resolver, name_under(zone)) for zone in lists))
-    by = tuple(zone for zone, has in zip(lists, answers, strict=True) if has)
-    mute = tuple(zone for zone, has in zip(lists, answers, strict=True) if has is None)
-    return Listing(by, mute, len(lists))
+    answers = await asyncio.gather(*(_has(resolver, name_under(zone)) for zone in zones))
+    listed_by = tuple(zone for zone, has in zip(zones, answers, strict=True) if has)
+    unanswered = tuple(zone for zone, has in zip(zones, answers, strict=True) if has is None)
+    return BlocklistResult(listed_by, unanswered, len(zones))
 
 
 async def _has(resolver: Resolver, name: str) -> bool | None:

@@ -8,7 +8,7 @@ from libs.mail.encoded_words import decode_words
 from libs.mail.html import Link, links, links_of_text, text_of_html
 from libs.mail.message import Headers, Message, Part, parse
 from services.antispam.message.digest import message_digest
-from services.antispam.message.once import once
+from services.antispam.message.lazy_property import lazy_property
 from services.antispam.message.tokens import tokenize
 
 TEXT_LIMIT_OCTETS = 128 * 1024  # of all texts together: nobody reads on, and every filter's cost is bounded by it
@@ -18,10 +18,10 @@ ADDRESS_LIMIT = 320  # RFC 5321 4.5.3.1: 64 octets, the @, 255 octets
 
 def tokens_of(raw: bytes) -> frozenset[str]:
     """What the statistics count of a raw message."""
-    return Content(raw).tokens
+    return MessageContent(raw).tokens
 
 
-class Content:
+class MessageContent:
     """A raw message as it reads. Nothing here raises, whatever it looks like."""
 
     def __init__(self, raw: bytes) -> None:
@@ -31,61 +31,61 @@ class Content:
         """Work out now what takes long for a large message."""
         _ = self.text, self.links, self.digest, self.attachments, self.tokens
 
-    @once
+    @lazy_property
     def message(self) -> Message:
         return parse(self.raw)
 
-    @once
+    @lazy_property
     def headers(self) -> Headers:
         return self.message.headers
 
-    @once
+    @lazy_property
     def header_lines(self) -> str:
         """The header block as lines `Name: value`, unfolded and decoded."""
         return "\n".join(f"{name}: {decode_words(value)}" for name, value in self.headers)
 
-    @once
+    @lazy_property
     def authors(self) -> tuple[str, ...]:
         """The addresses of the From field in lower case, at most a hundred: ingress takes no more."""
         mailboxes = self.headers.addresses("From")[:AUTHORS_LIMIT]
         return tuple(address.lower() for _, address in mailboxes if len(address) <= ADDRESS_LIMIT)
 
-    @once
+    @lazy_property
     def subject(self) -> str:
         """Decoded, on one line."""
         return self.message.subject
 
-    @once
+    @lazy_property
     def leaves(self) -> Sequence[Part]:
         """The MIME parts that hold content."""
         return tuple(self.message.leaves())
 
-    @once
+    @lazy_property
     def attachments(self) -> Sequence[Part]:
         """The parts that are no text to be read at once."""
         return tuple(part for part in self.leaves if not _is_read(part))
 
-    @once
+    @lazy_property
     def plain(self) -> str:
         """The text/plain parts."""
         return self._texts("text/plain")
 
-    @once
+    @lazy_property
     def html(self) -> str:
         """The source of the text/html parts."""
         return self._texts("text/html")
 
-    @once
+    @lazy_property
     def html_text(self) -> str:
         """What a reader sees of the HTML."""
         return text_of_html(self.html) if self.html else ""
 
-    @once
+    @lazy_property
     def text(self) -> str:
         """All that a reader sees besides the subject."""
         return "\n".join(part for part in (self.plain, self.html_text) if part)
 
-    @once
+    @lazy_property
     def links(self) -> Sequence[Link]:
         """Where the message leads: what HTML links and loads first, then addresses in plain text (tag is empty)."""
         shown = links(self.html) if self.html else []
@@ -94,12 +94,12 @@ class Content:
             return shown
         return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain)))
 
-    @once
+    @lazy_property
     def tokens(self) -> frozenset[str]:
         """What the statistics count."""
         return tokenize(self.headers, (self.plain, self.html), self.leaves)
 
-    @once
+    @lazy_property
     def digest(self) -> str:
         """The same for messages that differ in their recipient, numbers and spacing only: 40 hex digits."""
         text = self.plain or self.html_text

@@ -8,22 +8,22 @@ from typing import Literal
 
 # hit and miss are the filter's own words; the runner says the others: the filter raised or was too slow, the policy
 # has it off, an exception rule spared it, the chain ended before it.
-Outcome = Literal["hit", "miss", "error", "off", "spared", "unreached"]
+FilterOutcome = Literal["hit", "miss", "error", "off", "spared", "unreached"]
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """`strength` multiplies the score of the filter's step: 1 is the plain hit, below 0 speaks for the message.
 
-    `rules` are the administrators' rules that matched. `spares` names filters and rules behind this one whose hits do
+    `rules` are the administrators' rules that matched. `exempts` names filters and rules behind this one whose hits do
     not count (keyword exceptions). `measure` is what the learned statistics say (log-odds), for the headers.
     """
 
-    outcome: Outcome
+    outcome: FilterOutcome
     reason: str = ""
     strength: float = 1.0
     rules: tuple[str, ...] = ()
-    spares: frozenset[str] = frozenset()
+    exempts: frozenset[str] = frozenset()
     measure: float | None = None
 
 

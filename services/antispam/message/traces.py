@@ -50,10 +50,10 @@ class Hop:
     at: datetime | None
 
 
-def trace_of(raw: bytes, is_ours: Callable[[Ip], bool]) -> Trace:
+def read_trace(raw: bytes, is_trusted: Callable[[Ip], bool]) -> Trace:
     """The topmost field of each name counts, for those below may be anybody's. Never raises.
 
-    `is_ours` tells machines of ours: the hop at which a stranger handed it in is the first that is none of theirs.
+    `is_trusted` tells machines of ours: the hop at which a stranger handed it in is the first that is none of theirs.
     """
     headers, original = Headers(raw), original_of(raw)
     is_of_us = original.raw is not raw
@@ -62,7 +62,7 @@ def trace_of(raw: bytes, is_ours: Callable[[Ip], bool]) -> Trace:
         sender=_address(headers.get("Return-Path")),
         recipient=_address(headers.get("Delivered-To")) or None,
         original_recipient=_address(headers.get("X-Facteur-Envelope-To" if is_of_us else "X-Original-To")) or None,
-        hop=_own_hop(headers, original) if is_of_us else _border(headers, is_ours),
+        hop=_own_hop(headers, original) if is_of_us else _border(headers, is_trusted),
     )
 
 
@@ -85,11 +85,11 @@ def _address(value: str | None) -> str | None:
         return inner if "@" in inner and " " not in inner else None
 
 
-def _border(headers: Headers, is_ours: Callable[[Ip], bool]) -> Hop | None:
+def _border(headers: Headers, is_trusted: Callable[[Ip], bool]) -> Hop | None:
     for value in headers.all("Received")[:_MOST_HOPS]:
         hop = _hop(value[:_READ])
         peer = parsed(hop.peer) if hop else None
-        if peer is not None and not is_in(peer, _INSIDE) and not is_ours(peer):
+        if peer is not None and not is_in(peer, _INSIDE) and not is_trusted(peer):
             return hop
     return None
 

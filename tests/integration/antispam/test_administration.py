@@ -243,4 +243,4 @@ async def test_who_may_do_what(replica: Any, method: str, path: str, token: str,
 
 async def test_the_metrics_name_every_filter(replica: Any) -> None:
     page = (await replica.call("GET", "/metrics")).text
-    assert 'facteur_filter_runs_total{filter="helo"}' in page
+    assert 'facteur_antispam_filter_runs_total{filter="helo"}' in page

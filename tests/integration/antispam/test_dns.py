@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from libs.authentication.spf import check_host
-from libs.authentication.spf.evaluation import Session
+from libs.authentication.spf.evaluation import SpfSession
 from libs.dns import CachingResolver, Limits
 from libs.dns.wire import Server
 from libs.envelope import queues
@@ -89,7 +89,7 @@ async def test_mail_flows_without_dns_and_the_failures_are_seen(
     assert {name: found[name] for name in asking} == dict.fromkeys(asking, "error")
     assert (await replica.http.get("/readyz")).status_code == 200
     page = (await replica.http.get("/metrics")).text
-    assert 'facteur_filter_errors_total{filter="spf"} 20.0' in page
+    assert 'facteur_antispam_filter_errors_total{filter="spf"} 20.0' in page
     assert f"facteur_dns_servers_silent {1.0 if fault == 'silence' else 0.0}" in page
 
 
@@ -119,7 +119,7 @@ async def test_the_suite_for_rfc_7208_passes_over_the_wire_too(zone_server: Zone
         local, _, domain = sender.rpartition("@")
         ip = parsed(case.ip)
         assert ip is not None
-        session = Session(ip, sender if local else f"postmaster@{domain}", case.helo, "unknown", datetime.now(UTC))
+        session = SpfSession(ip, sender if local else f"postmaster@{domain}", case.helo, "unknown", datetime.now(UTC))
         spf = await check_host(domain, session, resolver, longest=timedelta(seconds=60))
         return spf.result.value in case.results
 

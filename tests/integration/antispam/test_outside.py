@@ -15,8 +15,8 @@ from libs.envelope import Temporary, queues
 from services.antispam.engines.engine_address import EngineAddress
 from services.antispam.engines.rspamd import Rspamd
 from services.antispam.engines.spamd import Spamd
-from services.antispam.images.limits import ImageLimits
-from services.antispam.images.workers import ImageWorkers, worker_command
+from services.antispam.images.model import ImageLimits
+from services.antispam.images.worker_pool import ImageWorkerPool, worker_command
 from tests.servers.rspamd import RspamdServer
 from tests.servers.spamd import GTUBE, SpamdServer
 from tests.specimens.antispam import a_message, a_view
@@ -47,7 +47,7 @@ def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RspamdServer]:
 
 def asking_spamd(address: str, deadline: timedelta = PATIENCE) -> Spamd:
     return Spamd(
-        EngineAddress.read(address), hostname="mx.example.org", connections=2, limit_bytes=100_000, deadline=deadline
+        EngineAddress.parse(address), hostname="mx.example.org", connections=2, limit_bytes=100_000, deadline=deadline
     )
 
 
@@ -58,9 +58,9 @@ def asking_rspamd(address: str, deadline: timedelta = PATIENCE) -> Rspamd:
 
 
 async def test_spamd_says_what_it_thinks_over_tcp_and_a_unix_socket(spamd: SpamdServer) -> None:
-    assert (await asking_spamd(spamd.unix).judge(a_view(SPAM))).score > 900
+    assert (await asking_spamd(spamd.unix).scan(a_view(SPAM))).score > 900
     engine = asking_spamd(spamd.address)
-    opinions = await asyncio.gather(*(engine.judge(a_view(raw)) for raw in (SPAM, HAM, PILLS)))
+    opinions = await asyncio.gather(*(engine.scan(a_view(raw)) for raw in (SPAM, HAM, PILLS)))
     assert opinions[0].score > 900
     assert opinions[0].required == 5.0
     assert "GTUBE" in opinions[0].symbols
@@ -70,15 +70,15 @@ async def test_spamd_says_what_it_thinks_over_tcp_and_a_unix_socket(spamd: Spamd
 
 async def test_a_message_whose_last_line_has_no_end_is_judged_as_well(spamd: SpamdServer, rspamd: RspamdServer) -> None:
     for engine in (asking_spamd(spamd.address), asking_rspamd(rspamd.address)):
-        assert (await engine.judge(a_view(HAM.rstrip()))).score < 5
+        assert (await engine.scan(a_view(HAM.rstrip()))).score < 5
         await engine.close()
 
 
 async def test_rspamd_says_what_it_thinks(rspamd: RspamdServer) -> None:
     engine = asking_rspamd(rspamd.address)
     spam, ham, pills, forged = await asyncio.gather(
-        *(engine.judge(a_view(raw)) for raw in (SPAM, HAM, PILLS)),
-        engine.judge(a_view(HAM, mail_from="jean\r\nIP: 127.0.0.1\r\n\r\n@elsewhere.example")),
+        *(engine.scan(a_view(raw)) for raw in (SPAM, HAM, PILLS)),
+        engine.scan(a_view(HAM, mail_from="jean\r\nIP: 127.0.0.1\r\n\r\n@elsewhere.example")),
     )
     await engine.close()
     assert spam.score >= 15
@@ -93,7 +93,7 @@ async def test_an_engine_that_hangs_costs_its_deadline_and_no_more(spamd: SpamdS
         server.pause()
         try:
             with pytest.raises(Temporary, match="no answer within 0"):
-                await engine.judge(a_view(HAM))
+                await engine.scan(a_view(HAM))
         finally:
             server.resume()
             await engine.close()
@@ -103,7 +103,7 @@ async def test_an_engine_that_is_not_there_is_temporary(free_port: Any) -> None:
     dead = free_port()
     for engine in (asking_spamd(f"tcp://127.0.0.1:{dead}"), asking_rspamd(f"http://127.0.0.1:{dead}")):
         with pytest.raises(Temporary):
-            await engine.judge(a_view(HAM))
+            await engine.scan(a_view(HAM))
         await engine.close()
 
 
@@ -113,12 +113,12 @@ async def test_another_server_at_the_address_is_temporary(spamd: SpamdServer, rs
         asking_rspamd(f"http://127.0.0.1:{spamd.port}"),
     ):
         with pytest.raises(Temporary):
-            await engine.judge(a_view(HAM))
+            await engine.scan(a_view(HAM))
         await engine.close()
 
 
-def workers_of(command: Sequence[str], deadline: timedelta = PATIENCE) -> ImageWorkers:
-    return ImageWorkers(
+def workers_of(command: Sequence[str], deadline: timedelta = PATIENCE) -> ImageWorkerPool:
+    return ImageWorkerPool(
         command,
         reads_text=True,
         distance=6,
@@ -130,7 +130,7 @@ def workers_of(command: Sequence[str], deadline: timedelta = PATIENCE) -> ImageW
 
 
 @pytest.fixture
-async def workers() -> AsyncIterator[ImageWorkers]:
+async def workers() -> AsyncIterator[ImageWorkerPool]:
     workers = workers_of(worker_command(data=LANGUAGES, languages="eng", pixels=16_000_000))
     yield workers
     await workers.close()
@@ -149,16 +149,16 @@ def processes(program: str = "services.antispam.images.worker") -> list[int]:
     return found
 
 
-async def test_tesseract_reads_images_one_process_after_the_other_and_each_image_once(workers: ImageWorkers) -> None:
+async def test_tesseract_reads_images_one_process_after_the_other_and_each_image_once(workers: ImageWorkerPool) -> None:
     assert processes() == []
     image = encoded(drawn(*LINES))
-    both = await asyncio.gather(workers.look(image), workers.look(image))
+    both = await asyncio.gather(workers.read_image(image), workers.read_image(image))
     assert both[0] is both[1]  # a mass mailing is read once
     assert "cheap watches" in both[0].text
     assert both[0].fingerprint is not None
     (pid,) = processes()
-    assert (await workers.look(b"no image")).fingerprint is None
-    assert await workers.look(image) is both[0]
+    assert (await workers.read_image(b"no image")).fingerprint is None
+    assert await workers.read_image(image) is both[0]
     assert processes() == [pid]
     await workers.close()
     assert processes() == []
@@ -178,10 +178,10 @@ async def test_a_process_that_hangs_or_dies_is_killed_and_its_image_not_tried_ag
     workers = workers_of(command, deadline)
     for image in (b"the deadly one", b"another"):  # each has a process of its own
         with pytest.raises(Temporary, match=reason):
-            await workers.look(image)
+            await workers.read_image(image)
     assert processes(command[0]) == []
     with pytest.raises(Temporary, match="before"):
-        await workers.look(b"the deadly one")
+        await workers.read_image(b"the deadly one")
     await workers.close()
 
 

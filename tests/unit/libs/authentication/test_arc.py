@@ -74,7 +74,7 @@ async def test_a_set_that_stands_twice_breaks_the_chain(seal: Seal, verify: Any,
 
 
 async def test_a_chain_of_a_hundred_sets_costs_no_look_up(verify: Any, zone: Any, specimen: bytes) -> None:
-    raw = b"".join(b"ARC-Seal: i=%d; cv=none\r\n" % number for number in range(1, 100)) + specimen
+    raw = b"".join(b"ARC-Seal: i=%d; cv=none\r\n" % parse_number for parse_number in range(1, 100)) + specimen
     assert (await verify(raw)).outcome == "fail"
     assert zone.asked == []
 

@@ -137,7 +137,7 @@ async def test_a_dead_server_is_a_temporary_error_of_that_signature_only(sign: S
 
 async def test_only_ten_signatures_are_looked_at(sign: Sign, verify: Any, zone: Any) -> None:
     field = b"DKIM-Signature: v=1; a=rsa-sha256; d=%d.example; s=s; h=from; bh=aaaa; b=aaaa\r\n"
-    raw = b"".join(field % number for number in range(100)) + sign()
+    raw = b"".join(field % parse_number for parse_number in range(100)) + sign()
     assert len(await verify(raw)) == 10
     assert len(zone.asked) == 10
 

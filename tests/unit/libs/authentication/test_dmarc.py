@@ -7,20 +7,24 @@ from typing import Any
 import pytest
 
 from libs.authentication import dmarc
-from libs.authentication.dmarc import Dmarc, Proof
+from libs.authentication.dmarc import AuthenticatedIdentifier, DmarcResult
 
 
 def organizational(domain: str) -> str:
     return ".".join(domain.split(".")[-2:]) if "." in domain else ""
 
 
-def proven(spf: str, *signers: str) -> list[Proof]:
-    return [Proof("spf", spf, "pass")] * bool(spf) + [Proof("dkim", domain, "pass") for domain in signers]
+def proven(spf: str, *signers: str) -> list[AuthenticatedIdentifier]:
+    return [AuthenticatedIdentifier("spf", spf, "pass")] * bool(spf) + [
+        AuthenticatedIdentifier("dkim", domain, "pass") for domain in signers
+    ]
 
 
-async def evaluate(zone: Any, *authors: str, proofs: list[Proof] | None = None, sample: int = 0) -> Dmarc:
-    async def gathered() -> list[Proof]:
-        return proofs or []
+async def evaluate(
+    zone: Any, *authors: str, identifiers: list[AuthenticatedIdentifier] | None = None, sample: int = 0
+) -> DmarcResult:
+    async def gathered() -> list[AuthenticatedIdentifier]:
+        return identifiers or []
 
     return await dmarc.evaluate(
         authors, gathered(), txt=zone.txt, organizational=organizational, sample=sample
@@ -43,9 +47,9 @@ async def evaluate(zone: Any, *authors: str, proofs: list[Proof] | None = None, 
 )
 async def test_alignment(zone: Any, record: str, spf: str, signers: tuple[str, ...], outcome: str) -> None:
     zone.records["_dmarc.example.net"] = [record]
-    found = await evaluate(zone, "jean@example.net", proofs=proven(spf, *signers))
+    found = await evaluate(zone, "jean@example.net", identifiers=proven(spf, *signers))
     assert found.outcome == outcome
-    assert found.request == ("reject" if outcome == "fail" else "none")
+    assert found.policy == ("reject" if outcome == "fail" else "none")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ async def test_a_subdomain_has_its_own_record_or_that_of_its_organization(
 ) -> None:
     zone.records.update({name: [record] for name, record in records.items()})
     found = await evaluate(zone, "jean@news.example.net")
-    assert (found.outcome, found.request) == ("fail", asked)
+    assert (found.outcome, found.policy) == ("fail", asked)
 
 
 REJECT = "v=DMARC1; p=reject"
@@ -109,7 +113,7 @@ async def test_what_is_no_policy_asks_nothing(zone: Any, records: list[str]) -> 
 async def test_a_slip_in_a_record_does_not_take_its_request_away(zone: Any, record: str) -> None:
     zone.records["_dmarc.example.net"] = ["v=spf1 -all", record]
     found = await evaluate(zone, "jean@example.net")
-    assert (found.outcome, found.request) == ("fail", "reject")
+    assert (found.outcome, found.policy) == ("fail", "reject")
 
 
 @pytest.mark.parametrize("tag", ["p=burn; ", "", "p=reject; sp=burn; "])
@@ -119,7 +123,7 @@ async def test_an_owner_who_cannot_say_what_is_wanted_but_wants_reports_only_wat
 ) -> None:
     zone.records["_dmarc.example.net"] = [f"v=DMARC1; {tag}rua={reports}"]
     found = await evaluate(zone, "jean@example.net")
-    assert (found.outcome, found.request) == ("fail", "none")
+    assert (found.outcome, found.policy) == ("fail", "none")
 
 
 async def test_several_records_of_a_subdomain_end_the_search(zone: Any) -> None:
@@ -127,7 +131,7 @@ async def test_several_records_of_a_subdomain_end_the_search(zone: Any) -> None:
     zone.records["_dmarc.news.example.net"] = [REJECT, REJECT]
     assert (await evaluate(zone, "jean@news.example.net")).outcome == "none"
     zone.records["_dmarc.news.example.net"] = ["v=spf1 -all", "other"]
-    assert (await evaluate(zone, "jean@news.example.net")).request == "reject"
+    assert (await evaluate(zone, "jean@news.example.net")).policy == "reject"
 
 
 @pytest.mark.parametrize(
@@ -159,9 +163,9 @@ async def test_what_stands_in_from_is_judged_whether_a_host_may_be_called_so_or_
     zone: Any, author: str, domain: str
 ) -> None:
     zone.records[f"_dmarc.{domain if domain.count('.') == 1 else 'bank.example'}"] = [REJECT]
-    found = await evaluate(zone, author, proofs=proven("attacker.example", "attacker.example"))
-    assert (found.outcome, found.domain, found.request) == ("fail", domain, "reject")
-    assert (await evaluate(zone, author, proofs=proven("", domain))).outcome == "pass"
+    found = await evaluate(zone, author, identifiers=proven("attacker.example", "attacker.example"))
+    assert (found.outcome, found.domain, found.policy) == ("fail", domain, "reject")
+    assert (await evaluate(zone, author, identifiers=proven("", domain))).outcome == "pass"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,7 @@ async def test_what_stands_in_from_is_judged_whether_a_host_may_be_called_so_or_
 )
 async def test_a_request_is_meant_for_a_part_of_the_mail(zone: Any, percent: str, sample: int, asked: str) -> None:
     zone.records["_dmarc.example.net"] = [f"v=DMARC1; p=reject; pct={percent}"]
-    assert (await evaluate(zone, "jean@example.net", sample=sample)).request == asked
+    assert (await evaluate(zone, "jean@example.net", sample=sample)).policy == asked
 
 
 @pytest.mark.parametrize(
@@ -193,18 +197,18 @@ async def test_of_authors_of_several_domains_the_strictest_that_fails_decides(
     zone: Any, records: dict[str, str], spf: str, outcome: str, request_: str
 ) -> None:
     zone.records.update({f"_dmarc.{name}": [f"v=DMARC1; p={asked}"] for name, asked in records.items()})
-    found = await evaluate(zone, "a@example.net", "b@example.com", proofs=proven(spf))
-    assert (found.outcome, found.request) == (outcome, request_)
+    found = await evaluate(zone, "a@example.net", "b@example.com", identifiers=proven(spf))
+    assert (found.outcome, found.policy) == (outcome, request_)
 
 
 async def test_a_crowd_of_authors_hides_nobody_and_costs_nothing(zone: Any) -> None:
     zone.records["_dmarc.bank.example"] = [REJECT]
-    crowd = [f"a@d{number}.example" for number in range(5000)]
+    crowd = [f"a@d{parse_number}.example" for parse_number in range(5000)]
     found = await evaluate(zone, *crowd, "ceo@bank.example")
-    assert (found.outcome, found.request, zone.asked) == ("fail", "reject", [])
+    assert (found.outcome, found.policy, zone.asked) == ("fail", "reject", [])
     same = ["a@attacker.example"] * 5000
-    found = await evaluate(zone, *same, "ceo@bank.example", proofs=proven("attacker.example"))
-    assert (found.outcome, found.request, found.domain) == ("fail", "reject", "bank.example")
+    found = await evaluate(zone, *same, "ceo@bank.example", identifiers=proven("attacker.example"))
+    assert (found.outcome, found.policy, found.domain) == ("fail", "reject", "bank.example")
 
 
 @pytest.mark.parametrize("authors", [[], [""], ["jean"], ["jean@[192.0.2.1]"], ["jean@"]])
@@ -229,14 +233,14 @@ async def test_only_a_domain_that_could_prove_the_author_is_waited_for(
     zone: Any, method: Any, domain: str, record: str, outcome: str
 ) -> None:
     zone.records["_dmarc.bank.example"] = [record]
-    found = await evaluate(zone, "ceo@bank.example", proofs=[Proof(method, domain, "temperror")])
+    found = await evaluate(zone, "ceo@bank.example", identifiers=[AuthenticatedIdentifier(method, domain, "temperror")])
     assert found.outcome == outcome
 
 
 async def test_domains_without_an_organization_are_not_aligned_with_each_other(zone: Any) -> None:
     zone.records["_dmarc.com"] = [REJECT]
-    assert (await evaluate(zone, "a@com", proofs=proven("net"))).outcome == "fail"
-    assert (await evaluate(zone, "a@com", proofs=proven("com"))).outcome == "pass"
+    assert (await evaluate(zone, "a@com", identifiers=proven("net"))).outcome == "fail"
+    assert (await evaluate(zone, "a@com", identifiers=proven("com"))).outcome == "pass"
 
 
 async def test_a_subdomain_that_does_not_answer_leaves_the_word_to_its_organization(zone: Any) -> None:
@@ -244,6 +248,6 @@ async def test_a_subdomain_that_does_not_answer_leaves_the_word_to_its_organizat
     assert (await evaluate(zone, "ceo@dead.bank.example")).outcome == "temperror"
     zone.records["_dmarc.bank.example"] = [f"{REJECT}; sp=quarantine"]
     found = await evaluate(zone, "ceo@dead.bank.example")
-    assert (found.outcome, found.request) == ("fail", "quarantine")
+    assert (found.outcome, found.policy) == ("fail", "quarantine")
     zone.broken.add("_dmarc.bank.example")
     assert (await evaluate(zone, "ceo@bank.example")).outcome == "temperror"

@@ -42,8 +42,8 @@ async def test_hostile_signatures_never_pass(
     row: str, zone: Any, now: datetime, rsa_record: str, record_property: Callable[[str, object], None]
 ) -> None:
     raw = ROWS[row]()
-    for number in range(100):
-        zone.records[f"s._domainkey.d{number}.example"] = [rsa_record]
+    for parse_number in range(100):
+        zone.records[f"s._domainkey.d{parse_number}.example"] = [rsa_record]
     tracemalloc.start()
     started = time.process_time()
     message = SignedMessage(raw, Headers(raw))

@@ -14,15 +14,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from libs.envelope import Peer
 from services.antispam.chain import CHAIN
-from services.antispam.engines.model import Opinion
-from services.antispam.filtering.context import Context, Knowledge
+from services.antispam.engines.model import EngineResult
+from services.antispam.filtering.context import Context, FilterEnvironment
 from services.antispam.filtering.steps import Step
-from services.antispam.images.limits import ImageFacts
+from services.antispam.images.model import ImageFacts
 from services.antispam.learning.classifier import Score
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.rules import AnyRule, KeywordRule
 from tests.servers.zone import Zone
-from tests.specimens.antispam import NOW, a_context, a_message, a_rulebook, a_view, some_knowledge
+from tests.specimens.antispam import NOW, a_context, a_message, a_rulebook, a_view, an_environment
 from tests.specimens.filter_cases import BOOKS, COMPLAINTS, HITS, MISSES, complained_about, to
 from tests.specimens.images import a_message_with
 
@@ -42,7 +42,7 @@ class Reader:
     reads_text: bool = True
     distance: int = 6
 
-    async def facts(self, mail: MailView) -> Sequence[ImageFacts]:
+    async def read_images(self, mail: MailView) -> Sequence[ImageFacts]:
         return [self.image]
 
 
@@ -51,8 +51,8 @@ class Engine:
     score: float
     limit_bytes: int = 100_000
 
-    async def judge(self, mail: MailView) -> Opinion:
-        return Opinion(self.score, 5.0)
+    async def scan(self, mail: MailView) -> EngineResult:
+        return EngineResult(self.score, 5.0)
 
 
 @dataclass(frozen=True)
@@ -64,24 +64,24 @@ class Statistics:
 
 
 def knowing(**more: Any) -> Context:
-    return a_context(knowledge=replace(some_knowledge(), **more))
+    return a_context(environment=replace(an_environment(), **more))
 
 
 def seeing(image: ImageFacts) -> Context:
     rules: dict[str, AnyRule] = {"watches": KeywordRule(pattern="cheap watches")}
     book = replace(a_rulebook(rules=rules), images=frozenset({0x0123456789ABCDEF}))
-    return a_context(book, knowledge=replace(some_knowledge(), images=Reader(image)))
+    return a_context(book, environment=replace(an_environment(), images=Reader(image)))
 
 
-def cached_peer() -> Knowledge:
-    knowledge = some_knowledge()
-    knowledge.peers.refuse("192.0.2.1", NOW.replace(hour=13), "honeypot", NOW)  # type: ignore[attr-defined]
-    return knowledge
+def cached_peer() -> FilterEnvironment:
+    environment = an_environment()
+    environment.peers.refuse("192.0.2.1", NOW.replace(hour=13), "honeypot", NOW)  # type: ignore[attr-defined]
+    return environment
 
 
 def resolving(*records: str, trusted: str = "") -> Context:
     sealers = frozenset({trusted})
-    return a_context(knowledge=replace(some_knowledge(zone=Zone("\n".join(records))), arc_trusted_sealers=sealers))
+    return a_context(environment=replace(an_environment(zone=Zone("\n".join(records))), arc_trusted_sealers=sealers))
 
 
 def with_key(domain: str, *more: str, trusted: str = "") -> Context:
@@ -113,7 +113,7 @@ def own_cases() -> Mapping[str, tuple[Case, Case]]:
             name: ((plain, complained_about(*subject)), (other, complained_about(*subject)))
             for name, subject in COMPLAINTS.items()
         },
-        "cached_peer": ((plain, a_context(knowledge=cached_peer())), (other, a_context(knowledge=cached_peer()))),
+        "cached_peer": ((plain, a_context(environment=cached_peer())), (other, a_context(environment=cached_peer()))),
         "checksum": ((crowd, a_context()), (plain, a_context())),
         "bayes": ((plain, knowing(statistics=Statistics(3.0))), (plain, knowing(statistics=Statistics(0.0)))),
         **{

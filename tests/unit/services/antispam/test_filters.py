@@ -9,8 +9,8 @@ import pytest
 
 from libs.envelope import Peer, Temporary
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.judging import Runner
-from services.antispam.filtering.lookups import Lookups
+from services.antispam.filtering.lookups import LookupSettings
+from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.policy.policy import Policy
 from services.antispam.policy.rules import KeywordRule, LogicRule
@@ -22,7 +22,7 @@ from tests.specimens.antispam import (
     a_message,
     a_rulebook,
     a_view,
-    some_knowledge,
+    an_environment,
 )
 from tests.specimens.filter_cases import (
     BOOKS,
@@ -82,11 +82,11 @@ async def test_a_signed_in_user_is_not_judged_by_the_address_of_the_client() -> 
 
 
 async def test_a_blacklisted_peer_hits_until_its_time_is_over() -> None:
-    knowledge = some_knowledge()
-    context = a_context(knowledge=knowledge)
+    environment = an_environment()
+    context = a_context(environment=environment)
     outcomes = []
     for until in (NOW.replace(hour=13), NOW):
-        knowledge.peers.refuse("::ffff:192.0.2.1", until, "honeypot", NOW)  # type: ignore[attr-defined]
+        environment.peers.refuse("::ffff:192.0.2.1", until, "honeypot", NOW)  # type: ignore[attr-defined]
         outcomes.append((await STEPS["cached_peer"].check(a_view(), context)).outcome)
     assert outcomes == ["hit", "miss"]
 
@@ -212,9 +212,9 @@ async def test_lists_that_do_not_answer_matter_only_where_they_could_make_the_di
         ["two", "mute"],
         ["two", "x", "mute"],
     ):
-        knowledge = some_knowledge(zone=Zone(f"{ZONE}\npills.example.mute.bl.example SERVFAIL"))
-        lists = Lookups(uribl=tuple(f"{zone}.bl.example" for zone in zones))
-        context = a_context(knowledge=replace(knowledge, lookups=lists))
+        environment = an_environment(zone=Zone(f"{ZONE}\npills.example.mute.bl.example SERVFAIL"))
+        lists = LookupSettings(uribl=tuple(f"{zone}.bl.example" for zone in zones))
+        context = a_context(environment=replace(environment, lookups=lists))
         try:
             answers[" ".join(zones)] = (await STEPS["uribl"].check(a_view(raw), context)).outcome
         except Temporary:
@@ -227,24 +227,24 @@ async def test_lists_that_do_not_answer_matter_only_where_they_could_make_the_di
 
 async def test_a_message_of_a_thousand_links_asks_about_a_few_domains_and_each_once() -> None:
     zone = Zone(ZONE)
-    knowledge = replace(some_knowledge(zone=zone), lookups=Lookups(uribl=("one.bl.example",), domains_limit=5))
+    environment = replace(an_environment(zone=zone), lookups=LookupSettings(uribl=("one.bl.example",), domains_limit=5))
     urls = " ".join(f"http://a{n % 7}.site{n % 90}.example/{n}" for n in range(1000))
-    await STEPS["uribl"].check(a_view(a_message(urls)), a_context(knowledge=knowledge))
+    await STEPS["uribl"].check(a_view(a_message(urls)), a_context(environment=environment))
     assert sorted(zone.asked) == [(f"site{n}.example.one.bl.example", "A") for n in range(5)]
 
 
 async def test_an_address_without_mx_counts_as_much_as_administrators_say() -> None:
     view, check = a_view(mail_from="jean@without-mx.example"), STEPS["invalid_mx"].check
     assert (await check(view, a_context())).strength == 0.5
-    none = replace(some_knowledge(), lookups=Lookups(address_without_mx=0))
-    assert (await check(view, a_context(knowledge=none))).outcome == "miss"
+    none = replace(an_environment(), lookups=LookupSettings(address_without_mx=0))
+    assert (await check(view, a_context(environment=none))).outcome == "miss"
 
 
 async def test_our_own_machines_and_people_cost_no_question() -> None:
     for fields in (SIGNED_IN, helo("x", address="127.0.0.1")):
         zone = Zone(ZONE)
-        context, view = a_context(knowledge=some_knowledge(zone=zone)), a_view(**fields)
+        context, view = a_context(environment=an_environment(zone=zone)), a_view(**fields)
         for step in CHAIN:
-            assert step.asks is None or not step.asks(view, context), step.name
+            assert step.needs_lookup is None or not step.needs_lookup(view, context), step.name
             await step.check(view, context)
         assert zone.asked == []

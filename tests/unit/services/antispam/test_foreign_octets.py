@@ -9,8 +9,8 @@ import pytest
 from libs.envelope import Peer
 from libs.mail.originals import original_of
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.judging import Runner
-from services.antispam.filtering.results import authentication_of
+from services.antispam.filtering.authentication_results import authentication_results_of
+from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.filtering.verdicts import verdict_of
 from services.antispam.policy.policy import DEFAULT_POLICY
@@ -36,11 +36,11 @@ async def test_a_verdict_can_be_written_down_whatever_a_stranger_said(foreign: s
     verdict = verdict_of(judgement, DEFAULT_POLICY).model_dump(mode="json")
     assert orjson.loads(orjson.dumps(verdict)) == verdict
     assert bson.decode(bson.encode(verdict)) == verdict
-    results = authentication_of(view)
+    results = authentication_results_of(view)
     assert results is not None
     assert results.isascii()
     assert results.isprintable()
-    assert [seen.step.name for seen in judgement.seen if seen.report.outcome == "error"] == []
+    assert [result.step.name for result in judgement.results if result.report.outcome == "error"] == []
     assert len(Triplet("192.0.2.0/24", view.sender, f"m{foreign}@example.org").key) == 32
 
 

@@ -10,7 +10,7 @@ import tracemalloc
 import pytest
 
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.judging import Runner
+from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.policy.policy import DEFAULT_POLICY
 from services.antispam.policy.rules import AnyRule, KeywordRule, LogicRule
@@ -38,6 +38,6 @@ async def test_the_chain_survives(name: str) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert [seen.step.name for seen in judgement.seen if seen.report.outcome == "error"] == []
-    assert judgement.seen[-1].step.name == "logic"
+    assert [result.step.name for result in judgement.results if result.report.outcome == "error"] == []
+    assert judgement.results[-1].step.name == "logic"
     assert peak < MEMORY_OCTETS

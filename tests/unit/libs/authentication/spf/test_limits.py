@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from libs.authentication.spf import Result, Spf, check_host
-from libs.authentication.spf.evaluation import Session
+from libs.authentication.spf import SpfCheck, SpfResult, check_host
+from libs.authentication.spf.evaluation import SpfSession
 from libs.authentication.spf.macros import DomainSpec
 from libs.dns import Answer
 from tests.servers.zone import Zone
 
 
-async def checked(zone: Zone, domain: str = "a.example", sender: str = "jean@a.example", **more: Any) -> Spf:
-    session = Session(ip_address("192.0.2.1"), sender, "mx.a.example", "unknown", datetime(2026, 1, 1, tzinfo=UTC))
+async def checked(zone: Zone, domain: str = "a.example", sender: str = "jean@a.example", **more: Any) -> SpfCheck:
+    session = SpfSession(ip_address("192.0.2.1"), sender, "mx.a.example", "unknown", datetime(2026, 1, 1, tzinfo=UTC))
     return await check_host(domain, session, zone, **more)
 
 
@@ -55,7 +55,7 @@ async def test_records_that_cost_too_much_are_a_permerror_after_few_questions(
     word: str, zone: Zone, domain: str, most: int
 ) -> None:
     zone.asked.clear()
-    assert (await checked(zone, domain)).result is Result.PERMERROR
+    assert (await checked(zone, domain)).result is SpfResult.PERMERROR
     assert len(zone.asked) <= most
 
 
@@ -64,7 +64,7 @@ async def test_a_bomb_of_macros_expands_to_one_name_at_most() -> None:
     quoted = " ".join(f'"{record[at : at + 250]}"' for at in range(0, len(record), 250))
     zone = a_zone(f'a.example TXT {quoted} " -all"')
     spf = await checked(zone, sender="a." * 8000 + "a@a.example")
-    assert spf.result is Result.PERMERROR  # void look-ups
+    assert spf.result is SpfResult.PERMERROR  # void look-ups
     assert all(len(name) <= 253 for name, _ in zone.asked)
 
 
@@ -77,7 +77,7 @@ def test_a_name_that_is_too_long_loses_labels_on_the_left() -> None:
 async def test_many_names_of_a_peer_cost_ten_look_ups_and_are_no_error() -> None:
     names = [f"1.2.0.192.in-addr.arpa PTR n{n}.example." for n in range(50)]
     zone = a_zone('a.example TXT "v=spf1 ptr ?all"', *names)
-    assert (await checked(zone)).result is Result.NEUTRAL
+    assert (await checked(zone)).result is SpfResult.NEUTRAL
     assert len(zone.asked) == 1 + 1 + 10
 
 
@@ -88,7 +88,7 @@ async def test_slow_answers_end_in_a_temperror_in_time() -> None:
             raise AssertionError
 
     spf = await checked(Slow(), longest=timedelta(milliseconds=20))
-    assert (spf.result, spf.domain) == (Result.TEMPERROR, "a.example")
+    assert (spf.result, spf.domain) == (SpfResult.TEMPERROR, "a.example")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_slow_answers_end_in_a_temperror_in_time() -> None:
 async def test_a_look_up_without_an_answer_is_a_temperror(record: str) -> None:
     zone = a_zone(f'a.example TXT "{record}"', "b.example SERVFAIL")
     spf = await checked(zone)
-    assert spf.result is Result.TEMPERROR
+    assert spf.result is SpfResult.TEMPERROR
     assert "b.example" in spf.reason
 
 
@@ -106,4 +106,4 @@ async def test_an_exchanger_that_matches_counts_before_one_that_cannot_be_asked(
         'a.example TXT "v=spf1 mx -all"', "a.example MX 1 m.example.", "a.example MX 2 dead.example.",
         "m.example A 192.0.2.1", "dead.example SERVFAIL",
     )  # fmt: skip
-    assert (await checked(zone)).result is Result.PASS
+    assert (await checked(zone)).result is SpfResult.PASS

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.authentication.spf.macros import DomainSpec, expanded
-from libs.authentication.spf.record import parsed, selected
+from libs.authentication.spf.record import parse, select
 from libs.authentication.spf.results import PermError
 
 PIECES = [
@@ -52,7 +52,7 @@ VALUES = dict.fromkeys("slodipvhcrt", "a.b-c+d")
 @settings(max_examples=300, deadline=None)
 def test_any_record_is_read_or_is_a_permerror(pieces: list[str]) -> None:
     with contextlib.suppress(PermError):
-        record = parsed(f"v=spf1 {''.join(pieces)}".encode())
+        record = parse(f"v=spf1 {''.join(pieces)}".encode())
         for spec in (*(directive.target for directive in record.directives), record.redirect, record.exp):
             assert spec is None or len(spec.expanded(VALUES)) <= 253
 
@@ -71,21 +71,21 @@ def test_any_record_is_read_or_is_a_permerror(pieces: list[str]) -> None:
 )
 def test_long_nonsense_is_a_permerror(text: str) -> None:
     with pytest.raises(PermError):
-        parsed(f"v=spf1 {text}".encode())
+        parse(f"v=spf1 {text}".encode())
 
 
 @pytest.mark.parametrize("twice", ["redirect=a.example redirect=b.example", "exp=a.example EXP=a.example"])
 def test_a_known_modifier_stands_once(twice: str) -> None:
     with pytest.raises(PermError, match="stands twice"):
-        parsed(f"v=spf1 {twice}".encode())
+        parse(f"v=spf1 {twice}".encode())
 
 
 def test_the_record_is_chosen_among_all_texts() -> None:
-    assert selected([b"v=spf10", b"V=SPF1 -all", b"v=spf2.0/pra", b""]) == b"V=SPF1 -all"
-    assert selected([b"v=spf1"]) == b"v=spf1"
-    assert selected([b"other"]) is None
+    assert select([b"v=spf10", b"V=SPF1 -all", b"v=spf2.0/pra", b""]) == b"V=SPF1 -all"
+    assert select([b"v=spf1"]) == b"v=spf1"
+    assert select([b"other"]) is None
     with pytest.raises(PermError, match="several"):
-        selected([b"v=spf1 -all", b"v=spf1"])
+        select([b"v=spf1 -all", b"v=spf1"])
 
 
 @pytest.mark.parametrize(

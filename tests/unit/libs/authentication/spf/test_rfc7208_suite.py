@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from libs.authentication.spf import check_host
-from libs.authentication.spf.evaluation import Session
+from libs.authentication.spf.evaluation import SpfSession
 from libs.network import parsed
 from tests.servers.spf_suite import Case, cases
 
@@ -25,7 +25,7 @@ async def test_the_result_is_what_the_rfc_demands(case: Case) -> None:
     sender = case.sender or f"postmaster@{case.helo}"
     local, _, domain = sender.rpartition("@")
     ip = parsed(case.ip) or ip_address(case.ip)
-    session = Session(ip, sender if local else f"postmaster@{domain}", case.helo, "unknown", NOW)
+    session = SpfSession(ip, sender if local else f"postmaster@{domain}", case.helo, "unknown", NOW)
     spf = await check_host(domain, session, case.zone)
     assert spf.result.value in case.results, spf
     if case.explanation is not None:

@@ -8,7 +8,7 @@ from libs.envelope import Mail, Peer, Temporary
 from services.antispam.engines import rspamd, spamd
 from services.antispam.engines.engine_address import EngineAddress
 from services.antispam.engines.engine_trace import trace
-from services.antispam.engines.model import Opinion
+from services.antispam.engines.model import EngineResult
 from services.antispam.message.mail_view import MailView
 from tests.specimens.antispam import a_view, an_envelope
 
@@ -16,15 +16,15 @@ OK = b"SPAMD/1.1 0 EX_OK\r\n"
 
 
 @pytest.mark.parametrize(
-    ("answer", "opinion"),
+    ("answer", "result"),
     [
-        (OK + b"Spam: True ; 15.3 / 5.0\r\n\r\nGTUBE,MISSING_DATE", Opinion(15.3, 5.0, ("GTUBE", "MISSING_DATE"))),
-        (OK + b"Content-length: 0\r\nSpam: False ; -0.1 / 5.0\r\n\r\n", Opinion(-0.1, 5.0)),
-        (OK + b"spam:yes;1/2\r\n\r\n\r\n", Opinion(1.0, 2.0)),
+        (OK + b"Spam: True ; 15.3 / 5.0\r\n\r\nGTUBE,MISSING_DATE", EngineResult(15.3, 5.0, ("GTUBE", "MISSING_DATE"))),
+        (OK + b"Content-length: 0\r\nSpam: False ; -0.1 / 5.0\r\n\r\n", EngineResult(-0.1, 5.0)),
+        (OK + b"spam:yes;1/2\r\n\r\n\r\n", EngineResult(1.0, 2.0)),
     ],
 )
-def test_an_answer_of_spamd_is_read(answer: bytes, opinion: Opinion) -> None:
-    assert spamd.opinion_of(answer) == opinion
+def test_an_answer_of_spamd_is_read(answer: bytes, result: EngineResult) -> None:
+    assert spamd.parse_result(answer) == result
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,13 @@ def test_an_answer_of_spamd_is_read(answer: bytes, opinion: Opinion) -> None:
 )
 def test_another_answer_of_spamd_is_an_error(answer: bytes) -> None:
     with pytest.raises(Temporary, match="spamd"):
-        spamd.opinion_of(answer)
+        spamd.parse_result(answer)
 
 
 def test_an_answer_of_rspamd_names_what_weighs_most_first() -> None:
     symbols = {"A": {"score": 0.0}, "B": {"score": -0.5}, "C": {"score": 3.0, "options": ["x"]}}
-    answer = rspamd.Answer.model_validate({"score": 2.5, "required_score": 15, "symbols": symbols})
-    assert rspamd.opinion_of(answer, 6.0) == Opinion(2.5, 6.0, ["C", "B"])
+    answer = rspamd.RspamdResponse.model_validate({"score": 2.5, "required_score": 15, "symbols": symbols})
+    assert rspamd.parse_result(answer, 6.0) == EngineResult(2.5, 6.0, ["C", "B"])
 
 
 def test_the_trace_says_how_the_message_came_and_no_stranger_can_add_a_line() -> None:
@@ -68,8 +68,8 @@ def test_there_is_no_trace_where_no_peer_is_known() -> None:
 
 
 def test_addresses_of_spamd() -> None:
-    assert EngineAddress.read("tcp://[::1]:783") == EngineAddress(host="::1", port=783)
-    assert EngineAddress.read("unix:/run/spamd.sock") == EngineAddress(path="/run/spamd.sock")
+    assert EngineAddress.parse("tcp://[::1]:783") == EngineAddress(host="::1", port=783)
+    assert EngineAddress.parse("unix:/run/spamd.sock") == EngineAddress(path="/run/spamd.sock")
     for wrong in ("http://localhost:783", "tcp://localhost", "tcp://localhost:783/path", "/run/spamd.sock"):
         with pytest.raises(ValueError, match="neither tcp"):
-            EngineAddress.read(wrong)
+            EngineAddress.parse(wrong)

@@ -10,8 +10,8 @@ import authres
 import pytest
 
 from libs.envelope import Peer, Temporary
+from services.antispam.filtering.authentication_results import authentication_results_of
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.results import authentication_of
 from services.antispam.filtering.spf import spf_of
 from services.antispam.filters import (
     arc,
@@ -24,7 +24,7 @@ from services.antispam.filters import (
     spf_vouched,
 )
 from tests.servers.zone import Zone as Dns
-from tests.specimens.antispam import a_context, a_rulebook, a_view, some_knowledge
+from tests.specimens.antispam import a_context, a_rulebook, a_view, an_environment
 
 Sign = Callable[..., bytes]
 REJECT = ("_dmarc.example.net", "v=DMARC1; p=reject")
@@ -41,7 +41,7 @@ def context(zone: Any) -> Callable[..., Context]:
         dns = Dns("\n".join(f"{name} TXT {_strings(record)}" for name, record in (*kept, *more)))
         for name in zone.broken:
             dns.fail(name, "SERVFAIL")
-        return a_context(knowledge=replace(some_knowledge(zone=dns), arc_trusted_sealers=frozenset({trusted})))
+        return a_context(environment=replace(an_environment(zone=dns), arc_trusted_sealers=frozenset({trusted})))
 
     return of
 
@@ -62,17 +62,17 @@ async def test_one_signature_that_holds_is_enough(sign: Sign, context: Any) -> N
 
 
 async def test_what_nobody_signed_asks_nothing(specimen: bytes, context: Any) -> None:
-    assert not dkim.asks(a_view(specimen), context())
-    assert not arc.asks(a_view(specimen), context())
+    assert not dkim.needs_lookup(a_view(specimen), context())
+    assert not arc.needs_lookup(a_view(specimen), context())
     assert (await dkim.check(a_view(specimen), context())).outcome == "miss"
 
 
 async def test_mail_of_ours_is_not_asked_about(sign: Sign, context: Any) -> None:
     ours = a_view(sign(), peer=Peer(address="127.0.0.1"))
     for each in (dkim, arc, dmarc):
-        assert not each.asks(ours, context())
+        assert not each.needs_lookup(ours, context())
         assert (await each.check(ours, context())).outcome == "miss"
-    assert authentication_of(ours) is None
+    assert authentication_results_of(ours) is None
 
 
 async def test_a_dead_server_is_an_error_of_the_filter(sign: Sign, zone: Any, context: Any) -> None:
@@ -100,7 +100,7 @@ async def test_spf_or_a_signature_of_the_author_is_enough(sign: Sign, specimen: 
 
 async def test_forwarded_mail_with_valid_arc_is_not_rejected(seal: Sign, context: Any) -> None:
     report = await arc.check(a_view(seal()), context(trusted="lists.example.com"))
-    assert (report.outcome, set(report.spares)) == ("hit", {"dmarc"})
+    assert (report.outcome, set(report.exempts)) == ("hit", {"dmarc"})
 
 
 async def test_anybody_can_seal(seal: Sign, context: Any) -> None:
@@ -151,15 +151,21 @@ async def test_a_witness_whose_dns_is_dead_outweighs_nothing(sign: Sign, zone: A
     assert await spf_says(forged(raw), context(DISOWNED)) == ["hit", "hit", "miss"]
 
 
-@pytest.mark.parametrize("seen", ["dmarc=pass", "spf=pass smtp.mailfrom=example.net", "dkim=pass header.d=example.net"])
-async def test_a_trusted_chain_outweighs_a_fail_of_spf(seal: Sign, context: Any, seen: str) -> None:
-    view = forged(seal(seen=seen))
+@pytest.mark.parametrize(
+    "result", ["dmarc=pass", "spf=pass smtp.mailfrom=example.net", "dkim=pass header.d=example.net"]
+)
+async def test_a_trusted_chain_outweighs_a_fail_of_spf(seal: Sign, context: Any, result: str) -> None:
+    view = forged(seal(seen=result))
     assert await spf_says(view, context(DISOWNED, trusted="lists.example.com")) == ["miss", "hit", "hit"]
-    assert await spf_says(forged(seal(seen=seen)), context(DISOWNED, trusted="other.example")) == ["hit", "hit", "miss"]
+    assert await spf_says(forged(seal(seen=result)), context(DISOWNED, trusted="other.example")) == [
+        "hit",
+        "hit",
+        "miss",
+    ]
 
 
 @pytest.mark.parametrize(
-    "seen",
+    "result",
     [
         "dmarc=fail",
         "spf=softfail",
@@ -171,9 +177,9 @@ async def test_a_trusted_chain_outweighs_a_fail_of_spf(seal: Sign, context: Any,
         "dmarc=passed",
     ],
 )
-async def test_what_a_trusted_sealer_did_not_see_pass_outweighs_nothing(seal: Sign, context: Any, seen: str) -> None:
+async def test_what_a_trusted_sealer_did_not_see_pass_outweighs_nothing(seal: Sign, context: Any, result: str) -> None:
     where = context(DISOWNED, trusted="lists.example.com")
-    view = forged(seal(seen=seen))
+    view = forged(seal(seen=result))
     assert await spf_says(view, where) == ["hit", "hit", "miss"]
     assert (await arc.check(view, where)).outcome == "miss"
 
@@ -203,7 +209,7 @@ async def test_the_headers_say_what_was_tried(sign: Sign, context: Any) -> None:
     await spf_of(view, where)
     await dkim.check(view, where)
     await dmarc.check(view, where)
-    written = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: h; {authentication_of(view)}")
+    written = authres.AuthenticationResultsHeader.parse(f"Authentication-Results: h; {authentication_results_of(view)}")
     assert [(each.method, each.result) for each in written.results] == [
         ("spf", "fail"),
         ("dkim", "pass"),
@@ -214,4 +220,4 @@ async def test_the_headers_say_what_was_tried(sign: Sign, context: Any) -> None:
 
 
 async def test_where_nothing_was_asked_nothing_is_written(specimen: bytes) -> None:
-    assert authentication_of(a_view(specimen)) is None
+    assert authentication_results_of(a_view(specimen)) is None

@@ -12,7 +12,7 @@ from libs.envelope import Temporary
 from libs.events import MailQuarantined, MailReleased
 from services.antispam.chain import CHAIN
 from services.antispam.filtering.counters import Counters
-from services.antispam.filtering.judging import Judgement, Seen
+from services.antispam.filtering.runner import Judgement, StepResult
 from services.antispam.filtering.verdicts import verdict_of
 from services.antispam.message.report import Report, hit
 from services.antispam.policy.policy import Policy
@@ -52,9 +52,9 @@ class Store:
 
 
 def a_judgement(name: str, report: Report, score: float) -> Judgement:
-    seen = Seen(STEPS[name], report, score, 0.1)
-    ended = seen if name.endswith("list") else None
-    return Judgement([seen], score, ended)
+    result = StepResult(STEPS[name], report, score, 0.1)
+    ended = result if name.endswith("list") else None
+    return Judgement([result], score, ended)
 
 
 async def test_what_is_counted_by_domain_and_day() -> None:

@@ -8,8 +8,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from services.antispam.images.limits import ImageLimits, images_of, nearest
-from services.antispam.images.worker import facts, fingerprint
+from services.antispam.images.model import ImageLimits, images_of, nearest
+from services.antispam.images.worker import analyse, fingerprint
 from tests.specimens.antispam import a_view
 from tests.specimens.images import LINES, a_message_with, drawn, encoded
 
@@ -22,7 +22,7 @@ def read(image: Image.Image) -> str:
 
 
 def distance(octets: bytes) -> int:
-    found = facts(octets, read, pixels=PIXELS)["fingerprint"]
+    found = analyse(octets, read, pixels=PIXELS)["fingerprint"]
     assert isinstance(found, int)
     assert ORIGINAL is not None
     return (found ^ ORIGINAL).bit_count()
@@ -73,17 +73,17 @@ def test_another_image_has_another_fingerprint() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_is_no_proper_image_has_no_facts(what: str, octets: bytes) -> None:
-    assert facts(octets, read, pixels=PIXELS) == {}
+    assert analyse(octets, read, pixels=PIXELS) == {}
 
 
 @pytest.mark.parametrize("image", [Image.new("RGB", (300, 200), "white"), Image.linear_gradient("L").rotate(90)])
 def test_a_plain_surface_and_a_gradient_have_no_fingerprint_since_all_look_alike(image: Image.Image) -> None:
-    assert facts(encoded(image), read, pixels=PIXELS)["fingerprint"] is None
+    assert analyse(encoded(image), read, pixels=PIXELS)["fingerprint"] is None
 
 
 def test_text_is_read_in_grey_and_large_images_are_made_smaller_first() -> None:
-    assert facts(encoded(drawn(*LINES, mode="RGBA")), read, pixels=PIXELS)["text"] == "L 500x200"
-    text = str(facts(encoded(drawn(size=(3000, 2000), mode="L")), read, pixels=10_000_000)["text"])
+    assert analyse(encoded(drawn(*LINES, mode="RGBA")), read, pixels=PIXELS)["text"] == "L 500x200"
+    text = str(analyse(encoded(drawn(size=(3000, 2000), mode="L")), read, pixels=10_000_000)["text"])
     width, _, height = text.removeprefix("L ").partition("x")
     assert 1_400_000 < int(width) * int(height) <= 1_500_000
 

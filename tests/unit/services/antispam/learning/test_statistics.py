@@ -8,7 +8,7 @@ from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.content import tokens_of
 from services.antispam.message.report import Report
 from services.antispam.policy.policy import Policy
-from tests.specimens.antispam import a_context, a_message, a_rulebook, a_view, some_knowledge
+from tests.specimens.antispam import a_context, a_message, a_rulebook, a_view, an_environment
 
 BAYES = next(step for step in CHAIN if step.name == "bayes")
 SPAM = a_message("Cheap watches and replica handbags, buy today, free shipping worldwide", subject="Cheap watches")
@@ -33,7 +33,7 @@ def models(common: Model | None = None, **domains: Model) -> Models:
 
 
 async def said(raw: bytes, known: Models, domain: str = "", policy: Policy | None = None) -> Report:
-    context = a_context(a_rulebook(), knowledge=some_knowledge(known), policy=policy or Policy())
+    context = a_context(a_rulebook(), environment=an_environment(known), policy=policy or Policy())
     context.domain = domain
     return await BAYES.check(a_view(raw), context)
 

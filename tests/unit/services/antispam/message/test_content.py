@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.envelope import Peer
 from services.antispam.filtering.facts import FACTS, facts_of
-from services.antispam.message.content import TEXT_LIMIT_OCTETS, Content, tokens_of
+from services.antispam.message.content import TEXT_LIMIT_OCTETS, MessageContent, tokens_of
 from tests.specimens.antispam import a_message, a_view, html, multipart
 
 PLAIN = "Content-Type: text/plain; charset=utf-8\r\n\r\nsee https://plain.example/a. bye"
@@ -22,7 +22,7 @@ NOTES = "Content-Type: text/plain\r\nContent-Disposition: attachment; filename=n
 
 
 def test_texts_are_what_is_read_and_attachments_the_rest() -> None:
-    content = Content(multipart(PLAIN, HTML, PDF, NOTES, subtype="mixed"))
+    content = MessageContent(multipart(PLAIN, HTML, PDF, NOTES, subtype="mixed"))
     assert content.plain == "see https://plain.example/a. bye"
     assert content.text.split() == ["see", "https://plain.example/a.", "bye", "see", "this"]
     assert [part.filename for part in content.attachments] == ["a.pdf", "notes.txt"]
@@ -37,7 +37,7 @@ def test_headers_are_read_decoded_and_unfolded() -> None:
     raw = a_message(
         "x", "X-Long: one\r\n two", subject="=?utf-8?q?caf=C3=A9?=", **{"from": "A <A@X.example>, b@y.example"}
     )
-    content = Content(raw)
+    content = MessageContent(raw)
     assert content.subject == "café"
     assert content.authors == ("a@x.example", "b@y.example")
     assert "X-Long: one two\n" in content.header_lines
@@ -45,11 +45,11 @@ def test_headers_are_read_decoded_and_unfolded() -> None:
 
 
 def test_an_author_longer_than_any_address_is_none() -> None:
-    assert Content(a_message(**{"from": f"a@{'b.' * 400}example"})).authors == ()
+    assert MessageContent(a_message(**{"from": f"a@{'b.' * 400}example"})).authors == ()
 
 
 def test_only_so_much_text_is_read() -> None:
-    content = Content(html("word " * TEXT_LIMIT_OCTETS))
+    content = MessageContent(html("word " * TEXT_LIMIT_OCTETS))
     assert len(content.html) <= TEXT_LIMIT_OCTETS
 
 
@@ -97,7 +97,7 @@ _PIECES = (
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.sampled_from(_PIECES) | st.binary(max_size=30), max_size=40))
 def test_no_bytes_make_reading_raise(pieces: list[bytes]) -> None:
-    content = Content(b"".join(pieces))
+    content = MessageContent(b"".join(pieces))
     content.read()
     assert content.header_lines.count("\0") == 0
     assert all(isinstance(token, str) for token in content.tokens)

@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from libs.mail.headers import Headers
 from libs.mail.render import DeliveryHeaders, edits, rendered
 from libs.network import Ip
-from services.antispam.message.checked_mail import Told, checked_mail
-from services.antispam.message.traces import trace_of
+from services.antispam.message.reconstruction import GivenEnvelope, reconstruct_mail
+from services.antispam.message.traces import read_trace
 from tests.specimens.antispam import NOW, a_message, an_envelope
 
 MESSAGE = a_message()
 
 
-def is_ours(peer: Ip) -> bool:
+def is_trusted(peer: Ip) -> bool:
     return str(peer).startswith("198.51.100.")
 
 
 def hop_of(*received: str) -> Any:
     fields = "".join(f"Received: {value}\r\n" for value in received)
-    return trace_of(fields.encode() + MESSAGE, is_ours).hop
+    return read_trace(fields.encode() + MESSAGE, is_trusted).hop
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_who_signed_in_is_no_stranger(protocol: str) -> None:
 def test_sender_and_recipient_stand_in_the_fields_of_delivery(
     fields: str, sender: str | None, recipient: str | None, original: str | None
 ) -> None:
-    trace = trace_of(fields.encode() + b"\r\n" + MESSAGE, is_ours)
+    trace = read_trace(fields.encode() + b"\r\n" + MESSAGE, is_trusted)
     assert (trace.sender, trace.recipient, trace.original_recipient) == (sender, recipient, original)
 
 
@@ -103,7 +103,7 @@ def test_a_message_that_we_delivered_comes_back_as_it_came() -> None:
     envelope = an_envelope(len(MESSAGE))
     block = DeliveryHeaders(envelope, hostname="mx.example.org").of(envelope.recipients[0])
     delivered = rendered(block, edits(Headers(MESSAGE)), MESSAGE)
-    mail, unknown = checked_mail(delivered, Told(), is_ours=is_ours, domain="", now=NOW)
+    mail, unknown = reconstruct_mail(delivered, GivenEnvelope(), is_trusted=is_trusted, domain="", now=NOW)
     assert (mail.raw, unknown) == (MESSAGE, frozenset())
     again = mail.envelope
     assert (mail.raw, unknown) == (MESSAGE, frozenset())
@@ -125,17 +125,19 @@ TRACED = (
 @pytest.mark.parametrize(
     ("raw", "told", "envelope", "unknown"),
     [
-        (MESSAGE, Told(), ("", "", "", []), {"sender", "recipients", "helo"}),
-        (MESSAGE, Told(""), ("", "", "", []), {"recipients", "helo"}),
-        (TRACED, Told(), ("jean@a.example", "192.0.2.1", "h.a.example", ["m@b.example"]), set()),
-        (TRACED, Told(""), ("", "192.0.2.1", "h.a.example", ["m@b.example"]), set()),
-        (TRACED, Told(peer="192.0.2.9"), ("jean@a.example", "192.0.2.9", "", ["m@b.example"]), {"helo"}),
-        (TRACED, Told(helo="x.example"), ("jean@a.example", "", "x.example", ["m@b.example"]), set()),
-        (TRACED, Told(None, ("x@b.org",)), ("jean@a.example", "192.0.2.1", "h.a.example", ["x@b.org"]), set()),
+        (MESSAGE, GivenEnvelope(), ("", "", "", []), {"sender", "recipients", "helo"}),
+        (MESSAGE, GivenEnvelope(""), ("", "", "", []), {"recipients", "helo"}),
+        (TRACED, GivenEnvelope(), ("jean@a.example", "192.0.2.1", "h.a.example", ["m@b.example"]), set()),
+        (TRACED, GivenEnvelope(""), ("", "192.0.2.1", "h.a.example", ["m@b.example"]), set()),
+        (TRACED, GivenEnvelope(peer="192.0.2.9"), ("jean@a.example", "192.0.2.9", "", ["m@b.example"]), {"helo"}),
+        (TRACED, GivenEnvelope(helo="x.example"), ("jean@a.example", "", "x.example", ["m@b.example"]), set()),
+        (TRACED, GivenEnvelope(None, ("x@b.org",)), ("jean@a.example", "192.0.2.1", "h.a.example", ["x@b.org"]), set()),
     ],
 )  # fmt: skip
-def test_what_is_told_counts_before_what_fields_say(raw: bytes, told: Told, envelope: Any, unknown: set[str]) -> None:
-    mail, missing = checked_mail(raw, told, is_ours=is_ours, domain="", now=NOW)
+def test_what_is_told_counts_before_what_fields_say(
+    raw: bytes, told: GivenEnvelope, envelope: Any, unknown: set[str]
+) -> None:
+    mail, missing = reconstruct_mail(raw, told, is_trusted=is_trusted, domain="", now=NOW)
     made = mail.envelope
     recipients = [to.address for to in made.recipients]
     assert (made.mail_from, made.peer.address, made.peer.helo, recipients) == envelope
@@ -146,7 +148,7 @@ def test_what_is_told_counts_before_what_fields_say(raw: bytes, told: Told, enve
 @given(st.binary(max_size=200) | st.text("from by[]()helo=1.: \r\n\t<>@;", max_size=200).map(str.encode))
 def test_no_field_raises(value: bytes) -> None:
     for name in (b"Received", b"Return-Path", b"Delivered-To", b"X-Original-To"):
-        checked_mail(name + b": " + value + b"\r\n\r\n", Told(), is_ours=is_ours, domain="", now=NOW)
+        reconstruct_mail(name + b": " + value + b"\r\n\r\n", GivenEnvelope(), is_trusted=is_trusted, domain="", now=NOW)
 
 
 @pytest.mark.parametrize("piece", ["from a ", "from a(", "[1.1.1.1", " by", "helo=", "(((", "from a (" + "helo= " * 9])

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
-Outcome = Literal["none", "pass", "fail", "policy", "neutral", "temperror", "permerror"]
+AuthenticationOutcome = Literal["none", "pass", "fail", "policy", "neutral", "temperror", "permerror"]
 
 # The TXT records of a name, the strings of each joined; empty if there are none. Raises `Temporary` (libs.envelope).
-Txt = Callable[[str], Awaitable[Sequence[str]]]
+TxtLookup = Callable[[str], Awaitable[Sequence[str]]]
 
 
-class Unusable(Exception):
+class VerificationFailed(Exception):
     """What was read decides nothing: `outcome` says how it is reported, `reason` why, in one plain line."""
 
-    def __init__(self, outcome: Outcome, reason: str) -> None:
+    def __init__(self, outcome: AuthenticationOutcome, reason: str) -> None:
         super().__init__(reason)
-        self.outcome: Outcome = outcome
+        self.outcome: AuthenticationOutcome = outcome
         self.reason = reason

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from libs.envelope import Temporary
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.judging import Runner, explained
+from services.antispam.filtering.filter_metrics import FilterMetrics
+from services.antispam.filtering.runner import Runner, all_results
 from services.antispam.filtering.steps import Check, Kind, Step, plan
-from services.antispam.filtering.tallying import TallyCollector
 from services.antispam.filtering.verdicts import verdict_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
@@ -32,14 +32,14 @@ def a_filter(report: Report | BaseException) -> Check:
 
 
 def a_step(name: str, report: Report | BaseException, kind: Kind = Kind.SCORE, score: float = 5.0, **more: Any) -> Step:
-    return Step(name, a_filter(report), "", kind, score, "R", **more)
+    return Step(name, a_filter(report), "", kind, score, **more)
 
 
 async def judged(*chain: Step, policy: Policy | None = None) -> tuple[Any, Any, list[tuple[str, Any]]]:
     policy = policy or Policy()
     steps, runner = plan(chain, policy), Runner(chain)
     judgement = await runner.run(a_view(), a_context(policy=policy), steps)
-    outcomes = [(seen.step.name, seen.report.outcome) for seen in explained(steps, judgement)]
+    outcomes = [(result.step.name, result.report.outcome) for result in all_results(steps, judgement)]
     return judgement, verdict_of(judgement, policy), outcomes
 
 
@@ -81,7 +81,7 @@ async def test_a_filter_that_is_late_is_a_finding() -> None:
         await asyncio.Event().wait()
         return hit()
 
-    late = Step("late", check, "", Kind.SCORE, 5.0, "R", deadline=timedelta(milliseconds=1))
+    late = Step("late", check, "", Kind.SCORE, 5.0, deadline=timedelta(milliseconds=1))
     _, verdict, _ = await judged(late, a_step("next", hit()))
     assert [(test.name, test.outcome) for test in verdict.tests] == [("late", "error"), ("next", "hit")]
 
@@ -95,8 +95,8 @@ async def test_policy_switches_filters_and_gives_them_other_scores() -> None:
 
 
 async def test_an_exception_takes_later_filters_out_of_the_count() -> None:
-    sparing = Report("hit", "sparing", spares=frozenset({"a", "c"}))
-    chain = (a_step("a", hit()), a_step("spare", sparing, Kind.SPARE, 0), a_step("b", hit()), a_step("c", hit()))
+    sparing = Report("hit", "sparing", exempts=frozenset({"a", "c"}))
+    chain = (a_step("a", hit()), a_step("spare", sparing, Kind.EXEMPT, 0), a_step("b", hit()), a_step("c", hit()))
     _, verdict, outcomes = await judged(*chain)
     assert verdict.score == 10.0  # `a` had been counted before
     assert outcomes[-1] == ("c", "spared")
@@ -112,9 +112,7 @@ async def test_what_knows_no_domain_runs_once_a_message() -> None:
 
         return check
 
-    chain = [
-        Step(name, counting(name), "", Kind.SCORE, 1.0, "R", per_domain=name == "each") for name in ("once", "each")
-    ]
+    chain = [Step(name, counting(name), "", Kind.SCORE, 1.0, per_domain=name == "each") for name in ("once", "each")]
     runner, view = Runner(chain), a_view()
     for _ in range(3):
         await runner.run(view, a_context(), plan(chain, Policy()))
@@ -137,19 +135,29 @@ async def test_below_zero_is_the_same_decision_in_other_figures(strength: float,
 async def test_the_metrics_tell_runs_hits_and_errors_by_filter() -> None:
     chain = (a_step("bug", ValueError()), a_step("good", hit()))
     runner, registry = Runner(chain), CollectorRegistry()
-    registry.register(TallyCollector(runner))
+    registry.register(FilterMetrics(runner))
     for _ in range(2):
         await runner.run(a_view(), a_context(), plan(chain, Policy()))
     page = generate_latest(registry).decode()
     for line in ('runs_total{filter="bug"} 2.0', 'errors_total{filter="bug"} 2.0', 'hits_total{filter="good"} 2.0'):
-        assert f"facteur_filter_{line}" in page
+        assert f"facteur_antispam_filter_{line}" in page
 
 
 def test_a_step_is_called_and_documented_as_its_module() -> None:
-    module = ModuleType("services.antispam.filters.example", "What it looks for.")
+    module = ModuleType("services.antispam.filters.example", "What it detects.\n\nWhy.\n\nSee: RFC 5321 4.1.\n")
     module.check = a_filter(MISS)  # type: ignore[attr-defined]
-    step = Step.of(module, Kind.SCORE, 1.0, "R-SPAM-00")
-    assert (step.name, step.doc, step.per_domain) == ("example", "What it looks for.", False)
+    step = Step.of(module, Kind.SCORE, 1.0)
+    assert (step.name, step.description, step.reference) == ("example", "What it detects.\n\nWhy.", "RFC 5321 4.1")
+
+
+def test_a_step_of_a_function_has_its_name_and_its_documentation() -> None:
+    async def example_strict(mail: MailView, context: Context) -> Report:
+        """What it detects."""
+        return MISS
+
+    step = Step.of(example_strict, Kind.SCORE, 1.0)
+    assert (step.name, step.check, step.description) == ("example_strict", example_strict, "What it detects.")
+    assert step.reference == ""
 
 
 class Outside:
@@ -170,8 +178,13 @@ class Outside:
                 raise
             return report
 
-        more = {"kind": Kind.SCORE, "deadline": timedelta(seconds=30), "asks": lambda mail, context: True, **more}
-        return Step(name, check, "", score=5.0, requirement="R", **more)
+        more = {
+            "kind": Kind.SCORE,
+            "deadline": timedelta(seconds=30),
+            "needs_lookup": lambda mail, context: True,
+            **more,
+        }
+        return Step(name, check, "", score=5.0, **more)
 
 
 async def test_what_asks_outside_starts_together_and_counts_in_its_order() -> None:
@@ -192,9 +205,9 @@ async def test_nobody_is_asked_when_the_chain_ends_before_and_the_rest_is_cancel
         await asyncio.sleep(0)  # the others begin
         return hit()
 
-    refusing = Step("refusing", refuse, "", Kind.REFUSE, 9.0, "R")
-    quick = outside.step("quick", asks=lambda mail, context: False, on=False)
-    starter = Step("starter", a_filter(MISS), "", Kind.SCORE, 1.0, "R", deadline=timedelta(30), asks=lambda *_: True)
+    refusing = Step("refusing", refuse, "", Kind.REFUSE, 9.0)
+    quick = outside.step("quick", needs_lookup=lambda mail, context: False, on=False)
+    starter = Step("starter", a_filter(MISS), "", Kind.SCORE, 1.0, deadline=timedelta(30), needs_lookup=lambda *_: True)
     between = await judged(starter, refusing, outside.step("two"), quick)
     assert between[2][-2:] == [("two", "unreached"), ("quick", "off")]
     assert (outside.began, outside.cancelled) == (["two"], ["two"])
@@ -205,10 +218,10 @@ async def test_all_domains_of_a_message_share_what_was_asked() -> None:
     outside = Outside(together=1)
     chain = (a_step("white", hit(), Kind.ACCEPT), outside.step("one", hit()))
     runner, mail = Runner(chain), a_view()
-    async with runner.opened(mail) as running:
+    async with runner.open_run(mail) as chain_run:
         without = Policy(filters={"white": False})
         for policy in (Policy(), without, without):
-            judgement = await running.run(a_context(policy=policy), plan(chain, policy))
+            judgement = await chain_run.run(a_context(policy=policy), plan(chain, policy))
     assert (judgement.score, outside.began) == (5.0, ["one"])
 
 
@@ -220,9 +233,9 @@ async def test_a_filter_with_nothing_to_ask_is_not_started_before_its_turn() -> 
             order.append(name)
             return MISS
 
-        return Step(name, check, "", Kind.SCORE, 1.0, "R", deadline=timedelta(seconds=30), **more)
+        return Step(name, check, "", Kind.SCORE, 1.0, deadline=timedelta(seconds=30), **more)
 
-    await judged(*(noting(name, asks=lambda mail, context: False) for name in "ab"), noting("c"))
+    await judged(*(noting(name, needs_lookup=lambda mail, context: False) for name in "ab"), noting("c"))
     assert order == ["a", "b", "c"]
 
 
@@ -249,6 +262,6 @@ async def test_two_filters_that_want_to_know_the_same_ask_once() -> None:
         await asyncio.sleep(0)
         return "answer"
 
-    assert set(await asyncio.gather(mail.ask("key", work), mail.ask("key", work))) == {"answer"}
-    assert await mail.ask("key", work) == "answer"
+    assert set(await asyncio.gather(mail.fetch_once("key", work), mail.fetch_once("key", work))) == {"answer"}
+    assert await mail.fetch_once("key", work) == "answer"
     assert asked == [1]

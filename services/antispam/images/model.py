@@ -36,7 +36,7 @@ class ImageReader(Protocol):
     def distance(self) -> int:
         """Bits in which an image may differ from a known one and still be it."""
 
-    async def facts(self, mail: MailView) -> Sequence[ImageFacts]:
+    async def read_images(self, mail: MailView) -> Sequence[ImageFacts]:
         """Of the images of the message, within limits. Raises `Temporary`."""
 
 

@@ -13,15 +13,15 @@ import structlog
 from libs.envelope import Temporary
 from libs.tasks import cancelled
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.steps import Kind, Plan, Planned, Step
+from services.antispam.filtering.steps import Kind, Plan, PlannedStep, Step
 from services.antispam.message.mail_view import MailView
-from services.antispam.message.report import Outcome, Report, one_line
+from services.antispam.message.report import FilterOutcome, Report, one_line
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Tally:
+class StepTotals:
     """What a step did in this process so far, for the metrics."""
 
     runs: int = 0
@@ -31,7 +31,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class StepResult:
     """A step's report on one message, with the score that it adds and the time that it took."""
 
     step: Step
@@ -44,9 +44,9 @@ class Seen:
 class Judgement:
     """What the chain found: every step that ran, the sum, and the step that ended it, if one did."""
 
-    seen: list[Seen] = field(default_factory=list)
+    results: list[StepResult] = field(default_factory=list)
     score: float = 0.0
-    ended_by: Seen | None = None
+    ended_by: StepResult | None = None
 
     @property
     def whitelisted(self) -> str:
@@ -61,7 +61,7 @@ class Runner:
 
     def __init__(self, chain: Sequence[Step]) -> None:
         self._chain = chain
-        self.tallies = {step.name: Tally() for step in chain}
+        self.totals = {step.name: StepTotals() for step in chain}
 
     def without_counting(self) -> Runner:
         """Another one, whose tallies go nowhere."""
@@ -69,26 +69,26 @@ class Runner:
 
     async def run(self, mail: MailView, context: Context, plan: Plan) -> Judgement:
         """One message, for one domain."""
-        async with self.opened(mail) as running:
-            return await running.run(context, plan)
+        async with self.open_run(mail) as chain_run:
+            return await chain_run.run(context, plan)
 
     @asynccontextmanager
-    async def opened(self, mail: MailView) -> AsyncIterator[Running]:
+    async def open_run(self, mail: MailView) -> AsyncIterator[ChainRun]:
         """One message, for all its domains. What still waits for an answer when it is over is cancelled."""
-        running = Running(mail, self.tallies)
+        chain_run = ChainRun(mail, self.totals)
         try:
-            yield running
+            yield chain_run
         finally:
-            await running.close()
+            await chain_run.close()
 
 
-class Running:
+class ChainRun:
     """A message on its way. The filters that ask outside do so at the same time, once for all domains."""
 
-    def __init__(self, mail: MailView, tallies: Mapping[str, Tally]) -> None:
+    def __init__(self, mail: MailView, totals: Mapping[str, StepTotals]) -> None:
         self._mail = mail
-        self._tallies = tallies
-        self._asking: dict[str, asyncio.Task[tuple[Report, float]]] = {}
+        self._totals = totals
+        self._in_progress: dict[str, asyncio.Task[tuple[Report, float]]] = {}
 
     async def run(self, context: Context, plan: Plan) -> Judgement:
         """Through the steps of `plan` that are on, up to the first that ends the chain."""
@@ -98,52 +98,57 @@ class Running:
         started = False
         for planned in plan:
             step = planned.step
-            if not planned.on or step.name in context.spared:
+            if not planned.on or step.name in context.exempted:
                 continue
-            if step.asks is not None and not started:
+            if step.needs_lookup is not None and not started:
                 started = True
                 self._start(context, plan)
             report, seconds = await self._report(step, context)
             self._count(step.name, report.outcome, seconds)
             score = planned.score * report.strength if report.outcome == "hit" else 0.0
-            seen = Seen(step, report, score, seconds * 1000)
-            judgement.seen.append(seen)
+            result = StepResult(step, report, score, seconds * 1000)
+            judgement.results.append(result)
             if report.outcome != "hit":
                 continue
             judgement.score += score
             scores[step.name] = score
-            if step.kind is Kind.SPARE:
-                context.spared |= report.spares
+            if step.kind is Kind.EXEMPT:
+                context.exempted |= report.exempts
             elif step.kind is not Kind.SCORE:
-                judgement.ended_by, judgement.score = seen, score
+                judgement.ended_by, judgement.score = result, score
                 break
         return judgement
 
     async def close(self) -> None:
         """No task outlives its message."""
-        if self._asking:
-            await cancelled(self._asking.values())
+        if self._in_progress:
+            await cancelled(self._in_progress.values())
 
     def _start(self, context: Context, plan: Plan) -> None:
         """Not before the first of them has its turn: a chain that ends before asks nobody anything."""
         for planned in plan:
             step = planned.step
-            if not planned.on or step.asks is None or step.name in context.spared or step.name in self._asking:
+            if (
+                not planned.on
+                or step.needs_lookup is None
+                or step.name in context.exempted
+                or step.name in self._in_progress
+            ):
                 continue
-            if self._mail.unknown and step.needs & self._mail.unknown:
+            if self._mail.unknown and step.required & self._mail.unknown:
                 continue
-            if step.name not in self._mail.reports and step.asks(self._mail, context):
-                self._asking[step.name] = asyncio.create_task(self._check(step, context, asked=True))
+            if step.name not in self._mail.reports and step.needs_lookup(self._mail, context):
+                self._in_progress[step.name] = asyncio.create_task(self._check(step, context, asked=True))
 
     async def _report(self, step: Step, context: Context) -> tuple[Report, float]:
         """With the seconds that it took by itself, which is not how long the chain waited for it."""
-        if self._mail.unknown and (missing := step.needs & self._mail.unknown):
+        if self._mail.unknown and (missing := step.required & self._mail.unknown):
             return Report("miss", f"not judged: nobody told the {', '.join(sorted(missing))}"), 0.0
         if (known := self._mail.reports.get(step.name)) is not None:
-            asking = self._asking.pop(step.name, None)
-            return (known, 0.0) if asking is None else asking.result()
-        if (asking := self._asking.pop(step.name, None)) is not None:
-            return await asking
+            pending = self._in_progress.pop(step.name, None)
+            return (known, 0.0) if pending is None else pending.result()
+        if (pending := self._in_progress.pop(step.name, None)) is not None:
+            return await pending
         return await self._check(step, context)
 
     async def _check(self, step: Step, context: Context, *, asked: bool = False) -> tuple[Report, float]:
@@ -151,7 +156,7 @@ class Running:
         mail = self._mail
         try:
             # What asks and was not started has nothing to ask, so it needs no time limit: these cost more than it does.
-            if step.deadline is None or (step.asks is not None and not asked):
+            if step.deadline is None or (step.needs_lookup is not None and not asked):
                 report = await step.check(mail, context)
             else:
                 async with asyncio.timeout(step.deadline.total_seconds()):
@@ -167,29 +172,29 @@ class Running:
             mail.reports[step.name] = report  # it says the same for every domain of this message
         return report, time.perf_counter() - started
 
-    def _count(self, name: str, outcome: Outcome, seconds: float) -> None:
-        tally = self._tallies[name]
-        tally.runs += 1
-        tally.seconds += seconds
+    def _count(self, name: str, outcome: FilterOutcome, seconds: float) -> None:
+        totals = self._totals[name]
+        totals.runs += 1
+        totals.seconds += seconds
         if outcome == "hit":
-            tally.hits += 1
+            totals.hits += 1
         elif outcome == "error":
-            tally.errors += 1
+            totals.errors += 1
 
 
-def explained(plan: Plan, judgement: Judgement) -> Iterator[Seen]:
+def all_results(plan: Plan, judgement: Judgement) -> Iterator[StepResult]:
     """Every step of `plan`, also those that did not run, with the reason why."""
-    seen = {item.step.name: item for item in judgement.seen}
+    result = {item.step.name: item for item in judgement.results}
     ended = False
     for planned in plan:
-        if item := seen.get(planned.step.name):
+        if item := result.get(planned.step.name):
             yield item
             ended = ended or item is judgement.ended_by
         else:
-            yield Seen(planned.step, Report(_why_not(planned, ended)), 0.0, 0.0)
+            yield StepResult(planned.step, Report(_why_not(planned, ended)), 0.0, 0.0)
 
 
-def _why_not(planned: Planned, ended: bool) -> Outcome:
+def _why_not(planned: PlannedStep, ended: bool) -> FilterOutcome:
     if not planned.on:
         return "off"
     return "unreached" if ended else "spared"

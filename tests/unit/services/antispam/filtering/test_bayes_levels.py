@@ -3,7 +3,7 @@
 import pytest
 
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.levels import level_of, strength_of
+from services.antispam.filtering.bayes_levels import level_of, strength_of
 from services.antispam.policy.policy import DEFAULT_POLICY
 
 

@@ -9,11 +9,11 @@ from hashlib import sha256
 
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id
 from libs.network import Ip
-from services.antispam.message.traces import Hop, Trace, trace_of
+from services.antispam.message.traces import Hop, Trace, read_trace
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class GivenEnvelope:
     """What whoever asks says of the envelope; None where he says nothing. An empty sender is the null sender."""
 
     sender: str | None = None
@@ -22,11 +22,11 @@ class Told:
     helo: str | None = None
 
 
-def checked_mail(
-    raw: bytes, told: Told, *, is_ours: Callable[[Ip], bool], domain: str, now: datetime
+def reconstruct_mail(
+    raw: bytes, told: GivenEnvelope, *, is_trusted: Callable[[Ip], bool], domain: str, now: datetime
 ) -> tuple[Mail, frozenset[str]]:
     """The message as it came, and the parts of its envelope that neither `told` nor its trace fields tell."""
-    trace = trace_of(raw, is_ours)
+    trace = read_trace(raw, is_trusted)
     # Address and name are those of one hop: what is told of one does not go with what a field says of the other.
     hop = trace.hop if told.peer is None and told.helo is None else _hop(told)
     sender = trace.sender if told.sender is None else told.sender
@@ -47,11 +47,11 @@ def checked_mail(
     return Mail(envelope, trace.raw), frozenset(name for name, is_unknown in unknown.items() if is_unknown)
 
 
-def _hop(told: Told) -> Hop:
+def _hop(told: GivenEnvelope) -> Hop:
     return Hop(told.peer or "", told.helo, is_submission=False, at=None)
 
 
-def _recipients(told: Told, trace: Trace, domain: str) -> tuple[Recipient, ...]:
+def _recipients(told: GivenEnvelope, trace: Trace, domain: str) -> tuple[Recipient, ...]:
     if told.recipients:
         return tuple(Recipient(address=address, domain=domain) for address in told.recipients)
     address = trace.recipient or trace.original_recipient

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from services.antispam.message.mail_view import MailView
-from services.antispam.message.registered import registered_domain
+from services.antispam.message.registered_domain import registered_domain
 
 _HEADERS = ("From", "Sender", "Reply-To", "Return-Path")
 _HOST = re.compile(
@@ -17,7 +17,7 @@ _HOST = re.compile(
 _MAILTO = re.compile(r"mailto:[^@?\s]{1,64}@([a-z0-9.-]{1,253})", re.IGNORECASE)
 
 
-def sites_of(mail: MailView, limit: int) -> tuple[str, ...]:
+def named_domains(mail: MailView, limit: int) -> tuple[str, ...]:
     """Registered domains, links first since they are what spam is sent for; each once, at most `limit`."""
     found: dict[str, None] = {}
     for name in _names(mail):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.antispam.message.registered import read_suffixes, registered_domain
+from services.antispam.message.registered_domain import load_suffixes, registered_domain
 
 CASES = [
     ("example.com", "example.com"),
@@ -26,5 +26,5 @@ CASES = [
 
 @pytest.mark.parametrize(("name", "registered"), CASES)
 def test_it_is_one_label_more_than_a_public_suffix(name: str, registered: str | None) -> None:
-    read_suffixes()
+    load_suffixes()
     assert registered_domain(name) == registered

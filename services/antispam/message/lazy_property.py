@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, overload
 T = TypeVar("T")
 
 
-class once(Generic[T]):
+class lazy_property(Generic[T]):
     """`functools.cached_property` without the lock that Python 3.11 takes at each first call: one loop reads it."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
@@ -17,10 +17,10 @@ class once(Generic[T]):
         self.__doc__ = compute.__doc__
 
     @overload
-    def __get__(self, instance: None, owner: type) -> once[T]: ...
+    def __get__(self, instance: None, owner: type) -> lazy_property[T]: ...
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> once[T] | T:
+    def __get__(self, instance: object | None, owner: type) -> lazy_property[T] | T:
         if instance is None:
             return self
         value: T = self._compute(instance)

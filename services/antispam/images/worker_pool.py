@@ -19,14 +19,14 @@ from pydantic import BaseModel, ValidationError
 
 from libs.envelope import Temporary
 from libs.tasks import cancelled
-from services.antispam.images.limits import ImageFacts, ImageLimits, images_of
+from services.antispam.images.model import ImageFacts, ImageLimits, images_of
 from services.antispam.message.mail_view import MailView
 
 _ANSWER_LIMIT = 1024 * 1024
 _TEXT_LIMIT = 16 * 1024  # characters kept of one image
 
 
-class _Answer(BaseModel):
+class _WorkerAnswer(BaseModel):
     fingerprint: int | None = None
     text: str = ""
 
@@ -36,7 +36,7 @@ def worker_command(*, data: str, languages: str, pixels: int) -> Sequence[str]:
     return (sys.executable, "-m", "services.antispam.images.worker", data, languages, str(pixels))
 
 
-class ImageWorkers:
+class ImageWorkerPool:
     """At most `workers` images are looked at at a time."""
 
     def __init__(
@@ -56,39 +56,39 @@ class ImageWorkers:
         self._limits = limits
         self._deadline = deadline
         self._capacity = capacity
-        self._known: OrderedDict[bytes, ImageFacts | None] = OrderedDict()  # None: it killed a process
-        self._looking: dict[bytes, asyncio.Task[ImageFacts]] = {}
+        self._cache: OrderedDict[bytes, ImageFacts | None] = OrderedDict()  # None: it killed a process
+        self._in_progress: dict[bytes, asyncio.Task[ImageFacts]] = {}
         self._workers = [_Worker(command) for _ in range(workers)]
         self._free: asyncio.Queue[_Worker] = asyncio.Queue()
         for worker in self._workers:
             self._free.put_nowait(worker)
 
-    async def facts(self, mail: MailView) -> Sequence[ImageFacts]:
+    async def read_images(self, mail: MailView) -> Sequence[ImageFacts]:
         """Raises `Temporary` when one of them cannot be looked at."""
-        images = mail.keep("images", lambda: images_of(mail, self._limits))
-        return [await self.look(image) for image in images]
+        images = mail.cached("images", lambda: images_of(mail, self._limits))
+        return [await self.read_image(image) for image in images]
 
-    async def look(self, image: bytes) -> ImageFacts:
+    async def read_image(self, image: bytes) -> ImageFacts:
         """What is known of one image. Raises `Temporary`."""
         digest = sha256(image).digest()
-        if digest in self._known:
-            self._known.move_to_end(digest)
-            if (known := self._known[digest]) is None:
+        if digest in self._cache:
+            self._cache.move_to_end(digest)
+            if (known := self._cache[digest]) is None:
                 raise Temporary("an image that nobody could look at in time before")
             return known
-        task = self._looking.get(digest)
+        task = self._in_progress.get(digest)
         if task is None:  # the copies of a mass mailing wait for the first
-            task = self._looking[digest] = asyncio.create_task(self._look(digest, image))
-            task.add_done_callback(lambda done: self._looked(digest, done))
+            task = self._in_progress[digest] = asyncio.create_task(self._read_image(digest, image))
+            task.add_done_callback(lambda done: self._finished(digest, done))
         return await asyncio.shield(task)
 
     async def close(self) -> None:
         """End the processes; nothing is looked at any more."""
-        await cancelled(self._looking.values())
+        await cancelled(self._in_progress.values())
         for worker in self._workers:
-            await worker.end()
+            await worker.kill()
 
-    async def _look(self, digest: bytes, image: bytes) -> ImageFacts:
+    async def _read_image(self, digest: bytes, image: bytes) -> ImageFacts:
         seconds = self._deadline.total_seconds()
         try:
             worker = await asyncio.wait_for(self._free.get(), seconds)
@@ -96,27 +96,27 @@ class ImageWorkers:
             raise Temporary(f"no process was free for an image within {seconds:g} seconds") from None
         try:
             async with asyncio.timeout(seconds):
-                facts = await worker.ask(image)
+                read_images = await worker.read(image)
         except BaseException as error:
-            await worker.end()
+            await worker.kill()
             if isinstance(error, TimeoutError | OSError | EOFError | ValidationError):
                 self._remember(digest, None)
                 raise Temporary(_reason(error, seconds)) from error
             raise
         finally:
             self._free.put_nowait(worker)
-        self._remember(digest, facts)
-        return facts
+        self._remember(digest, read_images)
+        return read_images
 
-    def _looked(self, digest: bytes, task: asyncio.Task[ImageFacts]) -> None:
-        del self._looking[digest]
+    def _finished(self, digest: bytes, task: asyncio.Task[ImageFacts]) -> None:
+        del self._in_progress[digest]
         if not task.cancelled():
             task.exception()  # whoever still waits gets it
 
-    def _remember(self, digest: bytes, facts: ImageFacts | None) -> None:
-        self._known[digest] = facts
-        while len(self._known) > self._capacity:
-            self._known.popitem(last=False)
+    def _remember(self, digest: bytes, read_images: ImageFacts | None) -> None:
+        self._cache[digest] = read_images
+        while len(self._cache) > self._capacity:
+            self._cache.popitem(last=False)
 
 
 class _Worker:
@@ -126,24 +126,24 @@ class _Worker:
         self._command = command
         self._process: Process | None = None
 
-    async def ask(self, image: bytes) -> ImageFacts:
+    async def read(self, image: bytes) -> ImageFacts:
         """Raises `OSError`, `EOFError` (the process died) or `ValidationError`."""
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True, env=_environment()
             )
-        given, said = self._process.stdin, self._process.stdout
-        assert given is not None
-        assert said is not None
-        given.write(len(image).to_bytes(4, "big") + image)
-        await given.drain()
-        length = int.from_bytes(await said.readexactly(4), "big")
+        requests, answers = self._process.stdin, self._process.stdout
+        assert requests is not None
+        assert answers is not None
+        requests.write(len(image).to_bytes(4, "big") + image)
+        await requests.drain()
+        length = int.from_bytes(await answers.readexactly(4), "big")
         if length > _ANSWER_LIMIT:
             raise EOFError
-        answer = _Answer.model_validate_json(await said.readexactly(length))
+        answer = _WorkerAnswer.model_validate_json(await answers.readexactly(length))
         return ImageFacts(answer.fingerprint, answer.text[:_TEXT_LIMIT])
 
-    async def end(self) -> None:
+    async def kill(self) -> None:
         """Kill it, whatever it does: it has nothing to lose."""
         process, self._process = self._process, None
         if process is None:

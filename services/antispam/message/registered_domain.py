@@ -13,7 +13,7 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def read_suffixes() -> None:
+def load_suffixes() -> None:
     """At the start, before a message has to wait for it."""
     _suffixes()
 
