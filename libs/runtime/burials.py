@@ -14,9 +14,9 @@ import structlog
 from libs.blobs import Blobs
 from libs.envelope import Envelope, Mail, Permanent, Temporary
 from libs.envelope.queues import QUARANTINE
-from libs.letters import hears_of_failure
 from libs.mail.dsn import FailedRecipient
 from libs.mail.headers import Headers
+from libs.postmaster import hears_of_failure
 from libs.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ MAX_UNTOLD = 200
 
 
 class Reports(Protocol):
-    """The one way for notifications, `libs.letters`."""
+    """The one way for notifications, `libs.postmaster`."""
 
     async def report(
         self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str

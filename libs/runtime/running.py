@@ -13,7 +13,7 @@ import structlog
 from libs.bus import Consumer, Event
 from libs.envelope import Temporary, queues
 from libs.http import Checks
-from libs.letters import IngressPost, Notifications
+from libs.postmaster import IngressPost, Notifications
 from libs.runtime.burials import PERIOD as BURIALS_PERIOD
 from libs.runtime.burials import Burials
 from libs.runtime.closing import ADAPTERS, LISTENER, within

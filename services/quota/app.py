@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from libs.events import QuotaChanged
-from libs.letters import IngressPost
+from libs.postmaster import IngressPost
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
 from services.quota.adapters.neighbours import RouterDirectory, StoreCounter

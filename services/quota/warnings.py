@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from libs.letters import Letter, compose
+from libs.postmaster import Letter, compose
 from services.quota.domain.storage import Usage, warning_text
 
 

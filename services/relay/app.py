@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from libs.dns import open_resolver
 from libs.http import Client
-from libs.letters import IngressPost, Notifications
+from libs.postmaster import IngressPost, Notifications
 from libs.runtime import Periodic, Service, Shared
 from libs.telemetry import Metrics
 from services.relay.adapters.holders import RENEWAL, Holders

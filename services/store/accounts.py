@@ -10,7 +10,7 @@ from typing import Any
 from libs.events import AccountChanged, AccountDeleted, QuotaChanged
 from libs.runtime import EventHandler
 from services.store.mailboxes.delivery import mailbox_address
-from services.store.mailboxes.mongo_departures import MongoDepartures
+from services.store.mailboxes.mongo_account_deletion import MongoDepartures
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.ports import Limits
 from services.store.quarantine.mongo_quarantine import MongoQuarantine

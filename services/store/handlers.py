@@ -17,10 +17,14 @@ from libs.events import MailQuarantined
 from libs.runtime import Route
 from services.store.mailboxes.delivery import delivery_of, mailboxes_of
 from services.store.mailboxes.messages import Body, Outcome
-from services.store.mailboxes.patience import Patience
-from services.store.mailboxes.ports import Announcements, Deliveries, Limits, Quarantine, Receipts
-from services.store.mailboxes.waiting import NotTaken
+from services.store.mailboxes.mongo_delivery import MongoDelivery
+from services.store.mailboxes.over_quota_bounce import Patience
+from services.store.mailboxes.ports import Limits
+from services.store.mailboxes.receipts import Receipts
+from services.store.mailboxes.undelivered import NotTaken
+from services.store.mailboxes.usage_publisher import Announcer
 from services.store.quarantine.model import accounts_of, domains_of, is_infected
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
 T = TypeVar("T")
 
@@ -31,10 +35,10 @@ log = structlog.get_logger(__name__)
 class Keeper:
     """Handles what comes from the queues. `large` bounds how many messages of the blob store are in memory."""
 
-    deliveries: Deliveries
-    quarantine: Quarantine
+    deliveries: MongoDelivery
+    quarantine: MongoQuarantine
     limits: Limits
-    announcements: Announcements
+    announcements: Announcer
     patience: Patience
     receipts: Receipts
     blobs: Blobs

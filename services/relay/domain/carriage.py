@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.envelope import Envelope, Recipient
-from libs.letters import without_success
 from libs.mail import xtext
 from libs.mail.address import needs_smtputf8
+from libs.postmaster import without_success
 from services.relay.domain.header_words import CannotConvert, seven_bit_header
 from services.relay.domain.long_lines import has_long_line
 from services.relay.domain.replies import Result, failed

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.envelope import Envelope, Recipient
-from libs.letters import News, hears, is_known, is_spam, wishes
 from libs.mail.dsn import Action, FailedRecipient
+from libs.postmaster import News, hears, is_known, is_spam, wishes
 
 
 class Event(StrEnum):

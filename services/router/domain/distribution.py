@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from libs.envelope import Envelope, Recipient
-from libs.letters import News, wishes, without_success
+from libs.postmaster import News, wishes, without_success
 from services.router.domain.resolution import Delivery, Resolution
 
 JUNK_STAYS = "junk is not forwarded to other servers"

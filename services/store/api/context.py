@@ -13,17 +13,19 @@ from fastapi.routing import APIRoute
 from libs.http import ADMIN, MongoKeys, Problem, entity_tag, require
 from libs.mail.address import InvalidAddress, canonical
 from services.store.mailboxes.folders import Folder
-from services.store.mailboxes.lessons import Lessons
+from services.store.mailboxes.junk_feedback import Lessons
 from services.store.mailboxes.messages import Message
 from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.mongo_changes import MongoChanges
+from services.store.mailboxes.mongo_delivery import MongoDelivery
 from services.store.mailboxes.mongo_expunge import MongoExpunge
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.mongo_messages import MongoMessages
-from services.store.mailboxes.ports import Announcements, Deliveries, Limits
+from services.store.mailboxes.ports import Limits
 from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
+from services.store.mailboxes.usage_publisher import Announcer
+from services.store.quarantine.actions import Warden
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
-from services.store.quarantine.warden import Warden
 
 _STATUS: dict[type[Refusal], int] = {NotThere: 404, Conflicting: 409, Outdated: 412, Unfit: 422}
 
@@ -38,9 +40,9 @@ class Context:
     expunge: MongoExpunge
     bodies: MongoBodies
     quarantine: MongoQuarantine
-    deliveries: Deliveries
+    deliveries: MongoDelivery
     limits: Limits
-    announcements: Announcements
+    announcements: Announcer
     lessons: Lessons
     warden: Warden
     keys: MongoKeys

@@ -19,7 +19,7 @@ from services.store.mailboxes.refusals import NotThere, Refusal
 from services.store.quarantine.letters import PATHS
 from services.store.quarantine.links import BadToken
 from services.store.quarantine.pages import HEADERS, Pages, language_of
-from services.store.quarantine.reception import Reception, TooMany, Unanswered
+from services.store.quarantine.sender_validation import Reception, TooMany, Unanswered
 
 MAX_FORM_BYTES = 8 * 1024
 FORM_SECONDS = 10.0

@@ -12,10 +12,9 @@ from libs.envelope import new_id
 from libs.mongo import DuplicateKey, Mongo, mongo_errors
 from services.store.mailboxes.flags import SEEN, FlagChange
 from services.store.mailboxes.messages import Message, Usage
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_documents import LISTED, message_of, usage_of
-from services.store.mailboxes.mongo_ledger import MongoLedger, arriving, leaving
+from services.store.mailboxes.mongo_transaction_steps import MongoLedger, arriving, leaving
 from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated
+from services.store.mailboxes.schema import LISTED, Collections, message_of, usage_of
 
 Match = Callable[[Message], bool]
 

@@ -12,9 +12,9 @@ import structlog
 from libs.envelope import Temporary
 from libs.mongo import Batcher, DuplicateKey, Mongo, ReturnDocument, UpdateOne, mongo_errors
 from services.store.mailboxes.messages import Delivery, Outcome
+from services.store.mailboxes.missing_mailboxes import Openings
 from services.store.mailboxes.mongo_bodies import INLINE_BYTES, BodiesGone, MongoBodies
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_delivery_plan import (
+from services.store.mailboxes.mongo_delivery_transaction import (
     MAX_COPIES,
     Key,
     Placed,
@@ -24,7 +24,7 @@ from services.store.mailboxes.mongo_delivery_plan import (
     groups,
     may_be_expunged,
 )
-from services.store.mailboxes.openings import Openings
+from services.store.mailboxes.schema import Collections
 
 log = structlog.get_logger(__name__)
 

@@ -8,9 +8,8 @@ from typing import Any
 
 from libs.mongo import mongo_errors
 from services.store.mailboxes.messages import Message
-from services.store.mailboxes.mongo_collections import SEARCHED, Collections
-from services.store.mailboxes.mongo_documents import LISTED, message_of
 from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.schema import LISTED, SEARCHED, Collections, message_of
 from services.store.mailboxes.search import Criteria
 
 

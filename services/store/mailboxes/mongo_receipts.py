@@ -11,8 +11,8 @@ from typing import Any
 from libs.envelope import Envelope
 from libs.mail.dsn import Action, FailedRecipient
 from libs.mongo import DuplicateKey, ReturnDocument, UpdateOne, mongo_errors
-from services.store.mailboxes.mongo_collections import Collections
 from services.store.mailboxes.receipts import Receipt
+from services.store.mailboxes.schema import Collections
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
 KEPT = timedelta(days=30)  # longer than any mail waits on a queue, from which it may come again

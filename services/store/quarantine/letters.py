@@ -1,7 +1,7 @@
 """Notices and digests: what they say in text and HTML, free of what a spammer wrote in them.
 
 Subjects and senders come from strangers: control characters go before they are shown, and HTML is escaped. How a letter
-is written down is a matter of `libs.letters`.
+is written down is a matter of `libs.postmaster`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 from html import escape
 from typing import Literal
 
-from libs.letters import Letter, compose, plain
+from libs.postmaster import Letter, compose, plain
 from services.store.quarantine.digest import Told, Waiting
 from services.store.quarantine.links import Link, Signer
 from services.store.quarantine.model import Held

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.mongo import DuplicateKey, mongo_errors
-from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.schema import Collections
 from services.store.quarantine.digest import Period
 from services.store.quarantine.model import Held
 from services.store.quarantine.mongo_quarantine import readable

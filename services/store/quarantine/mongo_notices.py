@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from libs.mongo import ReturnDocument, mongo_errors
-from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.schema import Collections
 from services.store.quarantine.model import Held
 from services.store.quarantine.mongo_quarantine import held_of
 from services.store.quarantine.notice import Claim, Plan

@@ -14,8 +14,8 @@ from libs.mail.headers import Headers
 from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
 from services.store.mailboxes.messages import Body, Summary, summarise
 from services.store.mailboxes.mongo_bodies import BodiesGone, MongoBodies
-from services.store.mailboxes.mongo_collections import Collections
 from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.schema import Collections
 from services.store.quarantine.model import Held, Wanted, accounts_of, domains_of, held_id, is_infected, without
 from services.store.quarantine.notice import why_no_notice
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 
-from libs.letters import plain
+from libs.postmaster import plain
 from services.store.quarantine.captcha import CHARACTERS
 from services.store.quarantine.letters import moment
 from services.store.quarantine.model import Held
-from services.store.quarantine.reception import Asked
+from services.store.quarantine.sender_validation import Asked
 from services.store.quarantine.texts import TEXTS, Language
 
 STYLE = (

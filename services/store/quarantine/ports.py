@@ -1,97 +1,50 @@
-"""What the quarantine needs from outside, in its own words. Every method raises `Temporary`."""
+"""Neighbours and schedules of the quarantine. Every method raises `Temporary`."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
-from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Protocol
 
-from libs.envelope import Mail
 from services.store.quarantine.digest import Period
 from services.store.quarantine.model import Held
-from services.store.quarantine.notice import Claim, NoticePolicy, Plan
-
-
-class HeldMail(Protocol):
-    """The entries."""
-
-    async def get(self, id: str) -> Held:
-        """Raises `NotThere`."""
-
-    async def take(self, id: str, addresses: Collection[str]) -> None:
-        """These recipients wait no more; with the last of them the entry goes."""
-
-
-class Bodies(Protocol):
-    async def raw(self, id: str) -> bytes:
-        """The message as it came."""
-
-
-class SenderLists(Protocol):
-    async def add(self, colour: Literal["white", "black"], value: str, *, domain: str, comment: str) -> None:
-        """Once, however often. Raises `Unfit`."""
+from services.store.quarantine.notice import NoticePolicy
 
 
 class Policies(Protocol):
+    """Antispam, which keeps the policy of each domain."""
+
     async def of(self, domain: str) -> NoticePolicy:
-        """What the administrator of a domain decided. Raises `Permanent` where there is no such domain."""
+        """Return the policy of notices and digests of `domain`. Raises `Permanent` for an unknown domain."""
 
 
 class Post(Protocol):
+    """Ingress, which takes mail that the services write."""
+
     async def send(self, letter: bytes, *, to: str, key: str) -> None:
-        """Once for a `key`, however often, within a day. Raises `Permanent` when it is not taken."""
-
-
-class Rates(Protocol):
-    async def take(self, what: str, whom: str, *, limit: int, window: timedelta) -> bool:
-        """Count one more; False beyond the limit."""
-
-    async def once(self, nonce: str, *, until: datetime) -> bool:
-        """Whether this is the first time."""
-
-
-class NoticeLedger(Protocol):
-    async def claim(self) -> Claim | None:
-        """One that is due, for this replica alone, for a while."""
-
-    async def decided(self, id: str, plan: Plan) -> bool:
-        """There will be a notice, and it is this one; False when somebody else decided, or the entry is gone."""
-
-    async def ended(self, id: str, *, state: str, reason: str = "") -> None:
-        """`sent`, or `refused` for a reason."""
-
-    async def plan_of(self, id: str) -> Plan | None:
-        """What was decided."""
-
-    async def has_sibling(self, held: Held) -> bool:
-        """Whether the sender has a notice for the same message already."""
+        """Send once for a `key` within a day. Raises `Permanent` when the message is refused."""
 
 
 class DigestLedger(Protocol):
+    """The record of the digests that were sent."""
+
     async def domains(self) -> list[str]:
-        """Those for which something waits."""
+        """Return the domains with quarantined messages."""
 
     async def told_until(self, domain: str) -> datetime | None:
-        """Up to when its accounts were told."""
+        """Return the end of the last period that was sent to all accounts of `domain`."""
 
     async def claim(self, domain: str, period: Period) -> bool:
-        """Whether it is this replica's turn."""
+        """Lease the period to this replica; False when another replica has it or it is done."""
 
     async def done(self, domain: str, period: Period) -> None:
-        """All accounts were told."""
+        """Record that all accounts of `domain` have their digest."""
 
     async def was_told(self, account: str, domain: str, period: Period) -> bool:
-        """Whether this one was told what waits for its addresses in `domain`."""
+        """Return whether the account has its digest of `domain`."""
 
     async def told(self, account: str, domain: str, period: Period) -> None:
-        """This one was."""
+        """Record that the account has its digest of `domain`."""
 
     def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
-        """What came in the period and waits still."""
-
-
-class Outbox(Protocol):
-    """The queues of the cluster."""
-
-    async def send(self, queue: str, mail: Mail) -> None:
-        """Returns when the mail is durable in `queue`. Raises `Temporary`."""
+        """Yield the messages that were quarantined in the period and still are."""

@@ -24,8 +24,8 @@ from libs.envelope import Envelope, Finding, Mail, Peer, Recipient, Verdict, dec
 from libs.envelope.model import utc_now
 from libs.envelope.queues import ANTIVIRUS, QUARANTINE, RELAY
 from libs.http import Client
-from libs.letters import IngressPost
 from libs.mongo import Mongo
+from libs.postmaster import IngressPost
 from libs.runtime import Shared
 from libs.runtime.process import RunningService
 from libs.telemetry import Metrics
@@ -34,14 +34,14 @@ from services.ingress import app as ingress_app
 from services.quota import app as quota_app
 from services.router import app as router_app
 from services.store import app as store_app
-from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.schema import Collections
 from services.store.quarantine.antispam import AntispamPolicies
 from services.store.quarantine.captcha import Captcha
-from services.store.quarantine.digests import Digests
+from services.store.quarantine.digest_sender import Digests
 from services.store.quarantine.letters import Letters
 from services.store.quarantine.links import Signer
 from services.store.quarantine.mongo_digests import MongoDigests
-from services.store.quarantine.mongo_rates import MongoRates
+from services.store.quarantine.mongo_rate_limits import MongoRates
 
 MODULES: dict[str, ModuleType] = {
     "router": router_app, "antispam": antispam_app, "quota": quota_app, "ingress": ingress_app, "store": store_app,

@@ -22,8 +22,8 @@ from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, encod
 from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
 from libs.http import Check, Checks, Connections, Server, application
-from libs.letters import IngressPost
 from libs.mongo import Mongo
+from libs.postmaster import IngressPost
 from libs.runtime import EventHandler, MustEnd, Outbox, Periodic, QueueHandler, Route, Service, Shared, keeping
 from libs.runtime.dependencies import Dependencies
 from libs.runtime.process import RunningService

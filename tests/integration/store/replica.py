@@ -12,17 +12,16 @@ from libs.envelope.model import utc_now
 from libs.mongo import Mongo
 from services.store.mailboxes.delivery import delivery_of, mailboxes_of
 from services.store.mailboxes.messages import Body, Message, Outcome
-from services.store.mailboxes.mongo_bodies import MongoBodies
+from services.store.mailboxes.missing_mailboxes import Openings
+from services.store.mailboxes.mongo_account_deletion import MongoDepartures
+from services.store.mailboxes.mongo_bodies import MongoBodies, MongoCollector
 from services.store.mailboxes.mongo_changes import MongoChanges
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_collector import MongoCollector
 from services.store.mailboxes.mongo_delivery import MongoDelivery
-from services.store.mailboxes.mongo_departures import MongoDepartures
 from services.store.mailboxes.mongo_expunge import MongoExpunge
-from services.store.mailboxes.mongo_ledger import MongoLedger
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.mongo_messages import MongoMessages
-from services.store.mailboxes.openings import Openings
+from services.store.mailboxes.mongo_transaction_steps import MongoLedger
+from services.store.mailboxes.schema import Collections
 
 
 class Accounts:

@@ -24,7 +24,7 @@ from services.router import app as router_app
 from services.store import app as store_app
 from tests.integration.store.building import JEAN, MARIE, Store, a_mail, a_message
 from tests.integration.store.conftest import running
-from tests.integration.store.test_returning import Post, _is_empty, _reported, post
+from tests.integration.store.test_over_quota_bounce import Post, _is_empty, _reported, post
 from tests.servers.facteur import free_port_base
 from tests.servers.tokens import bearer
 

@@ -17,14 +17,14 @@ from libs.envelope import Verdict
 from libs.mongo import Mongo
 from libs.runtime.periodic import Rounds
 from libs.telemetry import Metrics
-from services.store.mailboxes.announcer import Announcer
 from services.store.mailboxes.delivery import delivery_of
 from services.store.mailboxes.flags import FlagChange
 from services.store.mailboxes.messages import Body, Delivery
 from services.store.mailboxes.mongo_bodies import MongoBodies
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_told import MongoTold
+from services.store.mailboxes.mongo_mailboxes import MongoTold
 from services.store.mailboxes.refusals import Refusal
+from services.store.mailboxes.schema import Collections
+from services.store.mailboxes.usage_publisher import Announcer
 from tests.integration.store.building import JEAN, MARIE, Store, a_mail, a_message
 from tests.integration.store.replica import Replica
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
+from typing import cast
 
 import httpx
 import pytest
@@ -15,12 +16,13 @@ from libs.http import Client
 from libs.mongo import Mongo
 from libs.runtime import Shared
 from services.router import app as router_app
-from services.store.mailboxes.cleaning import Work
+from services.store.mailboxes.cleanup import Work
+from services.store.mailboxes.junk_expiry import old_junk
 from services.store.mailboxes.messages import Usage
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_junk import MongoJunk
-from services.store.mailboxes.old_junk import old_junk
+from services.store.mailboxes.mongo_expunge import MongoJunk
 from services.store.mailboxes.router import RouterJunkKeeps
+from services.store.mailboxes.schema import Collections
+from services.store.mailboxes.usage_publisher import Announcer
 from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
 from tests.integration.store.conftest import running
 from tests.integration.store.replica import Replica
@@ -74,7 +76,7 @@ async def router(shared: Shared) -> AsyncIterator[Client]:
 async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(replica: Replica, router: Client) -> None:
     told, clock = Told(), Clock()
     work: Work = old_junk(
-        RouterJunkKeeps(router), MongoJunk(replica.collections, replica.expunge), told, clock=clock
+        RouterJunkKeeps(router), MongoJunk(replica.collections, replica.expunge), cast(Announcer, told), clock=clock
     )  # fmt: skip
     junk = {name: Verdict(spam=True, score=9, required=7, action="junk") for name in ("example.org", "kept.example")}
     await asyncio.gather(*(replica.deliver(a_mail(a_message(f"{n}"), MARIE, KEPT, verdicts=junk)) for n in range(20)))

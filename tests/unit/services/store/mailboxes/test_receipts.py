@@ -11,8 +11,7 @@ import pytest
 from libs.envelope import Envelope, Permanent, Recipient, Temporary, Verdict
 from libs.mail.dsn import FailedRecipient
 from libs.telemetry import Metrics
-from services.store.mailboxes.receipt_reports import MOST_UNNOTED, Receipts
-from services.store.mailboxes.receipts import Receipt, receipt_of
+from services.store.mailboxes.receipts import MOST_UNNOTED, Receipt, Receipts, receipt_of
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 RAW = b"Subject: x\r\nFrom: a@b.example\r\n\r\nbody\r\n"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.store.quarantine.captcha import ALPHABET, CHARACTERS, Captcha
-from services.store.quarantine.drawing import HEIGHT, WIDTH, picture
+from services.store.quarantine.captcha_image import HEIGHT, WIDTH, picture
 from services.store.quarantine.links import BadToken, Link, Signer
 from services.store.quarantine.texts import TEXTS
 

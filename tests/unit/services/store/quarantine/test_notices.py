@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from libs.envelope import Envelope, Finding, Recipient, Verdict
-from libs.letters import plain
 from libs.mail.headers import Headers
 from libs.network import network_of
+from libs.postmaster import plain
 from services.store.mailboxes.messages import Summary
 from services.store.quarantine.digest import SHOWN, Gathering, Period, period_due
 from services.store.quarantine.model import Held

@@ -13,8 +13,8 @@ from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Temporary
 from libs.telemetry import Metrics
 from services.store.mailboxes.messages import Summary
+from services.store.quarantine.actions import Warden
 from services.store.quarantine.model import Held
-from services.store.quarantine.warden import Warden
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 LUC, ANNE = (Recipient(address=f"{name}@elsewhere.example", original=f"{name}@example.org") for name in ("luc", "anne"))

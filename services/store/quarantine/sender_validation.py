@@ -12,14 +12,16 @@ from prometheus_client import Counter
 from libs.bus import Bus
 from libs.events import SenderValidated
 from services.store.mailboxes.refusals import NotThere
+from services.store.quarantine.actions import Warden
 from services.store.quarantine.captcha import Captcha, Challenge
-from services.store.quarantine.drawing import picture
-from services.store.quarantine.limits import PageLimits
+from services.store.quarantine.captcha_image import picture
 from services.store.quarantine.links import BadToken, Link, Signer
 from services.store.quarantine.model import Held
+from services.store.quarantine.mongo_notices import MongoNotices
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
+from services.store.quarantine.mongo_rate_limits import MongoRates
 from services.store.quarantine.notice import Plan
-from services.store.quarantine.ports import HeldMail, NoticeLedger, Rates
-from services.store.quarantine.warden import Warden
+from services.store.settings import PageLimits
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -67,10 +69,10 @@ class Reception:
 
     signer: Signer
     captcha: Captcha
-    held: HeldMail
-    notices: NoticeLedger
+    held: MongoQuarantine
+    notices: MongoNotices
     warden: Warden
-    rates: Rates
+    rates: MongoRates
     bus: Bus
     limits: PageLimits
     drawing: asyncio.Semaphore

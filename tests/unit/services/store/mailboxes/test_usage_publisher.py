@@ -14,8 +14,8 @@ from libs.envelope import Temporary
 from libs.events import MailboxUsageChanged
 from libs.runtime.periodic import Rounds
 from libs.telemetry import Metrics
-from services.store.mailboxes.announcer import Announcer
 from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.usage_publisher import Announcer
 
 
 class Wire:

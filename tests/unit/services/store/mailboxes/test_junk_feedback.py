@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.store.mailboxes.folders import DRAFTS, INBOX, JUNK, SENT, TRASH
-from services.store.mailboxes.junk_moves import taught_by
+from services.store.mailboxes.junk_feedback import taught_by
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,12 @@ from libs.bus import Bus
 from libs.envelope import Envelope, Mail
 from libs.envelope.queues import ROUTER
 from libs.events import MailReleased
+from libs.runtime import Outbox
+from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.refusals import Unfit
+from services.store.quarantine.antispam import AntispamLists
 from services.store.quarantine.model import Held, accounts_of, domains_of, released, split
-from services.store.quarantine.ports import Bodies, HeldMail, Outbox, SenderLists
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
 By = Literal["administrator", "account", "sender"]
 
@@ -23,9 +26,9 @@ By = Literal["administrator", "account", "sender"]
 class Warden:
     """All methods raise `Temporary`; what is asked of an entry that is gone raises `NotThere`."""
 
-    held: HeldMail
-    bodies: Bodies
-    lists: SenderLists
+    held: MongoQuarantine
+    bodies: MongoBodies
+    lists: AntispamLists
     outbox: Outbox
     bus: Bus
     acts: Counter

@@ -9,9 +9,8 @@ from typing import Any
 
 from libs.mongo import ReturnDocument, UpdateMany, UpdateOne
 from services.store.mailboxes.flags import SEEN
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_documents import LISTED
 from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.schema import LISTED, Collections
 
 AT_ONCE = 1000  # messages in one transaction
 

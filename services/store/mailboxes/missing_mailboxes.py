@@ -11,7 +11,7 @@ import structlog
 
 from libs.envelope import Permanent, Temporary
 from services.store.mailboxes.messages import Copy
-from services.store.mailboxes.mongo_departures import MongoDepartures
+from services.store.mailboxes.mongo_account_deletion import MongoDepartures
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.ports import Directory
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Recipient, Temporary, Verdict
-from services.store.mailboxes.waiting import NotTaken, failed, late, since
+from services.store.mailboxes.undelivered import NotTaken, failed, late, since
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -17,10 +17,9 @@ import structlog
 from libs.mongo import Mongo, mongo_errors
 from libs.runtime.periodic import each
 from services.store.mailboxes.flags import SEEN
-from services.store.mailboxes.mongo_collections import Collections
-from services.store.mailboxes.mongo_documents import as_kept, new_mailbox
 from services.store.mailboxes.mongo_expunge import MongoExpunge
 from services.store.mailboxes.ports import Directory
+from services.store.mailboxes.schema import Collections, as_kept, new_mailbox
 
 log = structlog.get_logger(__name__)
 

@@ -10,8 +10,8 @@ import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
-from libs.letters import hears_of_failure
-from services.store.mailboxes import waiting
+from libs.postmaster import hears_of_failure
+from services.store.mailboxes import undelivered as waiting
 from services.store.mailboxes.ports import Reporter
 
 log = structlog.get_logger(__name__)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
-from services.store.mailboxes.mongo_collections import Collections
+from services.store.mailboxes.schema import Collections
 
 
 class MongoRates:

@@ -19,11 +19,13 @@ from libs.envelope import Permanent, Temporary
 from libs.network import network_of
 from libs.runtime.periodic import each
 from services.store.quarantine.letters import Letters
-from services.store.quarantine.limits import NoticeLimits
 from services.store.quarantine.links import Link
 from services.store.quarantine.model import Held
+from services.store.quarantine.mongo_notices import MongoNotices
+from services.store.quarantine.mongo_rate_limits import MongoRates
 from services.store.quarantine.notice import Claim, Plan, held_as_spam, plan_for
-from services.store.quarantine.ports import NoticeLedger, Policies, Post, Rates
+from services.store.quarantine.ports import Policies, Post
+from services.store.settings import NoticeLimits
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +36,9 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 class Notices:
     """`patience` is how long a notice is tried; it must be shorter than ingress remembers an idempotency key."""
 
-    ledger: NoticeLedger
+    ledger: MongoNotices
     policies: Policies
-    rates: Rates
+    rates: MongoRates
     post: Post
     letters: Letters
     limits: NoticeLimits

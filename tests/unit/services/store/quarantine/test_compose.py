@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.settings import WrongSetting
-from services.store.quarantine_service import link_secrets, public_url
+from services.store.quarantine.compose import link_secrets, public_url
 from services.store.settings import Settings
 
 CLUSTER = {"bus_url": "amqp://127.0.0.1/"}

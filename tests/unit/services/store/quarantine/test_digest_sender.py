@@ -10,7 +10,7 @@ from libs.envelope import Envelope, Permanent, Recipient, Temporary
 from libs.telemetry import Metrics
 from services.store.mailboxes.messages import Summary
 from services.store.quarantine.digest import Period
-from services.store.quarantine.digests import PATIENCE, Digests
+from services.store.quarantine.digest_sender import PATIENCE, Digests
 from services.store.quarantine.letters import Letters
 from services.store.quarantine.links import Signer
 from services.store.quarantine.model import Held

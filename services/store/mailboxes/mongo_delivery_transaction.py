@@ -10,9 +10,9 @@ from typing import Any
 
 from services.store.mailboxes.flags import SEEN
 from services.store.mailboxes.messages import Body, Copy, Delivery, Outcome
-from services.store.mailboxes.mongo_documents import message_document, usage_of
-from services.store.mailboxes.openings import Closed
+from services.store.mailboxes.missing_mailboxes import Closed
 from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.schema import message_document, usage_of
 
 MAX_COPIES = 500  # in one transaction
 MAX_BYTES = 8 * 1024 * 1024  # of bodies in one transaction

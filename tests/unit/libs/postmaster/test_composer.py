@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from libs.letters import Letter, compose
-from libs.letters.post import idempotency_key
 from libs.mail.headers import Headers
 from libs.mail.message import parse
+from libs.postmaster import Letter, compose
+from libs.postmaster.post import idempotency_key
 
 NOW = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"]

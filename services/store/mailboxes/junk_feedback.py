@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+import structlog
+
+from libs.bus import Bus
+from libs.envelope import Temporary
+from libs.events import JunkMoved
 from services.store.mailboxes.folders import DRAFTS, JUNK, SENT, TRASH
 
 _OWN = frozenset({DRAFTS, SENT})  # what one wrote oneself teaches nothing
@@ -20,3 +26,23 @@ def taught_by(origins: Mapping[str, str], target: str) -> tuple[bool, list[str]]
     if target == TRASH or target in _OWN:
         return False, []
     return False, [id for id, folder in origins.items() if folder == JUNK]
+
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """The move is done already: a lesson that cannot be told is lost, and no reader waits for it."""
+
+    bus: Bus
+
+    async def moved(self, mailbox: str, origins: Mapping[str, str], target: str) -> None:
+        """Messages came from the folders `origins` (by id) into the folder `target`."""
+        spam, ids = taught_by(origins, target)
+        if not ids:
+            return
+        try:
+            await self.bus.emit(JunkMoved(mailbox=mailbox, ids=ids, spam=spam).to_bus())
+        except Temporary as error:
+            log.warning("lesson_not_told", mailbox=mailbox, messages=len(ids), reason=error.reason)

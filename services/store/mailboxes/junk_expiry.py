@@ -9,9 +9,9 @@ from typing import Protocol
 import structlog
 
 from libs.runtime.periodic import each
-from services.store.mailboxes.cleaning import Work
+from services.store.mailboxes.cleanup import Work
 from services.store.mailboxes.mongo_changes import Changed
-from services.store.mailboxes.ports import Announcements
+from services.store.mailboxes.usage_publisher import Announcer
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +36,7 @@ class JunkFolders(Protocol):
 
 
 def old_junk(
-    keeps: JunkKeeps, folders: JunkFolders, announcements: Announcements, *, clock: Callable[[], datetime]
+    keeps: JunkKeeps, folders: JunkFolders, announcements: Announcer, *, clock: Callable[[], datetime]
 ) -> Work:
     """One round; what it frees is told at once. A mailbox that cannot be cleaned keeps no other one full."""
 

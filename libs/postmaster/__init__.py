@@ -3,10 +3,10 @@
 `compose` writes a `Letter`, `IngressPost` sends any message, `Notifications` tells what became of one (RFC 3464).
 """
 
-from libs.letters.composing import Letter, compose, plain
-from libs.letters.hearing import News, hears, hears_of_failure, is_known, is_spam, wishes, without_success
-from libs.letters.notifications import Notifications
-from libs.letters.post import IngressPost
+from libs.postmaster.composer import Letter, compose, plain
+from libs.postmaster.notifications import Notifications
+from libs.postmaster.notify import News, hears, hears_of_failure, is_known, is_spam, wishes, without_success
+from libs.postmaster.post import IngressPost
 
 __all__ = [
     "IngressPost",

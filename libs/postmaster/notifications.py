@@ -7,9 +7,9 @@ from datetime import datetime
 from hashlib import sha256
 
 from libs.envelope import Envelope
-from libs.letters.post import IngressPost
 from libs.mail.dsn import Action, FailedRecipient, delivery_status, may_return, notice
 from libs.mail.headers import Headers
+from libs.postmaster.post import IngressPost
 
 
 class Notifications:

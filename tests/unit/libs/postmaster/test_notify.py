@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Peer, Recipient, Verdict
-from libs.letters import News, hears, without_success
+from libs.postmaster import News, hears, without_success
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 SPAM = {"example.org": Verdict(spam=True, score=9, required=7.5, action="junk")}

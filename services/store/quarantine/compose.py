@@ -1,0 +1,165 @@
+"""Composes the quarantine: its storage, its rules and its background work."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+
+from libs.events import PolicyChanged
+from libs.http import Client
+from libs.postmaster import IngressPost
+from libs.runtime import EventHandler, Periodic, Shared
+from libs.runtime.shared import make_secret
+from libs.settings import WrongSetting
+from libs.telemetry import Metrics
+from services.store.mailboxes.mongo_bodies import MongoBodies
+from services.store.mailboxes.schema import Collections
+from services.store.quarantine.actions import Warden
+from services.store.quarantine.antispam import AntispamLists, AntispamPolicies
+from services.store.quarantine.captcha import Captcha
+from services.store.quarantine.digest_sender import Digests
+from services.store.quarantine.letters import Letters
+from services.store.quarantine.links import Signer
+from services.store.quarantine.mongo_digests import MongoDigests
+from services.store.quarantine.mongo_notices import MongoNotices
+from services.store.quarantine.mongo_quarantine import MongoQuarantine
+from services.store.quarantine.mongo_rate_limits import MongoRates
+from services.store.quarantine.notice_sender import Notices
+from services.store.quarantine.sender_validation import Reception
+from services.store.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# Each captcha image takes a thread and some milliseconds of a core.
+CONCURRENT_DRAWINGS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineService:
+    """The parts of an open quarantine.
+
+    `wake` starts a round of notices when mail was quarantined. `validation` is None without a public URL.
+    """
+
+    entries: MongoQuarantine
+    actions: Warden
+    wake: asyncio.Event
+    validation: Reception | None = None
+    background: tuple[Periodic, ...] = ()
+    event_handlers: tuple[EventHandler[Any], ...] = ()
+
+
+def open_quarantine(
+    settings: Settings,
+    shared: Shared,
+    metrics: Metrics,
+    *,
+    collections: Collections,
+    bodies: MongoBodies,
+    antispam: Client,
+    ingress: Client,
+) -> QuarantineService:
+    """Raises `WrongSetting` when links are wanted and cannot be signed. Without a public URL there are no links.
+
+    antispam away: notices and digests wait, and whitelisting by the API is answered with 503. ingress away: notices
+    and digests wait.
+    """
+    entries = MongoQuarantine(shared.mongo, collections, bodies, clock=shared.clock, keep=settings.quarantine_keep)
+    acts = metrics.counter("facteur_store_quarantine_acts", "What was done with held mail.", ("act", "by"))
+    actions = Warden(entries, bodies, AntispamLists(antispam), shared.outbox, shared.bus, acts)
+    wake, url = asyncio.Event(), public_url(settings)
+    if not url:
+        log.warning("no_public_url", effect="no notices to senders, no digests, no public pages")
+        return QuarantineService(entries, actions, wake)
+    signer = Signer(link_secrets(settings))
+    policies = AntispamPolicies(antispam, keep=settings.policy_cache)
+    letters = Letters(signer, url, settings.hostname, settings.letter_author)
+    rates, ledger = MongoRates(collections, clock=shared.clock), MongoNotices(collections, clock=shared.clock)
+    notices = Notices(
+        ledger=ledger,
+        policies=policies,
+        rates=rates,
+        post=IngressPost(ingress),
+        letters=letters,
+        limits=settings.notice_limits,
+        patience=settings.notice_patience,
+        clock=shared.clock,
+        outcomes=metrics.counter("facteur_store_notices", "Notices to senders, by what became of them.", ("outcome",)),
+    )
+    digests = Digests(
+        ledger=MongoDigests(collections, lease=settings.digest_lease, clock=shared.clock),
+        policies=policies,
+        post=IngressPost(ingress),
+        letters=letters,
+        hour=settings.digest_hour,
+        clock=shared.clock,
+        outcomes=metrics.counter("facteur_store_digests", "Digests to accounts, by what became of them.", ("outcome",)),
+    )
+
+    async def policy_changed(event: PolicyChanged) -> None:
+        policies.forget(event.domain)
+
+    answers = metrics.counter("facteur_store_captchas", "Answers to captchas.", ("outcome",))
+    return QuarantineService(
+        entries,
+        actions,
+        wake,
+        _validation(settings, shared, signer, entries, ledger, actions, rates, answers),
+        background=(
+            Periodic("notices", notices.round, settings.notice_period, wake),
+            Periodic("digests", digests.round, settings.digest_period),
+        ),
+        event_handlers=(EventHandler(PolicyChanged, policy_changed),),
+    )
+
+
+def _validation(
+    settings: Settings,
+    shared: Shared,
+    signer: Signer,
+    entries: MongoQuarantine,
+    notices: MongoNotices,
+    actions: Warden,
+    rates: MongoRates,
+    answers: Counter,
+) -> Reception:
+    return Reception(
+        signer=signer,
+        captcha=Captcha(signer, keep=settings.captcha_keep),
+        held=entries,
+        notices=notices,
+        warden=actions,
+        rates=rates,
+        bus=shared.bus,
+        limits=settings.page_limits,
+        drawing=asyncio.Semaphore(CONCURRENT_DRAWINGS),
+        nonce=lambda: secrets.token_urlsafe(18),
+        clock=shared.clock,
+        answers=answers,
+    )
+
+
+def public_url(settings: Settings) -> str:
+    """Return the URL of the public pages. An internal address of a cluster would be useless to the outside world."""
+    if settings.public_url or not settings.bus_url.startswith("embedded:"):
+        return settings.public_url
+    return f"http://127.0.0.1:{settings.port_of('store')}"
+
+
+def link_secrets(settings: Settings) -> list[bytes]:
+    """Read the secrets that sign links; embedded mode creates one. Raises `WrongSetting`."""
+    path = settings.link_secret_file
+    if settings.bus_url.startswith("embedded:"):
+        make_secret(path)
+    try:
+        lines = path.read_bytes().split()
+    except OSError as error:
+        raise WrongSetting(f"setting store.link_secret_file: {path}: {error.strerror}") from error
+    if not lines or min(map(len, lines)) < 32:
+        raise WrongSetting(f"setting store.link_secret_file: {path}: each line needs 32 characters or more")
+    return lines
