@@ -65,9 +65,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         rulebooks=filtering.rulebooks,
         runner=filtering.runner,
         environment=filtering.environment,
-        learning=learning.learner,
+        learner=learning.learner,
         counters=filtering.counters,
-        interception=feedback.interception,
+        special_recipients=feedback.special_recipients,
         clock=shared.clock,
     )
     try:
@@ -120,7 +120,7 @@ def _feedback_routes(
     feedback: FeedbackSlice, learning: LearningSlice, reputation: ReputationSlice
 ) -> Sequence[APIRouter]:
     return (
-        learning_routes(learning.learner, feedback.teacher, speaks_for=learning.statistics.speaks_for),
+        learning_routes(learning.learner, feedback.user_feedback, speaks_for=learning.statistics.speaks_for),
         lesson_routes(learning.learner, learning.store),
-        reception_routes(feedback.reception, reputation.greylist),
+        reception_routes(feedback.screening, reputation.greylist),
     )

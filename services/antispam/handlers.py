@@ -23,7 +23,7 @@ from libs.events import (
 from libs.runtime import EventHandler, QueueHandler, Route
 from services.antispam.feedback.compose import FeedbackSlice
 from services.antispam.feedback.screening import PURPOSES, TRAINER
-from services.antispam.feedback.traps import Interception, is_special, without_special
+from services.antispam.feedback.special_recipients import SpecialRecipients, is_special, without_special
 from services.antispam.filtering.authentication_results import authentication_results_of
 from services.antispam.filtering.compose import FilteringSlice
 from services.antispam.filtering.context import Context, FilterEnvironment
@@ -32,7 +32,7 @@ from services.antispam.filtering.rulebook_cache import DomainRules, RulebookCach
 from services.antispam.filtering.runner import Judgement, Runner
 from services.antispam.filtering.verdicts import verdict_of
 from services.antispam.learning.compose import LearningSlice
-from services.antispam.learning.learner import Learning
+from services.antispam.learning.learner import Learner
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT, OUTGOING
 from services.antispam.reputation.compose import ReputationSlice
@@ -49,13 +49,13 @@ class Judge:
         rulebooks: RulebookCache,
         runner: Runner,
         environment: FilterEnvironment,
-        learning: Learning,
+        learner: Learner,
         counters: Counters,
-        interception: Interception,
+        special_recipients: SpecialRecipients,
         clock: Callable[[], datetime],
     ) -> None:
-        self._interception = interception
-        self._learning = learning
+        self._special_recipients = special_recipients
+        self._learner = learner
         self._rulebooks = rulebooks
         self._runner = runner
         self._environment = environment
@@ -74,7 +74,7 @@ class Judge:
         judged = mail.with_envelope(mail.envelope.model_copy(update=found)) if verdicts else mail
         if not is_special(mail.envelope):
             return _parted(judged)
-        ours = await self._interception.intercept(judged)
+        ours = await self._special_recipients.process(judged)
         others = without_special(judged.envelope)
         return (*ours, *_parted(judged.with_envelope(others))) if others else ours
 
@@ -87,7 +87,7 @@ class Judge:
         """
         rules = await self._rulebooks.rules_for(scope)
         domain = "" if scope in (DEFAULT, OUTGOING) else scope
-        await self._learning.ready(domain)
+        await self._learner.load_domain(domain)
         context = Context(domain, rules.policy, rules.books, self._environment.without_counting(), self._clock())
         return rules, await self._runner.without_counting().run(await _viewed(mail, unknown), context, rules.plan)
 
@@ -103,7 +103,7 @@ class Judge:
         view = await _viewed(mail)
         async with self._runner.open_run(view) as chain_run:
             for domain, rules in rules_by_domain.items():
-                await self._learning.ready(domain)
+                await self._learner.load_domain(domain)
                 context = Context(domain, rules.policy, rules.books, self._environment, self._clock())
                 judgement = await chain_run.run(context, rules.plan)
                 verdict = verdict_of(judgement, rules.policy)
@@ -173,7 +173,7 @@ def hears(
         EventHandler(SenderTrusted, reputation.correspondents.sender_trusted),
         EventHandler(MailRelayed, reputation.correspondents.mail_relayed, group="antispam", name="relayed"),
         EventHandler(SenderValidated, reputation.correspondents.sender_validated, group="antispam", name="validated"),
-        EventHandler(JunkMoved, feedback.teacher.junk_moved, group="antispam", name="junk"),
+        EventHandler(JunkMoved, feedback.user_feedback.junk_moved, group="antispam", name="junk"),
         EventHandler(MailQuarantined, filtering.counters.held, group="antispam", name="quarantined"),
         EventHandler(MailReleased, filtering.counters.released, group="antispam", name="released"),
         # Each replica drops what it has not written yet, and the deletion may be done twice.

@@ -10,17 +10,17 @@ from typing import Any
 from libs.envelope import Envelope, Mail, Peer, Recipient
 from services.antispam.filtering.context import Context, FilterEnvironment
 from services.antispam.filtering.lookups import LookupSettings
-from services.antispam.learning.model import Models
+from services.antispam.learning.model import ModelCache
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.mail_view import MailView
-from services.antispam.policy.listing import AddressList, entry_of
+from services.antispam.policy.lists import AddressList, entry_of
 from services.antispam.policy.policy import DEFAULT_POLICY, Policy
-from services.antispam.policy.rulebook import PatternRules, Rulebook
+from services.antispam.policy.rulebook import PatternRuleSet, Rulebook
 from services.antispam.policy.rules import AnyRule, ExceptionRule, KeywordRule, LogicRule
-from services.antispam.reputation.complaints import ComplaintsInMemory, Thresholds
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeerTable
+from services.antispam.reputation.complaints import ComplaintThresholds, ReportedSubjects
 from services.antispam.reputation.correspondents import Correspondent
-from services.antispam.reputation.peers import PeersInMemory
-from services.antispam.reputation.sightings import SightingsInMemory
+from services.antispam.reputation.mass_mailings import MassMailingCounter
 from tests.servers.zone import Zone
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -89,8 +89,8 @@ def a_rulebook(
         policy=policy or {},
         white=AddressList.of(map(entry_of, white)),
         black=AddressList.of(map(entry_of, black)),
-        keywords=PatternRules({name: rule for name, rule in rules.items() if isinstance(rule, KeywordRule)}),
-        exceptions=PatternRules({name: rule for name, rule in rules.items() if isinstance(rule, ExceptionRule)}),
+        keywords=PatternRuleSet({name: rule for name, rule in rules.items() if isinstance(rule, KeywordRule)}),
+        exceptions=PatternRuleSet({name: rule for name, rule in rules.items() if isinstance(rule, ExceptionRule)}),
         logic={name: rule for name, rule in rules.items() if isinstance(rule, LogicRule)},
     )
 
@@ -122,19 +122,19 @@ silent.example                  TIMEOUT
 """
 
 
-def an_environment(models: Models | None = None, *, least: int = 50, zone: Zone | None = None) -> FilterEnvironment:
+def an_environment(models: ModelCache | None = None, *, least: int = 50, zone: Zone | None = None) -> FilterEnvironment:
     """Our name is mx.example.org, 127/8 is ours; nothing was seen, and nothing learned but `models`; DNS is `zone`,
     with two lists of addresses and domains."""
     return FilterEnvironment(
         own_names=frozenset({"mx.example.org"}),
         trusted_networks=(IPv4Network("127.0.0.0/8"),),
-        peers=PeersInMemory(capacity=100),
-        sightings=SightingsInMemory(threshold=3, window=timedelta(minutes=10), capacity=100),
-        statistics=BayesStatistics(models or Models(always="default", capacity=1000), least=least),
+        peers=BlacklistedPeerTable(capacity=100),
+        sightings=MassMailingCounter(threshold=3, window=timedelta(minutes=10), capacity=100),
+        statistics=BayesStatistics(models or ModelCache(always="default", capacity=1000), least=least),
         dns=zone or Zone(ZONE),
         lookups=LookupSettings(dnsbl=("one.bl.example", "two.bl.example"), uribl=("one.bl.example", "two.bl.example")),
         correspondents=Friends(),
-        complaints=ComplaintsInMemory(Thresholds(peer=2, sender=2, domain=2)),
+        complaints=ReportedSubjects(ComplaintThresholds(peer=2, sender=2, domain=2)),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from libs.envelope import Finding, Peer, Recipient
 from services.antispam.policy.rules import ExceptionRule, KeywordRule, LogicRule
-from services.antispam.reputation.complaints import Subject
+from services.antispam.reputation.complaints import ComplaintSubject
 from tests.specimens.antispam import a_context, a_message, a_rulebook, an_environment, html, multipart
 
 SIGNED_IN: dict[str, Any] = {"listener": "submission", "peer": Peer(address="192.0.2.1", helo="x", account="m@a.b")}
@@ -207,7 +207,7 @@ BOOKS = {
 
 def complained_about(kind: Literal["peer", "sender", "domain"], value: str, complainants: int = 2) -> Any:
     environment = an_environment()
-    environment.complaints.replace({Subject(kind, value): complainants})  # type: ignore[attr-defined]
+    environment.complaints.replace({ComplaintSubject(kind, value): complainants})  # type: ignore[attr-defined]
     return a_context(environment=environment)
 
 

@@ -14,7 +14,7 @@ from services.antispam.chain import CHAIN
 from services.antispam.filtering.context import Context, FilterEnvironment
 from services.antispam.filtering.runner import Judgement, Runner
 from services.antispam.filtering.steps import plan
-from services.antispam.learning.classifier import Counts, Score, score
+from services.antispam.learning.classifier import BayesScore, TokenCounts, score
 from services.antispam.message.content import MessageContent
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT_POLICY
@@ -33,9 +33,9 @@ _RUNNER = Runner(CHAIN)
 class Taught:
     """The statistics of one fold, as the chain asks for them."""
 
-    counts: Counts
+    counts: TokenCounts
 
-    def judge(self, mail: MailView, domain: str) -> Score | None:
+    def judge(self, mail: MailView, domain: str) -> BayesScore | None:
         return score(mail.tokens, self.counts)
 
 
@@ -77,7 +77,7 @@ def _ranked(corpus: Sequence[Specimen], found: Sequence[Judgement]) -> Judged:
     return Judged.of(corpus, [judgement.score for judgement in found])
 
 
-def _knowing(counts: Counts) -> FilterEnvironment:
+def _knowing(counts: TokenCounts) -> FilterEnvironment:
     return replace(an_environment(), statistics=Taught(counts)).without_counting()
 
 

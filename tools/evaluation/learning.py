@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.antispam.learning.classifier import Counts, is_sure, score
+from services.antispam.learning.classifier import TokenCounts, is_sure, score
 from tools.evaluation.corpus import Specimen
 from tools.evaluation.measures import FOLDS, Assignment
 
@@ -20,8 +20,8 @@ class Learned:
     ham: int = 0
     tokens: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def counts(self) -> Counts:
-        return Counts(self.spam, self.ham, self.tokens.get)
+    def counts(self) -> TokenCounts:
+        return TokenCounts(self.spam, self.ham, self.tokens.get)
 
     def learn(self, tokens: Iterable[str], *, spam: bool) -> None:
         self.spam += spam
@@ -46,6 +46,6 @@ def learned_without(
 
 def counts_of_folds(
     corpus: Sequence[Specimen], tokens: Sequence[frozenset[str]], folds: Assignment
-) -> Sequence[Counts]:
+) -> Sequence[TokenCounts]:
     """For each fold, what who judges it has learned."""
     return [learned_without(fold, corpus, tokens, folds)[0].counts() for fold in range(FOLDS)]

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, Problem, require
 from libs.network import network_of
-from services.antispam.reputation.complaints import Kind, Subject, Thresholds
-from services.antispam.reputation.mongo_complaints import Complained, MongoComplaints
+from services.antispam.reputation.complaints import ComplaintSubject, ComplaintThresholds, SubjectKind
+from services.antispam.reputation.mongo_complaints import MongoComplaints, SubjectComplaints
 
 _PAGES = Cursor("complaints")
 
@@ -28,7 +28,7 @@ class ComplaintView(BaseModel):
 
 def complaint_routes(
     store: MongoComplaints,
-    thresholds: Thresholds,
+    thresholds: ComplaintThresholds,
     refresh: Callable[[], Awaitable[None]],
     clock: Callable[[], datetime],
 ) -> APIRouter:
@@ -36,7 +36,9 @@ def complaint_routes(
     router = APIRouter(prefix="/v1/complaints/{kind}", tags=["complaints"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Peers, senders or domains that somebody complained about, by value")
-    async def listing(kind: Kind, after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[ComplaintView]:
+    async def listing(
+        kind: SubjectKind, after: After = None, limit: int = Query(50, ge=1, le=500)
+    ) -> Page[ComplaintView]:
         found = await store.page(kind, clock(), after=_PAGES.text(after), limit=limit)
         return Page(
             items=[_view(item, thresholds.of(kind)) for item in found],
@@ -44,8 +46,8 @@ def complaint_routes(
         )
 
     @router.delete("", status_code=204, summary="Forget all complaints about one of them")
-    async def clear(kind: Kind, value: str = Query(max_length=320)) -> Response:
-        if not await store.clear(Subject(kind, _normal(kind, value))):
+    async def clear(kind: SubjectKind, value: str = Query(max_length=320)) -> Response:
+        if not await store.clear(ComplaintSubject(kind, _normal(kind, value))):
             raise Problem(404, "nobody complained about it")
         await refresh()
         return Response(status_code=204)
@@ -53,11 +55,11 @@ def complaint_routes(
     return router
 
 
-def _normal(kind: Kind, value: str) -> str:
+def _normal(kind: SubjectKind, value: str) -> str:
     return network_of(value) if kind == "peer" else value.lower()
 
 
-def _view(item: Complained, required: int) -> ComplaintView:
+def _view(item: SubjectComplaints, required: int) -> ComplaintView:
     count = len(item.complainants)
     return ComplaintView(
         value=item.subject.value,

@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from libs.mail.address import InvalidAddress, normalise
 from services.antispam.api.scopes import scope_of
-from services.antispam.reputation.auto_whitelist import Correspondents
-from services.antispam.reputation.correspondents import Acquaintance
-from services.antispam.reputation.mongo_correspondents import Listed, MongoCorrespondents
+from services.antispam.reputation.automatic_whitelist import AutomaticWhitelist
+from services.antispam.reputation.correspondents import CorrespondentKey
+from services.antispam.reputation.mongo_correspondents import MongoCorrespondents, WhitelistEntry
 
 _PAGES = Cursor("correspondents")
 
@@ -36,7 +36,7 @@ class CorrespondentView(BaseModel):
 
 
 def correspondent_routes(
-    correspondents: Correspondents, store: MongoCorrespondents, clock: Callable[[], datetime]
+    correspondents: AutomaticWhitelist, store: MongoCorrespondents, clock: Callable[[], datetime]
 ) -> APIRouter:
     """The validation page adds here; what our users write is added by itself."""
     router = APIRouter(
@@ -60,7 +60,7 @@ def correspondent_routes(
 
     @router.delete("/{address:path}", status_code=204, summary="Forget a sender")
     async def delete(domain: str, address: str) -> Response:
-        known = Acquaintance(scope_of(domain), _address(address))
+        known = CorrespondentKey(scope_of(domain), _address(address))
         if not await store.delete(known):
             raise Problem(404, "there is no such sender")
         await correspondents.changed(known.domain, [known.address])
@@ -76,7 +76,7 @@ def _address(text: str) -> str:
         raise Problem(422, f"{text[:100]!r} is no address: {error}") from None
 
 
-def _view(listed: Listed) -> CorrespondentView:
+def _view(listed: WhitelistEntry) -> CorrespondentView:
     known = listed.correspondent
     return CorrespondentView(
         address=listed.address,

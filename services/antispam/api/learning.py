@@ -11,17 +11,17 @@ from pydantic import BaseModel
 from libs.http import ADMIN, Problem, require
 from libs.mail.originals import original_of
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.feedback.feedback import Teacher
-from services.antispam.learning.learner import Learning
-from services.antispam.learning.model import Class
+from services.antispam.feedback.feedback import Feedback
+from services.antispam.learning.learner import Learner
+from services.antispam.learning.model import MailClass
 
 
 class LessonView(BaseModel):
     """What the lesson changed. `before` is what the message was learned as, null for never."""
 
     changed: bool
-    before: Class | None
-    now: Class | None
+    before: MailClass | None
+    now: MailClass | None
     domain: str
 
 
@@ -34,7 +34,7 @@ class LearnedView(BaseModel):
     active: bool
 
 
-def learning_routes(learning: Learning, teacher: Teacher, *, speaks_for: Callable[[str], bool]) -> APIRouter:
+def learning_routes(learner: Learner, user_feedback: Feedback, *, speaks_for: Callable[[str], bool]) -> APIRouter:
     """`speaks_for` a scope: enough was learned."""
     router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
@@ -44,15 +44,15 @@ def learning_routes(learning: Learning, teacher: Teacher, *, speaks_for: Callabl
         "", alias="by", max_length=320, description="Account that says so: its complaint about peer and sender."
     )
 
-    async def taught(request: Request, domain: str, kind: Class | None, by: str = "") -> LessonView:
+    async def taught(request: Request, domain: str, kind: MailClass | None, by: str = "") -> LessonView:
         raw = await request.body()
         if not raw:
             raise Problem(422, "the body must be a raw message")
         scope = scope_of(domain)
         original = original_of(raw)
-        before = await teacher.teach(original, kind, scope=scope)
+        before = await user_feedback.teach(original, kind, scope=scope)
         if by:
-            await teacher.complain(original, kind, who=by.lower())
+            await user_feedback.complain(original, kind, who=by.lower())
         return LessonView(changed=before != kind, before=before, now=kind, domain=domain_of(scope))
 
     @router.post(
@@ -75,7 +75,7 @@ def learning_routes(learning: Learning, teacher: Teacher, *, speaks_for: Callabl
     @router.get("/learned", summary="How much was learned for a domain (default: for all)")
     async def learned(domain: str = whose) -> LearnedView:
         scope = scope_of(domain)
-        spam, ham = learning.learned(scope)
+        spam, ham = learner.learned(scope)
         return LearnedView(domain=domain_of(scope), spam=spam, ham=ham, active=speaks_for(scope))
 
     return router

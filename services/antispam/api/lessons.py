@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from libs.http import ADMIN, Problem, require
 from libs.http.requests import Unreadable, check_json
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.learning.learner import Learning
-from services.antispam.learning.mongo import MongoLearning
-from services.antispam.learning.samples import Lesson
+from services.antispam.learning.learner import Learner
+from services.antispam.learning.mongo import MongoBayes
+from services.antispam.learning.samples import TrainingSample
 
 _AT_ONCE = 20  # lessons in one transaction
 _LINE_OCTETS = 4 * 1024 * 1024
@@ -47,7 +47,7 @@ class Imported(BaseModel):
     changed: int
 
 
-def lesson_routes(learning: Learning, store: MongoLearning) -> APIRouter:
+def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
     """For administrators: tokens are words of people's mail."""
     router = APIRouter(prefix="/v1/lessons", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose lessons; empty: those for all.")
@@ -70,7 +70,7 @@ def lesson_routes(learning: Learning, store: MongoLearning) -> APIRouter:
         scope = scope_of(domain)
         lessons = changed = 0
         async for batch in _batches(request.stream(), scope):
-            befores = await asyncio.gather(*map(learning.learn, batch))
+            befores = await asyncio.gather(*map(learner.learn, batch))
             lessons += len(batch)
             changed += sum(before != lesson.kind for before, lesson in zip(befores, batch, strict=True))
         return Imported(domain=domain_of(scope), lessons=lessons, changed=changed)
@@ -78,16 +78,16 @@ def lesson_routes(learning: Learning, store: MongoLearning) -> APIRouter:
     return router
 
 
-async def _lines(store: MongoLearning, scope: str) -> AsyncIterator[bytes]:
+async def _lines(store: MongoBayes, scope: str) -> AsyncIterator[bytes]:
     count = 0
-    async for lesson in store.lessons(scope):
+    async for lesson in store.samples(scope):
         count += 1
         yield orjson.dumps({"digest": lesson.digest, "kind": lesson.kind, "tokens": sorted(lesson.tokens)}) + b"\n"
     yield orjson.dumps({"end": count}) + b"\n"
 
 
-async def _batches(pieces: AsyncIterator[bytes], scope: str) -> AsyncIterator[list[Lesson]]:
-    batch: list[Lesson] = []
+async def _batches(pieces: AsyncIterator[bytes], scope: str) -> AsyncIterator[list[TrainingSample]]:
+    batch: list[TrainingSample] = []
     number, rest = 0, b""
     async for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
@@ -104,7 +104,7 @@ async def _batches(pieces: AsyncIterator[bytes], scope: str) -> AsyncIterator[li
         yield batch
 
 
-def _read(line: bytes, number: int, scope: str) -> list[Lesson]:
+def _read(line: bytes, number: int, scope: str) -> list[TrainingSample]:
     """None for an empty line and for the end."""
     if not line.strip() or line.startswith(b'{"end":'):
         return []
@@ -117,4 +117,4 @@ def _read(line: bytes, number: int, scope: str) -> list[Lesson]:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "it"
         raise Problem(422, f"line {number} is no lesson: {where}: {first['msg']}") from None
-    return [Lesson(scope, read.digest, read.kind, read.tokens)]
+    return [TrainingSample(scope, read.digest, read.kind, read.tokens)]

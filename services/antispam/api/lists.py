@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antispam.api.scopes import domain_of, scope_of
-from services.antispam.policy.listing import Kind, NotAnEntry, entry_of
-from services.antispam.policy.mongo_lists import Entry, ListName, MongoLists
+from services.antispam.policy.lists import EntryKind, InvalidListEntry, entry_of
+from services.antispam.policy.mongo_lists import ListEntry, ListName, MongoLists
 
 _PAGES = Cursor("entries")
 
@@ -35,7 +35,7 @@ class EntryView(BaseModel):
     id: str
     list: ListName
     domain: str
-    type: Kind
+    type: EntryKind
     value: str
     comment: str
     created_at: datetime
@@ -59,7 +59,7 @@ def list_routes(
     async def add(list: ListName, entry: NewEntry) -> EntryView:
         kind, value = _parsed(list, entry.value)
         scope, now = scope_of(entry.domain), clock()
-        stored = await lists.add(Entry(new_id(now), list, scope, kind, value, entry.comment, now))
+        stored = await lists.add(ListEntry(new_id(now), list, scope, kind, value, entry.comment, now))
         await changed(scope)
         return _view(stored)
 
@@ -76,10 +76,10 @@ def list_routes(
     return router
 
 
-def _parsed(list_name: ListName, text: str) -> tuple[Kind, str]:
+def _parsed(list_name: ListName, text: str) -> tuple[EntryKind, str]:
     try:
         kind, value = entry_of(text)
-    except NotAnEntry as error:
+    except InvalidListEntry as error:
         raise Problem(422, str(error)) from None
     if (kind == "network") != list_name.startswith("peer"):
         wanted = "a network or an IP address" if list_name.startswith("peer") else "an address or a domain"
@@ -87,13 +87,13 @@ def _parsed(list_name: ListName, text: str) -> tuple[Kind, str]:
     return kind, value
 
 
-def _there(entry: Entry | None) -> Entry:
+def _there(entry: ListEntry | None) -> ListEntry:
     if entry is None:
         raise Problem(404, "there is no such entry")
     return entry
 
 
-def _view(entry: Entry) -> EntryView:
+def _view(entry: ListEntry) -> EntryView:
     return EntryView(
         id=entry.id,
         list=entry.list,

@@ -10,9 +10,9 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from libs.network import banned_network, shown
-from services.antispam.reputation.bans import Peers
-from services.antispam.reputation.mongo_peers import MongoPeers
-from services.antispam.reputation.peers import BlacklistedPeer
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeer
+from services.antispam.reputation.mongo_blacklisted_peers import MongoBlacklistedPeers
+from services.antispam.reputation.peer_blacklist import PeerBlacklist
 
 _PAGES = Cursor("peers")
 
@@ -33,7 +33,7 @@ class PeerView(BaseModel):
     reason: str
 
 
-def peer_routes(peers: Peers, store: MongoPeers, clock: Callable[[], datetime]) -> APIRouter:
+def peer_routes(peers: PeerBlacklist, store: MongoBlacklistedPeers, clock: Callable[[], datetime]) -> APIRouter:
     """Every change is told to all services, ingress among them."""
     router = APIRouter(prefix="/v1/blacklisted-peers", tags=["blacklisted peers"])
     admin = Depends(require(ADMIN))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, RequestBody, question, require
 from services.antispam.api.scopes import scope_of
-from services.antispam.feedback.screening import Arrival, Reception
+from services.antispam.feedback.screening import RcptQuery, RecipientScreening
 from services.antispam.reputation.greylist import greylisted_network
 from services.antispam.reputation.mongo_greylist import MongoGreylist
 
@@ -44,7 +44,7 @@ class AnswerView(BaseModel):
     whole_network: bool
 
 
-def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter:
+def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> APIRouter:
     """Asked by services, for every stranger where a domain greylists."""
     router = APIRouter(prefix="/v1", tags=["reception"])
     ingress = Depends(require(ADMIN, "ingress"))
@@ -53,13 +53,13 @@ def reception_routes(reception: Reception, greylist: MongoGreylist) -> APIRouter
     async def read(domain: str) -> ReceptionView:
         scope = scope_of(domain)
         return ReceptionView.model_validate(
-            {"greylists": await reception.greylists(scope), "purposes": await reception.purposes(scope)}
+            {"greylists": await screening.greylists(scope), "purposes": await screening.purposes(scope)}
         )
 
     @router.post("/admissions", dependencies=[ingress], summary="May mail for this recipient come in now?")
     @question
     async def admit(arrival: ArrivalBody) -> AnswerView:
-        answer = await reception.admit(Arrival(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
+        answer = await screening.screen(RcptQuery(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
         return AnswerView(
             decision=answer.decision,
             note=answer.note,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from libs.http import Client
 from libs.runtime import Shared
-from services.antispam.feedback.feedback import Teacher
+from services.antispam.feedback.feedback import Feedback
 from services.antispam.feedback.router import RouterAccounts
-from services.antispam.feedback.screening import Reception
+from services.antispam.feedback.screening import RecipientScreening
+from services.antispam.feedback.special_recipients import SpecialRecipients
 from services.antispam.feedback.store import StoreMessages
-from services.antispam.feedback.traps import Interception
 from services.antispam.filtering.compose import FilteringSlice
 from services.antispam.learning.compose import LearningSlice
 from services.antispam.reputation.compose import ReputationSlice
@@ -19,11 +19,11 @@ from services.antispam.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSlice:
-    """`teacher` hears of moves, `interception` gets mail for special recipients, `reception` answers ingress."""
+    """`user_feedback` hears of moves, `interception` gets mail for special recipients, `reception` answers ingress."""
 
-    teacher: Teacher
-    interception: Interception
-    reception: Reception
+    user_feedback: Feedback
+    special_recipients: SpecialRecipients
+    screening: RecipientScreening
     clients: tuple[Client, ...]
 
     async def close(self) -> None:
@@ -43,30 +43,30 @@ def open_feedback(
     """Nothing is connected before the first question."""
     # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
     router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
-    teacher = Teacher(
-        learning=learning.learner,
+    user_feedback = Feedback(
+        learner=learning.learner,
         complaints=reputation.stored_complaints,
         messages=StoreMessages(mailboxes),
         moves_teach=settings.junk_moves_teach,
         clock=shared.clock,
     )
-    interception = Interception(
+    special_recipients = SpecialRecipients(
         rulebooks=filtering.rulebooks,
         environment=filtering.environment,
         peers=reputation.peers,
-        traps=reputation.honeypots,
-        teacher=teacher,
+        honeypot_hits=reputation.honeypots,
+        user_feedback=user_feedback,
         clock=shared.clock,
         ban=settings.honeypot_ban,
         learns=settings.honeypot_learns,
     )
-    reception = Reception(
+    screening = RecipientScreening(
         rulebooks=filtering.rulebooks,
         environment=filtering.environment,
         greylist=reputation.greylist,
         honeypots=reputation.honeypots,
         accounts=RouterAccounts(router),
-        patience=reputation.greylist_times,
+        times=reputation.greylist_times,
         clock=shared.clock,
     )
-    return FeedbackSlice(teacher, interception, reception, (router, mailboxes))
+    return FeedbackSlice(user_feedback, special_recipients, screening, (router, mailboxes))

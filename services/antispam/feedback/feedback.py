@@ -1,6 +1,6 @@
 """What people teach without an API: moves into and out of Junk, mail to training addresses; and what they complain of.
 
-A lesson is told by the digest of the message as it came, so that the same from several hands is one lesson, and the
+A sample is told by the digest of the message as it came, so that the same from several hands is one sample, and the
 opposite moves it (R-SPAM-43). Whoever says spam complains about peer and sender (R-SPAM-13, R-SPAM-28).
 """
 
@@ -14,12 +14,12 @@ from typing import Literal, Protocol
 
 from libs.events import JunkMoved
 from libs.mail.originals import Original, original_of
-from services.antispam.learning.learner import Learning
-from services.antispam.learning.model import Class
-from services.antispam.learning.samples import Lesson
+from services.antispam.learning.learner import Learner
+from services.antispam.learning.model import MailClass
+from services.antispam.learning.samples import TrainingSample
 from services.antispam.message.content import tokens_of
 from services.antispam.policy.policy import DEFAULT
-from services.antispam.reputation.complaints import Subject, subjects_of
+from services.antispam.reputation.complaints import ComplaintSubject, subjects_of
 
 _AT_ONCE = 8  # messages in memory
 
@@ -27,8 +27,8 @@ _AT_ONCE = 8  # messages in memory
 class Complaints(Protocol):
     """Who complained about whom. All methods raise `Temporary`."""
 
-    async def complain(self, subjects: Sequence[Subject], who: str, now: datetime) -> None: ...
-    async def withdraw(self, subjects: Sequence[Subject], who: str, now: datetime) -> None: ...
+    async def complain(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None: ...
+    async def withdraw(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None: ...
 
 
 class Messages(Protocol):
@@ -38,29 +38,29 @@ class Messages(Protocol):
         """None when it is gone. Raises `Temporary`, `Permanent`."""
 
 
-class Teacher:
+class Feedback:
     """`moves_teach` is whose statistics learn from moves: those of the mailbox's domain, those for all, or nobody's."""
 
     def __init__(
         self,
         *,
-        learning: Learning,
+        learner: Learner,
         complaints: Complaints,
         messages: Messages,
         moves_teach: Literal["domain", "all", "nobody"],
         clock: Callable[[], datetime],
     ) -> None:
-        self._learning = learning
+        self._learner = learner
         self._complaints = complaints
         self._messages = messages
         self._moves_teach = moves_teach
         self._clock = clock
 
-    async def teach(self, original: Original, kind: Class | None, *, scope: str) -> Class | None:
+    async def teach(self, original: Original, kind: MailClass | None, *, scope: str) -> MailClass | None:
         """What the message was learned as before; None for `kind` forgets it. Raises `Temporary`."""
-        return await self._learning.learn(await asyncio.to_thread(_lesson, original.raw, kind, scope))
+        return await self._learner.learn(await asyncio.to_thread(_lesson, original.raw, kind, scope))
 
-    async def complain(self, original: Original, kind: Class | None, *, who: str) -> None:
+    async def complain(self, original: Original, kind: MailClass | None, *, who: str) -> None:
         """`who` says that it is spam, or takes it back. Raises `Temporary`."""
         if original.submitted:  # of one of ours: the peer is the client of a colleague
             return
@@ -82,7 +82,7 @@ class Teacher:
             if result is not None:
                 raise result
 
-    async def _moved(self, mailbox: str, id: str, kind: Class) -> None:
+    async def _moved(self, mailbox: str, id: str, kind: MailClass) -> None:
         raw = await self._messages.raw(mailbox, id)
         if raw is None:  # deleted meanwhile: nothing to learn from
             return
@@ -95,5 +95,5 @@ class Teacher:
             await self.teach(original, kind, scope=scope)
 
 
-def _lesson(raw: bytes, kind: Class | None, scope: str) -> Lesson:
-    return Lesson(scope, sha256(raw).hexdigest(), kind, tokens_of(raw))
+def _lesson(raw: bytes, kind: MailClass | None, scope: str) -> TrainingSample:
+    return TrainingSample(scope, sha256(raw).hexdigest(), kind, tokens_of(raw))

@@ -11,7 +11,7 @@ from libs.network import parsed
 from services.antispam.filtering.context import FilterEnvironment
 from services.antispam.filtering.rulebook_cache import DomainRules, RulebookCache
 from services.antispam.learning.samples import TRAINING
-from services.antispam.reputation.greylist import Meeting, Patience, Triplet, greylisted_network
+from services.antispam.reputation.greylist import GreylistState, GreylistTimes, Triplet, greylisted_network
 
 HONEYPOT, TRAINER = "honeypot", "training"  # purposes of a recipient
 PURPOSES = ("", HONEYPOT, TRAINER)
@@ -20,7 +20,7 @@ _KNOWN = timedelta(minutes=10)  # what passed needs no second question so soon
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class RcptQuery:
     """A recipient at RCPT. `account` is whoever authenticated, None for strangers."""
 
     peer: str
@@ -31,7 +31,7 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RcptDecision:
     """`note` is what became of greylisting. An answer is good for `keep`, with `whole_network` for all of it."""
 
     decision: Literal["accept", "defer", "refuse"]
@@ -44,8 +44,8 @@ class Answer:
 class Greylist(Protocol):
     """Who came before. All methods raise `Temporary`."""
 
-    async def passes(self, network: str, now: datetime) -> int: ...
-    async def meet(self, triplet: Triplet, now: datetime) -> Meeting: ...
+    async def network_passes(self, network: str, now: datetime) -> int: ...
+    async def record_attempt(self, triplet: Triplet, now: datetime) -> GreylistState: ...
 
 
 class Honeypots(Protocol):
@@ -62,7 +62,7 @@ class Accounts(Protocol):
         """None when there is no such account. Raises `Temporary`."""
 
 
-class Reception:
+class RecipientScreening:
     """All methods raise `Temporary`; ingress lets in then."""
 
     def __init__(
@@ -73,7 +73,7 @@ class Reception:
         greylist: Greylist,
         honeypots: Honeypots,
         accounts: Accounts,
-        patience: Patience,
+        times: GreylistTimes,
         clock: Callable[[], datetime],
     ) -> None:
         self._rulebooks = rulebooks
@@ -81,7 +81,7 @@ class Reception:
         self._greylist = greylist
         self._honeypots = honeypots
         self._accounts = accounts
-        self._patience = patience
+        self._times = times
         self._clock = clock
 
     async def greylists(self, domain: str) -> bool:
@@ -96,37 +96,37 @@ class Reception:
             found |= dict.fromkeys(await self._honeypots.of(domain), HONEYPOT)
         return found
 
-    async def admit(self, arrival: Arrival) -> Answer:
+    async def screen(self, query: RcptQuery) -> RcptDecision:
         """May it come in now?"""
-        if arrival.account is not None:
-            return await self._trainer(arrival, arrival.account)
-        rules = await self._rulebooks.rules_for(arrival.domain)
-        peer = parsed(arrival.peer)
+        if query.account is not None:
+            return await self._trainer(query, query.account)
+        rules = await self._rulebooks.rules_for(query.domain)
+        peer = parsed(query.peer)
         if peer is None or not _is_on(rules, "greylisting") or self._environment.trusts(peer):
-            return Answer("accept", keep=_KNOWN)
-        sender = arrival.sender.lower()
+            return RcptDecision("accept", keep=_KNOWN)
+        sender = query.sender.lower()
         if any(book.white.entry_for_peer(peer) for book in rules.books):
-            return Answer("accept", "peer is on a white list", keep=_KNOWN)
+            return RcptDecision("accept", "peer is on a white list", keep=_KNOWN)
         if sender and any(book.white.entry_for_sender(sender) for book in rules.books):
-            return Answer("accept", "sender is on a white list", keep=_KNOWN)
-        recipient = arrival.domain if self._patience.by == "domain" else arrival.recipient.lower()
+            return RcptDecision("accept", "sender is on a white list", keep=_KNOWN)
+        recipient = query.domain if self._times.by == "domain" else query.recipient.lower()
         return await self._greeted(Triplet(greylisted_network(peer), sender, recipient))
 
-    async def _greeted(self, triplet: Triplet) -> Answer:
+    async def _greeted(self, triplet: Triplet) -> RcptDecision:
         now = self._clock()
-        passes = await self._greylist.passes(triplet.network, now)
-        if passes >= self._patience.successes:
-            return Answer("accept", f"network is known, {passes} passed before", keep=_KNOWN, whole_network=True)
-        met = await self._greylist.meet(triplet, now)
+        passes = await self._greylist.network_passes(triplet.network, now)
+        if passes >= self._times.successes:
+            return RcptDecision("accept", f"network is known, {passes} passed before", keep=_KNOWN, whole_network=True)
+        met = await self._greylist.record_attempt(triplet, now)
         if met.waited is None:
-            return Answer("defer", "greylisted", retry_at=met.first_at + self._patience.delay)
-        return Answer("accept", f"passed after {met.waited.total_seconds():.0f} s", keep=_KNOWN)
+            return RcptDecision("defer", "greylisted", retry_at=met.first_at + self._times.delay)
+        return RcptDecision("accept", f"passed after {met.waited.total_seconds():.0f} s", keep=_KNOWN)
 
-    async def _trainer(self, arrival: Arrival, account: str) -> Answer:
+    async def _trainer(self, query: RcptQuery, account: str) -> RcptDecision:
         """R-SPAM-43: managers only, and for their own domain."""
-        if account.rpartition("@")[2] == arrival.domain and await self._accounts.profile(account) == "manager":
-            return Answer("accept")
-        return Answer("refuse", "Only managers of the domain train its filters")
+        if account.rpartition("@")[2] == query.domain and await self._accounts.profile(account) == "manager":
+            return RcptDecision("accept")
+        return RcptDecision("refuse", "Only managers of the domain train its filters")
 
 
 def _is_on(rules: DomainRules, name: str) -> bool:

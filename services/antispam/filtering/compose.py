@@ -91,7 +91,7 @@ async def open_filtering(
     environment = FilterEnvironment(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
         trusted_networks=settings.trusted_networks,
-        peers=reputation.peers_in_memory,
+        peers=reputation.blacklisted_peers,
         sightings=reputation.sightings,
         statistics=learning.statistics,
         dns=open_resolver(settings, metrics),

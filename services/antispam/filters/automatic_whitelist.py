@@ -6,7 +6,7 @@ from services.antispam.filtering.context import Context
 from services.antispam.filtering.vouching import is_sender_unauthenticated
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
-from services.antispam.reputation.correspondents import may_be_known
+from services.antispam.reputation.correspondents import is_eligible
 
 
 async def check(mail: MailView, context: Context) -> Report:
@@ -15,7 +15,7 @@ async def check(mail: MailView, context: Context) -> Report:
         return MISS
     known = context.environment.correspondents
     for name, address in _senders(mail, context):
-        if may_be_known(context.domain, address) and (found := await known.find(context.domain, address)):
+        if is_eligible(context.domain, address) and (found := await known.find(context.domain, address)):
             return hit(f"{name}: {found}", found.strength)
     return MISS
 

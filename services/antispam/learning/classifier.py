@@ -24,7 +24,7 @@ Lookup = Callable[[str], tuple[int, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class TokenCounts:
     """What was learned: messages of each class, and of each token in how many of them it stood. A message that was
     learned twice counts twice.
 
@@ -34,14 +34,14 @@ class Counts:
     spam_messages: int
     ham_messages: int
     lookup: Lookup
-    weights: Weights = field(init=False, repr=False, compare=False)
+    weights: EvidenceTable = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "weights", Weights(self.spam_messages, self.ham_messages))
+        object.__setattr__(self, "weights", EvidenceTable(self.spam_messages, self.ham_messages))
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class BayesScore:
     """`log_odds`: mean over the tokens that count, in nats, about -5 to 5; above 0 it is rather spam, and 0 is no
     opinion. `probability`: Fisher's, 0 to 1, of spam. `tokens`: how many counted.
     """
@@ -51,13 +51,13 @@ class Score:
     tokens: int
 
 
-NO_OPINION = Score(0.0, 0.5, 0)
+NO_OPINION = BayesScore(0.0, 0.5, 0)
 
 # (ln f, ln (1 - f)) of a token of probability f.
 Evidence = tuple[float, float]
 
 
-def score(tokens: Iterable[str], counts: Counts) -> Score:
+def score(tokens: Iterable[str], counts: TokenCounts) -> BayesScore:
     """What the counts say of a message with these tokens; no opinion as long as one of the classes is unknown."""
     trust = _trust(counts)
     if not trust:
@@ -69,17 +69,17 @@ def score(tokens: Iterable[str], counts: Counts) -> Score:
         if (found := lookup(token)) and (evidence := weights[found]):
             (header if ":" in token else body).append(evidence)
     mean = (_mean_log_odds(header) + _mean_log_odds(body)) / 2.0
-    return Score(trust * mean, _fisher(header + body), len(header) + len(body))
+    return BayesScore(trust * mean, _fisher(header + body), len(header) + len(body))
 
 
-def is_sure(score: Score, *, spam: bool) -> bool:
+def is_sure(score: BayesScore, *, spam: bool) -> bool:
     """Training on error, with a margin: whether the counts know this message so well that learning it adds nothing.
     Best is to look at each message twice, the second time when all were learned.
     """
     return score.log_odds >= SURE if spam else score.log_odds <= -SURE
 
 
-def together(first: Counts, second: Counts) -> Counts:
+def combined(first: TokenCounts, second: TokenCounts) -> TokenCounts:
     """As if both had been learned in one place: what all domains learned, and what one did."""
 
     def lookup(token: str) -> tuple[int, int] | None:
@@ -87,16 +87,16 @@ def together(first: Counts, second: Counts) -> Counts:
         return (one[0] + other[0], one[1] + other[1]) if one and other else one or other
 
     spam_messages = first.spam_messages + second.spam_messages
-    return Counts(spam_messages, first.ham_messages + second.ham_messages, lookup)
+    return TokenCounts(spam_messages, first.ham_messages + second.ham_messages, lookup)
 
 
-def _trust(counts: Counts) -> float:
+def _trust(counts: TokenCounts) -> float:
     """0 to 1. Who saw ten messages of spam and none of ham takes everything for spam."""
     rarer = max(min(counts.spam_messages, counts.ham_messages), 0)
     return rarer / (rarer + HALF_TRUST)
 
 
-class Weights(dict[tuple[int, int], Evidence | None]):
+class EvidenceTable(dict[tuple[int, int], Evidence | None]):
     """The evidence of a token by its counts, None if it says nothing. Tokens by the thousand share their counts."""
 
     def __init__(self, spam_messages: int, ham_messages: int) -> None:

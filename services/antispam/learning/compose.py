@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 from libs.runtime import Periodic, Shared
-from services.antispam.learning.learner import Learning
-from services.antispam.learning.model import Models
-from services.antispam.learning.mongo import MongoLearning
+from services.antispam.learning.learner import Learner
+from services.antispam.learning.model import ModelCache
+from services.antispam.learning.mongo import MongoBayes
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.policy.policy import DEFAULT
 from services.antispam.settings import Settings
@@ -22,19 +22,19 @@ _EXPIRY_PERIOD = timedelta(minutes=1)
 class LearningSlice:
     """`learner` writes, `statistics` is what filters ask, `store` exports."""
 
-    store: MongoLearning
-    learner: Learning
+    store: MongoBayes
+    learner: Learner
     statistics: BayesStatistics
     background: Sequence[Periodic]
 
 
 async def open_learning(settings: Settings, shared: Shared, database: Any) -> LearningSlice:
     """Read the statistics for all domains into memory. Raises `Temporary` when MongoDB does not answer."""
-    store = MongoLearning(shared.mongo, database)
+    store = MongoBayes(shared.mongo, database)
     await store.prepare()
-    models = Models(always=DEFAULT, capacity=settings.bayes_domain_tokens)
+    models = ModelCache(always=DEFAULT, capacity=settings.bayes_domain_tokens)
     statistics = BayesStatistics(models, least=settings.bayes_least)
-    learner = Learning(
+    learner = Learner(
         store,
         models,
         shared.bus,
@@ -47,11 +47,11 @@ async def open_learning(settings: Settings, shared: Shared, database: Any) -> Le
     return LearningSlice(store, learner, statistics, _background(learner, settings.flush_period))
 
 
-def _background(learner: Learning, period: timedelta) -> Sequence[Periodic]:
+def _background(learner: Learner, period: timedelta) -> Sequence[Periodic]:
     """Separate rows, so that a row that fails does not delay the others."""
     return (
-        Periodic("learned statistics", learner.follow, period),
-        Periodic("second looks", learner.look_again, period),
-        Periodic("old lessons", learner.forget_old, _EXPIRY_PERIOD),
+        Periodic("learned statistics", learner.refresh_if_changed, period),
+        Periodic("second looks", learner.run_second_pass, period),
+        Periodic("old lessons", learner.expire_samples, _EXPIRY_PERIOD),
         Periodic("snapshots of statistics", learner.save_snapshots, period),
     )

@@ -1,4 +1,4 @@
-"""Learning and what was learned: lessons into the database, counts into memory."""
+"""Learns training samples: the samples go to the database, the token counts to memory."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from libs.envelope import Temporary
 from libs.events import BayesLearned
 from libs.mongo import Batcher
 from libs.runtime.periodic import each
-from services.antispam.learning.model import Class, Model, Models, Snapshot, State
-from services.antispam.learning.mongo import MongoLearning
-from services.antispam.learning.recalling import recalled
-from services.antispam.learning.samples import Lesson, Tokens
+from services.antispam.learning.model import MailClass, Model, ModelCache, ModelSnapshot, ScopeState
+from services.antispam.learning.mongo import MongoBayes
+from services.antispam.learning.restoring import restore_model
+from services.antispam.learning.samples import Tokens, TrainingSample
 from services.antispam.policy.policy import DEFAULT
 
 # Whether the statistics of a scope say surely enough by themselves what a message with these tokens is.
-Knows = Callable[[str, Class, Tokens], bool]
+Knows = Callable[[str, MailClass, Tokens], bool]
 
 log = structlog.get_logger(__name__)
 
-_LESSONS = 20  # in one transaction
-_PAUSE = 1.0  # seconds without lessons before the second look
+_BATCH = 20  # in one transaction
+_PAUSE = 1.0  # seconds without samples before the second look
 _REFRESH = 30.0  # seconds
 _SNAPSHOT_EVERY = 1000  # changes: a start reads at most about twice as many
 _FORGET_BATCHES = 50  # at a time
 _AFTER_FAILURE = 30.0  # seconds without the statistics of a domain when they could not be read
 
 
-class Learning:
+class Learner:
     """The memory follows the database: always for all, for a domain from its first message on."""
 
     def __init__(
         self,
-        store: MongoLearning,
-        models: Models,
+        store: MongoBayes,
+        models: ModelCache,
         bus: Bus,
         *,
         knows: Knows,
@@ -55,32 +55,34 @@ class Learning:
         self._bus = bus
         self._clock = clock
         self._tokens_limit = tokens_limit
-        self._states: Mapping[str, State] = {}
+        self._states: Mapping[str, ScopeState] = {}
         self._repaired: set[str] = set()
         self._parked: set[str] = set()  # scopes whose snapshots cannot be saved
-        self._lessons: Batcher[Lesson, Class | None] = Batcher(self._learn, max_items=_LESSONS)
+        self._samples: Batcher[TrainingSample, MailClass | None] = Batcher(self._learn, max_items=_BATCH)
         self._reading = asyncio.Lock()
         self._not_before: dict[str, float] = {}
-        self._last_lesson = 0.0
+        self._last_sample = 0.0
         self._stale = False
         self._refreshed = 0.0
 
-    async def learn(self, lesson: Lesson) -> Class | None:
+    async def learn(self, sample: TrainingSample) -> MailClass | None:
         """Durable, and known here, when it returns: what the message was learned as before. Raises `Temporary`."""
-        await self.ready(lesson.scope)
-        self._last_lesson = time.monotonic()
-        return await self._lessons.add(lesson)
+        await self.load_domain(sample.scope)
+        self._last_sample = time.monotonic()
+        return await self._samples.add(sample)
 
-    async def look_again(self) -> None:
-        """The second look at each lesson, once the first looks are over for now. Raises `Temporary`."""
-        while time.monotonic() - self._last_lesson > _PAUSE and (lessons := await self._store.looked_at_once(_LESSONS)):
-            await self._learn_waiting(lessons)
+    async def run_second_pass(self) -> None:
+        """The second look at each sample, once the first passes are over for now. Raises `Temporary`."""
+        while time.monotonic() - self._last_sample > _PAUSE and (
+            samples := await self._store.awaiting_second_pass(_BATCH)
+        ):
+            await self._learn_waiting(samples)
 
     def bayes_learned(self, fact: BayesLearned) -> None:
         """Another replica learned: the next round follows. It may be us, too; then there is nothing to read."""
         self._stale = True
 
-    async def follow(self) -> None:
+    async def refresh_if_changed(self) -> None:
         """A round in the background: what others learned. Raises `Temporary`."""
         # Events may get lost while the bus is away, so now and then without one.
         if self._stale or time.monotonic() - self._refreshed > _REFRESH:
@@ -100,7 +102,7 @@ class Learning:
             for scope in {DEFAULT, *self._models.loaded()}:
                 await self._catch_up(scope)
 
-    async def ready(self, domain: str) -> None:
+    async def load_domain(self, domain: str) -> None:
         """The statistics of `domain` in memory, if it has any; costs nothing once they are."""
         if domain not in self._states or self._models.get(domain) is not None:
             return
@@ -114,13 +116,13 @@ class Learning:
             log.warning("statistics_not_read", domain=domain, reason=error.reason)
             self._not_before[domain] = time.monotonic() + _AFTER_FAILURE
 
-    async def forget_old(self) -> None:
+    async def expire_samples(self) -> None:
         """Lessons of long ago are unlearned, so that their tokens go with them; any replica may. Raises `Temporary`."""
         moment = self._clock() - self._memory
         for _ in range(_FORGET_BATCHES):
-            if not (lessons := await self._store.older_than(moment, _LESSONS)):
+            if not (samples := await self._store.older_than(moment, _BATCH)):
                 return
-            await self._learn_waiting(lessons)
+            await self._learn_waiting(samples)
 
     def learned(self, scope: str) -> tuple[int, int]:
         """(messages of spam, of ham) taught for `scope`."""
@@ -134,36 +136,36 @@ class Learning:
         state, model = self._states.get(scope), self._models.loaded().get(scope)
         if state is not None and model is not None and self._is_due(scope, model, state):
             self._repaired.discard(scope)
-            await self._save(scope, model.taken(), state)  # lessons go on changing the model meanwhile
+            await self._save(scope, model.taken(), state)  # samples go on changing the model meanwhile
 
     async def _park_scope(self, scope: str, reason: str) -> None:
         log.error("statistics_not_saved", scope=scope, reason=reason)
         self._parked.add(scope)
 
-    def _is_due(self, scope: str, model: Model, state: State) -> bool:
+    def _is_due(self, scope: str, model: Model, state: ScopeState) -> bool:
         if scope in self._parked or model.epoch != state.epoch:  # of another epoch it is read anew first
             return False
         return scope in self._repaired or model.revision - state.snapshot >= _SNAPSHOT_EVERY
 
-    async def _save(self, scope: str, snapshot: Snapshot, state: State) -> None:
+    async def _save(self, scope: str, snapshot: ModelSnapshot, state: ScopeState) -> None:
         if len(snapshot) > self._tokens_limit:
             snapshot = await asyncio.to_thread(snapshot.pruned, self._tokens_limit * 8 // 10)
         if await self._store.save(scope, snapshot, over=state):
             log.info("statistics_saved", scope=scope, tokens=len(snapshot), revision=snapshot.revision)
         self._stale = True  # what the database says of the scope is another now, whoever saved it
 
-    def _weighed(self, lesson: Lesson) -> Lesson:
+    def _weighed(self, sample: TrainingSample) -> TrainingSample:
         """Training on error: what the statistics say surely enough by themselves is not counted."""
-        known = lesson.kind is not None and self._knows(lesson.scope, lesson.kind, lesson.tokens)
-        return replace(lesson, counts=not known)
+        known = sample.kind is not None and self._knows(sample.scope, sample.kind, sample.tokens)
+        return replace(sample, counts=not known)
 
-    async def _learn(self, lessons: Sequence[Lesson]) -> Sequence[Class | None]:
-        lessons = [self._weighed(lesson) for lesson in lessons]
-        befores = await self._store.learn(lessons, self._clock())
+    async def _learn(self, samples: Sequence[TrainingSample]) -> Sequence[MailClass | None]:
+        samples = [self._weighed(sample) for sample in samples]
+        befores = await self._store.learn(samples, self._clock())
         changed = {
-            lesson.scope
-            for lesson, before in zip(lessons, befores, strict=True)
-            if before != lesson.kind or (lesson.look == 2 and lesson.counts)
+            sample.scope
+            for sample, before in zip(samples, befores, strict=True)
+            if before != sample.kind or (sample.pass_number == 2 and sample.counts)
         }
         if changed:
             await self.refresh()
@@ -171,24 +173,24 @@ class Learning:
             await self._bus.emit(BayesLearned(domain="" if scope == DEFAULT else scope).to_bus())
         return befores
 
-    async def _learn_waiting(self, lessons: Sequence[Lesson]) -> None:
+    async def _learn_waiting(self, samples: Sequence[TrainingSample]) -> None:
         """All together; one by one where one of them cannot be learned, so that it does not keep the others."""
-        for scope in {lesson.scope for lesson in lessons}:
-            await self.ready(scope)
+        for scope in {sample.scope for sample in samples}:
+            await self.load_domain(scope)
         try:
-            await self._learn(lessons)
+            await self._learn(samples)
         except Temporary:
             raise
         except Exception as error:
-            log.error("lessons_failed", lessons=len(lessons), exc_info=error)
-            await each(lessons, self._learn_one, park=self._park_lesson)
+            log.error("lessons_failed", samples=len(samples), exc_info=error)
+            await each(samples, self._learn_one, park=self._park_sample)
 
-    async def _learn_one(self, lesson: Lesson) -> None:
-        await self._learn([lesson])
+    async def _learn_one(self, sample: TrainingSample) -> None:
+        await self._learn([sample])
 
-    async def _park_lesson(self, lesson: Lesson, reason: str) -> None:
-        log.error("lesson_parked", scope=lesson.scope, digest=lesson.digest, reason=reason)
-        await self._store.park(lesson, self._clock())
+    async def _park_sample(self, sample: TrainingSample, reason: str) -> None:
+        log.error("lesson_parked", scope=sample.scope, digest=sample.digest, reason=reason)
+        await self._store.park(sample, self._clock())
 
     async def _catch_up(self, scope: str) -> None:
         """From the log; from the snapshot when the log does not reach back to where we are."""
@@ -196,7 +198,7 @@ class Learning:
         if state is None:
             return
         if model is None or model.epoch != state.epoch or model.revision < state.snapshot:
-            model, repaired = await recalled(self._store, scope, state)
+            model, repaired = await restore_model(self._store, scope, state)
             if repaired:
                 self._repaired.add(scope)
         elif model.revision < state.revision:

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from services.antispam.learning.classifier import Counts, together
+from services.antispam.learning.classifier import TokenCounts, combined
 
-Class = Literal["spam", "ham"]
+MailClass = Literal["spam", "ham"]
 Pair = tuple[int, int]  # of spam, of ham
 
 _NONE: Pair = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ModelChange:
     """The tokens of a message are counted so often as spam or as ham; below zero: no longer."""
 
     revision: int
@@ -26,7 +26,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ScopeState:
     """Of a scope: the last change of its log, the change that its snapshot holds, and how many messages it learned."""
 
     revision: int
@@ -37,7 +37,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class ModelSnapshot:
     """A model as it was after change `revision`. Nothing changes it: it can be written and pruned at leisure."""
 
     spam: int
@@ -53,7 +53,7 @@ class Snapshot:
         """(token, spam, ham), the longest known first."""
         return ((token, spam, ham) for token, (spam, ham) in self.tokens.items())
 
-    def pruned(self, keep: int) -> Snapshot:
+    def pruned(self, keep: int) -> ModelSnapshot:
         """With at most `keep` tokens: the rarest go, of those the longest known, for a new one may become common."""
         tokens, rare = dict(self.tokens), 1
         while len(tokens) > keep:
@@ -61,7 +61,7 @@ class Snapshot:
             for token in gone[: len(tokens) - keep]:
                 del tokens[token]
             rare *= 2
-        return Snapshot(self.spam, self.ham, self.revision, self.epoch + 1, tokens)
+        return ModelSnapshot(self.spam, self.ham, self.revision, self.epoch + 1, tokens)
 
 
 @dataclass(slots=True)
@@ -78,28 +78,28 @@ class Model:
     tokens: dict[str, Pair] = field(default_factory=dict)
     # Most tokens share their counts, so each pair exists once.
     _pairs: dict[Pair, Pair] = field(default_factory=dict)
-    _counts: Counts | None = None
-    _joined: tuple[Counts, Counts, Counts] | None = None
+    _counts: TokenCounts | None = None
+    _joined: tuple[TokenCounts, TokenCounts, TokenCounts] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> TokenCounts:
         """For the classifier, which keeps with them what it works out of the numbers of messages."""
         kept = self._counts
         if kept is None or (kept.spam_messages, kept.ham_messages) != (self.spam, self.ham):
-            kept = self._counts = Counts(self.spam, self.ham, self.tokens.get)
+            kept = self._counts = TokenCounts(self.spam, self.ham, self.tokens.get)
         return kept
 
-    def counts_with(self, common: Model) -> Counts:
+    def counts_with(self, common: Model) -> TokenCounts:
         """Together with what all learned; kept likewise."""
         of_all, own, kept = common.counts, self.counts, self._joined
         if kept is None or kept[0] is not of_all or kept[1] is not own:
-            kept = self._joined = (of_all, own, together(of_all, own))
+            kept = self._joined = (of_all, own, combined(of_all, own))
         return kept[2]
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: ModelChange) -> None:
         """The next change, or one that is known already, which changes nothing. Raises `LookupError` at a gap."""
         if change.revision <= self.revision:
             return
@@ -118,7 +118,7 @@ class Model:
         for token, spam, ham in rows:
             self._put(token, spam, ham)
 
-    def add(self, kind: Class, times: int, tokens: Iterable[str]) -> None:
+    def add(self, kind: MailClass, times: int, tokens: Iterable[str]) -> None:
         """Count a message so often, outside the log."""
         spam_times, ham_times = (times, 0) if kind == "spam" else (0, times)
         self.spam += spam_times
@@ -127,9 +127,9 @@ class Model:
             spam, ham = self.tokens.get(token, _NONE)
             self._put(token, spam + spam_times, ham + ham_times)
 
-    def taken(self) -> Snapshot:
+    def taken(self) -> ModelSnapshot:
         """A copy, taken in one step: changes that are applied from now on are not in it."""
-        return Snapshot(self.spam, self.ham, self.revision, self.epoch, dict(self.tokens))
+        return ModelSnapshot(self.spam, self.ham, self.revision, self.epoch, dict(self.tokens))
 
     def _put(self, token: str, spam: int, ham: int) -> None:
         pair = (spam, ham)
@@ -139,7 +139,7 @@ class Model:
             self.tokens[token] = self._pairs.setdefault(pair, pair)
 
 
-class Models:
+class ModelCache:
     """The model `always`, and those of the domains used last, of at most `capacity` tokens together."""
 
     def __init__(self, *, always: str, capacity: int) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from libs.mongo import DuplicateKey
-from services.antispam.learning.model import Model, Snapshot
+from services.antispam.learning.model import Model, ModelSnapshot
 
 _PART = 50_000  # tokens in one document: well under MongoDB's 16 MB
 _LAST = 2**62
@@ -42,7 +42,7 @@ async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: in
     return model
 
 
-async def write_snapshot(collection: Any, scope: str, snapshot: Snapshot) -> bool:
+async def write_snapshot(collection: Any, scope: str, snapshot: ModelSnapshot) -> bool:
     """False when somebody wrote, or began to write, the snapshot of this revision."""
     rows, parts = snapshot.rows(), max(-(-len(snapshot) // _PART), 1)
     for number in range(parts):

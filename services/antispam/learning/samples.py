@@ -1,7 +1,7 @@
-"""From lessons to changes of the statistics.
+"""From samples to changes of the statistics.
 
-The classifier is best when it counts only what it does not know yet (training on error), and looks at each message a
-second time when it has seen the others. So a lesson has two looks; each may count the message or not.
+The classifier is best when it counts only what it does not know yet (training on error), and passes at each message a
+second time when it has seen the others. So a sample has two passes; each may count the message or not.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from services.antispam.learning.model import Class
+from services.antispam.learning.model import MailClass
 
 Tokens = frozenset[str]
 Key = tuple[str, str]  # scope, digest
 
-TRAINING: Mapping[str, Class] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses (R-SPAM-43)
+TRAINING: Mapping[str, MailClass] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses (R-SPAM-43)
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class TrainingSample:
     """A message, told by its `digest`, for the statistics of `scope`: `kind` is what it is, None to forget it.
 
-    `counts` is False when the statistics would have said so surely enough themselves. `look` is 1 for a lesson that
+    `counts` is False when the statistics would have said so surely enough themselves. `look` is 1 for a sample that
     somebody teaches, 2 when we come back to it.
     """
 
     scope: str
     digest: str
-    kind: Class | None
+    kind: MailClass | None
     tokens: Tokens
     counts: bool = True
-    look: int = 1
+    pass_number: int = 1
 
     @property
     def key(self) -> Key:
@@ -39,17 +39,17 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class StoredSample:
     """What is kept of a learned message: what it is, how often it was counted and looked at, and its tokens then."""
 
-    kind: Class
+    kind: MailClass
     times: int
-    looks: int
+    passes: int
     tokens: Tokens
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CountChange:
     """A change that has no revision yet."""
 
     spam: int
@@ -58,52 +58,52 @@ class Step:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """`befores` has an entry a lesson; by scope, `steps` change counts and `learned` numbers of messages; `after` is
+class TrainingOutcome:
+    """`befores` has an entry a sample; by scope, `steps` change counts and `learned` numbers of messages; `after` is
     what to remember of each message that changed, None to forget it."""
 
-    befores: list[Class | None]
-    steps: defaultdict[str, list[Step]]
-    learned: defaultdict[str, Counter[Class]]
-    after: dict[Key, Remembered | None]
+    befores: list[MailClass | None]
+    steps: defaultdict[str, list[CountChange]]
+    learned: defaultdict[str, Counter[MailClass]]
+    after: dict[Key, StoredSample | None]
 
 
-def worked_out(lessons: Sequence[Lesson], known: Mapping[Key, Remembered]) -> Outcome:
-    """The lessons in their order, over what is remembered. What was learned as the same before changes nothing."""
-    outcome = Outcome([], defaultdict(list), defaultdict(Counter), {})
-    for lesson in lessons:
-        before = outcome.after[lesson.key] if lesson.key in outcome.after else known.get(lesson.key)
+def training_outcome(samples: Sequence[TrainingSample], known: Mapping[Key, StoredSample]) -> TrainingOutcome:
+    """The samples in their order, over what is remembered. What was learned as the same before changes nothing."""
+    outcome = TrainingOutcome([], defaultdict(list), defaultdict(Counter), {})
+    for sample in samples:
+        before = outcome.after[sample.key] if sample.key in outcome.after else known.get(sample.key)
         outcome.befores.append(before.kind if before else None)
-        if lesson.look == 1:
-            _first_look(lesson, before, outcome)
-        elif before is not None and before.kind == lesson.kind and before.looks == 1:
-            _second_look(lesson, before, outcome)
+        if sample.pass_number == 1:
+            _first_pass(sample, before, outcome)
+        elif before is not None and before.kind == sample.kind and before.passes == 1:
+            _second_pass(sample, before, outcome)
     return outcome
 
 
-def _first_look(lesson: Lesson, before: Remembered | None, outcome: Outcome) -> None:
-    if (before.kind if before else None) == lesson.kind:
+def _first_pass(sample: TrainingSample, before: StoredSample | None, outcome: TrainingOutcome) -> None:
+    if (before.kind if before else None) == sample.kind:
         if before is not None:
-            outcome.after[lesson.key] = before  # it counts as before, and is young again
+            outcome.after[sample.key] = before  # it counts as before, and is young again
         return
-    steps, learned = outcome.steps[lesson.scope], outcome.learned[lesson.scope]
-    outcome.after[lesson.key] = None
+    steps, learned = outcome.steps[sample.scope], outcome.learned[sample.scope]
+    outcome.after[sample.key] = None
     if before is not None:
         learned[before.kind] -= 1
         if before.times:
             steps.append(_step(before.kind, -before.times, before.tokens))
-    if lesson.kind is not None:
-        learned[lesson.kind] += 1
-        outcome.after[lesson.key] = Remembered(lesson.kind, int(lesson.counts), 1, lesson.tokens)
-        if lesson.counts:
-            steps.append(_step(lesson.kind, 1, lesson.tokens))
+    if sample.kind is not None:
+        learned[sample.kind] += 1
+        outcome.after[sample.key] = StoredSample(sample.kind, int(sample.counts), 1, sample.tokens)
+        if sample.counts:
+            steps.append(_step(sample.kind, 1, sample.tokens))
 
 
-def _second_look(lesson: Lesson, before: Remembered, outcome: Outcome) -> None:
-    outcome.after[lesson.key] = replace(before, times=before.times + lesson.counts, looks=2)
-    if lesson.counts:
-        outcome.steps[lesson.scope].append(_step(before.kind, 1, before.tokens))
+def _second_pass(sample: TrainingSample, before: StoredSample, outcome: TrainingOutcome) -> None:
+    outcome.after[sample.key] = replace(before, times=before.times + sample.counts, passes=2)
+    if sample.counts:
+        outcome.steps[sample.scope].append(_step(before.kind, 1, before.tokens))
 
 
-def _step(kind: Class, times: int, tokens: Tokens) -> Step:
-    return Step(times, 0, tokens) if kind == "spam" else Step(0, times, tokens)
+def _step(kind: MailClass, times: int, tokens: Tokens) -> CountChange:
+    return CountChange(times, 0, tokens) if kind == "spam" else CountChange(0, times, tokens)

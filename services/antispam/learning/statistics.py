@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.antispam.learning.classifier import Counts, Score, is_sure, score
-from services.antispam.learning.model import Class, Model, Models
+from services.antispam.learning.classifier import BayesScore, TokenCounts, is_sure, score
+from services.antispam.learning.model import MailClass, Model, ModelCache
 from services.antispam.learning.samples import Tokens
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT
@@ -17,18 +17,18 @@ class BayesStatistics:
     They keep silent below `least` messages of each class: who saw little is sure of everything.
     """
 
-    def __init__(self, models: Models, *, least: int) -> None:
+    def __init__(self, models: ModelCache, *, least: int) -> None:
         self._models = models
         self._least = least
 
-    def judge(self, mail: MailView, domain: str) -> Score | None:
+    def judge(self, mail: MailView, domain: str) -> BayesScore | None:
         """None while too little was learned. `domain` is empty for the statistics for all."""
         scope = domain if domain and self._models.get(domain) is not None else DEFAULT
         if not self.speaks_for(scope):
             return None
         return mail.cached(f"bayes of {scope}", lambda: score(mail.tokens, self._counts(scope)))
 
-    def knows(self, scope: str, kind: Class, tokens: Tokens) -> bool:
+    def knows(self, scope: str, kind: MailClass, tokens: Tokens) -> bool:
         """Whether learning a message with these tokens as `kind` would add nothing."""
         return is_sure(score(tokens, self._counts(scope)), spam=kind == "spam")
 
@@ -37,7 +37,7 @@ class BayesStatistics:
         learned = [self._models.learned.get(name, (0, 0)) for name in {DEFAULT, scope}]
         return all(sum(of_class) >= self._least for of_class in zip(*learned, strict=True))
 
-    def _counts(self, scope: str) -> Counts:
+    def _counts(self, scope: str) -> TokenCounts:
         common = self._models.get(DEFAULT) or _EMPTY
         own = None if scope == DEFAULT else self._models.get(scope)
         return common.counts if own is None else own.counts_with(common)

@@ -39,7 +39,7 @@ _COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {
 }
 
 
-class WrongExpression(ValueError):
+class InvalidExpression(ValueError):
     """It cannot be read; `str()` is one sentence that says where."""
 
 
@@ -56,9 +56,9 @@ class Expression:
 
 
 def compile_expression(text: str) -> Expression:
-    """Raises `WrongExpression`."""
+    """Raises `InvalidExpression`."""
     if len(text) > LENGTH_LIMIT:
-        raise WrongExpression(f"the expression is longer than {LENGTH_LIMIT} characters")
+        raise InvalidExpression(f"the expression is longer than {LENGTH_LIMIT} characters")
     return _Parser(text).whole()
 
 
@@ -73,13 +73,13 @@ class _Parser:
     def whole(self) -> Expression:
         node = self._either()
         if self._next < len(self._tokens):
-            raise WrongExpression(f"unexpected {self._tokens[self._next][1]!r}")
+            raise InvalidExpression(f"unexpected {self._tokens[self._next][1]!r}")
         return Expression(node, frozenset(self._names))
 
     def _either(self) -> Node:
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
-            raise WrongExpression(f"more than {DEPTH_LIMIT} levels")
+            raise InvalidExpression(f"more than {DEPTH_LIMIT} levels")
         sides = [self._both()]
         while self._took("name", "or"):
             sides.append(self._both())
@@ -111,7 +111,7 @@ class _Parser:
     def _term(self) -> Node:
         self._nodes += 1
         if self._nodes > NODE_LIMIT:
-            raise WrongExpression(f"more than {NODE_LIMIT} terms")
+            raise InvalidExpression(f"more than {NODE_LIMIT} terms")
         kind, text = self._peek()
         self._next += 1
         match kind:
@@ -126,9 +126,9 @@ class _Parser:
             case "sign" if text == "(":
                 node = self._either()
                 if not self._took("sign", ")"):
-                    raise WrongExpression("a parenthesis is not closed")
+                    raise InvalidExpression("a parenthesis is not closed")
                 return node
-        raise WrongExpression(f"unexpected {text!r}" if text else "unexpected end")
+        raise InvalidExpression(f"unexpected {text!r}" if text else "unexpected end")
 
     def _peek(self) -> tuple[str, str]:
         return self._tokens[self._next] if self._next < len(self._tokens) else ("end", "")
@@ -151,7 +151,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
-            raise WrongExpression(f"unexpected character at {position + 1}: {text[position:].lstrip()[:1]!r}")
+            raise InvalidExpression(f"unexpected character at {position + 1}: {text[position:].lstrip()[:1]!r}")
         kind = match.lastgroup or "text"
         found.append((kind, match[kind]))
         position = match.end()

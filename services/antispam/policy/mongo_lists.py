@@ -8,19 +8,19 @@ from datetime import datetime
 from typing import Any, Literal
 
 from libs.mongo import DuplicateKey, mongo_errors
-from services.antispam.policy.listing import Kind
+from services.antispam.policy.lists import EntryKind
 
 ListName = Literal["sender_white", "sender_black", "peer_white", "peer_black"]
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ListEntry:
     """One line of a list; `scope` is a domain of ours or `default`."""
 
     id: str
     list: ListName
     scope: str
-    type: Kind
+    type: EntryKind
     value: str
     comment: str
     created_at: datetime
@@ -37,7 +37,7 @@ class MongoLists:
         with mongo_errors("lists"):
             await self._lists.create_index([("scope", 1), ("list", 1), ("value", 1)], unique=True)
 
-    async def add(self, entry: Entry) -> Entry:
+    async def add(self, entry: ListEntry) -> ListEntry:
         """The entry, or the one that was there already with its value. Raises `Temporary`."""
         document = {"_id": entry.id, **{name: getattr(entry, name) for name in _FIELDS}}
         with mongo_errors("lists"):
@@ -51,19 +51,19 @@ class MongoLists:
                 return _entry(found) if found else await self.add(entry)
         return entry
 
-    async def page(self, list_name: str, scope: str, *, after: str, limit: int) -> Sequence[Entry]:
+    async def page(self, list_name: str, scope: str, *, after: str, limit: int) -> Sequence[ListEntry]:
         """By value, behind `after`. Raises `Temporary`."""
         wanted = {"list": list_name, "scope": scope, "value": {"$gt": after}}
         with mongo_errors("lists"):
             return [_entry(found) async for found in self._lists.find(wanted).sort("value", 1).limit(limit)]
 
-    async def get(self, list_name: str, id: str) -> Entry | None:
+    async def get(self, list_name: str, id: str) -> ListEntry | None:
         """Raises `Temporary`."""
         with mongo_errors("lists"):
             found = await self._lists.find_one({"_id": id, "list": list_name})
         return _entry(found) if found else None
 
-    async def delete(self, list_name: str, id: str) -> Entry | None:
+    async def delete(self, list_name: str, id: str) -> ListEntry | None:
         """What was deleted; None when there was no such entry. Raises `Temporary`."""
         with mongo_errors("lists"):
             found = await self._lists.find_one_and_delete({"_id": id, "list": list_name})
@@ -73,5 +73,5 @@ class MongoLists:
 _FIELDS = ("list", "scope", "type", "value", "comment", "created_at")
 
 
-def _entry(document: dict[str, Any]) -> Entry:
-    return Entry(document["_id"], *(document[name] for name in _FIELDS))
+def _entry(document: dict[str, Any]) -> ListEntry:
+    return ListEntry(document["_id"], *(document[name] for name in _FIELDS))

@@ -9,9 +9,9 @@ import structlog
 from pydantic import ValidationError
 
 from libs.mongo import mongo_errors
-from services.antispam.policy.listing import AddressList
+from services.antispam.policy.lists import AddressList
 from services.antispam.policy.policy import Policy
-from services.antispam.policy.rulebook import PatternRules, Rulebook
+from services.antispam.policy.rulebook import PatternRuleSet, Rulebook
 from services.antispam.policy.rules import AnyRule, ExceptionRule, KeywordRule, LogicRule, rule_of
 
 log = structlog.get_logger(__name__)
@@ -39,8 +39,8 @@ class MongoRulebooks:
             policy=_known(policy["own"]) if policy else {},
             white=_listed(entries, "white"),
             black=_listed(entries, "black"),
-            keywords=PatternRules(_of_kind(rules, KeywordRule)),
-            exceptions=PatternRules(_of_kind(rules, ExceptionRule)),
+            keywords=PatternRuleSet(_of_kind(rules, KeywordRule)),
+            exceptions=PatternRuleSet(_of_kind(rules, ExceptionRule)),
             logic=_of_kind(rules, LogicRule),
             images=frozenset(int(fingerprint, 16) for fingerprint in images),
         )

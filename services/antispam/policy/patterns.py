@@ -12,7 +12,7 @@ _TOGETHER_SIZE = 100_000  # and for one automaton
 _MEMORY_OCTETS = 64 * 1024 * 1024
 
 
-class WrongPattern(ValueError):
+class InvalidPattern(ValueError):
     """RE2 does not take it, or only as a huge automaton; `str()` says why."""
 
 
@@ -20,7 +20,7 @@ class Patterns:
     """`matches` answers which of the patterns occur in a text."""
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        """Raises `WrongPattern`."""
+        """Raises `InvalidPattern`."""
         self._groups = list(_groups(patterns))
 
     def matches(self, text: str) -> list[int]:
@@ -72,16 +72,16 @@ def _groups(patterns: Sequence[str]) -> Iterator[_Group]:
 
 
 def compiled(pattern: str) -> re2._Regexp:
-    """Raises `WrongPattern`."""
+    """Raises `InvalidPattern`."""
     if len(pattern) > PATTERN_LIMIT:
-        raise WrongPattern(f"the pattern is longer than {PATTERN_LIMIT} characters")
+        raise InvalidPattern(f"the pattern is longer than {PATTERN_LIMIT} characters")
     try:
         made = re2.compile(pattern, _options())
     except re2.error as error:
         text = error.args[0] if error.args else error
-        raise WrongPattern(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)) from None
+        raise InvalidPattern(text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)) from None
     if made.programsize > SIZE_LIMIT:
-        raise WrongPattern("the pattern repeats too much: it needs too large an automaton")
+        raise InvalidPattern("the pattern repeats too much: it needs too large an automaton")
     return made
 
 

@@ -8,15 +8,15 @@ from functools import cached_property
 from typing import Generic, TypeVar
 
 from services.antispam.policy.expressions import Expression, compile_expression
-from services.antispam.policy.listing import AddressList
+from services.antispam.policy.lists import AddressList
 from services.antispam.policy.patterns import Patterns
-from services.antispam.policy.rules import AREAS, Area, ExceptionRule, KeywordRule, LogicRule, Pattern
+from services.antispam.policy.rules import AREAS, Area, ExceptionRule, KeywordRule, LogicRule, PatternRule
 
-P = TypeVar("P", bound=Pattern)
+P = TypeVar("P", bound=PatternRule)
 
 
 @dataclass(frozen=True)
-class PatternRules(Generic[P]):
+class PatternRuleSet(Generic[P]):
     """Rules with their patterns compiled together, by area."""
 
     rules: Mapping[str, P]
@@ -42,8 +42,8 @@ class Rulebook:
     policy: Mapping[str, object] = field(default_factory=dict)
     white: AddressList = field(default_factory=AddressList)
     black: AddressList = field(default_factory=AddressList)
-    keywords: PatternRules[KeywordRule] = field(default_factory=lambda: PatternRules({}))
-    exceptions: PatternRules[ExceptionRule] = field(default_factory=lambda: PatternRules({}))
+    keywords: PatternRuleSet[KeywordRule] = field(default_factory=lambda: PatternRuleSet({}))
+    exceptions: PatternRuleSet[ExceptionRule] = field(default_factory=lambda: PatternRuleSet({}))
     logic: Mapping[str, LogicRule] = field(default_factory=dict)
     images: frozenset[int] = frozenset()  # fingerprints of images known from spam
 

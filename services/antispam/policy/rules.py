@@ -26,7 +26,7 @@ class Rule(BaseModel):
     comment: str = Field("", max_length=500)
 
 
-class Pattern(Rule):
+class PatternRule(Rule):
     """A regular expression in RE2's syntax (no look-around, no back-references), with the cases that it must pass."""
 
     pattern: str = Field(min_length=1, max_length=PATTERN_LIMIT, examples=[r"(?i)\bcheap\s+watches\b"])
@@ -49,14 +49,14 @@ class Pattern(Rule):
         return self
 
 
-class KeywordRule(Pattern):
+class KeywordRule(PatternRule):
     """R-SPAM-18. `score` is added when the pattern occurs; below zero it speaks for the message."""
 
     kind: Literal["keyword"] = "keyword"
     score: Score = 2.0
 
 
-class ExceptionRule(Pattern):
+class ExceptionRule(PatternRule):
     """R-SPAM-17. When the pattern occurs, the filters and keyword or logic rules named in `spares` do not count."""
 
     kind: Literal["exception"] = "exception"

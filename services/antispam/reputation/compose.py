@@ -8,18 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 from libs.runtime import Periodic, Shared
-from services.antispam.reputation.auto_whitelist import Correspondents
-from services.antispam.reputation.bans import Peers
-from services.antispam.reputation.complaints import ComplaintsInMemory, Thresholds
-from services.antispam.reputation.greylist import Patience
+from services.antispam.reputation.automatic_whitelist import AutomaticWhitelist
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeerTable
+from services.antispam.reputation.complaints import ComplaintThresholds, ReportedSubjects
+from services.antispam.reputation.greylist import GreylistTimes
+from services.antispam.reputation.mass_mailings import MassMailingCounter
+from services.antispam.reputation.mongo_blacklisted_peers import MongoBlacklistedPeers
 from services.antispam.reputation.mongo_complaints import MongoComplaints
 from services.antispam.reputation.mongo_correspondents import MongoCorrespondents
 from services.antispam.reputation.mongo_greylist import MongoGreylist
 from services.antispam.reputation.mongo_honeypots import MongoHoneypots
-from services.antispam.reputation.mongo_peers import MongoPeers
-from services.antispam.reputation.mongo_sightings import MongoSightings
-from services.antispam.reputation.peers import PeersInMemory
-from services.antispam.reputation.sightings import SightingsInMemory
+from services.antispam.reputation.mongo_mass_mailings import MongoMassMailings
+from services.antispam.reputation.peer_blacklist import PeerBlacklist
 from services.antispam.settings import Settings
 
 _COMPLAINTS_PERIOD = timedelta(seconds=10)
@@ -30,15 +30,15 @@ class ReputationSlice:
     """What filters, feedback and the API ask; the `Mongo` classes are here for the pages of the API."""
 
     greylist: MongoGreylist
-    greylist_times: Patience
+    greylist_times: GreylistTimes
     honeypots: MongoHoneypots
-    peers_in_memory: PeersInMemory
-    peers: Peers
-    stored_peers: MongoPeers
-    sightings: SightingsInMemory
-    correspondents: Correspondents
+    blacklisted_peers: BlacklistedPeerTable
+    peers: PeerBlacklist
+    stored_peers: MongoBlacklistedPeers
+    sightings: MassMailingCounter
+    correspondents: AutomaticWhitelist
     stored_correspondents: MongoCorrespondents
-    complaints: ComplaintsInMemory
+    complaints: ReportedSubjects
     stored_complaints: MongoComplaints
     refresh_complaints: Callable[[], Awaitable[None]]
     background: Sequence[Periodic]
@@ -48,26 +48,28 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
     """Read what is kept in memory. Raises `Temporary` when MongoDB does not answer."""
     times = _greylist_times(settings)
     greylist, honeypots = MongoGreylist(database, times), MongoHoneypots(database)
-    stored_peers = MongoPeers(database)
-    stored_sightings = MongoSightings(database, window=settings.mass_window)
+    stored_peers = MongoBlacklistedPeers(database)
+    stored_sightings = MongoMassMailings(database, window=settings.mass_window)
     stored_correspondents = MongoCorrespondents(database, memory=settings.correspondents_memory)
     stored_complaints = MongoComplaints(database, memory=settings.complaints_memory)
     for store in (greylist, honeypots, stored_peers, stored_sightings, stored_correspondents, stored_complaints):
         await store.prepare()
 
-    peers_in_memory = PeersInMemory(capacity=settings.peers_capacity)
-    peers = Peers(peers_in_memory, stored_peers, shared.bus, capacity=settings.peers_capacity, clock=shared.clock)
-    sightings = SightingsInMemory(
+    blacklisted_peers = BlacklistedPeerTable(capacity=settings.peers_capacity)
+    peers = PeerBlacklist(
+        blacklisted_peers, stored_peers, shared.bus, capacity=settings.peers_capacity, clock=shared.clock
+    )
+    sightings = MassMailingCounter(
         threshold=settings.mass_recipients, window=settings.mass_window, capacity=settings.mass_capacity
     )
     # Database away: the automatic whitelist is a finding with an error, complaints are those that were read last.
-    correspondents = Correspondents(
+    correspondents = AutomaticWhitelist(
         stored_correspondents, shared.bus, capacity=settings.correspondents_capacity, clock=shared.clock
     )
-    complaints = ComplaintsInMemory(_thresholds(settings))
+    complaints = ReportedSubjects(_thresholds(settings))
 
     async def refresh_complaints() -> None:
-        complaints.replace(await stored_complaints.condemned(complaints.thresholds, shared.clock()))
+        complaints.replace(await stored_complaints.over_threshold(complaints.thresholds, shared.clock()))
 
     async def exchange() -> None:
         await sightings.exchange(lambda counts: stored_sightings.add(counts, shared.clock()))
@@ -78,7 +80,7 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
         greylist=greylist,
         greylist_times=times,
         honeypots=honeypots,
-        peers_in_memory=peers_in_memory,
+        blacklisted_peers=blacklisted_peers,
         peers=peers,
         stored_peers=stored_peers,
         sightings=sightings,
@@ -95,8 +97,8 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
     )
 
 
-def _greylist_times(settings: Settings) -> Patience:
-    return Patience(
+def _greylist_times(settings: Settings) -> GreylistTimes:
+    return GreylistTimes(
         delay=settings.greylisting_delay,
         window=settings.greylisting_window,
         memory=settings.greylisting_memory,
@@ -105,8 +107,8 @@ def _greylist_times(settings: Settings) -> Patience:
     )
 
 
-def _thresholds(settings: Settings) -> Thresholds:
-    return Thresholds(
+def _thresholds(settings: Settings) -> ComplaintThresholds:
+    return ComplaintThresholds(
         peer=settings.complaints_of_peer,
         sender=settings.complaints_of_sender,
         domain=settings.complaints_of_domain,

@@ -23,13 +23,13 @@ class Correspondent:
 
 
 @dataclass(frozen=True, slots=True)
-class Acquaintance:
+class CorrespondentKey:
     """An address as one domain of ours knows it; both in lower case."""
 
     domain: str
     address: str
 
 
-def may_be_known(domain: str, address: str) -> bool:
+def is_eligible(domain: str, address: str) -> bool:
     """Never addresses of one's own domain: spam pretends to come from there."""
     return bool(address) and address.rpartition("@")[2] != domain

@@ -11,7 +11,7 @@ from libs.network import Ip, network_of
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class GreylistTimes:
     """How long a new triplet waits, for how long its retry counts, how long it is known then; after how many
     triplets that passed a network is believed without."""
 
@@ -38,7 +38,7 @@ class Triplet:
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class GreylistState:
     """When the triplet was seen first, and when it passed (None: not yet); `newly` when it passed just now."""
 
     first_at: datetime

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from libs.mongo import UpdateOne, mongo_errors
-from services.antispam.reputation.correspondents import Acquaintance, Correspondent
+from services.antispam.reputation.correspondents import Correspondent, CorrespondentKey
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class WhitelistEntry:
     """An entry as administrators see it."""
 
     address: str
@@ -37,14 +37,16 @@ class MongoCorrespondents:
         with mongo_errors("correspondents"):
             await self._correspondents.create_index("until", expireAfterSeconds=0)
 
-    async def find(self, wanted: Collection[Acquaintance], now: datetime) -> Mapping[Acquaintance, Correspondent]:
+    async def find(
+        self, wanted: Collection[CorrespondentKey], now: datetime
+    ) -> Mapping[CorrespondentKey, Correspondent]:
         """One query for all."""
         ids = [_id(one) for one in wanted]
         with mongo_errors("correspondents"):
             cursor = self._correspondents.find({"_id": {"$in": ids}, "until": {"$gt": now}}, _SHOWN)
-            return {Acquaintance(**found["_id"]): _correspondent(found) async for found in cursor}
+            return {CorrespondentKey(**found["_id"]): _correspondent(found) async for found in cursor}
 
-    async def know(self, wanted: Collection[Acquaintance], *, validated: bool, now: datetime) -> None:
+    async def know(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
         """`times` may grow twice for a message that is told twice: it is a weight, and no account."""
         change = {
             "$max": {"last": now, "until": now + self._memory, "validated": validated},
@@ -56,14 +58,14 @@ class MongoCorrespondents:
                 [UpdateOne({"_id": _id(one)}, change, upsert=True) for one in wanted], ordered=False
             )
 
-    async def page(self, domain: str, now: datetime, *, after: str, limit: int) -> Sequence[Listed]:
+    async def page(self, domain: str, now: datetime, *, after: str, limit: int) -> Sequence[WhitelistEntry]:
         """By address, behind `after`."""
         between = {"$gt": {"domain": domain, "address": after}, "$lt": {"domain": domain, "address": chr(0x10FFFF)}}
         with mongo_errors("correspondents"):
             cursor = self._correspondents.find({"_id": between, "until": {"$gt": now}}).sort("_id", 1).limit(limit)
             return [_listed(found) async for found in cursor]
 
-    async def delete(self, one: Acquaintance) -> bool:
+    async def delete(self, one: CorrespondentKey) -> bool:
         """False when there was none."""
         with mongo_errors("correspondents"):
             done = await self._correspondents.delete_one({"_id": _id(one)})
@@ -73,7 +75,7 @@ class MongoCorrespondents:
 _SHOWN = {"validated": 1, "times": 1}
 
 
-def _id(one: Acquaintance) -> dict[str, str]:
+def _id(one: CorrespondentKey) -> dict[str, str]:
     return {"domain": one.domain, "address": one.address}
 
 
@@ -81,7 +83,7 @@ def _correspondent(document: Mapping[str, Any]) -> Correspondent:
     return Correspondent(document["validated"], document["times"])
 
 
-def _listed(document: Mapping[str, Any]) -> Listed:
-    return Listed(
+def _listed(document: Mapping[str, Any]) -> WhitelistEntry:
+    return WhitelistEntry(
         document["_id"]["address"], _correspondent(document), *(document[name] for name in ("since", "last", "until"))
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from libs.mongo import DuplicateKey, mongo_errors
-from services.antispam.reputation.greylist import Meeting, Patience, Triplet, to_milliseconds
+from services.antispam.reputation.greylist import GreylistState, GreylistTimes, Triplet, to_milliseconds
 
 
 class MongoGreylist:
@@ -15,10 +15,10 @@ class MongoGreylist:
     until}. Every step is one atomic write, so that replicas never disagree; MongoDB deletes what is over.
     """
 
-    def __init__(self, database: Any, patience: Patience) -> None:
+    def __init__(self, database: Any, times: GreylistTimes) -> None:
         self._triplets = database["greylist"]
         self._networks = database["greylist_networks"]
-        self._patience = patience
+        self._times = times
 
     async def prepare(self) -> None:
         """Create the indexes. Raises `Temporary`."""
@@ -26,15 +26,15 @@ class MongoGreylist:
             await self._triplets.create_index("until", expireAfterSeconds=0)
             await self._networks.create_index("until", expireAfterSeconds=0)
 
-    async def passes(self, network: str, now: datetime) -> int:
+    async def network_passes(self, network: str, now: datetime) -> int:
         """Triplets of this network that passed; asking is news of it. Raises `Temporary`."""
         with mongo_errors("greylist"):
             found = await self._networks.find_one_and_update(
-                {"_id": network, "until": {"$gt": now}}, {"$max": {"until": now + self._patience.memory}}
+                {"_id": network, "until": {"$gt": now}}, {"$max": {"until": now + self._times.memory}}
             )
         return found["passes"] if found else 0
 
-    async def meet(self, triplet: Triplet, now: datetime) -> Meeting:
+    async def record_attempt(self, triplet: Triplet, now: datetime) -> GreylistState:
         """It is here (again). Raises `Temporary`."""
         now = to_milliseconds(now)
         with mongo_errors("greylist"):
@@ -42,7 +42,7 @@ class MongoGreylist:
             newly = found["passed"] == now
             if newly:
                 await self._changed(self._networks, triplet.network, self._passed(now))
-        return Meeting(found["first"], found["passed"], newly)
+        return GreylistState(found["first"], found["passed"], newly)
 
     async def forget(self, network: str) -> None:
         """It has to wait again with what is new. Raises `Temporary`."""
@@ -51,11 +51,11 @@ class MongoGreylist:
 
     def _met(self, now: datetime) -> list[dict[str, Any]]:
         """A triplet whose time is over, deleted yet or not, starts anew."""
-        patience = self._patience
+        times = self._times
         running = {"$gt": ["$until", now]}
         waits = {"$eq": ["$passed", None]}
-        ripe = {"$and": [waits, {"$lte": ["$first", now - patience.delay]}]}
-        window = int(patience.window.total_seconds() * 1000)
+        ripe = {"$and": [waits, {"$lte": ["$first", now - times.delay]}]}
+        window = int(times.window.total_seconds() * 1000)
         return [
             {
                 "$set": {
@@ -64,13 +64,13 @@ class MongoGreylist:
                 }
             },
             {"$set": {"passed": {"$cond": [ripe, now, "$passed"]}}},
-            {"$set": {"until": {"$cond": [waits, {"$add": ["$first", window]}, now + patience.memory]}}},
+            {"$set": {"until": {"$cond": [waits, {"$add": ["$first", window]}, now + times.memory]}}},
         ]
 
     def _passed(self, now: datetime) -> list[dict[str, Any]]:
         running = {"$gt": ["$until", now]}
         passes = {"$cond": [running, {"$add": ["$passes", 1]}, 1]}
-        return [{"$set": {"passes": passes, "until": now + self._patience.memory}}]
+        return [{"$set": {"passes": passes, "until": now + self._times.memory}}]
 
     async def _changed(self, collection: Any, key: str, change: Sequence[Any]) -> dict[str, Any]:
         try:

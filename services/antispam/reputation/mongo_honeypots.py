@@ -65,7 +65,7 @@ class MongoHoneypots:
             found = await self._honeypots.find_one_and_delete({"_id": address})
         return _honeypot(found) if found else None
 
-    async def hit(self, addresses: Sequence[str], now: datetime) -> None:
+    async def record_hits(self, addresses: Sequence[str], now: datetime) -> None:
         """A message came to these."""
         with mongo_errors("honeypots"):
             await self._honeypots.update_many(

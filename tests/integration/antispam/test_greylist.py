@@ -9,12 +9,12 @@ import pytest
 
 from libs.mongo import Mongo
 from libs.network import parsed
-from services.antispam.reputation.greylist import Patience, Triplet, greylisted_network
+from services.antispam.reputation.greylist import GreylistTimes, Triplet, greylisted_network
 from services.antispam.reputation.mongo_greylist import MongoGreylist
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-PATIENCE = Patience(5 * MINUTE, 24 * HOUR, 36 * DAY, 5, "recipient")
+PATIENCE = GreylistTimes(5 * MINUTE, 24 * HOUR, 36 * DAY, 5, "recipient")
 TRIPLET = Triplet("192.0.2.0/24", "a@b.example", "m@example.org")
 
 
@@ -43,21 +43,25 @@ async def test_who_comes_again_in_time_is_known(
     greylist: MongoGreylist, moments: list[timedelta], waited: timedelta | None, passes: int, word: str
 ) -> None:
     for moment in moments:
-        met = await greylist.meet(TRIPLET, NOW + moment)
+        met = await greylist.record_attempt(TRIPLET, NOW + moment)
     assert met.waited == waited, word
-    assert await greylist.passes(TRIPLET.network, NOW + moments[-1]) == passes
+    assert await greylist.network_passes(TRIPLET.network, NOW + moments[-1]) == passes
 
 
 async def test_replicas_that_meet_the_same_triplet_at_once_agree_and_count_one_success(greylist: MongoGreylist) -> None:
-    first = await asyncio.gather(*(greylist.meet(TRIPLET, NOW + n * timedelta(milliseconds=1)) for n in range(20)))
+    first = await asyncio.gather(
+        *(greylist.record_attempt(TRIPLET, NOW + n * timedelta(milliseconds=1)) for n in range(20))
+    )
     assert len({met.first_at for met in first}) == 1
     again = NOW + 6 * MINUTE
-    met = await asyncio.gather(*(greylist.meet(TRIPLET, again + n * timedelta(milliseconds=1)) for n in range(20)))
+    met = await asyncio.gather(
+        *(greylist.record_attempt(TRIPLET, again + n * timedelta(milliseconds=1)) for n in range(20))
+    )
     assert len({one.passed_at for one in met}) == 1
     assert [one.newly for one in met].count(True) == 1
-    assert await greylist.passes(TRIPLET.network, again) == 1
+    assert await greylist.network_passes(TRIPLET.network, again) == 1
     await greylist.forget(TRIPLET.network)
-    assert await greylist.passes(TRIPLET.network, again) == 0
+    assert await greylist.network_passes(TRIPLET.network, again) == 0
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from libs.envelope import Peer, queues
 from libs.mongo import Mongo
-from services.antispam.reputation.mongo_sightings import MongoSightings
-from services.antispam.reputation.sightings import SightingsInMemory
+from services.antispam.reputation.mass_mailings import MassMailingCounter
+from services.antispam.reputation.mongo_mass_mailings import MongoMassMailings
 
 LIST = "/v1/lists/sender_black"
 
@@ -84,9 +84,9 @@ async def test_the_same_message_to_dozens_of_recipients_counts_against_it(start:
 
 async def test_replicas_add_up_what_each_of_them_saw(mongo: Mongo) -> None:
     now, window = datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=10)
-    store = MongoSightings(mongo.database("antispam"), window=window)
+    store = MongoMassMailings(mongo.database("antispam"), window=window)
     await store.prepare()
-    replicas = [SightingsInMemory(threshold=10, window=window, capacity=100) for _ in range(3)]
+    replicas = [MassMailingCounter(threshold=10, window=window, capacity=100) for _ in range(3)]
     for n in range(12):
         replicas[n % 3].saw("digest", recipients=1, message_id=str(n), now=now)
     for _ in range(2):  # the first exchange tells, the second hears

@@ -1,4 +1,4 @@
-"""Snapshots of learned statistics on a real MongoDB: whole while lessons come in, and repaired where they are not."""
+"""Snapshots of learned statistics on a real MongoDB: whole while samples come in, and repaired where they are not."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
-from services.antispam.learning.learner import Learning
-from services.antispam.learning.model import Class, Models
-from services.antispam.learning.mongo import MongoLearning
-from services.antispam.learning.samples import Lesson
+from services.antispam.learning.learner import Learner
+from services.antispam.learning.model import MailClass, ModelCache
+from services.antispam.learning.mongo import MongoBayes
+from services.antispam.learning.samples import TrainingSample
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCOPE = "default"
@@ -37,8 +37,8 @@ def database(mongo: Mongo) -> Any:
 
 
 @pytest.fixture
-async def store(mongo: Mongo, database: Any) -> MongoLearning:
-    store = MongoLearning(mongo, database)
+async def store(mongo: Mongo, database: Any) -> MongoBayes:
+    store = MongoBayes(mongo, database)
     await store.prepare()
     return store
 
@@ -46,16 +46,16 @@ async def store(mongo: Mongo, database: Any) -> MongoLearning:
 class Replica:
     """One process with its statistics in memory."""
 
-    def __init__(self, store: MongoLearning, bus: EmbeddedBus, *, limit: int = 10_000) -> None:
-        self.models = Models(always=SCOPE, capacity=10_000)
-        self.learning = Learning(
+    def __init__(self, store: MongoBayes, bus: EmbeddedBus, *, limit: int = 10_000) -> None:
+        self.models = ModelCache(always=SCOPE, capacity=10_000)
+        self.learning = Learner(
             store, self.models, bus, knows=lambda scope, kind, tokens: False, clock=lambda: NOW, tokens_limit=limit,
             memory=timedelta(days=365),
         )  # fmt: skip
 
     async def teach(self, *numbers: int) -> None:
-        lessons = [a_lesson(number) for number in numbers]
-        await asyncio.gather(*(self.learning.learn(lesson) for lesson in lessons))
+        samples = [a_lesson(number) for number in numbers]
+        await asyncio.gather(*(self.learning.learn(sample) for sample in samples))
 
     def rows(self) -> list[Row]:
         model = self.models.get(SCOPE)
@@ -63,9 +63,9 @@ class Replica:
         return sorted(model.taken().rows())
 
 
-def a_lesson(number: int) -> Lesson:
-    kind: Class = "spam" if number % 2 else "ham"
-    return Lesson(SCOPE, f"{number:04x}", kind, frozenset({"common", f"t{number}", f"u{number}"}))
+def a_lesson(number: int) -> TrainingSample:
+    kind: MailClass = "spam" if number % 2 else "ham"
+    return TrainingSample(SCOPE, f"{number:04x}", kind, frozenset({"common", f"t{number}", f"u{number}"}))
 
 
 def rows_of(*numbers: int) -> list[Row]:
@@ -76,7 +76,7 @@ def rows_of(*numbers: int) -> list[Row]:
 
 @pytest.mark.parametrize("limit", [10_000, 30])
 async def test_a_snapshot_that_is_saved_while_lessons_come_in_is_whole_and_nothing_is_lost(
-    store: MongoLearning, bus: EmbeddedBus, limit: int
+    store: MongoBayes, bus: EmbeddedBus, limit: int
 ) -> None:
     replica = Replica(store, bus, limit=limit)
     await replica.teach(*range(20))
@@ -96,14 +96,14 @@ async def test_a_snapshot_that_is_saved_while_lessons_come_in_is_whole_and_nothi
         late = Replica(store, bus)
         await late.learning.refresh()
     assert (logs, late.rows()) == ([], replica.rows())
-    # Rare tokens may be thrown away; what is common was counted by every lesson.
+    # Rare tokens may be thrown away; what is common was counted by every sample.
     assert next(row for row in late.rows() if row[0] == "common") == ("common", 30, 30)
     if limit == 10_000:
         assert late.rows() == rows_of(*range(60))
 
 
 async def test_two_replicas_that_save_the_same_revision_do_not_mix_their_parts(
-    store: MongoLearning, bus: EmbeddedBus
+    store: MongoBayes, bus: EmbeddedBus
 ) -> None:
     one, other = Replica(store, bus), Replica(store, bus)
     await one.teach(*range(20))
@@ -163,7 +163,7 @@ async def without_a_log(database: Any) -> None:
     ],
 )
 async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_one_line(
-    store: MongoLearning, bus: EmbeddedBus, database: Any, damage: Damage
+    store: MongoBayes, bus: EmbeddedBus, database: Any, damage: Damage
 ) -> None:
     first = Replica(store, bus)
     for numbers in (range(20), range(20, 25)):
@@ -186,7 +186,7 @@ async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_
 
 
 async def test_lessons_may_come_while_the_statistics_are_repaired(
-    store: MongoLearning, bus: EmbeddedBus, database: Any
+    store: MongoBayes, bus: EmbeddedBus, database: Any
 ) -> None:
     first = Replica(store, bus)
     await first.teach(*range(20))
@@ -204,34 +204,34 @@ async def test_lessons_may_come_while_the_statistics_are_repaired(
 
 
 async def test_a_lesson_that_cannot_be_learned_does_not_keep_the_others_from_being_looked_at(
-    store: MongoLearning, bus: EmbeddedBus, database: Any, monkeypatch: pytest.MonkeyPatch
+    store: MongoBayes, bus: EmbeddedBus, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 0.0)
     replica = Replica(store, bus)
     await replica.teach(*range(6))
     learn = store.learn
 
-    async def failing(lessons: Any, now: datetime) -> Any:
-        if any(lesson.digest == "0003" for lesson in lessons):
+    async def failing(samples: Any, now: datetime) -> Any:
+        if any(sample.digest == "0003" for sample in samples):
             raise ValueError("no")
-        return await learn(lessons, now)
+        return await learn(samples, now)
 
     monkeypatch.setattr(store, "learn", failing)
     with capture_logs() as logs:
-        await replica.learning.look_again()
+        await replica.learning.run_second_pass()
     assert await database["lessons"].count_documents({"looks": 2}) == 6
     assert [line["digest"] for line in logs if line["event"] == "lesson_parked"] == ["0003"]
     assert ("common", 5, 6) in replica.rows()
 
 
 async def test_a_scope_that_cannot_be_saved_does_not_keep_the_others(
-    store: MongoLearning, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
+    store: MongoBayes, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replica = Replica(store, bus)
     await replica.teach(*range(20))
-    other = [Lesson("a.example", str(number), "spam", frozenset({"common"})) for number in range(20)]
-    await asyncio.gather(*(replica.learning.learn(lesson) for lesson in other))
-    await replica.learning.ready("a.example")
+    other = [TrainingSample("a.example", str(number), "spam", frozenset({"common"})) for number in range(20)]
+    await asyncio.gather(*(replica.learning.learn(sample) for sample in other))
+    await replica.learning.load_domain("a.example")
     save, tried = store.save, []
 
     async def failing(scope: str, *given: Any, **more: Any) -> bool:
@@ -243,6 +243,6 @@ async def test_a_scope_that_cannot_be_saved_does_not_keep_the_others(
     monkeypatch.setattr(store, "save", failing)
     for _ in range(2):
         await replica.learning.save_snapshots()
-        await replica.learning.follow()
+        await replica.learning.refresh_if_changed()
     assert sorted(tried) == ["a.example", SCOPE]
     assert (await store.states())["a.example"].snapshot == 20

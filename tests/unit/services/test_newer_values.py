@@ -43,8 +43,8 @@ async def test_mail_with_an_action_of_a_newer_antispam_waits(stage: Callable[[Ma
 
 def _without_neighbours() -> Judge:
     return Judge(
-        rulebooks=NOTHING, runner=NOTHING, environment=NOTHING, learning=NOTHING, counters=NOTHING,
-        interception=NOTHING, clock=NOTHING,
+        rulebooks=NOTHING, runner=NOTHING, environment=NOTHING, learner=NOTHING, counters=NOTHING,
+        special_recipients=NOTHING, clock=NOTHING,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from services.antispam.engines.model import EngineResult
 from services.antispam.filtering.context import Context, FilterEnvironment
 from services.antispam.filtering.steps import Step
 from services.antispam.images.model import ImageFacts
-from services.antispam.learning.classifier import Score
+from services.antispam.learning.classifier import BayesScore
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.rules import AnyRule, KeywordRule
 from tests.servers.zone import Zone
@@ -59,8 +59,8 @@ class Engine:
 class Statistics:
     log_odds: float
 
-    def judge(self, mail: MailView, domain: str) -> Score:
-        return Score(self.log_odds, 0.5, 20)
+    def judge(self, mail: MailView, domain: str) -> BayesScore:
+        return BayesScore(self.log_odds, 0.5, 20)
 
 
 def knowing(**more: Any) -> Context:

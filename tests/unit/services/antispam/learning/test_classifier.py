@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.antispam.learning.classifier import NO_OPINION, SURE, Counts, Score, _chance, is_sure, score, together
+from services.antispam.learning.classifier import (
+    NO_OPINION,
+    SURE,
+    BayesScore,
+    TokenCounts,
+    _chance,
+    combined,
+    is_sure,
+    score,
+)
 
 Learned = dict[str, tuple[int, int]]
 
@@ -21,8 +30,8 @@ LEARNED: Learned = {
 }
 
 
-def counts(learned: Learned = LEARNED, spam: int = 100, ham: int = 100) -> Counts:
-    return Counts(spam, ham, learned.get)
+def counts(learned: Learned = LEARNED, spam: int = 100, ham: int = 100) -> TokenCounts:
+    return TokenCounts(spam, ham, learned.get)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +108,7 @@ def test_counts_of_all_and_of_a_domain_are_one() -> None:
     own: Learned = {"pills": (5, 40), "invoice": (0, 30)}
     summed: Learned = {**LEARNED, "pills": (95, 40), "invoice": (0, 30)}
     tokens = {"pills", "invoice", "subject:pills", "never"}
-    both = together(counts(), counts(own, spam=20, ham=50))
+    both = combined(counts(), counts(own, spam=20, ham=50))
     assert score(tokens, both) == score(tokens, counts(summed, spam=120, ham=150))
 
 
@@ -108,7 +117,7 @@ def test_counts_of_all_and_of_a_domain_are_one() -> None:
     [(SURE, True, True), (1.0, True, False), (-9.0, True, False), (-SURE, False, True), (0.0, False, False)],
 )
 def test_only_what_is_not_sure_is_learned(log_odds: float, spam: bool, sure: bool) -> None:
-    assert is_sure(Score(log_odds, 0.5, 10), spam=spam) is sure
+    assert is_sure(BayesScore(log_odds, 0.5, 10), spam=spam) is sure
 
 
 def test_who_learns_on_error_is_sure_in_the_end() -> None:

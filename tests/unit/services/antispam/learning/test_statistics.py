@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.antispam.chain import CHAIN
-from services.antispam.learning.model import Change, Model, Models
+from services.antispam.learning.model import Model, ModelCache, ModelChange
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.content import tokens_of
 from services.antispam.message.report import Report
@@ -20,19 +20,19 @@ def taught(*lessons: tuple[bytes, int, int], model: Model | None = None) -> Mode
     """(raw, times as spam, times as ham)."""
     model = model or Model()
     for number, (raw, spam, ham) in enumerate(lessons, start=1):
-        model.apply(Change(number, spam, ham, tokens_of(raw)))
+        model.apply(ModelChange(number, spam, ham, tokens_of(raw)))
     return model
 
 
-def models(common: Model | None = None, **domains: Model) -> Models:
-    made = Models(always="default", capacity=10_000)
+def models(common: Model | None = None, **domains: Model) -> ModelCache:
+    made = ModelCache(always="default", capacity=10_000)
     for scope, model in {"default": common or Model(), **{f"{k}.example": m for k, m in domains.items()}}.items():
         made.keep(scope, model)
     made.learned = {scope: (model.spam, model.ham) for scope, model in made.loaded().items()}
     return made
 
 
-async def said(raw: bytes, known: Models, domain: str = "", policy: Policy | None = None) -> Report:
+async def said(raw: bytes, known: ModelCache, domain: str = "", policy: Policy | None = None) -> Report:
     context = a_context(a_rulebook(), environment=an_environment(known), policy=policy or Policy())
     context.domain = domain
     return await BAYES.check(a_view(raw), context)

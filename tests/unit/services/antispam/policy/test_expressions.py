@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.antispam.policy.expressions import Value, WrongExpression, compile_expression
+from services.antispam.policy.expressions import InvalidExpression, Value, compile_expression
 
 NAMES: dict[str, Value] = {"bayes": 5.2, "html_only": 0.8, "size": 1000.0, "subject": "hello world", "submitted": False}
 
@@ -57,7 +57,7 @@ def test_what_holds(text: str, holds: bool) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_reason(text: str, says: str) -> None:
-    with pytest.raises(WrongExpression, match=says.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(InvalidExpression, match=says.replace("(", r"\(").replace(")", r"\)")):
         compile_expression(text)
 
 
@@ -74,6 +74,6 @@ def test_an_expression_tells_the_names_that_it_asks_for() -> None:
 def test_whatever_is_typed_is_refused_or_has_a_value(pieces: list[str]) -> None:
     try:
         expression = compile_expression(" ".join(pieces))
-    except WrongExpression:
+    except InvalidExpression:
         return
     assert expression.holds(NAMES) in (True, False)

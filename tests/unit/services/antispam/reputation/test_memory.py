@@ -6,18 +6,18 @@ import pytest
 
 from libs.network import parsed
 from services.antispam.message.digest import message_digest
-from services.antispam.reputation.peers import PeersInMemory
-from services.antispam.reputation.sightings import SightingsInMemory
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeerTable
+from services.antispam.reputation.mass_mailings import MassMailingCounter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def sightings(capacity: int = 100) -> SightingsInMemory:
-    return SightingsInMemory(threshold=3, window=10 * MINUTE, capacity=capacity)
+def sightings(capacity: int = 100) -> MassMailingCounter:
+    return MassMailingCounter(threshold=3, window=10 * MINUTE, capacity=capacity)
 
 
-def saw(memory: SightingsInMemory, digest: str, id: str, *, recipients: int = 1, at: datetime = NOW) -> int:
+def saw(memory: MassMailingCounter, digest: str, id: str, *, recipients: int = 1, at: datetime = NOW) -> int:
     return memory.saw(digest, recipients=recipients, message_id=id, now=at)
 
 
@@ -68,7 +68,7 @@ def test_a_glance_counts_nothing() -> None:
 
 
 def test_peers_make_room_by_who_is_over_first() -> None:
-    memory = PeersInMemory(capacity=20)
+    memory = BlacklistedPeerTable(capacity=20)
     for n in range(1, 101):
         memory.refuse(f"192.0.2.{n}", NOW + n * MINUTE, "abuse", NOW)
     assert len(memory) <= 20
@@ -93,7 +93,7 @@ def test_peers_make_room_by_who_is_over_first() -> None:
     ],
 )
 def test_a_network_is_refused_as_an_address_is(banned: str, refused: str, free: str) -> None:
-    memory = PeersInMemory(capacity=20)
+    memory = BlacklistedPeerTable(capacity=20)
     memory.refuse(banned, NOW + MINUTE, "abuse", NOW)
 
     def reason(address: str, at: datetime = NOW) -> str | None:
@@ -107,7 +107,7 @@ def test_a_network_is_refused_as_an_address_is(banned: str, refused: str, free: 
 
 
 def test_a_ban_that_is_over_does_not_hide_a_wider_one() -> None:
-    memory, peer = PeersInMemory(capacity=20), parsed("192.0.2.1")
+    memory, peer = BlacklistedPeerTable(capacity=20), parsed("192.0.2.1")
     assert peer is not None
     memory.refuse("192.0.2.1", NOW + MINUTE, "narrow", NOW)
     memory.refuse("192.0.2.0/24", NOW + 5 * MINUTE, "wide", NOW)
@@ -116,13 +116,13 @@ def test_a_ban_that_is_over_does_not_hide_a_wider_one() -> None:
 
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "192.0.2.0/33", "", "x"])
 def test_no_ban_refuses_half_the_world(text: str) -> None:
-    memory = PeersInMemory(capacity=20)
+    memory = BlacklistedPeerTable(capacity=20)
     memory.refuse(text, NOW + MINUTE, "abuse", NOW)
     assert len(memory) == 0
 
 
 def test_what_is_no_address_is_not_refused() -> None:
-    memory = PeersInMemory(capacity=20)
+    memory = BlacklistedPeerTable(capacity=20)
     memory.refuse("localhost", NOW + MINUTE, "abuse", NOW)
     assert len(memory) == 0
 

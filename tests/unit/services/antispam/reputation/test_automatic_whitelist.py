@@ -13,25 +13,27 @@ from libs.bus import Bus as BusPort
 from libs.bus import Event
 from libs.envelope import Temporary
 from libs.events import SenderTrusted
-from services.antispam.reputation.auto_whitelist import Correspondents
-from services.antispam.reputation.correspondents import Acquaintance, Correspondent
+from services.antispam.reputation.automatic_whitelist import AutomaticWhitelist
+from services.antispam.reputation.correspondents import Correspondent, CorrespondentKey
 
 
 class Store:
     """What is stored, and what was asked."""
 
     def __init__(self) -> None:
-        self.known: dict[Acquaintance, Correspondent] = {}
+        self.known: dict[CorrespondentKey, Correspondent] = {}
         self.queries: list[int] = []
         self.away = False
 
-    async def find(self, wanted: Collection[Acquaintance], now: datetime) -> Mapping[Acquaintance, Correspondent]:
+    async def find(
+        self, wanted: Collection[CorrespondentKey], now: datetime
+    ) -> Mapping[CorrespondentKey, Correspondent]:
         if self.away:
             raise Temporary("away")
         self.queries.append(len(wanted))
         return {one: self.known[one] for one in wanted if one in self.known}
 
-    async def know(self, wanted: Collection[Acquaintance], *, validated: bool, now: datetime) -> None:
+    async def know(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
         for one in wanted:
             self.known[one] = Correspondent(validated, int(not validated))
 
@@ -53,7 +55,7 @@ class Clock:
 
 def some(store: Store, *, capacity: int = 100) -> tuple[Any, Bus, Clock]:
     bus, clock = Bus(), Clock()
-    made = Correspondents(
+    made = AutomaticWhitelist(
         store,
         cast("BusPort", bus),
         capacity=capacity,
@@ -65,7 +67,7 @@ def some(store: Store, *, capacity: int = 100) -> tuple[Any, Bus, Clock]:
 
 async def test_messages_in_hand_share_a_query_and_later_ones_need_none() -> None:
     store = Store()
-    store.known[Acquaintance("a.example", "0@x.example")] = Correspondent(True, 0)
+    store.known[CorrespondentKey("a.example", "0@x.example")] = Correspondent(True, 0)
     correspondents, _, clock = some(store)
     for _ in range(2):
         found = await asyncio.gather(*(correspondents.find("a.example", f"{n}@x.example") for n in range(50)))
@@ -92,10 +94,10 @@ async def test_a_change_is_known_at_once_here_and_told_to_the_others() -> None:
 async def test_an_answer_that_a_change_overtook_is_not_kept() -> None:
     store = Store()
     correspondents, _, _ = some(store)
-    wanted, gate = Acquaintance("a.example", "x@b.example"), asyncio.Event()
+    wanted, gate = CorrespondentKey("a.example", "x@b.example"), asyncio.Event()
     find = store.find
 
-    async def slowly(asked: Collection[Acquaintance], now: datetime) -> Mapping[Acquaintance, Correspondent]:
+    async def slowly(asked: Collection[CorrespondentKey], now: datetime) -> Mapping[CorrespondentKey, Correspondent]:
         found = await find(asked, now)
         await gate.wait()
         return found

@@ -26,7 +26,7 @@ class _Seen:
     messages: int = 0
 
 
-class SightingsInMemory:
+class MassMailingCounter:
     """At most `capacity` digests, the longest unseen go first."""
 
     def __init__(self, *, threshold: int, window: timedelta, capacity: int) -> None:
@@ -55,9 +55,9 @@ class SightingsInMemory:
             self._unshared.discard(self._seen.popitem(last=False)[0])
         return self.count_of(digest, now)
 
-    def without_counting(self) -> Glance:
+    def without_counting(self) -> DryRunCounter:
         """For a message that is only looked at."""
-        return Glance(self)
+        return DryRunCounter(self)
 
     def count_of(self, digest: str, now: datetime) -> int:
         """Recipients within the window so far."""
@@ -98,10 +98,10 @@ class SightingsInMemory:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class DryRunCounter:
     """Answers as if it counted the message, and does not."""
 
-    sightings: SightingsInMemory
+    sightings: MassMailingCounter
 
     @property
     def threshold(self) -> int:
@@ -110,5 +110,5 @@ class Glance:
     def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
         return self.sightings.count_of(digest, now) + recipients
 
-    def without_counting(self) -> Glance:
+    def without_counting(self) -> DryRunCounter:
         return self

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.network import parsed
-from services.antispam.policy.listing import AddressList, NotAnEntry, entry_of
+from services.antispam.policy.lists import AddressList, InvalidListEntry, entry_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_what_administrators_type_has_one_form(typed: str, entry: tuple[str, str
 
 @pytest.mark.parametrize("typed", ["", "@", "a b", "192.0.2.0/33", "..example.org", "*@example.org", "a@b@c"])
 def test_what_is_no_entry_is_refused(typed: str) -> None:
-    with pytest.raises(NotAnEntry):
+    with pytest.raises(InvalidListEntry):
         entry_of(typed)
 
 

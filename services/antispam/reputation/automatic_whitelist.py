@@ -12,7 +12,7 @@ from libs.bus import Bus
 from libs.envelope import Temporary
 from libs.events import MailRelayed, SenderTrusted, SenderValidated
 from libs.mongo import Batcher
-from services.antispam.reputation.correspondents import Acquaintance, Correspondent, may_be_known
+from services.antispam.reputation.correspondents import Correspondent, CorrespondentKey, is_eligible
 
 _KNOWN = 600.0  # seconds that an answer is believed; changes are told by an event
 _UNKNOWN = 60.0
@@ -22,13 +22,15 @@ _REST = 5.0  # after a failure
 class CorrespondentStore(Protocol):
     """Where they outlive a restart. All methods raise `Temporary`."""
 
-    async def find(self, wanted: Collection[Acquaintance], now: datetime) -> Mapping[Acquaintance, Correspondent]: ...
+    async def find(
+        self, wanted: Collection[CorrespondentKey], now: datetime
+    ) -> Mapping[CorrespondentKey, Correspondent]: ...
 
-    async def know(self, wanted: Collection[Acquaintance], *, validated: bool, now: datetime) -> None:
+    async def know(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
         """Once more, from now on."""
 
 
-class Correspondents:
+class AutomaticWhitelist:
     """At most `capacity` answers in memory, strangers included."""
 
     def __init__(
@@ -45,14 +47,14 @@ class Correspondents:
         self._capacity = capacity
         self._clock = clock
         self._monotonic = monotonic
-        self._known: OrderedDict[Acquaintance, tuple[float, Correspondent | None]] = OrderedDict()
-        self._batcher: Batcher[Acquaintance, Correspondent | None] = Batcher(self._find, max_items=200, lanes=2)
+        self._known: OrderedDict[CorrespondentKey, tuple[float, Correspondent | None]] = OrderedDict()
+        self._batcher: Batcher[CorrespondentKey, Correspondent | None] = Batcher(self._find, max_items=200, lanes=2)
         self._asleep_until = float("-inf")
         self._changes = 0
 
     async def find(self, domain: str, address: str) -> Correspondent | None:
         """Raises `Temporary`, at once while the database was away a moment ago."""
-        wanted = Acquaintance(domain, address)
+        wanted = CorrespondentKey(domain, address)
         kept = self._known.get(wanted)
         if kept is not None and kept[0] > self._monotonic():
             return kept[1]
@@ -62,9 +64,9 @@ class Correspondents:
 
     async def know(self, domain: str, addresses: Collection[str], *, validated: bool = False) -> Sequence[str]:
         """Those that are known from now on, everywhere. Raises `Temporary`."""
-        fit = [address for address in dict.fromkeys(addresses) if may_be_known(domain, address)]
+        fit = [address for address in dict.fromkeys(addresses) if is_eligible(domain, address)]
         if fit:
-            wanted = [Acquaintance(domain, address) for address in fit]
+            wanted = [CorrespondentKey(domain, address) for address in fit]
             await self._store.know(wanted, validated=validated, now=self._clock())
             await self.changed(domain, fit)
         return fit
@@ -87,9 +89,9 @@ class Correspondents:
         """Another replica says so."""
         self._changes += 1
         for address in fact.addresses:
-            self._known.pop(Acquaintance(fact.domain, address), None)
+            self._known.pop(CorrespondentKey(fact.domain, address), None)
 
-    async def _find(self, wanted: Sequence[Acquaintance]) -> Sequence[Correspondent | None]:
+    async def _find(self, wanted: Sequence[CorrespondentKey]) -> Sequence[Correspondent | None]:
         changes = self._changes
         try:
             found = await self._store.find(set(wanted), self._clock())
@@ -100,7 +102,7 @@ class Correspondents:
             self._keep(wanted, found)
         return [found.get(one) for one in wanted]
 
-    def _keep(self, wanted: Sequence[Acquaintance], found: Mapping[Acquaintance, Correspondent]) -> None:
+    def _keep(self, wanted: Sequence[CorrespondentKey], found: Mapping[CorrespondentKey, Correspondent]) -> None:
         now = self._monotonic()
         for one in wanted:
             correspondent = found.get(one)

@@ -9,15 +9,15 @@ from typing import Literal
 from libs.mail.address import InvalidAddress, normalise, normalise_domain
 from libs.network import Ip, NetworkTable, parsed_network
 
-Kind = Literal["address", "domain", "network"]
+EntryKind = Literal["address", "domain", "network"]
 
 
-class NotAnEntry(ValueError):
+class InvalidListEntry(ValueError):
     """The text is no address, domain or network; `str()` is one sentence for whoever sent it."""
 
 
-def entry_of(text: str) -> tuple[Kind, str]:
-    """(kind, normal form) of what an administrator typed. Raises `NotAnEntry`.
+def entry_of(text: str) -> tuple[EntryKind, str]:
+    """(kind, normal form) of what an administrator typed. Raises `InvalidListEntry`.
 
     `jean@example.org`, `example.org` (that domain alone), `.example.org` (it and all under it), `192.0.2.1`,
     `192.0.2.0/24`, `2001:db8::/32`.
@@ -26,14 +26,14 @@ def entry_of(text: str) -> tuple[Kind, str]:
     if network := parsed_network(text):
         return "network", str(network)
     if text.startswith("*"):
-        raise NotAnEntry("there are no wild cards: `example.org` lists a domain, `.example.org` all under it too")
+        raise InvalidListEntry("there are no wild cards: `example.org` lists a domain, `.example.org` all under it too")
     try:
         if "@" in text:
             return "address", normalise(text).lower()
         dot = "." if text.startswith(".") else ""
         return "domain", dot + normalise_domain(text.removeprefix("."))
     except InvalidAddress as error:
-        raise NotAnEntry(f"neither an address nor a domain nor a network: {error}") from None
+        raise InvalidListEntry(f"neither an address nor a domain nor a network: {error}") from None
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class AddressList:
     networks: NetworkTable[None] = field(default_factory=NetworkTable)
 
     @classmethod
-    def of(cls, entries: Iterable[tuple[Kind, str]]) -> AddressList:
+    def of(cls, entries: Iterable[tuple[EntryKind, str]]) -> AddressList:
         """From entries in normal form."""
         made = cls()
         for kind, value in entries:

@@ -9,7 +9,7 @@ from typing import Any
 from libs.mongo import UpdateOne, mongo_errors
 
 
-class MongoSightings:
+class MongoMassMailings:
     """`sightings`: {_id: digest, count, until}. An entry that is over starts anew, deleted yet or not."""
 
     def __init__(self, database: Any, *, window: timedelta) -> None:

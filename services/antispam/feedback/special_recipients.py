@@ -13,42 +13,42 @@ import structlog
 from libs.envelope import Envelope, Mail, Recipient, queues
 from libs.mail.originals import Original, attached_to
 from libs.runtime import Route
-from services.antispam.feedback.feedback import Teacher
+from services.antispam.feedback.feedback import Feedback
 from services.antispam.feedback.screening import HONEYPOT, TRAINER
 from services.antispam.filtering.context import FilterEnvironment
 from services.antispam.filtering.rulebook_cache import RulebookCache
 from services.antispam.learning.samples import TRAINING
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT
-from services.antispam.reputation.bans import Peers
-from services.antispam.reputation.peers import BlacklistedPeer
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeer
+from services.antispam.reputation.peer_blacklist import PeerBlacklist
 
 log = structlog.get_logger(__name__)
 
 REASON = "honeypot"  # of the quarantine: the sender of such mail is told nothing
 
 
-class Traps(Protocol):
+class HoneypotHits(Protocol):
     """Where hits are counted."""
 
-    async def hit(self, addresses: Sequence[str], now: datetime) -> None:
+    async def record_hits(self, addresses: Sequence[str], now: datetime) -> None:
         """Raises `Temporary`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Interception:
+class SpecialRecipients:
     """`ban` is for how long a peer is refused; `learns`: what came to a honeypot is learned as spam, for all."""
 
     rulebooks: RulebookCache
     environment: FilterEnvironment
-    peers: Peers
-    traps: Traps
-    teacher: Teacher
+    peers: PeerBlacklist
+    honeypot_hits: HoneypotHits
+    user_feedback: Feedback
     clock: Callable[[], datetime]
     ban: timedelta
     learns: bool
 
-    async def intercept(self, mail: Mail) -> Sequence[Route]:
+    async def process(self, mail: Mail) -> Sequence[Route]:
         """For the recipients with a purpose; where the rest goes is not decided here. Raises `Temporary`.
 
         Whatever fails is tried again from the start, and nothing here happens twice by it but the count of hits.
@@ -66,17 +66,19 @@ class Interception:
         kind, who = TRAINING[_local_part(recipient)], mail.envelope.peer.account or mail.envelope.mail_from
         originals: list[Original] = await asyncio.to_thread(lambda: list(attached_to(mail.raw)))
         for original in originals:
-            await self.teacher.teach(original, kind, scope=domain)
-            await self.teacher.complain(original, kind, who=who)
+            await self.user_feedback.teach(original, kind, scope=domain)
+            await self.user_feedback.complain(original, kind, who=who)
         log.info("mail_learned", id=mail.envelope.id, kind=kind, domain=domain, messages=len(originals))
 
     async def _trap(self, mail: Mail, trapped: tuple[Recipient, ...]) -> Route:
         now, view = self.clock(), MailView(mail)
-        await self.traps.hit([f"{_local_part(recipient)}@{recipient.domain}" for recipient in trapped], now)
+        await self.honeypot_hits.record_hits(
+            [f"{_local_part(recipient)}@{recipient.domain}" for recipient in trapped], now
+        )
         if view.peer is not None and not await self._spares(view, trapped[0].domain):
             await self.peers.blacklist(BlacklistedPeer(str(view.peer), now + self.ban, "wrote to a honeypot"))
         if self.learns:
-            await self.teacher.teach(Original(mail.raw), "spam", scope=DEFAULT)
+            await self.user_feedback.teach(Original(mail.raw), "spam", scope=DEFAULT)
         log.info("honeypot_hit", id=mail.envelope.id, domain=trapped[0].domain)
         held = mail.envelope.model_copy(update={"recipients": trapped, "quarantine_reason": REASON})
         return Route(queues.QUARANTINE, mail.with_envelope(held))

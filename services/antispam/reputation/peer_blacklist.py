@@ -7,15 +7,21 @@ from datetime import UTC, datetime
 
 from libs.bus import Bus
 from libs.events import PeerBlacklisted
-from services.antispam.reputation.mongo_peers import MongoPeers
-from services.antispam.reputation.peers import BlacklistedPeer, PeersInMemory
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeer, BlacklistedPeerTable
+from services.antispam.reputation.mongo_blacklisted_peers import MongoBlacklistedPeers
 
 
-class Peers:
+class PeerBlacklist:
     """The memory is what filters ask; the store brings it back after a restart."""
 
     def __init__(
-        self, memory: PeersInMemory, store: MongoPeers, bus: Bus, *, capacity: int, clock: Callable[[], datetime]
+        self,
+        memory: BlacklistedPeerTable,
+        store: MongoBlacklistedPeers,
+        bus: Bus,
+        *,
+        capacity: int,
+        clock: Callable[[], datetime],
     ) -> None:
         self._memory = memory
         self._store = store

@@ -24,7 +24,7 @@ class _Refused:
     reason: str
 
 
-class PeersInMemory:
+class BlacklistedPeerTable:
     """At most `capacity` networks; when there are more, those go first whose time is over first."""
 
     def __init__(self, *, capacity: int) -> None:

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from libs.mongo import mongo_errors
-from services.antispam.reputation.peers import BlacklistedPeer
+from services.antispam.reputation.blacklisted_peers import BlacklistedPeer
 
 
-class MongoPeers:
+class MongoBlacklistedPeers:
     """`peers`: {_id: address, until, reason}; MongoDB deletes them when their time is over."""
 
     def __init__(self, database: Any) -> None:
