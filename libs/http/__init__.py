@@ -11,6 +11,7 @@ from libs.http.client import Client
 from libs.http.connections import Connections
 from libs.http.idempotency import Idempotency, IdempotencyKey, Once, once_of
 from libs.http.keys import MongoKeys
+from libs.http.openapi import About
 from libs.http.pages import After, Cursor, Page
 from libs.http.parameters import QueryModel
 from libs.http.preconditions import IfMatch, Precondition, birth_mark, entity_tag
@@ -23,6 +24,7 @@ from libs.http.strictness import strict
 __all__ = [
     "ADMIN",
     "APPLICATION",
+    "About",
     "After",
     "Audit",
     "Check",

@@ -11,7 +11,10 @@ from typing import Any, TypeVar
 from urllib.parse import unquote
 
 import structlog
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from libs.http.openapi import operation_id
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +81,7 @@ def _line(scope: Scope, status: int, location: bytes) -> dict[str, Any]:
     query = scope["query_string"].decode("latin-1") if status in _UNDERSTOOD and not is_page else ""
     return {
         "by": _caller(scope),
-        "operation": str(getattr(route, "unique_id", "")),
+        "operation": operation_id(route) if isinstance(route, APIRoute) else "",
         "method": scope["method"],
         "target": (made or path)[:_MAX_CHARACTERS],
         "query": query[:_MAX_CHARACTERS],

@@ -28,7 +28,7 @@ class KeyMisused(Problem):
     """The key belongs to another request."""
 
     def __init__(self) -> None:
-        super().__init__(422, "this Idempotency-Key was used for another request")
+        super().__init__(422, "this Idempotency-Key was used for another request", kind="idempotency-key-reused")
 
 
 class MadeAndGone(Problem):

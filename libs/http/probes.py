@@ -11,10 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Annotated, Literal
 
 import structlog
-from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+from pydantic import BaseModel, Field
 
 from libs.envelope import Temporary
 from libs.telemetry import Metrics
@@ -38,24 +40,62 @@ class Checks:
     deadline: timedelta = READINESS_DEADLINE
 
 
+class Health(BaseModel):
+    """The answer of a process that lives."""
+
+    status: Literal["ok"] = Field(description="Always `ok`.")
+
+
+class Readiness(BaseModel):
+    """Whether a service is ready, and what is missing. The last two members are there with `verbose` only."""
+
+    status: Literal["ready", "not ready"] = Field(description="Whether the service can answer.")
+    missing: dict[str, str] = Field(description="Reason by name of what does not work.")
+    dependencies: dict[str, Literal["up", "down"]] | None = Field(None, description="State of each dependency.")
+    background: dict[str, Literal["ok", "failing"]] | None = Field(None, description="State of each background loop.")
+
+
+_METRICS = {"text/plain": {"schema": {"type": "string"}}}
+
+
 def probe_routes(checks: Checks, metrics: Metrics) -> APIRouter:
     """The three paths."""
     router = APIRouter(tags=["operation"])
 
-    @router.get("/healthz", summary="The process lives, and its event loop is not stuck")
-    async def health() -> dict[str, str]:
+    @router.get("/healthz", summary="Tell whether the process is alive", response_model=Health)
+    async def get_health() -> dict[str, str]:
+        """The process lives, and its event loop is not stuck. No token is needed."""
         return {"status": "ok"}
 
-    @router.get("/readyz", summary="The service answers; with `?verbose` also the state of all that it needs")
-    async def readiness(verbose: str | None = None) -> Response:
+    @router.get(
+        "/readyz",
+        summary="Tell whether the service can answer",
+        response_model=Readiness,
+        responses={503: {"description": "The service is not ready.", "model": Readiness}},
+    )
+    async def get_readiness(
+        verbose: Annotated[
+            str | None, Query(description="Show the state of dependencies and background work too; any value.")
+        ] = None,
+    ) -> Response:
+        """A service whose broker or database is away is ready still: it answers from its caches and defers.
+
+        No token is needed.
+        """
         not_ready = await missing(checks.ready, checks.deadline)
         answer: dict[str, object] = {"status": "not ready" if not_ready else "ready", "missing": not_ready}
         if verbose is not None:
             answer |= await _states(checks, not_ready)
         return JSONResponse(answer, status_code=503 if not_ready else 200)
 
-    @router.get("/metrics", summary="Prometheus series")
-    async def series() -> Response:
+    @router.get(
+        "/metrics",
+        summary="Get the metrics of the process",
+        response_class=PlainTextResponse,
+        responses={200: {"description": "Prometheus text format, version 0.0.4.", "content": _METRICS}},
+    )
+    async def get_metrics() -> Response:
+        """Counters, gauges and histograms of the process for Prometheus. No token is needed."""
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 REPLAYED_PER_SECOND = 200.0
 
 
-class Replay(RequestBody):
+class ReplayRequest(RequestBody):
     """Which dead letters go back to their queue; all conditions that are given must hold."""
 
     queue: str = Field(description="One of the queues of this service.")
@@ -41,7 +41,7 @@ class Replay(RequestBody):
         )
 
 
-class ReplayedView(BaseModel):
+class ReplayResult(BaseModel):
     """`more`: others that match may be left; ask again until it is false."""
 
     queue: str
@@ -69,7 +69,9 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
     cursor = Cursor("dead-letters", (str, str))
 
     @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
-    async def listing(after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 50) -> Page[DeadLetterView]:
+    async def list_dead_letters(
+        after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
+    ) -> Page[DeadLetterView]:
         start, last = cursor.read(after) or (queues[0], "")
         if start not in queues:
             raise Problem(422, "after is of a queue that this service has no more")
@@ -83,15 +85,15 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
         return Page(items=[], next=None)
 
     @router.post("/replay", summary="Many of a queue back to it, as first attempts")
-    async def replay_many(wanted: Replay) -> ReplayedView:
+    async def replay_dead_letters(wanted: ReplayRequest) -> ReplayResult:
         """Bounded and rate limited. Asked again, it goes on with what is left; what went back is no dead letter."""
         _known(queues, wanted.queue)
         done = await bus.replay_many(wanted.queue, wanted.matches, limit=wanted.limit, per_second=REPLAYED_PER_SECOND)
         log.info("dead_letters_replayed", queue=wanted.queue, count=done.count)
-        return ReplayedView(queue=wanted.queue, replayed=done.count, more=done.more)
+        return ReplayResult(queue=wanted.queue, replayed=done.count, more=done.more)
 
     @router.post("/{id}/replay", summary="Back to its queue, as a first attempt")
-    async def replay(id: str) -> dict[str, str]:
+    async def replay_dead_letter(id: str) -> dict[str, str]:
         queue, _, key = id.partition(":")
         _known(queues, queue)
         if not await bus.replay(queue, key):
@@ -99,7 +101,7 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
         return {"id": id, "queue": queue}
 
     @router.delete("/{id}", status_code=204, summary="Delete it for ever")
-    async def purge(id: str) -> Response:
+    async def delete_dead_letter(id: str) -> Response:
         queue, _, key = id.partition(":")
         _known(queues, queue)
         if not await bus.purge(queue, key):

@@ -25,6 +25,7 @@ def http_server(service: Service, shared: Shared, checks: Checks) -> Server:
         tokens=shared.tokens,
         body_limit_bytes=service.body_limit_bytes,
         public=service.public,
+        about=service.about,
     )
     app.add_middleware(Audit, service=service.name)  # the last one added is the outermost
     settings = service.settings

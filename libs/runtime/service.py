@@ -14,7 +14,7 @@ from libs.bus import Event
 from libs.bus.listening import group_queue
 from libs.envelope import Mail
 from libs.events import Fact
-from libs.http import Check
+from libs.http import About, Check
 from libs.http.application import DEFAULT_BODY_LIMIT_BYTES
 from libs.runtime.periodic import Loop, Periodic
 from libs.runtime.shared import Shared
@@ -122,6 +122,7 @@ class Service:
     background: Sequence[Periodic | Loop] = ()
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
     public: str = ""
+    about: About = field(default_factory=About)
 
     @property
     def queues(self) -> tuple[str, ...]:

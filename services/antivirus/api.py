@@ -19,7 +19,7 @@ from services.antivirus.ports import DayCount, Item
 _LONGEST_SPAN = timedelta(days=400)
 
 
-class ScanAnswer(BaseModel):
+class ScanResult(BaseModel):
     """`action` is what would become of a message like this; `infected` means a virus or a known bad fingerprint."""
 
     infected: bool
@@ -71,15 +71,15 @@ def routes(
 
     @router.post("/scan", summary="Scan the body: a message or any other file; 503 while an engine is down")
     @question
-    async def scan(request: Request) -> ScanAnswer:
+    async def scan_content(request: Request) -> ScanResult:
         return _answer(await scanner.judgement_of(Item(await request.body())))
 
     @router.get("/engines", summary="The configured engines, whether they answer, how old their signatures are")
-    async def listing() -> Page[EngineView]:
+    async def list_engines() -> Page[EngineView]:
         return Page(items=[EngineView.of(state, clock(), stale_after) for state in engines.states()], next=None)
 
     @router.get("/statistics", summary="Messages, viruses and findings by day (UTC); today where no days are given")
-    async def statistics(first: date | None = None, last: date | None = None) -> Page[DayCount]:
+    async def list_scan_statistics(first: date | None = None, last: date | None = None) -> Page[DayCount]:
         last = last or clock().date()
         first = first or last
         if not timedelta(0) <= last - first <= _LONGEST_SPAN:
@@ -89,8 +89,8 @@ def routes(
     return router
 
 
-def _answer(judgement: Judgement) -> ScanAnswer:
-    return ScanAnswer(
+def _answer(judgement: Judgement) -> ScanResult:
+    return ScanResult(
         infected=judgement.infected,
         action=judgement.action,
         reason=judgement.quarantine_reason,

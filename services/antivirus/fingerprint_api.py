@@ -14,7 +14,7 @@ from libs.events import FingerprintChanged
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
-from services.antivirus.domain.fingerprints import Fingerprint, Verdict
+from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
 from services.antivirus.ports import AttachmentCount
 
 _SHA256 = r"^[0-9a-fA-F]{64}$"
@@ -27,7 +27,7 @@ class NewFingerprint(RequestBody):
     """`bad` is stopped like a virus; `spam` is reported to antispam."""
 
     sha256: Sha256
-    verdict: Verdict
+    verdict: FingerprintVerdict
     name: str = Field("", max_length=100, description="What findings call it; made from the digest where it is empty.")
     note: str = Field("", max_length=500, description="For people.")
 
@@ -55,14 +55,16 @@ def fingerprint_routes(
         return _view(entry, (await counts.seen([entry.digest])).get(entry.digest, 0))
 
     @router.get("/fingerprints", summary="Known attachments, in the order of their digests")
-    async def listing(after: After = None, limit: Limit = 50, verdict: Verdict | None = None) -> Page[FingerprintView]:
+    async def list_fingerprints(
+        after: After = None, limit: Limit = 50, verdict: FingerprintVerdict | None = None
+    ) -> Page[FingerprintView]:
         found = await known.page(after=digests.text(after) or None, limit=limit, verdict=verdict)
         seen = await counts.seen([entry.digest for entry in found])
         items = [_view(entry, seen.get(entry.digest, 0)) for entry in found]
         return Page(items=items, next=digests.behind(items, limit, lambda item: item.sha256))
 
     @router.post("/fingerprints", status_code=201, summary="Know an attachment; 409 if it is known as something else")
-    async def create(new: NewFingerprint, response: Response) -> FingerprintView:
+    async def create_fingerprint(new: NewFingerprint, response: Response) -> FingerprintView:
         entry = Fingerprint(bytes.fromhex(new.sha256), new.verdict, new.name, new.note, clock())
         if await known.create(entry):
             await emit(FingerprintChanged(sha256=new.sha256).to_bus())
@@ -74,7 +76,7 @@ def fingerprint_routes(
         return await view(before)
 
     @router.get("/fingerprints/{sha256}", summary="One known attachment; 404 if it is not known")
-    async def read(sha256: InPath) -> FingerprintView:
+    async def get_fingerprint(sha256: InPath) -> FingerprintView:
         entry = await known.get(bytes.fromhex(sha256))
         if entry is None:
             raise Problem(404, "this attachment is not known")
@@ -83,13 +85,13 @@ def fingerprint_routes(
     @router.delete(
         "/fingerprints/{sha256}", status_code=204, summary="Forget it; what is on its way may still be stopped"
     )
-    async def delete(sha256: InPath) -> Response:
+    async def delete_fingerprint(sha256: InPath) -> Response:
         if not await known.delete(bytes.fromhex(sha256)):
             raise Problem(404, "this attachment is not known")
         return Response(status_code=204)
 
     @router.get("/attachments", summary="Attachments by how often they passed by, the most frequent first")
-    async def frequent(after: After = None, limit: Limit = 50) -> Page[AttachmentCount]:
+    async def list_attachments(after: After = None, limit: Limit = 50) -> Page[AttachmentCount]:
         found = await counts.most_seen(after=frequencies.read(after), limit=limit)
         more = frequencies.write(found[-1].seen, found[-1].sha256) if len(found) == limit else None
         return Page(items=found, next=more)

@@ -35,25 +35,25 @@ class UsageView(BaseModel):
     percent: float
 
 
-class Limit(RequestBody):
+class StorageLimitChange(RequestBody):
     """A limit in bytes; null takes it back."""
 
     limit_bytes: Count | None
 
 
-class LimitView(BaseModel):
+class StorageLimit(BaseModel):
     """The own limit of an account or a domain in bytes; null: it has none of its own."""
 
     limit_bytes: int | None
 
 
-class LimitsQuery(RequestBody):
+class LimitQuery(RequestBody):
     """Many mailboxes at once, in any form of their addresses."""
 
     addresses: list[str] = Field(max_length=1000)
 
 
-class Limits(BaseModel):
+class LimitQueryResult(BaseModel):
     """Bytes by address, in the letters of the question; of one never heard of, what a new account would have.
 
     What is no address is left out: it does not keep the others from their answer.
@@ -62,7 +62,7 @@ class Limits(BaseModel):
     limits: dict[str, int]
 
 
-class Send(RequestBody):
+class SendAttempt(RequestBody):
     """An attempt to send: `key` is the account or the peer address."""
 
     key: str = Field(min_length=1, max_length=320)
@@ -70,7 +70,7 @@ class Send(RequestBody):
     recipients: int = Field(ge=1, le=100_000)
 
 
-class SendAnswer(BaseModel):
+class SendDecision(BaseModel):
     """`retry_at` is null when waiting does not help."""
 
     allowed: bool
@@ -93,29 +93,29 @@ def routes(
     admin, ingress, store = (Depends(require(ADMIN, *callers)) for callers in ((), ("ingress",), ("store",)))
 
     @router.get("/usage/{address:path}", dependencies=[ingress], summary="What a mailbox holds and may hold; or 404")
-    async def read(address: MailboxAddress) -> UsageView:
+    async def get_usage(address: MailboxAddress) -> UsageView:
         found = await usage.get(address)
         if found is None and await directory.is_account(address):
             found = Usage(address, 0, 0, (await usage.limits_of([address]))[address])
         return _view(found)
 
     @router.post("/usage/{address:path}/recount", dependencies=[admin], summary="Count the messages anew, repair drift")
-    async def recount(address: MailboxAddress) -> UsageView:
+    async def recount_usage(address: MailboxAddress) -> UsageView:
         return _view(await accountant.recount(address))
 
     @router.get("/profiles", dependencies=[admin], summary="Limit of each profile, bytes")
-    async def profiles() -> dict[str, int]:
+    async def list_profiles() -> dict[str, int]:
         return dict(settings.profiles)
 
     @router.get("/limits/{address:path}", dependencies=[admin], summary="An account's own limit; that of usage counts")
-    async def own_limit(address: MailboxAddress) -> LimitView:
+    async def get_account_limit(address: MailboxAddress) -> StorageLimit:
         exists, limit_bytes = await usage.own_limit(address)
         if not exists and not await directory.is_account(address):
             raise Problem(404, f"there is no account {address}")
-        return LimitView(limit_bytes=limit_bytes)
+        return StorageLimit(limit_bytes=limit_bytes)
 
     @router.put("/limits/{address:path}", dependencies=[admin], summary="Give an account a limit of its own")
-    async def set_limit(address: MailboxAddress, limit: Limit) -> UsageView:
+    async def replace_account_limit(address: MailboxAddress, limit: StorageLimitChange) -> UsageView:
         if not await usage.set_limit(address, limit.limit_bytes, now=clock()):
             raise Problem(404, f"there is no account {address}")
         await changed(address)
@@ -123,10 +123,10 @@ def routes(
 
     @router.post("/limits/queries", dependencies=[store], summary="Limits of at most 1,000 mailboxes in one answer")
     @question
-    async def limits(query: LimitsQuery) -> Limits:
+    async def query_limits(query: LimitQuery) -> LimitQueryResult:
         meant = {given: address for given in query.addresses if (address := _address(given))}
         found = await usage.limits_of(set(meant.values()))
-        return Limits(limits={given: found[address] for given, address in meant.items()})
+        return LimitQueryResult(limits={given: found[address] for given, address in meant.items()})
 
     async def main_domain(domain: str) -> str:
         main = await directory.main_domain(domain)
@@ -135,23 +135,23 @@ def routes(
         return main
 
     @router.get("/domain-limits/{domain}", dependencies=[admin], summary="The limit that the accounts of a domain have")
-    async def domain_limit(domain: DomainName) -> LimitView:
-        return LimitView(limit_bytes=await usage.domain_limit(await main_domain(domain)))
+    async def get_domain_limit(domain: DomainName) -> StorageLimit:
+        return StorageLimit(limit_bytes=await usage.domain_limit(await main_domain(domain)))
 
     @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Give the accounts of a domain a limit")
-    async def set_domain_limit(domain: DomainName, limit: Limit) -> LimitView:
+    async def replace_domain_limit(domain: DomainName, limit: StorageLimitChange) -> StorageLimit:
         main = await main_domain(domain)
         await usage.set_domain_limit(main, limit.limit_bytes, now=clock())
         await changed(f"@{main}")
-        return LimitView(limit_bytes=limit.limit_bytes)
+        return StorageLimit(limit_bytes=limit.limit_bytes)
 
     @router.post("/sends", dependencies=[ingress], summary="May this be sent now? Checked and counted in one step")
     @question
-    async def send(attempt: Send) -> SendAnswer:
+    async def create_send(attempt: SendAttempt) -> SendDecision:
         limits = getattr(settings.send_limits, attempt.kind)
         key = f"{attempt.kind}:{_counted_as(attempt.key)}"
         decision = await sends.check_and_count(key, attempt.recipients, limits, now=clock())
-        return SendAnswer(allowed=decision.allowed, reason=decision.reason, retry_at=decision.retry_at)
+        return SendDecision(allowed=decision.allowed, reason=decision.reason, retry_at=decision.retry_at)
 
     return router
 

@@ -15,8 +15,8 @@ class Absent(Problem):
 class Taken(Problem):
     """It would contradict what is there."""
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(409, detail)
+    def __init__(self, detail: str, kind: str = "already-exists") -> None:
+        super().__init__(409, detail, kind=kind)
 
 
 class LoginTaken(Taken):

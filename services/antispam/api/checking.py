@@ -23,7 +23,7 @@ from services.antispam.message.reconstruction import GivenEnvelope, reconstruct_
 from services.antispam.message.report import FilterOutcome
 
 
-class CheckedFilter(BaseModel):
+class FilterResult(BaseModel):
     """One filter's word on the message; `ms` is the time that it took."""
 
     filter: str
@@ -33,7 +33,7 @@ class CheckedFilter(BaseModel):
     ms: float
 
 
-class Checked(BaseModel):
+class CheckResult(BaseModel):
     """The verdict and how it came about; scores in the convention of the domain."""
 
     spam: bool
@@ -43,7 +43,7 @@ class Checked(BaseModel):
     bayes: float | None
     whitelisted: str
     ms: float
-    findings: list[CheckedFilter]
+    findings: list[FilterResult]
 
 
 class FilterView(BaseModel):
@@ -74,7 +74,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         openapi_extra=_RAW_BODY,
     )
     @question
-    async def check(
+    async def check_message(
         request: Request,
         sender: str | None = Query(
             None, alias="from", max_length=320, description="Envelope sender; empty for the null sender."
@@ -83,7 +83,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         peer: str | None = Query(None, max_length=64, description="IP address of the peer."),
         helo: str | None = Query(None, max_length=255),
         domain: str = Query("", max_length=255, description="Whose policy counts; default: that of all domains."),
-    ) -> Checked:
+    ) -> CheckResult:
         raw = await request.body()
         if not raw:
             raise Problem(422, "the body must be a raw message")
@@ -95,7 +95,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         return await _checked(judge, mail, scope, unknown)
 
     @router.get("/filters", summary="The chain in its order")
-    async def filters() -> list[FilterView]:
+    async def list_filters() -> list[FilterView]:
         return [
             FilterView(
                 name=step.name,
@@ -109,18 +109,18 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         ]
 
     @router.get("/facts", summary="What logic rules may name besides the filters")
-    async def facts() -> dict[str, str]:
+    async def list_facts() -> dict[str, str]:
         return dict(FACTS)
 
     return router
 
 
-async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]) -> Checked:
+async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]) -> CheckResult:
     rules, judgement = await judge.explain(mail, scope, unknown=unknown)
     verdict = verdict_of(judgement, rules.policy)
     scale = Scale(rules.policy, verdict.spam)
     findings = [_view(result, scale) for result in all_results(rules.plan, judgement)]
-    return Checked(
+    return CheckResult(
         spam=verdict.spam,
         score=verdict.score,
         required=verdict.required,
@@ -132,8 +132,8 @@ async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]
     )
 
 
-def _view(result: StepResult, scale: Scale) -> CheckedFilter:
-    return CheckedFilter(
+def _view(result: StepResult, scale: Scale) -> FilterResult:
+    return FilterResult(
         filter=result.step.name,
         outcome=result.report.outcome,
         score=scale.part(result.score),

@@ -36,7 +36,7 @@ def complaint_routes(
     router = APIRouter(prefix="/v1/complaints/{kind}", tags=["complaints"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Peers, senders or domains that somebody complained about, by value")
-    async def listing(
+    async def list_complaints(
         kind: SubjectKind, after: After = None, limit: int = Query(50, ge=1, le=500)
     ) -> Page[ComplaintView]:
         found = await store.page(kind, clock(), after=_PAGES.text(after), limit=limit)
@@ -46,7 +46,7 @@ def complaint_routes(
         )
 
     @router.delete("", status_code=204, summary="Forget all complaints about one of them")
-    async def clear(kind: SubjectKind, value: str = Query(max_length=320)) -> Response:
+    async def delete_complaints(kind: SubjectKind, value: str = Query(max_length=320)) -> Response:
         if not await store.clear(ComplaintSubject(kind, _normal(kind, value))):
             raise Problem(404, "nobody complained about it")
         await refresh()

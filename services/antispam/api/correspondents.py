@@ -18,13 +18,13 @@ from services.antispam.reputation.mongo_correspondents import MongoCorrespondent
 _PAGES = Cursor("correspondents")
 
 
-class NewCorrespondent(RequestBody):
+class NewKnownSender(RequestBody):
     """A sender that proved to be a person."""
 
     address: str = Field(max_length=320)
 
 
-class CorrespondentView(BaseModel):
+class KnownSenderView(BaseModel):
     """`times` counts messages of our users that it took; it is forgotten at `until` unless something comes between."""
 
     address: str
@@ -46,20 +46,20 @@ def correspondent_routes(
     )
 
     @router.get("", summary="Known senders of a domain, by address")
-    async def listing(
+    async def list_known_senders(
         domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)
-    ) -> Page[CorrespondentView]:
+    ) -> Page[KnownSenderView]:
         found = await store.page(scope_of(domain), clock(), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=204, summary="A sender validated itself; 422 for addresses of the domain itself")
-    async def add(domain: str, new: NewCorrespondent) -> Response:
+    async def create_known_sender(domain: str, new: NewKnownSender) -> Response:
         if not await correspondents.know(scope_of(domain), [_address(new.address)], validated=True):
             raise Problem(422, "an address of the domain itself is never whitelisted automatically")
         return Response(status_code=204)
 
     @router.delete("/{address:path}", status_code=204, summary="Forget a sender")
-    async def delete(domain: str, address: str) -> Response:
+    async def delete_known_sender(domain: str, address: str) -> Response:
         known = CorrespondentKey(scope_of(domain), _address(address))
         if not await store.delete(known):
             raise Problem(404, "there is no such sender")
@@ -76,9 +76,9 @@ def _address(text: str) -> str:
         raise Problem(422, f"{text[:100]!r} is no address: {error}") from None
 
 
-def _view(listed: WhitelistEntry) -> CorrespondentView:
+def _view(listed: WhitelistEntry) -> KnownSenderView:
     known = listed.correspondent
-    return CorrespondentView(
+    return KnownSenderView(
         address=listed.address,
         validated=known.validated,
         times=known.times,

@@ -40,12 +40,14 @@ def honeypot_routes(
     router = APIRouter(prefix="/v1/honeypots", tags=["honeypots"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="Honeypots of a domain, by address")
-    async def listing(domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[HoneypotView]:
+    async def list_honeypots(
+        domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)
+    ) -> Page[HoneypotView]:
         found = await honeypots.page(scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=201, summary="Lay out a honeypot; twice is once. A mailbox of that name gets no mail")
-    async def add(new: NewHoneypot) -> HoneypotView:
+    async def create_honeypot(new: NewHoneypot) -> HoneypotView:
         address = address_of(new.address)
         domain = address.rpartition("@")[2]
         made = await honeypots.add(Honeypot(address, domain, new.comment, clock()))
@@ -53,7 +55,7 @@ def honeypot_routes(
         return _view(made)
 
     @router.delete("/{address:path}", status_code=204, summary="Take a honeypot away")
-    async def delete(address: str) -> Response:
+    async def delete_honeypot(address: str) -> Response:
         gone = await honeypots.delete(address_of(address))
         if gone is None:
             raise Problem(404, "there is no such honeypot")

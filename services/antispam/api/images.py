@@ -54,14 +54,16 @@ def image_routes(
         return _view(stored)
 
     @router.get("", summary="Known images of a domain (default: of all), by fingerprint")
-    async def listing(domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[ImageView]:
+    async def list_images(
+        domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)
+    ) -> Page[ImageView]:
         found = await images.page(scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(
             items=[_view(image) for image in found], next=_PAGES.behind(found, limit, lambda image: image.fingerprint)
         )
 
     @router.post("", status_code=201, summary="Add a fingerprint; twice is once")
-    async def add(image: NewImage) -> ImageView:
+    async def create_image(image: NewImage) -> ImageView:
         return await know(image.fingerprint, image.domain, image.comment)
 
     @router.post(
@@ -70,7 +72,7 @@ def image_routes(
         summary="Add an image (PNG, JPEG, GIF, BMP, WebP, TIFF); 422 if it is too plain or small to be known again",
         openapi_extra=_RAW_BODY,
     )
-    async def learn(request: Request, domain: str = "", comment: str = Query("", max_length=500)) -> ImageView:
+    async def learn_image(request: Request, domain: str = "", comment: str = Query("", max_length=500)) -> ImageView:
         octets = await request.body()
         facts = await look(octets) if octets else ImageFacts()
         if facts.fingerprint is None:
@@ -78,11 +80,11 @@ def image_routes(
         return await know(f"{facts.fingerprint:016x}", domain, comment)
 
     @router.get("/{id}", summary="One entry")
-    async def read(id: str) -> ImageView:
+    async def get_image(id: str) -> ImageView:
         return _view(_there(await images.get(id)))
 
     @router.delete("/{id}", status_code=204, summary="Forget an image")
-    async def delete(id: str) -> Response:
+    async def delete_image(id: str) -> Response:
         image = _there(await images.delete(id))
         await changed(image.scope)
         return Response(status_code=204)

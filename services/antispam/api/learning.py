@@ -16,7 +16,7 @@ from services.antispam.learning.learner import Learner
 from services.antispam.learning.model import MailClass
 
 
-class LessonView(BaseModel):
+class LearningResult(BaseModel):
     """What the lesson changed. `before` is what the message was learned as, null for never."""
 
     changed: bool
@@ -25,7 +25,7 @@ class LessonView(BaseModel):
     domain: str
 
 
-class LearnedView(BaseModel):
+class LearningProgress(BaseModel):
     """Messages learned, and whether, with those for all, they are enough for the filter to speak."""
 
     domain: str
@@ -44,7 +44,7 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, speaks_for: Ca
         "", alias="by", max_length=320, description="Account that says so: its complaint about peer and sender."
     )
 
-    async def taught(request: Request, domain: str, kind: MailClass | None, by: str = "") -> LessonView:
+    async def taught(request: Request, domain: str, kind: MailClass | None, by: str = "") -> LearningResult:
         raw = await request.body()
         if not raw:
             raise Problem(422, "the body must be a raw message")
@@ -53,29 +53,29 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, speaks_for: Ca
         before = await user_feedback.teach(original, kind, scope=scope)
         if by:
             await user_feedback.complain(original, kind, who=by.lower())
-        return LessonView(changed=before != kind, before=before, now=kind, domain=domain_of(scope))
+        return LearningResult(changed=before != kind, before=before, now=kind, domain=domain_of(scope))
 
     @router.post(
         "/learn",
         summary="Learn a raw message; twice is once, and learning it as the other moves it",
         openapi_extra=raw_body,
     )
-    async def learn(
+    async def learn_message(
         request: Request,
         kind: Literal["spam", "ham"] = Query(alias="as"),
         domain: str = whose,
         by: str = complainant,
-    ) -> LessonView:
+    ) -> LearningResult:
         return await taught(request, domain, kind, by)
 
     @router.post("/unlearn", summary="Forget a raw message that was learned", openapi_extra=raw_body)
-    async def unlearn(request: Request, domain: str = whose, by: str = complainant) -> LessonView:
+    async def unlearn_message(request: Request, domain: str = whose, by: str = complainant) -> LearningResult:
         return await taught(request, domain, None, by)
 
     @router.get("/learned", summary="How much was learned for a domain (default: for all)")
-    async def learned(domain: str = whose) -> LearnedView:
+    async def get_learned(domain: str = whose) -> LearningProgress:
         scope = scope_of(domain)
         spam, ham = learner.learned(scope)
-        return LearnedView(domain=domain_of(scope), spam=spam, ham=ham, active=speaks_for(scope))
+        return LearningProgress(domain=domain_of(scope), spam=spam, ham=ham, active=speaks_for(scope))
 
     return router

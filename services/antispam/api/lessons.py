@@ -39,7 +39,7 @@ class LessonLine(BaseModel):
     tokens: frozenset[Token] = Field(max_length=50_000)
 
 
-class Imported(BaseModel):
+class LessonImport(BaseModel):
     """How many lessons came in, and how many of them were new or said otherwise than before."""
 
     domain: str
@@ -58,7 +58,7 @@ def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
         response_class=StreamingResponse,
         responses={200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}},
     )
-    async def export(domain: str = whose) -> StreamingResponse:
+    async def export_lessons(domain: str = whose) -> StreamingResponse:
         return StreamingResponse(_lines(store, scope_of(domain)), media_type=_NDJSON)
 
     @router.post(
@@ -66,14 +66,14 @@ def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
         summary="Learn exported lessons; a large file can come in several pieces of whole lines, again is once",
         openapi_extra={"requestBody": {"required": True, "content": {_NDJSON: {"schema": {"type": "string"}}}}},
     )
-    async def take(request: Request, domain: str = whose) -> Imported:
+    async def import_lessons(request: Request, domain: str = whose) -> LessonImport:
         scope = scope_of(domain)
         lessons = changed = 0
         async for batch in _batches(request.stream(), scope):
             befores = await asyncio.gather(*map(learner.learn, batch))
             lessons += len(batch)
             changed += sum(before != lesson.kind for before, lesson in zip(befores, batch, strict=True))
-        return Imported(domain=domain_of(scope), lessons=lessons, changed=changed)
+        return LessonImport(domain=domain_of(scope), lessons=lessons, changed=changed)
 
     return router
 

@@ -17,7 +17,7 @@ from services.antispam.policy.mongo_lists import ListEntry, ListName, MongoLists
 _PAGES = Cursor("entries")
 
 
-class NewEntry(RequestBody):
+class NewListEntry(RequestBody):
     """What to list, for whom."""
 
     value: str = Field(
@@ -29,7 +29,7 @@ class NewEntry(RequestBody):
     comment: str = Field("", max_length=500)
 
 
-class EntryView(BaseModel):
+class ListEntryView(BaseModel):
     """A stored entry, its value in normal form."""
 
     id: str
@@ -49,14 +49,14 @@ def list_routes(
     admin, store = Depends(require(ADMIN)), Depends(require(ADMIN, "store"))
 
     @router.get("/{list}", dependencies=[admin], summary="Entries of one list of a domain (default: of all), by value")
-    async def listing(
+    async def list_list_entries(
         list: ListName, domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)
-    ) -> Page[EntryView]:
+    ) -> Page[ListEntryView]:
         found = await lists.page(list, scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(entry) for entry in found], next=_PAGES.behind(found, limit, lambda item: item.value))
 
     @router.post("/{list}", status_code=201, dependencies=[store], summary="Add an entry; twice is once")
-    async def add(list: ListName, entry: NewEntry) -> EntryView:
+    async def create_list_entry(list: ListName, entry: NewListEntry) -> ListEntryView:
         kind, value = _parsed(list, entry.value)
         scope, now = scope_of(entry.domain), clock()
         stored = await lists.add(ListEntry(new_id(now), list, scope, kind, value, entry.comment, now))
@@ -64,11 +64,11 @@ def list_routes(
         return _view(stored)
 
     @router.get("/{list}/{id}", dependencies=[admin], summary="One entry")
-    async def read(list: ListName, id: str) -> EntryView:
+    async def get_list_entry(list: ListName, id: str) -> ListEntryView:
         return _view(_there(await lists.get(list, id)))
 
     @router.delete("/{list}/{id}", status_code=204, dependencies=[admin], summary="Take an entry out")
-    async def delete(list: ListName, id: str) -> Response:
+    async def delete_list_entry(list: ListName, id: str) -> Response:
         entry = _there(await lists.delete(list, id))
         await changed(entry.scope)
         return Response(status_code=204)
@@ -93,8 +93,8 @@ def _there(entry: ListEntry | None) -> ListEntry:
     return entry
 
 
-def _view(entry: ListEntry) -> EntryView:
-    return EntryView(
+def _view(entry: ListEntry) -> ListEntryView:
+    return ListEntryView(
         id=entry.id,
         list=entry.list,
         domain=domain_of(entry.scope),

@@ -17,7 +17,7 @@ from services.antispam.reputation.peer_blacklist import PeerBlacklist
 _PAGES = Cursor("peers")
 
 
-class NewPeer(RequestBody):
+class NewBlacklistedPeer(RequestBody):
     """Whom to refuse, for how long, and why."""
 
     address: str = Field(max_length=64, description="An IP address or a network; an IPv6 address stands for its /64.")
@@ -25,7 +25,7 @@ class NewPeer(RequestBody):
     reason: str = Field("", max_length=200)
 
 
-class PeerView(BaseModel):
+class BlacklistedPeerView(BaseModel):
     """A refused peer; `until` in UTC."""
 
     address: str
@@ -39,18 +39,20 @@ def peer_routes(peers: PeerBlacklist, store: MongoBlacklistedPeers, clock: Calla
     admin = Depends(require(ADMIN))
 
     @router.get("", dependencies=[admin], summary="Peers refused now, by address")
-    async def listing(after: After = None, limit: int = Query(50, ge=1, le=500)) -> Page[PeerView]:
+    async def list_blacklisted_peers(
+        after: After = None, limit: int = Query(50, ge=1, le=500)
+    ) -> Page[BlacklistedPeerView]:
         found = await store.page(clock(), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(peer) for peer in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=201, dependencies=[admin], summary="Refuse a peer for a time; again: for that time")
-    async def add(new: NewPeer) -> PeerView:
+    async def create_blacklisted_peer(new: NewBlacklistedPeer) -> BlacklistedPeerView:
         peer = BlacklistedPeer(_normal(new.address), clock() + timedelta(seconds=new.seconds), new.reason)
         await peers.blacklist(peer)
         return _view(peer)
 
     @router.delete("/{address:path}", status_code=204, dependencies=[admin], summary="Take a refusal back, everywhere")
-    async def delete(address: str) -> Response:
+    async def delete_blacklisted_peer(address: str) -> Response:
         await peers.blacklist(BlacklistedPeer(_normal(address), clock(), ""))
         return Response(status_code=204)
 
@@ -64,5 +66,5 @@ def _normal(address: str) -> str:
     return shown(network)
 
 
-def _view(peer: BlacklistedPeer) -> PeerView:
-    return PeerView(address=peer.address, until=peer.until, reason=peer.reason)
+def _view(peer: BlacklistedPeer) -> BlacklistedPeerView:
+    return BlacklistedPeerView(address=peer.address, until=peer.until, reason=peer.reason)

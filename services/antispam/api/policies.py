@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from libs.envelope import Temporary
 from libs.http import ADMIN, IfMatch, Precondition, Problem, RequestBody, entity_tag, require
+from libs.http.problems import invalid_body
 from services.antispam.api.scopes import scope_of
 from services.antispam.chain import CHAIN
 from services.antispam.policy.mongo_policies import MongoPolicies, StoredPolicy
@@ -26,7 +27,7 @@ from services.antispam.policy.policy import (
 Changed = Callable[[str], Awaitable[None]]
 
 
-class PolicyView(BaseModel):
+class EffectivePolicy(BaseModel):
     """The policy in force; `own` names the fields that were set for this very domain, the others are inherited."""
 
     domain: str
@@ -34,7 +35,7 @@ class PolicyView(BaseModel):
     policy: Policy
 
 
-class PolicyPatch(RequestBody):
+class PolicyChanges(RequestBody):
     """RFC 7396: a field that is null is inherited again; within `filters` and `scores` likewise."""
 
     model_config = ConfigDict(extra="allow")
@@ -51,21 +52,23 @@ def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
         dependencies=[Depends(require(ADMIN, "store"))],
         summary="The policy in force for a domain, for `default` (all domains) or for `outgoing` mail",
     )
-    async def read(domain: str, response: Response) -> PolicyView:
+    async def get_policy(domain: str, response: Response) -> EffectivePolicy:
         return await editor.view(await policies.read(scope_of(domain)), response)
 
     @router.put("/{domain}", dependencies=[admin], summary="Set the fields given, inherit the rest")
-    async def replace(domain: str, policy: Policy, response: Response, if_match: IfMatch) -> PolicyView:
+    async def replace_policy(domain: str, policy: Policy, response: Response, if_match: IfMatch) -> EffectivePolicy:
         given = policy.model_dump(mode="json", exclude_unset=True)
         return await editor.change(scope_of(domain), lambda own: given, if_match, response)
 
     @router.patch("/{domain}", dependencies=[admin], summary="Change some fields (RFC 7396)")
-    async def patch(domain: str, change: PolicyPatch, response: Response, if_match: IfMatch) -> PolicyView:
+    async def update_policy(
+        domain: str, change: PolicyChanges, response: Response, if_match: IfMatch
+    ) -> EffectivePolicy:
         given = change.model_extra or {}
         return await editor.change(scope_of(domain), lambda own: _patched(own, given), if_match, response)
 
     @router.delete("/{domain}", status_code=204, dependencies=[admin], summary="Inherit everything")
-    async def reset(domain: str, response: Response, if_match: IfMatch) -> Response:
+    async def reset_policy(domain: str, response: Response, if_match: IfMatch) -> Response:
         await editor.change(scope_of(domain), lambda own: {}, if_match, response)
         return Response(status_code=204)
 
@@ -79,10 +82,12 @@ class _Editor:
         self._policies = policies
         self._changed = changed
 
-    async def view(self, stored: StoredPolicy, response: Response) -> PolicyView:
+    async def view(self, stored: StoredPolicy, response: Response) -> EffectivePolicy:
         under = await self._inherited(stored.scope)
         response.headers["ETag"] = _tag_of(stored, under)
-        return PolicyView(domain=stored.scope, own=sorted(stored.own), policy=layered(stored.own, self._policy(under)))
+        return EffectivePolicy(
+            domain=stored.scope, own=sorted(stored.own), policy=layered(stored.own, self._policy(under))
+        )
 
     async def change(
         self,
@@ -90,7 +95,7 @@ class _Editor:
         edit: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         if_match: Precondition,
         response: Response,
-    ) -> PolicyView:
+    ) -> EffectivePolicy:
         """A change that another one overtakes is made anew on what that one left, if the caller takes any version."""
         for _ in range(_TRIES):
             stored, under = await self._policies.read(scope), await self._inherited(scope)
@@ -128,8 +133,7 @@ def _check(own: Mapping[str, Any], under: Policy) -> None:
         policy = _strictly(own, under)
     except (ValidationError, TypeError) as error:
         errors = error.errors() if isinstance(error, ValidationError) else []
-        shown = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in errors]
-        raise Problem(422, "the policy does not fit", errors=shown) from None
+        raise invalid_body(errors, "the policy is not valid") from None
     for step in CHAIN:
         if step.mandatory and not policy.filters.get(step.name, True):
             raise Problem(422, f"{step.name} is on while antispam is on; a whitelist beats it")

@@ -16,14 +16,14 @@ from services.antispam.reputation.greylist import greylisted_network
 from services.antispam.reputation.mongo_greylist import MongoGreylist
 
 
-class ReceptionView(BaseModel):
+class ReceptionRules(BaseModel):
     """`greylists`: ask at each recipient of this domain. `purposes`: addresses that antispam takes itself."""
 
     greylists: bool
     purposes: dict[str, Literal["honeypot", "training"]]
 
 
-class ArrivalBody(RequestBody):
+class AdmissionRequest(RequestBody):
     """A recipient at RCPT."""
 
     peer: str = Field(max_length=64, description="IP address.")
@@ -33,7 +33,7 @@ class ArrivalBody(RequestBody):
     account: str | None = Field(None, max_length=320, description="Whoever authenticated; null for strangers.")
 
 
-class AnswerView(BaseModel):
+class Admission(BaseModel):
     """`defer` is 451 4.7.1 until `retry_at`; the answer may be kept for `keep_seconds`, for all of the peer's network
     when `whole_network` says so."""
 
@@ -50,17 +50,17 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
     ingress = Depends(require(ADMIN, "ingress"))
 
     @router.get("/receptions/{domain}", dependencies=[ingress], summary="What ingress must know of a domain of ours")
-    async def read(domain: str) -> ReceptionView:
+    async def get_reception(domain: str) -> ReceptionRules:
         scope = scope_of(domain)
-        return ReceptionView.model_validate(
+        return ReceptionRules.model_validate(
             {"greylists": await screening.greylists(scope), "purposes": await screening.purposes(scope)}
         )
 
     @router.post("/admissions", dependencies=[ingress], summary="May mail for this recipient come in now?")
     @question
-    async def admit(arrival: ArrivalBody) -> AnswerView:
+    async def create_admission(arrival: AdmissionRequest) -> Admission:
         answer = await screening.screen(RcptQuery(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
-        return AnswerView(
+        return Admission(
             decision=answer.decision,
             note=answer.note,
             retry_at=answer.retry_at,
@@ -74,7 +74,7 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
         dependencies=[Depends(require(ADMIN))],
         summary="Forget that the network of a peer is known",
     )
-    async def forget(peer: IPv4Address | IPv6Address) -> Response:
+    async def delete_greylisted_network(peer: IPv4Address | IPv6Address) -> Response:
         await greylist.forget(greylisted_network(peer))
         return Response(status_code=204)
 

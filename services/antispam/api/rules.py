@@ -39,7 +39,7 @@ class RuleCounts(BaseModel):
     hits: int
 
 
-class RuleRow(RuleView, RuleCounts):
+class RuleWithCounts(RuleView, RuleCounts):
     """A rule in a list."""
 
 
@@ -49,23 +49,23 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     named = Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")
 
     @router.get("/{kind}", summary="Rules of one kind, of all domains or of one, by name")
-    async def listing(
+    async def list_rules(
         kind: Kind, domain: str | None = None, after: After = None, limit: int = Query(50, ge=1, le=500)
-    ) -> Page[RuleRow]:
+    ) -> Page[RuleWithCounts]:
         scope = None if domain is None else scope_of(domain)
         found = await rules.page(kind, scope, after=_PAGES.text(after), limit=limit)
         return Page(items=[_row(rule) for rule in found], next=_PAGES.behind(found, limit, lambda item: item.name))
 
     @router.get("/{kind}/{name}", summary="One rule")
-    async def read(kind: Kind, response: Response, name: str = named) -> RuleView:
+    async def get_rule(kind: Kind, response: Response, name: str = named) -> RuleView:
         return _tagged(_there(await rules.get(kind, name)), response)
 
     @router.get("/{kind}/{name}/counts", summary="How many messages a rule matched")
-    async def counts(kind: Kind, name: str = named) -> RuleCounts:
+    async def get_rule_counts(kind: Kind, name: str = named) -> RuleCounts:
         return RuleCounts(hits=_there(await rules.get(kind, name)).hits)
 
     @router.delete("/{kind}/{name}", status_code=204, summary="Delete a rule")
-    async def delete(kind: Kind, if_match: IfMatch, name: str = named) -> Response:
+    async def delete_rule(kind: Kind, if_match: IfMatch, name: str = named) -> Response:
         for _ in range(_TRIES):
             rule = _there(await rules.get(kind, name))
             if_match.check(_tag_of(rule))
@@ -93,7 +93,7 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     domain_query = Query("", description="Domain of ours that it counts for; empty: all.")
 
     @router.put("/keyword/{name}", summary="Make or replace a keyword rule (RE2); 422 when its examples do not hold")
-    async def keyword(
+    async def replace_keyword_rule(
         rule: KeywordRule,
         response: Response,
         if_match: IfMatch,
@@ -103,11 +103,13 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
         return await put(name, domain, rule, if_match, response)
 
     @router.put("/exception/{name}", summary="Make or replace an exception, which counts for all domains")
-    async def exception(rule: ExceptionRule, response: Response, if_match: IfMatch, name: str = named) -> RuleView:
+    async def replace_exception_rule(
+        rule: ExceptionRule, response: Response, if_match: IfMatch, name: str = named
+    ) -> RuleView:
         return await put(name, DEFAULT, rule, if_match, response)
 
     @router.put("/logic/{name}", summary="Make or replace a logic rule; 422 when it names what does not exist")
-    async def logic(
+    async def replace_logic_rule(
         rule: LogicRule,
         response: Response,
         if_match: IfMatch,
@@ -142,8 +144,8 @@ def _view(rule: StoredRule) -> RuleView:
     return RuleView(name=rule.name, domain=domain_of(rule.scope), rule=rule.rule)
 
 
-def _row(rule: StoredRule) -> RuleRow:
-    return RuleRow(name=rule.name, domain=domain_of(rule.scope), hits=rule.hits, rule=rule.rule)
+def _row(rule: StoredRule) -> RuleWithCounts:
+    return RuleWithCounts(name=rule.name, domain=domain_of(rule.scope), hits=rule.hits, rule=rule.rule)
 
 
 def _tag_of(rule: StoredRule) -> str:

@@ -16,7 +16,7 @@ from services.antispam.policy.policy import OUTGOING
 _LONGEST = timedelta(days=400)
 
 
-class Day(BaseModel):
+class DailyFilterCounts(BaseModel):
     """Counts of one day (UTC): `received`, `spam`, `whitelisted`, `quarantined`, `viruses`, `released`,
     `action:ACTION`, `filter:NAME`, `error:NAME`. Infected mail is not among `received`, which the filters never saw.
     """
@@ -34,11 +34,11 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
         dependencies=[Depends(require(ADMIN))],
         summary="Counts of a domain (or of `outgoing` mail) by day, by default of the last 30 days",
     )
-    async def read(
+    async def list_domain_statistics(
         domain: str,
         first: date | None = Query(None, alias="from"),  # noqa: B008
         last: date | None = Query(None, alias="to"),  # noqa: B008
-    ) -> list[Day]:
+    ) -> list[DailyFilterCounts]:
         scope = scope_of(domain)
         stored = "" if scope == OUTGOING else scope
         return _days(await counters.days(stored, **_between(first, last, clock())))
@@ -48,11 +48,11 @@ def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) ->
         dependencies=[Depends(require(ADMIN))],
         summary="Counts of an account, of mail to any address that leads to it alone; `filter:NAME` of its spam",
     )
-    async def read_account(
+    async def list_account_statistics(
         account: str,
         first: date | None = Query(None, alias="from"),  # noqa: B008
         last: date | None = Query(None, alias="to"),  # noqa: B008
-    ) -> list[Day]:
+    ) -> list[DailyFilterCounts]:
         return _days(await counters.days_of_account(address_of(account), **_between(first, last, clock())))
 
     return router
@@ -66,5 +66,5 @@ def _between(first: date | None, last: date | None, now: datetime) -> dict[str, 
     return {"first": start.isoformat(), "last": end.isoformat()}
 
 
-def _days(found: Sequence[tuple[str, Mapping[str, int]]]) -> list[Day]:
-    return [Day(day=date.fromisoformat(day), counts=dict(counts)) for day, counts in found]
+def _days(found: Sequence[tuple[str, Mapping[str, int]]]) -> list[DailyFilterCounts]:
+    return [DailyFilterCounts(day=date.fromisoformat(day), counts=dict(counts)) for day, counts in found]

@@ -9,7 +9,7 @@ from datetime import timedelta
 from libs.envelope import Temporary
 from services.antivirus.adapters.threads import Threads
 from services.antivirus.domain.budget import Limits
-from services.antivirus.domain.fingerprints import Fingerprint, Verdict
+from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
 from services.antivirus.domain.inspection import Inspection, inspect, inspection_of
 from services.antivirus.domain.sightings import Kind, Sighting, sighting
 from services.antivirus.ports import Fingerprints, Item, Signatures
@@ -79,4 +79,4 @@ class BuiltinEngine:
 
 def _of_fingerprint(known: Fingerprint) -> Sighting:
     name = known.name or f"Fingerprint.{known.digest.hex()[:16]}"
-    return sighting(Kind.VIRUS if known.verdict is Verdict.BAD else Kind.SPAM_FINGERPRINT, name)
+    return sighting(Kind.VIRUS if known.verdict is FingerprintVerdict.BAD else Kind.SPAM_FINGERPRINT, name)

@@ -11,7 +11,7 @@ import structlog
 
 from libs.events import FingerprintChanged
 from libs.mongo import Batcher, DuplicateKey, mongo_errors
-from services.antivirus.domain.fingerprints import Fingerprint, Hints, Verdict
+from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict, Hints
 
 log = structlog.get_logger(__name__)
 
@@ -79,7 +79,7 @@ class MongoFingerprints:
         with mongo_errors("fingerprints"):
             return bool((await self._entries.delete_one({"_id": digest.hex()})).deleted_count)
 
-    async def page(self, *, after: str | None, limit: int, verdict: Verdict | None) -> list[Fingerprint]:
+    async def page(self, *, after: str | None, limit: int, verdict: FingerprintVerdict | None) -> list[Fingerprint]:
         """In the order of their digests, behind the digest `after` (hex)."""
         wanted: dict[str, Any] = {"_id": {"$gt": after}} if after else {}
         if verdict:
@@ -107,7 +107,7 @@ def _document(entry: Fingerprint) -> dict[str, Any]:
 def _entry(document: Mapping[str, Any]) -> Fingerprint:
     return Fingerprint(
         digest=bytes.fromhex(document["_id"]),
-        verdict=Verdict(document["verdict"]),
+        verdict=FingerprintVerdict(document["verdict"]),
         name=document["name"],
         note=document["note"],
         created_at=document["created_at"],

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class Verdict(StrEnum):
+class FingerprintVerdict(StrEnum):
     """What is known of an attachment."""
 
     BAD = "bad"
@@ -22,7 +22,7 @@ class Fingerprint:
     """An entry. `name` is what findings call it; `created_at` is UTC."""
 
     digest: bytes
-    verdict: Verdict
+    verdict: FingerprintVerdict
     name: str
     note: str
     created_at: datetime

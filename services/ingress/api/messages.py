@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_v
 
 from libs.envelope import Peer, new_id
 from libs.http import ADMIN, APPLICATION, IdempotencyKey, Once, Problem, RequestBody, once_of, require
+from libs.http.problems import invalid_body
 from libs.http.requests import check_json
 from libs.mail.address import InvalidAddress, Path, parse_path
 from libs.mail.address_list import parse_addresses
@@ -32,7 +33,7 @@ def _decoded(value: object) -> bytes:
     return b64decode("".join(value.split()), validate=True)
 
 
-class AttachmentBody(RequestBody):
+class NewAttachment(RequestBody):
     """A file in base64."""
 
     filename: str = Field(min_length=1, max_length=200)
@@ -40,7 +41,7 @@ class AttachmentBody(RequestBody):
     content: Annotated[bytes, BeforeValidator(_decoded)] = Field(description="base64, line ends allowed.")
 
 
-class LetterBody(RequestBody):
+class NewMessage(RequestBody):
     """A message in pieces. Addresses are `local@domain` or `Name <local@domain>`."""
 
     sender: str = Field(alias="from", max_length=1000)
@@ -48,7 +49,7 @@ class LetterBody(RequestBody):
     subject: str = Field("", max_length=10_000)
     text: str | None = None
     html: str | None = None
-    attachments: list[AttachmentBody] = Field([], max_length=100)
+    attachments: list[NewAttachment] = Field([], max_length=100)
     account: str | None = Field(None, description="The account that this is sent for; its limits and addresses count.")
 
     @field_validator("to", mode="before")
@@ -57,7 +58,7 @@ class LetterBody(RequestBody):
         return [value] if isinstance(value, str) else value
 
 
-class Taken(BaseModel):
+class AcceptedMessage(BaseModel):
     """The id under which the message is known in the whole cluster."""
 
     id: str
@@ -86,7 +87,7 @@ _BODIES: dict[str, Any] = {
         "required": True,
         "content": {
             "message/rfc822": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": _in_place(LetterBody.model_json_schema(by_alias=True))},
+            "application/json": {"schema": _in_place(NewMessage.model_json_schema(by_alias=True))},
         },
     }
 }
@@ -110,14 +111,14 @@ def message_routes(
         summary="Send a message: raw (message/rfc822 with from and to in the query) or in pieces (JSON)",
         responses={413: {}, 415: {}, 422: {}, 429: {}, 503: {}},
     )
-    async def send(
+    async def send_message(
         request: Request,
         caller: Annotated[str, Depends(require(ADMIN, APPLICATION, *_SERVICES))],
         key: IdempotencyKey,
         sender: Annotated[str | None, Query(alias="from", description="Raw only; empty: the null sender.")] = None,
         to: Annotated[list[str] | None, Query(description="Raw only; once for each recipient.")] = None,
         account: Annotated[str | None, Query(description="Raw only; the account that this is sent for.")] = None,
-    ) -> Taken:
+    ) -> AcceptedMessage:
         share = budget.open(int(request.headers.get("content-length") or 0))
         if share is None:
             raise Problem(503, "too much mail is coming in, try again", headers={"Retry-After": "5"})
@@ -135,7 +136,7 @@ def message_routes(
                     )
                 case _:
                     raise Problem(415, "send message/rfc822 or application/json")
-            return Taken(id=await _submit(submitting, parcel, metrics))
+            return AcceptedMessage(id=await _submit(submitting, parcel, metrics))
         finally:
             share.close()
 
@@ -189,15 +190,14 @@ def _composed(body: bytes, once: Once | None, peer: Peer, *, now: datetime, host
     """Parses and renders, which takes a while for large attachments: call it off the loop."""
     try:
         check_json(body)
-        given = LetterBody.model_validate_json(body, strict=True)
+        given = NewMessage.model_validate_json(body, strict=True)
         author = _mailbox("from", given.sender)
         recipients = [_mailbox("to", recipient) for recipient in given.to]
         files = [Attachment(each.filename, each.content_type, each.content) for each in given.attachments]
         letter = Letter(author, recipients, given.subject, given.text, given.html, files)
         raw = compose(letter, id=new_id(now), now=now, hostname=hostname)
     except ValidationError as error:
-        errors = [{"field": ".".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
-        raise Problem(422, "the message does not fit", errors=errors) from None
+        raise invalid_body(error.errors(), "the message is not valid") from None
     except ValueError as error:
         raise Problem(422, str(error)) from None
     paths = [_path("to", address) for _, address in recipients]

@@ -20,7 +20,7 @@ class SessionsView(BaseModel):
     total: int
 
 
-class EntryView(BaseModel):
+class RefusedPeerView(BaseModel):
     """A peer or a network that is refused; an IPv6 peer stands for its /64."""
 
     address: str
@@ -28,12 +28,12 @@ class EntryView(BaseModel):
     reason: str
 
 
-class EntriesView(BaseModel):
-    items: list[EntryView]
+class RefusedPeers(BaseModel):
+    items: list[RefusedPeerView]
     next: None = None
 
 
-class Ban(RequestBody):
+class PeerRefusal(RequestBody):
     """How long, from now on."""
 
     seconds: int = Field(3600, ge=1, le=30 * 86400)
@@ -51,27 +51,27 @@ def operation_routes(
     router = APIRouter(prefix="/v1", tags=["operation"], dependencies=[Depends(require(ADMIN))])
 
     @router.get("/sessions", summary="Connections now, by listener")
-    async def counts() -> SessionsView:
+    async def get_sessions() -> SessionsView:
         now = sessions()
         return SessionsView(listeners=now, total=sum(now.values()))
 
     @router.get("/blacklist", summary="Peers that are refused at connect for a while")
-    async def listing() -> EntriesView:
+    async def list_refused_peers() -> RefusedPeers:
         items = [
-            EntryView(address=e.address, until=datetime.fromtimestamp(e.until_epoch, UTC), reason=e.reason)
+            RefusedPeerView(address=e.address, until=datetime.fromtimestamp(e.until_epoch, UTC), reason=e.reason)
             for e in blacklist.entries()
         ]
-        return EntriesView(items=items)
+        return RefusedPeers(items=items)
 
     @router.put("/blacklist/{address:path}", summary="Refuse a peer or a network for a while")
-    async def put(address: str, ban: Ban) -> EntryView:
+    async def replace_refused_peer(address: str, ban: PeerRefusal) -> RefusedPeerView:
         until = clock() + timedelta(seconds=ban.seconds)
         entry = Entry(_key(address), until.timestamp(), ban.reason)
         await tell(entry)
-        return EntryView(address=entry.address, until=until, reason=entry.reason)
+        return RefusedPeerView(address=entry.address, until=until, reason=entry.reason)
 
     @router.delete("/blacklist/{address:path}", status_code=204, summary="Let a peer in again")
-    async def delete(address: str) -> Response:
+    async def delete_refused_peer(address: str) -> Response:
         key = _key(address)
         if not blacklist.holds(key):
             raise Problem(404, "this peer is not refused")

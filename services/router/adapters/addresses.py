@@ -36,7 +36,7 @@ class MongoAddresses:
         async def work(change: Change) -> Entry:
             domain = await self._count(entry, +1, change)
             if entry.kind == "account" and domain.max_accounts is not None and domain.accounts > domain.max_accounts:
-                raise Taken(f"{entry.domain} has its {domain.max_accounts} accounts")
+                raise Taken(f"{entry.domain} has its {domain.max_accounts} accounts", "limit-reached")
             await self._refuse_while_deleting(entry, change)
             made = await self._after_the_former(entry, change)
             await self._addresses.insert_one(_document(made), session=change.session)
@@ -65,7 +65,7 @@ class MongoAddresses:
         """Until its deletion is told, the mail of a former account of that name is still in the mailbox."""
         waiting = {"name": AccountDeleted.__name__, "about": entry.address, "set_aside": None}
         if entry.kind == "account" and await self._events.find_one(waiting, session=change.session):
-            raise Taken(f"{entry.address} is still being deleted: try again in a moment")
+            raise Taken(f"{entry.address} is still being deleted: try again in a moment", "conflict")
 
     async def _after_the_former(self, entry: Entry, change: Change) -> Entry:
         """An account is known by the moment at which it was made: after the end of the one before, whatever clocks say.

@@ -91,9 +91,9 @@ class MongoDomains:
         async def work(change: Change) -> Domain:
             domain = await self._current(name, change, alias=alias, match=match)
             if domain.addresses:
-                raise Taken(f"{name} still has {domain.addresses} addresses")
+                raise Taken(f"{name} still has {domain.addresses} addresses", "not-empty")
             if await self._domains.find_one({"alias_of": name}, session=change.session):
-                raise Taken(f"{name} still has alias domains")
+                raise Taken(f"{name} still has alias domains", "not-empty")
             await self._domains.delete_one({"_id": name}, session=change.session)
             change.tell(DomainChanged(domain=name))
             return domain

@@ -53,7 +53,7 @@ class NewAddress(RequestBody):
     address: Address = Field(description="A functional or former address of the account.")
 
 
-class Redirect(BaseModel):
+class RedirectSettings(BaseModel):
     targets: tuple[str, ...]
     keep_copy: bool
 
@@ -71,7 +71,7 @@ class AccountView(BaseModel):
     profile: str
     locked: bool
     may_send: bool
-    redirect: Redirect | None
+    redirect: RedirectSettings | None
     replications: tuple[str, ...]
     created_at: datetime
 
@@ -90,7 +90,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         return await view(entry)
 
     @router.post("", status_code=201, summary="Make an account; 409 when the address exists or the domain is full")
-    async def make(body: NewAccount, asked: Creating) -> AccountView:
+    async def create_account(body: NewAccount, asked: Creating) -> AccountView:
         if (body.address is None) == (body.domain is None):
             raise Unfit("give either the address, or the domain that numbers it")
         address = body.address or await directory.numbered_address(body.domain or "")
@@ -108,13 +108,15 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         return await shown(asked, made)
 
     @router.get("", summary="Accounts by address, of one domain or of all")
-    async def listing(_: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50) -> Page[AccountView]:
+    async def list_accounts(
+        _: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50
+    ) -> Page[AccountView]:
         found = await addresses.page("account", domain=domain, after=cursor.text(after), limit=limit)
         items = [await view(item) for item in found]
         return Page(items=items, next=cursor.behind(found, limit, address_of))
 
     @router.post("/{address:path}/addresses", status_code=201, summary="Give an account another address; 409 if taken")
-    async def add_address(address: Address, body: NewAddress, asked: Creating) -> AccountView:
+    async def create_account_address(address: Address, body: NewAddress, asked: Creating) -> AccountView:
         account = await directory.found(address, "account")
         once = asked.once
         added = await directory.add_address(account, body.address, once=once)
@@ -122,11 +124,11 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         return await shown(asked, await directory.found(account.address, "account"))
 
     @router.get("/{address:path}", summary="One account, by any form of its address")
-    async def read(address: Address, asked: Reading) -> AccountView:
+    async def get_account(address: Address, asked: Reading) -> AccountView:
         return await shown(asked, await directory.found(address, "account"))
 
     @router.patch("/{address:path}", summary="Change an account; 412 when If-Match names another version")
-    async def edit(address: Address, body: AccountChanges, asked: Editing) -> AccountView:
+    async def update_account(address: Address, body: AccountChanges, asked: Editing) -> AccountView:
         account = await directory.found(address, "account")
         if asked.match is not None and not asked.match(account):
             raise Stale  # before anything is made
@@ -148,7 +150,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         return await shown(asked, edited)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete an account, its addresses, and then its mailbox")
-    async def delete(address: Address, asked: Editing) -> Response:
+    async def delete_account(address: Address, asked: Editing) -> Response:
         place = await directory.located(address)
         await addresses.delete(place, "account", match=asked.match)
         asked.did("account_deleted", address=place)
@@ -159,7 +161,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
 
 def _view(entry: Entry, others: list[str]) -> AccountView:
     fields = entry.details.model_dump()
-    redirect = Redirect(targets=entry.targets, keep_copy=entry.keep_copy) if entry.targets else None
+    redirect = RedirectSettings(targets=entry.targets, keep_copy=entry.keep_copy) if entry.targets else None
     return AccountView(
         address=entry.address,
         addresses=tuple(others),

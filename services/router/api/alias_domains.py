@@ -36,13 +36,13 @@ def alias_domain_routes(directory: Directory, clock: Callable[[], datetime]) -> 
     alias_domains = Collection("alias-domains", "alias_domain", name_of, _view)
 
     @router.post("", status_code=201, summary="Give a domain another name; 409 when it is in use")
-    async def make(body: NewAliasDomain, asked: Creating) -> AliasDomainView:
+    async def create_alias_domain(body: NewAliasDomain, asked: Creating) -> AliasDomainView:
         domain = Domain(name=body.name, alias_of=body.domain, birth=birth_mark(), created_at=clock())
         made = await domains.create(domain, once=asked.once)
         return alias_domains.made(asked, made, domain=body.domain, name=made.name)
 
     @router.get("", summary="Alias domains by name, of one domain or of all")
-    async def listing(
+    async def list_alias_domains(
         _: Reading,
         domain: Annotated[DomainName | None, Query(description="Of this main domain only.")] = None,
         after: After = None,
@@ -53,14 +53,14 @@ def alias_domain_routes(directory: Directory, clock: Callable[[], datetime]) -> 
         )
 
     @router.get("/{name}", summary="One alias domain")
-    async def read(name: DomainName, asked: Reading) -> AliasDomainView:
+    async def get_alias_domain(name: DomainName, asked: Reading) -> AliasDomainView:
         found = await domains.find(name)
         if found is None or found.alias_of is None:
             raise Absent(f"there is no alias domain {name}")
         return alias_domains.shown(asked, found)
 
     @router.delete("/{name}", status_code=204, summary="Take the other name away")
-    async def delete(name: DomainName, asked: Editing) -> Response:
+    async def delete_alias_domain(name: DomainName, asked: Editing) -> Response:
         await domains.delete(name, alias=True, match=asked.match)
         return alias_domains.deleted(asked, name=name)
 

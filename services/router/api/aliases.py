@@ -41,7 +41,7 @@ def alias_routes(directory: Directory) -> APIRouter:
     aliases = Collection("aliases", "alias", address_of, _view)
 
     @router.post("", status_code=201, summary="Make an alias; 409 when the address exists")
-    async def make(body: NewAlias, asked: Creating) -> AliasView:
+    async def create_alias(body: NewAlias, asked: Creating) -> AliasView:
         entry = await directory.entry(body.address, kind="alias")
         targets = await directory.targets(body.targets, of=entry.address)
         alias = entry.model_copy(update={"targets": targets})
@@ -49,17 +49,19 @@ def alias_routes(directory: Directory) -> APIRouter:
         return aliases.made(asked, made, address=made.address, targets=made.targets)
 
     @router.get("", summary="Aliases by address, of one domain or of all")
-    async def listing(_: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50) -> Page[AliasView]:
+    async def list_aliases(
+        _: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50
+    ) -> Page[AliasView]:
         return aliases.page(
             await addresses.page("alias", domain=domain, after=aliases.cursor.text(after), limit=limit), limit
         )
 
     @router.get("/{address:path}", summary="One alias")
-    async def read(address: Address, asked: Reading) -> AliasView:
+    async def get_alias(address: Address, asked: Reading) -> AliasView:
         return aliases.shown(asked, await directory.found(address, "alias"))
 
     @router.patch("/{address:path}", summary="Change where an alias leads; 412 when If-Match names another version")
-    async def edit(address: Address, body: AliasTargets, asked: Editing) -> AliasView:
+    async def update_alias(address: Address, body: AliasTargets, asked: Editing) -> AliasView:
         alias = await directory.found(address, "alias")
         if alias.owner is not None:
             raise Taken(f"{alias.address} is an address of the account {alias.owner}")
@@ -70,7 +72,7 @@ def alias_routes(directory: Directory) -> APIRouter:
         return aliases.changed(asked, edited, address=edited.address, targets=targets)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete an alias; 409 when it is an official address")
-    async def delete(address: Address, asked: Editing) -> Response:
+    async def delete_alias(address: Address, asked: Editing) -> Response:
         alias = await directory.found(address, "alias")
         owner = await addresses.find(alias.owner) if alias.owner else None
         if owner is not None and owner.details.official_address == alias.address:

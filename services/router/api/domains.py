@@ -18,7 +18,7 @@ from services.router.domain.records import Domain
 from services.router.refusals import Absent, Unfit
 
 
-class DomainSettings(RequestBody):
+class DomainChanges(RequestBody):
     """What can be changed of a domain; a field that is absent stays as it is, null unsets it."""
 
     max_accounts: int | None = Field(None, ge=0, description="Most accounts; null: no limit.")
@@ -34,7 +34,7 @@ class DomainSettings(RequestBody):
     )
 
 
-class NewDomain(DomainSettings):
+class NewDomain(DomainChanges):
     name: DomainName
 
 
@@ -58,7 +58,7 @@ class DomainCounts(BaseModel):
     addresses: int
 
 
-class DomainRow(DomainView, DomainCounts):
+class DomainWithCounts(DomainView, DomainCounts):
     """A domain in a list."""
 
 
@@ -75,7 +75,7 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
         return found
 
     @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
-    async def make(body: NewDomain, asked: Creating) -> DomainView:
+    async def create_domain(body: NewDomain, asked: Creating) -> DomainView:
         fields = await _checked(directory, body)
         now = clock()
         domain = Domain(birth=birth_mark(), created_at=now, quota_at=now, **fields)
@@ -83,35 +83,35 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
         return main_domains.made(asked, made, domain=made.name)
 
     @router.get("", summary="Domains by name")
-    async def listing(_: Reading, after: After = None, limit: Limit = 50) -> Page[DomainRow]:
+    async def list_domains(_: Reading, after: After = None, limit: Limit = 50) -> Page[DomainWithCounts]:
         found = await domains.page(aliases=False, of=None, after=main_domains.cursor.text(after), limit=limit)
         return Page(items=[_row(domain) for domain in found], next=main_domains.cursor.behind(found, limit, name_of))
 
     @router.get("/{name}", summary="One domain")
-    async def read(name: DomainName, asked: Reading) -> DomainView:
+    async def get_domain(name: DomainName, asked: Reading) -> DomainView:
         return main_domains.shown(asked, await main_domain(name))
 
     @router.get("/{name}/counts", summary="How many accounts and addresses a domain has")
-    async def counts(name: DomainName, _: Reading) -> DomainCounts:
+    async def get_domain_counts(name: DomainName, _: Reading) -> DomainCounts:
         found = await main_domain(name)
         return DomainCounts(accounts=found.accounts, addresses=found.addresses)
 
     @router.patch("/{name}", summary="Change a domain; 412 when If-Match names another version")
-    async def edit(name: DomainName, body: DomainSettings, asked: Editing) -> DomainView:
+    async def update_domain(name: DomainName, body: DomainChanges, asked: Editing) -> DomainView:
         fields = await _checked(directory, body)
         wished = {"quota_at": clock()} if "default_quota_bytes" in fields else {}
         edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields | wished), match=asked.match)
         return main_domains.changed(asked, edited, domain=name, **fields)
 
     @router.delete("/{name}", status_code=204, summary="Delete an empty domain; 409 while it has addresses")
-    async def delete(name: DomainName, asked: Editing) -> Response:
+    async def delete_domain(name: DomainName, asked: Editing) -> Response:
         await domains.delete(name, alias=False, match=asked.match)
         return main_domains.deleted(asked, domain=name)
 
     return router
 
 
-async def _checked(directory: Directory, body: DomainSettings) -> dict[str, object]:
+async def _checked(directory: Directory, body: DomainChanges) -> dict[str, object]:
     """The fields that were given, in the form in which they are kept."""
     fields = body.model_dump(exclude_unset=True)
     prefix = fields.get("account_prefix")
@@ -127,5 +127,5 @@ def _view(domain: Domain) -> DomainView:
     return DomainView.model_validate(domain.model_dump())
 
 
-def _row(domain: Domain) -> DomainRow:
-    return DomainRow.model_validate(domain.model_dump())
+def _row(domain: Domain) -> DomainWithCounts:
+    return DomainWithCounts.model_validate(domain.model_dump())

@@ -37,23 +37,25 @@ def forward_routes(directory: Directory) -> APIRouter:
     forwards = Collection("forwards", "forward", address_of, _view)
 
     @router.post("", status_code=201, summary="Make a forward; 409 when the address exists")
-    async def make(body: NewForward, asked: Creating) -> ForwardView:
+    async def create_forward(body: NewForward, asked: Creating) -> ForwardView:
         entry = await directory.entry(body.address, kind="forward", targets=(await directory.external(body.target),))
         made = await addresses.create(entry, once=asked.once)
         return forwards.made(asked, made, address=made.address, target=made.targets[0])
 
     @router.get("", summary="Forwards by address, of one domain or of all")
-    async def listing(_: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50) -> Page[ForwardView]:
+    async def list_forwards(
+        _: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50
+    ) -> Page[ForwardView]:
         return forwards.page(
             await addresses.page("forward", domain=domain, after=forwards.cursor.text(after), limit=limit), limit
         )
 
     @router.get("/{address:path}", summary="One forward")
-    async def read(address: Address, asked: Reading) -> ForwardView:
+    async def get_forward(address: Address, asked: Reading) -> ForwardView:
         return forwards.shown(asked, await directory.found(address, "forward"))
 
     @router.patch("/{address:path}", summary="Change where a forward leads; 412 when If-Match names another version")
-    async def edit(address: Address, body: ForwardTarget, asked: Editing) -> ForwardView:
+    async def update_forward(address: Address, body: ForwardTarget, asked: Editing) -> ForwardView:
         forward = await directory.found(address, "forward")
         target = await directory.external(body.target)
         edited = await addresses.edit(
@@ -62,7 +64,7 @@ def forward_routes(directory: Directory) -> APIRouter:
         return forwards.changed(asked, edited, address=edited.address, target=target)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete a forward")
-    async def delete(address: Address, asked: Editing) -> Response:
+    async def delete_forward(address: Address, asked: Editing) -> Response:
         place = await directory.located(address)
         await addresses.delete(place, "forward", match=asked.match)
         return forwards.deleted(asked, address=place)

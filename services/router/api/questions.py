@@ -23,14 +23,14 @@ class DeliveryView(BaseModel):
     address: str
 
 
-class StepView(BaseModel):
+class ResolutionStep(BaseModel):
     address: str
     kind: str
     to: tuple[str, ...]
     text: str
 
 
-class FailureView(BaseModel):
+class ResolutionFailure(BaseModel):
     address: str
     status: str = Field(description="RFC 3463.")
     reason: str
@@ -41,11 +41,11 @@ class ResolutionView(BaseModel):
 
     address: str
     deliveries: list[DeliveryView]
-    steps: list[StepView]
-    failures: list[FailureView]
+    steps: list[ResolutionStep]
+    failures: list[ResolutionFailure]
 
 
-class RecipientView(BaseModel):
+class RecipientStatus(BaseModel):
     """`account` is the mailbox whose quota counts; null when mail goes to several or to none of ours."""
 
     status: Literal["local", "unknown", "not_ours"]
@@ -55,7 +55,7 @@ class RecipientView(BaseModel):
     reason: str = Field("", description="Of `unknown`: RFC 3463 status and one sentence.")
 
 
-class JunkKeepView(BaseModel):
+class JunkRetention(BaseModel):
     """What is older is deleted from the Junk folders of the domain's accounts."""
 
     domain: str
@@ -67,20 +67,20 @@ class LoginAttempt(RequestBody):
     password: SecretStr = Field(max_length=1024)
 
 
-class IdentityView(BaseModel):
+class Identity(BaseModel):
     account: str
     addresses: tuple[str, ...] = Field(description="What it may send as.")
     may_send: bool
 
 
-class BirthView(BaseModel):
+class AccountBirth(BaseModel):
     """`made_at` tells an account from another one that had the address before."""
 
     account: str
     made_at: datetime
 
 
-class SendersView(BaseModel):
+class SenderRights(BaseModel):
     account: str
     profile: str = Field(description="`manager` may train the filters of its domain (R-SPAM-43).")
     addresses: tuple[str, ...]
@@ -97,13 +97,15 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     of_senders = [Depends(require(ADMIN, "ingress", "antispam"))]
 
     @router.get("/resolve", dependencies=[Depends(require(ADMIN))], summary="Where an address leads, step by step")
-    async def resolve(address: Annotated[Address, Query(description="Ours or elsewhere.")]) -> ResolutionView:
+    async def resolve_address(address: Annotated[Address, Query(description="Ours or elsewhere.")]) -> ResolutionView:
         resolution = await resolver.resolve(address)
         return ResolutionView(
             address=address,
             deliveries=[DeliveryView(kind=item.kind, address=item.address) for item in resolution.deliveries],
-            steps=[StepView(address=s.address, kind=s.kind, to=s.to, text=s.text) for s in explain(resolution)],
-            failures=[FailureView(address=f.address, status=f.status, reason=f.reason) for f in resolution.failures],
+            steps=[ResolutionStep(address=s.address, kind=s.kind, to=s.to, text=s.text) for s in explain(resolution)],
+            failures=[
+                ResolutionFailure(address=f.address, status=f.status, reason=f.reason) for f in resolution.failures
+            ],
         )
 
     @router.get(
@@ -111,7 +113,7 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         dependencies=of_recipients,
         summary="Whether mail can go there",
     )
-    async def recipient(address: str) -> RecipientView:
+    async def get_recipient_status(address: str) -> RecipientStatus:
         view = _recipient(await resolver.resolve(address))
         domain = await directory.domains.find(view.domain) if view.status == "local" else None
         return view.model_copy(update={"max_size_bytes": domain.max_message_bytes}) if domain else view
@@ -121,9 +123,9 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         dependencies=for_store,
         summary="Domains that empty Junk by age, by name",
     )
-    async def junk_keeps(after: After = None, limit: Limit = 50) -> Page[JunkKeepView]:
+    async def list_junk_retentions(after: After = None, limit: Limit = 50) -> Page[JunkRetention]:
         found = await directory.domains.emptying_junk(after=cursor.text(after), limit=limit)
-        items = [JunkKeepView(domain=domain.name, days=domain.junk_keep_days or 0) for domain in found]
+        items = [JunkRetention(domain=domain.name, days=domain.junk_keep_days or 0) for domain in found]
         return Page(items=items, next=cursor.behind(found, limit, lambda domain: domain.name))
 
     @router.post(
@@ -132,32 +134,32 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         summary="Check a login; 401 wrong, 423 locked",
     )
     @question
-    async def authenticate(body: LoginAttempt) -> IdentityView:
+    async def authenticate_login(body: LoginAttempt) -> Identity:
         try:
             account = await authentication.account(body.login, body.password.get_secret_value())
         except Locked:
             raise Problem(423, "the account is locked") from None
         if account is None:
             raise Problem(401, "wrong login or password")
-        return IdentityView(
+        return Identity(
             account=account.address,
             addresses=await authentication.sender_addresses(account),
             may_send=account.details.may_send,
         )
 
     @router.get("/births/{account:path}", dependencies=for_store, summary="When an account was made; 404 without one")
-    async def birth(account: Address) -> BirthView:
+    async def get_account_birth(account: Address) -> AccountBirth:
         entry = await directory.found(account, "account")
-        return BirthView(account=entry.address, made_at=entry.created_at)
+        return AccountBirth(account=entry.address, made_at=entry.created_at)
 
     @router.get(
         "/senders/{account:path}",
         dependencies=of_senders,
         summary="What an account may send as",
     )
-    async def senders(account: Address) -> SendersView:
+    async def get_sender_rights(account: Address) -> SenderRights:
         entry = await directory.found(account, "account")
-        return SendersView(
+        return SenderRights(
             account=entry.address,
             profile=entry.details.profile,
             addresses=await authentication.sender_addresses(entry),
@@ -167,14 +169,14 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     return router
 
 
-def _recipient(resolution: Resolution) -> RecipientView:
+def _recipient(resolution: Resolution) -> RecipientStatus:
     first = resolution.first
     if first.kind == "remote":
-        return RecipientView(status="not_ours")
+        return RecipientStatus(status="not_ours")
     domain = first.address.rpartition("@")[2] if "@" in first.address else ""
     if not resolution.deliveries:
-        return RecipientView(status="unknown", domain=domain, reason=resolution.failure)
-    return RecipientView(status="local", domain=domain, account=_account(resolution))
+        return RecipientStatus(status="unknown", domain=domain, reason=resolution.failure)
+    return RecipientStatus(status="local", domain=domain, account=_account(resolution))
 
 
 def _account(resolution: Resolution) -> str | None:

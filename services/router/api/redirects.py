@@ -43,7 +43,7 @@ def redirect_routes(directory: Directory) -> APIRouter:
     redirects = Collection("redirects", "redirect", address_of, _view)
 
     @router.post("", status_code=201, summary="Redirect an account; 409 when it is redirected already")
-    async def make(body: NewRedirect, asked: Creating) -> RedirectView:
+    async def create_redirect(body: NewRedirect, asked: Creating) -> RedirectView:
         account = await directory.found(body.address, "account")
         targets = await directory.targets(body.targets, of=account.address)
 
@@ -56,15 +56,15 @@ def redirect_routes(directory: Directory) -> APIRouter:
         return redirects.made(asked, made, address=made.address, targets=targets, keep_copy=body.keep_copy)
 
     @router.get("", summary="Redirected accounts by address")
-    async def listing(_: Reading, after: After = None, limit: Limit = 50) -> Page[RedirectView]:
+    async def list_redirects(_: Reading, after: After = None, limit: Limit = 50) -> Page[RedirectView]:
         return redirects.page(await addresses.redirected(after=redirects.cursor.text(after), limit=limit), limit)
 
     @router.get("/{address:path}", summary="The redirect of one account")
-    async def read(address: Address, asked: Reading) -> RedirectView:
+    async def get_redirect(address: Address, asked: Reading) -> RedirectView:
         return redirects.shown(asked, _redirected(await directory.found(address, "account")))
 
     @router.patch("/{address:path}", summary="Change a redirect; 412 when If-Match names another version")
-    async def edit(address: Address, body: RedirectChanges, asked: Editing) -> RedirectView:
+    async def update_redirect(address: Address, body: RedirectChanges, asked: Editing) -> RedirectView:
         account = await directory.found(address, "account")
         changes = body.model_dump(exclude_unset=True)
         if "targets" in changes:
@@ -75,7 +75,7 @@ def redirect_routes(directory: Directory) -> APIRouter:
         return redirects.changed(asked, edited, address=edited.address, **changes)
 
     @router.delete("/{address:path}", status_code=204, summary="End a redirect: the mailbox gets the mail again")
-    async def delete(address: Address, asked: Editing) -> Response:
+    async def delete_redirect(address: Address, asked: Editing) -> Response:
         account = await directory.found(address, "account")
         ended = {"targets": (), "keep_copy": True}
         await addresses.edit(

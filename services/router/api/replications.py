@@ -33,7 +33,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     cursor = Cursor("replications")
 
     @router.post("", status_code=201, summary="Replicate the mail of an address; 409 when it is already")
-    async def make(body: NewReplication, asked: Creating) -> ReplicationView:
+    async def create_replication(body: NewReplication, asked: Creating) -> ReplicationView:
         place = await directory.located(body.address)
         (target,) = await directory.targets([body.target], of=place)
 
@@ -49,7 +49,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
         return ReplicationView(address=place, target=target)
 
     @router.get("", summary="Replications of one address or of all; a page holds at most `limit` addresses")
-    async def listing(
+    async def list_replications(
         _: Reading,
         address: Annotated[Address | None, Query(description="Of this address only.")] = None,
         after: After = None,
@@ -63,7 +63,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
         return Page(items=items, next=cursor.behind(found, limit, address_of))
 
     @router.delete("", status_code=204, summary="End a replication")
-    async def delete(address: Address, target: Address, asked: Reading) -> Response:
+    async def delete_replication(address: Address, target: Address, asked: Reading) -> Response:
         place, gone = await directory.located(address), await directory.located(target)
 
         def end(entry: Entry) -> Entry:

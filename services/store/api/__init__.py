@@ -23,7 +23,7 @@ def routes(context: Context) -> list[APIRouter]:
         change_routes(context),
         appending_routes(context),
         message_routes(context),
-        content_routes(context),
+        *content_routes(context),
         usage_routes(context),
         quarantine_routes(context),
     ]

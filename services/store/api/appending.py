@@ -52,7 +52,7 @@ def appending_routes(context: Context) -> APIRouter:
         summary="Append a message (RFC 5322) to a folder; 409 when the mailbox would be over its quota",
         openapi_extra=BODY,
     )
-    async def append(
+    async def append_message(
         request: Request,
         response: Response,
         address: Mailbox,

@@ -12,7 +12,7 @@ from libs.envelope import new_id
 from libs.http import Idempotency, IfMatch, Precondition, RequestBody
 from libs.http.idempotency import MadeAndGone
 from services.store.api.context import Context, Mailbox, router, tag_of_message
-from services.store.api.views import MessageView, UsageView
+from services.store.api.views import MailboxTotals, MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import MAX_FLAGS, FlagChange
 from services.store.mailboxes.messages import Message
@@ -23,7 +23,7 @@ Ids = Annotated[list[str], Field(min_length=1, max_length=AT_ONCE)]
 Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]
 
 
-class FlagEdit(RequestBody):
+class FlagChangeRequest(RequestBody):
     """First `set` all (if given), then `add`, then `remove`. Flags as in IMAP: `\\Seen`, `$Forwarded`."""
 
     add: Flags = Field([])
@@ -34,32 +34,32 @@ class FlagEdit(RequestBody):
         return FlagChange.of(add=self.add, remove=self.remove, replace=self.set)
 
 
-class FlagEdits(FlagEdit):
+class BulkFlagChange(FlagChangeRequest):
     ids: Ids
 
 
-class Selection(RequestBody):
+class MessageSelection(RequestBody):
     ids: Ids
 
 
-class Placement(Selection):
+class MessagePlacement(MessageSelection):
     folder: str = Field(description="Name of the folder that they go to.")
 
 
-class ChangeView(BaseModel):
+class MessageChanges(BaseModel):
     """The messages as they are now, those that were not there left out; and the totals of the mailbox."""
 
     items: list[MessageView]
-    usage: UsageView
+    usage: MailboxTotals
 
 
 def change_routes(context: Context) -> APIRouter:
     api = router("messages")
 
-    def answer(changed: Changed) -> ChangeView:
+    def answer(changed: Changed) -> MessageChanges:
         context.announcements.changed([changed.usage])
         items = [MessageView.of(message) for message in changed.messages]
-        return ChangeView(items=items, usage=UsageView.of(changed.usage))
+        return MessageChanges(items=items, usage=MailboxTotals.of(changed.usage))
 
     def matching(if_match: Precondition) -> Callable[[Message], bool]:
         return lambda message: if_match.holds(tag_of_message(message))
@@ -68,18 +68,18 @@ def change_routes(context: Context) -> APIRouter:
         return folders.find(await context.mailboxes.folders(address), name).id
 
     @api.post("/messages/flags", summary="Change the flags of many messages in one step")
-    async def flag_many(address: Mailbox, body: FlagEdits) -> ChangeView:
+    async def flag_messages(address: Mailbox, body: BulkFlagChange) -> MessageChanges:
         return answer(await context.changes.flag(address, body.ids, body.change()))
 
     @api.post("/messages/move", summary="Move messages to another folder, where they get new UIDs; ids stay")
-    async def move(address: Mailbox, body: Placement) -> ChangeView:
+    async def move_messages(address: Mailbox, body: MessagePlacement) -> MessageChanges:
         target = await folder_id(address, body.folder)
         changed = await context.changes.move(address, body.ids, target)
         await context.lessons.moved(address, changed.origins, target)
         return answer(changed)
 
     @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
-    async def copy(address: Mailbox, body: Placement, once: Idempotency) -> ChangeView:
+    async def copy_messages(address: Mailbox, body: MessagePlacement, once: Idempotency) -> MessageChanges:
         folder = await folder_id(address, body.folder)
         kept = await context.keys.claim(once, new_id(context.clock())) if once else None
         if kept is not None and kept.is_done:
@@ -96,17 +96,19 @@ def change_routes(context: Context) -> APIRouter:
         return answer(changed)
 
     @api.post("/messages/delete", summary="Expunge messages for ever; frees the quota at once")
-    async def delete_many(address: Mailbox, body: Selection) -> ChangeView:
+    async def delete_messages(address: Mailbox, body: MessageSelection) -> MessageChanges:
         return answer(await context.expunge.messages(address, body.ids))
 
     @api.patch("/messages/{id}", summary="Change the flags of one message")
-    async def flag_one(address: Mailbox, id: str, body: FlagEdit, response: Response, if_match: IfMatch) -> MessageView:
+    async def update_message(
+        address: Mailbox, id: str, body: FlagChangeRequest, response: Response, if_match: IfMatch
+    ) -> MessageView:
         changed = await context.changes.flag(address, [id], body.change(), match=matching(if_match))
         response.headers["ETag"] = tag_of_message(changed.messages[0])
         return answer(changed).items[0]
 
     @api.delete("/messages/{id}", status_code=204, summary="Expunge one message for ever")
-    async def delete_one(address: Mailbox, id: str, if_match: IfMatch) -> Response:
+    async def delete_message(address: Mailbox, id: str, if_match: IfMatch) -> Response:
         answer(await context.expunge.messages(address, [id], match=matching(if_match)))
         return Response(status_code=204)
 

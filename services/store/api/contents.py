@@ -35,7 +35,7 @@ class HeaderList(BaseModel):
     items: list[HeaderField]
 
 
-class PartView(BaseModel):
+class MessagePart(BaseModel):
     """A MIME part. `number` counts from 0 in the order in which parts start; containers come before their content."""
 
     number: int
@@ -50,11 +50,11 @@ class PartView(BaseModel):
     defects: list[str]
 
 
-class PartList(BaseModel):
-    items: list[PartView]
+class MessagePartList(BaseModel):
+    items: list[MessagePart]
 
 
-def content_routes(context: Context) -> APIRouter:
+def content_routes(context: Context) -> list[APIRouter]:
     api, for_antispam = router("contents"), router("contents", "antispam")
 
     async def whole(address: str, id: str) -> bytes:
@@ -63,14 +63,14 @@ def content_routes(context: Context) -> APIRouter:
 
     @for_antispam.get("/messages/{id}/raw", summary="The whole message", response_class=Response, responses={200: RAW})
     @audited
-    async def raw(address: Mailbox, id: str) -> StreamingResponse:
+    async def get_raw_message(address: Mailbox, id: str) -> StreamingResponse:
         message = await context.messages.get(address, id)
         length = {"Content-Length": str(message.size), **HARMLESS}
         return StreamingResponse(stream(context, message), media_type="message/rfc822", headers=length)
 
     @api.get("/messages/{id}/headers", summary="The header fields, ours first")
     @audited
-    async def headers(
+    async def list_message_headers(
         address: Mailbox, id: str, decoded: Annotated[bool, Query(description="Decode RFC 2047 words.")] = False
     ) -> HeaderList:
         message = await context.messages.get(address, id)
@@ -82,13 +82,13 @@ def content_routes(context: Context) -> APIRouter:
 
     @api.get("/messages/{id}/parts", summary="The MIME parts, without their content")
     @audited
-    async def parts(address: Mailbox, id: str) -> PartList:
+    async def list_message_parts(address: Mailbox, id: str) -> MessagePartList:
         octets = await whole(address, id)
-        return PartList(items=await asyncio.to_thread(_views, octets))
+        return MessagePartList(items=await asyncio.to_thread(_views, octets))
 
     @api.get("/messages/{id}/parts/{number}", summary="One part, decoded", response_class=Response)
     @audited
-    async def part(address: Mailbox, id: str, number: int) -> Response:
+    async def get_message_part(address: Mailbox, id: str, number: int) -> Response:
         octets = await whole(address, id)
         found = await asyncio.to_thread(_decoded, octets, number)
         if found is None:
@@ -100,10 +100,7 @@ def content_routes(context: Context) -> APIRouter:
             content, media_type="application/octet-stream", headers={**disposition, "X-Part-Type": view.content_type}
         )
 
-    whole_api = APIRouter()
-    whole_api.include_router(for_antispam)
-    whole_api.include_router(api)
-    return whole_api
+    return [for_antispam, api]
 
 
 async def stream(context: Context, message: Message) -> AsyncGenerator[bytes]:
@@ -115,19 +112,19 @@ async def stream(context: Context, message: Message) -> AsyncGenerator[bytes]:
         prefix, edits = b"", ()
 
 
-def _views(octets: bytes) -> list[PartView]:
+def _views(octets: bytes) -> list[MessagePart]:
     return [_view(number, part) for number, part in enumerate(parse(octets).parts())]
 
 
-def _decoded(octets: bytes, number: int) -> tuple[PartView, bytes] | None:
+def _decoded(octets: bytes, number: int) -> tuple[MessagePart, bytes] | None:
     for at, part in enumerate(parse(octets).parts()):
         if at == number:
             return _view(number, part), part.body()
     return None
 
 
-def _view(number: int, part: Part) -> PartView:
-    return PartView(
+def _view(number: int, part: Part) -> MessagePart:
+    return MessagePart(
         number=number,
         content_type=part.content_type,
         charset=part.charset,

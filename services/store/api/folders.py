@@ -11,14 +11,14 @@ from pydantic import BaseModel, Field
 
 from libs.http import IfMatch, Precondition, RequestBody
 from services.store.api.context import Context, Mailbox, router, tag_of_folder
-from services.store.api.views import FolderCounts, FolderRow, FolderView, UsageView
+from services.store.api.views import FolderCounts, FolderView, FolderWithCounts, MailboxTotals
 from services.store.mailboxes.folders import SPECIAL, Folder
 
 
 class FolderList(BaseModel):
     """All folders: special ones first, then by name. There is never a next page."""
 
-    items: list[FolderRow]
+    items: list[FolderWithCounts]
     next: str | None = None
 
 
@@ -26,7 +26,7 @@ class FolderName(RequestBody):
     name: str = Field(min_length=1, max_length=255, description="With `/` between levels; INBOX in any case.")
 
 
-class Vanished(BaseModel):
+class VanishedMessages(BaseModel):
     """UIDs that left the folder, ascending. `since` must not be older than tombstones are kept (30 days)."""
 
     uids: list[int]
@@ -40,36 +40,38 @@ def folder_routes(context: Context) -> APIRouter:
         return lambda folder: if_match.holds(tag_of_folder(folder))
 
     @api.get("/folders", summary="All folders with their counters")
-    async def listing(address: Mailbox) -> FolderList:
+    async def list_folders(address: Mailbox) -> FolderList:
         folders = (await context.mailboxes.folders(address)).values()
         order = list(SPECIAL)
         ordered = sorted(folders, key=lambda f: (order.index(f.id) if f.id in SPECIAL else len(order), f.name))
-        return FolderList(items=[FolderRow.of(folder) for folder in ordered])
+        return FolderList(items=[FolderWithCounts.of(folder) for folder in ordered])
 
     @api.post("/folders", status_code=201, summary="Create a folder and its missing parents; 409 if it is there")
-    async def create(address: Mailbox, body: FolderName, response: Response) -> FolderView:
+    async def create_folder(address: Mailbox, body: FolderName, response: Response) -> FolderView:
         folder = await context.mailboxes.create_folder(address, body.name)
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
     @api.get("/folders/{id}", summary="One folder")
-    async def read(address: Mailbox, id: str, response: Response) -> FolderView:
+    async def get_folder(address: Mailbox, id: str, response: Response) -> FolderView:
         folder = await context.folder(address, id)
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
     @api.get("/folders/{id}/counts", summary="What changes in a folder with each of its messages")
-    async def counts(address: Mailbox, id: str) -> FolderCounts:
+    async def get_folder_counts(address: Mailbox, id: str) -> FolderCounts:
         return FolderCounts.of(await context.folder(address, id))
 
     @api.patch("/folders/{id}", summary="Rename a folder with all below it; special ones keep their names")
-    async def rename(address: Mailbox, id: str, body: FolderName, response: Response, if_match: IfMatch) -> FolderView:
+    async def update_folder(
+        address: Mailbox, id: str, body: FolderName, response: Response, if_match: IfMatch
+    ) -> FolderView:
         folder = await context.mailboxes.rename_folder(address, id, body.name, match=matching(if_match))
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
     @api.delete("/folders/{id}", status_code=204, summary="Delete a folder with its messages; 409 if it holds folders")
-    async def delete(address: Mailbox, id: str, if_match: IfMatch) -> Response:
+    async def delete_folder(address: Mailbox, id: str, if_match: IfMatch) -> Response:
         await context.mailboxes.check_deletable(address, id)
         folder = await context.folder(address, id)
         if_match.check(tag_of_folder(folder))  # before anything goes
@@ -80,12 +82,12 @@ def folder_routes(context: Context) -> APIRouter:
         return Response(status_code=204)
 
     @api.post("/folders/{id}/empty", summary="Expunge all that the folder holds now; frees the quota at once")
-    async def empty(
+    async def empty_folder(
         address: Mailbox,
         id: str,
         if_match: IfMatch,
         older_than_days: Annotated[int | None, Query(ge=0, le=36500, description="Only what is older.")] = None,
-    ) -> UsageView:
+    ) -> MailboxTotals:
         folder = await context.folder(address, id)
         if_match.check(tag_of_folder(folder))
         before: datetime | None = None
@@ -94,12 +96,12 @@ def folder_routes(context: Context) -> APIRouter:
         usage = await context.expunge.folder(address, id, last_uid=folder.last_uid, before=before)
         if usage is not None:
             context.announcements.changed([usage])
-        return UsageView.of(usage or await context.mailboxes.usage(address))
+        return MailboxTotals.of(usage or await context.mailboxes.usage(address))
 
     @api.get("/folders/{id}/vanished", summary="UIDs that left the folder after a modification sequence number")
-    async def vanished(address: Mailbox, id: str, since: Annotated[int, Query(ge=0)] = 0) -> Vanished:
+    async def list_vanished_uids(address: Mailbox, id: str, since: Annotated[int, Query(ge=0)] = 0) -> VanishedMessages:
         folder = await context.folder(address, id)
         uids = await context.messages.vanished(address, id, since=since)
-        return Vanished(uids=uids, highestmodseq=folder.modseq)
+        return VanishedMessages(uids=uids, highestmodseq=folder.modseq)
 
     return api

@@ -47,7 +47,7 @@ def message_routes(context: Context) -> APIRouter:
 
     @api.get("/messages", summary="Messages of a folder in the order of their UIDs", response_model_by_alias=True)
     @audited
-    async def listing(
+    async def list_messages(
         address: Mailbox,
         folder: Annotated[str, Query(description="Name; INBOX in any case.")] = "INBOX",
         after: After = None,
@@ -68,14 +68,14 @@ def message_routes(context: Context) -> APIRouter:
 
     @api.get("/messages/{id}", summary="One message, without its content")
     @audited
-    async def read(address: Mailbox, id: str, response: Response) -> MessageView:
+    async def get_message(address: Mailbox, id: str, response: Response) -> MessageView:
         message = await context.messages.get(address, id)
         response.headers["ETag"] = tag_of_message(message)
         return MessageView.of(message)
 
     @api.get("/search", summary="Search, newest first. A page may hold fewer than `limit` and still have a next one")
     @audited
-    async def search(address: Mailbox, query: Annotated[SearchQuery, Query()]) -> Page[MessageView]:
+    async def search_messages(address: Mailbox, query: Annotated[SearchQuery, Query()]) -> Page[MessageView]:
         criteria = await _criteria(context, address, query)
         found, more = await _search(context, address, criteria, query)
         return Page(items=[MessageView.of(message) for message in found], next=more)

@@ -20,7 +20,7 @@ _PAGES = Cursor("quarantine")
 PART = "Part, in any case,"
 
 
-class HeldView(BaseModel):
+class QuarantinedMessageView(BaseModel):
     """A quarantined message. `score` is the highest of the verdicts; `tests` are their findings with their scores."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -41,7 +41,7 @@ class HeldView(BaseModel):
     expires_at: datetime
 
 
-class Release(RequestBody):
+class ReleaseRequest(RequestBody):
     """Only these of the recipients; null: all."""
 
     recipients: list[Address] | None = Field(None, min_length=1, max_length=1000)
@@ -50,7 +50,7 @@ class Release(RequestBody):
     )
 
 
-class Block(RequestBody):
+class BlockRequest(RequestBody):
     """What to blacklist for the domains of these recipients (null: all)."""
 
     recipients: list[Address] | None = Field(None, min_length=1, max_length=1000)
@@ -58,13 +58,13 @@ class Block(RequestBody):
     delete: bool = Field(False, description="Delete the message for them, too.")
 
 
-class Released(BaseModel):
+class ReleaseResult(BaseModel):
     id: str
     recipients: list[str]
     whitelisted: str = Field("", description="What is in the white list now.")
 
 
-class Blocked(BaseModel):
+class BlockResult(BaseModel):
     id: str
     blacklisted: str = Field(description="What is in the black list now.")
     domains: list[str] = Field(description="For whom.")
@@ -77,7 +77,7 @@ def quarantine_routes(context: Context) -> APIRouter:
 
     @api.get("", summary="Quarantined messages, newest first")
     @audited
-    async def listing(
+    async def list_quarantined_messages(
         domain: Annotated[DomainName | None, Query(description="Domain of a recipient.")] = None,
         account: Annotated[MailboxAddress | None, Query(description="Account or address of a recipient.")] = None,
         sender: Annotated[str, Query(max_length=320, description=f"{PART} of the envelope sender or From.")] = "",
@@ -88,50 +88,50 @@ def quarantine_routes(context: Context) -> APIRouter:
         until: Annotated[AwareDatetime | None, Query(description="Held before this time.")] = None,
         after: After = None,
         limit: Limit = 50,
-    ) -> Page[HeldView]:
+    ) -> Page[QuarantinedMessageView]:
         wanted = Wanted(domain or "", account or "", sender, subject, reason, infected, since, until)
         found = await held.page(wanted, after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.id))
 
     @api.get("/{id}", summary="One quarantined message, without its content")
     @audited
-    async def read(id: str) -> HeldView:
+    async def get_quarantined_message(id: str) -> QuarantinedMessageView:
         return _view(await held.get(id))
 
     @api.get("/{id}/raw", summary="The message as it came", response_class=Response, responses={200: RAW})
     @audited
-    async def raw(id: str) -> StreamingResponse:
+    async def get_raw_quarantined_message(id: str) -> StreamingResponse:
         item = await held.get(id)
         length = {"Content-Length": str(item.envelope.size_bytes), **HARMLESS}
         return StreamingResponse(context.bodies.pieces(item.body), media_type="message/rfc822", headers=length)
 
     @api.post("/{id}/release", summary="Deliver it behind the filters; 409 for malware without force=true")
-    async def release(
+    async def release_quarantined_message(
         id: str,
-        body: Release | None = None,
+        body: ReleaseRequest | None = None,
         force: Annotated[bool, Query(description="Even if it is malware; administrators only.")] = False,
-    ) -> Released:
-        item, wanted = await held.get(id), body or Release()
+    ) -> ReleaseResult:
+        item, wanted = await held.get(id), body or ReleaseRequest()
         split(item, wanted.recipients, force=force)  # what cannot be released whitelists nobody
         value = ""
         if wanted.whitelist != "no":
             whole = wanted.whitelist == "domain"
             _, value, _ = await warden.list_sender(item, wanted.recipients, colour="white", whole_domain=whole)
         recipients = await warden.release(item, wanted.recipients, by="administrator", force=force)
-        return Released(id=id, recipients=list(recipients), whitelisted=value)
+        return ReleaseResult(id=id, recipients=list(recipients), whitelisted=value)
 
     @api.post("/{id}/block", summary="Blacklist its sender for the domains of its recipients")
-    async def block(id: str, body: Block | None = None) -> Blocked:
-        item, wanted = await held.get(id), body or Block()
+    async def block_quarantined_sender(id: str, body: BlockRequest | None = None) -> BlockResult:
+        item, wanted = await held.get(id), body or BlockRequest()
         _, value, domains = await warden.list_sender(
             item, wanted.recipients, colour="black", whole_domain=wanted.what == "domain"
         )
         if wanted.delete:
             await warden.delete(item, wanted.recipients, by="administrator")
-        return Blocked(id=id, blacklisted=value, domains=list(domains), deleted=wanted.delete)
+        return BlockResult(id=id, blacklisted=value, domains=list(domains), deleted=wanted.delete)
 
     @api.delete("/{id}", status_code=204, summary="Delete it for ever")
-    async def delete(
+    async def delete_quarantined_message(
         id: str,
         recipient: Annotated[
             list[Address] | None, Query(description="Only for these recipients; the others wait on.")
@@ -143,11 +143,11 @@ def quarantine_routes(context: Context) -> APIRouter:
     return api
 
 
-def _view(item: Held) -> HeldView:
+def _view(item: Held) -> QuarantinedMessageView:
     envelope = item.envelope
     verdicts = envelope.verdicts.values()
     tests = [*envelope.findings, *(test for verdict in verdicts for test in verdict.tests)]
-    return HeldView(
+    return QuarantinedMessageView(
         id=item.id,
         message_id=envelope.id,
         reason=envelope.quarantine_reason,

@@ -7,21 +7,21 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from services.store.api.context import Context, Mailbox, router
-from services.store.api.views import UsageView
+from services.store.api.views import MailboxTotals
 
 
 def usage_routes(context: Context) -> APIRouter:
     api = router("usage", "quota")
 
     @api.get("/usage", summary="Exact totals; 404 when there is no such mailbox")
-    async def read(
+    async def get_mailbox_totals(
         address: Mailbox,
         recount: Annotated[bool, Query(description="Count the messages anew and repair the counters.")] = False,
-    ) -> UsageView:
+    ) -> MailboxTotals:
         if not recount:
-            return UsageView.of(await context.mailboxes.usage(address))
+            return MailboxTotals.of(await context.mailboxes.usage(address))
         usage = await context.mailboxes.recount(address)
         context.announcements.changed([usage])
-        return UsageView.of(usage)
+        return MailboxTotals.of(usage)
 
     return api

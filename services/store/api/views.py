@@ -39,7 +39,7 @@ class FolderCounts(BaseModel):
         return cls.model_validate(_shown(folder))
 
 
-class FolderRow(FolderView, FolderCounts):
+class FolderWithCounts(FolderView, FolderCounts):
     """A folder in a list."""
 
 
@@ -94,7 +94,7 @@ class MessageView(BaseModel):
         )
 
 
-class UsageView(BaseModel):
+class MailboxTotals(BaseModel):
     """Exact totals of a mailbox; the newest version wins."""
 
     used_bytes: int

@@ -19,7 +19,7 @@ from services.antivirus.adapters.yara import YaraEngine
 from services.antivirus.adapters.yara_rules import RuleFiles
 from services.antivirus.domain.budget import Limits
 from services.antivirus.domain.engine_address import EngineAddress
-from services.antivirus.domain.fingerprints import Fingerprint, Verdict
+from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
 from services.antivirus.domain.sightings import Kind
 from services.antivirus.ports import Engine, Item
 from services.antivirus.tally import Tally
@@ -34,7 +34,9 @@ async def builtin(mongo: Mongo) -> BuiltinEngine:
     """It knows the local specimen by its fingerprint."""
     known = MongoFingerprints(mongo.database("antivirus"), lambda: NOW)
     await known.open()
-    await known.create(Fingerprint(sha256(LOCAL_SPECIMEN).digest(), Verdict.BAD, "Facteur.Test.Local", "", NOW))
+    await known.create(
+        Fingerprint(sha256(LOCAL_SPECIMEN).digest(), FingerprintVerdict.BAD, "Facteur.Test.Local", "", NOW)
+    )
     day = timedelta(days=1)
     tally = Tally(MongoCounts(mongo.database("antivirus"), kept=day, days_kept=400 * day), lambda: NOW)
     return BuiltinEngine(
