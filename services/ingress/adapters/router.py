@@ -10,12 +10,12 @@ from hashlib import sha256
 from typing import Literal, TypeVar
 from urllib.parse import quote
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from libs.caching import Cache, Timed
 from libs.envelope import Temporary
 from libs.http import Client
+from libs.http.outgoing import Response
 from services.ingress.domain.relaying import Login
 from services.ingress.ports import Resolution
 
@@ -144,7 +144,7 @@ def _depends_on(address: str, found: Resolution) -> tuple[str, ...]:
     return (address, kept, domain, found.domain) if is_direct else (address, kept, domain, found.domain, _INDIRECT)
 
 
-def _read(kind: type[M], response: httpx.Response) -> M:
+def _read(kind: type[M], response: Response) -> M:
     """A router that answers nonsense is as good as none."""
     try:
         return kind.model_validate_json(response.content)

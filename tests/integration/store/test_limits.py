@@ -13,6 +13,7 @@ import pytest
 from libs.envelope.model import utc_now
 from libs.events import AccountChanged, DomainChanged
 from libs.http import Client
+from libs.http.outgoing import Response
 from libs.runtime import Shared
 from services.quota import app as quota_app
 from services.store.mailboxes.quota_limits import AT_ONCE, GRACE, REMEMBERED, QuotaLimits
@@ -43,9 +44,9 @@ class CountingClient(Client):
 
     calls = 0
 
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def call(self, *arguments: Any, **options: Any) -> Response:
         self.calls += 1
-        return await super().call(method, path, **options)
+        return await super().call(*arguments, **options)
 
 
 @pytest.fixture
