@@ -85,7 +85,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             queue_handlers=handles(judge),
             event_handlers=hears(filtering, learning, reputation, feedback),
             background=(*filtering.background, *learning.background, *reputation.background),
-            body_limit_bytes=settings.check_limit_bytes,
+            body_limit_bytes=settings.api_message_limit_bytes,
         )
     finally:
         await filtering.close()

@@ -45,30 +45,30 @@ def _engines(settings: Settings) -> dict[str, CircuitBreaker]:
             limit_bytes=settings.engine_limit_bytes,
             deadline=settings.engine_deadline,
         )
-        found["spamassassin"] = CircuitBreaker(spamd, cooldown=settings.engine_rest)
+        found["spamassassin"] = CircuitBreaker(spamd, cooldown=settings.engine_cooldown)
     if settings.rspamd:
         rspamd = Rspamd(
             settings.rspamd,
             hostname=settings.hostname,
-            required=settings.rspamd_required,
+            required=settings.rspamd_required_score,
             connections=settings.engine_connections,
             limit_bytes=settings.engine_limit_bytes,
             deadline=settings.engine_deadline,
         )
-        found["rspamd"] = CircuitBreaker(rspamd, cooldown=settings.engine_rest)
+        found["rspamd"] = CircuitBreaker(rspamd, cooldown=settings.engine_cooldown)
     return found
 
 
 def _images(settings: Settings) -> ImageWorkerPool:
     command = worker_command(
-        data=settings.ocr_data, languages=settings.ocr_languages, pixels=settings.image_limit_pixels
+        data=settings.ocr_data_directory, languages=settings.ocr_languages, pixels=settings.image_limit_pixels
     )
     return ImageWorkerPool(
         command,
-        reads_text=bool(settings.ocr_data),
-        distance=settings.image_distance,
+        reads_text=bool(settings.ocr_data_directory),
+        distance=settings.image_match_bits,
         workers=settings.image_workers,
         deadline=settings.image_deadline,
-        limits=ImageLimits(images=settings.images_at_most, octets=settings.image_limit_bytes),
-        capacity=settings.images_capacity,
+        limits=ImageLimits(images=settings.images_per_message, octets=settings.image_limit_bytes),
+        capacity=settings.image_cache_capacity,
     )

@@ -47,7 +47,7 @@ def open_feedback(
         learner=learning.learner,
         complaints=reputation.stored_complaints,
         messages=StoreMessages(mailboxes),
-        moves_teach=settings.junk_moves_teach,
+        moves_teach=settings.junk_moves_train,
         clock=shared.clock,
     )
     special_recipients = SpecialRecipients(
@@ -57,8 +57,8 @@ def open_feedback(
         honeypot_hits=reputation.honeypots,
         user_feedback=user_feedback,
         clock=shared.clock,
-        ban=settings.honeypot_ban,
-        learns=settings.honeypot_learns,
+        ban=settings.honeypot_ban_duration,
+        learns=settings.honeypot_trains,
     )
     screening = RecipientScreening(
         rulebooks=filtering.rulebooks,

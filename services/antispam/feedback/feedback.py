@@ -47,7 +47,7 @@ class Feedback:
         learner: Learner,
         complaints: Complaints,
         messages: Messages,
-        moves_teach: Literal["domain", "all", "nobody"],
+        moves_teach: Literal["domain", "all", "none"],
         clock: Callable[[], datetime],
     ) -> None:
         self._learner = learner
@@ -90,7 +90,7 @@ class Feedback:
         if original.submitted:
             return
         await self.complain(original, kind, who=mailbox)
-        if self._moves_teach != "nobody":
+        if self._moves_teach != "none":
             scope = DEFAULT if self._moves_teach == "all" else mailbox.rpartition("@")[2]
             await self.teach(original, kind, scope=scope)
 

@@ -77,7 +77,7 @@ async def open_filtering(
     metrics: Metrics,
 ) -> FilteringSlice:
     """Register the metrics of the filters. Raises `Temporary` when MongoDB does not answer."""
-    stored_counters = MongoCounters(database, keep=settings.statistics_memory)
+    stored_counters = MongoCounters(database, keep=settings.statistics_retention)
     await stored_counters.prepare()
     await asyncio.to_thread(load_suffixes)
     # MongoDB away: a domain that was judged before is judged on with what was read last, another one waits.
@@ -89,7 +89,7 @@ async def open_filtering(
     metrics.entries("digests", lambda: len(reputation.sightings))
     metrics.entries("counted messages", counters.remembered)
     environment = FilterEnvironment(
-        own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_names)),
+        own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_host_names)),
         trusted_networks=settings.trusted_networks,
         peers=reputation.blacklisted_peers,
         sightings=reputation.sightings,
@@ -110,6 +110,6 @@ def _lookups(settings: Settings) -> LookupSettings:
     return LookupSettings(
         dnsbl=settings.dnsbl,
         uribl=settings.uribl,
-        domains_limit=settings.uribl_domains,
-        address_without_mx=settings.address_without_mx,
+        domains_limit=settings.uribl_domains_per_message,
+        address_without_mx=settings.invalid_mx_address_share,
     )

@@ -32,16 +32,16 @@ async def open_learning(settings: Settings, shared: Shared, database: Any) -> Le
     """Read the statistics for all domains into memory. Raises `Temporary` when MongoDB does not answer."""
     store = MongoBayes(shared.mongo, database)
     await store.prepare()
-    models = ModelCache(always=DEFAULT, capacity=settings.bayes_domain_tokens)
-    statistics = BayesStatistics(models, least=settings.bayes_least)
+    models = ModelCache(always=DEFAULT, capacity=settings.bayes_cache_tokens)
+    statistics = BayesStatistics(models, least=settings.bayes_min_messages)
     learner = Learner(
         store,
         models,
         shared.bus,
         knows=statistics.knows,
         clock=shared.clock,
-        tokens_limit=settings.bayes_tokens,
-        memory=settings.bayes_memory,
+        tokens_limit=settings.bayes_max_tokens,
+        memory=settings.bayes_retention,
     )
     await learner.refresh()
     return LearningSlice(store, learner, statistics, _background(learner, settings.flush_period))

@@ -49,22 +49,24 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
     times = _greylist_times(settings)
     greylist, honeypots = MongoGreylist(database, times), MongoHoneypots(database)
     stored_peers = MongoBlacklistedPeers(database)
-    stored_sightings = MongoMassMailings(database, window=settings.mass_window)
-    stored_correspondents = MongoCorrespondents(database, memory=settings.correspondents_memory)
-    stored_complaints = MongoComplaints(database, memory=settings.complaints_memory)
+    stored_sightings = MongoMassMailings(database, window=settings.mass_mailing_window)
+    stored_correspondents = MongoCorrespondents(database, memory=settings.automatic_whitelist_retention)
+    stored_complaints = MongoComplaints(database, memory=settings.complaint_retention)
     for store in (greylist, honeypots, stored_peers, stored_sightings, stored_correspondents, stored_complaints):
         await store.prepare()
 
-    blacklisted_peers = BlacklistedPeerTable(capacity=settings.peers_capacity)
+    blacklisted_peers = BlacklistedPeerTable(capacity=settings.blacklisted_peers_capacity)
     peers = PeerBlacklist(
-        blacklisted_peers, stored_peers, shared.bus, capacity=settings.peers_capacity, clock=shared.clock
+        blacklisted_peers, stored_peers, shared.bus, capacity=settings.blacklisted_peers_capacity, clock=shared.clock
     )
     sightings = MassMailingCounter(
-        threshold=settings.mass_recipients, window=settings.mass_window, capacity=settings.mass_capacity
+        threshold=settings.mass_mailing_recipients,
+        window=settings.mass_mailing_window,
+        capacity=settings.mass_mailing_capacity,
     )
     # Database away: the automatic whitelist is a finding with an error, complaints are those that were read last.
     correspondents = AutomaticWhitelist(
-        stored_correspondents, shared.bus, capacity=settings.correspondents_capacity, clock=shared.clock
+        stored_correspondents, shared.bus, capacity=settings.automatic_whitelist_capacity, clock=shared.clock
     )
     complaints = ReportedSubjects(_thresholds(settings))
 
@@ -100,16 +102,16 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
 def _greylist_times(settings: Settings) -> GreylistTimes:
     return GreylistTimes(
         delay=settings.greylisting_delay,
-        window=settings.greylisting_window,
-        memory=settings.greylisting_memory,
-        successes=settings.greylisting_successes,
-        by=settings.greylisting_by,
+        window=settings.greylisting_retry_window,
+        memory=settings.greylisting_retention,
+        successes=settings.greylisting_network_passes,
+        by=settings.greylisting_per,
     )
 
 
 def _thresholds(settings: Settings) -> ComplaintThresholds:
     return ComplaintThresholds(
-        peer=settings.complaints_of_peer,
-        sender=settings.complaints_of_sender,
-        domain=settings.complaints_of_domain,
+        peer=settings.complaint_threshold_peer,
+        sender=settings.complaint_threshold_sender,
+        domain=settings.complaint_threshold_domain,
     )

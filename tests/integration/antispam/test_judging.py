@@ -74,7 +74,7 @@ async def test_a_large_message_comes_out_of_the_blob_store_and_keeps_its_bytes(r
 
 
 async def test_the_same_message_to_dozens_of_recipients_counts_against_it(start: Any, post: Any) -> None:
-    await start(mass_recipients=10)
+    await start(mass_mailing_recipients=10)
     hits = []
     for n in range(12):
         mail = (await post.taken(await post.send(_ham(), f"m{n}@a.example")))[queues.ROUTER]

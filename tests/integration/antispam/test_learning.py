@@ -30,7 +30,7 @@ async def teach(replica: Any, kind: str, raw: bytes, **params: Any) -> Any:
 
 @pytest.fixture
 async def taught(start: Any) -> Any:
-    replica = await start(bayes_least=5)
+    replica = await start(bayes_min_messages=5)
     for n in range(8):
         await teach(replica, "spam", spam(n))
         await teach(replica, "ham", ham(n))
@@ -38,7 +38,7 @@ async def taught(start: Any) -> Any:
 
 
 async def test_it_speaks_once_it_learned_enough_and_at_once(start: Any) -> None:
-    replica = await start(bayes_least=5)
+    replica = await start(bayes_min_messages=5)
     assert await replica.outcome("bayes", spam(99)) == "miss"
     for n in range(5):
         await teach(replica, "spam", spam(n))
@@ -76,7 +76,7 @@ async def test_a_domain_may_see_it_otherwise(taught: Any, post: Any) -> None:
 
 
 async def test_replicas_and_restarts_know_what_was_learned(taught: Any, start: Any, eventually: Any) -> None:
-    other = await start(bayes_least=5)
+    other = await start(bayes_min_messages=5)
     expected = (await taught.check(spam(99)))["bayes"]
     await teach(taught, "spam", spam(50))
 

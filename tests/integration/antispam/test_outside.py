@@ -186,7 +186,7 @@ async def test_a_process_that_hangs_or_dies_is_killed_and_its_image_not_tried_ag
 
 
 async def test_images_are_read_and_known_again_through_the_api_and_the_chain(start: Any, post: Any) -> None:
-    replica = await start(ocr_data=LANGUAGES, image_deadline=PATIENCE)
+    replica = await start(ocr_data_directory=LANGUAGES, image_deadline=PATIENCE)
     rule = {"kind": "keyword", "pattern": "(?i)cheap watches", "score": 9}
     await replica.call("PUT", "/v1/rules/keyword/watches", json=rule)
     mail = a_message_with(encoded(drawn(*LINES)))
@@ -226,7 +226,7 @@ async def test_mail_flows_past_a_dead_dns_a_dead_rspamd_and_a_hanging_tesseract_
         rspamd=f"http://127.0.0.1:{free_port()}",
         spamd=spamd.address,
         engine_deadline=PATIENCE,
-        ocr_data=hanging,
+        ocr_data_directory=hanging,
         image_deadline=timedelta(seconds=3),  # longer than its process needs to start
     )
     rule = {"kind": "keyword", "pattern": "(?i)cheap watches", "score": 9}

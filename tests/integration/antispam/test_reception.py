@@ -20,7 +20,7 @@ async def admitted(replica: Any, **arrival: Any) -> Any:
 
 
 async def greylisting(start: Any, **settings: Any) -> Any:
-    replica = await start(greylisting_delay=timedelta(milliseconds=300), greylisting_successes=2, **settings)
+    replica = await start(greylisting_delay=timedelta(milliseconds=300), greylisting_network_passes=2, **settings)
     await replica.call("PATCH", "/v1/policies/a.example", json={"filters": {"greylisting": True}})
     return replica
 
@@ -100,7 +100,7 @@ async def test_who_writes_to_a_honeypot_is_refused_and_learned_and_nobody_gets_t
 
 
 async def test_a_peer_that_an_administrator_trusts_is_never_refused_for_a_honeypot(start: Any, post: Any) -> None:
-    replica = await start(honeypot_learns=False)
+    replica = await start(honeypot_trains=False)
     await replica.call("POST", "/v1/lists/peer_white", expect=201, json={"value": "192.0.2.1"})
     taken = await post.taken(await post.send(SPAM, recipients=(HONEYPOT,)))
     assert set(taken) == {queues.QUARANTINE}
@@ -157,7 +157,7 @@ async def test_what_is_no_lesson_is_refused_with_its_line(replica: Any, line: by
 
 
 async def test_complaints_by_api_add_up_to_a_verdict_and_can_be_cleared(start: Any, post: Any) -> None:
-    replica = await start(complaints_of_sender=2)
+    replica = await start(complaint_threshold_sender=2)
     mail = (await post.taken(await post.send(SPAM, "m@a.example")))[queues.ROUTER]
     shown = (
         f"Return-Path: <{mail.envelope.mail_from}>\r\nReceived: from x with ESMTP id 1; now\r\n"
@@ -172,7 +172,7 @@ async def test_complaints_by_api_add_up_to_a_verdict_and_can_be_cleared(start: A
     [peer] = (await replica.get("/v1/complaints/peer"))["items"]
     assert (peer["value"], peer["counts"]) == ("192.0.2.1", False)
     await replica.call("DELETE", "/v1/complaints/sender", params={"value": "x@y.example"}, expect=404)
-    late = await start(complaints_of_sender=2)  # reads what counts at its start
+    late = await start(complaint_threshold_sender=2)  # reads what counts at its start
     asked = {"from": "jean@elsewhere.example", "peer": "192.0.2.1", "domain": "a.example"}
     assert await late.outcome("sender_complaints", SPAM, **asked) == "hit"
     await late.call("DELETE", "/v1/complaints/sender", params={"value": "Jean@elsewhere.example"}, expect=204)
