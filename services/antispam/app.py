@@ -24,12 +24,12 @@ from services.antispam.api.reception import reception_routes
 from services.antispam.api.rules import rule_routes
 from services.antispam.api.statistics import statistics_routes
 from services.antispam.chain import CHAIN
+from services.antispam.engines.compose import open_engines
 from services.antispam.feedback.compose import FeedbackSlice, open_feedback
 from services.antispam.filtering.compose import FilteringSlice, open_filtering
 from services.antispam.handlers import Judge, handles, hears
-from services.antispam.images.mongo import MongoKnownImages
+from services.antispam.images.compose import open_images
 from services.antispam.learning.compose import LearningSlice, open_learning
-from services.antispam.outside import Outside
 from services.antispam.policy.compose import PolicySlice, open_policy
 from services.antispam.reputation.compose import ReputationSlice, open_reputation
 from services.antispam.settings import Settings
@@ -42,9 +42,8 @@ __all__ = ["NAME", "Settings", "build"]
 @asynccontextmanager
 async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     """Raises `Temporary` when MongoDB does not answer."""
-    database, metrics, outside = shared.mongo.database(NAME), Metrics(), Outside.of(settings)
-    known_images = MongoKnownImages(database)
-    await known_images.prepare()
+    database, metrics = shared.mongo.database(NAME), Metrics()
+    engines, images = open_engines(settings), await open_images(settings, database)
     policy = await open_policy(database)
     learning = await open_learning(settings, shared, database)
     reputation = await open_reputation(settings, shared, database)
@@ -56,8 +55,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         policy=policy,
         learning=learning,
         reputation=reputation,
-        engines=outside.engines,
-        images=outside.images,
+        engines=engines.engines,
+        images=images.pool,
         metrics=metrics,
     )
     feedback = open_feedback(settings, shared, filtering=filtering, learning=learning, reputation=reputation)
@@ -77,7 +76,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             metrics=metrics,
             routers=(
                 check_routes(judge, filtering.environment.trusts, shared.clock),
-                image_routes(known_images, filtering.announce_policy_change, outside.images.read_image, shared.clock),
+                image_routes(
+                    images.known_images, filtering.announce_policy_change, images.pool.read_image, shared.clock
+                ),
                 *_filtering_routes(filtering, policy, shared.clock),
                 *_reputation_routes(filtering, reputation, shared.clock),
                 *_feedback_routes(feedback, learning, reputation),
@@ -89,7 +90,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         )
     finally:
         await filtering.close()
-        await outside.close()
+        await images.close()
+        await engines.close()
         await feedback.close()
 
 

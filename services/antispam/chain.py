@@ -1,8 +1,8 @@
 """The chain: every filter in the order in which mail meets it. The only place with order and scores.
 
-A new filter is its file in `filters/`, its line here, its test. ACCEPT and REFUSE end the chain, SCORE adds, EXEMPT
-takes hits of later filters out of the count. 7.5 points are spam unless the domain says otherwise. The lines that
-begin with R-SPAM and have no step mark the places of the filters that ask outside services.
+A new filter is its file in `filters/` (or its function in the file of its family), its line here, its test. ACCEPT and
+REFUSE end the chain, SCORE adds, EXEMPT takes hits of later filters out of the count. 7.5 points are spam unless the
+domain says otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from services.antispam.filters import (
     cached_peer,
     checksum,
     click_here,
-    cyrillic,
     disguised_author,
     disguised_link,
     dkim,
@@ -28,9 +27,9 @@ from services.antispam.filters import (
     domain_complaints,
     duplicate_headers,
     empty_message,
+    external_engines,
     forged_received,
     greylisting,
-    han,
     helo,
     hidden_characters,
     honeypot,
@@ -39,9 +38,8 @@ from services.antispam.filters import (
     image_only,
     image_text,
     invalid_mx,
-    ip_blacklist,
     ip_complaints,
-    ip_whitelist,
+    ip_lists,
     keyword_exceptions,
     keywords,
     logic,
@@ -51,19 +49,13 @@ from services.antispam.filters import (
     missing_recipients,
     no_sender,
     reverse_dns,
-    rspamd,
     same_sender_recipient,
+    scripts,
     sender_blacklist,
     sender_complaints,
     sender_whitelist,
     shouting_subject,
-    spamassassin,
     spf,
-    spf_none,
-    spf_permerror,
-    spf_softfail,
-    spf_strict,
-    spf_vouched,
     uribl,
     wrong_date,
 )
@@ -81,23 +73,23 @@ CHAIN: tuple[Step, ...] = (
     # Ingress makes strangers wait at RCPT where this is on; here it says how long they did, and adds nothing.
     Step.of(greylisting, Kind.SCORE, 0.0, on=False, per_domain=True),
     # A trusted server vouches for what it hands on, whoever the sender is.
-    Step.of(ip_whitelist, Kind.ACCEPT, -100.0, per_domain=True),
+    Step.of(ip_lists.ip_whitelist, Kind.ACCEPT, -100.0, per_domain=True),
     # Before the sender whitelist, for a forged sender must not profit from it. Where it fails, it hears DKIM, DMARC and
     # ARC before it decides.
-    Step.of(spf, Kind.REFUSE, 100.0, deadline=_SPF),
+    Step.of(spf.spf, Kind.REFUSE, 100.0, deadline=_SPF),
     # For domains to which nobody forwards.
-    Step.of(spf_strict, Kind.REFUSE, 100.0, deadline=_SPF, on=False),
-    Step.of(spf_vouched, Kind.SCORE, 0.0),
-    Step.of(spf_softfail, Kind.SCORE, 2.0, deadline=_SPF),
-    Step.of(spf_permerror, Kind.SCORE, 0.5, deadline=_SPF),
+    Step.of(spf.spf_strict, Kind.REFUSE, 100.0, deadline=_SPF, on=False),
+    Step.of(spf.spf_vouched, Kind.SCORE, 0.0, needs_lookup=None),
+    Step.of(spf.spf_softfail, Kind.SCORE, 2.0, deadline=_SPF),
+    Step.of(spf.spf_permerror, Kind.SCORE, 0.5, deadline=_SPF),
     # Half the world says nothing.
-    Step.of(spf_none, Kind.SCORE, 0.5, deadline=_SPF, on=False),
+    Step.of(spf.spf_none, Kind.SCORE, 0.5, deadline=_SPF, on=False),
     # An administrator knows this sender.
     Step.of(sender_whitelist, Kind.ACCEPT, -100.0, per_domain=True),
     # A weight, not an absolute: it outweighs slips of form, and no Bayes that is sure.
     Step.of(automatic_whitelist, Kind.SCORE, -4.0, per_domain=True, deadline=_QUERY),
     # The whitelists have spoken; what an administrator banned goes no further.
-    Step.of(ip_blacklist, Kind.REFUSE, 100.0, per_domain=True),
+    Step.of(ip_lists.ip_blacklist, Kind.REFUSE, 100.0, per_domain=True),
     Step.of(sender_blacklist, Kind.REFUSE, 100.0, per_domain=True),
     # Not enough by itself: there are honest servers behind careless providers.
     Step.of(reverse_dns, Kind.SCORE, 2.0, deadline=_DNS),
@@ -118,7 +110,6 @@ CHAIN: tuple[Step, ...] = (
     Step.of(keyword_exceptions, Kind.EXEMPT, 0.0, per_domain=True),
     # One point for each point of the rules that match.
     Step.of(keywords, Kind.SCORE, 1.0, per_domain=True),
-    # R-SPAM-19 logic rules stand last: see there.
     # The same rules over the text in images.
     Step.of(image_text, Kind.SCORE, 1.0, per_domain=True, deadline=_IMAGES),
     # Someone entered this image as spam: nearly enough, for a likeness may be an accident.
@@ -133,11 +124,17 @@ CHAIN: tuple[Step, ...] = (
     Step.of(bayes, Kind.SCORE, 8.0, per_domain=True),
     # Whoever configured one wants to hear it. At the engine's own threshold it is a strong witness, at one and a half
     # of it enough by itself; what speaks for ham takes 2.5 points off at most.
-    Step.of(spamassassin, Kind.SCORE, 5.0, deadline=_ENGINE),
-    Step.of(rspamd, Kind.SCORE, 5.0, deadline=_ENGINE),
+    Step.of(
+        external_engines.spamassassin,
+        Kind.SCORE,
+        5.0,
+        deadline=_ENGINE,
+        needs_lookup=external_engines.asks_spamassassin,
+    ),
+    Step.of(external_engines.rspamd, Kind.SCORE, 5.0, deadline=_ENGINE, needs_lookup=external_engines.asks_rspamd),
     # Off unless a domain has no correspondents who write so.
-    Step.of(cyrillic, Kind.SCORE, 4.0, on=False),
-    Step.of(han, Kind.SCORE, 4.0, on=False),
+    Step.of(scripts.cyrillic, Kind.SCORE, 4.0, on=False),
+    Step.of(scripts.han, Kind.SCORE, 4.0, on=False),
     # 3 points for our own name, less for what badly kept honest servers do as well.
     Step.of(helo, Kind.SCORE, 3.0, deadline=_DNS),
     # Always on while antispam is on: who bothers several people here has only the whitelists above for a friend.

@@ -8,8 +8,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from libs.envelope import Envelope, Mail, Peer, Recipient
-from services.antispam.filtering.context import Context, FilterEnvironment
-from services.antispam.filtering.lookups import LookupSettings
+from services.antispam.filtering.context import Context, FilterEnvironment, LookupSettings
 from services.antispam.learning.model import ModelCache
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.mail_view import MailView

@@ -11,9 +11,8 @@ import re
 from datetime import timedelta
 
 from libs.envelope import Temporary
-from libs.mail.render import rendered, repairs
+from libs.mail.render import received, rendered, repairs
 from services.antispam.engines.engine_address import EngineAddress
-from services.antispam.engines.engine_trace import trace
 from services.antispam.engines.model import EngineResult
 from services.antispam.message.mail_view import MailView
 
@@ -85,3 +84,18 @@ def parse_result(answer: bytes) -> EngineResult:
         raise Temporary("spamd: its required_score is not above 0")
     symbols = body.decode("ascii", "replace").strip()
     return EngineResult(score, required, tuple(symbols.split(",")) if symbols else ())
+
+
+def trace(mail: MailView, *, hostname: str) -> bytes:
+    """The fields that say how the message came (RFC 5321 4.4): spamd reads them in the message.
+
+    `Return-Path` and this site's own `Received` are written at delivery only; the engine believes the topmost one.
+    Empty where no peer is known: then the message says all that can be said.
+    """
+    envelope = mail.envelope
+    if not envelope.peer.address:
+        return b""
+    if "sender" in mail.unknown:
+        return received(envelope, None, hostname=hostname)
+    sender = "".join(character if " " < character <= "~" else "?" for character in envelope.mail_from)
+    return f"Return-Path: <{sender}>\r\n".encode("ascii") + received(envelope, None, hostname=hostname)

@@ -1,9 +1,10 @@
-"""Who signed a message, who vouches, what the author's domain asks for: asked once, whoever wants to know."""
+"""SPF, DKIM, ARC and DMARC of a message: each evaluated once, however many filters use the result."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from zlib import crc32
 
 from libs.authentication import arc, dkim, dmarc
@@ -12,40 +13,61 @@ from libs.authentication.dkim import SignatureResult
 from libs.authentication.dmarc import AuthenticatedIdentifier, DmarcResult
 from libs.authentication.message import SignedMessage
 from libs.authentication.results import TxtLookup
-from libs.authentication.spf import SpfResult
+from libs.authentication.spf import SpfCheck, SpfResult, check_host
+from libs.authentication.spf.evaluation import SpfSession
 from libs.dns import Resolver
 from libs.mail.address_list import parse_addresses
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.spf import spf_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.registered_domain import registered_domain
 
 _MAX_AUTHORS = 10_000  # in one field; more do not fit into a header
+_SPF_IDENTITIES = frozenset({"sender", "helo"})  # RFC 7208 2.3, RFC 7208 2.4: HELO counts where MAIL FROM is empty
+
+
+async def spf_of(mail: MailView, context: Context) -> SpfCheck:
+    """Check SPF; the result is none for mail of our own machines and authenticated clients. Never raises for DNS."""
+    if not context.environment.is_stranger(mail):
+        return SpfCheck(SpfResult.NONE, reason="not checked: not from a stranger")
+    if mail.unknown & _SPF_IDENTITIES and not mail.sender:
+        return SpfCheck(SpfResult.NONE, reason="not checked: the identity is unknown")
+    return await mail.fetch_once("spf", lambda: _check_spf(mail, context))
+
+
+async def _check_spf(mail: MailView, context: Context) -> SpfCheck:
+    """RFC 7208 2.4: the identity is MAIL FROM, or postmaster at the HELO name for the null sender."""
+    assert mail.peer is not None
+    helo = mail.envelope.peer.helo
+    sender = mail.envelope.mail_from or f"postmaster@{helo}"
+    local, _, domain = sender.rpartition("@")
+    session = SpfSession(
+        ip=mail.peer,
+        sender=sender if local else f"postmaster@{domain}",  # RFC 7208 4.3
+        helo=helo,
+        receiver="unknown",  # RFC 7208 7.3 allows it: the explanation of a stranger needs no name of this site
+        now=context.now,
+    )
+    return await check_host(domain, session, context.environment.dns)
 
 
 async def dkim_results_of(mail: MailView, context: Context) -> Sequence[SignatureResult]:
-    """What each DKIM signature is worth. Never raises for what DNS does."""
-    # RFC 6376 3.5 `x=`: what counts is when the message came, not how long it waited for us.
-    moment = min(context.now, mail.envelope.received_at)
-    return await mail.fetch_once(
-        "dkim", lambda: dkim.verify(_message(mail), txt=_txt(context.environment.dns), now=moment)
-    )
+    """Verify each DKIM signature. Never raises for DNS."""
+    txt = _txt(context.environment.dns)
+    return await mail.fetch_once("dkim", lambda: dkim.verify(_message(mail), txt=txt, now=_moment(mail, context)))
 
 
 async def arc_chain_of(mail: MailView, context: Context) -> ArcChain:
-    """The state of the ARC chain. Never raises for what DNS does."""
-    moment = min(context.now, mail.envelope.received_at)
-    return await mail.fetch_once(
-        "arc", lambda: arc.verify(_message(mail), txt=_txt(context.environment.dns), now=moment)
-    )
+    """Validate the ARC chain. Never raises for DNS."""
+    txt = _txt(context.environment.dns)
+    return await mail.fetch_once("arc", lambda: arc.verify(_message(mail), txt=txt, now=_moment(mail, context)))
 
 
 async def dmarc_result_of(mail: MailView, context: Context) -> DmarcResult:
-    """What DMARC makes of SPF and DKIM. Never raises for what DNS does."""
-    return await mail.fetch_once("dmarc", lambda: _evaluated(mail, context))
+    """Evaluate DMARC over SPF and DKIM. Never raises for DNS."""
+    return await mail.fetch_once("dmarc", lambda: _evaluate_dmarc(mail, context))
 
 
-async def _evaluated(mail: MailView, context: Context) -> DmarcResult:
+async def _evaluate_dmarc(mail: MailView, context: Context) -> DmarcResult:
     return await dmarc.evaluate(
         authors_of(mail),
         _identifiers(mail, context),
@@ -56,7 +78,7 @@ async def _evaluated(mail: MailView, context: Context) -> DmarcResult:
 
 
 def authors_of(mail: MailView) -> list[str]:
-    """The addresses in From; of a field in which none can be read all that stands there, for readers show that."""
+    """The addresses in From. Of a field without a readable address it is the whole text, for readers show that."""
     authors: list[str] = []
     for value in mail.headers.all("From"):
         addresses = [address for _, address in parse_addresses(value, _MAX_AUTHORS) if "@" in address]
@@ -66,22 +88,25 @@ def authors_of(mail: MailView) -> list[str]:
 
 async def _identifiers(mail: MailView, context: Context) -> Sequence[AuthenticatedIdentifier]:
     spf, signed = await asyncio.gather(spf_of(mail, context), dkim_results_of(mail, context))
-    identifiers = [
+    found = [
         AuthenticatedIdentifier("dkim", each.domain, each.outcome)
         for each in signed
         if each.outcome in ("pass", "temperror")
     ]
     if spf.result in (SpfResult.PASS, SpfResult.TEMPERROR):
-        domain = spf.domain.lower().removesuffix(".")  # of HELO as the peer wrote it
-        identifiers.append(
-            AuthenticatedIdentifier("spf", domain, "pass" if spf.result is SpfResult.PASS else "temperror")
-        )
-    return identifiers
+        domain = spf.domain.lower().removesuffix(".")  # as the peer wrote it in HELO
+        found.append(AuthenticatedIdentifier("spf", domain, "pass" if spf.result is SpfResult.PASS else "temperror"))
+    return found
 
 
 def organizational(domain: str) -> str:
-    """RFC 7489 3.2; empty of a public suffix."""
+    """The organizational domain (RFC 7489 3.2); empty for a public suffix."""
     return registered_domain(domain) or ""
+
+
+def _moment(mail: MailView, context: Context) -> datetime:
+    """RFC 6376 3.5 `x=`: the time of receipt counts, not how long the message waited in our queues."""
+    return min(context.now, mail.envelope.received_at)
 
 
 def _message(mail: MailView) -> SignedMessage:

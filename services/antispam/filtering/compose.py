@@ -15,15 +15,13 @@ from libs.events import PolicyChanged
 from libs.runtime import Periodic, Shared
 from libs.telemetry import Metrics
 from services.antispam.engines.model import Engines
-from services.antispam.filtering.context import FilterEnvironment
+from services.antispam.filtering.context import FilterEnvironment, ImageReader, LookupSettings
 from services.antispam.filtering.counters import Counters
 from services.antispam.filtering.filter_metrics import FilterMetrics
-from services.antispam.filtering.lookups import LookupSettings
 from services.antispam.filtering.mongo_counters import MongoCounters
 from services.antispam.filtering.rulebook_cache import RulebookCache
 from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import Step
-from services.antispam.images.model import ImageReader
 from services.antispam.learning.compose import LearningSlice
 from services.antispam.message.registered_domain import load_suffixes
 from services.antispam.policy.compose import PolicySlice

@@ -11,12 +11,9 @@ from typing import Literal, Protocol
 from libs.dns import Resolver
 from libs.network import Ip, is_in
 from services.antispam.engines.model import Engines
-from services.antispam.filtering.lookups import LookupSettings
-from services.antispam.images.model import ImageReader
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import Policy
 from services.antispam.policy.rulebook import Rulebook
-from services.antispam.reputation.correspondents import Correspondent
 
 
 class BlacklistedPeers(Protocol):
@@ -56,6 +53,14 @@ class Statistics(Protocol):
         """None while too little was learned. `domain` is empty for what all learned."""
 
 
+class Correspondent(Protocol):
+    """A sender that the users of a domain know; `str()` says why."""
+
+    @property
+    def strength(self) -> float:
+        """The weight of knowing it, 1 at most."""
+
+
 class KnownSenders(Protocol):
     """Whom the people of a domain know (R-SPAM-06)."""
 
@@ -70,6 +75,48 @@ class Complaints(Protocol):
     def about_sender(self, address: str) -> int: ...
     def about_domain(self, domain: str) -> int: ...
     def strength(self, kind: Literal["peer", "sender", "domain"], complainants: int) -> float: ...
+
+
+class ReadImage(Protocol):
+    """An image that was read."""
+
+    @property
+    def fingerprint(self) -> int | None:
+        """64 bits that survive small changes; None for an image that is too small or too plain to be told apart."""
+
+    @property
+    def text(self) -> str:
+        """The text in it, empty without OCR."""
+
+
+class ImageReader(Protocol):
+    """Reads images, outside this process."""
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether OCR is on."""
+
+    @property
+    def distance(self) -> int:
+        """Bits in which the fingerprint of an image may differ from a known one and still match."""
+
+    async def read_images(self, mail: MailView) -> Sequence[ReadImage]:
+        """Read the images of the message, within limits. Raises `Temporary`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookupSettings:
+    """What administrators set for the filters that ask DNS; the same for every domain.
+
+    `dnsbl` and `uribl` are zones of lists of addresses and of domains, none by default; at most `domains_limit` domains
+    of a message are looked up. `address_without_mx` is the strength of a hit when the sender's domain has an address
+    but no MX (0: none).
+    """
+
+    dnsbl: tuple[str, ...] = ()
+    uribl: tuple[str, ...] = ()
+    domains_limit: int = 20
+    address_without_mx: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)

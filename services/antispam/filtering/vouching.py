@@ -1,4 +1,4 @@
-"""Who vouches for a message whose envelope sender SPF disowns: an aligned signature, or a chain that we trust.
+"""What vouches for a message whose envelope sender fails SPF: an aligned DKIM signature, or a trusted ARC chain.
 
 A forwarder keeps the envelope sender and has another address, so that SPF fails for honest mail (RFC 7208 D.2,
 RFC 7489 10.1).
@@ -27,15 +27,15 @@ from services.antispam.filtering.authentication import (
 from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 
-_LONGEST = timedelta(seconds=11)  # a witness whose DNS is dead, by choice perhaps, does not put the sentence off
+_LONGEST = timedelta(seconds=11)  # a signer whose DNS is dead, perhaps on purpose, does not delay the result of SPF
 
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[()]|[^"()]++', re.DOTALL)
-_IN_COMMENT = re.compile(r"[()]|\\.|\\|[^()\\]++", re.DOTALL)  # RFC 5322 3.2.2: a quote means nothing there
+_IN_COMMENT = re.compile(r"[()]|\\.|\\|[^()\\]++", re.DOTALL)  # RFC 5322 3.2.2: a quote has no meaning in comments
 _RESULT = re.compile(r"(?:\A|[;\s])(dkim|dmarc|spf)\s*=\s*pass(?=[\s;]|\Z)", re.IGNORECASE)
 
 
 async def voucher_of(mail: MailView, context: Context) -> str:
-    """Who vouches, in words; empty when nobody does. Never raises for what DNS does."""
+    """Say in words what vouches for the message; empty if nothing does. Never raises for DNS."""
     try:
         async with asyncio.timeout(_LONGEST.total_seconds()):
             policy, signed, sealed = await asyncio.gather(
@@ -49,11 +49,11 @@ async def voucher_of(mail: MailView, context: Context) -> str:
     if policy.outcome == "fail" or not authors:
         return ""
     signers = [_signer_for(domain, signed) for domain in sorted(authors)]
-    return f"DKIM of {signers[0]} holds" if all(signers) else ""
+    return f"DKIM of {signers[0]} passes" if all(signers) else ""
 
 
 async def trusted_results(mail: MailView, context: Context) -> tuple[str, frozenset[str]]:
-    """The last sealer of a chain that holds and is trusted, and the methods that it saw pass. Raises `Temporary`."""
+    """The last sealer of a valid and trusted ARC chain, and the methods that it saw pass. Raises `Temporary`."""
     chain = await arc_chain_of(mail, context)
     if chain.outcome == "temperror":
         raise Temporary(chain.reason)
@@ -62,7 +62,7 @@ async def trusted_results(mail: MailView, context: Context) -> tuple[str, frozen
 
 
 def passed_methods(results: str) -> frozenset[str]:
-    """The methods that passed by an Authentication-Results value. Strangers chose what its quotes and comments hold."""
+    """The methods that passed by an Authentication-Results value. Strangers choose its quoted strings and comments."""
     words, at, depth = [], 0, 0
     while token := (_IN_COMMENT if depth else _TOKEN).match(results, at):
         at = token.end()
@@ -73,9 +73,9 @@ def passed_methods(results: str) -> frozenset[str]:
 
 
 def is_sender_unauthenticated(mail: MailView, context: Context) -> bool:
-    """SPF fails for the envelope sender, and nothing that was asked vouches for its organization: it may be anybody's.
+    """Whether SPF fails for the envelope sender and no result so far vouches for its organization: it may be forged.
 
-    What vouches for the message does so for its author, who may be another.
+    A voucher of the message vouches for its author, who may be somebody else.
     """
     spf: SpfCheck | None = mail.cached_value("spf")
     if spf is None or spf.result is not SpfResult.FAIL:
@@ -87,7 +87,7 @@ def is_sender_unauthenticated(mail: MailView, context: Context) -> bool:
 
 
 def _trusted_methods(chain: ArcChain, context: Context) -> frozenset[str]:
-    """What the last sealer saw pass. Anybody can seal anything: only those that we trust are believed."""
+    """The methods that the last sealer saw pass. Anybody can seal anything, so only trusted sealers are believed."""
     if chain.outcome != "pass" or chain.sealers[-1] not in context.environment.arc_trusted_sealers:
         return frozenset()
     return passed_methods(chain.results)
@@ -104,6 +104,6 @@ async def _sealed(mail: MailView, context: Context) -> str:
 
 
 def _signer_for(domain: str, signed: Sequence[SignatureResult]) -> str:
-    """A domain whose signature holds and that is aligned with `domain` (RFC 7489 3.1.1); empty if there is none."""
+    """A domain whose signature passes and that is aligned with `domain` (RFC 7489 3.1.1); empty if there is none."""
     holding = (each.domain for each in signed if each.outcome == "pass")
     return next((name for name in holding if is_aligned(name, domain, organizational)), "")

@@ -1,4 +1,9 @@
-"""A server that we trust sealed that DMARC passed before it changed the message (R-SPAM-30, RFC 8617): spares DMARC."""
+"""Exempts the message from `dmarc` where a trusted server sealed that DMARC had passed before it changed the message.
+
+Anybody can seal anything, so only seals of the domains in the setting `arc_trusted_sealers` count.
+
+See: RFC 8617.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Anybody can seal anything: only the seals of `arc_trusted_sealers` are believed."""
     if not needs_lookup(mail, context):
         return MISS
     sealer, methods = await trusted_results(mail, context)

@@ -1,4 +1,7 @@
-"""An attachment is known from spam: the antivirus' database of fingerprints says so (R-SPAM-23)."""
+"""Detects an attachment that the antivirus' database of fingerprints knows from spam.
+
+The finding of the antivirus travels in the envelope, so that no attachment is hashed twice.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """The finding travels in the envelope, so nothing is hashed twice."""
     for finding in mail.envelope.findings:
         if (finding.stage, finding.name, finding.outcome) == ("antivirus", "fingerprint", "spam"):
             return hit(finding.reason)

@@ -1,4 +1,8 @@
-"""The sender validated itself for the domain, or the domain's users wrote to it and no bounce came (R-SPAM-06)."""
+"""Recognises a sender that validated itself for the domain, or to which its users wrote without a bounce.
+
+It is a weight, not an absolute. It looks at the envelope sender first, then at the From header if that names exactly
+one author and the policy allows it (`whitelist_from_header`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from services.antispam.reputation.correspondents import is_eligible
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """A weight, not an absolute. Like the sender whitelist: the envelope first, the From header with one author."""
     if not context.domain or mail.is_submitted:
         return MISS
     known = context.environment.correspondents

@@ -1,4 +1,7 @@
-"""Learned statistics over headers, body and attachments, of all and of the domain (R-SPAM-24)."""
+"""Classifies the words of headers, body and attachments by learned statistics, of all domains and of this one.
+
+It abstains while too little was learned. Both ends count: a clear ham has a negative strength.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from services.antispam.message.report import MISS, Report
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Abstains while too little was learned. Both ends speak: a clear ham has a negative strength."""
     learned = context.environment.statistics.judge(mail, context.domain if context.policy.learns else "")
     if learned is None:
         return MISS

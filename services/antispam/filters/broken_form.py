@@ -1,4 +1,9 @@
-"""The message is damaged in a way that hides content from scanners (R-SPAM-29, RFC 5322 2, RFC 2045)."""
+"""Detects a message that is damaged in a way that hides content from scanners.
+
+One kind of damage may be an accident, so that several weigh more.
+
+See: RFC 5322 2, RFC 2045.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,6 @@ _TELLING = frozenset(
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """One kind of damage may be an accident, several are not."""
     _ = mail.text  # the encodings of the texts are known once they were decoded
     found = [defect for defect in mail.message.defects if defect in _TELLING]
     return hit(", ".join(found), 1.0 if len(found) > 1 else 0.6) if found else MISS

@@ -1,4 +1,7 @@
-"""The peer is blacklisted for a short time: it fell into a honeypot or abused signing in (R-SPAM-01)."""
+"""Detects a peer that is refused for a short time, because it wrote to a honeypot or guessed passwords.
+
+Ingress refuses such peers when they connect; this filter stops the mail that was already on its way.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Ingress refuses such peers at connect; this stops what was already on its way."""
     if mail.peer is None:
         return MISS
     reason = context.environment.peers.reason(mail.peer, context.now)

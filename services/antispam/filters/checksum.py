@@ -1,4 +1,7 @@
-"""The same message goes to dozens of recipients at the same time (R-SPAM-21)."""
+"""Detects a mass mailing: the same message to dozens of recipients at the same time.
+
+It counts recipients, not messages: one message with thirty recipients is the same as thirty messages with one.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Counts recipients, not messages: one message with thirty is the same as thirty with one."""
     if mail.is_submitted:
         return MISS
     envelope, sightings = mail.envelope, context.environment.sightings

@@ -1,4 +1,7 @@
-"""The words on a link say no more than "click here" (R-SPAM-29)."""
+"""Detects a link whose text says no more than "click here".
+
+Only the text of the link itself counts, since honest prose tells readers where to click as well.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ _WORDS = re.compile(
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Only the words on the link itself: prose may well say where to click."""
     for link in mail.links:
         if link.tag == "a" and _WORDS.match(link.text):
             return hit(f"a link says {link.text[:40]!r}")

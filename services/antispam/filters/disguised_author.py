@@ -1,4 +1,7 @@
-"""The name in the From header is an address of another domain than the author's (R-SPAM-29)."""
+"""Detects a From header whose display name is an address of another domain than the author's.
+
+Most clients show the name alone: a reader takes `"boss@example.org" <x@elsewhere.example>` for the boss.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,6 @@ _ADDRESS = re.compile(r"[^\s@<>\"']{1,64}@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,20
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Most clients show the name alone: `"boss@example.org" <x@elsewhere.example>` is the boss to its reader."""
     for name, address in mail.headers.addresses("From")[:AUTHORS_LIMIT]:
         shown = _ADDRESS.search(name[:400])
         domain = address.rpartition("@")[2].lower()

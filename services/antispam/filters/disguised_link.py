@@ -1,4 +1,7 @@
-"""A link shows the address of one site and leads to another (R-SPAM-29)."""
+"""Detects a link that shows the address of one site and leads to another.
+
+The last two labels are compared, since click counters of the same company run on another host.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ _HOST = re.compile(
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Compared by the last two labels, since click counters of the same firm live on another host."""
     for link in mail.links:
         if link.tag != "a":
             continue

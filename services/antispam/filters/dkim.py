@@ -1,6 +1,9 @@
-"""No DKIM signature of those on the message holds (R-SPAM-30, RFC 6376).
+"""Detects a message with DKIM signatures of which none verifies.
 
-A weak sign: lists and scanners on the way change messages that were signed in good faith.
+It is a weak sign: lists and scanners on the way change messages that were signed in good faith. It hits when no
+signature passes and at least one surely fails.
+
+See: RFC 6376.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Hits when nothing holds and something surely does not."""
     if not needs_lookup(mail, context):
         return MISS
     signed = await dkim_results_of(mail, context)

@@ -1,4 +1,9 @@
-"""The author's domain does not stand behind the message, and asks not to accept that (R-SPAM-30, RFC 7489)."""
+"""Detects a message that fails DMARC: neither SPF nor DKIM authenticates the domain of its author.
+
+It weighs as much as the policy of that domain asks for: reject, quarantine or none.
+
+See: RFC 7489.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +25,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Hits when DMARC fails, as strongly as the domain asks for."""
     if not needs_lookup(mail, context):
         return MISS
     found = await dmarc_result_of(mail, context)

@@ -1,4 +1,10 @@
-"""The peer's address is on at least half of the configured lists (R-SPAM-15, RFC 5782)."""
+"""Detects a peer whose address is on at least half of the configured DNS blocklists.
+
+Addresses are looked up as reversed octets (RFC 5782 2.1) or nibbles (RFC 5782 2.4). Where the lists that do not answer
+could change the result, the finding is an error.
+
+See: RFC 5782.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +22,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Octets (2.1) or nibbles (2.4) in reverse under each zone. Undecided without the lists that are mute: an error."""
     peer = mail.peer
     if peer is None or not needs_lookup(mail, context):
         return MISS

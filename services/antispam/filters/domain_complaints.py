@@ -1,4 +1,8 @@
-"""Many recipients complained about senders of this domain (R-SPAM-28)."""
+"""Detects a sender whose domain many recipients complained about.
+
+Honest senders share the domains of large providers, so it is a part of the sum only, which grows with the number of
+complainants. Senders on the automatic whitelist are exempt.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Honest senders share the domains of large providers: a part of the sum, growing with the complainants."""
     domain = mail.sender.rpartition("@")[2]
     if mail.is_submitted or not domain or "automatic_whitelist" in context.scores:
         return MISS

@@ -1,4 +1,9 @@
-"""A header that may stand once stands twice, or From names several people (R-SPAM-29, RFC 5322 3.6)."""
+"""Detects a header field that occurs twice though it may occur once, or authors of several domains without a Sender.
+
+More than one author needs a Sender field (RFC 5322 3.6.2); without it, authors of two domains are a forgery.
+
+See: RFC 5322 3.6, RFC 5322 3.6.2.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,6 @@ _ONCE = ("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-I
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Two authors need a Sender (RFC 5322 3.6.2); without, and from two domains, they are a forgery."""
     twice = [name for name in _ONCE if mail.headers.count(name) > 1]
     if twice:
         return hit(f"more than one {', '.join(twice)} header", 1.0 if "From" in twice else 0.6)

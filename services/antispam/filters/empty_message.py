@@ -1,4 +1,7 @@
-"""The message has neither text nor attachment (R-SPAM-16)."""
+"""Detects a message without text and without attachment.
+
+An image shown by HTML counts as content. A message with a subject weighs half.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """An image shown by HTML is content too."""
     if mail.text.strip() or "<img" in mail.html.lower() or _has_attachment(mail):
         return MISS
     return hit("no text, only a subject", 0.5) if mail.subject.strip() else hit("no text and no subject")

@@ -1,4 +1,9 @@
-"""A Received header claims that we took the message before, which we did not write (R-SPAM-29, RFC 5321 4.4)."""
+"""Detects a topmost Received header that claims to be written by this site though it was not.
+
+Only mail of strangers is judged: mail of our own machines, and forwards of our users that come back, did pass here.
+
+See: RFC 5321 4.4.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,6 @@ _BY = re.compile(r"\bby\s+([a-z0-9.-]{1,255})", re.IGNORECASE)
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """From a stranger only: our own machines, and our users' forwards that come back, went through us in truth."""
     peer, environment = mail.peer, context.environment
     if peer is None or environment.trusts(peer):
         return MISS

@@ -1,4 +1,9 @@
-"""The peer was new and had to come again: says how long it waited, and adds nothing (R-SPAM-02, R-IN-14)."""
+"""Reports how long greylisting made the peer wait; it adds nothing to the score.
+
+Ingress asks for greylisting at RCPT, the only place where it works; this finding shows the outcome.
+
+See: RFC 6647.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Ingress asked at RCPT, where alone it is worth something; here stands what came of it."""
     for recipient in mail.envelope.recipients:
         if recipient.screened and recipient.domain == context.domain:
             return hit(recipient.screened, 0.0)

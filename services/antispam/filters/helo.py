@@ -1,4 +1,10 @@
-"""The peer's HELO is no name of a host, is ours, or is not that of its address (R-SPAM-27, RFC 5321 2.3.5, 4.1.1.1)."""
+"""Detects a HELO name that is no host name, is a name of this site, or does not belong to the peer's address.
+
+Syntax, bare addresses and names of this site are checked without a look-up. RFC 5321 4.1.4 forbids refusing mail
+because the name does not match the address, so a mismatch is a weak sign; a name that does not exist is a stronger one.
+
+See: RFC 5321 2.3.5, RFC 5321 4.1.1.1, RFC 5321 4.1.3, RFC 5321 4.1.4.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +27,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """First what needs no look-up: syntax, bare addresses, our own name."""
     if not context.environment.is_stranger(mail):
         return MISS
     report = _by_itself(mail, context)

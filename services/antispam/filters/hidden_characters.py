@@ -1,4 +1,10 @@
-"""Invisible characters inside words, or letters of two scripts in one word, hide it from filters (R-SPAM-29)."""
+"""Detects invisible characters inside words, and words in letters of two scripts, which hide words from filters.
+
+It reads the subject, the plain text and the source of the HTML: the text that is made from HTML has lost the invisible
+characters already.
+
+See: Unicode UTS 39.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +24,6 @@ _LEAST = 3  # one soft hyphen is a typesetter's
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """The plain text and the subject; HTML loses its invisible characters before anyone reads it here."""
     text = f"{mail.subject}\n{mail.plain}\n{mail.html}"
     if text.isascii():
         return MISS

@@ -1,4 +1,7 @@
-"""The message went also to an address that no person ever gave to anybody (R-SPAM-12)."""
+"""Detects a message that also went to a honeypot, an address that no person ever gave away.
+
+It protects the honest recipients of the same message; the honeypot keeps its own copy and has the peer banned.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,5 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """For the honest recipients of the same message; the trap itself keeps its copy and tells on the peer."""
     trapped = sum(recipient.purpose == "honeypot" for recipient in mail.envelope.recipients)
     return hit(f"{trapped} of {len(mail.envelope.recipients)} recipients are honeypots") if trapped else MISS

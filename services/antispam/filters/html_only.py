@@ -1,4 +1,9 @@
-"""The message is HTML without a plain text beside it (R-SPAM-29)."""
+"""Detects a message in HTML without a plain text beside it.
+
+Honest programs send the plain text as an alternative; mass mailers save the trouble.
+
+See: RFC 2046 5.1.4.
+"""
 
 from __future__ import annotations
 
@@ -8,5 +13,4 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """RFC 2046 5.1.4: honest programs send the plain text as an alternative, mass mailers save the trouble."""
     return hit("HTML and no plain text") if mail.html and not mail.plain.strip() else MISS

@@ -1,4 +1,7 @@
-"""An image of the message is known from spam, also when it was scaled, recoloured or speckled since (R-SPAM-20)."""
+"""Detects an image that is known from spam, even when it was scaled, recoloured or speckled since.
+
+No image is read where none is known for the domain.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Nothing is looked at where no image is known, or none is there."""
     reader = context.environment.images
     known = {image for book in context.books for image in book.images}
     if reader is None or not known or not has_images(mail):

@@ -1,4 +1,7 @@
-"""The message is an image with hardly any text, so that there is nothing to read for filters (R-SPAM-29)."""
+"""Detects an image in HTML with hardly any text, which leaves filters nothing to read.
+
+It takes less text than a greeting and a signature have.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ _HARDLY = 100  # characters of visible text
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """An image in the HTML, and less text than a greeting and a signature."""
     if not mail.html or not any(link.tag == "img" for link in mail.links):
         return MISS
     length = len(mail.html_text)

@@ -1,4 +1,7 @@
-"""The text in images goes through the keyword rules for the body (R-SPAM-20)."""
+"""Applies the keyword rules for the body to the text in images.
+
+The strength is the sum of the scores of the rules that match. No image is read where there are no such rules.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Strength is the sum of the scores of the rules that matched; nothing is read where there are no such rules."""
     reader = context.environment.images
     books = [book for book in context.books if "body" in book.keywords.by_area]
     if reader is None or not reader.reads_text or not books or not has_images(mail):

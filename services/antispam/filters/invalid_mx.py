@@ -1,4 +1,10 @@
-"""The sender's domain takes no mail, so nobody can answer or be told of an error (R-SPAM-14)."""
+"""Detects a sender's domain that accepts no mail, so that no answer and no delivery report can reach the sender.
+
+A domain without MX is served by its address (RFC 5321 5.1), which weighs as the setting `address_without_mx` says; a
+null MX (RFC 7505) refuses all mail.
+
+See: RFC 5321 5.1, RFC 7505.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """RFC 5321 5.1: MX, else an address, which is half a measure; RFC 7505: the null MX refuses all mail."""
     if not needs_lookup(mail, context):
         return MISS
     domain, dns = mail.sender.rpartition("@")[2], context.environment.dns

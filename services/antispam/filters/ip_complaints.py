@@ -1,4 +1,8 @@
-"""Several recipients complained about mail of this peer (R-SPAM-13)."""
+"""Detects a peer about whose mail several recipients complained.
+
+A large provider has good and bad customers, so it is a part of the sum only, which grows with the number of
+complainants.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """A large provider has good and bad customers: a part of the sum, growing with the complainants."""
     complaints = context.environment.complaints
     if mail.peer is None or not (count := complaints.about_peer(mail.peer)) or context.environment.trusts(mail.peer):
         return MISS

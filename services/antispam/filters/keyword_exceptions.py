@@ -1,4 +1,4 @@
-"""A rule spares the message what the next filters would hit (R-SPAM-17)."""
+"""Exempts the message from the filters and rules that a matching exception rule names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from services.antispam.message.report import MISS, Report, one_line
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Names the filters and rules whose hits are not to count."""
     found: list[str] = []
     spares: set[str] = set()
     for book in context.books:

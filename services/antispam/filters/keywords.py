@@ -1,4 +1,7 @@
-"""Regular expressions over headers and body, maintained by administrators (R-SPAM-18)."""
+"""Applies the administrators' regular expressions to headers and body.
+
+The strength is the sum of the scores of the rules that match.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Strength is the sum of the scores of the rules that matched."""
     found: list[str] = []
     total = 0.0
     for book in context.books:

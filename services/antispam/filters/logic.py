@@ -1,4 +1,7 @@
-"""Rules that combine what the other filters saw with facts of the message (R-SPAM-19)."""
+"""Applies the administrators' logic rules, which combine the scores of other filters with facts of the message.
+
+The strength is the sum of the scores of the rules that hold.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Strength is the sum of the scores of the rules that hold."""
     rules = [rule for book in context.books for rule in book.logic_rules if rule[0] not in context.exempted]
     if not rules:
         return MISS

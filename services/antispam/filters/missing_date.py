@@ -1,4 +1,9 @@
-"""There is no Date header (R-SPAM-29, RFC 5322 3.6.1)."""
+"""Detects a message without Date header.
+
+Authenticated clients may leave the field to the server (RFC 6409 8.1), so their mail is not judged.
+
+See: RFC 5322 3.6.1, RFC 6409 8.1.
+"""
 
 from __future__ import annotations
 
@@ -8,5 +13,4 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Programs of ours may leave it to the server (RFC 6409 8.1)."""
     return MISS if mail.is_submitted or "Date" in mail.headers else hit("no Date header")

@@ -1,4 +1,9 @@
-"""There is no Message-ID header, or it is none (R-SPAM-29, RFC 5322 3.6.4)."""
+"""Detects a message without Message-ID header, or with one that is not of the form `<left@right>`.
+
+The field is only a SHOULD of the RFC, yet every mail program writes it.
+
+See: RFC 5322 3.6.4.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Only SHOULD be there by the RFC, yet every mail program writes one."""
     if mail.is_submitted:
         return MISS
     value = mail.headers.get("Message-ID")

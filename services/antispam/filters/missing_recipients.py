@@ -1,4 +1,9 @@
-"""Neither To nor Cc names anybody (R-SPAM-29)."""
+"""Detects a message that names no recipient in To or Cc.
+
+This is lawful, since RFC 5322 3.6 requires no recipient field, and it is what most mass mailings by Bcc look like.
+
+See: RFC 5322 3.6.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Lawful (RFC 5322 3.6 asks for no recipient field), and what most mass mailings by Bcc look like."""
     if mail.headers.get("To") or mail.headers.get("Cc"):
         return MISS
     return hit("no recipient in the headers")

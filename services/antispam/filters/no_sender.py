@@ -1,4 +1,9 @@
-"""The envelope sender is empty although the message is no notification (R-SPAM-10, RFC 5321 4.5.5)."""
+"""Detects an empty envelope sender on a message that is no notification.
+
+A bounce has one recipient, the sender of the message that could not be delivered, and says that it is automatic.
+
+See: RFC 5321 4.5.5, RFC 3834 5, RFC 6522.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,6 @@ _NOTIFIERS = ("mailer-daemon@", "postmaster@")
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """A bounce has one recipient, the sender of what could not be delivered; and it says that it is automatic."""
     if mail.sender or mail.is_submitted:
         return MISS
     recipients = len(mail.envelope.recipients)

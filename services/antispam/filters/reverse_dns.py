@@ -1,4 +1,9 @@
-"""The peer's address has no name, or none that confirms it (R-SPAM-09)."""
+"""Detects a peer whose address has no name in DNS, or none that resolves to the address again.
+
+Every address should have a PTR record, whose name leads back to it. A name that does not is the weaker sign.
+
+See: RFC 1912 2.1, RFC 8601 2.7.3.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """RFC 1912 2.1: every address has a PTR record, whose name leads back to it. The second is a weaker sign."""
     if not needs_lookup(mail, context):
         return MISS
     names = await peer_names_of(mail, context)

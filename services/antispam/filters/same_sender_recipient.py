@@ -1,4 +1,10 @@
-"""A stranger writes to someone in that person's own name (R-SPAM-11)."""
+"""Detects a message of a stranger that names one of its recipients as its sender or author.
+
+An authenticated client may write to itself. From outside it is a forgery, or a mailing list that keeps the author
+(RFC 2919).
+
+See: RFC 2919.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +16,6 @@ REQUIRED = frozenset({"recipients"})
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Signed in, one may write to oneself; from outside it is a forgery, or a list that keeps the author."""
     if mail.is_submitted or _is_from_list(mail):
         return MISS
     recipients = {(to.original or to.address).lower() for to in mail.envelope.recipients}

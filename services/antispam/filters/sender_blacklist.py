@@ -1,4 +1,7 @@
-"""The envelope sender or the author in the From header is on a black list: address or domain (R-SPAM-08)."""
+"""Detects an envelope sender or an author in From whose address or domain is on a black list.
+
+Every author counts: one listed address among several is enough.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Every author counts: one listed name among several is enough."""
     for book in context.books:
         if mail.sender and (entry := book.black.entry_for_sender(mail.sender)):
             return hit(f"envelope sender, listed as {entry}")

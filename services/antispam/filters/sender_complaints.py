@@ -1,4 +1,8 @@
-"""Several recipients complained about this very sender (R-SPAM-28); only a whitelist beats it."""
+"""Detects a sender about whom several recipients complained; only a whitelist outweighs it.
+
+The envelope sender counts, and the author if there is only one. A sender to whom users of the domain wrote is on the
+automatic whitelist and exempt.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """The envelope sender or the only author. Whom the domain's users write to is whitelisted, if automatically."""
     if mail.is_submitted or "automatic_whitelist" in context.scores:
         return MISS
     for address in dict.fromkeys((mail.sender, *(mail.authors if len(mail.authors) == 1 else ()))):

@@ -1,4 +1,8 @@
-"""The envelope sender, or the author in the From header, is on a white list (R-SPAM-05)."""
+"""Recognises an envelope sender, or the only author in From, whose address or domain is on a white list.
+
+From counts only with exactly one author, since readers disagree which of two it is, and only where the policy allows it
+(`whitelist_from_header`).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,6 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """The envelope first; the From header only with exactly one author, since readers disagree which of two counts."""
     counts = bool(mail.sender) and not is_sender_unauthenticated(mail, context)
     for book in context.books:
         if counts and (entry := book.white.entry_for_sender(mail.sender)):

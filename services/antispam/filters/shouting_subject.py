@@ -1,4 +1,7 @@
-"""The subject is in capitals, or full of exclamation marks (R-SPAM-29)."""
+"""Detects a subject in capitals, or full of exclamation marks.
+
+Letters of scripts without case do not count.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ _LEAST = 10  # letters: shorter ones are abbreviations
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """Letters of scripts without case count for nothing."""
     subject = mail.subject
     lower, upper = sum(map(str.islower, subject)), sum(map(str.isupper, subject))
     if upper >= _LEAST and upper > 4 * lower:

@@ -1,4 +1,8 @@
-"""A domain in headers or text is on at least half of the configured lists, as SURBL and URIBL (R-SPAM-22)."""
+"""Detects a domain in links or headers that is on at least half of the configured domain lists, as SURBL and URIBL.
+
+All domains of the message, up to a limit, are looked up at the same time. Where the lists that do not answer could
+change the result, the finding is an error.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,6 @@ def needs_lookup(mail: MailView, context: Context) -> bool:
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """All its domains at the same time, up to the limit. Undecided without the lists that are mute: an error."""
     if not needs_lookup(mail, context):
         return MISS
     lookups, dns = context.environment.lookups, context.environment.dns

@@ -1,4 +1,9 @@
-"""The Date header cannot be read, or lies more than a day in the future (R-SPAM-29, RFC 5322 3.3)."""
+"""Detects a Date header that cannot be read, or lies more than a day in the future.
+
+A date in the past is no sign: mail may wait for days, and be sent again after years.
+
+See: RFC 5322 3.3.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,6 @@ _TOLERANCE = timedelta(hours=26)  # a day, and a clock that forgot its time zone
 
 
 async def check(mail: MailView, context: Context) -> Report:
-    """The past says nothing: mail may wait for days, and be sent again after years."""
     text = mail.headers.get("Date")
     if not text:
         return MISS

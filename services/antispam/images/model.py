@@ -1,10 +1,9 @@
-"""What is known of the images of a message: their text, and a fingerprint that survives small changes (R-SPAM-20)."""
+"""What is known of the images of a message: their text, and a fingerprint that survives small changes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from services.antispam.message.mail_view import MailView
 
@@ -19,25 +18,10 @@ class ImageFacts:
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """Of one message."""
+    """How many images of a message are read, and how large each may be."""
 
     images: int
     octets: int
-
-
-class ImageReader(Protocol):
-    """Looks at images, outside this process."""
-
-    @property
-    def reads_text(self) -> bool:
-        """Whether OCR is on."""
-
-    @property
-    def distance(self) -> int:
-        """Bits in which an image may differ from a known one and still be it."""
-
-    async def read_images(self, mail: MailView) -> Sequence[ImageFacts]:
-        """Of the images of the message, within limits. Raises `Temporary`."""
 
 
 def images_of(mail: MailView, limits: ImageLimits) -> Sequence[bytes]:

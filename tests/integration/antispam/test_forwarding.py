@@ -49,7 +49,7 @@ async def test_forwarded_mail_with_an_aligned_signature_is_not_spam(
     assert await found(replica, raw, "spf_vouched", **FORWARDED) == (
         False,
         "hit",
-        "bank.example: -all, but DKIM of bank.example holds",
+        "bank.example: -all, but DKIM of bank.example passes",
     )
     assert (await found(replica, raw, "dmarc", **FORWARDED))[1] == "miss"
     changed = raw.replace(b"please pay", b"please pay me")

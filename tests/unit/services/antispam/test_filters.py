@@ -9,7 +9,7 @@ import pytest
 
 from libs.envelope import Peer, Temporary
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.lookups import LookupSettings
+from services.antispam.filtering.context import LookupSettings
 from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.policy.policy import Policy

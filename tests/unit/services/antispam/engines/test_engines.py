@@ -7,8 +7,8 @@ import pytest
 from libs.envelope import Mail, Peer, Temporary
 from services.antispam.engines import rspamd, spamd
 from services.antispam.engines.engine_address import EngineAddress
-from services.antispam.engines.engine_trace import trace
 from services.antispam.engines.model import EngineResult
+from services.antispam.engines.spamd import trace
 from services.antispam.message.mail_view import MailView
 from tests.specimens.antispam import a_view, an_envelope
 

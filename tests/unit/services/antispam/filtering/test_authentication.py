@@ -10,9 +10,9 @@ import authres
 import pytest
 
 from libs.envelope import Peer, Temporary
+from services.antispam.filtering.authentication import spf_of
 from services.antispam.filtering.authentication_results import authentication_results_of
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.spf import spf_of
 from services.antispam.filters import (
     arc,
     automatic_whitelist,
@@ -20,8 +20,6 @@ from services.antispam.filters import (
     dmarc,
     sender_whitelist,
     spf,
-    spf_strict,
-    spf_vouched,
 )
 from tests.servers.zone import Zone as Dns
 from tests.specimens.antispam import a_context, a_rulebook, a_view, an_environment
@@ -117,7 +115,7 @@ DISOWNED = ("example.net", "v=spf1 -all")
 
 
 async def spf_says(view: Any, where: Context) -> list[str]:
-    return [(await each.check(view, where)).outcome for each in (spf, spf_strict, spf_vouched)]
+    return [(await check(view, where)).outcome for check in (spf.spf, spf.spf_strict, spf.spf_vouched)]
 
 
 async def test_without_a_witness_a_fail_of_spf_decides(specimen: bytes, sign: Sign, context: Any) -> None:
@@ -132,8 +130,8 @@ async def test_without_a_witness_a_fail_of_spf_decides(specimen: bytes, sign: Si
 async def test_an_aligned_signature_outweighs_a_fail_of_spf(sign: Sign, context: Any, record: str, domain: str) -> None:
     view = forged(sign(domain=domain))
     assert await spf_says(view, context(DISOWNED, ("_dmarc.example.net", record))) == ["miss", "hit", "hit"]
-    reason = (await spf_vouched.check(view, context())).reason
-    assert reason == f"example.net: -all, but DKIM of {domain} holds"
+    reason = (await spf.spf_vouched(view, context())).reason
+    assert reason == f"example.net: -all, but DKIM of {domain} passes"
 
 
 async def test_a_signature_of_somebody_else_outweighs_nothing(sign: Sign, context: Any) -> None:
@@ -193,7 +191,7 @@ async def test_a_forged_envelope_sender_does_not_profit_from_the_white_lists_of_
     async def whitelisted(raw: bytes, mail_from: str, *records: tuple[str, str]) -> list[str]:
         where = replace(context(*records), books=(book,))
         view = forged(raw, mail_from)
-        await spf.check(view, where)
+        await spf.spf(view, where)
         return [(await each.check(view, where)).outcome for each in (sender_whitelist, automatic_whitelist)]
 
     attacker = sign(domain="attacker.example").replace(b"Jean Toto <jean@example.net>", b"x@attacker.example")
