@@ -11,7 +11,7 @@ R = TypeVar("R")
 Ip = IPv4Address | IPv6Address
 
 
-class Kind(Enum):
+class AnswerKind(Enum):
     """The record types that mail needs."""
 
     A = "A"

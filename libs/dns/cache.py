@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Cache(Generic[K, V]):
+class AnswerCache(Generic[K, V]):
     """At most `capacity` entries: the one that was asked for longest ago goes first. `now` is in seconds."""
 
     def __init__(self, capacity: int, *, now: Callable[[], float]) -> None:

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from libs.dns.resolver import CachingResolver, Limits
+from libs.dns.resolver import CachingResolver, ResolverLimits
 from libs.dns.wire import Server
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 def open_resolver(settings: ServiceSettings, metrics: Metrics) -> CachingResolver:
     """One a service. It keeps no socket open, so there is nothing to close."""
     servers = [Server(address, settings.dns_port) for address in settings.dns_servers] or _of_the_system()
-    limits = Limits(
+    limits = ResolverLimits(
         question=settings.dns_timeout.total_seconds(),
         lookup=settings.dns_deadline.total_seconds(),
         concurrency=settings.dns_concurrency,

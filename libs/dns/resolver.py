@@ -12,10 +12,10 @@ from typing import Any
 
 import dns.name
 
-from libs.dns.answers import Answer, Ip, Kind, Mx, reverse_name
-from libs.dns.cache import Cache
-from libs.dns.joining import Joining
+from libs.dns.answers import Answer, AnswerKind, Ip, Mx, reverse_name
+from libs.dns.cache import AnswerCache
 from libs.dns.servers import Line, Servers
+from libs.dns.single_flight import SingleFlight
 from libs.dns.wire import Server, name_of
 from libs.envelope import Temporary
 
@@ -24,11 +24,11 @@ _CACHED_RECORDS = 100
 _CACHED_OCTETS = 4096
 _NO_SUCH_NAME: Answer[Any] = Answer((), exists=False)
 
-_Key = tuple[str, Kind]
+_Key = tuple[str, AnswerKind]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ResolverLimits:
     """Seconds and numbers. A look-up may take several questions: other servers, TCP, a second try."""
 
     question: float = 2.0
@@ -48,39 +48,43 @@ class CachingResolver:
     """The port `Resolver` over real servers. `now` is a clock in seconds that never goes back."""
 
     def __init__(
-        self, servers: Sequence[Server], limits: Limits | None = None, *, now: Callable[[], float] = time.monotonic
+        self,
+        servers: Sequence[Server],
+        limits: ResolverLimits | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._limits = limits = limits or Limits()
+        self._limits = limits = limits or ResolverLimits()
         lines = tuple(
             Line(server, failures=limits.failures, pause=limits.pause, probe=limits.probe, now=now)
             for server in servers
         )
         self.servers = Servers(lines, question_seconds=limits.question, concurrency=limits.concurrency)
         self.outcomes: Counter[str] = Counter()
-        self._cache: Cache[_Key, Answer[Any] | Temporary] = Cache(limits.cached, now=now)
-        self._running: Joining[_Key, Answer[Any]] = Joining()
+        self._cache: AnswerCache[_Key, Answer[Any] | Temporary] = AnswerCache(limits.cached, now=now)
+        self._running: SingleFlight[_Key, Answer[Any]] = SingleFlight()
 
     async def a(self, name: str) -> Answer[IPv4Address]:
-        return await self._look_up(name, Kind.A)
+        return await self._look_up(name, AnswerKind.A)
 
     async def aaaa(self, name: str) -> Answer[IPv6Address]:
-        return await self._look_up(name, Kind.AAAA)
+        return await self._look_up(name, AnswerKind.AAAA)
 
     async def mx(self, name: str) -> Answer[Mx]:
-        return await self._look_up(name, Kind.MX)
+        return await self._look_up(name, AnswerKind.MX)
 
     async def txt(self, name: str) -> Answer[bytes]:
-        return await self._look_up(name, Kind.TXT)
+        return await self._look_up(name, AnswerKind.TXT)
 
     async def ptr(self, address: Ip) -> Answer[str]:
-        return await self._look_up(reverse_name(address), Kind.PTR)
+        return await self._look_up(reverse_name(address), AnswerKind.PTR)
 
     @property
     def joined(self) -> int:
         """Look-ups that waited for an equal one."""
         return self._running.joined
 
-    async def _look_up(self, text: str, kind: Kind) -> Answer[Any]:
+    async def _look_up(self, text: str, kind: AnswerKind) -> Answer[Any]:
         key = (text.lower().removesuffix("."), kind)
         if (cached := self._cache.get(key)) is not None:
             self.outcomes["cached"] += 1
@@ -114,7 +118,7 @@ class CachingResolver:
 
     def _keep(self, key: _Key, answer: Answer[Any], ttl: float) -> None:
         records = answer.records
-        if len(records) > _CACHED_RECORDS or (key[1] is Kind.TXT and sum(map(len, records)) > _CACHED_OCTETS):
+        if len(records) > _CACHED_RECORDS or (key[1] is AnswerKind.TXT and sum(map(len, records)) > _CACHED_OCTETS):
             return
         longest = self._limits.longest_ttl if answer else self._limits.longest_negative_ttl
         self._cache.put(key, answer, seconds=min(max(ttl, self._limits.least_ttl), longest))

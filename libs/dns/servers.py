@@ -10,8 +10,8 @@ from typing import Any
 import dns.name
 import structlog
 
-from libs.dns.answers import Answer, Kind
-from libs.dns.joining import Joining
+from libs.dns.answers import Answer, AnswerKind
+from libs.dns.single_flight import SingleFlight
 from libs.dns.wire import Server, Trouble, Unanswered, ask
 from libs.envelope import Temporary
 
@@ -35,13 +35,13 @@ class Line:
         self._now = now
         self._failures = 0
         self._silent_until = 0.0
-        self._probes: Joining[None, bool] = Joining()
+        self._probes: SingleFlight[None, bool] = SingleFlight()
 
     @property
     def is_silent(self) -> bool:
         return self._now() < self._silent_until
 
-    async def ask(self, name: dns.name.Name, kind: Kind, *, seconds: float) -> tuple[Answer[Any], float]:
+    async def ask(self, name: dns.name.Name, kind: AnswerKind, *, seconds: float) -> tuple[Answer[Any], float]:
         """Raises `Unanswered`."""
         try:
             answer = await ask(self.server, name, kind, seconds=seconds)
@@ -66,7 +66,7 @@ class Line:
 
     async def _lives(self) -> bool:
         try:
-            await ask(self.server, dns.name.root, Kind.A, seconds=self._probe)
+            await ask(self.server, dns.name.root, AnswerKind.A, seconds=self._probe)
         except Unanswered as error:
             return error.trouble not in _DEAD
         return True
@@ -85,7 +85,7 @@ class Servers:
     def silent(self) -> int:
         return sum(line.is_silent for line in self.lines)
 
-    async def ask(self, name: dns.name.Name, kind: Kind) -> tuple[Answer[Any], float]:
+    async def ask(self, name: dns.name.Name, kind: AnswerKind) -> tuple[Answer[Any], float]:
         """Raises `Temporary` when none answers; at once when all are silent."""
         said = "no DNS server answers lately" if self.lines else "there is no DNS server"
         refused: set[Line] = set()  # they will say the same again

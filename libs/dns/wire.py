@@ -14,7 +14,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from libs.dns.answers import Answer, Kind, Mx
+from libs.dns.answers import Answer, AnswerKind, Mx
 
 # What fits into one packet on every path (dnsflagday.net/2020).
 _UDP_OCTETS = 1232
@@ -58,7 +58,7 @@ def name_of(text: str) -> dns.name.Name | None:
         return None
 
 
-async def ask(server: Server, name: dns.name.Name, kind: Kind, *, seconds: float) -> tuple[Answer[Any], float]:
+async def ask(server: Server, name: dns.name.Name, kind: AnswerKind, *, seconds: float) -> tuple[Answer[Any], float]:
     """The answer and the seconds that it holds. Raises `Unanswered`."""
     # Recursion desired; the caches of a resolver are what makes this quick.
     query = dns.message.make_query(name, kind.value, use_edns=0, payload=_UDP_OCTETS)
@@ -78,28 +78,28 @@ async def ask(server: Server, name: dns.name.Name, kind: Kind, *, seconds: float
         raise Unanswered(Trouble.MALFORMED, str(error)) from error
 
 
-def _read(response: dns.message.Message, kind: Kind) -> tuple[Answer[Any], float]:
+def _read(response: dns.message.Message, kind: AnswerKind) -> tuple[Answer[Any], float]:
     if not isinstance(response, dns.message.QueryMessage):
         raise Unanswered(Trouble.MALFORMED, "no answer to a query")
     chain = response.resolve_chaining()
     if chain.answer is None:
         return Answer((), exists=response.rcode() != dns.rcode.NXDOMAIN), float(chain.minimum_ttl)
     records = tuple(record_of(record, kind) for record in chain.answer)
-    return Answer(tuple(sorted(records)) if kind is Kind.MX else records), float(chain.minimum_ttl)
+    return Answer(tuple(sorted(records)) if kind is AnswerKind.MX else records), float(chain.minimum_ttl)
 
 
-def record_of(record: Any, kind: Kind) -> object:
+def record_of(record: Any, kind: AnswerKind) -> object:
     """Of dnspython's record of this kind."""
     match kind:
-        case Kind.A:
+        case AnswerKind.A:
             return IPv4Address(record.address)
-        case Kind.AAAA:
+        case AnswerKind.AAAA:
             return IPv6Address(record.address)
-        case Kind.MX:
+        case AnswerKind.MX:
             return Mx(record.preference, _text(record.exchange))
-        case Kind.PTR:
+        case AnswerKind.PTR:
             return _text(record.target)
-        case Kind.TXT:
+        case AnswerKind.TXT:
             return b"".join(record.strings)
 
 

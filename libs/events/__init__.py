@@ -51,7 +51,7 @@ class DomainChanged(Fact):
 
 
 class AccountChanged(Fact):
-    """router: an account was made, changed, locked, or its password changed.
+    """router: an account was made, changed, suspended, or its password changed.
 
     `made_at` tells it from another account that had the address before. `quota_bytes` is the limit that was asked for
     at `quota_at`: quota owns the limit that counts, and keeps a younger one (None: a router that says no moment).

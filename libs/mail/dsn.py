@@ -23,7 +23,7 @@ _MAX_FOREIGN_CHARACTERS = 800  # of what a remote server said
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 
 
-class Action(StrEnum):
+class DsnAction(StrEnum):
     """RFC 3464 2.3.3."""
 
     FAILED = "failed"
@@ -34,17 +34,19 @@ class Action(StrEnum):
 
 
 _SUBJECTS = {
-    Action.FAILED: "Undelivered mail returned to sender",
-    Action.DELAYED: "Delayed mail (still being retried)",
-    Action.DELIVERED: "Successful mail delivery report",
-    Action.EXPANDED: "Successful mail delivery report",
+    DsnAction.FAILED: "Undelivered mail returned to sender",
+    DsnAction.DELAYED: "Delayed mail (still being retried)",
+    DsnAction.DELIVERED: "Successful mail delivery report",
+    DsnAction.EXPANDED: "Successful mail delivery report",
 }
 _SENTENCES = {
-    Action.FAILED: "Your message could not be delivered to the recipients below. It will not be tried again.",
-    Action.DELAYED: "Your message is not delivered yet. You need not do anything: it will be tried again.",
-    Action.DELIVERED: "Your message has reached the recipients below.",
-    Action.RELAYED: "The mail servers of the recipients below have taken your message. They may send no report of it.",
-    Action.EXPANDED: "Your message was sent on to those who stand behind the addresses below.",
+    DsnAction.FAILED: "Your message could not be delivered to the recipients below. It will not be tried again.",
+    DsnAction.DELAYED: "Your message is not delivered yet. You need not do anything: it will be tried again.",
+    DsnAction.DELIVERED: "Your message has reached the recipients below.",
+    DsnAction.RELAYED: (
+        "The mail servers of the recipients below have taken your message. They may send no report of it."
+    ),
+    DsnAction.EXPANDED: "Your message was sent on to those who stand behind the addresses below.",
 }
 
 
@@ -54,7 +56,7 @@ class FailedRecipient:
 
     address: str  # the one that was tried last
     status: str  # RFC 3463, as `5.1.1`
-    action: Action = Action.FAILED
+    action: DsnAction = DsnAction.FAILED
     original: str = ""  # ORCPT of RFC 3461 4.2 decoded, with its type (`rfc822;jean@example.org`) or without
     diagnostic: str = ""  # what the remote server said, as `550 5.1.1 no such user`
     remote_mta: str = ""  # its host name
@@ -79,7 +81,7 @@ def delivery_status(
     if it goes back (see `may_return`); `envelope_id` is ENVID of RFC 3461 4.4 decoded; times are aware.
     Raises ValueError if `author` or `message_id` is malformed: they are ours.
     """
-    action = recipients[0].action if recipients else Action.FAILED
+    action = recipients[0].action if recipients else DsnAction.FAILED
     parts = (
         _explanation(action, recipients, reporting_mta),
         _status_part(recipients, reporting_mta, envelope_id, arrived),
@@ -148,7 +150,7 @@ def _reply_fields(original_headers: bytes) -> list[bytes]:
     return [fold("In-Reply-To", original_id), fold("References", original_id)]
 
 
-def _explanation(action: Action, recipients: Sequence[FailedRecipient], reporting_mta: str) -> bytes:
+def _explanation(action: DsnAction, recipients: Sequence[FailedRecipient], reporting_mta: str) -> bytes:
     lines = [f"This is the mail system at {_foreign(reporting_mta)}.", "", _SENTENCES.get(action, "Report:"), ""]
     for recipient in recipients:
         said_by = f"{_foreign(recipient.remote_mta)} said: " if recipient.remote_mta else ""

@@ -12,7 +12,7 @@ from libs.mail.address_list import parse_addresses
 from libs.mail.defects import Defect, in_order
 from libs.mail.encoded_words import decode_words
 from libs.mail.folding import fold, mailbox
-from libs.mail.limits import DEFAULT_LIMITS, Limits
+from libs.mail.limits import DEFAULT_LIMITS, MessageLimits
 
 __all__ = ["Headers", "fold", "mailbox"]
 
@@ -50,7 +50,9 @@ class Headers:
 
     __slots__ = ("_body_start", "_end", "_fields", "_found", "_limits", "_names", "_raw", "_skipped", "_start")
 
-    def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS, start: int = 0, end: int | None = None) -> None:
+    def __init__(
+        self, raw: bytes, limits: MessageLimits = DEFAULT_LIMITS, start: int = 0, end: int | None = None
+    ) -> None:
         self._raw = raw
         self._limits = limits
         self._start = start
@@ -82,7 +84,7 @@ class Headers:
         return self._names.count(_key(name))
 
     def addresses(self, name: str) -> list[tuple[str, str]]:
-        """(display name, address) of each mailbox in all fields of that name, bounded by `Limits.addresses`."""
+        """(display name, address) of each mailbox in all fields of that name, bounded by `MessageLimits.addresses`."""
         found: list[tuple[str, str]] = []
         for value in self.all(name):
             found += parse_addresses(value, self._limits.addresses - len(found))

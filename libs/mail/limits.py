@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MessageLimits:
     """Bounds of `parse` and `Headers`. What lies beyond one is reported as a Defect and left unread, never an error.
 
     The defaults are far above honest mail (RFC 5322 and MIME themselves set few bounds) and keep the worst
@@ -24,4 +24,4 @@ class Limits:
     reading_bytes: int = 256 * 1024 * 1024  # sum over those ways
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = MessageLimits()

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 
 from libs.mail.defects import Defect, in_order
 from libs.mail.headers import Headers
-from libs.mail.limits import DEFAULT_LIMITS, Limits
+from libs.mail.limits import DEFAULT_LIMITS, MessageLimits
 from libs.mail.part import Part
 from libs.mail.walk import walk
 
-__all__ = ["Defect", "Headers", "Limits", "Message", "Part", "parse"]
+__all__ = ["Defect", "Headers", "Message", "MessageLimits", "Part", "parse"]
 
 # RFC 2046 5.1: a part needs no fields, so their absence is a defect of the message's own block only.
 _OF_THE_TOP_ONLY = frozenset({Defect.NO_HEADERS, Defect.NO_BLANK_LINE})
 
 
-def parse(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> "Message":
+def parse(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> "Message":
     """The message in these octets, with CRLF or LF. Never raises; nothing is read yet."""
     return Message(raw, limits)
 
@@ -22,7 +22,7 @@ def parse(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> "Message":
 class Message:
     """The raw octets and what can be read from them. The tree of parts is found once and kept as offsets."""
 
-    def __init__(self, raw: bytes, limits: Limits = DEFAULT_LIMITS, *, default_type: str = "text/plain") -> None:
+    def __init__(self, raw: bytes, limits: MessageLimits = DEFAULT_LIMITS, *, default_type: str = "text/plain") -> None:
         self.raw = raw
         self.root = Part(raw, 0, len(raw), limits=limits, default_type=default_type)
         self.damage: set[Defect] = set()  # of the whole, beside that of its parts

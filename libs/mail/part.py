@@ -8,7 +8,7 @@ from libs.mail.choices import MOST, file_names
 from libs.mail.defects import Defect, in_order
 from libs.mail.encoded_words import decode_words
 from libs.mail.headers import Headers
-from libs.mail.limits import Limits
+from libs.mail.limits import MessageLimits
 from libs.mail.parameters import Parameterised, first_token, parse_parameters
 from libs.mail.transfer import ENCODINGS, IDENTITY, decode_body
 
@@ -26,7 +26,9 @@ class Part:
         *("damage", "default_type", "is_leaf", "near_delimiters"),
     )
 
-    def __init__(self, raw: bytes, start: int, end: int, *, limits: Limits, default_type: str = "text/plain") -> None:
+    def __init__(
+        self, raw: bytes, start: int, end: int, *, limits: MessageLimits, default_type: str = "text/plain"
+    ) -> None:
         self._raw = raw
         self._start = start
         self._end = end

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from libs.mail.choices import MOST, boundaries, encodings, types
 from libs.mail.defects import Defect
-from libs.mail.limits import DEFAULT_LIMITS, Limits
+from libs.mail.limits import DEFAULT_LIMITS, MessageLimits
 from libs.mail.message import Message
 from libs.mail.part import EMBEDDED, Part, type_of
 from libs.mail.transfer import ENCODINGS, decode_body, other_base64_readings
@@ -36,7 +36,7 @@ class Reading(Message):
     is_decoded = False
 
 
-def other_readings(message: Message, limits: Limits = DEFAULT_LIMITS) -> Iterator[Reading]:
+def other_readings(message: Message, limits: MessageLimits = DEFAULT_LIMITS) -> Iterator[Reading]:
     """Every other reading of the message and of what is in it, each once, within the limits.
 
     What lies beyond them goes unread, and the message has the defect TOO_MANY_READINGS.

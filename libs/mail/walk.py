@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 from libs.mail.defects import Defect
-from libs.mail.limits import Limits
+from libs.mail.limits import MessageLimits
 from libs.mail.multipart import sections
 from libs.mail.part import Part
 from libs.mail.transfer import ENCODINGS, decode_body
 
 
-def walk(root: Part, limits: Limits, defects: set[Defect]) -> Iterator[Part]:
+def walk(root: Part, limits: MessageLimits, defects: set[Defect]) -> Iterator[Part]:
     """The root and everything in it, containers before their content, within the limits.
 
     What lies too deep is given as a leaf, with the defect on it; what comes after too many parts is not given at all,
@@ -35,7 +35,7 @@ def walk(root: Part, limits: Limits, defects: set[Defect]) -> Iterator[Part]:
 class _Walker:
     """Finds the children of a part, and keeps the account of what that took."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: MessageLimits) -> None:
         self._limits = limits
         self._decoded_bytes = 0
         self._scanned_bytes = 0

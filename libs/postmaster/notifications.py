@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 
 from libs.envelope import Envelope
-from libs.mail.dsn import Action, FailedRecipient, delivery_status, may_return, notice
+from libs.mail.dsn import DsnAction, FailedRecipient, delivery_status, may_return, notice
 from libs.mail.headers import Headers
 from libs.postmaster.post import IngressPost
 
@@ -39,7 +39,7 @@ class Notifications:
         """To the envelope sender. `event` is part of the key. Raises `Temporary`; `Permanent` when nobody takes it."""
         key = _key(f"dsn:{event}", envelope, recipients)
         # RFC 3461 6.2: with a delay or a success only the header goes back, whatever was asked for.
-        has_failed = any(recipient.action is Action.FAILED for recipient in recipients)
+        has_failed = any(recipient.action is DsnAction.FAILED for recipient in recipients)
         is_whole = has_failed and may_return(raw, ret=envelope.ret, limit_bytes=self._return_limit_bytes)
         notification = delivery_status(
             to=envelope.mail_from,

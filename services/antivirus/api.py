@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field
 from libs.envelope import Finding
 from libs.http import ADMIN, APPLICATION, Page, Problem, question, require
 from services.antivirus.adapters.counts import MongoCounts
-from services.antivirus.domain.judgement import Action, Judgement
+from services.antivirus.domain.judgement import DetectionAction, Judgement
 from services.antivirus.engines import Engines, EngineState
 from services.antivirus.handlers import Scanner
-from services.antivirus.ports import DayCount, Item
+from services.antivirus.ports import DayCount, ScanItem
 
 _LONGEST_SPAN = timedelta(days=400)
 
@@ -23,7 +23,7 @@ class ScanResult(BaseModel):
     """`action` is what would become of a message like this; `infected` means a virus or a known bad fingerprint."""
 
     infected: bool
-    action: Action
+    action: DetectionAction
     reason: str = Field(description="Why it would be held; empty if it would not.")
     findings: list[Finding]
 
@@ -72,7 +72,7 @@ def routes(
     @router.post("/scan", summary="Scan the body: a message or any other file; 503 while an engine is down")
     @question
     async def scan_content(request: Request) -> ScanResult:
-        return _answer(await scanner.judgement_of(Item(await request.body())))
+        return _answer(await scanner.judgement_of(ScanItem(await request.body())))
 
     @router.get("/engines", summary="The configured engines, whether they answer, how old their signatures are")
     async def list_engines() -> Page[EngineView]:

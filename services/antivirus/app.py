@@ -22,10 +22,10 @@ from services.antivirus.domain.engine_address import EngineAddress, names_of
 from services.antivirus.engines import Engines
 from services.antivirus.fingerprint_api import fingerprint_routes
 from services.antivirus.handlers import MailScanner, Scanner, handler_table
+from services.antivirus.metrics import AntivirusMetrics
 from services.antivirus.ports import Engine
-from services.antivirus.series import Series
 from services.antivirus.settings import Settings
-from services.antivirus.tally import Tally
+from services.antivirus.statistics import ScanStatistics
 
 log = structlog.get_logger(__name__)
 
@@ -39,17 +39,17 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     """Raises `Temporary` when MongoDB does not answer. An engine that does not is waited for by the mail."""
     database = shared.mongo.database(NAME)
     known = MongoFingerprints(database, shared.clock)
-    counts = MongoCounts(database, kept=settings.counts_kept, days_kept=settings.statistics_memory)
+    counts = MongoCounts(database, kept=settings.attachment_statistics_keep, days_kept=settings.daily_statistics_keep)
     await known.open()
     await counts.open()
-    tally = Tally(counts, shared.clock)
+    statistics = ScanStatistics(counts, shared.clock)
     metrics = Metrics()
-    series = Series.of(metrics)
-    adapters = list(_engines(settings, known, tally))
+    antivirus_metrics = AntivirusMetrics.of(metrics)
+    adapters = list(_engines(settings, known, statistics))
     # Every engine fails closed: what it has not looked at is never called clean (R-AV-03).
-    engines = Engines(adapters, series, shared.clock)
+    engines = Engines(adapters, antivirus_metrics, shared.clock)
     await engines.probe()
-    scanner = Scanner(engines, settings.policy, tally, series)
+    scanner = Scanner(engines, settings.policy, statistics, antivirus_metrics)
 
     async def watch_engines() -> None:
         await engines.watch(settings.probe_period)
@@ -60,7 +60,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(
-                routes(scanner, engines, counts, stale_after=settings.stale_after, clock=shared.clock),
+                routes(scanner, engines, counts, stale_after=settings.signatures_stale_after, clock=shared.clock),
                 fingerprint_routes(known, counts, emit=shared.bus.emit, clock=shared.clock),
             ),
             checks={"engines": engines.check},
@@ -68,26 +68,28 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             event_handlers=(EventHandler(FingerprintChanged, known.fingerprint_changed),),
             background=(
                 watch_engines,
-                Periodic("refresh_fingerprints", known.refresh, settings.known_refresh),
-                Periodic("write_counts", tally.write, settings.counts_period),
+                Periodic("refresh_fingerprints", known.refresh, settings.fingerprint_refresh_period),
+                Periodic("write_counts", statistics.write, settings.statistics_write_period),
             ),
             body_limit_bytes=settings.scan_limit_bytes,
         )
     finally:
-        await _write_last(tally)
+        await _write_last(statistics)
         for adapter in adapters:
             await adapter.close()
 
 
-def _engines(settings: Settings, known: MongoFingerprints, tally: Tally) -> Sequence[Engine]:
+def _engines(settings: Settings, known: MongoFingerprints, statistics: ScanStatistics) -> Sequence[Engine]:
     addresses = tuple(EngineAddress.read(text) for text in settings.engines)
     return [
-        _engine(name, address, settings, known, tally)
+        _engine(name, address, settings, known, statistics)
         for name, address in zip(names_of(addresses), addresses, strict=True)
     ]
 
 
-def _engine(name: str, address: EngineAddress, settings: Settings, known: MongoFingerprints, tally: Tally) -> Engine:
+def _engine(
+    name: str, address: EngineAddress, settings: Settings, known: MongoFingerprints, statistics: ScanStatistics
+) -> Engine:
     match address.kind:
         case "clamav":
             return ClamdEngine(
@@ -97,32 +99,32 @@ def _engine(name: str, address: EngineAddress, settings: Settings, known: MongoF
                 deadline=settings.engine_deadline,
                 probe_deadline=settings.probe_deadline,
                 limits=settings.limits,
-                loop_limit_bytes=settings.loop_limit_bytes,
+                loop_limit_bytes=settings.inline_scan_limit_bytes,
             )
         case "yara":
             return YaraEngine(
                 name,
                 RuleFiles(settings.yara_rules),
                 limits=settings.limits,
-                threads=settings.threads,
-                loop_limit_bytes=settings.loop_limit_bytes,
+                threads=settings.scan_threads,
+                loop_limit_bytes=settings.inline_scan_limit_bytes,
                 deadline=settings.engine_deadline,
             )
         case "builtin":
             return BuiltinEngine(
                 name,
                 known,
-                tally,
+                statistics,
                 limits=settings.limits,
-                threads=settings.threads,
-                loop_limit_bytes=settings.loop_limit_bytes,
+                threads=settings.scan_threads,
+                loop_limit_bytes=settings.inline_scan_limit_bytes,
                 deadline=settings.engine_deadline,
                 others_open_archives=any(text.startswith("clamav:") for text in settings.engines),
             )
 
 
-async def _write_last(tally: Tally) -> None:
+async def _write_last(statistics: ScanStatistics) -> None:
     try:
-        await tally.write()
+        await statistics.write()
     except Temporary as error:
         log.warning("counts_lost", reason=error.reason)

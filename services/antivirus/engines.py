@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from libs.envelope import Temporary
-from services.antivirus.domain.sightings import Kind, Report
-from services.antivirus.ports import Engine, Item, Signatures
-from services.antivirus.series import Series
+from services.antivirus.domain.detections import DetectionKind, EngineReport
+from services.antivirus.metrics import AntivirusMetrics
+from services.antivirus.ports import Engine, ScanItem, Signatures
 
 log = structlog.get_logger(__name__)
 
@@ -33,21 +33,21 @@ class EngineState:
 class Engines:
     """The configured engines. `watch` runs in the background and is what finds out that one is back."""
 
-    def __init__(self, engines: Sequence[Engine], series: Series, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engines: Sequence[Engine], metrics: AntivirusMetrics, clock: Callable[[], datetime]) -> None:
         if not engines:
             raise ValueError("no antivirus engine is configured: nothing could ever be called clean")
-        self._watched = [_Watched(engine, series, clock) for engine in engines]
+        self._watched = [_Watched(engine, metrics, clock) for engine in engines]
 
-    async def scan(self, item: Item) -> Sequence[Report]:
+    async def scan(self, item: ScanItem) -> Sequence[EngineReport]:
         """What each saw. One that saw a virus is enough; otherwise raises `Temporary` unless all have answered."""
         answers = await self._answers(item)
-        reports = [answer for answer in answers if isinstance(answer, Report)]
+        reports = [answer for answer in answers if isinstance(answer, EngineReport)]
         missing = [answer for answer in answers if isinstance(answer, Temporary)]
-        if missing and not any(found.kind is Kind.VIRUS for report in reports for found in report.sightings):
+        if missing and not any(found.kind is DetectionKind.VIRUS for report in reports for found in report.detections):
             raise missing[0]
         return reports
 
-    async def _answers(self, item: Item) -> Sequence[Report | Temporary]:
+    async def _answers(self, item: ScanItem) -> Sequence[EngineReport | Temporary]:
         """In the order of the configuration. Tasks cost more than most scans of this process, so these have none."""
         if all(watched.in_process for watched in self._watched):
             return [await watched.answer(item) for watched in self._watched]
@@ -81,34 +81,35 @@ class Engines:
 class _Watched:
     """One engine, and whether it is up. While it is down nobody waits for it: the message waits in the queue."""
 
-    def __init__(self, engine: Engine, series: Series, clock: Callable[[], datetime]) -> None:
+    def __init__(self, engine: Engine, metrics: AntivirusMetrics, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self.in_process = engine.in_process
-        self._series = series
+        self._metrics = metrics
         self._clock = clock
         self._failed = asyncio.Event()
         self._took = {
-            outcome: series.metrics.step_seconds.labels(engine.name, outcome) for outcome in ("clean", "seen", "failed")
+            outcome: metrics.metrics.step_seconds.labels(engine.name, outcome)
+            for outcome in ("clean", "seen", "failed")
         }
         self.state = EngineState(engine.name)
-        series.engine_is(engine.name, up=False)
+        metrics.engine_is(engine.name, up=False)
 
-    async def scan(self, item: Item) -> Report:
+    async def scan(self, item: ScanItem) -> EngineReport:
         """Raises `Temporary`, at once while the engine is down."""
         if not self.state.up:
             raise Temporary(f"{self._engine.name} is down: {self.state.reason}")
         started = time.perf_counter()
         try:
-            sightings = await self._engine.scan(item)
+            detections = await self._engine.scan(item)
         except Temporary as error:
             self._took["failed"].observe(time.perf_counter() - started)
             self._goes_down(error.reason)
             raise
         seconds = time.perf_counter() - started
-        self._took["seen" if sightings else "clean"].observe(seconds)
-        return Report(self._engine.name, sightings, seconds * 1000)
+        self._took["seen" if detections else "clean"].observe(seconds)
+        return EngineReport(self._engine.name, detections, seconds * 1000)
 
-    async def answer(self, item: Item) -> Report | Temporary:
+    async def answer(self, item: ScanItem) -> EngineReport | Temporary:
         """As `scan`, with the error as a value: what the other engines say still counts."""
         try:
             return await self.scan(item)
@@ -133,7 +134,7 @@ class _Watched:
             self._goes_down(error.reason)
             self._failed.clear()  # this failure has been seen; the next question may wait
             if self.state.signatures is not None:  # they grow old all the same
-                self._series.signatures_are(self._engine.name, self.state.signatures, self._clock())
+                self._metrics.signatures_are(self._engine.name, self.state.signatures, self._clock())
             return
         before = self.state.signatures
         if not self.state.up:
@@ -141,12 +142,12 @@ class _Watched:
         elif before is not None and before.version != signatures.version:
             log.info("signatures_renewed", engine=self._engine.name, signatures=signatures.version)
         self.state = EngineState(self._engine.name, up=True, reason="", signatures=signatures)
-        self._series.engine_is(self._engine.name, up=True)
-        self._series.signatures_are(self._engine.name, signatures, self._clock())
+        self._metrics.engine_is(self._engine.name, up=True)
+        self._metrics.signatures_are(self._engine.name, signatures, self._clock())
 
     def _goes_down(self, reason: str) -> None:
         if self.state.up:
             log.error("engine_down", engine=self._engine.name, reason=reason)
         self.state = replace(self.state, up=False, reason=reason)
-        self._series.engine_is(self._engine.name, up=False)
+        self._metrics.engine_is(self._engine.name, up=False)
         self._failed.set()

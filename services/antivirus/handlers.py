@@ -12,11 +12,11 @@ from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
 from libs.events import VirusFound
 from libs.mail.message import parse
 from libs.runtime import QueueHandler, Route
-from services.antivirus.domain.judgement import Judgement, Policy, judge
+from services.antivirus.domain.judgement import DetectionPolicy, Judgement, judge
 from services.antivirus.engines import Engines
-from services.antivirus.ports import Item
-from services.antivirus.series import Series
-from services.antivirus.tally import Tally
+from services.antivirus.metrics import AntivirusMetrics
+from services.antivirus.ports import ScanItem
+from services.antivirus.statistics import ScanStatistics
 
 log = structlog.get_logger(__name__)
 
@@ -26,17 +26,19 @@ PREFETCH = 50
 class Scanner:
     """Scans an item and keeps the accounts of it; the queue and the API both come here."""
 
-    def __init__(self, engines: Engines, policy: Policy, tally: Tally, series: Series) -> None:
+    def __init__(
+        self, engines: Engines, policy: DetectionPolicy, statistics: ScanStatistics, metrics: AntivirusMetrics
+    ) -> None:
         self._engines = engines
         self._policy = policy
-        self._tally = tally
-        self._series = series
+        self._statistics = statistics
+        self._metrics = metrics
 
-    async def judgement_of(self, item: Item) -> Judgement:
+    async def judgement_of(self, item: ScanItem) -> Judgement:
         """Raises `Temporary` while an engine is down."""
         judgement = judge(await self._engines.scan(item), self._policy)
-        self._tally.judged(judgement)
-        self._series.judged(judgement)
+        self._statistics.judged(judgement)
+        self._metrics.judged(judgement)
         return judgement
 
 
@@ -50,7 +52,7 @@ class MailScanner:
     async def scan(self, mail: Mail) -> Iterable[Route]:
         """One step onward, with what was found on the envelope."""
         raw = mail.raw
-        judgement = await self._scanner.judgement_of(Item(raw, parse(raw)))
+        judgement = await self._scanner.judgement_of(ScanItem(raw, parse(raw)))
         envelope = mail.envelope.found(*judgement.findings)
         if not judgement.quarantine_reason:
             return (Route(ANTISPAM, mail.with_envelope(envelope)),)

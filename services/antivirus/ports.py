@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Protocol
 
 from libs.mail.message import Message
-from services.antivirus.domain.budget import Budget, Limits
+from services.antivirus.domain.budget import ArchiveLimits, Budget
 from services.antivirus.domain.containers.mail import pieces
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection
 from services.antivirus.domain.fingerprints import Fingerprint
-from services.antivirus.domain.sightings import Sighting
 from services.antivirus.domain.walk import Found, light
 
 
 @dataclass(slots=True)
-class Item:
+class ScanItem:
     """What is scanned: the octets, and the message that they are, where they came as one."""
 
     octets: bytes
@@ -25,18 +25,18 @@ class Item:
     _light: tuple[Sequence[Found] | None] | None = field(default=None, init=False, repr=False)
 
     @property
-    def content(self) -> Content:
+    def content(self) -> ScanContent:
         """To be looked at from outside to inside."""
-        return Content(self.octets, message=self.message)
+        return ScanContent(self.octets, message=self.message)
 
-    def pieces(self, limits: Limits) -> Sequence[bytes]:
+    def pieces(self, limits: ArchiveLimits) -> Sequence[bytes]:
         """What different readers find in a message, for engines that take it apart in their own way. CPU-heavy.
 
         Raises `Exceeded`.
         """
         return () if self.message is None else tuple(set(pieces(self.message, Budget(limits))))
 
-    def light(self, limits: Limits) -> Sequence[Found] | None:
+    def light(self, limits: ArchiveLimits) -> Sequence[Found] | None:
         """All that is in it, None if something has to be unpacked. Looked for once for all engines of a process."""
         if self._light is None:
             self._light = (light(self.content, limits),)
@@ -91,7 +91,7 @@ class Engine(Protocol):
     def in_process(self) -> bool:
         """It works in this process, so that nothing is won by asking it while others are waited for."""
 
-    async def scan(self, item: Item) -> Sequence[Sighting]:
+    async def scan(self, item: ScanItem) -> Sequence[Detection]:
         """What it saw in all of the item."""
 
     async def probe(self) -> Signatures:

@@ -31,7 +31,7 @@ class Directory(Protocol):
     async def is_ours(self, domain: str) -> bool: ...
 
     async def authenticate(self, login: str, password: str) -> Login | None:
-        """None for an unknown login, a wrong password and a locked account alike."""
+        """None for an unknown login, a wrong password and a suspended account alike."""
 
     async def senders(self, account: str) -> frozenset[str]:
         """The addresses that `account` may use now; empty when it may not send."""

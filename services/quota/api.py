@@ -17,7 +17,7 @@ from libs.network import plain
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.domain.storage import Usage
-from services.quota.handlers import Accountant
+from services.quota.handlers import UsageHandler
 from services.quota.ports import Directory
 from services.quota.settings import Settings
 
@@ -83,7 +83,7 @@ def routes(
     usage: MongoUsage,
     sends: MongoSends,
     directory: Directory,
-    accountant: Accountant,
+    accountant: UsageHandler,
     *,
     changed: Callable[[str], Awaitable[None]],
     clock: Callable[[], datetime],

@@ -14,7 +14,7 @@ from services.quota.adapters.neighbours import RouterDirectory, StoreCounter
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.api import routes
-from services.quota.handlers import Accountant
+from services.quota.handlers import UsageHandler
 from services.quota.recounting import recounting
 from services.quota.settings import Settings
 from services.quota.warnings import warning
@@ -34,7 +34,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     await sends.prepare()
     # Each neighbour away: usage is told by events anyway, so recounts and warnings wait for the next occasion.
     ingress, router, store = (shared.client(settings, name) for name in ("ingress", "router", "store"))
-    accountant = Accountant(
+    accountant = UsageHandler(
         usage=usage,
         counter=StoreCounter(store),
         post=IngressPost(ingress),

@@ -13,19 +13,19 @@ from libs.bus import Bus
 from libs.events import AccountChanged, AccountDeleted, DomainChanged, MailboxUsageChanged, QuotaChanged
 from libs.runtime import EventHandler
 from libs.runtime.periodic import reason_of
-from services.quota.adapters.usage import Change, MongoUsage
+from services.quota.adapters.usage import MongoUsage, UsageChange
 from services.quota.domain.storage import Usage, should_warn
-from services.quota.ports import Counted, Counter, Post
+from services.quota.ports import MailboxCounter, MailboxTotals, Post
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Accountant:
+class UsageHandler:
     """Keeps usage true and warns whoever is nearly full. `write` makes a warning a letter, by its key and time."""
 
     usage: MongoUsage
-    counter: Counter
+    counter: MailboxCounter
     post: Post
     write: Callable[[Usage, str, datetime], bytes]
     bus: Bus
@@ -35,7 +35,7 @@ class Accountant:
 
     async def usage_changed(self, event: MailboxUsageChanged) -> None:
         """Newer totals of a mailbox."""
-        await self.take_over(Counted(**event.model_dump()))
+        await self.take_over(MailboxTotals(**event.model_dump()))
 
     async def account_changed(self, account: AccountChanged) -> None:
         """A new account, another profile or limit."""
@@ -59,7 +59,7 @@ class Accountant:
         """Nothing is left of it, unless the address has a younger account by now."""
         await self.usage.forget(account.address, deleted_at=account.deleted_at or self.clock())
 
-    async def take_over(self, counted: Counted) -> Usage | None:
+    async def take_over(self, counted: MailboxTotals) -> Usage | None:
         """Apply totals if they are newer, tell the neighbours when the account went over or under, warn."""
         change = await self.usage.apply(counted)
         if change is None:
@@ -69,7 +69,7 @@ class Accountant:
         await self._warn(change)
         return change.after
 
-    async def _warn(self, change: Change) -> None:
+    async def _warn(self, change: UsageChange) -> None:
         now, usage = self.clock(), change.after
         if not should_warn(
             usage, warned_at=change.warned_at, now=now, percent=self.warn_percent, again=self.warn_again

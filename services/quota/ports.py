@@ -7,7 +7,7 @@ from typing import Protocol
 from pydantic import AwareDatetime, BaseModel
 
 
-class Counted(BaseModel):
+class MailboxTotals(BaseModel):
     """Exact totals of a mailbox as its store counts them; the newest `version` wins.
 
     `made_at` is when the account of the mailbox was made, where store knows it.
@@ -20,10 +20,10 @@ class Counted(BaseModel):
     made_at: AwareDatetime | None = None
 
 
-class Counter(Protocol):
+class MailboxCounter(Protocol):
     """The store, which owns the messages."""
 
-    async def recount(self, address: str) -> Counted | None:
+    async def recount(self, address: str) -> MailboxTotals | None:
         """Count the messages anew; None when there is no such mailbox. Raises `Temporary`."""
 
 

@@ -10,7 +10,7 @@ import structlog
 from libs.runtime import Periodic
 from libs.runtime.periodic import each
 from services.quota.adapters.usage import MongoUsage
-from services.quota.handlers import Accountant
+from services.quota.handlers import UsageHandler
 
 log = structlog.get_logger(__name__)
 
@@ -19,7 +19,7 @@ _AGAIN = timedelta(hours=1)
 
 
 def recounting(
-    usage: MongoUsage, accountant: Accountant, *, period: timedelta, clock: Callable[[], datetime]
+    usage: MongoUsage, accountant: UsageHandler, *, period: timedelta, clock: Callable[[], datetime]
 ) -> Periodic:
     """Background work: every mailbox once in `period`. One that cannot be counted is tried again before that."""
 

@@ -14,16 +14,16 @@ from libs.telemetry import Metrics
 from services.router import api, settings
 from services.router.adapters.addresses import MongoAddresses
 from services.router.adapters.argon2 import Argon2Passwords
+from services.router.adapters.changes import DirectoryChanges
 from services.router.adapters.credentials import MongoCredentials
 from services.router.adapters.domains import MongoDomains
-from services.router.adapters.emitter import Emitter
-from services.router.adapters.ledger import Ledger
+from services.router.adapters.outbox import EventOutbox
 from services.router.adapters.routes import MongoRoutes
 from services.router.adapters.schema import create_indexes
 from services.router.authentication import Authentication
 from services.router.directory import Directory
-from services.router.domain.resolution import Limits
-from services.router.handlers import Routing, subscriptions, table
+from services.router.domain.resolution import ExpansionLimits
+from services.router.handlers import RoutingHandler, subscriptions, table
 from services.router.resolver import Resolver
 
 NAME = "router"
@@ -37,13 +37,13 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     await create_indexes(database)
     resolver = Resolver(
         MongoRoutes(database),
-        Limits(depth=settings.depth_limit, addresses=settings.expansion_limit),
+        ExpansionLimits(depth=settings.depth_limit, addresses=settings.expansion_limit),
         cached_routes=settings.cached_routes,
         ttl=settings.route_ttl,
         postmaster=settings.postmaster,
     )
-    routing = Routing(resolver)
-    emitter = Emitter(database, shared.bus, settings.event_period)
+    routing = RoutingHandler(resolver)
+    emitter = EventOutbox(database, shared.bus, settings.event_period)
 
     def changed(events: Iterable[Fact]) -> None:
         for event in events:
@@ -52,7 +52,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
 
     keys = MongoKeys(database, remember=settings.idempotency_ttl, clock=shared.clock)
     await keys.prepare()
-    ledger = Ledger(shared.mongo, database, shared.clock, keys=keys, changed=changed)
+    ledger = DirectoryChanges(shared.mongo, database, shared.clock, keys=keys, changed=changed)
     domains, addresses = MongoDomains(database, ledger), MongoAddresses(database, ledger)
     await domains.say_wishes()
     passwords = _passwords(settings)

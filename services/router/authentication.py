@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.router.directory import Directory
-from services.router.domain.records import Entry
+from services.router.domain.records import AddressRecord
 from services.router.ports import Addresses, Credentials, Domains, Passwords
-from services.router.refusals import Unfit
+from services.router.refusals import Unprocessable
 
 
-class Locked(Exception):
-    """The password is right and the account is locked."""
+class AccountSuspended(Exception):
+    """The password is right and the account is suspended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +24,32 @@ class Authentication:
     credentials: Credentials
     passwords: Passwords
 
-    async def account(self, login: str, password: str) -> Entry | None:
-        """The account, or None whatever was wrong. Raises `Locked`, and `Temporary` when it cannot be known now."""
+    async def account(self, login: str, password: str) -> AddressRecord | None:
+        """Return the account, or None for any wrong login. Raises `AccountSuspended`; `Temporary` without an answer."""
         entry = await self._named(login)
         stored = await self.credentials.hash_of(entry.address if entry else "")
         right = await self.passwords.verify(stored, password)
         if entry is None or stored is None or not right:
             return None
-        if entry.details.locked:
-            raise Locked
+        if entry.details.suspended:
+            raise AccountSuspended
         if self.passwords.is_weak(stored):
             await self.credentials.renew(entry.address, stored, await self.passwords.hash(password))
         return entry
 
-    async def _named(self, login: str) -> Entry | None:
+    async def _named(self, login: str) -> AddressRecord | None:
         """By login name, official address or any other address of the account, in alias domains too."""
         if "@" not in login:
             return await self.addresses.find_login(login.strip().lower())
         try:
             entry = await self.addresses.find(await self.directory.located(login))
-        except Unfit:
+        except Unprocessable:
             return None
         if entry is not None and entry.owner is not None:
             entry = await self.addresses.find(entry.owner)
         return entry if entry is not None and entry.kind == "account" else None
 
-    async def sender_addresses(self, account: Entry) -> tuple[str, ...]:
+    async def sender_addresses(self, account: AddressRecord) -> tuple[str, ...]:
         """What the account may send as: its addresses and the aliases that lead to it, in alias domains too."""
         own = [account.details.official_address, account.address]
         own += [entry.address for entry in await self.addresses.owned_by(account.address)]

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Routing:
+class RoutingHandler:
     """Resolves all recipients of a message at once."""
 
     resolver: Resolver
@@ -72,12 +72,12 @@ def _report_lost_branches(envelope: Envelope, resolutions: Sequence[Resolution])
         log.warning("branches_lost", id=envelope.id, reasons=lost[:10], count=len(lost))
 
 
-def table(routing: Routing) -> tuple[QueueHandler, ...]:
+def table(routing: RoutingHandler) -> tuple[QueueHandler, ...]:
     """What the router consumes."""
     return (QueueHandler(queue=ROUTER, handle=routing.route, needs_raw=False, prefetch=50),)
 
 
-def subscriptions(routing: Routing) -> tuple[EventHandler[Any], ...]:
+def subscriptions(routing: RoutingHandler) -> tuple[EventHandler[Any], ...]:
     """Broadcast: every process has a cache of its own."""
     kinds = (DomainChanged, AccountChanged, AccountDeleted, RoutesChanged)
     return (EventHandler[Fact](kinds, routing.routes_changed),)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from libs.http import Once
-from services.router.domain.records import Domain, Entry, Kind, Record
-from services.router.domain.resolution import Route
+from services.router.domain.records import AddressRecord, DirectoryRecord, Domain, Kind
+from services.router.domain.resolution import AddressRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class RouteTable(Protocol):
     async def domains(self, names: Collection[str]) -> Mapping[str, DomainRoutes]:
         """Those of `names` that are ours; the name "" asks for the oldest domain."""
 
-    async def routes(self, addresses: Collection[str]) -> Mapping[str, Route]:
+    async def routes(self, addresses: Collection[str]) -> Mapping[str, AddressRoute]:
         """Those canonical `addresses` that exist."""
 
 
 # A precondition on the record that is edited or deleted (If-Match); None accepts any.
-Match = Callable[[Record], bool] | None
+Match = Callable[[DirectoryRecord], bool] | None
 
 
 class Domains(Protocol):
@@ -70,41 +70,43 @@ class Domains(Protocol):
 class Addresses(Protocol):
     """Accounts, aliases and forwards by canonical address. Errors as for `Domains`."""
 
-    async def create(self, entry: Entry, *, once: Once | None = None, password_hash: str | None = None) -> Entry:
+    async def create(
+        self, entry: AddressRecord, *, once: Once | None = None, password_hash: str | None = None
+    ) -> AddressRecord:
         """`Unfit` when its domain is not ours, `Taken` when the address or login exists or the domain is full."""
 
-    async def find(self, address: str) -> Entry | None: ...
+    async def find(self, address: str) -> AddressRecord | None: ...
 
-    async def find_login(self, login: str) -> Entry | None: ...
+    async def find_login(self, login: str) -> AddressRecord | None: ...
 
     async def logins_like(self, login: str) -> Collection[str]:
         """Those in use that are `login` or `login-NUMBER`."""
 
-    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[Entry]:
+    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[AddressRecord]:
         """By address, behind `after`."""
 
-    async def redirected(self, *, after: str, limit: int) -> Sequence[Entry]:
+    async def redirected(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
         """Accounts with a redirect, as `page`."""
 
-    async def replicated(self, *, after: str, limit: int) -> Sequence[Entry]:
+    async def replicated(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
         """Addresses with replications, as `page`."""
 
-    async def owned_by(self, account: str) -> Sequence[Entry]:
+    async def owned_by(self, account: str) -> Sequence[AddressRecord]:
         """The other addresses of an account."""
 
-    async def leading_to(self, account: str) -> Sequence[Entry]:
+    async def leading_to(self, account: str) -> Sequence[AddressRecord]:
         """Aliases with the account among their targets."""
 
     async def edit(
         self,
         address: str,
-        change: Callable[[Entry], Entry],
+        change: Callable[[AddressRecord], AddressRecord],
         *,
         match: Match = None,
         once: Once | None = None,
-        remains: Callable[[Entry], bool] | None = None,
+        remains: Callable[[AddressRecord], bool] | None = None,
         password_hash: str | None = None,
-    ) -> Entry:
+    ) -> AddressRecord:
         """`Absent`, `Stale` and what `change` raises. `change` may run more than once.
 
         `remains` tells whether what `once` made by the change is still there.

@@ -12,7 +12,7 @@ from functools import lru_cache
 from libs.envelope import Temporary
 from libs.mail.address import InvalidAddress, canonical, normalise
 from services.router.cache import Expiring
-from services.router.domain.resolution import Limits, Resolution, Route, resolve
+from services.router.domain.resolution import AddressRoute, ExpansionLimits, Resolution, resolve
 from services.router.ports import DomainRoutes, RouteTable
 
 FOR_EVERY_DOMAIN = frozenset({"postmaster", "abuse"})  # RFC 5321 4.5.1, RFC 2142 2 and 4
@@ -28,13 +28,13 @@ class Resolver:
     """Answers for addresses as peers and administrators write them."""
 
     def __init__(
-        self, table: RouteTable, limits: Limits, *, cached_routes: int, ttl: timedelta, postmaster: str = ""
+        self, table: RouteTable, limits: ExpansionLimits, *, cached_routes: int, ttl: timedelta, postmaster: str = ""
     ) -> None:
         self._table = table
         self._limits = limits
         self._postmaster = postmaster
         self._domains: Expiring[DomainRoutes] = Expiring(cached_routes, ttl)
-        self._routes: Expiring[Route] = Expiring(cached_routes, ttl)
+        self._routes: Expiring[AddressRoute] = Expiring(cached_routes, ttl)
         self._changes = 0
 
     async def resolve(self, address: str) -> Resolution:
@@ -69,7 +69,7 @@ class Resolver:
             await self._load_domains(view.domains, loaded)
         routes = await self._table.routes(view.addresses) if view.addresses else {}
         for address in view.addresses:
-            loaded.routes[address] = routes.get(address) or Route(address, "unknown")
+            loaded.routes[address] = routes.get(address) or AddressRoute(address, "unknown")
 
     async def _load_domains(self, names: Collection[str], loaded: _Loaded) -> None:
         ours = await self._table.domains(names)
@@ -92,16 +92,16 @@ class Resolver:
 class _Loaded:
     """What this resolution has read, over what is cached."""
 
-    def __init__(self, cached_domains: Expiring[DomainRoutes], cached_routes: Expiring[Route]) -> None:
+    def __init__(self, cached_domains: Expiring[DomainRoutes], cached_routes: Expiring[AddressRoute]) -> None:
         self._cached_domains = cached_domains
         self._cached_routes = cached_routes
         self.domains: dict[str, DomainRoutes] = {}
-        self.routes: dict[str, Route] = {}
+        self.routes: dict[str, AddressRoute] = {}
 
     def domain(self, name: str) -> DomainRoutes | None:
         return self._cached_domains.get(name) or self.domains.get(name)
 
-    def route(self, address: str) -> Route | None:
+    def route(self, address: str) -> AddressRoute | None:
         return self._cached_routes.get(address) or self.routes.get(address)
 
     def keep(self) -> None:
@@ -134,7 +134,7 @@ class _View:
         finally:
             self._left = math.inf
 
-    def route(self, text: str) -> Route | None:
+    def route(self, text: str) -> AddressRoute | None:
         """None while the domain or the address is not loaded."""
         self._left -= 1
         if self._left < 0:
@@ -144,19 +144,19 @@ class _View:
         try:
             address = _canonical(text)
         except InvalidAddress as error:
-            return Route(text, "unknown", reason=str(error))
+            return AddressRoute(text, "unknown", reason=str(error))
         name = address.rpartition("@")[2]
         domain = self._loaded.domain(name)
         if domain is None:
             self.domains.add(name)
             return None
         if domain is _NOT_OURS:
-            return Route(_normalise(text), "remote")
+            return AddressRoute(_normalise(text), "remote")
         if domain.name != name:
             address = f"{address.rpartition('@')[0]}@{domain.name}"
         return self._of_ours(address, domain)
 
-    def _of_ours(self, address: str, domain: DomainRoutes) -> Route | None:
+    def _of_ours(self, address: str, domain: DomainRoutes) -> AddressRoute | None:
         route = self._loaded.route(address)
         if route is None:
             self.addresses.add(address)
@@ -164,22 +164,22 @@ class _View:
         if route.kind != "unknown":
             return route
         if address.rpartition("@")[0] in FOR_EVERY_DOMAIN and (target := self._postmaster_of(domain, address)):
-            return Route(address, "postmaster", targets=(target,))
+            return AddressRoute(address, "postmaster", targets=(target,))
         if domain.catch_all:
-            return Route(address, "catch-all", targets=(domain.catch_all,))
+            return AddressRoute(address, "catch-all", targets=(domain.catch_all,))
         return route
 
     def _postmaster_of(self, domain: DomainRoutes, address: str) -> str | None:
         named = (domain.postmaster, self._postmaster, domain.catch_all, domain.first_account)
         return next((target for target in named if target and target != address), None)
 
-    def _bare_postmaster(self) -> Route | None:
+    def _bare_postmaster(self) -> AddressRoute | None:
         if self._postmaster:
-            return Route("postmaster", "postmaster", targets=(self._postmaster,))
+            return AddressRoute("postmaster", "postmaster", targets=(self._postmaster,))
         oldest = self._loaded.domain("")
         if oldest is None:
             self.domains.add("")
             return None
         if oldest is _NOT_OURS:
-            return Route("postmaster", "unknown")
-        return Route("postmaster", "postmaster", targets=(f"postmaster@{oldest.name}",))
+            return AddressRoute("postmaster", "unknown")
+        return AddressRoute("postmaster", "postmaster", targets=(f"postmaster@{oldest.name}",))

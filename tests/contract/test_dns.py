@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from libs.dns import Answer, CachingResolver, Limits, Mx, Resolver
+from libs.dns import Answer, CachingResolver, Mx, Resolver, ResolverLimits
 from libs.dns.wire import Server
 from libs.envelope import Temporary
 from tests.servers.dns import DnsServer
@@ -93,7 +93,7 @@ async def test_what_nobody_tells_is_temporary(fault: str, real: bool, zone_serve
     zone = zone_server.zone = Zone(f"broken.example {fault}")
     resolver: Resolver = zone
     if real:
-        resolver = CachingResolver([Server("127.0.0.1", zone_server.port)], Limits(question=0.1, lookup=5.0))
+        resolver = CachingResolver([Server("127.0.0.1", zone_server.port)], ResolverLimits(question=0.1, lookup=5.0))
     with pytest.raises(Temporary, match=r"broken\.example"):
         await resolver.mx("broken.example")
     assert not (await resolver.mx("another.example")).exists

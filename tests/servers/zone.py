@@ -21,7 +21,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from libs.dns import Answer, Ip, Kind, Mx, reverse_name
+from libs.dns import Answer, AnswerKind, Ip, Mx, reverse_name
 from libs.dns.wire import name_of, record_of
 from libs.envelope import Temporary
 
@@ -67,21 +67,21 @@ class Zone:
         return found, any(other.is_subdomain(name) for other in self._records)
 
     async def a(self, name: str) -> Answer[IPv4Address]:
-        return self._answer(name, Kind.A)
+        return self._answer(name, AnswerKind.A)
 
     async def aaaa(self, name: str) -> Answer[IPv6Address]:
-        return self._answer(name, Kind.AAAA)
+        return self._answer(name, AnswerKind.AAAA)
 
     async def mx(self, name: str) -> Answer[Mx]:
-        return self._answer(name, Kind.MX)
+        return self._answer(name, AnswerKind.MX)
 
     async def txt(self, name: str) -> Answer[bytes]:
-        return self._answer(name, Kind.TXT)
+        return self._answer(name, AnswerKind.TXT)
 
     async def ptr(self, address: Ip) -> Answer[str]:
-        return self._answer(reverse_name(address), Kind.PTR)
+        return self._answer(reverse_name(address), AnswerKind.PTR)
 
-    def _answer(self, text: str, kind: Kind) -> Answer[Any]:
+    def _answer(self, text: str, kind: AnswerKind) -> Answer[Any]:
         name = name_of(text)
         if name is None:
             return Answer((), exists=False)
@@ -92,7 +92,7 @@ class Zone:
         if not found or found[-1].rdtype != dns.rdatatype.from_text(kind.value):
             return Answer((), exists=exists)
         records = tuple(record_of(record, kind) for record in found[-1])
-        return Answer(tuple(sorted(records)) if kind is Kind.MX else records)
+        return Answer(tuple(sorted(records)) if kind is AnswerKind.MX else records)
 
 
 class ZoneServer:

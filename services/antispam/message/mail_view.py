@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from libs.dns import Joining
+from libs.dns import SingleFlight
 from libs.envelope import Envelope, Mail
 from libs.network import Ip, parsed
 from services.antispam.message.content import MessageContent
@@ -29,7 +29,7 @@ class MailView(MessageContent):
         self.envelope: Envelope = mail.envelope
         self.reports: dict[str, Report] = {}  # of the filters that say the same for every domain, by name
         self._cache: dict[str, Any] = {}
-        self._in_progress: Joining[str, Any] = Joining()
+        self._in_progress: SingleFlight[str, Any] = SingleFlight()
 
     def cached(self, key: str, compute: Callable[[], T]) -> T:
         """A fact that only one filter knows to work out, kept for the other domains of the same message."""

@@ -7,31 +7,31 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from libs.envelope import Temporary
-from services.antivirus.adapters.threads import Threads
-from services.antivirus.domain.budget import Limits
+from services.antivirus.adapters.threads import ScanThreads
+from services.antivirus.domain.budget import ArchiveLimits
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
 from services.antivirus.domain.inspection import Inspection, inspect, inspection_of
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
-from services.antivirus.ports import Fingerprints, Item, Signatures
-from services.antivirus.tally import Tally
+from services.antivirus.ports import Fingerprints, ScanItem, Signatures
+from services.antivirus.statistics import ScanStatistics
 
 VERSION = "builtin-2"
 
 
 class BuiltinEngine:
-    """Small mail without archives is looked at in place; everything else in one of a few threads.
+    """Scans small mail without archives on the event loop, and everything else in one of a few threads.
 
-    A thread gives the loop its share, and its work is bounded by `Limits.seconds`, so none is ever lost to a bomb.
-    With `others_open_archives` what only they open is theirs to judge, and no sighting here.
+    `ArchiveLimits.seconds` bounds the work of a thread, so that a bomb never blocks one for good. With
+    `others_open_archives` another engine judges the formats that this engine cannot open, and they are no detection.
     """
 
     def __init__(
         self,
         name: str,
         known: Fingerprints,
-        tally: Tally,
+        statistics: ScanStatistics,
         *,
-        limits: Limits,
+        limits: ArchiveLimits,
         threads: int,
         loop_limit_bytes: int,
         deadline: timedelta,
@@ -40,19 +40,19 @@ class BuiltinEngine:
         self.name = name
         self.in_process = True
         self._known = known
-        self._tally = tally
+        self._statistics = statistics
         self._limits = limits
         self._loop_limit = loop_limit_bytes
         self._deadline = deadline.total_seconds()
-        self._threads = Threads(name, threads, deadline)
+        self._threads = ScanThreads(name, threads, deadline)
         self._others_open_archives = others_open_archives
 
-    async def scan(self, item: Item) -> Sequence[Sighting]:
+    async def scan(self, item: ScanItem) -> Sequence[Detection]:
         """What stands in the octets, and what the database knows of the attachments."""
         seen = await self._inspect(item)
         known = await self._known_of(seen) if seen.digests else ()
-        self._tally.saw(seen.attachments)
-        return [*filter(self._is_ours, seen.sightings), *map(_of_fingerprint, known)]
+        self._statistics.saw(seen.attachments)
+        return [*filter(self._is_ours, seen.detections), *map(_of_fingerprint, known)]
 
     async def probe(self) -> Signatures:
         """Its signatures are part of the program and of the database; neither has a date of release."""
@@ -61,7 +61,7 @@ class BuiltinEngine:
     async def close(self) -> None:
         self._threads.close()
 
-    async def _inspect(self, item: Item) -> Inspection:
+    async def _inspect(self, item: ScanItem) -> Inspection:
         if len(item.octets) <= self._loop_limit and (found := item.light(self._limits)) is not None:
             return inspection_of(found)
         return await self._threads.run(lambda: inspect(item.content, self._limits))
@@ -73,10 +73,12 @@ class BuiltinEngine:
         except TimeoutError as error:
             raise Temporary(f"{self.name}: no fingerprints within {self._deadline:g} seconds") from error
 
-    def _is_ours(self, seen: Sighting) -> bool:
-        return seen.kind is not Kind.CLOSED_ARCHIVE or not self._others_open_archives
+    def _is_ours(self, seen: Detection) -> bool:
+        return seen.kind is not DetectionKind.CLOSED_ARCHIVE or not self._others_open_archives
 
 
-def _of_fingerprint(known: Fingerprint) -> Sighting:
+def _of_fingerprint(known: Fingerprint) -> Detection:
     name = known.name or f"Fingerprint.{known.digest.hex()[:16]}"
-    return sighting(Kind.VIRUS if known.verdict is FingerprintVerdict.BAD else Kind.SPAM_FINGERPRINT, name)
+    return detection(
+        DetectionKind.VIRUS if known.verdict is FingerprintVerdict.BAD else DetectionKind.SPAM_FINGERPRINT, name
+    )

@@ -4,8 +4,8 @@ What clamd.conf has to say, since its limits let mail through by default:
 
     AlertExceedsMax yes        a message that is over a limit is a finding and not "OK"
     StreamMaxLength 64M        more than the largest message
-    MaxFileSize 100M           not less than our `archive_expanded_bytes`: of a zip entry beyond it clamd 1.4 cuts off
-    MaxScanSize 400M           the rest and says OK all the same, so only the built-in engine tells that it is a bomb
+    MaxFileSize 100M           not less than `archive_expanded_limit_bytes`: clamd 1.4 cuts off the rest of a larger
+    MaxScanSize 400M           zip entry and says OK all the same, so only the built-in engine tells that it is a bomb
     MaxScanTime 30000          less than our `engine_deadline`, so that a slow message is a finding too
     MaxThreads 12              more than our `clamav_connections`, so that a probe always finds a free one
 
@@ -20,21 +20,21 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from libs.envelope import Temporary
-from services.antivirus.adapters.clamd_sessions import Sessions
-from services.antivirus.domain.budget import Exceeded, Limits
+from services.antivirus.adapters.clamd_sessions import ClamdSessions
+from services.antivirus.domain.budget import ArchiveLimits, LimitExceeded
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 from services.antivirus.domain.engine_address import EngineAddress
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
-from services.antivirus.ports import Item, Signatures
+from services.antivirus.ports import ScanItem, Signatures
 
 # The names that are no viruses, by how they start; policy is asked about them.
 _KINDS = (
-    ("Heuristics.Limits.Exceeded", Kind.UNSCANNABLE),
-    ("Heuristics.Encrypted", Kind.ENCRYPTED),
-    ("Heuristics.OLE2.ContainsMacros", Kind.MACRO),
-    ("Heuristics.Phishing", Kind.SUSPICIOUS),
-    ("Heuristics.Broken", Kind.SUSPICIOUS),
-    ("Heuristics.Structured", Kind.SUSPICIOUS),
-    ("PUA.", Kind.SUSPICIOUS),
+    ("Heuristics.Limits.Exceeded", DetectionKind.UNSCANNABLE),
+    ("Heuristics.Encrypted", DetectionKind.ENCRYPTED),
+    ("Heuristics.OLE2.ContainsMacros", DetectionKind.MACRO),
+    ("Heuristics.Phishing", DetectionKind.SUSPICIOUS),
+    ("Heuristics.Broken", DetectionKind.SUSPICIOUS),
+    ("Heuristics.Structured", DetectionKind.SUSPICIOUS),
+    ("PUA.", DetectionKind.SUSPICIOUS),
 )
 _TOO_LARGE = "INSTREAM size limit exceeded"
 _VERSION = re.compile(r"ClamAV [^/]+/(\d+)/(.+)")
@@ -54,19 +54,19 @@ class ClamdEngine:
         connections: int,
         deadline: timedelta,
         probe_deadline: timedelta,
-        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        limits: ArchiveLimits = ArchiveLimits(),  # noqa: B008 (frozen)
         loop_limit_bytes: int = 64 * 1024,
     ) -> None:
         self.name = name
         self.in_process = False
-        self._scans = Sessions(address, limit=connections)
-        self._probes = Sessions(address, limit=1)  # a busy clamd is not one that is down
+        self._scans = ClamdSessions(address, limit=connections)
+        self._probes = ClamdSessions(address, limit=1)  # a busy clamd is not one that is down
         self._limits = limits
         self._loop_limit = loop_limit_bytes
         self._deadline = deadline
         self._probe_deadline = probe_deadline
 
-    async def scan(self, item: Item) -> Sequence[Sighting]:
+    async def scan(self, item: ScanItem) -> Sequence[Detection]:
         """Raises `Temporary` for every answer that is not a clear one.
 
         Where readers may take the message in several ways clamd's own way is but one: it also gets what others find.
@@ -74,21 +74,21 @@ class ClamdEngine:
         seen = dict.fromkeys(await self._scan(item.octets))
         try:
             pieces = await self._pieces(item)
-        except Exceeded as limit:
-            return [*seen, sighting(Kind.UNSCANNABLE, str(limit))]
+        except LimitExceeded as limit:
+            return [*seen, detection(DetectionKind.UNSCANNABLE, str(limit))]
         for octets in pieces[:_MAX_PIECES]:
             seen |= dict.fromkeys(await self._scan(octets))
         if len(pieces) > _MAX_PIECES:
-            seen[sighting(Kind.UNSCANNABLE, f"readers find more than {_MAX_PIECES} things in it")] = None
+            seen[detection(DetectionKind.UNSCANNABLE, f"readers find more than {_MAX_PIECES} things in it")] = None
         return list(seen)
 
-    async def _pieces(self, item: Item) -> Sequence[bytes]:
+    async def _pieces(self, item: ScanItem) -> Sequence[bytes]:
         """Nothing of mail that all readers take alike, which is told at once of small mail without archives."""
         if len(item.octets) <= self._loop_limit and item.light(self._limits) is not None:
             return ()
         return await asyncio.to_thread(item.pieces, self._limits)
 
-    async def _scan(self, octets: bytes) -> Sequence[Sighting]:
+    async def _scan(self, octets: bytes) -> Sequence[Detection]:
         return self._read(await self._ask(self._scans, b"zINSTREAM\0", octets, self._deadline))
 
     async def probe(self) -> Signatures:
@@ -101,7 +101,7 @@ class ClamdEngine:
         self._scans.close()
         self._probes.close()
 
-    async def _ask(self, sessions: Sessions, command: bytes, stream: bytes | None, deadline: timedelta) -> str:
+    async def _ask(self, sessions: ClamdSessions, command: bytes, stream: bytes | None, deadline: timedelta) -> str:
         try:
             return (await sessions.ask(command, stream, deadline=deadline)).decode("utf-8", "replace")
         except TimeoutError as error:
@@ -109,14 +109,14 @@ class ClamdEngine:
         except OSError as error:
             raise Temporary(f"{self.name}: {error.strerror or error}") from error
 
-    def _read(self, answer: str) -> Sequence[Sighting]:
+    def _read(self, answer: str) -> Sequence[Detection]:
         text = answer.removeprefix("stream: ")
         if text == "OK":
             return ()
         if text.endswith(" FOUND"):
-            return (_sighting_of(text.removesuffix(" FOUND")),)
+            return (_detection_of(text.removesuffix(" FOUND")),)
         if text.startswith(_TOO_LARGE):
-            return (sighting(Kind.UNSCANNABLE, "larger than StreamMaxLength"),)
+            return (detection(DetectionKind.UNSCANNABLE, "larger than StreamMaxLength"),)
         raise Temporary(f"{self.name}: {text[:200]!r}")
 
 
@@ -131,6 +131,6 @@ def signatures_of(version: str) -> Signatures:
         return Signatures(match[1], None)
 
 
-def _sighting_of(name: str) -> Sighting:
-    kind = next((kind for start, kind in _KINDS if name.startswith(start)), Kind.VIRUS)
-    return sighting(kind, name)
+def _detection_of(name: str) -> Detection:
+    kind = next((kind for start, kind in _KINDS if name.startswith(start)), DetectionKind.VIRUS)
+    return detection(kind, name)

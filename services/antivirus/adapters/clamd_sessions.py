@@ -23,7 +23,7 @@ _SMALL = 64 * 1024  # up to here one copy is cheaper than three system calls
 _NUMBER = re.compile(rb"\d+: ")  # IDSESSION numbers its answers
 
 
-class Sessions:
+class ClamdSessions:
     """At most `limit` connections to one clamd, made when needed."""
 
     def __init__(self, address: EngineAddress, *, limit: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -12,7 +12,7 @@ from libs.envelope import Temporary
 Result = TypeVar("Result")
 
 
-class Threads:
+class ScanThreads:
     """Work waits for a free thread before its deadline runs: the wait is no fault of the engine."""
 
     def __init__(self, engine: str, count: int, deadline: timedelta) -> None:

@@ -12,15 +12,15 @@ import structlog
 import yara
 
 from libs.envelope import Temporary
-from services.antivirus.adapters.threads import Threads
-from services.antivirus.adapters.yara_rules import RuleFiles, Rules
-from services.antivirus.domain.budget import Budget, Limits
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.forms import Form
+from services.antivirus.adapters.threads import ScanThreads
+from services.antivirus.adapters.yara_rules import CompiledRules, RuleFiles
+from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
+from services.antivirus.domain.file_formats import FileFormat
 from services.antivirus.domain.inspection import Inspection
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
 from services.antivirus.domain.walk import Found, walk
-from services.antivirus.ports import Item, Signatures
+from services.antivirus.ports import ScanItem, Signatures
 
 log = structlog.get_logger(__name__)
 
@@ -31,19 +31,26 @@ class YaraEngine:
     """Small mail without archives is looked at in place, the rest in a thread, where YARA does not hold the GIL."""
 
     def __init__(
-        self, name: str, files: RuleFiles, *, limits: Limits, threads: int, loop_limit_bytes: int, deadline: timedelta
+        self,
+        name: str,
+        files: RuleFiles,
+        *,
+        limits: ArchiveLimits,
+        threads: int,
+        loop_limit_bytes: int,
+        deadline: timedelta,
     ) -> None:
         self.name = name
         self.in_process = True
         self._files = files
         self._limits = limits
         self._loop_limit = loop_limit_bytes
-        self._threads = Threads(name, threads, deadline)
+        self._threads = ScanThreads(name, threads, deadline)
         self._reading = asyncio.Lock()
-        self._rules: Rules | None = None
+        self._rules: CompiledRules | None = None
         self._quick = True  # until these rules have kept the loop waiting
 
-    async def scan(self, item: Item) -> Sequence[Sighting]:
+    async def scan(self, item: ScanItem) -> Sequence[Detection]:
         """What the rules say. Raises `Temporary` while no rules were read."""
         if self._rules is None:
             raise Temporary(f"{self.name}: no rules were read yet")
@@ -72,7 +79,7 @@ class YaraEngine:
     async def close(self) -> None:
         self._threads.close()
 
-    def _at_once(self, rules: Rules, found: Sequence[Found]) -> Sequence[Sighting] | None:
+    def _at_once(self, rules: CompiledRules, found: Sequence[Found]) -> Sequence[Detection] | None:
         """In place, and None where it turns out to take so long that a thread has to do it."""
         until = time.monotonic() + _ON_THE_LOOP
         seen = Inspection()
@@ -80,49 +87,49 @@ class YaraEngine:
             if time.monotonic() > until:
                 return None
             try:
-                for sighted in _sightings(rules, one, seconds=1):
-                    seen.saw(sighted)
+                for detected in _detections(rules, one, seconds=1):
+                    seen.saw(detected)
             except yara.TimeoutError:
                 self._quick = False
                 log.warning("rules_slow", engine=self.name, version=rules.version)
                 return None
-        return list(seen.sightings)
+        return list(seen.detections)
 
-    def _takes(self, rules: Rules) -> None:
+    def _takes(self, rules: CompiledRules) -> None:
         self._rules, self._quick = rules, True
         if rules.trouble:
             log.error("rules_broken", engine=self.name, reason=rules.trouble)
 
 
-def all_matches(rules: Rules, content: Content, limits: Limits) -> Sequence[Sighting]:
+def all_matches(rules: CompiledRules, content: ScanContent, limits: ArchiveLimits) -> Sequence[Detection]:
     """Of `content` and all that is in it, within the time of `limits`."""
     budget = Budget(limits)
     seen = Inspection()
     try:
         for found in walk(content, budget):
-            for sighted in _sightings(rules, found, seconds=max(math.ceil(budget.seconds_left), 1)):
-                seen.saw(sighted)
+            for detected in _detections(rules, found, seconds=max(math.ceil(budget.seconds_left), 1)):
+                seen.saw(detected)
     except yara.TimeoutError:
         # It looked at less than all, and would tomorrow too. The time is for the whole message, so it ends here.
-        seen.saw(sighting(Kind.UNSCANNABLE, f"YARA rules take more than {limits.seconds:g} seconds"))
-    return list(seen.sightings)
+        seen.saw(detection(DetectionKind.UNSCANNABLE, f"YARA rules take more than {limits.seconds:g} seconds"))
+    return list(seen.detections)
 
 
-def _sightings(rules: Rules, found: Found, *, seconds: int) -> Sequence[Sighting]:
-    """In one content. Raises `yara.TimeoutError`; what else YARA cannot do is a sighting."""
-    if isinstance(found, Sighting):
+def _detections(rules: CompiledRules, found: Found, *, seconds: int) -> Sequence[Detection]:
+    """In one content. Raises `yara.TimeoutError`; what else YARA cannot do is a detection."""
+    if isinstance(found, Detection):
         return (found,)
-    if found.form is Form.MAIL and not rules.ask_for_messages:
+    if found.form is FileFormat.MAIL and not rules.ask_for_messages:
         return ()
     try:
-        return [_sighting_of(match) for match in _match(rules.compiled, found, seconds)]
+        return [_detection_of(match) for match in _match(rules.compiled, found, seconds)]
     except yara.TimeoutError:
         raise
     except yara.Error as error:
-        return (sighting(Kind.UNSCANNABLE, "YARA:", str(error)),)
+        return (detection(DetectionKind.UNSCANNABLE, "YARA:", str(error)),)
 
 
-def _match(rules: yara.Rules, content: Content, seconds: int) -> Sequence[yara.Match]:
+def _match(rules: yara.CompiledRules, content: ScanContent, seconds: int) -> Sequence[yara.Match]:
     """The time limit of YARA is in whole seconds, and 0 means none. `fast`: that a pattern is there, not how often."""
     name = content.name
     return rules.match(  # type: ignore[no-any-return]
@@ -132,7 +139,7 @@ def _match(rules: yara.Rules, content: Content, seconds: int) -> Sequence[yara.M
             "filepath": name,
             "extension": name[name.rfind(".") :].lower() if "." in name else "",
             "filetype": content.declared_type,
-            "message": content.form is Form.MAIL,
+            "message": content.form is FileFormat.MAIL,
         },
         fast=True,
         timeout=seconds,
@@ -145,15 +152,15 @@ def _many_matches(kind: int, details: object) -> int:
     return yara.CALLBACK_CONTINUE  # type: ignore[no-any-return]
 
 
-def _sighting_of(match: yara.Match) -> Sighting:
+def _detection_of(match: yara.Match) -> Detection:
     """`meta: kind` names the kind, a virus where there is none that we know: most public rules are about viruses."""
     kind = str(match.meta.get("kind", ""))
-    known = Kind(kind) if kind in _KINDS else Kind.VIRUS
-    return sighting(known, str(match.meta.get("name", "")) or match.rule)
+    known = DetectionKind(kind) if kind in _KINDS else DetectionKind.VIRUS
+    return detection(known, str(match.meta.get("name", "")) or match.rule)
 
 
-_KINDS = frozenset(Kind) - {Kind.SPAM_FINGERPRINT}
+_KINDS = frozenset(DetectionKind) - {DetectionKind.SPAM_FINGERPRINT}
 
 
-def _signatures(rules: Rules, *, trouble: str) -> Signatures:
+def _signatures(rules: CompiledRules, *, trouble: str) -> Signatures:
     return Signatures(rules.version, rules.changed_at, daily=False, trouble=trouble)

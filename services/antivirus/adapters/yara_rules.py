@@ -30,13 +30,13 @@ EXTERNALS: Mapping[str, str | bool] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class CompiledRules:
     """Compiled rules. `trouble` says which files are not as they stand on the disk, empty if all are.
 
     `ask_for_messages`: there are others than the shipped ones, which look at the parts of messages alone.
     """
 
-    compiled: yara.Rules
+    compiled: yara.CompiledRules
     version: str
     changed_at: datetime | None
     trouble: str
@@ -55,7 +55,7 @@ class RuleFiles:
         """Whether a file is not what was read. Raises `Temporary` if the directory cannot be read."""
         return self._stamps != self._stamps_now()
 
-    def read(self) -> Rules:
+    def read(self) -> CompiledRules:
         """Raises `Temporary` if the directory cannot be read."""
         stamps = self._stamps_now()
         texts: dict[str, str] = {}
@@ -73,7 +73,7 @@ class RuleFiles:
             raise Temporary(f"YARA rules, all together: {error}") from error
         changed_at = max((modified for _, modified, _ in stamps), default=None)
         self._texts, self._stamps = texts, stamps
-        return Rules(
+        return CompiledRules(
             compiled,
             version=hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:16],
             changed_at=datetime.fromtimestamp(changed_at / 1e9, UTC) if changed_at is not None else None,

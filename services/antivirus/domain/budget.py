@@ -10,7 +10,7 @@ READINGS_SHARE = 0.3  # of the time, from its start, in which other readings of 
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ArchiveLimits:
     """Bounds for all archives of one message together. Beyond one the message is called unscannable, never clean."""
 
     depth: int = 8  # archives inside each other
@@ -21,21 +21,23 @@ class Limits:
     seconds: float = 10.0
 
 
-class Exceeded(Exception):
+class LimitExceeded(Exception):
     """A limit was hit; the text names it."""
 
 
-class TooHeavy(Exception):
+class NeedsThread(Exception):
     """There is something to do that is no work for the event loop."""
 
 
 class Budget:
-    """The account of one message: time, octets and entries of all of it together. Methods raise `Exceeded`.
+    """The account of one message: time, octets and entries of all of it together. Methods raise `LimitExceeded`.
 
     One that is `light` allows nothing heavy.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic, *, light: bool = False) -> None:
+    def __init__(
+        self, limits: ArchiveLimits, clock: Callable[[], float] = time.monotonic, *, light: bool = False
+    ) -> None:
         self.limits = limits
         self._light = light
         self._clock = clock
@@ -44,30 +46,30 @@ class Budget:
         self._ends = clock() + limits.seconds
 
     def heavy(self) -> None:
-        """Something is unpacked, or read in several ways. Raises `TooHeavy`."""
+        """Something is unpacked, or read in several ways. Raises `NeedsThread`."""
         if self._light:
-            raise TooHeavy
+            raise NeedsThread
 
     def enter(self, depth: int) -> None:
         """An archive at this depth is opened; one that is attached to the message is at 1."""
         if depth > self.limits.depth:
-            raise Exceeded(f"archives nested more than {self.limits.depth} deep")
+            raise LimitExceeded(f"archives nested more than {self.limits.depth} deep")
         self.in_time()
 
     def entry(self) -> None:
         """One more entry is looked at."""
         self._entries += 1
         if self._entries > self.limits.entries:
-            raise Exceeded(f"more than {self.limits.entries} entries")
+            raise LimitExceeded(f"more than {self.limits.entries} entries")
         self.in_time()
 
     def grown(self, size: int, *, total: int, packed: int) -> None:
         """`size` more octets came out of an entry, which makes `total` out of `packed`."""
         self._expanded_bytes += size
         if self._expanded_bytes > self.limits.expanded_bytes:
-            raise Exceeded(f"more than {self.limits.expanded_bytes} octets expanded")
+            raise LimitExceeded(f"more than {self.limits.expanded_bytes} octets expanded")
         if total > self.limits.ratio_floor_bytes and total > self.limits.ratio * packed:
-            raise Exceeded(f"expands more than {self.limits.ratio} times")
+            raise LimitExceeded(f"expands more than {self.limits.ratio} times")
         self.in_time()
 
     @property
@@ -82,4 +84,4 @@ class Budget:
 
     def in_time(self) -> None:
         if self.seconds_left < 0:
-            raise Exceeded(f"takes more than {self.limits.seconds:g} seconds")
+            raise LimitExceeded(f"takes more than {self.limits.seconds:g} seconds")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 from services.antivirus.domain.formats import closed_format
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
 _RAR_4, _RAR_5 = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00"
 _SEVEN_ZIP = b"7z\xbc\xaf\x27\x1c"
@@ -12,7 +12,7 @@ _DIRECTORY_REACH = 64 * 1024
 _HEADERS = 50  # the first files tell; a bound for hostile ones
 
 
-def closed_sighting(octets: bytes, name: str) -> Sighting:
+def closed_archive_detection(octets: bytes, name: str) -> Detection:
     """Encrypted where its headers say so, otherwise of a format that other engines may open."""
     if octets.startswith(_RAR_4):
         encrypted = _rar_4_is_encrypted(octets)
@@ -21,8 +21,8 @@ def closed_sighting(octets: bytes, name: str) -> Sighting:
     else:
         encrypted = octets.startswith(_SEVEN_ZIP) and _AES_OF_7Z in octets[-_DIRECTORY_REACH:]
     if encrypted:
-        return sighting(Kind.ENCRYPTED, name)
-    return sighting(Kind.CLOSED_ARCHIVE, f"{closed_format(octets)}:", name)
+        return detection(DetectionKind.ENCRYPTED, name)
+    return detection(DetectionKind.CLOSED_ARCHIVE, f"{closed_format(octets)}:", name)
 
 
 def _rar_4_is_encrypted(octets: bytes) -> bool:

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from libs.mail.message import Message
 from libs.mail.recognition import message_in
-from services.antivirus.domain.forms import Form, form_of, holds_uuencoded
+from services.antivirus.domain.file_formats import FileFormat, file_format_of, holds_uuencoded
 
 
 class Role(Enum):
@@ -21,7 +21,7 @@ class Role(Enum):
 
 
 @dataclass(slots=True)
-class Content:
+class ScanContent:
     """Decoded octets with the name and the type that the sender gave them (both may be empty)."""
 
     octets: bytes
@@ -29,21 +29,21 @@ class Content:
     declared_type: str = ""
     role: Role = Role.MEMBER
     message: Message | None = None  # where it was parsed already
-    form: Form = field(init=False)
+    form: FileFormat = field(init=False)
 
     def __post_init__(self) -> None:
-        self.form = Form.MAIL if self.message is not None else form_of(self.octets)
-        if self.form is Form.MAIL and self.role is Role.BODY:
+        self.form = FileFormat.MAIL if self.message is not None else file_format_of(self.octets)
+        if self.form is FileFormat.MAIL and self.role is Role.BODY:
             self.form = _form_of_text(self.octets)  # a text that quotes a message
 
     @property
-    def forms(self) -> Sequence[Form]:
+    def forms(self) -> Sequence[FileFormat]:
         """Several for octets that some open as one thing and some as another, such as a message that ends as a zip."""
-        if self.form is Form.MAIL or self.role is Role.BODY:
+        if self.form is FileFormat.MAIL or self.role is Role.BODY:
             return (self.form,)
         found = message_in(self.octets, name=self.name, declared_type=self.declared_type)
-        return (self.form,) if found is None else (self.form, Form.MAIL)
+        return (self.form,) if found is None else (self.form, FileFormat.MAIL)
 
 
-def _form_of_text(octets: bytes) -> Form:
-    return Form.UUENCODED if holds_uuencoded(octets) else Form.OTHER
+def _form_of_text(octets: bytes) -> FileFormat:
+    return FileFormat.UUENCODED if holds_uuencoded(octets) else FileFormat.OTHER

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from services.antivirus.domain.budget import Budget, Limits
-from services.antivirus.domain.closed_archives import closed_sighting
-from services.antivirus.domain.content import Content, Role
-from services.antivirus.domain.forms import Form, is_executable
-from services.antivirus.domain.names import name_sighting
-from services.antivirus.domain.office import part_sightings
-from services.antivirus.domain.sightings import Kind, Sighting
+from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.closed_archives import closed_archive_detection
+from services.antivirus.domain.content import Role, ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind
+from services.antivirus.domain.file_formats import FileFormat, is_executable
+from services.antivirus.domain.names import name_detection
+from services.antivirus.domain.office import part_detections
 from services.antivirus.domain.signatures import virus_in
 from services.antivirus.domain.walk import Found, walk
 
@@ -32,21 +32,21 @@ class Attachment:
 class Inspection:
     """What was seen. `digests` are those of attachments and of everything inside them, for the fingerprints."""
 
-    sightings: dict[Sighting, None] = field(default_factory=dict)
+    detections: dict[Detection, None] = field(default_factory=dict)
     attachments: list[Attachment] = field(default_factory=list)
     digests: set[bytes] = field(default_factory=set)
 
-    def saw(self, seen: Sighting) -> None:
+    def saw(self, seen: Detection) -> None:
         """A virus is always noted; of the rest, enough to read and one of each kind to decide by."""
         if (
-            len(self.sightings) < MAX_SIGHTINGS
-            or seen.kind is Kind.VIRUS
-            or all(before.kind is not seen.kind for before in self.sightings)
+            len(self.detections) < MAX_SIGHTINGS
+            or seen.kind is DetectionKind.VIRUS
+            or all(before.kind is not seen.kind for before in self.detections)
         ):
-            self.sightings[seen] = None
+            self.detections[seen] = None
 
 
-def inspect(content: Content, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> Inspection:
+def inspect(content: ScanContent, limits: ArchiveLimits, *, clock: Callable[[], float] = time.monotonic) -> Inspection:
     """Everything in `content`."""
     return inspection_of(walk(content, Budget(limits, clock)))
 
@@ -55,33 +55,33 @@ def inspection_of(found: Iterable[Found]) -> Inspection:
     """Of what was found on a walk."""
     seen = Inspection()
     for one in found:
-        if isinstance(one, Sighting):
+        if isinstance(one, Detection):
             seen.saw(one)
         else:
             _look(one, seen)
     return seen
 
 
-def _look(content: Content, seen: Inspection) -> None:
+def _look(content: ScanContent, seen: Inspection) -> None:
     """At the octets and at the name."""
     octets = content.octets
     if virus := virus_in(octets):
-        seen.saw(Sighting(Kind.VIRUS, virus))
+        seen.saw(Detection(DetectionKind.VIRUS, virus))
     if content.role is not Role.BODY and octets and content.message is None:
         _fingerprint(content, seen)
     executable = is_executable(octets)
     if (content.name or executable) and (
-        wrong := name_sighting(content.name, content.declared_type, executable=executable)
+        wrong := name_detection(content.name, content.declared_type, executable=executable)
     ):
         seen.saw(wrong)
-    if content.role is Role.MEMBER and content.form is Form.OTHER and content.name:
-        for found in part_sightings(content.name, octets):
+    if content.role is Role.MEMBER and content.form is FileFormat.OTHER and content.name:
+        for found in part_detections(content.name, octets):
             seen.saw(found)
-    if content.form is Form.CLOSED_ARCHIVE:
-        seen.saw(closed_sighting(octets, content.name or "attachment"))
+    if content.form is FileFormat.CLOSED_ARCHIVE:
+        seen.saw(closed_archive_detection(octets, content.name or "attachment"))
 
 
-def _fingerprint(content: Content, seen: Inspection) -> None:
+def _fingerprint(content: ScanContent, seen: Inspection) -> None:
     digest = sha256(content.octets).digest()
     seen.digests.add(digest)
     if content.role is Role.ATTACHMENT:

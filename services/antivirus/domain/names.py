@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 # The list is data, with its sources in the file.
 _RUNS = frozenset(
@@ -26,19 +26,19 @@ _DOCUMENT_TYPES = (
 )
 
 
-def name_sighting(name: str, declared_type: str, *, executable: bool) -> Sighting | None:
+def name_detection(name: str, declared_type: str, *, executable: bool) -> Detection | None:
     """The worst of what is wrong with the name and type of a content; `executable` says what its octets are."""
     if name and _OVERRIDES.search(name):
-        return sighting(Kind.REVERSED_NAME, name)
+        return detection(DetectionKind.REVERSED_NAME, name)
     extensions = _extensions(name)
     runs = bool(extensions) and extensions[-1] in _RUNS
     if runs and len(extensions) > 1 and extensions[-2] in _SHOWS:
-        return sighting(Kind.DOUBLE_EXTENSION, name)
+        return detection(DetectionKind.DOUBLE_EXTENSION, name)
     if executable and _claims_to_be_a_document(extensions, declared_type):
-        return sighting(Kind.DISGUISED, "executable named or typed as a document", name or declared_type)
+        return detection(DetectionKind.DISGUISED, "executable named or typed as a document", name or declared_type)
     if executable:
-        return sighting(Kind.EXECUTABLE, name or "without a name")
-    return sighting(Kind.DANGEROUS_NAME, name) if runs else None
+        return detection(DetectionKind.EXECUTABLE, name or "without a name")
+    return detection(DetectionKind.DANGEROUS_NAME, name) if runs else None
 
 
 def _extensions(name: str) -> list[str]:

@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 # MS-OVBA 2.2.1: every VBA project holds this stream; names in a directory are UTF-16 (MS-CFB 2.6.1).
 _VBA = "_VBA_PROJECT".encode("utf-16-le")
@@ -71,24 +71,24 @@ def is_macro_entry(name: str) -> bool:
     return lower.endswith(_MACRO_ENTRY_ENDS) or _EXCEL_4_SHEETS in lower
 
 
-def part_sightings(name: str, octets: bytes) -> Iterator[Sighting]:
+def part_detections(name: str, octets: bytes) -> Iterator[Detection]:
     """What one entry of an OOXML document shows; of other entries nothing."""
     lower = name.replace("\\", "/").lower()
     if lower.endswith(".rels"):
         if len(octets) > _RELATIONSHIPS_BYTES:
-            yield sighting(Kind.OFFICE_LINK, "too many links to read them:", name)
+            yield detection(DetectionKind.OFFICE_LINK, "too many links to read them:", name)
         elif _loads_from_elsewhere(octets):
-            yield sighting(Kind.OFFICE_LINK, "loaded from elsewhere:", name)
+            yield detection(DetectionKind.OFFICE_LINK, "loaded from elsewhere:", name)
     elif lower.endswith(("xl/workbook.xml", "xl/workbook.bin")):
         if _EXCEL_STARTS.search(octets.replace(b"\0", b"")):
-            yield sighting(Kind.AUTO_MACRO, name)
+            yield detection(DetectionKind.AUTO_MACRO, name)
     elif "/externallinks/" in lower:
         if b"<ddeLink" in octets:
-            yield sighting(Kind.OFFICE_LINK, "starts a program by DDE:", name)
+            yield detection(DetectionKind.OFFICE_LINK, "starts a program by DDE:", name)
     elif lower.startswith("word/") and lower.endswith(".xml"):
         fields = b"".join(run or simple for run, simple in _FIELDS.findall(octets))
         if _DDE.search(fields):
-            yield sighting(Kind.OFFICE_LINK, "starts a program by DDE:", name)
+            yield detection(DetectionKind.OFFICE_LINK, "starts a program by DDE:", name)
 
 
 def _loads_from_elsewhere(octets: bytes) -> bool:

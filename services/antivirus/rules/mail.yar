@@ -1,7 +1,7 @@
 /*
     The rules that come with Facteur: few, and of things that honest mail does not hold.
 
-    meta.kind says what a match is (a kind of services/antivirus/domain/sightings.py; a virus where it is missing) and so
+    meta.kind says what a match is (a kind of services/antivirus/domain/detections.py; a virus where it is missing) and so
     which policy is asked; meta.name is what findings call it. `message` is true while a whole message is looked at,
     encoded parts and all, and false for each decoded part and each member of an archive; these rules are asked about
     parts alone, unless there are others beside them.

@@ -84,7 +84,7 @@ class HttpDirectory:
             return known
         generation = self._logins.generation
         response = await self._client.call("POST", "/v1/authentications", json={"login": login, "password": password})
-        if response.status_code in (401, 403, 404, 422, 423):  # 423: locked; the peer need not know
+        if response.status_code in (401, 403, 404, 422, 423):  # 423: suspended; the peer need not know
             return None
         answer = _read(_Authentication, response)
         if not answer.may_send:

@@ -9,7 +9,7 @@ from libs.envelope.model import Listener
 from libs.mail import replies
 from libs.mail.address import InvalidAddress, canonical
 from libs.mail.headers import Headers
-from libs.mail.limits import Limits
+from libs.mail.limits import MessageLimits
 from libs.mail.replies import Reply
 from services.ingress.domain.content import Fault
 from services.ingress.domain.refusal import Refused
@@ -50,7 +50,7 @@ class Acceptance:
         # One field and one octet more than we take, so that what is too much shows.
         headers = Headers(
             raw,
-            Limits(
+            MessageLimits(
                 header_bytes=self.max_header_bytes + 1,
                 header_count=self.max_header_count + 1,
                 addresses=_MAX_AUTHORS + 1,

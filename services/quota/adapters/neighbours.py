@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from libs.envelope import Permanent
 from libs.http import Client
-from services.quota.ports import Counted
+from services.quota.ports import MailboxTotals
 
 
 class StoreCounter:
@@ -15,13 +15,13 @@ class StoreCounter:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def recount(self, address: str) -> Counted | None:
+    async def recount(self, address: str) -> MailboxTotals | None:
         response = await self._client.call("GET", f"/v1/mailboxes/{_quoted(address)}/usage", params={"recount": "true"})
         if response.status_code == 404:
             return None
         if response.is_error:
             raise Permanent(f"recount: {response.status_code} {response.text[:200]}")
-        return Counted.model_validate({"address": address, **response.json()})
+        return MailboxTotals.model_validate({"address": address, **response.json()})
 
 
 class RouterDirectory:

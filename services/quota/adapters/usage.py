@@ -12,7 +12,7 @@ from libs.envelope import Temporary
 from libs.mail.address import domain_of
 from libs.mongo import Batcher, DuplicateKey, UpdateOne, mongo_errors
 from services.quota.domain.storage import Usage, limit_of
-from services.quota.ports import Counted
+from services.quota.ports import MailboxTotals
 
 THERE = {"deleted_at": {"$exists": False}}
 # Longer than any event waits.
@@ -22,7 +22,7 @@ _LIMIT_FIELDS = {"limit_bytes": 1, "account_limit_bytes": 1, "profile": 1}
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class UsageChange:
     """What a newer count did to an account."""
 
     before: Usage | None
@@ -50,7 +50,7 @@ class MongoUsage:
         self._domains = database["domains"]
         self._profiles = profiles
         self._default_profile = default_profile
-        self._counts: Batcher[Counted, Change | None] = Batcher(self._write)
+        self._counts: Batcher[MailboxTotals, UsageChange | None] = Batcher(self._write)
 
     async def prepare(self) -> None:
         """Create the indexes. A limit that a former version set without a moment is one of now."""
@@ -77,16 +77,16 @@ class MongoUsage:
             address: self._usage_of(known.get(address, {"_id": address}), domains).limit_bytes for address in addresses
         }
 
-    async def apply(self, counted: Counted) -> Change | None:
+    async def apply(self, counted: MailboxTotals) -> UsageChange | None:
         """Take over newer totals; None when they were not newer.
 
         Raises `Temporary` when they are of an account that was not heard of yet.
         """
         return await self._counts.add(counted)
 
-    async def _write(self, batch: Sequence[Counted]) -> Sequence[Change | BaseException | None]:
+    async def _write(self, batch: Sequence[MailboxTotals]) -> Sequence[UsageChange | BaseException | None]:
         """One read and one write for the whole batch; of several counts of a mailbox only the newest is written."""
-        newest: dict[str, Counted] = {}
+        newest: dict[str, MailboxTotals] = {}
         for counted in batch:
             if counted.address not in newest or counted.version > newest[counted.address].version:
                 newest[counted.address] = counted
@@ -101,8 +101,8 @@ class MongoUsage:
         ]
 
     def _change(
-        self, counted: Counted, before: dict[str, Any] | None, limits: Mapping[str, int]
-    ) -> Change | BaseException | None:
+        self, counted: MailboxTotals, before: dict[str, Any] | None, limits: Mapping[str, int]
+    ) -> UsageChange | BaseException | None:
         old = before or {"_id": counted.address}
         if _is_early(counted, old):
             return Temporary(f"{counted.address}: usage of an account that was not heard of yet")
@@ -112,7 +112,7 @@ class MongoUsage:
             return None
         after = {**old, "used_bytes": counted.used_bytes, "messages": counted.messages}
         was = self._usage_of(before, limits) if before else None
-        return Change(was, self._usage_of(after, limits), old.get("warned_at"))
+        return UsageChange(was, self._usage_of(after, limits), old.get("warned_at"))
 
     async def set_profile(
         self,
@@ -254,20 +254,20 @@ def _limit_unless_younger(limit_bytes: int | None, moment: datetime | None) -> l
     return [{"$set": fields}]
 
 
-def _is_early(counted: Counted, known: Mapping[str, Any]) -> bool:
+def _is_early(counted: MailboxTotals, known: Mapping[str, Any]) -> bool:
     """Whether the totals are those of an account that is younger than the one that is known."""
     before: datetime | None = known.get("deleted_at") or known.get("made_at")
     return before is not None and counted.made_at is not None and counted.made_at > before
 
 
-def _is_late(counted: Counted, known: Mapping[str, Any]) -> bool:
+def _is_late(counted: MailboxTotals, known: Mapping[str, Any]) -> bool:
     """Whether the totals are those of a former account, or of one that is gone."""
     made_at: datetime | None = known.get("made_at")
     of_another = made_at is not None and counted.made_at is not None and counted.made_at < made_at
     return of_another or "deleted_at" in known
 
 
-def _set_if_newer(counted: Counted) -> UpdateOne:
+def _set_if_newer(counted: MailboxTotals) -> UpdateOne:
     """Compares on the server, so that a replica with older news never wins, nor totals of another account."""
     conditions: list[Any] = [
         {"$gt": [counted.version, {"$ifNull": ["$version", -1]}]},

@@ -29,7 +29,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class SendDecision:
     """`retry_at` is None when no waiting helps (too many recipients for one message)."""
 
     allowed: bool
@@ -37,11 +37,11 @@ class Decision:
     retry_at: datetime | None = None
 
 
-def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: datetime) -> Decision:
+def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: datetime) -> SendDecision:
     """May a message to `recipients` go now, after those in `log` (oldest first)?"""
     most = limits.recipients_per_message
     if most is not None and recipients > most:
-        return Decision(False, f"more than {most} recipients in a message")
+        return SendDecision(False, f"more than {most} recipients in a message")
     messages = [(sent.at, 1) for sent in log]
     addressed = [(sent.at, sent.recipients) for sent in log]
     windows = (
@@ -50,11 +50,11 @@ def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: dat
         (HOUR, addressed, limits.recipients_per_hour, recipients, "recipients an hour"),
     )
     refusals = [
-        Decision(False, f"more than {limit} {what}", at)
+        SendDecision(False, f"more than {limit} {what}", at)
         for window, costs, limit, cost, what in windows
         if limit is not None and (at := _free_at(costs, window, limit - cost, now=now)) is not None
     ]
-    return max(refusals, key=lambda refusal: refusal.retry_at or now, default=Decision(True))
+    return max(refusals, key=lambda refusal: refusal.retry_at or now, default=SendDecision(True))
 
 
 def recent(log: Sequence[Sent], *, now: datetime) -> list[Sent]:

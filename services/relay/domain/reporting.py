@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.envelope import Envelope, Recipient
-from libs.mail.dsn import Action, FailedRecipient
+from libs.mail.dsn import DsnAction, FailedRecipient
 from libs.postmaster import News, hears, is_known, is_spam, wishes
 
 
@@ -46,7 +46,7 @@ class Report:
 
 
 _NEWS = {Event.FAILED: News.FAILURE, Event.DELAYED: News.DELAY, Event.RELAYED: News.SUCCESS}
-_ACTIONS = {Event.FAILED: Action.FAILED, Event.DELAYED: Action.DELAYED, Event.RELAYED: Action.RELAYED}
+_ACTIONS = {Event.FAILED: DsnAction.FAILED, Event.DELAYED: DsnAction.DELAYED, Event.RELAYED: DsnAction.RELAYED}
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 
@@ -67,7 +67,7 @@ def reported(recipient: Recipient, report: Report) -> FailedRecipient:
         # RFC 3461 5.2.7.2: of the members of a list a success tells nothing.
         address=recipient.original if is_list else recipient.address,
         original=recipient.orcpt,
-        action=Action.EXPANDED if is_list else _ACTIONS[report.event],
+        action=DsnAction.EXPANDED if is_list else _ACTIONS[report.event],
         status=report.status,
         diagnostic="" if is_list else report.text,
         remote_mta="" if is_list else report.server,

@@ -10,10 +10,10 @@ from typing import Any
 from libs.events import AccountChanged, AccountDeleted, Fact, RoutesChanged
 from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
-from services.router.adapters.ledger import Change, Ledger
-from services.router.domain.records import Domain, Entry, Kind
+from services.router.adapters.changes import DirectoryChange, DirectoryChanges
+from services.router.domain.records import AddressRecord, Domain, Kind
 from services.router.ports import Match
-from services.router.refusals import Absent, LoginTaken, Stale, Taken, Unfit
+from services.router.refusals import AlreadyExists, LoginExists, NotFound, PreconditionFailed, Unprocessable
 
 # Longer than the clocks of two replicas ever differ, or a rolling update takes.
 _REMEMBERED = timedelta(days=30)
@@ -24,7 +24,7 @@ _ROUTE_FIELDS = {"targets", "keep_copy", "replications"}
 class MongoAddresses:
     """See `ports.Addresses`."""
 
-    def __init__(self, database: Any, ledger: Ledger) -> None:
+    def __init__(self, database: Any, ledger: DirectoryChanges) -> None:
         self._addresses = database["addresses"]
         self._domains = database["domains"]
         self._credentials = database["credentials"]
@@ -32,11 +32,13 @@ class MongoAddresses:
         self._departed = database["departed"]
         self._ledger = ledger
 
-    async def create(self, entry: Entry, *, once: Once | None = None, password_hash: str | None = None) -> Entry:
-        async def work(change: Change) -> Entry:
+    async def create(
+        self, entry: AddressRecord, *, once: Once | None = None, password_hash: str | None = None
+    ) -> AddressRecord:
+        async def work(change: DirectoryChange) -> AddressRecord:
             domain = await self._count(entry, +1, change)
             if entry.kind == "account" and domain.max_accounts is not None and domain.accounts > domain.max_accounts:
-                raise Taken(f"{entry.domain} has its {domain.max_accounts} accounts", "limit-reached")
+                raise AlreadyExists(f"{entry.domain} has its {domain.max_accounts} accounts", "limit-reached")
             await self._refuse_while_deleting(entry, change)
             made = await self._after_the_former(entry, change)
             await self._addresses.insert_one(_document(made), session=change.session)
@@ -46,28 +48,28 @@ class MongoAddresses:
             return made
 
         try:
-            return await self._ledger.run(Entry, work, once=once, remains=self._remains)
+            return await self._ledger.run(AddressRecord, work, once=once, remains=self._remains)
         except DuplicateKey as error:
             if "account.login" in str((error.details or {}).get("keyPattern", error)):
-                raise LoginTaken(f"the login name {entry.details.login} is in use") from None
-            raise Taken(f"{entry.address} exists already") from None
+                raise LoginExists(f"the login name {entry.details.login} is in use") from None
+            raise AlreadyExists(f"{entry.address} exists already") from None
 
-    async def _remains(self, entry: Entry, still: Callable[[Entry], bool] | None = None) -> bool:
+    async def _remains(self, entry: AddressRecord, still: Callable[[AddressRecord], bool] | None = None) -> bool:
         now = await self.find(entry.address)
         return now is not None and now.birth == entry.birth and (still is None or still(now))
 
-    async def _touch_owner(self, entry: Entry, change: Change) -> None:
+    async def _touch_owner(self, entry: AddressRecord, change: DirectoryChange) -> None:
         """An account is shown with its other addresses: one more or less is another version of it."""
         if entry.owner is not None:
             await self._addresses.update_one({"_id": entry.owner}, {"$inc": {"version": 1}}, session=change.session)
 
-    async def _refuse_while_deleting(self, entry: Entry, change: Change) -> None:
+    async def _refuse_while_deleting(self, entry: AddressRecord, change: DirectoryChange) -> None:
         """Until its deletion is told, the mail of a former account of that name is still in the mailbox."""
         waiting = {"name": AccountDeleted.__name__, "about": entry.address, "set_aside": None}
         if entry.kind == "account" and await self._events.find_one(waiting, session=change.session):
-            raise Taken(f"{entry.address} is still being deleted: try again in a moment", "conflict")
+            raise AlreadyExists(f"{entry.address} is still being deleted: try again in a moment", "conflict")
 
-    async def _after_the_former(self, entry: Entry, change: Change) -> Entry:
+    async def _after_the_former(self, entry: AddressRecord, change: DirectoryChange) -> AddressRecord:
         """An account is known by the moment at which it was made: after the end of the one before, whatever clocks say.
 
         The database has milliseconds, so that the moment has no more.
@@ -80,7 +82,7 @@ class MongoAddresses:
             made_at = max(made_at, former["deleted_at"] + timedelta(milliseconds=1))
         return entry.model_copy(update={"created_at": made_at})
 
-    async def _depart(self, entry: Entry, change: Change) -> datetime:
+    async def _depart(self, entry: AddressRecord, change: DirectoryChange) -> datetime:
         """When the account ended: not before it was made."""
         now = change.now.replace(microsecond=change.now.microsecond // 1000 * 1000)
         deleted_at = max(now, entry.created_at)
@@ -92,7 +94,7 @@ class MongoAddresses:
         )
         return deleted_at
 
-    async def _count(self, entry: Entry, by: int, change: Change) -> Domain:
+    async def _count(self, entry: AddressRecord, by: int, change: DirectoryChange) -> Domain:
         """The domain with its new numbers; two changes in one domain meet here."""
         numbers = {"addresses": by, "accounts": by if entry.kind == "account" else 0}
         found = await self._domains.find_one_and_update(
@@ -102,18 +104,18 @@ class MongoAddresses:
             session=change.session,
         )
         if found is None:
-            raise Unfit(f"{entry.domain} is not a domain of ours")
+            raise Unprocessable(f"{entry.domain} is not a domain of ours")
         return Domain(name=found.pop("_id"), **found)
 
-    async def _set_password(self, address: str, password_hash: str | None, change: Change) -> None:
+    async def _set_password(self, address: str, password_hash: str | None, change: DirectoryChange) -> None:
         if password_hash is not None:
             document = {"hash": password_hash, "changed_at": change.now}
             await self._credentials.replace_one({"_id": address}, document, upsert=True, session=change.session)
 
-    async def find(self, address: str) -> Entry | None:
+    async def find(self, address: str) -> AddressRecord | None:
         return await self._one({"_id": address})
 
-    async def find_login(self, login: str) -> Entry | None:
+    async def find_login(self, login: str) -> AddressRecord | None:
         return await self._one({"kind": "account", "account.login": login})
 
     async def logins_like(self, login: str) -> Collection[str]:
@@ -121,33 +123,33 @@ class MongoAddresses:
         with mongo_errors("find login names"):
             return {found["account"]["login"] async for found in self._addresses.find(wanted, {"account.login": 1})}
 
-    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[Entry]:
+    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[AddressRecord]:
         within = {"domain": domain} if domain else {}
         return await self._many({"kind": kind, "_id": {"$gt": after}, **within}, limit)
 
-    async def redirected(self, *, after: str, limit: int) -> Sequence[Entry]:
+    async def redirected(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
         return await self._many({"kind": "account", "targets": {"$ne": []}, "_id": {"$gt": after}}, limit)
 
-    async def replicated(self, *, after: str, limit: int) -> Sequence[Entry]:
+    async def replicated(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
         return await self._many({"replications": {"$ne": []}, "_id": {"$gt": after}}, limit)
 
-    async def owned_by(self, account: str) -> Sequence[Entry]:
+    async def owned_by(self, account: str) -> Sequence[AddressRecord]:
         return await self._many({"owner": account}, None)
 
-    async def leading_to(self, account: str) -> Sequence[Entry]:
+    async def leading_to(self, account: str) -> Sequence[AddressRecord]:
         return await self._many({"kind": "alias", "targets": account}, None)
 
     async def edit(
         self,
         address: str,
-        change: Callable[[Entry], Entry],
+        change: Callable[[AddressRecord], AddressRecord],
         *,
         match: Match = None,
         once: Once | None = None,
-        remains: Callable[[Entry], bool] | None = None,
+        remains: Callable[[AddressRecord], bool] | None = None,
         password_hash: str | None = None,
-    ) -> Entry:
-        async def work(transaction: Change) -> Entry:
+    ) -> AddressRecord:
+        async def work(transaction: DirectoryChange) -> AddressRecord:
             before = await self._current({"_id": address}, transaction, match)
             after = change(before).model_copy(update={"version": before.version + 1})
             await self._addresses.replace_one({"_id": address}, _document(after), session=transaction.session)
@@ -155,10 +157,12 @@ class MongoAddresses:
             transaction.tell(*_facts(before, after))
             return after
 
-        return await self._ledger.run(Entry, work, once=once, remains=lambda entry: self._remains(entry, remains))
+        return await self._ledger.run(
+            AddressRecord, work, once=once, remains=lambda entry: self._remains(entry, remains)
+        )
 
     async def delete(self, address: str, kind: Kind, *, match: Match = None) -> None:
-        async def work(change: Change) -> Entry:
+        async def work(change: DirectoryChange) -> AddressRecord:
             entry = await self._current({"_id": address, "kind": kind}, change, match)
             others = await self._addresses.find({"owner": address}, session=change.session).to_list(None)
             for gone in (entry, *map(_entry, others)):
@@ -171,28 +175,28 @@ class MongoAddresses:
                 change.tell(AccountDeleted(address=address, deleted_at=await self._depart(entry, change)))
             return entry
 
-        await self._ledger.run(Entry, work)
+        await self._ledger.run(AddressRecord, work)
 
-    async def _current(self, wanted: dict[str, Any], change: Change, match: Match) -> Entry:
+    async def _current(self, wanted: dict[str, Any], change: DirectoryChange, match: Match) -> AddressRecord:
         found = await self._addresses.find_one(wanted, session=change.session)
         if found is None:
-            raise Absent(f"there is no {wanted.get('kind', 'address')} {wanted['_id']}")
+            raise NotFound(f"there is no {wanted.get('kind', 'address')} {wanted['_id']}")
         entry = _entry(found)
         if match is not None and not match(entry):
-            raise Stale
+            raise PreconditionFailed
         return entry
 
-    async def _one(self, wanted: dict[str, Any]) -> Entry | None:
+    async def _one(self, wanted: dict[str, Any]) -> AddressRecord | None:
         with mongo_errors("find address"):
             found = await self._addresses.find_one(wanted)
         return _entry(found) if found else None
 
-    async def _many(self, wanted: dict[str, Any], limit: int | None) -> Sequence[Entry]:
+    async def _many(self, wanted: dict[str, Any], limit: int | None) -> Sequence[AddressRecord]:
         with mongo_errors("list addresses"):
             return [_entry(found) for found in await self._addresses.find(wanted).sort("_id", 1).to_list(limit)]
 
 
-def _facts(before: Entry | None, after: Entry) -> list[Fact]:
+def _facts(before: AddressRecord | None, after: AddressRecord) -> list[Fact]:
     """What changed, in the words of the others. A new password of an account changes it, too."""
     facts: list[Fact] = []
     if before is None or before.model_dump(include=_ROUTE_FIELDS) != after.model_dump(include=_ROUTE_FIELDS):
@@ -212,11 +216,11 @@ def _facts(before: Entry | None, after: Entry) -> list[Fact]:
     return facts
 
 
-def _document(entry: Entry) -> dict[str, Any]:
+def _document(entry: AddressRecord) -> dict[str, Any]:
     fields = entry.model_dump()
     lists = {"targets": list(entry.targets), "replications": list(entry.replications)}
     return {"_id": fields.pop("address"), **fields, **lists}
 
 
-def _entry(found: dict[str, Any]) -> Entry:
-    return Entry(address=found.pop("_id"), **found)
+def _entry(found: dict[str, Any]) -> AddressRecord:
+    return AddressRecord(address=found.pop("_id"), **found)

@@ -8,23 +8,23 @@ from typing import Any
 from libs.events import DomainChanged
 from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
-from services.router.adapters.ledger import Change, Ledger
+from services.router.adapters.changes import DirectoryChange, DirectoryChanges
 from services.router.domain.records import Domain
 from services.router.ports import Match
-from services.router.refusals import Absent, Stale, Taken, Unfit
+from services.router.refusals import AlreadyExists, NotFound, PreconditionFailed, Unprocessable
 
 
 class MongoDomains:
     """See `ports.Domains`."""
 
-    def __init__(self, database: Any, ledger: Ledger) -> None:
+    def __init__(self, database: Any, ledger: DirectoryChanges) -> None:
         self._domains = database["domains"]
         self._addresses = database["addresses"]
         self._counters = database["counters"]
         self._ledger = ledger
 
     async def create(self, domain: Domain, *, once: Once | None = None) -> Domain:
-        async def work(change: Change) -> Domain:
+        async def work(change: DirectoryChange) -> Domain:
             if domain.alias_of is not None:
                 await self._hold_main(domain.alias_of, change)
             await self._domains.insert_one(_document(domain), session=change.session)
@@ -37,19 +37,19 @@ class MongoDomains:
         try:
             return await self._ledger.run(Domain, work, once=once, remains=self._remains)
         except DuplicateKey:
-            raise Taken(f"{domain.name} is already a domain or an alias domain") from None
+            raise AlreadyExists(f"{domain.name} is already a domain or an alias domain") from None
 
     async def _remains(self, domain: Domain) -> bool:
         now = await self.find(domain.name)
         return now is not None and now.birth == domain.birth
 
-    async def _hold_main(self, name: str, change: Change) -> None:
+    async def _hold_main(self, name: str, change: DirectoryChange) -> None:
         """The main domain cannot be deleted while it gets another name."""
         held = await self._domains.update_one(
             {"_id": name, "alias_of": None}, {"$inc": {"version": 1}}, session=change.session
         )
         if held.matched_count == 0:
-            raise Unfit(f"{name} is no main domain of ours")
+            raise Unprocessable(f"{name} is no main domain of ours")
 
     async def find(self, name: str) -> Domain | None:
         with mongo_errors("find domain"):
@@ -70,7 +70,7 @@ class MongoDomains:
             return [_domain(found) for found in await self._domains.find(wanted).sort("_id", 1).to_list(limit)]
 
     async def edit(self, name: str, change: Callable[[Domain], Domain], *, match: Match = None) -> Domain:
-        async def work(transaction: Change) -> Domain:
+        async def work(transaction: DirectoryChange) -> Domain:
             before = await self._current(name, transaction, alias=False, match=match)
             after = change(before).model_copy(update={"version": before.version + 1})
             await self._domains.replace_one({"_id": name}, _document(after), session=transaction.session)
@@ -88,26 +88,26 @@ class MongoDomains:
             await self.edit(name, lambda domain: domain.model_copy(update={"quota_at": domain.created_at}))
 
     async def delete(self, name: str, *, alias: bool, match: Match = None) -> None:
-        async def work(change: Change) -> Domain:
+        async def work(change: DirectoryChange) -> Domain:
             domain = await self._current(name, change, alias=alias, match=match)
             if domain.addresses:
-                raise Taken(f"{name} still has {domain.addresses} addresses", "not-empty")
+                raise AlreadyExists(f"{name} still has {domain.addresses} addresses", "not-empty")
             if await self._domains.find_one({"alias_of": name}, session=change.session):
-                raise Taken(f"{name} still has alias domains", "not-empty")
+                raise AlreadyExists(f"{name} still has alias domains", "not-empty")
             await self._domains.delete_one({"_id": name}, session=change.session)
             change.tell(DomainChanged(domain=name))
             return domain
 
         await self._ledger.run(Domain, work)
 
-    async def _current(self, name: str, change: Change, *, alias: bool, match: Match) -> Domain:
+    async def _current(self, name: str, change: DirectoryChange, *, alias: bool, match: Match) -> Domain:
         wanted = {"_id": name, "alias_of": {"$ne": None} if alias else None}
         found = await self._domains.find_one(wanted, session=change.session)
         if found is None:
-            raise Absent(f"there is no {'alias ' if alias else ''}domain {name}")
+            raise NotFound(f"there is no {'alias ' if alias else ''}domain {name}")
         domain = _domain(found)
         if match is not None and not match(domain):
-            raise Stale
+            raise PreconditionFailed
         return domain
 
     async def next_number(self, prefix: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from libs.mongo import mongo_errors
-from services.router.domain.resolution import Route
+from services.router.domain.resolution import AddressRoute
 from services.router.ports import DomainRoutes
 
 
@@ -44,7 +44,7 @@ class MongoRoutes:
             first_account=first["_id"] if first else None,
         )
 
-    async def routes(self, addresses: Collection[str]) -> Mapping[str, Route]:
+    async def routes(self, addresses: Collection[str]) -> Mapping[str, AddressRoute]:
         with mongo_errors("read routes"):
             found = self._addresses.find(
                 {"_id": {"$in": list(addresses)}}, {"kind": 1, "keep_copy": 1, "targets": 1, "replications": 1}
@@ -52,8 +52,8 @@ class MongoRoutes:
             return {item["_id"]: _route(item) async for item in found}
 
 
-def _route(item: Mapping[str, Any]) -> Route:
-    return Route(
+def _route(item: Mapping[str, Any]) -> AddressRoute:
+    return AddressRoute(
         address=item["_id"],
         kind=item["kind"],
         keeps_copy=item["kind"] == "account" and item["keep_copy"],

@@ -15,8 +15,8 @@ from services.router.api.collection import address_of
 from services.router.api.exchange import Creating, Editing, Exchange, Limit, OfDomain, Reading
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
-from services.router.domain.records import Entry
-from services.router.refusals import Stale, Unfit
+from services.router.domain.records import AddressRecord
+from services.router.refusals import PreconditionFailed, Unprocessable
 
 Profile = Literal["guest", "standard", "manager"]
 
@@ -32,7 +32,7 @@ class NewAccount(RequestBody):
     surname: PrintableText = Field("", max_length=200)
     given_names: PrintableText = Field("", max_length=200)
     login: str | None = Field(None, pattern=f"^{LOGIN.pattern}$", description="Null: surname, dash, initials.")
-    locked: bool = False
+    suspended: bool = False
     may_send: bool = True
 
 
@@ -45,7 +45,7 @@ class AccountChanges(RequestBody):
     profile: Profile = "standard"
     surname: PrintableText = Field("", max_length=200)
     given_names: PrintableText = Field("", max_length=200)
-    locked: bool = False
+    suspended: bool = False
     may_send: bool = True
 
 
@@ -69,7 +69,7 @@ class AccountView(BaseModel):
     surname: str
     given_names: str
     profile: str
-    locked: bool
+    suspended: bool
     may_send: bool
     redirect: RedirectSettings | None
     replications: tuple[str, ...]
@@ -82,17 +82,17 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
     addresses = directory.addresses
     cursor = Cursor("accounts")
 
-    async def view(entry: Entry) -> AccountView:
+    async def view(entry: AddressRecord) -> AccountView:
         return _view(entry, [other.address for other in await addresses.owned_by(entry.address)])
 
-    async def shown(asked: Exchange, entry: Entry) -> AccountView:
+    async def shown(asked: Exchange, entry: AddressRecord) -> AccountView:
         asked.tag(entry)
         return await view(entry)
 
     @router.post("", status_code=201, summary="Make an account; 409 when the address exists or the domain is full")
     async def create_account(body: NewAccount, asked: Creating) -> AccountView:
         if (body.address is None) == (body.domain is None):
-            raise Unfit("give either the address, or the domain that numbers it")
+            raise Unprocessable("give either the address, or the domain that numbers it")
         address = body.address or await directory.numbered_address(body.domain or "")
         fields = body.model_dump(exclude={"address", "domain", "password", "login"})
         place = await directory.located(address)
@@ -131,7 +131,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
     async def update_account(address: Address, body: AccountChanges, asked: Editing) -> AccountView:
         account = await directory.found(address, "account")
         if asked.match is not None and not asked.match(account):
-            raise Stale  # before anything is made
+            raise PreconditionFailed  # before anything is made
         given = body.model_fields_set
         changes = body.model_dump(exclude_unset=True, exclude={"password"})
         hashed = await directory.password_hash(body.password.get_secret_value()) if "password" in given else None
@@ -159,7 +159,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
     return router
 
 
-def _view(entry: Entry, others: list[str]) -> AccountView:
+def _view(entry: AddressRecord, others: list[str]) -> AccountView:
     fields = entry.details.model_dump()
     redirect = RedirectSettings(targets=entry.targets, keep_copy=entry.keep_copy) if entry.targets else None
     return AccountView(

@@ -15,7 +15,7 @@ from services.router.api.collection import Collection, name_of
 from services.router.api.exchange import Creating, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.records import Domain
-from services.router.refusals import Absent
+from services.router.refusals import NotFound
 
 
 class NewAliasDomain(RequestBody):
@@ -56,7 +56,7 @@ def alias_domain_routes(directory: Directory, clock: Callable[[], datetime]) -> 
     async def get_alias_domain(name: DomainName, asked: Reading) -> AliasDomainView:
         found = await domains.find(name)
         if found is None or found.alias_of is None:
-            raise Absent(f"there is no alias domain {name}")
+            raise NotFound(f"there is no alias domain {name}")
         return alias_domains.shown(asked, found)
 
     @router.delete("/{name}", status_code=204, summary="Take the other name away")

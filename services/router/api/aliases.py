@@ -12,8 +12,8 @@ from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, Limit, OfDomain, Reading
 from services.router.directory import Directory
-from services.router.domain.records import Entry
-from services.router.refusals import Taken
+from services.router.domain.records import AddressRecord
+from services.router.refusals import AlreadyExists
 
 
 class AliasTargets(RequestBody):
@@ -64,7 +64,7 @@ def alias_routes(directory: Directory) -> APIRouter:
     async def update_alias(address: Address, body: AliasTargets, asked: Editing) -> AliasView:
         alias = await directory.found(address, "alias")
         if alias.owner is not None:
-            raise Taken(f"{alias.address} is an address of the account {alias.owner}")
+            raise AlreadyExists(f"{alias.address} is an address of the account {alias.owner}")
         targets = await directory.targets(body.targets, of=alias.address)
         edited = await addresses.edit(
             alias.address, lambda entry: entry.model_copy(update={"targets": targets}), match=asked.match
@@ -76,12 +76,12 @@ def alias_routes(directory: Directory) -> APIRouter:
         alias = await directory.found(address, "alias")
         owner = await addresses.find(alias.owner) if alias.owner else None
         if owner is not None and owner.details.official_address == alias.address:
-            raise Taken(f"{alias.address} is the official address of {owner.address}")
+            raise AlreadyExists(f"{alias.address} is the official address of {owner.address}")
         await addresses.delete(alias.address, "alias", match=asked.match)
         return aliases.deleted(asked, address=alias.address)
 
     return router
 
 
-def _view(entry: Entry) -> AliasView:
+def _view(entry: AddressRecord) -> AliasView:
     return AliasView.model_validate(entry.model_dump())

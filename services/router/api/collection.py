@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 from libs.http import Cursor, Page
 from services.router.api.exchange import Creation, Edit, Exchange
-from services.router.domain.records import Domain, Entry, Record
+from services.router.domain.records import AddressRecord, DirectoryRecord, Domain
 
-R = TypeVar("R", bound=Record)
+R = TypeVar("R", bound=DirectoryRecord)
 V = TypeVar("V", bound=BaseModel)
 
 
@@ -54,7 +54,7 @@ class Collection(Generic[R, V]):
         return Cursor(self.path)
 
 
-def address_of(entry: Entry) -> str:
+def address_of(entry: AddressRecord) -> str:
     """The name of an account, an alias or a forward."""
     return entry.address
 

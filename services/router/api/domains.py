@@ -15,7 +15,7 @@ from services.router.api.exchange import Creating, Editing, Limit, Reading
 from services.router.directory import Directory
 from services.router.domain.names import PREFIX
 from services.router.domain.records import Domain
-from services.router.refusals import Absent, Unfit
+from services.router.refusals import NotFound, Unprocessable
 
 
 class DomainChanges(RequestBody):
@@ -71,7 +71,7 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
     async def main_domain(name: str) -> Domain:
         found = await domains.find(name)
         if found is None or found.alias_of is not None:
-            raise Absent(f"there is no domain {name}")
+            raise NotFound(f"there is no domain {name}")
         return found
 
     @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
@@ -116,7 +116,9 @@ async def _checked(directory: Directory, body: DomainChanges) -> dict[str, objec
     fields = body.model_dump(exclude_unset=True)
     prefix = fields.get("account_prefix")
     if prefix is not None and not PREFIX.fullmatch(prefix):
-        raise Unfit("a prefix has lower-case letters, digits and dashes, starts with a letter and ends with none digit")
+        raise Unprocessable(
+            "a prefix has lower-case letters, digits and dashes, starts with a letter and ends with none digit"
+        )
     for name in ("catch_all", "postmaster"):
         if fields.get(name) is not None:
             fields[name] = await directory.located(fields[name])

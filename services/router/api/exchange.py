@@ -11,7 +11,7 @@ from fastapi import Depends, Query, Request, Response
 
 from libs.http import ADMIN, Idempotency, IfMatch, Once, entity_tag, require
 from libs.http.names import DomainName
-from services.router.domain.records import Record
+from services.router.domain.records import DirectoryRecord
 from services.router.ports import Match
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ class Exchange:
         """The Location of what was made; an address may have any character of Unicode."""
         self.response.headers["Location"] = f"/v1/{collection}/{quote(name, safe='@')}"
 
-    def tag(self, record: Record) -> None:
+    def tag(self, record: DirectoryRecord) -> None:
         """The ETag of what is answered."""
         self.response.headers["ETag"] = tag_of(record)
 
@@ -68,7 +68,7 @@ async def _edit(asked: Annotated[Exchange, Depends(_read)], if_match: IfMatch) -
     return Edit(asked.role, asked.peer, asked.response, match)
 
 
-def tag_of(record: Record) -> str:
+def tag_of(record: DirectoryRecord) -> str:
     """Of what the API shows of a record: everything of it that does not count something."""
     return entity_tag(record.version, record.birth)
 

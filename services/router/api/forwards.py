@@ -12,7 +12,7 @@ from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, Limit, OfDomain, Reading
 from services.router.directory import Directory
-from services.router.domain.records import Entry
+from services.router.domain.records import AddressRecord
 
 
 class ForwardTarget(RequestBody):
@@ -72,7 +72,7 @@ def forward_routes(directory: Directory) -> APIRouter:
     return router
 
 
-def _view(entry: Entry) -> ForwardView:
+def _view(entry: AddressRecord) -> ForwardView:
     return ForwardView(
         address=entry.address,
         target=entry.targets[0],

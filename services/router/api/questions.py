@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, SecretStr
 from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, question, require
 from libs.http.names import Address
 from services.router.api.exchange import Limit
-from services.router.authentication import Authentication, Locked
+from services.router.authentication import AccountSuspended, Authentication
 from services.router.directory import Directory
 from services.router.domain.explanation import explain
 from services.router.domain.resolution import Resolution
@@ -131,14 +131,14 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     @router.post(
         "/authentications",
         dependencies=for_ingress,
-        summary="Check a login; 401 wrong, 423 locked",
+        summary="Check a login; 401 wrong, 423 suspended",
     )
     @question
     async def authenticate_login(body: LoginAttempt) -> Identity:
         try:
             account = await authentication.account(body.login, body.password.get_secret_value())
-        except Locked:
-            raise Problem(423, "the account is locked") from None
+        except AccountSuspended:
+            raise Problem(423, "the account is suspended") from None
         if account is None:
             raise Problem(401, "wrong login or password")
         return Identity(
@@ -163,7 +163,7 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
             account=entry.address,
             profile=entry.details.profile,
             addresses=await authentication.sender_addresses(entry),
-            may_send=entry.details.may_send and not entry.details.locked,
+            may_send=entry.details.may_send and not entry.details.suspended,
         )
 
     return router

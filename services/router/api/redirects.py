@@ -10,8 +10,8 @@ from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, Limit, Reading
 from services.router.directory import Directory
-from services.router.domain.records import Entry
-from services.router.refusals import Absent, Taken
+from services.router.domain.records import AddressRecord
+from services.router.refusals import AlreadyExists, NotFound
 
 
 class RedirectTargets(RequestBody):
@@ -47,9 +47,9 @@ def redirect_routes(directory: Directory) -> APIRouter:
         account = await directory.found(body.address, "account")
         targets = await directory.targets(body.targets, of=account.address)
 
-        def redirect(entry: Entry) -> Entry:
+        def redirect(entry: AddressRecord) -> AddressRecord:
             if entry.targets:
-                raise Taken(f"{entry.address} is redirected already")
+                raise AlreadyExists(f"{entry.address} is redirected already")
             return entry.model_copy(update={"targets": targets, "keep_copy": body.keep_copy})
 
         made = await addresses.edit(account.address, redirect, once=asked.once, remains=lambda now: bool(now.targets))
@@ -86,11 +86,11 @@ def redirect_routes(directory: Directory) -> APIRouter:
     return router
 
 
-def _redirected(entry: Entry) -> Entry:
+def _redirected(entry: AddressRecord) -> AddressRecord:
     if not entry.targets:
-        raise Absent(f"{entry.address} is not redirected")
+        raise NotFound(f"{entry.address} is not redirected")
     return entry
 
 
-def _view(entry: Entry) -> RedirectView:
+def _view(entry: AddressRecord) -> RedirectView:
     return RedirectView(address=entry.address, targets=entry.targets, keep_copy=entry.keep_copy)

@@ -12,8 +12,8 @@ from libs.http.names import Address
 from services.router.api.collection import address_of
 from services.router.api.exchange import Creating, Limit, Reading
 from services.router.directory import Directory
-from services.router.domain.records import Entry
-from services.router.refusals import Absent, Taken, Unfit
+from services.router.domain.records import AddressRecord
+from services.router.refusals import AlreadyExists, NotFound, Unprocessable
 
 
 class NewReplication(RequestBody):
@@ -37,11 +37,11 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
         place = await directory.located(body.address)
         (target,) = await directory.targets([body.target], of=place)
 
-        def replicate(entry: Entry) -> Entry:
+        def replicate(entry: AddressRecord) -> AddressRecord:
             if target in entry.replications:
-                raise Taken(f"{place} is replicated to {target} already")
+                raise AlreadyExists(f"{place} is replicated to {target} already")
             if len(entry.replications) >= max_replications:
-                raise Unfit(f"an address has at most {max_replications} replications")
+                raise Unprocessable(f"an address has at most {max_replications} replications")
             return entry.model_copy(update={"replications": (*entry.replications, target)})
 
         await addresses.edit(place, replicate, once=asked.once, remains=lambda now: target in now.replications)
@@ -66,9 +66,9 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     async def delete_replication(address: Address, target: Address, asked: Reading) -> Response:
         place, gone = await directory.located(address), await directory.located(target)
 
-        def end(entry: Entry) -> Entry:
+        def end(entry: AddressRecord) -> AddressRecord:
             if gone not in entry.replications:
-                raise Absent(f"{place} is not replicated to {gone}")
+                raise NotFound(f"{place} is not replicated to {gone}")
             return entry.model_copy(update={"replications": tuple(t for t in entry.replications if t != gone)})
 
         await addresses.edit(place, end)
@@ -78,5 +78,5 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     return router
 
 
-def _views(entry: Entry) -> list[ReplicationView]:
+def _views(entry: AddressRecord) -> list[ReplicationView]:
     return [ReplicationView(address=entry.address, target=target) for target in entry.replications]

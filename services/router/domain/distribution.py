@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from libs.envelope import Envelope, Recipient
 from libs.postmaster import News, wishes, without_success
-from services.router.domain.resolution import Delivery, Resolution
+from services.router.domain.resolution import Resolution, ResolvedDelivery
 
 JUNK_STAYS = "junk is not forwarded to other servers"
 
@@ -52,7 +52,7 @@ def distribute(envelope: Envelope, resolutions: Iterable[Resolution]) -> Distrib
     return Distribution(tuple(mailboxes.values()), tuple(elsewhere.values()), tuple(withheld))
 
 
-def _wishes(recipient: Recipient, resolution: Resolution) -> Callable[[Delivery], Recipient]:
+def _wishes(recipient: Recipient, resolution: Resolution) -> Callable[[ResolvedDelivery], Recipient]:
     """The recipient with what its sender is to hear of each delivery (RFC 3461 5.2.7).
 
     Where the address leads to several, one speaks for it, so that a success tells nothing of the members of a list.
@@ -82,7 +82,7 @@ def _is_junk(envelope: Envelope, recipient: Recipient) -> bool:
     return verdict is not None and verdict.action == "junk" and not envelope.released
 
 
-def _to(recipient: Recipient, delivery: Delivery) -> Recipient:
+def _to(recipient: Recipient, delivery: ResolvedDelivery) -> Recipient:
     """A copy that leaves keeps the domain that it came through, whose verdict it carries."""
     if recipient.address == delivery.address and recipient.original:
         return recipient

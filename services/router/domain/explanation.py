@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.router.domain.loops import find_loops
-from services.router.domain.resolution import Resolution, Route
+from services.router.domain.resolution import AddressRoute, Resolution
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ExplanationStep:
     """What happens at `address`: `to` are the addresses it leads on to, `text` is one sentence for the operator."""
 
     address: str
@@ -18,12 +18,12 @@ class Step:
     text: str
 
 
-def explain(resolution: Resolution) -> tuple[Step, ...]:
+def explain(resolution: Resolution) -> tuple[ExplanationStep, ...]:
     """A step for each address in the order in which it was met, then the loops that were cut, then what failed."""
     steps = [_step(route) for route in resolution.routes.values()]
     steps += [_loop(loop) for loop in _loops(resolution)]
     steps += [
-        Step(failure.address, "limit", (), failure.reason)
+        ExplanationStep(failure.address, "limit", (), failure.reason)
         for failure in resolution.failures
         if failure.kind in ("depth", "too many")
     ]
@@ -36,15 +36,15 @@ def _loops(resolution: Resolution) -> list[tuple[str, ...]]:
     return find_loops(resolution.first.address, resolution.ways)
 
 
-def _loop(loop: tuple[str, ...]) -> Step:
-    return Step(loop[-2], "loop", (loop[-1],), f"mail loop: {' -> '.join(loop)}; cut here")
+def _loop(loop: tuple[str, ...]) -> ExplanationStep:
+    return ExplanationStep(loop[-2], "loop", (loop[-1],), f"mail loop: {' -> '.join(loop)}; cut here")
 
 
-def _step(route: Route) -> Step:
-    return Step(route.address, route.kind, (*route.targets, *route.replications), _text(route))
+def _step(route: AddressRoute) -> ExplanationStep:
+    return ExplanationStep(route.address, route.kind, (*route.targets, *route.replications), _text(route))
 
 
-def _text(route: Route) -> str:
+def _text(route: AddressRoute) -> str:
     targets, copies = ", ".join(route.targets), ", ".join(route.replications)
     also = f"; replicated to {copies}" if copies else ""
     match route.kind:

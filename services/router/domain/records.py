@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 Kind = Literal["account", "alias", "forward"]
 
 
-class Record(BaseModel):
+class DirectoryRecord(BaseModel):
     """Frozen. `version` grows by one with every change.
 
     `birth` is random: a record that was deleted and made again has versions that were there before.
@@ -23,7 +23,7 @@ class Record(BaseModel):
     created_at: datetime
 
 
-class Domain(Record):
+class Domain(DirectoryRecord):
     """A main domain, or with `alias_of` another name of one. `accounts` and `addresses` are counted by transactions.
 
     `default_quota_bytes` is a wish of `quota_at`, which quota hears of: the limit that counts is quota's.
@@ -58,11 +58,20 @@ class AccountDetails(BaseModel):
     profile: str = "standard"
     quota_bytes: int | None = None
     quota_at: datetime | None = None
-    locked: bool = False
+    suspended: bool = False
     may_send: bool = True
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_the_former_name(cls, fields: Any) -> Any:
+        """Documents of versions before 0.1.0 name the field `locked`."""
+        if isinstance(fields, dict) and "locked" in fields:
+            rest = {name: value for name, value in fields.items() if name != "locked"}
+            return {"suspended": fields["locked"], **rest}
+        return fields
 
-class Entry(Record):
+
+class AddressRecord(DirectoryRecord):
     """An address of ours is exactly one thing. `address` is canonical and lies in a main domain.
 
     account: `targets` is its redirect, `keep_copy` whether its mailbox still gets a copy; the address it was made with
@@ -86,6 +95,6 @@ class Entry(Record):
             raise LookupError(f"a {self.kind} has no account details")
         return self.account
 
-    def with_details(self, **changes: object) -> Entry:
+    def with_details(self, **changes: object) -> AddressRecord:
         """The same account with other details."""
         return self.model_copy(update={"account": self.details.model_copy(update=changes)})

@@ -18,7 +18,7 @@ FailureKind = Literal["unknown", "loop", "depth", "too many"]
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class AddressRoute:
     """What one address is. `address` is in canonical form, its domain a main domain when it is ours.
 
     `keeps_copy`: a mailbox here gets the message. `targets` and `replications` are followed alike and differ only in
@@ -34,11 +34,11 @@ class Route:
 
 
 # None: not known yet; the caller loads the addresses in `Resolution.missing` and resolves again.
-Lookup = Callable[[str], Route | None]
+Lookup = Callable[[str], AddressRoute | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExpansionLimits:
     """`depth`: hops from the first address to the last. `addresses`: distinct addresses met on all ways together."""
 
     depth: int = 20
@@ -46,7 +46,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ResolvedDelivery:
     """An end of the way: the mailbox of an account of ours, or an address elsewhere."""
 
     kind: Literal["local", "remote"]
@@ -80,14 +80,14 @@ class Resolution:
     `routes` are the addresses met, in that order; `ways` their edges, by canonical address.
     """
 
-    deliveries: tuple[Delivery, ...] = ()
+    deliveries: tuple[ResolvedDelivery, ...] = ()
     failures: tuple[Failure, ...] = ()
-    routes: Mapping[str, Route] = field(default_factory=dict)
+    routes: Mapping[str, AddressRoute] = field(default_factory=dict)
     ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()
 
     @property
-    def first(self) -> Route:
+    def first(self) -> AddressRoute:
         """The address that was asked for; only when nothing is missing."""
         return next(iter(self.routes.values()))
 
@@ -99,29 +99,31 @@ class Resolution:
         return f"{self.failures[0].status} {self.failures[0].reason}"
 
 
-def resolve(address: str, lookup: Lookup, limits: Limits) -> Resolution:
+def resolve(address: str, lookup: Lookup, limits: ExpansionLimits) -> Resolution:
     """Follow `address` to its ends. Never raises, always ends; work is bounded by `limits`."""
     first = lookup(address)
     if first is None:
         return Resolution(missing=frozenset((address,)))
     if first.kind == "account" and first.keeps_copy and not first.targets and not first.replications:
-        return Resolution((Delivery("local", first.address),), routes={first.address: first})  # most mail by far
+        return Resolution(
+            (ResolvedDelivery("local", first.address),), routes={first.address: first}
+        )  # most mail by far
     return _Walk(lookup, limits).from_(first)
 
 
 class _Walk:
     """One walk over the graph of addresses."""
 
-    def __init__(self, lookup: Lookup, limits: Limits) -> None:
+    def __init__(self, lookup: Lookup, limits: ExpansionLimits) -> None:
         self._lookup = lookup
         self._limits = limits
-        self._routes: dict[str, Route] = {}
+        self._routes: dict[str, AddressRoute] = {}
         self._ways: dict[str, tuple[str, ...]] = {}
         self._failures: list[Failure] = []
         self._missing: set[str] = set()
         self._met_again = False
 
-    def from_(self, first: Route) -> Resolution:
+    def from_(self, first: AddressRoute) -> Resolution:
         self._routes[first.address] = first
         waiting = deque([(first, 0)])
         while waiting:
@@ -131,7 +133,7 @@ class _Walk:
                 return self._too_many(first)
         return self._result(first)
 
-    def _follow(self, route: Route, depth: int) -> list[Route]:
+    def _follow(self, route: AddressRoute, depth: int) -> list[AddressRoute]:
         """The targets of `route` that were not met before."""
         if route.kind == "unknown":
             self._failures.append(Failure(route.address, "unknown", route.reason or f"{route.address} does not exist"))
@@ -142,8 +144,8 @@ class _Walk:
             return []
         return self._meet(route, targets)
 
-    def _meet(self, route: Route, targets: tuple[str, ...]) -> list[Route]:
-        fresh: list[Route] = []
+    def _meet(self, route: AddressRoute, targets: tuple[str, ...]) -> list[AddressRoute]:
+        fresh: list[AddressRoute] = []
         ways: dict[str, None] = {}
         for target in targets:
             found = self._lookup(target)
@@ -159,7 +161,7 @@ class _Walk:
         self._ways[route.address] = tuple(ways)
         return fresh
 
-    def _result(self, first: Route) -> Resolution:
+    def _result(self, first: AddressRoute) -> Resolution:
         deliveries = tuple(delivery for route in self._routes.values() if (delivery := _delivery(route)))
         if self._met_again:
             for loop in find_loops(first.address, self._ways):
@@ -168,16 +170,16 @@ class _Walk:
             self._failures.append(Failure(first.address, "unknown", f"{first.address} leads nowhere"))
         return Resolution(deliveries, tuple(self._failures), self._routes, self._ways, frozenset(self._missing))
 
-    def _too_many(self, first: Route) -> Resolution:
+    def _too_many(self, first: AddressRoute) -> Resolution:
         reason = f"{first.address} leads to more than {self._limits.addresses} addresses"
         return Resolution((), (Failure(first.address, "too many", reason),), self._routes, self._ways)
 
 
-def _delivery(route: Route) -> Delivery | None:
+def _delivery(route: AddressRoute) -> ResolvedDelivery | None:
     match route.kind:
         case "remote":
-            return Delivery("remote", route.address)
+            return ResolvedDelivery("remote", route.address)
         case "account" if route.keeps_copy:
-            return Delivery("local", route.address)
+            return ResolvedDelivery("local", route.address)
         case _:
             return None

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from libs.envelope import Envelope
-from libs.mail.dsn import Action, FailedRecipient
+from libs.mail.dsn import DsnAction, FailedRecipient
 from libs.mongo import DuplicateKey, ReturnDocument, UpdateOne, mongo_errors
 from services.store.mailboxes.receipts import Receipt
 from services.store.mailboxes.schema import Collections
@@ -90,7 +90,7 @@ def _fields(recipient: FailedRecipient) -> dict[str, str]:
 
 def _receipt(document: Mapping[str, Any]) -> Receipt:
     recipients = (
-        FailedRecipient(**{**fields, "action": Action(fields["action"])}) for fields in document["recipients"]
+        FailedRecipient(**{**fields, "action": DsnAction(fields["action"])}) for fields in document["recipients"]
     )
     return Receipt(
         document["_id"],

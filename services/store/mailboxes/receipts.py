@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
-from libs.mail.dsn import MAX_ORIGINAL_OCTETS, Action, FailedRecipient
+from libs.mail.dsn import MAX_ORIGINAL_OCTETS, DsnAction, FailedRecipient
 from libs.mail.headers import Headers
 from libs.postmaster import News, hears
 from libs.runtime import Periodic
@@ -61,7 +61,7 @@ def receipt_of(envelope: Envelope, raw: bytes, *, missed: Collection[str], now: 
         sha256=envelope.sha256,
         verdicts={},
     )
-    recipients = sorted(heard.values(), key=lambda reported: reported.action is Action.EXPANDED)
+    recipients = sorted(heard.values(), key=lambda reported: reported.action is DsnAction.EXPANDED)
     return Receipt(f"{envelope.id}:{batch}", about, _head(raw), tuple(recipients), now)
 
 
@@ -71,7 +71,7 @@ def _delivered(recipient: Recipient) -> FailedRecipient:
         address=recipient.original or recipient.address,
         original=recipient.orcpt,
         status=DELIVERED,
-        action=Action.EXPANDED if recipient.expanded else Action.DELIVERED,
+        action=DsnAction.EXPANDED if recipient.expanded else DsnAction.DELIVERED,
     )
 
 

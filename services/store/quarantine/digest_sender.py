@@ -91,7 +91,7 @@ class Digests:
         )
         try:
             await self.post.send(letter, to=account, key=f"digest:{domain}:{account}:{period.until.isoformat()}")
-        except Permanent as error:  # locked, or deleted meanwhile: the others get theirs
+        except Permanent as error:  # suspended, or deleted meanwhile: the others get theirs
             log.warning("digest_refused", reason=error.reason)
             return "refused"
         return "sent"

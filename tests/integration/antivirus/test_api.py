@@ -101,7 +101,7 @@ async def test_other_processes_hear_of_a_new_fingerprint(start: Start) -> None:
 
 
 async def test_a_fingerprint_whose_event_was_lost_counts_after_a_while(start: Start, mongo: Mongo) -> None:
-    antivirus = await start(known_refresh=timedelta(milliseconds=50))
+    antivirus = await start(fingerprint_refresh_period=timedelta(milliseconds=50))
     entry = {"_id": DIGEST, "verdict": "bad", "name": "", "note": "", "created_at": datetime.now(UTC)}
     await mongo.database("antivirus")["fingerprints"].insert_one(entry)
     answer = await eventually(lambda: antivirus.scan(INVOICE), lambda answer: answer["infected"])
@@ -159,7 +159,7 @@ async def test_fingerprints_are_listed_page_by_page(antivirus: Antivirus) -> Non
 
 
 async def test_attachments_are_counted_and_so_are_messages(start: Start) -> None:
-    antivirus = await start(counts_period=timedelta(milliseconds=50))
+    antivirus = await start(statistics_write_period=timedelta(milliseconds=50))
     for n in range(3):
         await antivirus.outcome(await antivirus.send(a_message(b"%d" % n, attachments={"a.pdf": INVOICE})))
     await antivirus.outcome(await antivirus.send(a_message(attachments={"x.com": EICAR, "b.txt": b"once"})))

@@ -17,12 +17,12 @@ from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
 from services.antivirus.adapters.yara import YaraEngine
 from services.antivirus.adapters.yara_rules import RuleFiles
-from services.antivirus.domain.budget import Limits
+from services.antivirus.domain.budget import ArchiveLimits
+from services.antivirus.domain.detections import DetectionKind
 from services.antivirus.domain.engine_address import EngineAddress
 from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
-from services.antivirus.domain.sightings import Kind
-from services.antivirus.ports import Engine, Item
-from services.antivirus.tally import Tally
+from services.antivirus.ports import Engine, ScanItem
+from services.antivirus.statistics import ScanStatistics
 from tests.servers.clamd import LOCAL_SPECIMEN, ClamdServer
 from tests.specimens.antivirus import EICAR, a_message, zipped
 
@@ -38,9 +38,9 @@ async def builtin(mongo: Mongo) -> BuiltinEngine:
         Fingerprint(sha256(LOCAL_SPECIMEN).digest(), FingerprintVerdict.BAD, "Facteur.Test.Local", "", NOW)
     )
     day = timedelta(days=1)
-    tally = Tally(MongoCounts(mongo.database("antivirus"), kept=day, days_kept=400 * day), lambda: NOW)
+    statistics = ScanStatistics(MongoCounts(mongo.database("antivirus"), kept=day, days_kept=400 * day), lambda: NOW)
     return BuiltinEngine(
-        "builtin", known, tally, limits=Limits(), threads=1, loop_limit_bytes=64 * 1024, deadline=PATIENCE
+        "builtin", known, statistics, limits=ArchiveLimits(), threads=1, loop_limit_bytes=64 * 1024, deadline=PATIENCE
     )
 
 
@@ -54,7 +54,7 @@ async def yara(directory: Path) -> YaraEngine:
     rule = f'rule local {{ meta: name = "Facteur.Test.Local" strings: $a = "{text}" condition: not message and $a }}'
     (directory / "local.yar").write_text(rule)
     made = YaraEngine(
-        "yara", RuleFiles(directory), limits=Limits(), threads=1, loop_limit_bytes=64 * 1024, deadline=PATIENCE
+        "yara", RuleFiles(directory), limits=ArchiveLimits(), threads=1, loop_limit_bytes=64 * 1024, deadline=PATIENCE
     )
     await made.probe()
     return made
@@ -79,7 +79,7 @@ async def engine(
 
 
 async def viruses(engine: Engine, raw: bytes) -> list[str]:
-    return [seen.name for seen in await engine.scan(Item(raw)) if seen.kind is Kind.VIRUS]
+    return [seen.name for seen in await engine.scan(ScanItem(raw)) if seen.kind is DetectionKind.VIRUS]
 
 
 async def test_it_proves_that_it_scans(engine: Engine) -> None:
@@ -113,7 +113,7 @@ CLEAN = {
 
 @pytest.mark.parametrize("raw", CLEAN.values(), ids=CLEAN)
 async def test_it_lets_clean_mail_pass(engine: Engine, raw: bytes) -> None:
-    assert list(await engine.scan(Item(raw))) == []
+    assert list(await engine.scan(ScanItem(raw))) == []
 
 
 async def test_scans_at_the_same_time_get_their_own_answers(engine: Engine) -> None:

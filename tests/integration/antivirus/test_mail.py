@@ -46,7 +46,7 @@ async def test_infected_mail_goes_to_the_quarantine_and_operators_are_told(antiv
     assert (queue, envelope.quarantine_reason) == (QUARANTINE, "virus: Eicar-Test-Signature")
     assert envelope.recipients[0].address == "jean.toto@example.org"
     assert ("builtin", "infected") in [(found.name, found.outcome) for found in envelope.findings]
-    assert 'facteur_infected_total{engine="builtin"} 1.0' in await antivirus.series()
+    assert 'facteur_antivirus_infected_messages_total{engine="builtin"} 1.0' in await antivirus.series()
     await until(lambda: bool(heard))
     assert heard == [VirusFound(id=id, names=["Eicar-Test-Signature"], engines=["builtin", "yara"])]
 
@@ -116,7 +116,7 @@ async def test_rules_change_without_a_restart_and_broken_ones_are_seen(start: St
     (rules / "a.yar").write_text("rule Worm_B { condition: nonsense }")
     broken = await eventually(engine, lambda now: now["trouble"])
     assert (broken["up"], broken["trouble"].startswith("a.yar: ")) == (True, True)
-    assert 'facteur_signatures_broken{engine="yara"} 1.0' in await antivirus.series()
+    assert 'facteur_antivirus_signatures_broken{engine="yara"} 1.0' in await antivirus.series()
     assert (await antivirus.scan(b"a pattern of a new worm"))["infected"]
 
 
@@ -148,7 +148,7 @@ async def test_while_clamd_is_down_mail_waits_and_readiness_says_so(start: Start
         assert (await antivirus.outcome(held))[0] == QUARANTINE
         await _until_engines_are(antivirus, "down")
         assert (await antivirus.shared.bus.depth(ANTIVIRUS)).pending == len(waiting)
-        assert 'facteur_engine_up{engine="clamav"} 0.0' in await antivirus.series()
+        assert 'facteur_antivirus_engine_up{engine="clamav"} 0.0' in await antivirus.series()
         await antivirus.scan(CLEAN, expect=503)
         assert not antivirus.arrived.keys() & set(waiting)
     finally:

@@ -10,14 +10,14 @@ from dataclasses import replace
 import pytest
 from prometheus_client import generate_latest
 
-from libs.dns import CachingResolver, Limits, open_resolver
+from libs.dns import CachingResolver, ResolverLimits, open_resolver
 from libs.dns.wire import Server
 from libs.envelope import Temporary
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 from tests.servers.zone import Zone, ZoneServer
 
-QUICK = Limits(question=0.2, lookup=60.0, failure_ttl=0.0, probe=0.2, pause=30.0)
+QUICK = ResolverLimits(question=0.2, lookup=60.0, failure_ttl=0.0, probe=0.2, pause=30.0)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_the_next_server_is_asked_when_one_fails(zone_server: ZoneServer, 
 async def test_a_failure_is_remembered_for_a_short_time_and_an_answer_for_its_ttl(zone_server: ZoneServer) -> None:
     clock = Clock()
     zone_server.zone = Zone("a.example SERVFAIL\nb.example A 192.0.2.1")
-    resolver = CachingResolver([living(zone_server)], Limits(failure_ttl=5.0), now=clock)
+    resolver = CachingResolver([living(zone_server)], ResolverLimits(failure_ttl=5.0), now=clock)
     for _ in range(3):
         with pytest.raises(Temporary, match="SERVFAIL"):
             await resolver.a("a.example")
@@ -105,14 +105,14 @@ async def test_dead_domains_of_strangers_do_not_silence_a_server_that_lives(zone
 
 
 async def test_a_look_up_ends_in_its_time_whatever_servers_do(silent: Server) -> None:
-    resolver = CachingResolver([silent] * 50, Limits(question=5.0, lookup=0.3))
+    resolver = CachingResolver([silent] * 50, ResolverLimits(question=5.0, lookup=0.3))
     with pytest.raises(Temporary, match=r"no answer within 0\.3 s"):
         await resolver.a("a.example")
 
 
 async def test_a_thousand_equal_questions_are_one_and_a_flood_of_others_is_answered(zone_server: ZoneServer) -> None:
     zone_server.zone = Zone("a.example A 192.0.2.1")
-    resolver = CachingResolver([living(zone_server)], Limits(lookup=60.0, concurrency=20, cached=100))
+    resolver = CachingResolver([living(zone_server)], ResolverLimits(lookup=60.0, concurrency=20, cached=100))
     await asyncio.gather(*(resolver.a("a.example") for _ in range(1000)))
     assert zone_server.questions == [("a.example", "A")]
     flood = await asyncio.gather(*(resolver.a(f"{n}.nowhere.example") for n in range(500)))

@@ -55,7 +55,7 @@ class Neighbours:
     allowance: dict[str, Any] = field(default_factory=lambda: {"allowed": True, "retry_at": None, "reason": ""})
     asked: Counter[str] = field(default_factory=Counter)
     sends: list[dict[str, Any]] = field(default_factory=list)
-    locked: set[str] = field(default_factory=set)
+    suspended: set[str] = field(default_factory=set)
     away: set[str] = field(default_factory=set)
     slow: float = 0.0
 
@@ -94,14 +94,14 @@ class Neighbours:
             login = body["login"].lower()
             if self.passwords.get(login) != body["password"]:
                 return Response(status_code=401)
-            if login in self.locked:
+            if login in self.suspended:
                 return Response(status_code=423)
             return Response(f'{{"account": "{login}", "addresses": ["{login}"], "may_send": true}}')
 
         @api.get("/v1/senders/{account}")
         async def senders(account: str) -> dict[str, Any]:
             aliases = [address for address, known in self.recipients.items() if known.get("account") == account]
-            return {"account": account, "addresses": [account, *aliases], "may_send": account not in self.locked}
+            return {"account": account, "addresses": [account, *aliases], "may_send": account not in self.suspended}
 
         @api.get("/v1/usage/{address}")
         async def usage(address: str) -> Response:

@@ -110,14 +110,14 @@ async def test_an_endless_authentication_line_is_cut_off(ingress: Any) -> None:
 async def test_unknown_users_wrong_passwords_and_locked_accounts_hear_the_same(
     start: Any, neighbours: Any, encode_plain: Plain
 ) -> None:
-    neighbours.add_account("locked@example.org")
-    neighbours.locked.add("locked@example.org")
+    neighbours.add_account("suspended@example.org")
+    neighbours.suspended.add("suspended@example.org")
     ingress = await start()
     replies = set()
     for login, password in (
         (JEAN, "wrong"),
         ("nobody@example.org", "wrong"),
-        ("locked@example.org", "motdepasse1"),
+        ("suspended@example.org", "motdepasse1"),
     ):
         peer = await ingress.connect("submissions")
         await peer.say("EHLO client.example.net", expect=250)
@@ -220,7 +220,7 @@ async def test_an_account_that_is_locked_meanwhile_cannot_send(ingress: Any, nei
     peer = await ingress.user()
     await peer.say(f"MAIL FROM:<{JEAN}>", expect=250)
     await peer.say("RSET", expect=250)
-    neighbours.locked.add(JEAN)
+    neighbours.suspended.add(JEAN)
     await ingress.shared.bus.emit(AccountChanged(address=JEAN).to_bus())
     async with asyncio.timeout(10):
         while (await peer.say(f"MAIL FROM:<{JEAN}>")).startswith("250"):

@@ -11,7 +11,7 @@ from libs.mongo import Mongo
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.domain.sending import SendLimits
-from services.quota.ports import Counted
+from services.quota.ports import MailboxTotals
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PROFILES = {"guest": 2000, "standard": 1000}
@@ -25,8 +25,8 @@ async def usage(mongo: Mongo) -> MongoUsage:
     return usage
 
 
-def counted(used: int, version: int, address: str = ADDRESS) -> Counted:
-    return Counted(address=address, used_bytes=used, messages=version, version=version)
+def counted(used: int, version: int, address: str = ADDRESS) -> MailboxTotals:
+    return MailboxTotals(address=address, used_bytes=used, messages=version, version=version)
 
 
 async def test_totals_that_come_late_twice_or_out_of_order_leave_the_newest(usage: MongoUsage) -> None:
@@ -198,5 +198,5 @@ async def test_what_is_told_late_of_an_account_that_is_gone_makes_no_usage_for_n
     assert await usage.apply(of_account(counted(7, 9), again)) is not None
 
 
-def of_account(counted: Counted, made_at: datetime) -> Counted:
+def of_account(counted: MailboxTotals, made_at: datetime) -> MailboxTotals:
     return counted.model_copy(update={"made_at": made_at})

@@ -42,7 +42,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(people: Any) -> None:
 
 
 async def test_a_locked_account_is_told_so_only_with_its_password(people: Any) -> None:
-    await people.call("PATCH", f"/v1/accounts/{JEAN}", expect=200, json={"locked": True})
+    await people.call("PATCH", f"/v1/accounts/{JEAN}", expect=200, json={"suspended": True})
     await attempt(people, JEAN, "secret-123", expect=423)
     await attempt(people, JEAN, "wrong-123", expect=401)
     assert await people.resolved(JEAN) == [JEAN], "it still gets its mail"

@@ -28,7 +28,7 @@ async def test_a_domain_is_made_read_changed_and_deleted(router: Any) -> None:
 async def test_an_edit_of_an_old_version_is_refused(people: Any) -> None:
     for path, change in (
         ("/v1/domains/example.org", {"max_accounts": 9}),
-        ("/v1/accounts/jean.toto@example.org", {"locked": True}),
+        ("/v1/accounts/jean.toto@example.org", {"suspended": True}),
     ):
         tag = (await people.call("GET", path, expect=200)).headers["ETag"]
         await people.call("PATCH", path, expect=200, json=change, headers={"If-Match": tag})
@@ -161,7 +161,7 @@ async def test_any_character_of_an_address_survives_the_path(router: Any) -> Non
 
 async def test_null_is_no_value_for_what_must_be_there(people: Any) -> None:
     path = "/v1/accounts/jean.toto@example.org"
-    for field in ("official_address", "password", "locked", "surname", "profile"):
+    for field in ("official_address", "password", "suspended", "surname", "profile"):
         await people.call("PATCH", path, expect=422, json={field: None})
     await people.call("PATCH", path, expect=422, json={"password": ""})
 

@@ -12,7 +12,7 @@ from libs.events import AccountChanged, AccountDeleted, DomainChanged
 from libs.mongo import Mongo
 from libs.runtime.periodic import Rounds
 from libs.telemetry import Metrics
-from services.router.adapters.emitter import Emitter
+from services.router.adapters.outbox import EventOutbox
 
 NAMES = ("DomainChanged", "AccountChanged", "AccountDeleted", "RoutesChanged")
 JEAN = "jean.toto@example.org"
@@ -118,7 +118,7 @@ async def test_a_bus_that_is_away_delays_events_and_loses_none(mongo: Mongo, bus
     listener = Listener()
     await bus.subscribe(NAMES, listener, group="test")
     await bus.close()
-    emitter = Emitter(database, bus, timedelta(milliseconds=20))
+    emitter = EventOutbox(database, bus, timedelta(milliseconds=20))
     work = asyncio.create_task(Rounds(emitter.row, Metrics()).run())
     try:
         await asyncio.sleep(0)
@@ -143,7 +143,7 @@ async def test_an_event_that_cannot_be_emitted_is_set_aside_and_holds_up_none(mo
     await events.insert_many([{"_id": "1", "payload": b"1"}, {"_id": "2", "name": "RoutesChanged", "payload": b"2"}])
     listener = Listener()
     await bus.subscribe(NAMES, listener, group="test")
-    emitter = Emitter(mongo.database("router"), bus, timedelta(hours=1))
+    emitter = EventOutbox(mongo.database("router"), bus, timedelta(hours=1))
     await emitter.round()
     assert await listener.until("RoutesChanged") == [("RoutesChanged", b"2")]
     left = await events.find({}).to_list(None)

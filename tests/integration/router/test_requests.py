@@ -20,7 +20,7 @@ NEW: dict[str, dict[str, Any]] = {
 }
 CHANGES: dict[str, dict[str, Any]] = {
     "/v1/domains": {"max_accounts": 5},
-    "/v1/accounts": {"locked": True},
+    "/v1/accounts": {"suspended": True},
     "/v1/aliases": {"targets": ["y@far.example"]},
     "/v1/forwards": {"target": "y@far.example"},
     "/v1/redirects": {"keep_copy": False},
@@ -174,7 +174,7 @@ BAD: list[tuple[str, str, dict[str, Any] | None]] = [
     ("POST", "/v1/domains", {"name": "new.example", "junk_keep_days": "5"}),
     ("POST", "/v1/accounts", {**NEW["/v1/accounts"], "quota_bytes": 1e23}),
     ("POST", "/v1/accounts", {**NEW["/v1/accounts"], "quota_bytes": False}),
-    ("POST", "/v1/accounts", {**NEW["/v1/accounts"], "locked": "no"}),
+    ("POST", "/v1/accounts", {**NEW["/v1/accounts"], "suspended": "no"}),
     ("POST", "/v1/accounts", {**NEW["/v1/accounts"], "quota": 1}),
     ("PATCH", JEAN, {"quota_bytes": 2**63}),
     ("PATCH", JEAN, {"passwort": PASSWORD}),

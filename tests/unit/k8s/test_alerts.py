@@ -14,7 +14,7 @@ from libs.runtime.dependencies import Dependencies
 from libs.runtime.depths import Depths
 from libs.runtime.watchdog import Watchdog
 from libs.telemetry import Metrics
-from services.antivirus.series import Series
+from services.antivirus.metrics import AntivirusMetrics
 from services.relay.domain.reporting import Way
 from services.relay.reports import Reports
 
@@ -47,7 +47,7 @@ def of_relay() -> Metrics:
 
 PAGES = {
     "queue": of_the_queues,
-    "antivirus": lambda: Series.of(Metrics()).metrics,
+    "antivirus": lambda: AntivirusMetrics.of(Metrics()).metrics,
     "runtime": of_the_runner,
     "relay": of_relay,
 }

@@ -11,7 +11,7 @@ import pytest
 from libs.envelope import Envelope, Mail, Recipient, Temporary, Verdict
 from services.antispam.handlers import Judge
 from services.relay.handlers import Acceptance
-from services.router.handlers import Routing
+from services.router.handlers import RoutingHandler
 from services.store.handlers import Keeper
 
 NOTHING = cast(Any, None)
@@ -29,7 +29,7 @@ def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
 
 # None of them has a neighbour: to ask one before the values are understood would fail in another way.
 ACTING: dict[str, Callable[[Mail], Awaitable[Any]]] = {
-    "router": Routing(NOTHING).route,
+    "router": RoutingHandler(NOTHING).route,
     "relay": Acceptance(NOTHING, NOTHING, NOTHING).accept,
     "store": lambda mail: Keeper(*[NOTHING] * 12)._place(mail.envelope, NOTHING),
 }

@@ -13,14 +13,14 @@ from libs.bus import Event
 from libs.envelope import Permanent
 from libs.runtime import EventHandler
 from services.antispam.handlers import hears
-from services.quota.handlers import Accountant
+from services.quota.handlers import UsageHandler
 from services.store.accounts import Accounts
 
 # An unreadable event must not reach any of these: the test checks that none was called.
 NOTHING: Any = NonCallableMock()
 ROWS: tuple[EventHandler[Any], ...] = (
     *hears(NOTHING, NOTHING, NOTHING, NOTHING),
-    *Accountant(*[NOTHING] * len(fields(Accountant))).table(),
+    *UsageHandler(*[NOTHING] * len(fields(UsageHandler))).table(),
     *Accounts(*[NOTHING] * len(fields(Accounts))).table(),
 )
 PAYLOADS = {

@@ -1,6 +1,6 @@
 """What holds other contents, one opener a form. An opener yields what it finds and spends from the budget.
 
-Openers never raise but `Exceeded`: damage is a sighting, after whatever could still be read.
+Openers never raise but `Exceeded`: damage is a detection, after whatever could still be read.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from services.antivirus.domain.containers.tnef import open_tnef
 from services.antivirus.domain.containers.unix_archives import open_ar, open_cpio, open_rpm
 from services.antivirus.domain.containers.uuencoded import open_uuencoded
 from services.antivirus.domain.containers.zip import open_zip
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.forms import Form
-from services.antivirus.domain.sightings import Sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection
+from services.antivirus.domain.file_formats import FileFormat
 
-Opener = Callable[[Content, Budget], Iterator[Content | Sighting]]
+Opener = Callable[[ScanContent, Budget], Iterator[ScanContent | Detection]]
 
-OPENERS: Mapping[Form, Opener] = {
-    Form.MAIL: open_mail,
-    Form.ZIP: open_zip,
-    Form.TAR: open_tar,
-    Form.GZIP: open_gzip,
-    Form.BZIP2: open_bzip2,
-    Form.XZ: open_xz,
-    Form.TNEF: open_tnef,
-    Form.UUENCODED: open_uuencoded,
-    Form.OLE: open_ole,
-    Form.LZMA: open_lzma,
-    Form.LZIP: open_lzip,
-    Form.AR: open_ar,
-    Form.CPIO: open_cpio,
-    Form.RPM: open_rpm,
-    Form.PDF: open_pdf,
-    Form.RTF: open_rtf,
-    Form.ONENOTE: open_onenote,
+OPENERS: Mapping[FileFormat, Opener] = {
+    FileFormat.MAIL: open_mail,
+    FileFormat.ZIP: open_zip,
+    FileFormat.TAR: open_tar,
+    FileFormat.GZIP: open_gzip,
+    FileFormat.BZIP2: open_bzip2,
+    FileFormat.XZ: open_xz,
+    FileFormat.TNEF: open_tnef,
+    FileFormat.UUENCODED: open_uuencoded,
+    FileFormat.OLE: open_ole,
+    FileFormat.LZMA: open_lzma,
+    FileFormat.LZIP: open_lzip,
+    FileFormat.AR: open_ar,
+    FileFormat.CPIO: open_cpio,
+    FileFormat.RPM: open_rpm,
+    FileFormat.PDF: open_pdf,
+    FileFormat.RTF: open_rtf,
+    FileFormat.ONENOTE: open_onenote,
 }

@@ -8,35 +8,35 @@ from collections.abc import Callable, Iterator
 
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.containers.inflating import MEMORY_LIMIT, Buffered, Decompressor, Inflater, expand
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 _SHORTER = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tlz": ".tar"}
 
 
-def open_gzip(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_gzip(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """All members as one file, as gunzip gives them."""
     return _streams(content, budget, lambda: Inflater(31))
 
 
-def open_bzip2(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_bzip2(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     return _streams(content, budget, lambda: Buffered(bz2.BZ2Decompressor()))
 
 
-def open_xz(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_xz(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     return _streams(content, budget, lambda: Buffered(lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY_LIMIT)))
 
 
-def open_lzma(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_lzma(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """The format of before xz, without a mark of its own: what cannot be unpacked at all is something else."""
     alone = Buffered(lzma.LZMADecompressor(lzma.FORMAT_ALONE, MEMORY_LIMIT))
     stream = expand(alone, content.octets, 0, len(content.octets), budget)
     if not stream.whole:
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
-    yield Content(stream.octets, _inner_name(content.name))
+        yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+    yield ScanContent(stream.octets, _inner_name(content.name))
 
 
-def open_lzip(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_lzip(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Members of 6 octets, an LZMA stream, and 20 octets (CRC, sizes), all as one file."""
     octets, position = content.octets, 0
     pieces: list[bytes] = []
@@ -45,15 +45,15 @@ def open_lzip(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         try:
             begun = Buffered(lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[_lzip_filter(octets[position + 5])]))
         except (ValueError, lzma.LZMAError):
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
             break
         stream = expand(begun, octets, position + 6, len(octets), budget)
         pieces.append(stream.octets)
         if not stream.whole:
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
             break
         position = stream.end + 20
-    yield Content(b"".join(pieces), _inner_name(content.name))
+    yield ScanContent(b"".join(pieces), _inner_name(content.name))
 
 
 def _lzip_filter(coded: int) -> dict[str, int]:
@@ -65,7 +65,9 @@ def _lzip_filter(coded: int) -> dict[str, int]:
     return {"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": 3, "lp": 0, "pb": 2}
 
 
-def _streams(content: Content, budget: Budget, begin: Callable[[], Decompressor]) -> Iterator[Content | Sighting]:
+def _streams(
+    content: ScanContent, budget: Budget, begin: Callable[[], Decompressor]
+) -> Iterator[ScanContent | Detection]:
     octets, end = content.octets, len(content.octets)
     pieces: list[bytes] = []
     position, magic = 0, octets[:2]
@@ -76,9 +78,9 @@ def _streams(content: Content, budget: Budget, begin: Callable[[], Decompressor]
         pieces.append(stream.octets)
         position = stream.end
         if not stream.whole:
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged:", content.name or "compressed file")
             break
-    yield Content(b"".join(pieces), _inner_name(content.name))
+    yield ScanContent(b"".join(pieces), _inner_name(content.name))
 
 
 def _inner_name(name: str) -> str:

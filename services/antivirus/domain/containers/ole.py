@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.containers.compound_file import CompoundFile, Stream
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 from services.antivirus.domain.excel_records import read_workbook
 from services.antivirus.domain.office import (
     has_old_dde,
@@ -15,60 +16,59 @@ from services.antivirus.domain.office import (
     starts_by_itself,
     word_is_encrypted,
 )
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
 from services.antivirus.domain.vba_source import modules
 
 _PACKAGE = "\x01Ole10Native"  # MS-OLEDS 2.3.6: a file that was dropped into a document
 
 
-def open_ole(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_ole(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Each stream, dropped files under their names, the text of macros; and what they are."""
     name = content.name or "document"
     if ole_has_macros(content.octets):
-        yield sighting(Kind.MACRO, name)
+        yield detection(DetectionKind.MACRO, name)
     if ole_is_encrypted(content.octets):
-        yield sighting(Kind.ENCRYPTED, name)
+        yield detection(DetectionKind.ENCRYPTED, name)
     try:
         file = CompoundFile(content.octets, budget)
     except ValueError as error:
-        yield sighting(Kind.UNREADABLE_ARCHIVE, f"{error}:", name)
+        yield detection(DetectionKind.UNREADABLE_ARCHIVE, f"{error}:", name)
         return
     for stream in file.streams():
         yield from _marks(stream, name)
         yield from _macros(stream, name, budget)
-        yield dropped_file(stream.octets) if stream.name == _PACKAGE else Content(stream.octets)
+        yield dropped_file(stream.octets) if stream.name == _PACKAGE else ScanContent(stream.octets)
 
 
-def _marks(stream: Stream, name: str) -> Iterator[Sighting]:
+def _marks(stream: Stream, name: str) -> Iterator[Detection]:
     """What single streams tell of the document."""
     match stream.name:
         case "Workbook" | "Book":
             workbook = read_workbook(stream.octets)
             if workbook.is_encrypted:
-                yield sighting(Kind.ENCRYPTED, name)
+                yield detection(DetectionKind.ENCRYPTED, name)
             if workbook.has_macro_sheet:
-                yield sighting(Kind.MACRO, "Excel 4 macros in", name)
+                yield detection(DetectionKind.MACRO, "Excel 4 macros in", name)
                 if workbook.starts:
-                    yield sighting(Kind.AUTO_MACRO, workbook.starts, "in", name)
+                    yield detection(DetectionKind.AUTO_MACRO, workbook.starts, "in", name)
         case "WordDocument":
             if word_is_encrypted(stream.octets):
-                yield sighting(Kind.ENCRYPTED, name)
+                yield detection(DetectionKind.ENCRYPTED, name)
             if has_old_dde(stream.octets):
-                yield sighting(Kind.OFFICE_LINK, "starts a program by DDE:", name)
+                yield detection(DetectionKind.OFFICE_LINK, "starts a program by DDE:", name)
         case "_VBA_PROJECT":
             if start := starts_by_itself(stream.octets):
-                yield sighting(Kind.AUTO_MACRO, start, "in", name)
+                yield detection(DetectionKind.AUTO_MACRO, start, "in", name)
 
 
-def _macros(stream: Stream, name: str, budget: Budget) -> Iterator[Content | Sighting]:
+def _macros(stream: Stream, name: str, budget: Budget) -> Iterator[ScanContent | Detection]:
     for source in modules(stream.octets, budget):
-        yield sighting(Kind.MACRO, name)
+        yield detection(DetectionKind.MACRO, name)
         if start := starts_by_itself(source):
-            yield sighting(Kind.AUTO_MACRO, start, "in", name)
-        yield Content(source, stream.name)
+            yield detection(DetectionKind.AUTO_MACRO, start, "in", name)
+        yield ScanContent(source, stream.name)
 
 
-def dropped_file(octets: bytes) -> Content:
+def dropped_file(octets: bytes) -> ScanContent:
     """Size (4 octets), flags (2), label and path up to a NUL each, 8 octets, path, then size (4) and the file."""
     label, _, rest = octets[6:].partition(b"\0")
     rest = rest.partition(b"\0")[2]
@@ -76,5 +76,5 @@ def dropped_file(octets: bytes) -> Content:
     file = rest[8 + path_size :]
     size = int.from_bytes(file[:4], "little")
     if not 0 < size <= len(file) - 4:
-        return Content(octets)  # not what it says: all of it is looked at
-    return Content(file[4 : 4 + size], label.decode("cp1252", "replace"))
+        return ScanContent(octets)  # not what it says: all of it is looked at
+    return ScanContent(file[4 : 4 + size], label.decode("cp1252", "replace"))

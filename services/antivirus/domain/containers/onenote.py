@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.antivirus.domain.budget import Budget
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 # MS-ONESTORE 2.6.13, FileDataStoreObject: this GUID, a length of 8 octets, 12 reserved ones, the file.
 _FILE = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
 _HEADER = 36
 
 
-def open_onenote(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_onenote(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Each file; its name stands elsewhere in the section, so its octets have to tell what it is."""
     octets, position = content.octets, 0
     while (at := octets.find(_FILE, position)) >= 0:
@@ -23,6 +23,6 @@ def open_onenote(content: Content, budget: Budget) -> Iterator[Content | Sightin
         file = octets[begin : begin + size]
         budget.grown(len(file), total=0, packed=0)
         if len(file) < size:
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "cut off:", content.name or "OneNote section")
-        yield Content(file, "file in a OneNote page")
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "cut off:", content.name or "OneNote section")
+        yield ScanContent(file, "file in a OneNote page")
         position = at + len(_FILE)

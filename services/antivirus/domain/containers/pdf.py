@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.containers.inflating import Inflater, expand
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 _STREAM = re.compile(rb"stream\r?\n?")
 _END = b"endstream"
@@ -25,11 +25,11 @@ _BOM = b"\xfe\xff"
 Filter = Callable[[bytes, Budget], bytes]
 
 
-def open_pdf(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_pdf(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Each stream as a content, whatever the cross-reference table says of it: readers repair broken tables."""
     octets, name = content.octets, content.name or "PDF"
     if _is_encrypted(octets):
-        yield sighting(Kind.ENCRYPTED, name)
+        yield detection(DetectionKind.ENCRYPTED, name)
     yield from _named_files(octets)
     position, is_damaged = 0, False
     while (mark := _STREAM.search(octets, position)) is not None:
@@ -44,11 +44,11 @@ def open_pdf(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         if unpacked is None:
             is_damaged = True
         else:
-            yield Content(unpacked)
+            yield ScanContent(unpacked)
             yield from _named_files(unpacked)
         position = max(end, mark.end())
     if is_damaged:
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "a stream that cannot be unpacked:", name)
+        yield detection(DetectionKind.UNREADABLE_ARCHIVE, "a stream that cannot be unpacked:", name)
 
 
 def _is_encrypted(octets: bytes) -> bool:
@@ -56,10 +56,10 @@ def _is_encrypted(octets: bytes) -> bool:
     return _ENCRYPT.search(octets) is not None
 
 
-def _named_files(octets: bytes) -> Iterator[Content]:
+def _named_files(octets: bytes) -> Iterator[ScanContent]:
     for found in _FILE.finditer(octets):
         if name := _text(found[1], found[2]):
-            yield Content(b"", name)
+            yield ScanContent(b"", name)
 
 
 def _text(literal: bytes | None, hexadecimal: bytes | None) -> str:

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.containers.ole import dropped_file
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.sightings import Sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection
 
 _OBJECT = re.compile(rb"\\objdata|\\\*\\objdata|\\datastore", re.IGNORECASE)
 # What may stand between the digits: control words, groups, white space, anything that is no digit.
@@ -21,7 +21,7 @@ _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PACKAGE = b"Package\0"
 
 
-def open_rtf(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_rtf(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Each object: whole, as the compound file or the dropped file in it."""
     octets = content.octets
     starts = [found.end() for found in _OBJECT.finditer(octets)]
@@ -29,9 +29,9 @@ def open_rtf(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         budget.entry()
         value = _decoded(octets[start : _end_of_group(octets, start, end)])
         budget.grown(len(value), total=0, packed=0)
-        yield Content(value)
+        yield ScanContent(value)
         if (at := value.find(_COMPOUND_FILE)) >= 0:
-            yield Content(value[at:])
+            yield ScanContent(value[at:])
         if (at := value.find(_PACKAGE)) >= 0:
             # MS-OLEDS 2.2.5: behind the class two empty names of 4 octets, then the size and the file with its label.
             yield dropped_file(value[at + len(_PACKAGE) + 8 :])

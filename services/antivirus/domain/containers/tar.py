@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.antivirus.domain.budget import Budget
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 _BLOCK = 512
 _PAX, _PAX_FOR_ALL, _GNU_NAME = b"x", b"g", b"L"
@@ -33,7 +33,7 @@ class _Extended:
                 self.size = int(text[:20])
 
 
-def open_tar(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_tar(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Every entry that has octets, whatever its type says, under the longest name that it has."""
     octets, position, extended = content.octets, 0, _Extended()
     while position + _BLOCK <= len(octets):
@@ -44,17 +44,17 @@ def open_tar(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         budget.entry()
         size = _number(header[124:136])
         if size is None or not _checksum_fits(header):
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged tar:", content.name)
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged tar:", content.name)
             return
         if extended.size not in (None, size):
             # Old readers take the one and new ones the other: both are looked at, and the file is said to be odd.
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "two sizes in tar:", content.name)
-            yield Content(octets[position : position + size], extended.name or _name(header))
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "two sizes in tar:", content.name)
+            yield ScanContent(octets[position : position + size], extended.name or _name(header))
             size = extended.size or 0
         budget.grown(min(size, len(octets) - position), total=0, packed=0)
         value, kind = octets[position : position + size], header[156:157]
         if value or extended.name:
-            yield Content(value, extended.name or _name(header))
+            yield ScanContent(value, extended.name or _name(header))
         if kind in (_PAX, _PAX_FOR_ALL, _GNU_NAME):
             extended.read(kind, value)
         else:

@@ -15,8 +15,8 @@ from services.antivirus.domain.containers.mapi import (
     decompressed_rtf,
     properties,
 )
-from services.antivirus.domain.content import Content, Role
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.content import Role, ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 # MS-OXTNEF 2.1.3.3: level (1 octet), id (4), length (4), octets, checksum (2); all little-endian.
 _HEADER = 9
@@ -39,14 +39,14 @@ class _Attachment:
     files: list[bytes] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # the one that Outlook shows first
 
-    def contents(self) -> Iterator[Content]:
+    def contents(self) -> Iterator[ScanContent]:
         shown = self.names[0] if self.names else ""
-        yield from (Content(octets, shown, role=Role.ATTACHMENT) for octets in self.files)
+        yield from (ScanContent(octets, shown, role=Role.ATTACHMENT) for octets in self.files)
         # A name that only other readers show is looked at as a name.
-        yield from (Content(b"", name) for name in dict.fromkeys(self.names) if name != shown or not self.files)
+        yield from (ScanContent(b"", name) for name in dict.fromkeys(self.names) if name != shown or not self.files)
 
 
-def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_tnef(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Each attachment under the name that Outlook shows; what MAPI properties hold, opened as what it is."""
     octets, position = content.octets, 6
     attachment = _Attachment()
@@ -57,7 +57,7 @@ def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         position += _HEADER
         value = octets[position : position + size]
         if len(value) < size:
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "cut off:", content.name or "winmail.dat")
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "cut off:", content.name or "winmail.dat")
         position += size + 2
         budget.grown(len(value), total=0, packed=0)
         match attribute:
@@ -73,7 +73,7 @@ def open_tnef(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
     yield from attachment.contents()
 
 
-def _of_properties(value: bytes, attachment: _Attachment, budget: Budget) -> Iterator[Content | Sighting]:
+def _of_properties(value: bytes, attachment: _Attachment, budget: Budget) -> Iterator[ScanContent | Detection]:
     names: dict[int, str] = {}
     try:
         for found in properties(value):
@@ -83,10 +83,12 @@ def _of_properties(value: bytes, attachment: _Attachment, budget: Budget) -> Ite
             elif found.id == RTF_COMPRESSED:
                 rtf = decompressed_rtf(found.octets, _LONGEST_RTF)
                 budget.grown(len(rtf), total=len(rtf), packed=len(found.octets))
-                yield Content(rtf or found.octets)
+                yield ScanContent(rtf or found.octets)
             else:
-                yield Content(found.content)
+                yield ScanContent(found.content)
     except ValueError:
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged properties:", next(iter(attachment.names), "winmail.dat"))
-        yield Content(value)
+        yield detection(
+            DetectionKind.UNREADABLE_ARCHIVE, "damaged properties:", next(iter(attachment.names), "winmail.dat")
+        )
+        yield ScanContent(value)
     attachment.names[:0] = [names[id] for id in _NAMES if names.get(id)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from services.antivirus.domain.budget import Budget
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
 _AR_START, _AR_HEADER = 8, 60
 _LEAD = 96  # of an RPM; two headers follow, then the payload
@@ -14,7 +14,7 @@ _HEADER_MARK = b"\x8e\xad\xe8\x01"
 _CPIO_END = b"TRAILER!!!"
 
 
-def open_ar(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_ar(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """ar(5): name (16 octets), time, owners, mode, size (10 digits), end mark; members stand at even places."""
     octets, position = content.octets, _AR_START
     while position + _AR_HEADER <= len(octets):
@@ -22,14 +22,14 @@ def open_ar(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
         header = octets[position : position + _AR_HEADER]
         digits = header[48:58].strip()
         if header[58:60] != b"`\n" or not digits.isdigit():
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged ar:", content.name)
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged ar:", content.name)
             return
         size = int(digits)
         position += _AR_HEADER
         value = octets[position : position + size]
         budget.grown(len(value), total=0, packed=0)
         name, value = _bsd_name(header[:16], value)
-        yield Content(value, name)
+        yield ScanContent(value, name)
         position += size + (size & 1)
 
 
@@ -42,7 +42,7 @@ def _bsd_name(field: bytes, value: bytes) -> tuple[str, bytes]:
     return field.strip().removesuffix(b"/").decode("utf-8", "replace"), value
 
 
-def open_cpio(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_cpio(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """cpio(5): the "newc" format (hexadecimal, aligned to 4) and the older "odc" (octal)."""
     octets, position = content.octets, 0
     while (read := _cpio_header(octets, position)) is not None:
@@ -54,10 +54,10 @@ def open_cpio(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
             return
         value = octets[begin : begin + size]
         budget.grown(len(value), total=0, packed=0)
-        yield Content(value, name.decode("utf-8", "replace"))
+        yield ScanContent(value, name.decode("utf-8", "replace"))
         position = _aligned(begin + size, alignment)
     if position < len(octets):
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged cpio:", content.name)
+        yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged cpio:", content.name)
 
 
 def _cpio_header(octets: bytes, at: int) -> tuple[int, int, int, int] | None:
@@ -77,15 +77,15 @@ def _aligned(position: int, alignment: int) -> int:
     return -(-position // alignment) * alignment
 
 
-def open_rpm(content: Content, budget: Budget) -> Iterator[Content | Sighting]:
+def open_rpm(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """The payload behind the lead, the signature (padded to 8) and the header; it says itself how it is packed."""
     octets, position = content.octets, _LEAD
     for padding in (8, 1):
         if not octets.startswith(_HEADER_MARK, position) or position + 16 > len(octets):
-            yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged RPM:", content.name)
+            yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged RPM:", content.name)
             return
         entries = int.from_bytes(octets[position + 8 : position + 12], "big")
         size = int.from_bytes(octets[position + 12 : position + 16], "big")
         position = _aligned(position + 16 + entries * 16 + size, padding)
     budget.grown(max(len(octets) - position, 0), total=0, packed=0)
-    yield Content(octets[position:], "payload.cpio")
+    yield ScanContent(octets[position:], "payload.cpio")

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from services.antivirus.domain.budget import Budget
 from services.antivirus.domain.containers.inflating import Expanded, expand
 from services.antivirus.domain.containers.zip_methods import decompressor_for
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind, detection
 from services.antivirus.domain.office import is_macro_entry
-from services.antivirus.domain.sightings import Kind, Sighting, sighting
 
 _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _RECORDS = (_LOCAL, _CENTRAL, b"PK\x07\x08")
@@ -26,7 +26,7 @@ _ENCRYPTED, _SIZES_FOLLOW, _UTF_8 = 0x0001, 0x0008, 0x0800  # 4.4.4
 _ELSEWHERE = 0xFFFFFFFF  # zip64: the size stands in an extra field; most streams know their own end
 _STORED, _AES = 0, 99
 
-Found = Content | Sighting
+Found = ScanContent | Detection
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Entry:
     packed_size: int
 
 
-def open_zip(content: Content, budget: Budget) -> Iterator[Found]:
+def open_zip(content: ScanContent, budget: Budget) -> Iterator[Found]:
     """Every file in the directory, then every file outside of it."""
     octets = content.octets
     spans: list[tuple[int, int]] = []
@@ -51,7 +51,7 @@ def open_zip(content: Content, budget: Budget) -> Iterator[Found]:
         end = yield from _open(octets, entry.start, entry, budget)
         spans.append((entry.start, end))
     if has_macros:
-        yield sighting(Kind.MACRO, content.name or "document")
+        yield detection(DetectionKind.MACRO, content.name or "document")
     for start, end in _gaps(spans, len(octets)):
         position = start
         while (at := octets.find(_LOCAL, position, end)) >= 0:
@@ -105,7 +105,9 @@ def _gaps(spans: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, in
 def _open(octets: bytes, start: int, entry: _Entry | None, budget: Budget) -> Generator[Found, None, int]:
     """The file whose local header is at `start`; returns where it ends."""
     if not octets.startswith(_LOCAL, start) or start + _LOCAL_FIELDS.size > len(octets):
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "no file where the directory says:", entry.name if entry else "")
+        yield detection(
+            DetectionKind.UNREADABLE_ARCHIVE, "no file where the directory says:", entry.name if entry else ""
+        )
         return start
     flags, method, packed_size, name_size, extra_size = _LOCAL_FIELDS.unpack_from(octets, start)
     begin = start + 30 + name_size + extra_size
@@ -118,11 +120,11 @@ def _open(octets: bytes, start: int, entry: _Entry | None, budget: Budget) -> Ge
         packed_size = _ELSEWHERE
     end = len(octets) if packed_size == _ELSEWHERE else min(begin + packed_size, len(octets))
     if (flags | (entry.flags if entry else 0)) & _ENCRYPTED or method == _AES:
-        yield sighting(Kind.ENCRYPTED, name)
-        yield Content(b"", name)
+        yield detection(DetectionKind.ENCRYPTED, name)
+        yield ScanContent(b"", name)
         return end
     if entry and entry.method != method:
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "header and directory disagree:", name)
+        yield detection(DetectionKind.UNREADABLE_ARCHIVE, "header and directory disagree:", name)
         yield from _expand(octets, (begin, end), name, entry.method, budget)
     sized = packed_size != _ELSEWHERE
     end_of_stream = yield from _expand(
@@ -138,13 +140,13 @@ def _expand(
     begin, end = span
     if method == _STORED:
         budget.grown(end - begin, total=0, packed=0)
-        yield Content(octets[begin:end], name)
+        yield ScanContent(octets[begin:end], name)
         return end
     decompressor, begin = decompressor_for(method, octets, begin)
     expanded = expand(decompressor, octets, begin, end, budget) if decompressor else Expanded(b"", begin, whole=False)
     if not expanded.whole:
-        yield sighting(Kind.UNREADABLE_ARCHIVE, "damaged or of an unknown method:", name)
-    yield Content(expanded.octets, name)
+        yield detection(DetectionKind.UNREADABLE_ARCHIVE, "damaged or of an unknown method:", name)
+    yield ScanContent(expanded.octets, name)
     return expanded.end
 
 

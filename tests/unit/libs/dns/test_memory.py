@@ -7,8 +7,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from libs.dns import Joining, reverse_name
-from libs.dns.cache import Cache
+from libs.dns import SingleFlight, reverse_name
+from libs.dns.cache import AnswerCache
 from libs.dns.wire import name_of
 
 
@@ -22,7 +22,7 @@ class Clock:
 
 def test_a_cache_forgets_what_is_old_and_what_was_not_asked_for_when_it_is_full() -> None:
     clock = Clock()
-    cache: Cache[str, int] = Cache(2, now=clock)
+    cache: AnswerCache[str, int] = AnswerCache(2, now=clock)
     cache.put("short", 1, seconds=5)
     cache.put("long", 2, seconds=50)
     clock.seconds = 4.9
@@ -37,7 +37,7 @@ def test_a_cache_forgets_what_is_old_and_what_was_not_asked_for_when_it_is_full(
 
 
 async def test_equal_work_is_done_once_and_its_failure_is_everybodys() -> None:
-    joining: Joining[str, int] = Joining()
+    joining: SingleFlight[str, int] = SingleFlight()
     ready, calls = asyncio.Event(), []
 
     async def work() -> int:
@@ -61,7 +61,7 @@ async def test_equal_work_is_done_once_and_its_failure_is_everybodys() -> None:
 
 
 async def test_when_the_one_that_works_is_cancelled_another_takes_over() -> None:
-    joining: Joining[str, int] = Joining()
+    joining: SingleFlight[str, int] = SingleFlight()
     ready, calls = asyncio.Event(), []
 
     async def work() -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.mail.dsn import Action, FailedRecipient, delivery_status, notice
+from libs.mail.dsn import DsnAction, FailedRecipient, delivery_status, notice
 from libs.mail.message import Message, parse
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -88,13 +88,13 @@ def test_a_notification_tells_programs_not_to_answer_and_clients_what_it_is_abou
 @pytest.mark.parametrize(
     ("action", "subject"),
     [
-        (Action.FAILED, "Undelivered mail returned to sender"),
-        (Action.DELAYED, "Delayed mail (still being retried)"),
-        (Action.DELIVERED, "Successful mail delivery report"),
-        (Action.RELAYED, "Mail delivery report"),
+        (DsnAction.FAILED, "Undelivered mail returned to sender"),
+        (DsnAction.DELAYED, "Delayed mail (still being retried)"),
+        (DsnAction.DELIVERED, "Successful mail delivery report"),
+        (DsnAction.RELAYED, "Mail delivery report"),
     ],
 )
-def test_the_subject_says_what_happened(action: Action, subject: str) -> None:
+def test_the_subject_says_what_happened(action: DsnAction, subject: str) -> None:
     assert a_status(FailedRecipient(address="m@x.example", status="2.0.0", action=action)).subject == subject
 
 

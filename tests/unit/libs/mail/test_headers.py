@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from libs.mail.defects import Defect
 from libs.mail.headers import Headers
-from libs.mail.limits import Limits
+from libs.mail.limits import MessageLimits
 
 
 def a_block(*lines: str) -> bytes:
@@ -80,12 +80,12 @@ def test_damage_is_reported_and_never_raised(raw: bytes, defect: Defect) -> None
 
 def test_an_honest_block_has_no_defect_at_its_limits() -> None:
     block = a_block("A: a", "B: b", "C: " + "c" * 995)
-    assert Headers(block, Limits(header_count=3, header_bytes=len(block) - 2)).defects == ()
+    assert Headers(block, MessageLimits(header_count=3, header_bytes=len(block) - 2)).defects == ()
 
 
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
-@pytest.mark.parametrize("limits", [Limits(header_count=2), Limits(header_bytes=12)])
-def test_the_body_is_found_behind_more_fields_than_are_read(line_end: bytes, limits: Limits) -> None:
+@pytest.mark.parametrize("limits", [MessageLimits(header_count=2), MessageLimits(header_bytes=12)])
+def test_the_body_is_found_behind_more_fields_than_are_read(line_end: bytes, limits: MessageLimits) -> None:
     raw = line_end.join([b"A: a", b"B: b", b"C: c", b"D: d", b"", b"body", b"", b"more"])
     headers = Headers(raw, limits)
     assert len(headers) == 2
@@ -110,7 +110,7 @@ def test_every_mailbox_of_every_from_field_is_seen() -> None:
 
 def test_the_number_of_addresses_is_bounded() -> None:
     headers = Headers(b"To: " + b"a@b," * 60_000 + b"\r\n\r\n")
-    assert len(headers.addresses("To")) == Limits().addresses
+    assert len(headers.addresses("To")) == MessageLimits().addresses
 
 
 def test_an_encoded_word_cannot_smuggle_a_line_into_decoded_text() -> None:
@@ -123,7 +123,7 @@ def test_an_encoded_word_cannot_smuggle_a_line_into_decoded_text() -> None:
     | st.lists(st.sampled_from([b"A: b", b"\r\n", b"\n", b" x", b":", b"\r", b"\0"])).map(b"".join)
 )
 def test_any_octets_are_read_without_an_error(raw: bytes) -> None:
-    headers = Headers(raw, Limits(header_count=5, header_bytes=100))
+    headers = Headers(raw, MessageLimits(header_count=5, header_bytes=100))
     assert len(headers) <= 5
     assert 0 <= headers.body_start <= len(raw)
     for name, value in headers:

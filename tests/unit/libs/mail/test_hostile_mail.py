@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from libs.mail.choices import MOST
 from libs.mail.defects import Defect
-from libs.mail.limits import Limits
+from libs.mail.limits import MessageLimits
 from libs.mail.message import parse
 from libs.mail.readings import other_readings
 from libs.mail.transfer import uuencoded_files
@@ -51,14 +51,14 @@ def test_what_exceeds_a_limit_is_told_and_takes_little_memory(raw: bytes, defect
     try:
         message = parse(raw)
         assert defect in message.defects
-        assert len(list(message.parts())) <= Limits().parts
+        assert len(list(message.parts())) <= MessageLimits().parts
         assert tracemalloc.get_traced_memory()[1] < 8 * 1024 * 1024 + len(raw)
     finally:
         tracemalloc.stop()
 
 
 def test_multiparts_around_a_large_body_are_searched_within_a_budget() -> None:
-    message = parse(nested(50) + b"\nx" * 100_000, Limits(scanned_bytes=1_000_000))
+    message = parse(nested(50) + b"\nx" * 100_000, MessageLimits(scanned_bytes=1_000_000))
     assert Defect.TOO_DEEP in message.defects
     assert len(list(message.parts())) == 5
 
@@ -126,7 +126,7 @@ FRAGMENTS = [
 
 @given(st.binary(max_size=300) | st.lists(st.sampled_from(FRAGMENTS), max_size=40).map(b"".join))
 def test_any_octets_are_read_within_the_limits_without_an_error(raw: bytes) -> None:
-    limits = Limits(depth=4, parts=9, header_count=3)
+    limits = MessageLimits(depth=4, parts=9, header_count=3)
     message = parse(raw, limits)
     parts = list(message.parts())
     assert 1 <= len(parts) <= 9
@@ -159,6 +159,6 @@ def test_the_other_readings_are_bounded(raw: bytes) -> None:
     for leaf in message.leaves():
         leaf.body()
     readings = list(other_readings(message))
-    assert len(readings) <= Limits().readings
-    assert sum(len(reading.raw) for reading in readings) <= Limits().reading_bytes
+    assert len(readings) <= MessageLimits().readings
+    assert sum(len(reading.raw) for reading in readings) <= MessageLimits().reading_bytes
     assert all(len(part.file_names) <= MOST + 2 for part in message.parts())

@@ -3,7 +3,7 @@
 import pytest
 
 from libs.mail.defects import Defect
-from libs.mail.limits import Limits
+from libs.mail.limits import MessageLimits
 from libs.mail.message import Message, parse
 
 
@@ -119,7 +119,7 @@ def test_an_encoded_embedded_message_is_descended_into_too() -> None:
     )
     assert bodies(message) == [b"hello"]
     assert message.defects == (Defect.ENCODED_CONTAINER,)
-    assert Defect.DECODED_TOO_LARGE in parse(message.raw, Limits(decoded_bytes=10)).defects
+    assert Defect.DECODED_TOO_LARGE in parse(message.raw, MessageLimits(decoded_bytes=10)).defects
 
 
 def test_a_digest_holds_messages_without_saying_so() -> None:

@@ -12,32 +12,32 @@ import pytest
 from libs.envelope import Temporary
 from libs.telemetry import Metrics
 from services.antivirus.api import EngineView
-from services.antivirus.domain.sightings import Kind, Sighting
+from services.antivirus.domain.detections import Detection, DetectionKind
 from services.antivirus.engines import Engines, EngineState
-from services.antivirus.ports import Item, Signatures
-from services.antivirus.series import Series
+from services.antivirus.metrics import AntivirusMetrics
+from services.antivirus.ports import ScanItem, Signatures
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
-ITEM = Item(b"octets")
-VIRUS = Sighting(Kind.VIRUS, "Worm.A")
-MACRO = Sighting(Kind.MACRO, "a.doc")
+ITEM = ScanItem(b"octets")
+VIRUS = Detection(DetectionKind.VIRUS, "Worm.A")
+MACRO = Detection(DetectionKind.MACRO, "a.doc")
 
 
 class Scripted:
     """Answers as it is told; `asked` counts scans."""
 
-    def __init__(self, name: str, *sightings: Sighting, up: bool = True, in_process: bool = True) -> None:
+    def __init__(self, name: str, *detections: Detection, up: bool = True, in_process: bool = True) -> None:
         self.name = name
         self.in_process = in_process
         self.up = up
-        self.sightings = sightings
+        self.detections = detections
         self.asked = 0
         self.signatures = Signatures("7", NOW - timedelta(hours=30))
 
-    async def scan(self, item: Item) -> Sequence[Sighting]:
+    async def scan(self, item: ScanItem) -> Sequence[Detection]:
         self.asked += 1
         self._answer()
-        return self.sightings
+        return self.detections
 
     async def probe(self) -> Signatures:
         self._answer()
@@ -52,7 +52,7 @@ class Scripted:
 
 
 async def panel(*engines: Scripted) -> Engines:
-    made = Engines(engines, Series.of(Metrics()), lambda: NOW)
+    made = Engines(engines, AntivirusMetrics.of(Metrics()), lambda: NOW)
     await made.probe()
     return made
 
@@ -61,7 +61,7 @@ async def panel(*engines: Scripted) -> Engines:
 async def test_every_engine_reports(away: tuple[str, ...]) -> None:
     engines = (Scripted("a", in_process="a" not in away), Scripted("b", MACRO, in_process="b" not in away))
     reports = await (await panel(*engines)).scan(ITEM)
-    assert [(report.engine, tuple(report.sightings)) for report in reports] == [("a", ()), ("b", (MACRO,))]
+    assert [(report.engine, tuple(report.detections)) for report in reports] == [("a", ()), ("b", (MACRO,))]
 
 
 @pytest.mark.parametrize("others", [(), ("clean",), ("seen",)])
@@ -106,38 +106,38 @@ async def test_one_that_failed_is_asked_at_once_whether_it_is_back() -> None:
 
 
 async def test_an_engine_that_was_never_asked_is_not_trusted() -> None:
-    engines = Engines([Scripted("a")], Series.of(Metrics()), lambda: NOW)
+    engines = Engines([Scripted("a")], AntivirusMetrics.of(Metrics()), lambda: NOW)
     with pytest.raises(Temporary, match="not asked yet"):
         await engines.scan(ITEM)
 
 
 async def test_the_series_tell_who_is_up_and_how_old_signatures_are() -> None:
-    series = Series.of(Metrics())
+    series = AntivirusMetrics.of(Metrics())
     await Engines([Scripted("a"), Scripted("b", up=False)], series, lambda: NOW).probe()
     page = series.metrics.render().decode()
     for line in (
-        'facteur_engine_up{engine="a"} 1.0',
-        'facteur_engine_up{engine="b"} 0.0',
-        'facteur_signature_age_seconds{engine="a"} 108000.0',
+        'facteur_antivirus_engine_up{engine="a"} 1.0',
+        'facteur_antivirus_engine_up{engine="b"} 0.0',
+        'facteur_antivirus_signature_age_seconds{engine="a"} 108000.0',
     ):
         assert line in page
 
 
 async def test_signatures_of_an_engine_that_is_down_grow_older() -> None:
-    series, engine, now = Series.of(Metrics()), Scripted("a"), [NOW]
+    series, engine, now = AntivirusMetrics.of(Metrics()), Scripted("a"), [NOW]
     engines = Engines([engine], series, lambda: now[0])
     await engines.probe()
     engine.up, now[0] = False, NOW + timedelta(hours=1)
     await engines.probe()
-    assert 'facteur_signature_age_seconds{engine="a"} 111600.0' in series.metrics.render().decode()
+    assert 'facteur_antivirus_signature_age_seconds{engine="a"} 111600.0' in series.metrics.render().decode()
 
 
 async def test_signatures_that_cannot_be_renewed_are_seen() -> None:
-    series, engine = Series.of(Metrics()), Scripted("a")
+    series, engine = AntivirusMetrics.of(Metrics()), Scripted("a")
     engine.signatures = replace(engine.signatures, trouble="a.yar: syntax error")
     engines = Engines([engine], series, lambda: NOW)
     await engines.probe()
-    assert 'facteur_signatures_broken{engine="a"} 1.0' in series.metrics.render().decode()
+    assert 'facteur_antivirus_signatures_broken{engine="a"} 1.0' in series.metrics.render().decode()
     view = EngineView.of(engines.states()[0], NOW, timedelta(hours=24))
     assert (view.up, view.trouble) == (True, "a.yar: syntax error")
 
@@ -151,4 +151,4 @@ async def test_only_signatures_that_come_daily_are_ever_stale(hours: int, daily:
 
 def test_a_service_without_engines_does_not_start() -> None:
     with pytest.raises(ValueError, match="no antivirus engine"):
-        Engines([], Series.of(Metrics()), lambda: NOW)
+        Engines([], AntivirusMetrics.of(Metrics()), lambda: NOW)

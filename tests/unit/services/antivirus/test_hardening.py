@@ -15,18 +15,18 @@ import pytest
 from libs.mail.message import parse
 from services.antivirus.adapters.yara import all_matches
 from services.antivirus.adapters.yara_rules import RuleFiles
-from services.antivirus.domain.budget import Limits
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.budget import ArchiveLimits
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import EngineReport
 from services.antivirus.domain.inspection import inspect
 from services.antivirus.domain.judgement import judge
-from services.antivirus.domain.sightings import Report
 from services.antivirus.settings import Settings
 from tests.specimens import antivirus as specimens
 from tests.specimens import office
 from tests.specimens.antivirus import EICAR, HEADERS, a_message, a_part, multipart
 
 MEMORY_BOUND = 64 * 2**20
-LIMITS = Limits(expanded_bytes=32 * 2**20)  # a third of the default, for the sake of the tests' time
+LIMITS = ArchiveLimits(expanded_bytes=32 * 2**20)  # a third of the default, for the sake of the tests' time
 POLICY = Settings().policy
 RULES = RuleFiles(None).read()
 SLICE = b'Content-Type: message/partial; id="1"; number=%d; total=2\r\n\r\n'
@@ -86,10 +86,10 @@ ROWS: dict[str, tuple[Callable[[], bytes], str]] = {
 }
 
 
-def both_engines(raw: bytes) -> list[Report]:
+def both_engines(raw: bytes) -> list[EngineReport]:
     return [
-        Report("builtin", tuple(inspect(Content(raw, message=parse(raw)), LIMITS).sightings)),
-        Report("yara", all_matches(RULES, Content(raw, message=parse(raw)), LIMITS)),
+        EngineReport("builtin", tuple(inspect(ScanContent(raw, message=parse(raw)), LIMITS).detections)),
+        EngineReport("yara", all_matches(RULES, ScanContent(raw, message=parse(raw)), LIMITS)),
     ]
 
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 
 from libs.envelope import Envelope, Mail, Recipient
 from libs.envelope.model import utc_now
-from services.router.domain.resolution import Limits, Route
-from services.router.handlers import Routing
+from services.router.domain.resolution import AddressRoute, ExpansionLimits
+from services.router.handlers import RoutingHandler
 from services.router.ports import DomainRoutes
 from services.router.resolver import Resolver
 
@@ -21,15 +21,15 @@ class Table:
     async def domains(self, names: Collection[str]) -> Mapping[str, DomainRoutes]:
         return {name: DomainRoutes(name) for name in names if name}
 
-    async def routes(self, addresses: Collection[str]) -> Mapping[str, Route]:
-        alias = Route("all@example.org", "alias", targets=MEMBERS)
-        members = {address: Route(address, "account", keeps_copy=True) for address in addresses}
+    async def routes(self, addresses: Collection[str]) -> Mapping[str, AddressRoute]:
+        alias = AddressRoute("all@example.org", "alias", targets=MEMBERS)
+        members = {address: AddressRoute(address, "account", keeps_copy=True) for address in addresses}
         return members | ({"all@example.org": alias} if "all@example.org" in addresses else {})
 
 
 async def test_a_message_to_nine_thousand_members_leaves_its_turns_to_others() -> None:
-    limits = Limits(addresses=10_000)
-    routing = Routing(Resolver(Table(), limits, cached_routes=20_000, ttl=timedelta(hours=1)))
+    limits = ExpansionLimits(addresses=10_000)
+    routing = RoutingHandler(Resolver(Table(), limits, cached_routes=20_000, ttl=timedelta(hours=1)))
     envelope = Envelope(
         id="1", received_at=utc_now(), recipients=(Recipient(address="all@example.org"),), size_bytes=1, sha256=""
     )

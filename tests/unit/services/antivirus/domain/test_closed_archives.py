@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.antivirus.domain.closed_archives import closed_sighting
-from services.antivirus.domain.sightings import Kind
+from services.antivirus.domain.closed_archives import closed_archive_detection
+from services.antivirus.domain.detections import DetectionKind
 
 RAR_4, RAR_5, SEVEN_ZIP = b"Rar!\x1a\x07\x00", b"Rar!\x1a\x07\x01\x00", b"7z\xbc\xaf\x27\x1c"
 
@@ -33,26 +33,26 @@ def rar_5(*blocks: tuple[int, bytes]) -> bytes:
 
 
 CASES = {
-    "RAR 4": (rar_4((0x73, 0, b""), (0x74, 0x8000, b"noise")), Kind.CLOSED_ARCHIVE),
-    "RAR 4 with names behind a password": (rar_4((0x73, 0x0080, b"")), Kind.ENCRYPTED),
+    "RAR 4": (rar_4((0x73, 0, b""), (0x74, 0x8000, b"noise")), DetectionKind.CLOSED_ARCHIVE),
+    "RAR 4 with names behind a password": (rar_4((0x73, 0x0080, b"")), DetectionKind.ENCRYPTED),
     "RAR 4 with its second file behind a password": (
         rar_4((0x73, 0, b""), (0x74, 0x8000, b"noise"), (0x74, 0x8004, b"noise")),
-        Kind.ENCRYPTED,
+        DetectionKind.ENCRYPTED,
     ),
-    "RAR 5": (rar_5((1, b""), (2, b"\x02\x02x")), Kind.CLOSED_ARCHIVE),
-    "RAR 5 with names behind a password": (rar_5((4, b"")), Kind.ENCRYPTED),
-    "RAR 5 with a file behind a password": (rar_5((1, b""), (2, b"\x02\x02x\x03\x01xx")), Kind.ENCRYPTED),
-    "7z": (SEVEN_ZIP + b"noise" * 99, Kind.CLOSED_ARCHIVE),
-    "7z behind a password": (SEVEN_ZIP + b"noise" * 99 + b"\x06\xf1\x07\x01", Kind.ENCRYPTED),
-    "CAB": (b"MSCF\0\0\0\0noise", Kind.CLOSED_ARCHIVE),
+    "RAR 5": (rar_5((1, b""), (2, b"\x02\x02x")), DetectionKind.CLOSED_ARCHIVE),
+    "RAR 5 with names behind a password": (rar_5((4, b"")), DetectionKind.ENCRYPTED),
+    "RAR 5 with a file behind a password": (rar_5((1, b""), (2, b"\x02\x02x\x03\x01xx")), DetectionKind.ENCRYPTED),
+    "7z": (SEVEN_ZIP + b"noise" * 99, DetectionKind.CLOSED_ARCHIVE),
+    "7z behind a password": (SEVEN_ZIP + b"noise" * 99 + b"\x06\xf1\x07\x01", DetectionKind.ENCRYPTED),
+    "CAB": (b"MSCF\0\0\0\0noise", DetectionKind.CLOSED_ARCHIVE),
 }
 
 
 @pytest.mark.parametrize(("octets", "kind"), CASES.values(), ids=CASES)
-def test_a_password_is_seen_without_opening_the_archive(octets: bytes, kind: Kind) -> None:
-    assert closed_sighting(octets, "a.rar").kind is kind
+def test_a_password_is_seen_without_opening_the_archive(octets: bytes, kind: DetectionKind) -> None:
+    assert closed_archive_detection(octets, "a.rar").kind is kind
 
 
 @given(st.sampled_from([RAR_4, RAR_5, SEVEN_ZIP]), st.binary(max_size=500))
 def test_no_octets_make_it_fail(start: bytes, rest: bytes) -> None:
-    assert closed_sighting(start + rest, "a").kind in (Kind.CLOSED_ARCHIVE, Kind.ENCRYPTED)
+    assert closed_archive_detection(start + rest, "a").kind in (DetectionKind.CLOSED_ARCHIVE, DetectionKind.ENCRYPTED)

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from libs.mail.message import parse
-from services.antivirus.domain.budget import Limits
+from services.antivirus.domain.budget import ArchiveLimits
 from services.antivirus.domain.containers.mapi import decompressed_rtf
-from services.antivirus.domain.content import Content
-from services.antivirus.domain.forms import Form, form_of
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind
+from services.antivirus.domain.file_formats import FileFormat, file_format_of
 from services.antivirus.domain.inspection import inspect
-from services.antivirus.domain.sightings import Kind, Sighting
 from tests.specimens import antivirus as specimens
 from tests.specimens import formats
 from tests.specimens.antivirus import EICAR
@@ -23,73 +23,76 @@ from tests.specimens.antivirus import EICAR
 CASES = Path(__file__).parents[4] / "specimens/antivirus_cases"
 
 
-def seen_in(octets: bytes, name: str = "file") -> list[Sighting]:
-    return list(inspect(Content(octets, name), Limits()).sightings)
+def seen_in(octets: bytes, name: str = "file") -> list[Detection]:
+    return list(inspect(ScanContent(octets, name), ArchiveLimits()).detections)
 
 
-def kinds_in(octets: bytes, name: str = "file") -> set[Kind]:
+def kinds_in(octets: bytes, name: str = "file") -> set[DetectionKind]:
     return {each.kind for each in seen_in(octets, name)}
 
 
 EXPECTED = {
-    "av-lzh-program": {Kind.CLOSED_ARCHIVE},
-    "av-lzma-alone": {Kind.VIRUS},
-    "av-name-appinstaller": {Kind.DANGEROUS_NAME},
-    "av-name-iqy": {Kind.DANGEROUS_NAME},
-    "av-tar-pax-long-name": {Kind.DANGEROUS_NAME},
-    "av-tar-v7": {Kind.VIRUS},
-    "av-tnef-long-name": {Kind.DANGEROUS_NAME},
+    "av-lzh-program": {DetectionKind.CLOSED_ARCHIVE},
+    "av-lzma-alone": {DetectionKind.VIRUS},
+    "av-name-appinstaller": {DetectionKind.DANGEROUS_NAME},
+    "av-name-iqy": {DetectionKind.DANGEROUS_NAME},
+    "av-tar-pax-long-name": {DetectionKind.DANGEROUS_NAME},
+    "av-tar-v7": {DetectionKind.VIRUS},
+    "av-tnef-long-name": {DetectionKind.DANGEROUS_NAME},
     "av-zip64-honest": set(),
 }
 
 
 @pytest.mark.parametrize(("name", "kinds"), EXPECTED.items(), ids=EXPECTED)
-def test_a_case_of_other_systems_is_seen(name: str, kinds: set[Kind]) -> None:
+def test_a_case_of_other_systems_is_seen(name: str, kinds: set[DetectionKind]) -> None:
     raw = (CASES / f"{name}.eml").read_bytes()
-    seen = {each.kind for each in inspect(Content(raw, message=parse(raw)), Limits()).sightings}
+    seen = {each.kind for each in inspect(ScanContent(raw, message=parse(raw)), ArchiveLimits()).detections}
     assert kinds <= seen
     assert kinds or not seen
 
 
 # Everything here holds EICAR, made as the tools of the format make it.
-OPENED: dict[str, tuple[bytes, Form]] = {
-    "tar of Unix version 7": (formats.tar(EICAR, "v7"), Form.TAR),
-    "tar of GNU": (formats.tar(EICAR, "gnu"), Form.TAR),
-    "tar of POSIX with a long name": (formats.tar(EICAR, "pax", name="d/" * 90 + "a"), Form.TAR),
-    "lzma": (lzma.compress(EICAR, lzma.FORMAT_ALONE), Form.LZMA),
-    "lzip": (formats.lzip(EICAR), Form.LZIP),
-    "lzip of two members": (formats.lzip(EICAR[:30]) + formats.lzip(EICAR[30:]), Form.LZIP),
-    "ar": (formats.ar({"a.o/": EICAR}), Form.AR),
-    "ar of BSD": (formats.ar({"#1/12": b"a long name\0" + EICAR}), Form.AR),
-    "deb": (formats.ar({"debian-binary": b"2.0\n", "data.tar.xz": specimens.tarred({"x": EICAR}, mode="xz")}), Form.AR),
-    "cpio": (formats.cpio({"a": b"x", "dir/b": EICAR}), Form.CPIO),
-    "old cpio": (formats.old_cpio({"a": b"odd", "b": EICAR}), Form.CPIO),
-    "RPM": (formats.rpm(lzma.compress(formats.cpio({"usr/bin/x": EICAR}))), Form.RPM),
-    "PDF": (formats.pdf(zlib.compress(EICAR), b"/FlateDecode"), Form.PDF),
-    "PDF with a written-out filter": (formats.pdf(zlib.compress(EICAR), b"/Fl#61teDecode"), Form.PDF),
-    "PDF without a zlib header": (formats.pdf(zlib.compress(EICAR)[2:], b"/FlateDecode"), Form.PDF),
-    "PDF with two filters": (formats.pdf(zlib.compress(EICAR).hex().encode() + b">", b"[/AHx /Fl]"), Form.PDF),
-    "PDF in base 85": (formats.pdf(formats.ascii85(EICAR), b"/ASCII85Decode"), Form.PDF),
-    "PDF in LZW": (formats.pdf(formats.lzw(EICAR * 300), b"/LZWDecode"), Form.PDF),
-    "PDF in run lengths": (formats.pdf(bytes([len(EICAR) - 1]) + EICAR + b"\x80", b"/RunLengthDecode"), Form.PDF),
-    "PDF behind junk": (b"\r\n" * 300 + formats.pdf(zlib.compress(EICAR), b"/FlateDecode"), Form.PDF),
-    "PDF that is cut off": (formats.pdf(zlib.compress(EICAR), b"/Fl").partition(b"endstream")[0], Form.PDF),
-    "RTF with an object": (formats.rtf(EICAR), Form.RTF),
-    "RTF with words between the digits": (formats.rtf(EICAR, between=b"\r\n{\\*\\x1 }"), Form.RTF),
-    "OneNote": (formats.onenote(EICAR), Form.ONENOTE),
-    "TNEF with an object": (formats.tnef_object(specimens.zipped({"x": EICAR})), Form.TNEF),
-    "TNEF with RTF": (formats.tnef_rtf(b"{\\rtf1 " + EICAR + b"}"), Form.TNEF),
+OPENED: dict[str, tuple[bytes, FileFormat]] = {
+    "tar of Unix version 7": (formats.tar(EICAR, "v7"), FileFormat.TAR),
+    "tar of GNU": (formats.tar(EICAR, "gnu"), FileFormat.TAR),
+    "tar of POSIX with a long name": (formats.tar(EICAR, "pax", name="d/" * 90 + "a"), FileFormat.TAR),
+    "lzma": (lzma.compress(EICAR, lzma.FORMAT_ALONE), FileFormat.LZMA),
+    "lzip": (formats.lzip(EICAR), FileFormat.LZIP),
+    "lzip of two members": (formats.lzip(EICAR[:30]) + formats.lzip(EICAR[30:]), FileFormat.LZIP),
+    "ar": (formats.ar({"a.o/": EICAR}), FileFormat.AR),
+    "ar of BSD": (formats.ar({"#1/12": b"a long name\0" + EICAR}), FileFormat.AR),
+    "deb": (
+        formats.ar({"debian-binary": b"2.0\n", "data.tar.xz": specimens.tarred({"x": EICAR}, mode="xz")}),
+        FileFormat.AR,
+    ),
+    "cpio": (formats.cpio({"a": b"x", "dir/b": EICAR}), FileFormat.CPIO),
+    "old cpio": (formats.old_cpio({"a": b"odd", "b": EICAR}), FileFormat.CPIO),
+    "RPM": (formats.rpm(lzma.compress(formats.cpio({"usr/bin/x": EICAR}))), FileFormat.RPM),
+    "PDF": (formats.pdf(zlib.compress(EICAR), b"/FlateDecode"), FileFormat.PDF),
+    "PDF with a written-out filter": (formats.pdf(zlib.compress(EICAR), b"/Fl#61teDecode"), FileFormat.PDF),
+    "PDF without a zlib header": (formats.pdf(zlib.compress(EICAR)[2:], b"/FlateDecode"), FileFormat.PDF),
+    "PDF with two filters": (formats.pdf(zlib.compress(EICAR).hex().encode() + b">", b"[/AHx /Fl]"), FileFormat.PDF),
+    "PDF in base 85": (formats.pdf(formats.ascii85(EICAR), b"/ASCII85Decode"), FileFormat.PDF),
+    "PDF in LZW": (formats.pdf(formats.lzw(EICAR * 300), b"/LZWDecode"), FileFormat.PDF),
+    "PDF in run lengths": (formats.pdf(bytes([len(EICAR) - 1]) + EICAR + b"\x80", b"/RunLengthDecode"), FileFormat.PDF),
+    "PDF behind junk": (b"\r\n" * 300 + formats.pdf(zlib.compress(EICAR), b"/FlateDecode"), FileFormat.PDF),
+    "PDF that is cut off": (formats.pdf(zlib.compress(EICAR), b"/Fl").partition(b"endstream")[0], FileFormat.PDF),
+    "RTF with an object": (formats.rtf(EICAR), FileFormat.RTF),
+    "RTF with words between the digits": (formats.rtf(EICAR, between=b"\r\n{\\*\\x1 }"), FileFormat.RTF),
+    "OneNote": (formats.onenote(EICAR), FileFormat.ONENOTE),
+    "TNEF with an object": (formats.tnef_object(specimens.zipped({"x": EICAR})), FileFormat.TNEF),
+    "TNEF with RTF": (formats.tnef_rtf(b"{\\rtf1 " + EICAR + b"}"), FileFormat.TNEF),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("octets", "form"), OPENED.values(), ids=OPENED)
-def test_what_unpackers_open_is_opened(octets: bytes, form: Form) -> None:
-    assert form_of(octets) is form
-    assert Kind.VIRUS in kinds_in(octets)
+def test_what_unpackers_open_is_opened(octets: bytes, form: FileFormat) -> None:
+    assert file_format_of(octets) is form
+    assert DetectionKind.VIRUS in kinds_in(octets)
 
 
 @pytest.mark.parametrize(("octets", "form"), OPENED.values(), ids=OPENED)
-def test_damage_raises_nothing_at_any_place(octets: bytes, form: Form) -> None:
+def test_damage_raises_nothing_at_any_place(octets: bytes, form: FileFormat) -> None:
     for cut in {*range(0, len(octets), max(len(octets) // 40, 1)), len(octets) - 1}:
         seen_in(octets[:cut])
         seen_in(octets[:cut] + b"\xff" * 8 + octets[cut + 8 :])
@@ -125,7 +128,7 @@ CLOSED = {
 
 @pytest.mark.parametrize("octets", CLOSED.values(), ids=CLOSED)
 def test_what_is_not_opened_is_called_closed_whatever_its_name(octets: bytes) -> None:
-    assert kinds_in(octets, "notes.txt") == {Kind.CLOSED_ARCHIVE}
+    assert kinds_in(octets, "notes.txt") == {DetectionKind.CLOSED_ARCHIVE}
 
 
 HONEST = {
@@ -147,40 +150,40 @@ def test_honest_files_get_no_warning(octets: bytes) -> None:
 
 def test_the_names_of_files_in_a_pdf_are_looked_at() -> None:
     named = formats.pdf(b"x", b"", more=b"<</Type /Filespec /F (r\\351sum\\\\e.pdf.exe) /UF <FEFF0061002E006A0073>>>")
-    assert kinds_in(named) == {Kind.DOUBLE_EXTENSION, Kind.DANGEROUS_NAME}
+    assert kinds_in(named) == {DetectionKind.DOUBLE_EXTENSION, DetectionKind.DANGEROUS_NAME}
     packed = formats.pdf(zlib.compress(b"<</F (setup.msi)>>"), b"/FlateDecode")
-    assert kinds_in(packed) == {Kind.DANGEROUS_NAME}
+    assert kinds_in(packed) == {DetectionKind.DANGEROUS_NAME}
 
 
 @pytest.mark.parametrize("key", [b"/Encrypt 5 0 R", b"/Encryp#74 5 0 R", b"/#45ncrypt<<>>"])
 def test_a_pdf_that_needs_a_password_is_told(key: bytes) -> None:
-    assert kinds_in(formats.pdf(zlib.compress(b"x"), b"/FlateDecode", more=key)) == {Kind.ENCRYPTED}
+    assert kinds_in(formats.pdf(zlib.compress(b"x"), b"/FlateDecode", more=key)) == {DetectionKind.ENCRYPTED}
 
 
 def test_a_stream_of_a_pdf_that_cannot_be_unpacked_is_told() -> None:
-    assert kinds_in(formats.pdf(b"not deflated at all", b"/FlateDecode")) == {Kind.UNREADABLE_ARCHIVE}
+    assert kinds_in(formats.pdf(b"not deflated at all", b"/FlateDecode")) == {DetectionKind.UNREADABLE_ARCHIVE}
 
 
 def test_a_pdf_bomb_ends_at_the_limit() -> None:
     bomb = zlib.compress(zlib.compress(b"\0" * 300_000_000))
-    seen = inspect(Content(formats.pdf(bomb, b"[/FlateDecode /FlateDecode]"), "a.pdf"), Limits())
-    assert Kind.ARCHIVE_LIMIT in {each.kind for each in seen.sightings}
+    seen = inspect(ScanContent(formats.pdf(bomb, b"[/FlateDecode /FlateDecode]"), "a.pdf"), ArchiveLimits())
+    assert DetectionKind.ARCHIVE_LIMIT in {each.kind for each in seen.detections}
 
 
 def test_every_name_of_a_tar_member_is_whole() -> None:
     for form in ("ustar", "gnu", "pax"):
         name = "a" * 90 + "/" + "b" * 60 + ".settingcontent-ms"
-        assert kinds_in(formats.tar(b"x", form, name=name)) == {Kind.DANGEROUS_NAME}, form
+        assert kinds_in(formats.tar(b"x", form, name=name)) == {DetectionKind.DANGEROUS_NAME}, form
 
 
 def test_a_member_whose_size_readers_take_in_two_ways_is_looked_at_in_both() -> None:
     octets = formats.tar_with_two_sizes(EICAR)
-    assert kinds_in(octets) == {Kind.VIRUS, Kind.UNREADABLE_ARCHIVE}
+    assert kinds_in(octets) == {DetectionKind.VIRUS, DetectionKind.UNREADABLE_ARCHIVE}
 
 
 def test_the_name_that_outlook_shows_counts_and_so_does_the_short_one() -> None:
-    assert kinds_in(formats.tnef_named("INVOIC~1.DAT", long="invoice.iqy")) == {Kind.DANGEROUS_NAME}
-    assert kinds_in(formats.tnef_named("RUN.JS", long="notes.txt")) == {Kind.DANGEROUS_NAME}
+    assert kinds_in(formats.tnef_named("INVOIC~1.DAT", long="invoice.iqy")) == {DetectionKind.DANGEROUS_NAME}
+    assert kinds_in(formats.tnef_named("RUN.JS", long="notes.txt")) == {DetectionKind.DANGEROUS_NAME}
     assert kinds_in(formats.tnef_named("A.TXT", long="a.txt")) == set()
 
 

@@ -11,24 +11,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.mail.message import parse
-from services.antivirus.domain.budget import Limits
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.budget import ArchiveLimits
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import Detection, DetectionKind
 from services.antivirus.domain.inspection import Inspection, inspect
-from services.antivirus.domain.sightings import Kind, Sighting
 from services.antivirus.domain.walk import light
 from tests.specimens import antivirus as specimens
 from tests.specimens import office
 from tests.specimens.antivirus import EICAR, a_message, a_part, multipart
 
-EICAR_SEEN = Sighting(Kind.VIRUS, "Eicar-Test-Signature")
+EICAR_SEEN = Detection(DetectionKind.VIRUS, "Eicar-Test-Signature")
 
 
-def seen_in(raw: bytes, limits: Limits | None = None) -> Inspection:
-    return inspect(Content(raw, message=parse(raw)), limits or Limits())
+def seen_in(raw: bytes, limits: ArchiveLimits | None = None) -> Inspection:
+    return inspect(ScanContent(raw, message=parse(raw)), limits or ArchiveLimits())
 
 
-def kinds_in(raw: bytes, limits: Limits | None = None) -> set[Kind]:
-    return {sighting.kind for sighting in seen_in(raw, limits).sightings}
+def kinds_in(raw: bytes, limits: ArchiveLimits | None = None) -> set[DetectionKind]:
+    return {detection.kind for detection in seen_in(raw, limits).detections}
 
 
 def attached(octets: bytes, name: str) -> bytes:
@@ -77,29 +77,35 @@ VIRUS_EVERYWHERE = {
 
 @pytest.mark.parametrize("raw", VIRUS_EVERYWHERE.values(), ids=VIRUS_EVERYWHERE)
 def test_a_virus_is_seen_wherever_it_stands(raw: bytes) -> None:
-    assert EICAR_SEEN in seen_in(raw).sightings
+    assert EICAR_SEEN in seen_in(raw).detections
 
 
 @pytest.mark.parametrize("levels", [1, 4])
 @pytest.mark.parametrize("line_end", [b"\r\n", b"\n"])
 def test_line_ends_do_not_matter(line_end: bytes, levels: int) -> None:
     raw = attached(specimens.nested_zip(EICAR, levels), "a.zip").replace(b"\r\n", line_end)
-    assert EICAR_SEEN in seen_in(raw).sightings
+    assert EICAR_SEEN in seen_in(raw).detections
 
 
 FINDINGS = {
-    "20 zips deep": (attached(specimens.nested_zip(b"x", 20), "a.zip"), Kind.ARCHIVE_LIMIT),
-    "60 gzips deep, for all we can know endless": (attached(specimens.endless_gzip(), "a.gz"), Kind.ARCHIVE_LIMIT),
-    "1 GB of zeros": (attached(specimens.zeros_zip(2**30), "a.zip"), Kind.ARCHIVE_LIMIT),
-    "overlapping entries": (attached(specimens.overlapping_zip(500, size=2**23), "a.zip"), Kind.ARCHIVE_LIMIT),
-    "20,000 entries": (attached(specimens.overlapping_zip(20_000, size=0), "a.zip"), Kind.ARCHIVE_LIMIT),
-    "an encrypted zip": (attached(specimens.encrypted_zip("a.txt"), "a.zip"), Kind.ENCRYPTED),
-    "an encrypted document": (attached(specimens.ole("EncryptedPackage"), "a.docx"), Kind.ENCRYPTED),
+    "20 zips deep": (attached(specimens.nested_zip(b"x", 20), "a.zip"), DetectionKind.ARCHIVE_LIMIT),
+    "60 gzips deep, for all we can know endless": (
+        attached(specimens.endless_gzip(), "a.gz"),
+        DetectionKind.ARCHIVE_LIMIT,
+    ),
+    "1 GB of zeros": (attached(specimens.zeros_zip(2**30), "a.zip"), DetectionKind.ARCHIVE_LIMIT),
+    "overlapping entries": (attached(specimens.overlapping_zip(500, size=2**23), "a.zip"), DetectionKind.ARCHIVE_LIMIT),
+    "20,000 entries": (attached(specimens.overlapping_zip(20_000, size=0), "a.zip"), DetectionKind.ARCHIVE_LIMIT),
+    "an encrypted zip": (attached(specimens.encrypted_zip("a.txt"), "a.zip"), DetectionKind.ENCRYPTED),
+    "an encrypted document": (attached(specimens.ole("EncryptedPackage"), "a.docx"), DetectionKind.ENCRYPTED),
     "a cut-off zip": (
         attached(specimens.zipped({"a": random.Random(1).randbytes(999)})[:500], "a.zip"),
-        Kind.UNREADABLE_ARCHIVE,
+        DetectionKind.UNREADABLE_ARCHIVE,
     ),
-    "a cut-off gzip": (attached(specimens.compressed(b"hello" * 99, "gz")[:-12], "a.gz"), Kind.UNREADABLE_ARCHIVE),
+    "a cut-off gzip": (
+        attached(specimens.compressed(b"hello" * 99, "gz")[:-12], "a.gz"),
+        DetectionKind.UNREADABLE_ARCHIVE,
+    ),
     "a damaged tar": (
         attached(
             specimens.tarred({"a": b"x"}).replace(b"ustar", b"ustar", 1)[:150]
@@ -107,56 +113,62 @@ FINDINGS = {
             + specimens.tarred({"a": b"x"})[151:],
             "a.tar",
         ),
-        Kind.UNREADABLE_ARCHIVE,
+        DetectionKind.UNREADABLE_ARCHIVE,
     ),
-    "a cut-off winmail.dat": (attached(specimens.tnef(b"x" * 99, "a")[:-50], "winmail.dat"), Kind.UNREADABLE_ARCHIVE),
-    "a RAR": (attached(b"Rar!\x1a\x07\x01\0" + b"x" * 50, "a.rar"), Kind.CLOSED_ARCHIVE),
-    "a 7z": (attached(b"7z\xbc\xaf\x27\x1c" + b"x" * 50, "a.7z"), Kind.CLOSED_ARCHIVE),
-    "a CAB": (attached(b"MSCF\0\0\0\0" + b"x" * 50, "a.cab"), Kind.CLOSED_ARCHIVE),
-    "macros in a .docm": (attached(specimens.zipped({"word/vbaProject.bin": b"x"}), "a.docm"), Kind.MACRO),
-    "macros in a .doc": (attached(specimens.ole("_VBA_PROJECT"), "a.doc"), Kind.MACRO),
-    "Excel 4 macros": (attached(specimens.zipped({"xl/macrosheets/sheet1.xml": b"x"}), "a.xlsm"), Kind.MACRO),
-    "a program": (attached(specimens.program(), "setup.exe"), Kind.EXECUTABLE),
+    "a cut-off winmail.dat": (
+        attached(specimens.tnef(b"x" * 99, "a")[:-50], "winmail.dat"),
+        DetectionKind.UNREADABLE_ARCHIVE,
+    ),
+    "a RAR": (attached(b"Rar!\x1a\x07\x01\0" + b"x" * 50, "a.rar"), DetectionKind.CLOSED_ARCHIVE),
+    "a 7z": (attached(b"7z\xbc\xaf\x27\x1c" + b"x" * 50, "a.7z"), DetectionKind.CLOSED_ARCHIVE),
+    "a CAB": (attached(b"MSCF\0\0\0\0" + b"x" * 50, "a.cab"), DetectionKind.CLOSED_ARCHIVE),
+    "macros in a .docm": (attached(specimens.zipped({"word/vbaProject.bin": b"x"}), "a.docm"), DetectionKind.MACRO),
+    "macros in a .doc": (attached(specimens.ole("_VBA_PROJECT"), "a.doc"), DetectionKind.MACRO),
+    "Excel 4 macros": (attached(specimens.zipped({"xl/macrosheets/sheet1.xml": b"x"}), "a.xlsm"), DetectionKind.MACRO),
+    "a program": (attached(specimens.program(), "setup.exe"), DetectionKind.EXECUTABLE),
     "a program without a name": (
         multipart(b"Content-Type: application/x\r\n\r\n" + specimens.program()),
-        Kind.EXECUTABLE,
+        DetectionKind.EXECUTABLE,
     ),
-    "a program called a document": (attached(specimens.program(), "invoice.pdf"), Kind.DISGUISED),
+    "a program called a document": (attached(specimens.program(), "invoice.pdf"), DetectionKind.DISGUISED),
     "a program that says it is a picture": (
         a_message(attachments={"x": specimens.program()}, type="image/png"),
-        Kind.DISGUISED,
+        DetectionKind.DISGUISED,
     ),
     "a double extension in a zip": (
         attached(specimens.zipped({"invoice.pdf.js": b"x"}), "a.zip"),
-        Kind.DOUBLE_EXTENSION,
+        DetectionKind.DOUBLE_EXTENSION,
     ),
     "a double extension behind a password": (
         attached(specimens.encrypted_zip("cv.doc.exe"), "a.zip"),
-        Kind.DOUBLE_EXTENSION,
+        DetectionKind.DOUBLE_EXTENSION,
     ),
     "a name that is read from right to left": (
         a_message().replace(b"text/plain;", b"text/plain; name*=utf-8''annexe%E2%80%AEfdp.exe;"),
-        Kind.REVERSED_NAME,
+        DetectionKind.REVERSED_NAME,
     ),
-    "a script": (attached(b"WScript.Echo 1", "run.vbs"), Kind.DANGEROUS_NAME),
+    "a script": (attached(b"WScript.Echo 1", "run.vbs"), DetectionKind.DANGEROUS_NAME),
     "a slice of a message": (
         specimens.HEADERS + b'Content-Type: message/partial; id="1"; number=1\r\n\r\nx',
-        Kind.PARTIAL,
+        DetectionKind.PARTIAL,
     ),
-    "101 levels of MIME": (specimens.deep_mime(101), Kind.MIME_LIMIT),
-    "10,000 levels of MIME": (specimens.deep_mime(10_000), Kind.MIME_LIMIT),
-    "too many parts": (multipart(*[b"\r\nx"] * 1_001), Kind.MIME_LIMIT),
+    "101 levels of MIME": (specimens.deep_mime(101), DetectionKind.MIME_LIMIT),
+    "10,000 levels of MIME": (specimens.deep_mime(10_000), DetectionKind.MIME_LIMIT),
+    "too many parts": (multipart(*[b"\r\nx"] * 1_001), DetectionKind.MIME_LIMIT),
     "two content types": (
         multipart(b"Content-Type: text/plain\r\nContent-Type: application/zip\r\n\r\nx"),
-        Kind.AMBIGUOUS_MIME,
+        DetectionKind.AMBIGUOUS_MIME,
     ),
-    "no boundary": (specimens.HEADERS + b"Content-Type: multipart/mixed\r\n\r\n--a\r\n\r\nx", Kind.AMBIGUOUS_MIME),
-    "an unknown encoding": (multipart(a_part(b"x", name="a", encoding="rot13")), Kind.AMBIGUOUS_MIME),
+    "no boundary": (
+        specimens.HEADERS + b"Content-Type: multipart/mixed\r\n\r\n--a\r\n\r\nx",
+        DetectionKind.AMBIGUOUS_MIME,
+    ),
+    "an unknown encoding": (multipart(a_part(b"x", name="a", encoding="rot13")), DetectionKind.AMBIGUOUS_MIME),
 }
 
 
 @pytest.mark.parametrize(("raw", "kind"), FINDINGS.values(), ids=FINDINGS)
-def test_what_is_dangerous_or_cannot_be_read_is_a_sighting(raw: bytes, kind: Kind) -> None:
+def test_what_is_dangerous_or_cannot_be_read_is_a_sighting(raw: bytes, kind: DetectionKind) -> None:
     assert kind in kinds_in(raw)
 
 
@@ -180,17 +192,17 @@ CLEAN = {
 
 @pytest.mark.parametrize("raw", CLEAN.values(), ids=CLEAN)
 def test_honest_mail_shows_nothing(raw: bytes) -> None:
-    assert not seen_in(raw).sightings
+    assert not seen_in(raw).detections
 
 
 def test_a_file_that_is_no_message_is_looked_at_as_it_stands() -> None:
-    archive = Content(specimens.nested_zip(EICAR, 2))
-    assert EICAR_SEEN in inspect(archive, Limits()).sightings
+    archive = ScanContent(specimens.nested_zip(EICAR, 2))
+    assert EICAR_SEEN in inspect(archive, ArchiveLimits()).detections
 
 
 def test_behind_a_bomb_the_rest_of_the_message_is_still_looked_at() -> None:
     raw = a_message(attachments={"a.zip": specimens.zeros_zip(2**28), "x.com": EICAR})
-    assert {Kind.ARCHIVE_LIMIT, Kind.VIRUS} <= kinds_in(raw)
+    assert {DetectionKind.ARCHIVE_LIMIT, DetectionKind.VIRUS} <= kinds_in(raw)
 
 
 def test_a_bomb_takes_little_memory() -> None:
@@ -205,8 +217,8 @@ def test_a_bomb_takes_little_memory() -> None:
 def test_time_is_a_limit_too() -> None:
     ticks = iter(range(1_000_000))
     raw = attached(specimens.zipped({str(n): b"x" for n in range(50)}), "a.zip")
-    seen = inspect(Content(raw, message=parse(raw)), Limits(seconds=20), clock=lambda: next(ticks))
-    assert [sighting.kind for sighting in seen.sightings] == [Kind.ARCHIVE_LIMIT]
+    seen = inspect(ScanContent(raw, message=parse(raw)), ArchiveLimits(seconds=20), clock=lambda: next(ticks))
+    assert [detection.kind for detection in seen.detections] == [DetectionKind.ARCHIVE_LIMIT]
 
 
 def test_only_attachments_are_counted_and_everything_inside_them_is_looked_up() -> None:
@@ -218,13 +230,13 @@ def test_only_attachments_are_counted_and_everything_inside_them_is_looked_up() 
 
 def test_a_message_without_archives_is_light_work() -> None:
     raw = a_message(attachments={"a.pdf": b"%PDF"})
-    found = light(Content(raw, message=parse(raw)), Limits())
-    assert [content.name for content in found or () if isinstance(content, Content)] == ["", "", "a.pdf"]
+    found = light(ScanContent(raw, message=parse(raw)), ArchiveLimits())
+    assert [content.name for content in found or () if isinstance(content, ScanContent)] == ["", "", "a.pdf"]
 
 
 def test_an_archive_is_heavy_work() -> None:
     raw = attached(specimens.zipped({"a": b"x"}), "a.zip")
-    assert light(Content(raw, message=parse(raw)), Limits()) is None
+    assert light(ScanContent(raw, message=parse(raw)), ArchiveLimits()) is None
 
 
 ARCHIVES = [
@@ -247,7 +259,7 @@ def test_no_damage_makes_it_fail(archive: bytes, changes: list[tuple[int, int]])
     octets = bytearray(archive)
     for at, value in changes:
         octets[at % len(octets)] = value
-    inspect(Content(bytes(octets)), Limits(expanded_bytes=2**20))
+    inspect(ScanContent(bytes(octets)), ArchiveLimits(expanded_bytes=2**20))
 
 
 WRAPPERS = {
@@ -272,4 +284,4 @@ def test_whatever_is_in_whatever_a_virus_is_seen(wrappers: list[str]) -> None:
     octets = EICAR
     for wrapper in wrappers:
         octets = WRAPPERS[wrapper](octets)
-    assert EICAR_SEEN in inspect(Content(octets), Limits()).sightings
+    assert EICAR_SEEN in inspect(ScanContent(octets), ArchiveLimits()).detections

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from services.antivirus.domain.judgement import Action, judge
-from services.antivirus.domain.sightings import Kind, Report, Sighting
+from services.antivirus.domain.detections import Detection, DetectionKind, EngineReport
+from services.antivirus.domain.judgement import DetectionAction, judge
 from services.antivirus.settings import Settings
 
 POLICY = Settings().policy
-VIRUS = Sighting(Kind.VIRUS, "Worm.A")
-BOMB = Sighting(Kind.ARCHIVE_LIMIT, "more than 10 entries")
-MACRO = Sighting(Kind.MACRO, "a.doc")
-SPAM = Sighting(Kind.SPAM_FINGERPRINT, "Fingerprint.1")
+VIRUS = Detection(DetectionKind.VIRUS, "Worm.A")
+BOMB = Detection(DetectionKind.ARCHIVE_LIMIT, "more than 10 entries")
+MACRO = Detection(DetectionKind.MACRO, "a.doc")
+SPAM = Detection(DetectionKind.SPAM_FINGERPRINT, "Fingerprint.1")
 
 
 @pytest.mark.parametrize(
-    ("sightings", "action", "reason"),
+    ("detections", "action", "reason"),
     [
         ((), "pass", ""),
         ((VIRUS,), "quarantine", "virus: Worm.A"),
@@ -26,14 +26,20 @@ SPAM = Sighting(Kind.SPAM_FINGERPRINT, "Fingerprint.1")
         ((SPAM,), "pass", ""),
     ],
 )
-def test_the_worst_that_was_seen_decides(sightings: tuple[Sighting, ...], action: Action, reason: str) -> None:
-    judgement = judge([Report("one", ()), Report("two", sightings)], POLICY)
+def test_the_worst_that_was_seen_decides(
+    detections: tuple[Detection, ...], action: DetectionAction, reason: str
+) -> None:
+    judgement = judge([EngineReport("one", ()), EngineReport("two", detections)], POLICY)
     assert (judgement.action, judgement.quarantine_reason) == (action, reason)
-    assert judgement.infected == (VIRUS in sightings)
+    assert judgement.infected == (VIRUS in detections)
 
 
-def test_every_engine_and_every_sighting_has_its_finding_once() -> None:
-    reports = [Report("one", (VIRUS, MACRO), 1.23456), Report("two", (MACRO, SPAM)), Report("three", ())]
+def test_every_engine_and_every_detection_has_its_finding_once() -> None:
+    reports = [
+        EngineReport("one", (VIRUS, MACRO), 1.23456),
+        EngineReport("two", (MACRO, SPAM)),
+        EngineReport("three", ()),
+    ]
     findings = judge(reports, POLICY).findings
     assert [(found.name, found.outcome, found.reason) for found in findings] == [
         ("one", "infected", "Worm.A"),
@@ -47,4 +53,4 @@ def test_every_engine_and_every_sighting_has_its_finding_once() -> None:
 
 
 def test_every_kind_but_those_that_are_decided_has_a_policy() -> None:
-    assert set(POLICY) == set(Kind) - {Kind.VIRUS, Kind.SPAM_FINGERPRINT}
+    assert set(POLICY) == set(DetectionKind) - {DetectionKind.VIRUS, DetectionKind.SPAM_FINGERPRINT}

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.antivirus.domain.budget import Budget, Limits
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import DetectionKind
 from services.antivirus.domain.inspection import inspect
-from services.antivirus.domain.sightings import Kind
 from services.antivirus.domain.vba_source import expand_container
 from services.antivirus.domain.walk import walk
 from tests.specimens import office
 from tests.specimens.antivirus import EICAR, program, zipped
 
 
-def kinds_in(octets: bytes, name: str = "document") -> set[Kind]:
-    return {seen.kind for seen in inspect(Content(octets, name), Limits()).sightings}
+def kinds_in(octets: bytes, name: str = "document") -> set[DetectionKind]:
+    return {seen.kind for seen in inspect(ScanContent(octets, name), ArchiveLimits()).detections}
 
 
-MACRO, AUTO = {Kind.MACRO}, {Kind.MACRO, Kind.AUTO_MACRO}
+MACRO, AUTO = {DetectionKind.MACRO}, {DetectionKind.MACRO, DetectionKind.AUTO_MACRO}
 FIELD = {"word/document.xml": office.field("DDE", "AUTO c:\\\\windows\\\\system32\\\\calc.exe")}
 SEEN = {
     "a .doc with a macro": (office.old_word(office.BY_HAND), MACRO),
@@ -46,28 +46,31 @@ SEEN = {
         zipped({"xl/macrosheets/sheet1.bin": b"x", "xl/workbook.bin": "_xlnm.Auto_Open".encode("utf-16-le")}),
         AUTO,
     ),
-    "an .xls behind a password": (office.old_excel(office.PASSWORD), {Kind.ENCRYPTED}),
+    "an .xls behind a password": (office.old_excel(office.PASSWORD), {DetectionKind.ENCRYPTED}),
     "a .doc behind a password": (
         office.compound_file({"WordDocument": b"\xec\xa5" + b"\0" * 9 + b"\x01" + b"\0" * 99}),
-        {Kind.ENCRYPTED},
+        {DetectionKind.ENCRYPTED},
     ),
-    "a .docx behind a password": (office.compound_file({"EncryptedPackage": b"noise" * 99}), {Kind.ENCRYPTED}),
-    "a field that starts a program, in pieces": (office.word(FIELD), {Kind.OFFICE_LINK}),
+    "a .docx behind a password": (office.compound_file({"EncryptedPackage": b"noise" * 99}), {DetectionKind.ENCRYPTED}),
+    "a field that starts a program, in pieces": (office.word(FIELD), {DetectionKind.OFFICE_LINK}),
     "a simple field that starts a program": (
         office.word({"word/document.xml": b'<w:fldSimple w:instr=" DDE cmd x"/>'}),
-        {Kind.OFFICE_LINK},
+        {DetectionKind.OFFICE_LINK},
     ),
     "a .doc with a field that starts a program": (
         office.compound_file({"WordDocument": b"\xec\xa5" + b"\0" * 99 + b"\x13 DDEAUTO cmd"}),
-        {Kind.OFFICE_LINK},
+        {DetectionKind.OFFICE_LINK},
     ),
-    "a table that asks a program": (zipped({"xl/externalLinks/externalLink1.xml": b"<ddeLink/>"}), {Kind.OFFICE_LINK}),
+    "a table that asks a program": (
+        zipped({"xl/externalLinks/externalLink1.xml": b"<ddeLink/>"}),
+        {DetectionKind.OFFICE_LINK},
+    ),
     "links by the million": (
         office.word({"word/_rels/document.xml.rels": b"<Relationship/>" * 600_000}),
-        {Kind.OFFICE_LINK},
+        {DetectionKind.OFFICE_LINK},
     ),
-    "a dropped program": (office.dropped(program(), "photo.jpg"), {Kind.DISGUISED}),
-    "a damaged document": (office.old_word(office.BY_HAND)[:100], {Kind.UNREADABLE_ARCHIVE}),
+    "a dropped program": (office.dropped(program(), "photo.jpg"), {DetectionKind.DISGUISED}),
+    "a damaged document": (office.old_word(office.BY_HAND)[:100], {DetectionKind.UNREADABLE_ARCHIVE}),
     "a document without macros": (office.word(), set()),
     "an .xls without macros": (office.old_excel((0x0085, struct.pack("<IBBBB", 0, 0, 0, 5, 0) + b"Sheet")), set()),
     "a table of contents, which is a field": (office.word({"word/document.xml": office.field("TOC \\o")}), set()),
@@ -76,7 +79,7 @@ SEEN = {
 
 
 @pytest.mark.parametrize(("octets", "kinds"), SEEN.values(), ids=SEEN)
-def test_what_a_document_holds_is_seen(octets: bytes, kinds: set[Kind]) -> None:
+def test_what_a_document_holds_is_seen(octets: bytes, kinds: set[DetectionKind]) -> None:
     assert kinds_in(octets) == kinds
 
 
@@ -99,12 +102,12 @@ TARGETS = [
 def test_what_is_loaded_from_another_host_is_seen(kind: str, target: str, seen: bool, encoding: str) -> None:
     links = office.relationship(kind, target).decode().encode(encoding)
     document = office.word({"word/_rels/settings.xml.rels": links})
-    assert kinds_in(document) == ({Kind.OFFICE_LINK} if seen else set())
+    assert kinds_in(document) == ({DetectionKind.OFFICE_LINK} if seen else set())
 
 
 def test_the_text_of_macros_and_every_stream_are_contents_of_their_own() -> None:
     document = office.word({"word/vbaProject.bin": office.vba_project(office.AUTO_OPEN * 90)})
-    found = [found for found in walk(Content(document), Budget(Limits())) if isinstance(found, Content)]
+    found = [found for found in walk(ScanContent(document), Budget(ArchiveLimits())) if isinstance(found, ScanContent)]
     assert ("Module1", office.AUTO_OPEN * 90) in [(content.name, content.octets) for content in found]
 
 
@@ -118,7 +121,7 @@ def test_a_virus_in_a_stream_of_many_pieces_is_found() -> None:
     entry = document.find("Data".encode("utf-16-le"))
     document[entry + 116 : entry + 120] = struct.pack("<I", 1)
     assert EICAR not in document
-    assert Kind.VIRUS in kinds_in(bytes(document))
+    assert DetectionKind.VIRUS in kinds_in(bytes(document))
 
 
 def test_compressed_macro_text_is_expanded_as_the_specification_shows() -> None:
@@ -126,7 +129,7 @@ def test_compressed_macro_text_is_expanded_as_the_specification_shows() -> None:
         "012FB000236161616263646582660070616768696A013808616B6C00306D6E6F700671027004107273747576107778797A003C"
     )
     expected = b"#aaabcdefaaaaghijaaaaaklaaamnopqaaaaaaaaaaaarstuvwxyzaaa"  # MS-OVBA 3.2.2
-    assert expand_container(container, 0, Budget(Limits())) == (expected, len(container))
+    assert expand_container(container, 0, Budget(ArchiveLimits())) == (expected, len(container))
 
 
 DOCUMENTS = [
@@ -145,11 +148,14 @@ def test_no_damage_makes_a_document_fail_or_spend_more_than_it_may(
     octets = bytearray(document)
     for at, value in changes:
         octets[at % len(octets)] = value
-    limits = Limits(expanded_bytes=2**20)
-    found = walk(Content(bytes(octets)), Budget(limits))
-    assert sum(len(content.octets) for content in found if isinstance(content, Content)) < 2 * 2**20
+    limits = ArchiveLimits(expanded_bytes=2**20)
+    found = walk(ScanContent(bytes(octets)), Budget(limits))
+    assert sum(len(content.octets) for content in found if isinstance(content, ScanContent)) < 2 * 2**20
 
 
 @given(st.binary(max_size=2000), st.binary(max_size=600))
 def test_no_octets_behind_the_mark_of_a_compound_file_make_it_fail(header: bytes, rest: bytes) -> None:
-    inspect(Content(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + header + b"\0Attribut" + rest), Limits(expanded_bytes=2**20))
+    inspect(
+        ScanContent(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + header + b"\0Attribut" + rest),
+        ArchiveLimits(expanded_bytes=2**20),
+    )

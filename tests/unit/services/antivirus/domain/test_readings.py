@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from libs.mail.message import parse
-from services.antivirus.domain.budget import Limits
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.budget import ArchiveLimits
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import DetectionKind
 from services.antivirus.domain.inspection import inspect
-from services.antivirus.domain.sightings import Kind
 from services.antivirus.domain.walk import light
 from tests.specimens import antivirus as specimens
 from tests.specimens.broken_mail import EICAR, ODD_LINES, a_carrier
 
 
-def kinds_in(raw: bytes, limits: Limits | None = None) -> set[Kind]:
-    return {seen.kind for seen in inspect(Content(raw, message=parse(raw)), limits or Limits()).sightings}
+def kinds_in(raw: bytes, limits: ArchiveLimits | None = None) -> set[DetectionKind]:
+    return {seen.kind for seen in inspect(ScanContent(raw, message=parse(raw)), limits or ArchiveLimits()).detections}
 
 
 @pytest.mark.parametrize("line", ODD_LINES, ids=repr)
@@ -25,15 +25,15 @@ def kinds_in(raw: bytes, limits: Limits | None = None) -> set[Kind]:
 def test_an_odd_line_hides_no_virus(before: tuple[bytes, ...], line: bytes) -> None:
     raw = a_carrier(*before, line)
     if b"" in before:
-        assert Kind.VIRUS not in kinds_in(raw)  # everyone reads a text
+        assert DetectionKind.VIRUS not in kinds_in(raw)  # everyone reads a text
     else:
-        assert Kind.VIRUS in kinds_in(raw)
+        assert DetectionKind.VIRUS in kinds_in(raw)
 
 
 @pytest.mark.parametrize("line", ODD_LINES, ids=repr)
 def test_an_odd_line_in_a_part_hides_no_virus(line: bytes) -> None:
     raw = a_carrier().replace(b"--abc\r\n", b"--abc\r\n" + line + b"\r\n", 1)
-    assert Kind.VIRUS in kinds_in(raw)
+    assert DetectionKind.VIRUS in kinds_in(raw)
 
 
 @pytest.mark.parametrize("raw", [b"", b"Subject: s\r\n", b"Subject: s", b"Subject: s\r\n\r\n", b"Subject: s\r\n\r\nx"])
@@ -44,12 +44,12 @@ def test_mail_without_text_or_without_end_is_not_ambiguous(raw: bytes) -> None:
 def test_more_readings_than_are_looked_at_are_told() -> None:
     part = b"--abc\r\ngarbage\r\nContent-Type: text/plain\r\n\r\n%d\r\n"
     raw = a_carrier().replace(b"--abc\r\n", b"".join(part % number for number in range(200)) + b"--abc\r\n", 1)
-    assert Kind.MIME_LIMIT in kinds_in(raw)
+    assert DetectionKind.MIME_LIMIT in kinds_in(raw)
 
 
 def test_several_readings_are_no_work_for_the_event_loop() -> None:
     raw = a_carrier(b"garbage")
-    assert light(Content(raw, message=parse(raw)), Limits()) is None
+    assert light(ScanContent(raw, message=parse(raw)), ArchiveLimits()) is None
     assert EICAR not in raw
 
 
@@ -65,7 +65,7 @@ FILES = {
 @pytest.mark.parametrize("file", FILES.values(), ids=FILES)
 def test_a_message_in_a_message_is_opened_whatever_else_it_may_be(file: bytes) -> None:
     kinds = kinds_in(specimens.a_message(attachments={"file": file}))
-    assert Kind.VIRUS in kinds
+    assert DetectionKind.VIRUS in kinds
 
 
 def test_a_text_that_only_looks_like_a_message_is_not_ambiguous() -> None:
@@ -75,23 +75,23 @@ def test_a_text_that_only_looks_like_a_message_is_not_ambiguous() -> None:
 
 SPECIMENS = Path(__file__).parents[4] / "specimens/mail"
 # What the specimen is, what must be seen in it.
-EXPECTED: dict[str, set[Kind]] = {
-    "av-boundary-comment": {Kind.VIRUS},
-    "av-comment-before-encoding": {Kind.VIRUS},
-    "av-eml-arc-first": {Kind.VIRUS},
-    "av-eml-dkim-first": {Kind.VIRUS},
-    "av-header-gt-from-inside": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
-    "av-header-line-without-colon": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
-    "av-multipart-base64": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
-    "av-part-header-garbage": {Kind.VIRUS, Kind.AMBIGUOUS_MIME},
-    "av-two-filenames": {Kind.DANGEROUS_NAME, Kind.AMBIGUOUS_MIME},
+EXPECTED: dict[str, set[DetectionKind]] = {
+    "av-boundary-comment": {DetectionKind.VIRUS},
+    "av-comment-before-encoding": {DetectionKind.VIRUS},
+    "av-eml-arc-first": {DetectionKind.VIRUS},
+    "av-eml-dkim-first": {DetectionKind.VIRUS},
+    "av-header-gt-from-inside": {DetectionKind.VIRUS, DetectionKind.AMBIGUOUS_MIME},
+    "av-header-line-without-colon": {DetectionKind.VIRUS, DetectionKind.AMBIGUOUS_MIME},
+    "av-multipart-base64": {DetectionKind.VIRUS, DetectionKind.AMBIGUOUS_MIME},
+    "av-part-header-garbage": {DetectionKind.VIRUS, DetectionKind.AMBIGUOUS_MIME},
+    "av-two-filenames": {DetectionKind.DANGEROUS_NAME, DetectionKind.AMBIGUOUS_MIME},
     "encoding-7-bit-typo": set(),
     "encoding-8-bit-typo": set(),
 }
 
 
 @pytest.mark.parametrize(("name", "expected"), EXPECTED.items(), ids=EXPECTED)
-def test_what_readers_take_in_different_ways_is_seen(name: str, expected: set[Kind]) -> None:
+def test_what_readers_take_in_different_ways_is_seen(name: str, expected: set[DetectionKind]) -> None:
     kinds = kinds_in((SPECIMENS / f"{name}.eml").read_bytes())
     assert kinds >= expected
     assert bool(kinds) == bool(expected)
@@ -138,11 +138,11 @@ NAMES = {
 @pytest.mark.parametrize("disposition", NAMES.values(), ids=NAMES)
 def test_a_dangerous_name_is_seen_wherever_a_reader_may_find_it(disposition: str) -> None:
     raw = f"Subject: s\r\nContent-Disposition: {disposition}\r\n\r\nhello\r\n".encode()
-    assert Kind.DANGEROUS_NAME in kinds_in(raw)
+    assert DetectionKind.DANGEROUS_NAME in kinds_in(raw)
 
 
 def test_a_file_between_the_parts_is_found() -> None:
     raw = specimens.multipart(b"Content-Type: text/plain\r\n\r\nhello\r\n")
     file = specimens.uuencoded(EICAR, "a.com")
-    assert Kind.VIRUS in kinds_in(raw + b"\r\n" + file)
-    assert Kind.VIRUS in kinds_in(raw.replace(b"--limit\r\n", file + b"\r\n--limit\r\n", 1))
+    assert DetectionKind.VIRUS in kinds_in(raw + b"\r\n" + file)
+    assert DetectionKind.VIRUS in kinds_in(raw.replace(b"--limit\r\n", file + b"\r\n--limit\r\n", 1))

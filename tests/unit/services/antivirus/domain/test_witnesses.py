@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 
 from libs.mail.message import parse
-from services.antivirus.domain.budget import Budget, Limits
-from services.antivirus.domain.content import Content
+from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.content import ScanContent
+from services.antivirus.domain.detections import DetectionKind
 from services.antivirus.domain.inspection import inspect
-from services.antivirus.domain.sightings import Kind
 from services.antivirus.domain.walk import walk
 from tests.specimens.broken_mail import EICAR, broken_carriers
 from tests.specimens.foreign_mail import FOREIGN
@@ -24,14 +24,16 @@ def without_line_ends(octets: bytes) -> bytes:
 @given(raw=broken_carriers())
 def test_a_virus_that_a_reader_finds_is_found(raw: bytes) -> None:
     finders = [name for name, see in WITNESSES.items() if any(EICAR in octets for _, octets in see(raw))]
-    kinds = {seen.kind for seen in inspect(Content(raw, message=parse(raw)), Limits()).sightings}
-    assert Kind.VIRUS in kinds or not finders
+    kinds = {seen.kind for seen in inspect(ScanContent(raw, message=parse(raw)), ArchiveLimits()).detections}
+    assert DetectionKind.VIRUS in kinds or not finders
 
 
 @pytest.mark.parametrize("raw", FOREIGN.values(), ids=FOREIGN)
 def test_what_readers_find_in_mail_of_other_systems_is_scanned(raw: bytes) -> None:
     contents = [
-        found for found in walk(Content(raw, message=parse(raw)), Budget(Limits())) if isinstance(found, Content)
+        found
+        for found in walk(ScanContent(raw, message=parse(raw)), Budget(ArchiveLimits()))
+        if isinstance(found, ScanContent)
     ]
     scanned = {without_line_ends(content.octets) for content in contents}
     whole = without_line_ends(raw)

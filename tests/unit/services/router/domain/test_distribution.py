@@ -6,7 +6,7 @@ import pytest
 
 from libs.envelope import Envelope, Mail, Recipient, Verdict, decode, encode
 from services.router.domain.distribution import Distribution, distribute
-from services.router.domain.resolution import Delivery, Failure, Resolution, Route
+from services.router.domain.resolution import AddressRoute, Failure, Resolution, ResolvedDelivery
 
 
 def an_envelope(*recipients: Recipient, action: str = "none", released: bool = False) -> Envelope:
@@ -28,8 +28,8 @@ def for_(address: str, *, domain: str = "ours.example", original: str = "") -> R
 
 def to(*ends: str, first: str = "list@ours.example") -> Resolution:
     """`kind:address` each."""
-    deliveries = tuple(Delivery(*end.split(":")) for end in ends)  # type: ignore[arg-type]
-    return Resolution(deliveries, routes={first: Route(first, "alias")})
+    deliveries = tuple(ResolvedDelivery(*end.split(":")) for end in ends)  # type: ignore[arg-type]
+    return Resolution(deliveries, routes={first: AddressRoute(first, "alias")})
 
 
 def addresses(of: tuple[Recipient, ...]) -> list[str]:
@@ -58,7 +58,8 @@ def test_a_mailbox_that_several_recipients_lead_to_gets_one_copy_under_its_own_d
 def test_a_recipient_elsewhere_goes_as_it_is() -> None:
     stranger = for_("X@far.example", domain="")
     away = Resolution(
-        (Delivery("remote", "X@far.example"),), routes={"X@far.example": Route("X@far.example", "remote")}
+        (ResolvedDelivery("remote", "X@far.example"),),
+        routes={"X@far.example": AddressRoute("X@far.example", "remote")},
     )
     assert distribute(an_envelope(stranger), [away]) == Distribution((), (stranger,), ())
 
@@ -71,7 +72,7 @@ def test_a_recipient_without_a_domain_gets_that_of_its_address() -> None:
 def test_a_failed_recipient_travels_to_the_relay_with_its_reason_over_the_queue() -> None:
     failed = Resolution(
         failures=(Failure("list@ours.example", "loop", "mail loop: a -> a"),),
-        routes={"list@ours.example": Route("list@ours.example", "alias")},
+        routes={"list@ours.example": AddressRoute("list@ours.example", "alias")},
     )
     envelope = an_envelope(for_("list@ours.example"))
     parted = distribute(envelope, [failed])

@@ -11,29 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.router.domain.explanation import explain
-from services.router.domain.resolution import Limits, Route, resolve
+from services.router.domain.resolution import AddressRoute, ExpansionLimits, resolve
 
-LIMITS = Limits(depth=10, addresses=100)
-
-
-def account(name: str, *targets: str, keeps_copy: bool = True, replications: tuple[str, ...] = ()) -> Route:
-    return Route(name, "account", keeps_copy=keeps_copy, targets=targets, replications=replications)
+LIMITS = ExpansionLimits(depth=10, addresses=100)
 
 
-def alias(name: str, *targets: str) -> Route:
-    return Route(name, "alias", targets=targets)
+def account(name: str, *targets: str, keeps_copy: bool = True, replications: tuple[str, ...] = ()) -> AddressRoute:
+    return AddressRoute(name, "account", keeps_copy=keeps_copy, targets=targets, replications=replications)
 
 
-def remote(name: str) -> Route:
-    return Route(name, "remote")
+def alias(name: str, *targets: str) -> AddressRoute:
+    return AddressRoute(name, "alias", targets=targets)
 
 
-def a_lookup(*routes: Route) -> Callable[[str], Route]:
+def remote(name: str) -> AddressRoute:
+    return AddressRoute(name, "remote")
+
+
+def a_lookup(*routes: AddressRoute) -> Callable[[str], AddressRoute]:
     known = {route.address: route for route in routes}
-    return lambda address: known.get(address) or Route(address, "unknown")
+    return lambda address: known.get(address) or AddressRoute(address, "unknown")
 
 
-ENDS: Mapping[str, tuple[tuple[Route, ...], list[str]]] = {
+ENDS: Mapping[str, tuple[tuple[AddressRoute, ...], list[str]]] = {
     "an account": ((account("a"),), ["a"]),
     "an alias": ((alias("a", "b"), account("b")), ["b"]),
     "a small list, local and remote": ((alias("a", "b", "x"), account("b"), remote("x")), ["b", "x"]),
@@ -43,7 +43,7 @@ ENDS: Mapping[str, tuple[tuple[Route, ...], list[str]]] = {
         (
             account("a", replications=("b",)),
             alias("b", "f", "g", "h"),
-            *(Route(name, "forward", targets=(f"{name}x",)) for name in "fgh"),
+            *(AddressRoute(name, "forward", targets=(f"{name}x",)) for name in "fgh"),
             *(remote(f"{name}x") for name in "fgh"),
         ),
         ["a", "fx", "gx", "hx"],
@@ -71,7 +71,7 @@ def test_every_end_is_reached_once(case: str) -> None:
     assert [delivery.address for delivery in resolve("a", a_lookup(*routes), LIMITS).deliveries] == ends
 
 
-FAILURES: Mapping[str, tuple[tuple[Route, ...], str, str]] = {
+FAILURES: Mapping[str, tuple[tuple[AddressRoute, ...], str, str]] = {
     "nothing there": ((), "5.1.1", "a does not exist"),
     "an alias of itself": ((alias("a", "a"),), "5.4.6", "mail loop: a -> a"),
     "two aliases of each other": ((alias("a", "b"), alias("b", "a")), "5.4.6", "mail loop: a -> b -> a"),
@@ -115,7 +115,7 @@ def test_what_is_not_loaded_yet_is_named_all_at_once() -> None:
 
 
 def test_an_address_known_by_two_names_is_one_address() -> None:
-    def by_any_name(name: str) -> Route:
+    def by_any_name(name: str) -> AddressRoute:
         return {"a": alias("a", "b@main", "b@alias")}.get(name) or account("b@main")
 
     assert len(resolve("a", by_any_name, LIMITS).deliveries) == 1
@@ -149,11 +149,11 @@ routes_of_any_kind: st.SearchStrategy[Any] = st.one_of(
     st.tuples(st.just("remote"), st.just(()), st.just(False), st.just(())),
 )
 graphs = st.dictionaries(names, routes_of_any_kind, max_size=12).map(
-    lambda graph: {name: Route(name, kind, copy, to, more) for name, (kind, to, copy, more) in graph.items()}
+    lambda graph: {name: AddressRoute(name, kind, copy, to, more) for name, (kind, to, copy, more) in graph.items()}
 )
 
 
-def reachable(graph: Mapping[str, Route], start: str) -> set[str]:
+def reachable(graph: Mapping[str, AddressRoute], start: str) -> set[str]:
     seen, waiting = set(), [start]
     while waiting:
         name = waiting.pop()
@@ -164,14 +164,14 @@ def reachable(graph: Mapping[str, Route], start: str) -> set[str]:
     return seen
 
 
-def expected_ends(graph: Mapping[str, Route], start: str) -> set[str]:
+def expected_ends(graph: Mapping[str, AddressRoute], start: str) -> set[str]:
     kinds = {name: graph[name] for name in reachable(graph, start) if name in graph}
     return {n for n, r in kinds.items() if r.kind == "remote" or (r.kind == "account" and r.keeps_copy)}
 
 
 @given(graphs, names)
-def test_random_graphs_end_and_deliver_to_each_reachable_end_once(graph: dict[str, Route], start: str) -> None:
-    found = resolve(start, a_lookup(*graph.values()), Limits(depth=12, addresses=12))
+def test_random_graphs_end_and_deliver_to_each_reachable_end_once(graph: dict[str, AddressRoute], start: str) -> None:
+    found = resolve(start, a_lookup(*graph.values()), ExpansionLimits(depth=12, addresses=12))
     ends = [delivery.address for delivery in found.deliveries]
     assert len(ends) == len(set(ends))
     assert set(ends) == expected_ends(graph, start)
@@ -180,22 +180,24 @@ def test_random_graphs_end_and_deliver_to_each_reachable_end_once(graph: dict[st
 
 
 @given(graphs, names, st.integers(0, 4), st.integers(1, 8))
-def test_random_graphs_stay_within_the_limits(graph: dict[str, Route], start: str, depth: int, addresses: int) -> None:
+def test_random_graphs_stay_within_the_limits(
+    graph: dict[str, AddressRoute], start: str, depth: int, addresses: int
+) -> None:
     asked: list[str] = []
 
-    def counted(name: str) -> Route:
+    def counted(name: str) -> AddressRoute:
         asked.append(name)
-        return graph.get(name) or Route(name, "unknown")
+        return graph.get(name) or AddressRoute(name, "unknown")
 
-    found = resolve(start, counted, Limits(depth=depth, addresses=addresses))
+    found = resolve(start, counted, ExpansionLimits(depth=depth, addresses=addresses))
     assert len(found.routes) <= addresses + 1
     assert len(asked) <= 1 + 10 * (addresses + 1)
     assert found.deliveries or found.failure
 
 
 @given(graphs, names)
-def test_loops_are_reported_exactly_when_there_are_some(graph: dict[str, Route], start: str) -> None:
-    found = resolve(start, a_lookup(*graph.values()), Limits(depth=12, addresses=12))
+def test_loops_are_reported_exactly_when_there_are_some(graph: dict[str, AddressRoute], start: str) -> None:
+    found = resolve(start, a_lookup(*graph.values()), ExpansionLimits(depth=12, addresses=12))
     lead_on = {
         name: {t for r in [graph.get(name)] if r for t in (*r.targets, *r.replications)} for name in found.routes
     }

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from libs.envelope import Temporary
-from services.antivirus import tally as module
+from services.antivirus import statistics as module
+from services.antivirus.domain.detections import Detection, DetectionKind, EngineReport
 from services.antivirus.domain.inspection import Attachment
 from services.antivirus.domain.judgement import Judgement, judge
-from services.antivirus.domain.sightings import Kind, Report, Sighting
 from services.antivirus.settings import Settings
-from services.antivirus.tally import Tally
+from services.antivirus.statistics import ScanStatistics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ONE, OTHER = Attachment(b"1" * 32, 10), Attachment(b"2" * 32, 20)
@@ -39,33 +39,37 @@ class Written:
 
 
 def a_judgement() -> Judgement:
-    sightings = (Sighting(Kind.VIRUS, "Worm.A"), Sighting(Kind.MACRO, "a"), Sighting(Kind.MACRO, "b"))
-    return judge([Report("one", sightings), Report("two", sightings[:1])], Settings().policy)
+    detections = (
+        Detection(DetectionKind.VIRUS, "Worm.A"),
+        Detection(DetectionKind.MACRO, "a"),
+        Detection(DetectionKind.MACRO, "b"),
+    )
+    return judge([EngineReport("one", detections), EngineReport("two", detections[:1])], Settings().policy)
 
 
 async def test_all_that_was_seen_is_one_write() -> None:
     written = Written()
-    tally = Tally(written, lambda: NOW)
-    tally.saw([ONE, OTHER])
-    tally.saw([ONE])
-    tally.judged(a_judgement())
-    await tally.write()
-    await tally.write()
+    statistics = ScanStatistics(written, lambda: NOW)
+    statistics.saw([ONE, OTHER])
+    statistics.saw([ONE])
+    statistics.judged(a_judgement())
+    await statistics.write()
+    await statistics.write()
     assert written.attachments == [{ONE.digest: (2, 10), OTHER.digest: (1, 20)}]
     assert written.events == [{("message", "quarantine"): 1, ("virus", "Worm.A"): 1, ("finding", "macro"): 1}]
 
 
 async def test_what_could_not_be_written_is_written_later() -> None:
     written = Written()
-    tally = Tally(written, lambda: NOW)
-    tally.saw([ONE])
-    tally.judged(a_judgement())
+    statistics = ScanStatistics(written, lambda: NOW)
+    statistics.saw([ONE])
+    statistics.judged(a_judgement())
     written.fails = True
     with pytest.raises(Temporary):
-        await tally.write()
-    tally.saw([ONE])
+        await statistics.write()
+    statistics.saw([ONE])
     written.fails = False
-    await tally.write()
+    await statistics.write()
     assert written.attachments == [{ONE.digest: (2, 10)}]
     assert written.events[0]["virus", "Worm.A"] == 1
 
@@ -73,7 +77,7 @@ async def test_what_could_not_be_written_is_written_later() -> None:
 async def test_while_the_database_is_away_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_WAITING", 2)
     written = Written()
-    tally = Tally(written, lambda: NOW)
-    tally.saw([ONE, OTHER, Attachment(b"3" * 32, 30), ONE])
-    await tally.write()
+    statistics = ScanStatistics(written, lambda: NOW)
+    statistics.saw([ONE, OTHER, Attachment(b"3" * 32, 30), ONE])
+    await statistics.write()
     assert written.attachments == [{ONE.digest: (2, 10), OTHER.digest: (1, 20)}]

@@ -10,7 +10,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Joining(Generic[K, V]):
+class SingleFlight(Generic[K, V]):
     """The first caller of a key works in its own task, the others wait for it: no task without an owner.
 
     When the first one is cancelled, one of those that wait works instead.

@@ -9,7 +9,7 @@ from libs.mail.recognition import message_in
 from services.antivirus.domain.formats import closed_format, is_lzma, is_tar
 
 
-class Form(Enum):
+class FileFormat(Enum):
     """The forms that matter to a scanner."""
 
     OTHER = auto()
@@ -35,30 +35,30 @@ class Form(Enum):
 
 
 # Forms with something inside, in the order of the enumeration.
-CONTAINERS = frozenset(set(Form) - {Form.OTHER, Form.CLOSED_ARCHIVE, Form.EXECUTABLE})
+CONTAINERS = frozenset(set(FileFormat) - {FileFormat.OTHER, FileFormat.CLOSED_ARCHIVE, FileFormat.EXECUTABLE})
 
-_BY_START: tuple[tuple[bytes, Form], ...] = (
-    (b"PK\x03\x04", Form.ZIP),
-    (b"PK\x05\x06", Form.ZIP),
-    (b"PK00PK\x03\x04", Form.ZIP),  # WinZip's marker of an archive that was to be split
-    (b"\x1f\x8b", Form.GZIP),
-    (b"BZh", Form.BZIP2),
-    (b"\xfd7zXZ\0", Form.XZ),
-    (b"\x78\x9f\x3e\x22", Form.TNEF),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", Form.OLE),
-    (b"LZIP", Form.LZIP),
-    (b"!<arch>\n", Form.AR),
-    (b"070701", Form.CPIO),
-    (b"070702", Form.CPIO),
-    (b"070707", Form.CPIO),
-    (b"\xed\xab\xee\xdb", Form.RPM),
-    (b"{\\rt", Form.RTF),  # Word opens it without the f and the version
-    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", Form.ONENOTE),  # MS-ONESTORE 2.3.1
-    (b"MZ", Form.EXECUTABLE),
-    (b"\x7fELF", Form.EXECUTABLE),
-    (b"\xcf\xfa\xed\xfe", Form.EXECUTABLE),  # Mach-O, 64 and 32 bits
-    (b"\xce\xfa\xed\xfe", Form.EXECUTABLE),
-    (b"L\0\0\0\x01\x14\x02\0", Form.EXECUTABLE),  # a Windows shortcut runs what it names
+_BY_START: tuple[tuple[bytes, FileFormat], ...] = (
+    (b"PK\x03\x04", FileFormat.ZIP),
+    (b"PK\x05\x06", FileFormat.ZIP),
+    (b"PK00PK\x03\x04", FileFormat.ZIP),  # WinZip's marker of an archive that was to be split
+    (b"\x1f\x8b", FileFormat.GZIP),
+    (b"BZh", FileFormat.BZIP2),
+    (b"\xfd7zXZ\0", FileFormat.XZ),
+    (b"\x78\x9f\x3e\x22", FileFormat.TNEF),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", FileFormat.OLE),
+    (b"LZIP", FileFormat.LZIP),
+    (b"!<arch>\n", FileFormat.AR),
+    (b"070701", FileFormat.CPIO),
+    (b"070702", FileFormat.CPIO),
+    (b"070707", FileFormat.CPIO),
+    (b"\xed\xab\xee\xdb", FileFormat.RPM),
+    (b"{\\rt", FileFormat.RTF),  # Word opens it without the f and the version
+    (b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d\xae\xb1\x53\x78\xd0\x29\x96\xd3", FileFormat.ONENOTE),  # MS-ONESTORE 2.3.1
+    (b"MZ", FileFormat.EXECUTABLE),
+    (b"\x7fELF", FileFormat.EXECUTABLE),
+    (b"\xcf\xfa\xed\xfe", FileFormat.EXECUTABLE),  # Mach-O, 64 and 32 bits
+    (b"\xce\xfa\xed\xfe", FileFormat.EXECUTABLE),
+    (b"L\0\0\0\x01\x14\x02\0", FileFormat.EXECUTABLE),  # a Windows shortcut runs what it names
 )
 _BY_FIRST_TWO = {start[:2]: [row for row in _BY_START if row[0][:2] == start[:2]] for start, _ in _BY_START}
 
@@ -70,23 +70,23 @@ _PDF = re.compile(rb"%PDF-|%!PS-Adobe-[0-9.]+ PDF-")
 _PDF_REACH = 1024 + 24  # readers look for the mark in the first kilobyte (ISO 32000-1, Annex H)
 
 
-def form_of(octets: bytes) -> Form:
+def file_format_of(octets: bytes) -> FileFormat:
     """What these octets are. An archive behind something else (a self-extracting one) is still an archive."""
-    if (form := _by_start(octets)) is not Form.OTHER:
-        return Form.ZIP if form is Form.EXECUTABLE and _ends_as_zip(octets) else form
+    if (form := _by_start(octets)) is not FileFormat.OTHER:
+        return FileFormat.ZIP if form is FileFormat.EXECUTABLE and _ends_as_zip(octets) else form
     if is_tar(octets):
-        return Form.TAR
+        return FileFormat.TAR
     if is_lzma(octets):
-        return Form.LZMA
+        return FileFormat.LZMA
     if closed_format(octets):
-        return Form.CLOSED_ARCHIVE
+        return FileFormat.CLOSED_ARCHIVE
     if _ends_as_zip(octets):
-        return Form.ZIP
+        return FileFormat.ZIP
     if _PDF.search(octets, 0, _PDF_REACH):
-        return Form.PDF
+        return FileFormat.PDF
     if message_in(octets) is not None:
-        return Form.MAIL  # also one in whose text a file stands uuencoded: it is looked for in each part
-    return Form.UUENCODED if holds_uuencoded(octets) else Form.OTHER
+        return FileFormat.MAIL  # also one in whose text a file stands uuencoded: it is looked for in each part
+    return FileFormat.UUENCODED if holds_uuencoded(octets) else FileFormat.OTHER
 
 
 def holds_uuencoded(octets: bytes) -> bool:
@@ -96,14 +96,14 @@ def holds_uuencoded(octets: bytes) -> bool:
 
 def is_executable(octets: bytes) -> bool:
     """Whether a system would run them as they stand, whatever else they are."""
-    return _by_start(octets) is Form.EXECUTABLE
+    return _by_start(octets) is FileFormat.EXECUTABLE
 
 
-def _by_start(octets: bytes) -> Form:
+def _by_start(octets: bytes) -> FileFormat:
     for start, form in _BY_FIRST_TWO.get(octets[:2], ()):
         if octets.startswith(start):
-            return Form.OTHER if start == b"MZ" and len(octets) < _PE_MIN else form
-    return Form.OTHER
+            return FileFormat.OTHER if start == b"MZ" and len(octets) < _PE_MIN else form
+    return FileFormat.OTHER
 
 
 def _ends_as_zip(octets: bytes) -> bool:

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 _AT_A_TIME = 100
 
 
-class Emitter:
+class EventOutbox:
     """Every replica runs one; an event that two of them emit is heard twice, which every subscriber must bear."""
 
     def __init__(self, database: Any, bus: Bus, period: timedelta) -> None:

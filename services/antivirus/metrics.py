@@ -13,7 +13,7 @@ from services.antivirus.ports import Signatures
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class AntivirusMetrics:
     """Gauges of each engine, counters of what was found."""
 
     metrics: Metrics
@@ -24,20 +24,24 @@ class Series:
     seen: Counter
 
     @classmethod
-    def of(cls, metrics: Metrics) -> Series:
+    def of(cls, metrics: Metrics) -> AntivirusMetrics:
         """Register them; once a service."""
         return cls(
             metrics,
-            metrics.gauge("facteur_engine_up", "1 while the engine answers, 0 while mail waits for it.", ("engine",)),
-            metrics.gauge("facteur_signature_age_seconds", "Age of the engine's signatures.", ("engine",)),
             metrics.gauge(
-                "facteur_signatures_broken",
+                "facteur_antivirus_engine_up", "1 while the engine answers, 0 while mail waits for it.", ("engine",)
+            ),
+            metrics.gauge("facteur_antivirus_signature_age_seconds", "Age of the engine's signatures.", ("engine",)),
+            metrics.gauge(
+                "facteur_antivirus_signatures_broken",
                 "1 while newer signatures cannot be used, see GET /v1/engines.",
                 ("engine",),
             ),
-            metrics.counter("facteur_infected", "Infected messages, by the engine that saw it.", ("engine",)),
             metrics.counter(
-                "facteur_sightings", "Messages in which it was seen, by kind and action.", ("kind", "action")
+                "facteur_antivirus_infected_messages", "Infected messages, by the engine that saw it.", ("engine",)
+            ),
+            metrics.counter(
+                "facteur_antivirus_detections", "Messages in which it was seen, by kind and action.", ("kind", "action")
             ),
         )
 
@@ -54,5 +58,5 @@ class Series:
         """Nothing is counted for clean mail here: the runner counts it."""
         for engine in {engine for engine, _ in judgement.viruses}:
             self.infected.labels(engine).inc()
-        for finding in judgement.sighted:
+        for finding in judgement.detected:
             self.seen.labels(finding.name, finding.outcome).inc()

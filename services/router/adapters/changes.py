@@ -18,7 +18,7 @@ from libs.mongo import DuplicateKey, Mongo
 M = TypeVar("M", bound=BaseModel)
 
 
-class Change:
+class DirectoryChange:
     """A transaction in progress. Collections are used with its `session`."""
 
     def __init__(self, database: Any, session: Any, now: datetime) -> None:
@@ -32,7 +32,7 @@ class Change:
         self.facts += facts
 
 
-class Ledger:
+class DirectoryChanges:
     """Runs changes. `changed` is called with the events of each one that was committed here."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Ledger:
     async def run(
         self,
         kind: type[M],
-        work: Callable[[Change], Awaitable[M]],
+        work: Callable[[DirectoryChange], Awaitable[M]],
         *,
         once: Once | None = None,
         remains: Callable[[M], Awaitable[bool]] | None = None,
@@ -68,7 +68,7 @@ class Ledger:
         facts: list[Fact] = []
 
         async def transaction(session: Any) -> M:
-            change = Change(self._database, session, self._clock())
+            change = DirectoryChange(self._database, session, self._clock())
             result = await work(change)
             await self._write_events(change)
             if once:
@@ -98,7 +98,7 @@ class Ledger:
             raise MadeAndGone
         return result
 
-    async def _write_events(self, change: Change) -> None:
+    async def _write_events(self, change: DirectoryChange) -> None:
         documents = [
             {"_id": new_id(change.now), "name": event.name, "payload": event.payload, "about": address}
             for event, address in ((fact.to_bus(), getattr(fact, "address", "")) for fact in change.facts)

@@ -9,7 +9,7 @@ from enum import StrEnum
 MAX_NAME = 120
 
 
-class Kind(StrEnum):
+class DetectionKind(StrEnum):
     """The value is stable: findings, metrics and settings (`on_macro`) use it."""
 
     VIRUS = "virus"
@@ -34,23 +34,23 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Detection:
     """One thing seen. `name` is the virus, or says in a few words what and where; safe to log and to show."""
 
-    kind: Kind
+    kind: DetectionKind
     name: str
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class EngineReport:
     """What one engine saw: nothing means clean. It never means that the engine did not look."""
 
     engine: str
-    sightings: Sequence[Sighting]
+    detections: Sequence[Detection]
     milliseconds: float = 0.0
 
 
-def sighting(kind: Kind, *words: str) -> Sighting:
+def detection(kind: DetectionKind, *words: str) -> Detection:
     """With the words joined, printable and short: file names come from strangers."""
     text = " ".join(word for word in words if word)
-    return Sighting(kind, "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME]))
+    return Detection(kind, "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME]))

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 MAX_WAITING = 50_000  # while the database is away, memory stays flat and later attachments go uncounted
 
 
-class Tally:
+class ScanStatistics:
     """What was seen since the last write."""
 
     def __init__(self, counts: Counts, clock: Callable[[], datetime]) -> None:
@@ -36,11 +36,11 @@ class Tally:
             self._add(attachment.digest, 1, attachment.size_bytes)
 
     def judged(self, judgement: Judgement) -> None:
-        """One message more; viruses by name, other sightings by kind."""
+        """One message more; viruses by name, other detections by kind."""
         self._events["message", judgement.action] += 1
         for name in {name for _, name in judgement.viruses}:
             self._events["virus", name] += 1
-        for name in {finding.name for finding in judgement.sighted}:
+        for name in {finding.name for finding in judgement.detected}:
             self._events["finding", name] += 1
 
     async def write(self) -> None:
