@@ -21,7 +21,7 @@ from services.antispam.policy.policy import (
     DEFAULT_POLICY,
     OUTGOING,
     Policy,
-    layered,
+    inherit,
 )
 
 Changed = Callable[[str], Awaitable[None]]
@@ -86,7 +86,7 @@ class _Editor:
         under = await self._inherited(stored.scope)
         response.headers["ETag"] = _tag_of(stored, under)
         return EffectivePolicy(
-            domain=stored.scope, own=sorted(stored.own), policy=layered(stored.own, self._policy(under))
+            domain=stored.scope, own=sorted(stored.own), policy=inherit(stored.own, self._policy(under))
         )
 
     async def change(
@@ -116,7 +116,7 @@ class _Editor:
     def _policy(self, under: StoredPolicy) -> Policy:
         if under.scope == OUTGOING:
             return DEFAULT_OUTGOING_POLICY
-        return layered(under.own, DEFAULT_POLICY)
+        return inherit(under.own, DEFAULT_POLICY)
 
 
 _TRIES = 50
@@ -146,7 +146,7 @@ def _check(own: Mapping[str, Any], under: Policy) -> None:
 def _strictly(own: Mapping[str, Any], under: Policy) -> Policy:
     """A number is no boolean and a text no number, whatever the validator would make of them."""
     Policy.model_validate_json(json.dumps(dict(own)), strict=True)
-    return layered(own, under)
+    return inherit(own, under)
 
 
 def _patched(own: Mapping[str, Any], change: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ import structlog
 
 from libs.envelope import Temporary
 from services.antispam.filtering.steps import Plan, Step, plan
-from services.antispam.policy.policy import DEFAULT, DEFAULT_OUTGOING_POLICY, DEFAULT_POLICY, OUTGOING, Policy, layered
+from services.antispam.policy.policy import DEFAULT, DEFAULT_OUTGOING_POLICY, DEFAULT_POLICY, OUTGOING, Policy, inherit
 from services.antispam.policy.rulebook import Rulebook
 
 log = structlog.get_logger(__name__)
@@ -120,10 +120,10 @@ class RulebookCache:
             self._domain_rules.pop(oldest, None)
 
     def _laid_out(self, scope: str, common: Rulebook, own: Rulebook) -> DomainRules:
-        policy = layered(common.policy, DEFAULT_POLICY)
+        policy = inherit(common.policy, DEFAULT_POLICY)
         if scope == OUTGOING:
-            policy = layered(own.policy, DEFAULT_OUTGOING_POLICY)
+            policy = inherit(own.policy, DEFAULT_OUTGOING_POLICY)
         elif own is not common:
-            policy = layered(own.policy, policy)
+            policy = inherit(own.policy, policy)
         books = (common,) if own is common else (common, own)
         return DomainRules(policy, plan(self._chain, policy), books)

@@ -16,5 +16,5 @@ async def check(mail: MailView, context: Context) -> Report:
     if not rules:
         return MISS
     names = {**facts_of(mail), **context.scores}
-    holding = {name: score for name, expression, score in rules if expression.holds(names)}
+    holding = {name: score for name, expression, score in rules if expression.evaluate(names)}
     return hit(", ".join(holding), sum(holding.values()), rules=tuple(holding)) if holding else MISS

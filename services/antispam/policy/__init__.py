@@ -1,1 +1,1 @@
-"""What a domain decided: policy, lists, keywords, rules, patterns; and where that is stored."""
+"""The decisions of administrators for a domain: policy, lists, keyword and logic rules, and their storage."""

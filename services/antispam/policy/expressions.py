@@ -1,13 +1,13 @@
-"""The small language of logic rules: `html_only and (bayes > 2 or not size < 1000)`.
+"""The expressions of logic rules: `html_only and (bayes > 2 or not size < 1000)`.
 
-    either     = both { "or" both }
-    both       = negation { "and" negation }
-    negation   = "not" negation | comparison
-    comparison = term [ ("<" | "<=" | ">" | ">=" | "==" | "!=") term ]
-    term       = number | "text" | name | "(" either ")"
+    disjunction = conjunction { "or" conjunction }
+    conjunction = negation { "and" negation }
+    negation    = "not" negation | comparison
+    comparison  = term [ ("<" | "<=" | ">" | ">=" | "==" | "!=") term ]
+    term        = number | "text" | name | "(" disjunction ")"
 
-Names are filters (their score in this message, 0 without a hit) and facts. Nothing is ever executed but these forms,
-and length, depth and number of nodes are bounded.
+A name is a filter (its score in this message, 0 without a hit) or a fact. An expression can execute nothing but these
+forms, and its length, its depth and the number of its terms are bounded.
 """
 
 from __future__ import annotations
@@ -40,64 +40,69 @@ _COMPARISONS: Mapping[str, Callable[[Value, Value], bool]] = {
 
 
 class InvalidExpression(ValueError):
-    """It cannot be read; `str()` is one sentence that says where."""
+    """The text is no expression; `str()` is one sentence that says where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """`holds(names)` is the value of the expression; `names` are those that it asks for."""
+    """A compiled expression; `names` are the filters and facts that it uses."""
 
     node: Node
     names: frozenset[str]
 
-    def holds(self, names: Names) -> bool:
-        """A name that is not given is 0; a text compared with a number by order is not less, not greater."""
+    def evaluate(self, names: Names) -> bool:
+        """Return whether the expression is true.
+
+        A name without a value is 0. A text and a number have no order: all comparisons but `!=` are false.
+        """
         return bool(self.node(names))
 
 
 def compile_expression(text: str) -> Expression:
-    """Raises `InvalidExpression`."""
+    """Parse an expression. Raises `InvalidExpression`."""
     if len(text) > LENGTH_LIMIT:
         raise InvalidExpression(f"the expression is longer than {LENGTH_LIMIT} characters")
-    return _Parser(text).whole()
+    return _Parser(text).parse()
 
 
 class _Parser:
+    """A recursive descent parser: a method for each rule of the grammar."""
+
     def __init__(self, text: str) -> None:
-        self._tokens = _tokens(text)
+        self._tokens = _tokenize(text)
         self._next = 0
         self._nodes = 0
         self._depth = 0
         self._names: set[str] = set()
 
-    def whole(self) -> Expression:
-        node = self._either()
+    def parse(self) -> Expression:
+        node = self._disjunction()
         if self._next < len(self._tokens):
             raise InvalidExpression(f"unexpected {self._tokens[self._next][1]!r}")
         return Expression(node, frozenset(self._names))
 
-    def _either(self) -> Node:
+    def _disjunction(self) -> Node:
         self._depth += 1
         if self._depth > DEPTH_LIMIT:
             raise InvalidExpression(f"more than {DEPTH_LIMIT} levels")
-        sides = [self._both()]
-        while self._took("name", "or"):
-            sides.append(self._both())
+        sides = [self._conjunction()]
+        while self._accept("name", "or"):
+            sides.append(self._conjunction())
         self._depth -= 1
         return sides[0] if len(sides) == 1 else lambda names: any(side(names) for side in sides)
 
-    def _both(self) -> Node:
+    def _conjunction(self) -> Node:
         sides = [self._negation()]
-        while self._took("name", "and"):
+        while self._accept("name", "and"):
             sides.append(self._negation())
         return sides[0] if len(sides) == 1 else lambda names: all(side(names) for side in sides)
 
     def _negation(self) -> Node:
-        turns = 0
-        while self._took("name", "not"):
-            turns += 1
+        count = 0
+        while self._accept("name", "not"):
+            count += 1
         node = self._comparison()
-        return (lambda names: not node(names)) if turns % 2 else node
+        return (lambda names: not node(names)) if count % 2 else node
 
     def _comparison(self) -> Node:
         left = self._term()
@@ -106,7 +111,7 @@ class _Parser:
             return left
         self._next += 1
         right, compare = self._term(), _COMPARISONS[sign]
-        return lambda names: _compared(compare, left(names), right(names))
+        return lambda names: _compare(compare, left(names), right(names))
 
     def _term(self) -> Node:
         self._nodes += 1
@@ -124,8 +129,8 @@ class _Parser:
                 self._names.add(text)
                 return lambda names: names.get(text, 0.0)
             case "sign" if text == "(":
-                node = self._either()
-                if not self._took("sign", ")"):
+                node = self._disjunction()
+                if not self._accept("sign", ")"):
                     raise InvalidExpression("a parenthesis is not closed")
                 return node
         raise InvalidExpression(f"unexpected {text!r}" if text else "unexpected end")
@@ -133,20 +138,20 @@ class _Parser:
     def _peek(self) -> tuple[str, str]:
         return self._tokens[self._next] if self._next < len(self._tokens) else ("end", "")
 
-    def _took(self, kind: str, text: str) -> bool:
+    def _accept(self, kind: str, text: str) -> bool:
         if self._peek() != (kind, text):
             return False
         self._next += 1
         return True
 
 
-def _compared(compare: Callable[[Value, Value], bool], left: Value, right: Value) -> bool:
+def _compare(compare: Callable[[Value, Value], bool], left: Value, right: Value) -> bool:
     if isinstance(left, str) != isinstance(right, str):
         return compare is operator.ne
     return compare(left, right)
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
+def _tokenize(text: str) -> list[tuple[str, str]]:
     found, position, end = [], 0, len(text.rstrip())
     while position < end:
         match = _TOKEN.match(text, position)

@@ -1,4 +1,4 @@
-"""White and black lists in memory: addresses, domains and networks of one administrator's scope."""
+"""Whitelists and blacklists in memory: the addresses, domains and networks of one scope."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ EntryKind = Literal["address", "domain", "network"]
 
 
 class InvalidListEntry(ValueError):
-    """The text is no address, domain or network; `str()` is one sentence for whoever sent it."""
+    """The text is no address, domain or network; `str()` is one sentence for the administrator."""
 
 
 def entry_of(text: str) -> tuple[EntryKind, str]:
-    """(kind, normal form) of what an administrator typed. Raises `InvalidListEntry`.
+    """Return (kind, normal form) of the text that an administrator typed. Raises `InvalidListEntry`.
 
-    `jean@example.org`, `example.org` (that domain alone), `.example.org` (it and all under it), `192.0.2.1`,
-    `192.0.2.0/24`, `2001:db8::/32`.
+    Entries are `jean@example.org`, `example.org` (this domain alone), `.example.org` (the domain and its subdomains),
+    `192.0.2.1`, `192.0.2.0/24`, `2001:db8::/32`.
     """
     text = text.strip()
     if network := parsed_network(text):
@@ -38,7 +38,7 @@ def entry_of(text: str) -> tuple[EntryKind, str]:
 
 @dataclass(slots=True)
 class AddressList:
-    """Lookups cost a few dictionary reads, however long the list is."""
+    """A list for lookups: the cost is a few dictionary reads, independent of the length."""
 
     addresses: set[str] = field(default_factory=set)
     domains: set[str] = field(default_factory=set)
@@ -46,7 +46,7 @@ class AddressList:
 
     @classmethod
     def of(cls, entries: Iterable[tuple[EntryKind, str]]) -> AddressList:
-        """From entries in normal form."""
+        """Build a list from entries in normal form."""
         made = cls()
         for kind, value in entries:
             match kind:
@@ -60,7 +60,7 @@ class AddressList:
         return made
 
     def entry_for_sender(self, address: str) -> str | None:
-        """The entry that lists `address` (in lower case), None if none does."""
+        """Return the entry that matches `address` (in lower case), or None."""
         if address in self.addresses:
             return address
         domain = address.rpartition("@")[2]
@@ -69,11 +69,11 @@ class AddressList:
         return domain if domain in self.domains else self._parent(domain)
 
     def entry_for_peer(self, peer: Ip) -> str | None:
-        """The network that lists `peer`, the narrowest first."""
+        """Return the narrowest network that contains `peer`, or None."""
         return next((str(network) for network, _ in self.networks.around(peer)), None)
 
     def _parent(self, domain: str) -> str | None:
-        """`.example.org` lists example.org and everything under it."""
+        """Return the entry `.example.org` for example.org and its subdomains, or None."""
         while domain:
             if f".{domain}" in self.domains:
                 return f".{domain}"

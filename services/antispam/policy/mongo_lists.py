@@ -1,4 +1,4 @@
-"""White and black lists in MongoDB."""
+"""Whitelists and blacklists in MongoDB."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ListName = Literal["sender_white", "sender_black", "peer_white", "peer_black"]
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """One line of a list; `scope` is a domain of ours or `default`."""
+    """An entry of a list; `scope` is a local domain or `default`."""
 
     id: str
     list: ListName
@@ -27,7 +27,10 @@ class ListEntry:
 
 
 class MongoLists:
-    """`lists`: {_id, list, scope, type, value, comment, created_at}; a value stands once in a list of a scope."""
+    """The collection `lists`: {_id, list, scope, type, value, comment, created_at}.
+
+    A unique index allows a value once in each list of a scope.
+    """
 
     def __init__(self, database: Any) -> None:
         self._lists = database["lists"]
@@ -38,7 +41,10 @@ class MongoLists:
             await self._lists.create_index([("scope", 1), ("list", 1), ("value", 1)], unique=True)
 
     async def add(self, entry: ListEntry) -> ListEntry:
-        """The entry, or the one that was there already with its value. Raises `Temporary`."""
+        """Return the stored entry: this one, or the existing one of the same value with this comment.
+
+        Raises `Temporary`.
+        """
         document = {"_id": entry.id, **{name: getattr(entry, name) for name in _FIELDS}}
         with mongo_errors("lists"):
             try:
@@ -52,19 +58,19 @@ class MongoLists:
         return entry
 
     async def page(self, list_name: str, scope: str, *, after: str, limit: int) -> Sequence[ListEntry]:
-        """By value, behind `after`. Raises `Temporary`."""
+        """Return the entries after the value `after`, ordered by value. Raises `Temporary`."""
         wanted = {"list": list_name, "scope": scope, "value": {"$gt": after}}
         with mongo_errors("lists"):
             return [_entry(found) async for found in self._lists.find(wanted).sort("value", 1).limit(limit)]
 
     async def get(self, list_name: str, id: str) -> ListEntry | None:
-        """Raises `Temporary`."""
+        """Return the entry, or None. Raises `Temporary`."""
         with mongo_errors("lists"):
             found = await self._lists.find_one({"_id": id, "list": list_name})
         return _entry(found) if found else None
 
     async def delete(self, list_name: str, id: str) -> ListEntry | None:
-        """What was deleted; None when there was no such entry. Raises `Temporary`."""
+        """Delete an entry and return it; None when it does not exist. Raises `Temporary`."""
         with mongo_errors("lists"):
             found = await self._lists.find_one_and_delete({"_id": id, "list": list_name})
         return _entry(found) if found else None

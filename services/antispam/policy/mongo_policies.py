@@ -1,4 +1,4 @@
-"""Policies in MongoDB: only what was set for a scope."""
+"""Policies in MongoDB: only the fields that were set for a scope."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from libs.mongo import DuplicateKey, mongo_errors
 
 @dataclass(frozen=True, slots=True)
 class StoredPolicy:
-    """`revision` 0 means that nothing was ever set; `birth` is random, made with revision 1."""
+    """The fields that were set for a scope. `revision` is 0 for none; `birth` is random and made with revision 1."""
 
     scope: str
     own: Mapping[str, Any]
@@ -21,13 +21,13 @@ class StoredPolicy:
 
 
 class MongoPolicies:
-    """`policies`: {_id: scope, own: {field: value}, revision, birth?}."""
+    """The collection `policies`: {_id: scope, own: {field: value}, revision, birth?}."""
 
     def __init__(self, database: Any) -> None:
         self._policies = database["policies"]
 
     async def read(self, scope: str) -> StoredPolicy:
-        """Raises `Temporary`."""
+        """Return the stored policy, an empty one at revision 0. Raises `Temporary`."""
         with mongo_errors("policy"):
             document = await self._policies.find_one({"_id": scope})
         if document is None:
@@ -35,7 +35,7 @@ class MongoPolicies:
         return StoredPolicy(scope, document["own"], document["revision"], document.get("birth", ""))
 
     async def write(self, own: Mapping[str, Any], *, over: StoredPolicy) -> StoredPolicy | None:
-        """Replace `over` by its successor; None when another came first. Raises `Temporary`."""
+        """Replace the revision `over`; return None when another write came first. Raises `Temporary`."""
         after = StoredPolicy(over.scope, dict(own), over.revision + 1, over.birth or birth_mark())
         fields = {"own": after.own, "revision": after.revision, "birth": after.birth}
         with mongo_errors("policy"):

@@ -1,4 +1,4 @@
-"""Policies, lists and rules in MongoDB, read together as one rulebook."""
+"""Reads the policy, the lists, the rules and the known images of a scope from MongoDB as one rulebook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class MongoRulebooks:
-    """Reads `policies`, `lists` and `rules` of one scope."""
+    """The collections `policies`, `lists`, `rules` and `images`, by scope."""
 
     def __init__(self, database: Any) -> None:
         self._policies = database["policies"]
@@ -27,7 +27,7 @@ class MongoRulebooks:
         self._images = database["images"]
 
     async def load(self, scope: str) -> Rulebook:
-        """An empty rulebook when nothing is stored. Raises `Temporary`."""
+        """Return the rulebook of a scope, an empty one when nothing is stored. Raises `Temporary`."""
         with mongo_errors("rulebook"):
             policy = await self._policies.find_one({"_id": scope})
             entries = [entry async for entry in self._lists.find({"scope": scope})]
@@ -47,18 +47,18 @@ class MongoRulebooks:
 
 
 def _known(own: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A rolling update mixes versions: a field that this one does not know stands in nobody's way."""
+    """Leave out fields of newer versions: a rolling update runs several versions at the same time."""
     return {name: value for name, value in own.items() if name in Policy.model_fields}
 
 
 def _readable(stored: list[dict[str, Any]]) -> Mapping[str, AnyRule]:
-    """A rule that this version does not take any more is left out, loudly; the others must go on."""
+    """Parse the rules; one that this version rejects is logged and skipped, since the others must stay in force."""
     rules: dict[str, AnyRule] = {}
     for document in stored:
         try:
             rules[document["_id"]] = rule_of(document["rule"])
         except ValidationError as error:
-            log.error("rule_left_out", rule=document["_id"], scope=document["scope"], reason=str(error)[:300])
+            log.error("rule_skipped", rule=document["_id"], scope=document["scope"], reason=str(error)[:300])
     return rules
 
 

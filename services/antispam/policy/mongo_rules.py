@@ -13,7 +13,7 @@ from services.antispam.policy.rules import AnyRule, rule_of
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """A rule under its name; `hits` counts the messages that it matched, `birth` is random, made with revision 1."""
+    """A rule with its name; `hits` counts the messages that it matched, `birth` is random and made with revision 1."""
 
     name: str
     scope: str
@@ -24,7 +24,7 @@ class StoredRule:
 
 
 class MongoRules:
-    """`rules`: {_id: name, scope, kind, rule, revision, hits, birth?}."""
+    """The collection `rules`: {_id: name, scope, kind, rule, revision, hits, birth?}."""
 
     def __init__(self, database: Any) -> None:
         self._rules = database["rules"]
@@ -35,19 +35,19 @@ class MongoRules:
             await self._rules.create_index([("scope", 1), ("kind", 1)])
 
     async def get(self, kind: str, name: str) -> StoredRule | None:
-        """Raises `Temporary`."""
+        """Return the rule, or None. Raises `Temporary`."""
         with mongo_errors("rules"):
             found = await self._rules.find_one({"_id": name, "kind": kind})
         return _stored(found) if found else None
 
     async def page(self, kind: str, scope: str | None, *, after: str, limit: int) -> Sequence[StoredRule]:
-        """By name, behind `after`, of all scopes or of one. Raises `Temporary`."""
+        """Return the rules after the name `after`, ordered by name, of one scope or of all. Raises `Temporary`."""
         wanted = {"kind": kind, "_id": {"$gt": after}, **({"scope": scope} if scope is not None else {})}
         with mongo_errors("rules"):
             return [_stored(found) async for found in self._rules.find(wanted).sort("_id", 1).limit(limit)]
 
     async def write(self, name: str, scope: str, rule: AnyRule, *, over: int) -> StoredRule | None:
-        """Replace revision `over` (0: there is none yet); None when another came first. Raises `Temporary`."""
+        """Replace the revision `over` (0 for a new rule); None when another write came first. Raises `Temporary`."""
         fields = {"scope": scope, "kind": rule.kind, "rule": rule.model_dump(mode="json"), "revision": over + 1}
         with mongo_errors("rules"):
             try:
@@ -62,14 +62,14 @@ class MongoRules:
         return _stored(found) if found else None
 
     async def delete(self, rule: StoredRule) -> bool:
-        """False when it was changed meanwhile. Raises `Temporary`."""
+        """Delete a rule; False when it was changed meanwhile. Raises `Temporary`."""
         version = {"revision": rule.revision, "birth": rule.birth or None}
         with mongo_errors("rules"):
             done = await self._rules.delete_one({"_id": rule.name, "kind": rule.rule.kind, **version})
         return bool(done.deleted_count)
 
     async def add_hits(self, hits: Mapping[str, int]) -> None:
-        """Count matches, by name. Raises `Temporary`."""
+        """Add numbers of matches by the name of the rule. Raises `Temporary`."""
         with mongo_errors("rules"):
             await self._rules.bulk_write(
                 [UpdateOne({"_id": name}, {"$inc": {"hits": number}}) for name, number in hits.items()], ordered=False

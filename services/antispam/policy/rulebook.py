@@ -1,4 +1,4 @@
-"""All that the administrators of one scope decided: policy, lists, rules. A scope is a domain, or `default` for all."""
+"""The policy, the lists and the rules of one scope together. A scope is a domain, or `default` for all domains."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ P = TypeVar("P", bound=PatternRule)
 
 @dataclass(frozen=True)
 class PatternRuleSet(Generic[P]):
-    """Rules with their patterns compiled together, by area."""
+    """Rules by name; the patterns of each area are compiled together."""
 
     rules: Mapping[str, P]
 
     @cached_property
     def by_area(self) -> Mapping[Area, tuple[Sequence[str], Patterns]]:
-        """For each area that has rules: their names and their patterns, in the same order."""
+        """Return, for each area that has rules, their names and their patterns in the same order."""
         chosen = {
             area: [name for name, rule in self.rules.items() if rule.area == area and rule.enabled] for area in AREAS
         }
@@ -36,7 +36,7 @@ class PatternRuleSet(Generic[P]):
 
 @dataclass(frozen=True)
 class Rulebook:
-    """One scope as it is stored; `policy` holds only what was set there."""
+    """One scope as it is stored; `policy` holds only the fields that were set for it."""
 
     scope: str
     policy: Mapping[str, object] = field(default_factory=dict)
@@ -45,15 +45,15 @@ class Rulebook:
     keywords: PatternRuleSet[KeywordRule] = field(default_factory=lambda: PatternRuleSet({}))
     exceptions: PatternRuleSet[ExceptionRule] = field(default_factory=lambda: PatternRuleSet({}))
     logic: Mapping[str, LogicRule] = field(default_factory=dict)
-    images: frozenset[int] = frozenset()  # fingerprints of images known from spam
+    images: frozenset[int] = frozenset()  # fingerprints of known images in spam
 
     @cached_property
     def logic_rules(self) -> Sequence[tuple[str, Expression, float]]:
-        """(name, expression, score) of the rules in use."""
+        """Return (name, expression, score) of the enabled rules."""
         return [
             (name, compile_expression(rule.expression), rule.score) for name, rule in self.logic.items() if rule.enabled
         ]
 
     def prepare(self) -> None:
-        """Compile everything now rather than at the first message."""
+        """Compile everything now rather than at the first message, which would wait for it."""
         _ = self.keywords.by_area, self.exceptions.by_area, self.logic_rules

@@ -1,4 +1,4 @@
-"""Rules that administrators write: keywords, exceptions to them, and logic over findings."""
+"""Rules that administrators write: keyword rules, exception rules, and logic rules over findings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from services.antispam.policy.expressions import compile_expression
-from services.antispam.policy.patterns import PATTERN_LIMIT, compiled
+from services.antispam.policy.patterns import PATTERN_LIMIT, compile_pattern
 from services.antispam.policy.policy import Score
 
 Area = Literal["subject", "headers", "body"]
@@ -18,7 +18,7 @@ Example = Annotated[str, StringConstraints(max_length=2000)]
 
 
 class Rule(BaseModel):
-    """What all rules have. `enabled` keeps a rule without using it."""
+    """The fields of every rule. A rule that is not `enabled` is kept and has no effect."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,17 +27,17 @@ class Rule(BaseModel):
 
 
 class PatternRule(Rule):
-    """A regular expression in RE2's syntax (no look-around, no back-references), with the cases that it must pass."""
+    """A regular expression in RE2's syntax (no look-around, no back-references), with examples as its test cases."""
 
     pattern: str = Field(min_length=1, max_length=PATTERN_LIMIT, examples=[r"(?i)\bcheap\s+watches\b"])
     area: Area = Field("body", description="subject (decoded), headers (lines `Name: value`), or body (visible text).")
     hits: tuple[Example, ...] = Field((), max_length=20, description="Texts that the pattern must find.")
-    misses: tuple[Example, ...] = Field((), max_length=20, description="Texts that it must leave alone.")
+    misses: tuple[Example, ...] = Field((), max_length=20, description="Texts that the pattern must not find.")
 
     @model_validator(mode="after")
-    def _holds_for_its_examples(self) -> Self:
-        """Tested before it is saved: one careless pattern would hit all mail."""
-        search = compiled(self.pattern).search
+    def _check_examples(self) -> Self:
+        """Reject a rule whose pattern fails its examples before it is saved: a careless pattern would hit all mail."""
+        search = compile_pattern(self.pattern).search
         if search(""):
             raise ValueError("the pattern matches the empty text, hence every message")
         for example in self.hits:
@@ -50,28 +50,28 @@ class PatternRule(Rule):
 
 
 class KeywordRule(PatternRule):
-    """R-SPAM-18. `score` is added when the pattern occurs; below zero it speaks for the message."""
+    """Adds `score` when the pattern occurs; a score below zero makes spam less likely."""
 
     kind: Literal["keyword"] = "keyword"
     score: Score = 2.0
 
 
 class ExceptionRule(PatternRule):
-    """R-SPAM-17. When the pattern occurs, the filters and keyword or logic rules named in `spares` do not count."""
+    """Exempts a message from the filters, keyword rules and logic rules named in `spares` when the pattern occurs."""
 
     kind: Literal["exception"] = "exception"
     spares: tuple[RuleName, ...] = Field(("keywords",), min_length=1, max_length=50)
 
 
 class LogicRule(Rule):
-    """R-SPAM-19. `score` is added when the expression holds."""
+    """Adds `score` when the expression is true."""
 
     kind: Literal["logic"] = "logic"
     expression: str = Field(min_length=1, max_length=1000, examples=["html_only and bayes > 2 and recipients >= 10"])
     score: Score = 2.0
 
     @model_validator(mode="after")
-    def _can_be_read(self) -> Self:
+    def _check_expression(self) -> Self:
         compile_expression(self.expression)
         return self
 
@@ -82,5 +82,5 @@ _ANY: TypeAdapter[AnyRule] = TypeAdapter(Annotated[AnyRule, Field(discriminator=
 
 
 def rule_of(stored: object) -> AnyRule:
-    """The rule in a stored document. Raises pydantic's `ValidationError`."""
+    """Parse the rule in a stored document. Raises pydantic's `ValidationError`."""
     return _ANY.validate_python(stored)

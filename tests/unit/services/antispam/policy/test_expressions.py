@@ -33,8 +33,8 @@ NAMES: dict[str, Value] = {"bayes": 5.2, "html_only": 0.8, "size": 1000.0, "subj
         ("  1  ", True),
     ],
 )  # fmt: skip
-def test_what_holds(text: str, holds: bool) -> None:
-    assert compile_expression(text).holds(NAMES) is holds
+def test_an_expression_is_true_or_false_by_the_names_it_uses(text: str, holds: bool) -> None:
+    assert compile_expression(text).evaluate(NAMES) is holds
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_what_holds(text: str, holds: bool) -> None:
         ("a" * 1001, "longer than 1000"),
     ],
 )
-def test_what_cannot_be_read_is_refused_with_its_reason(text: str, says: str) -> None:
+def test_an_invalid_expression_is_refused_with_its_reason(text: str, says: str) -> None:
     with pytest.raises(InvalidExpression, match=says.replace("(", r"\(").replace(")", r"\)")):
         compile_expression(text)
 
 
-def test_an_expression_tells_the_names_that_it_asks_for() -> None:
+def test_an_expression_lists_the_names_that_it_uses() -> None:
     assert compile_expression('a and not (b > c or "d" == d)').names == {"a", "b", "c", "d"}
 
 
@@ -71,9 +71,9 @@ def test_an_expression_tells_the_names_that_it_asks_for() -> None:
         st.sampled_from(["a", "bayes", "and", "or", "not", "(", ")", "<", ">=", "==", '"x"', "3.5", "-1", "%", "'"])
     )
 )
-def test_whatever_is_typed_is_refused_or_has_a_value(pieces: list[str]) -> None:
+def test_any_text_is_refused_or_has_a_value(pieces: list[str]) -> None:
     try:
         expression = compile_expression(" ".join(pieces))
     except InvalidExpression:
         return
-    assert expression.holds(NAMES) in (True, False)
+    assert expression.evaluate(NAMES) in (True, False)

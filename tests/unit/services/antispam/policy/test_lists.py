@@ -1,4 +1,4 @@
-"""White and black lists in memory."""
+"""Whitelists and blacklists in memory."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_what_administrators_type_has_one_form(typed: str, entry: tuple[str, str
 
 
 @pytest.mark.parametrize("typed", ["", "@", "a b", "192.0.2.0/33", "..example.org", "*@example.org", "a@b@c"])
-def test_what_is_no_entry_is_refused(typed: str) -> None:
+def test_an_invalid_entry_is_refused(typed: str) -> None:
     with pytest.raises(InvalidListEntry):
         entry_of(typed)
 
@@ -48,7 +48,7 @@ LISTED = AddressList.of(
         ("a@", None),
     ],
 )
-def test_senders(sender: str, entry: str | None) -> None:
+def test_a_sender_matches_an_address_a_domain_or_a_parent_domain(sender: str, entry: str | None) -> None:
     assert LISTED.entry_for_sender(sender) == entry
 
 
@@ -63,7 +63,7 @@ def test_senders(sender: str, entry: str | None) -> None:
         ("2001:db9::1", None),
     ],
 )
-def test_peers_by_their_narrowest_network(peer: str, entry: str | None) -> None:
+def test_a_peer_matches_the_narrowest_network_around_it(peer: str, entry: str | None) -> None:
     address = parsed(peer)
     assert address is not None
     assert LISTED.entry_for_peer(address) == entry

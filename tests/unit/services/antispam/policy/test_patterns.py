@@ -3,7 +3,7 @@
 import pytest
 import re2
 
-from services.antispam.policy.patterns import InvalidPattern, Patterns, compiled
+from services.antispam.policy.patterns import InvalidPattern, Patterns, compile_pattern
 
 
 def test_all_patterns_that_occur_are_found_in_their_order() -> None:
@@ -22,9 +22,9 @@ def test_patterns_too_large_for_one_automaton_are_searched_in_groups() -> None:
 @pytest.mark.parametrize("together", [0, 1])
 def test_a_set_that_gives_up_is_searched_one_by_one(together: int) -> None:
     patterns = Patterns(["a", "b"])
-    patterns._groups[0]._together = [None, re2.Set.SearchSet()][together]
+    patterns._groups[0]._set = [None, re2.Set.SearchSet()][together]
     if together:
-        patterns._groups[0]._together.Compile()  # an empty set answers "nothing", as one out of memory does
+        patterns._groups[0]._set.Compile()  # an empty set answers "nothing", as one out of memory does
     assert patterns.matches("xb") == [1]
 
 
@@ -36,6 +36,6 @@ def test_a_bomb_for_backtracking_engines_goes_off_nowhere(bomb: str) -> None:
 @pytest.mark.parametrize(
     "pattern", ["(", "*", r"(a)\1", "(?=a)", "(?<!a)b", "a{2000}", "x" * 1001, r"(\pL{1,99}\pN){1,9}"]
 )
-def test_what_re2_does_not_take_is_refused(pattern: str) -> None:
+def test_a_pattern_that_re2_rejects_is_refused(pattern: str) -> None:
     with pytest.raises(InvalidPattern):
-        compiled(pattern)
+        compile_pattern(pattern)

@@ -3,12 +3,12 @@
 import pytest
 from pydantic import ValidationError
 
-from services.antispam.policy.policy import DEFAULT_POLICY, Policy, layered
+from services.antispam.policy.policy import DEFAULT_POLICY, Policy, inherit
 
 
 def test_what_a_domain_leaves_out_is_inherited_filter_by_filter() -> None:
-    common = layered({"required": 5.0, "filters": {"a_filter": True, "b_filter": True}}, DEFAULT_POLICY)
-    own = layered({"action": "junk", "filters": {"b_filter": False}}, common)
+    common = inherit({"required": 5.0, "filters": {"a_filter": True, "b_filter": True}}, DEFAULT_POLICY)
+    own = inherit({"action": "junk", "filters": {"b_filter": False}}, common)
     assert own == Policy(required=5.0, action="junk", filters={"a_filter": True, "b_filter": False})
 
 
@@ -18,4 +18,4 @@ def test_what_a_domain_leaves_out_is_inherited_filter_by_filter() -> None:
 )
 def test_what_does_not_fit_is_refused(own: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        layered(own, DEFAULT_POLICY)
+        inherit(own, DEFAULT_POLICY)
