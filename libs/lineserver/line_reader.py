@@ -33,9 +33,8 @@ class LineReader:
     # The transport's side
 
     def attach(self, transport: asyncio.Transport) -> None:
-        """Set the transport that is paused above the high-water mark; STARTTLS brings another one."""
+        """Set the transport that is paused above the high-water mark."""
         self._transport = transport
-        self._paused = False
 
     def feed(self, octets: bytes) -> None:
         """Add octets that the peer sent."""
@@ -46,6 +45,12 @@ class LineReader:
             self._transport.pause_reading()
             self._paused = True
         self._wake()
+
+    def resume(self) -> None:
+        """Let the peer send again."""
+        if self._paused and self._transport is not None:
+            self._transport.resume_reading()
+            self._paused = False
 
     def end(self) -> None:
         """Note that nothing more comes: `wait` raises from now on."""
@@ -116,9 +121,8 @@ class LineReader:
             raise Disconnected
         if self._loop.time() >= deadline:  # a peer that floods the connection would outrun the timer for ever
             raise PeerTimeout
-        if self._paused and self._transport is not None:
-            self._transport.resume_reading()
-            self._paused = False
+        if self._paused:
+            self.resume()
         self._deadline = deadline
         if self._timer is None or self._timer.when() > deadline:
             self._set_timer()
