@@ -5,20 +5,28 @@
 
 from libs.postmaster.composer import Letter, compose, plain
 from libs.postmaster.notifications import Notifications
-from libs.postmaster.notify import News, hears, hears_of_failure, is_known, is_spam, wishes, without_success
+from libs.postmaster.notify import (
+    NotifyEvent,
+    is_known_sender,
+    is_notified,
+    is_notified_of_failure,
+    is_spam,
+    notify_without_success,
+    requests_notification,
+)
 from libs.postmaster.post import IngressPost
 
 __all__ = [
     "IngressPost",
     "Letter",
-    "News",
     "Notifications",
+    "NotifyEvent",
     "compose",
-    "hears",
-    "hears_of_failure",
-    "is_known",
+    "is_known_sender",
+    "is_notified",
+    "is_notified_of_failure",
     "is_spam",
+    "notify_without_success",
     "plain",
-    "wishes",
-    "without_success",
+    "requests_notification",
 ]

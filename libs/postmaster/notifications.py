@@ -55,7 +55,7 @@ class Notifications:
         )
         await self._post.send(notification, to=envelope.mail_from, key=key)
 
-    async def tell_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
+    async def notify_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
         """To the owner of a forward of ours. Raises `Temporary`; `Permanent` when nobody takes it."""
         key = _key(f"forward:{owner}", envelope, recipients)
         refusals = "\n".join(f"{recipient.address}: {recipient.diagnostic}" for recipient in recipients)

@@ -24,7 +24,7 @@ _UNASKED = frozenset({"FAILURE", "DELAY"})  # RFC 3461 4.1: without NOTIFY
 _SPF_FAILED = re.compile(r"(?:^|;)\s*spf=(?:hard)?fail\b", re.IGNORECASE)
 
 
-class News(StrEnum):
+class NotifyEvent(StrEnum):
     """What there is to hear of, in the words of NOTIFY (RFC 3461 4.1)."""
 
     SUCCESS = "SUCCESS"
@@ -32,21 +32,21 @@ class News(StrEnum):
     DELAY = "DELAY"
 
 
-def hears(envelope: Envelope, recipient: Recipient, news: News, *, elsewhere: bool = False) -> bool:
+def is_notified(envelope: Envelope, recipient: Recipient, news: NotifyEvent, *, elsewhere: bool = False) -> bool:
     """Whether the envelope sender is told. `elsewhere`: another server decided over the mail."""
-    if not envelope.mail_from or not wishes(recipient, news):
+    if not envelope.mail_from or not requests_notification(recipient, news):
         return False
-    if elsewhere and news is not News.SUCCESS:
-        return is_known(envelope)
+    if elsewhere and news is not NotifyEvent.SUCCESS:
+        return is_known_sender(envelope)
     return not is_spam(envelope, recipient) and not _failed_spf(envelope)
 
 
-def hears_of_failure(envelope: Envelope, recipient: Recipient) -> bool:
+def is_notified_of_failure(envelope: Envelope, recipient: Recipient) -> bool:
     """Whether the envelope sender is told that `recipient`, who is one of ours, did not get the mail."""
-    return hears(envelope, recipient, News.FAILURE)
+    return is_notified(envelope, recipient, NotifyEvent.FAILURE)
 
 
-def wishes(recipient: Recipient, news: News) -> bool:
+def requests_notification(recipient: Recipient, news: NotifyEvent) -> bool:
     """Whether NOTIFY, or its absence, asks for `news`."""
     if not recipient.notify:
         return news in _UNASKED
@@ -59,12 +59,12 @@ def is_spam(envelope: Envelope, recipient: Recipient) -> bool:
     return verdict is not None and verdict.spam and not envelope.released
 
 
-def without_success(notify: tuple[str, ...]) -> tuple[str, ...]:
+def notify_without_success(notify: tuple[str, ...]) -> tuple[str, ...]:
     """NOTIFY without SUCCESS. Who wanted nothing else hears of nothing: absent, it would ask for failures."""
-    return tuple(word for word in notify if word.upper() != News.SUCCESS) or ("NEVER",)
+    return tuple(word for word in notify if word.upper() != NotifyEvent.SUCCESS) or ("NEVER",)
 
 
-def is_known(envelope: Envelope) -> bool:
+def is_known_sender(envelope: Envelope) -> bool:
     """Whether the sender is one of ours: signed in, a submitter by HTTP, or a host that may relay."""
     if not envelope.mail_from:
         return False

@@ -16,7 +16,7 @@ from libs.envelope import Envelope, Mail, Permanent, Temporary
 from libs.envelope.queues import QUARANTINE
 from libs.mail.dsn import FailedRecipient
 from libs.mail.headers import Headers
-from libs.postmaster import hears_of_failure
+from libs.postmaster import is_notified_of_failure
 from libs.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -77,7 +77,7 @@ class Burials:
         if mail is None:
             return "unreadable"
         envelope = mail.envelope
-        heard = () if queue == QUARANTINE else [r for r in envelope.recipients if hears_of_failure(envelope, r)]
+        heard = () if queue == QUARANTINE else [r for r in envelope.recipients if is_notified_of_failure(envelope, r)]
         if not heard:
             return "silent"
         status = TIME_EXPIRED if waited_out else NOT_PROCESSED

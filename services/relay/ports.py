@@ -59,7 +59,7 @@ class Reporter(Protocol):
     ) -> None:
         """To the envelope sender. Raises `Temporary`; `Permanent` when it is not taken."""
 
-    async def tell_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
+    async def notify_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
         """To the owner of a forward, whose target did not take the message. Raises as `report`."""
 
 

@@ -100,7 +100,7 @@ class Reports:
     async def _to_owners(self, envelope: Envelope, dues: Sequence[Due]) -> None:
         for owner in sorted({due.entry.to.account for due in dues}):
             letters = [reported(due.entry.to, due.report) for due in dues if due.entry.to.account == owner]
-            await self._reporter.tell_owner(envelope, owner, letters)
+            await self._reporter.notify_owner(envelope, owner, letters)
 
     async def _park(self, dues: Sequence[Due], mail: Mail | None) -> str:
         """The bytes stay in the frame or in the blob store, where the keeper of dead letters touches them."""

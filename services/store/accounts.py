@@ -10,9 +10,9 @@ from typing import Any
 from libs.events import AccountChanged, AccountDeleted, QuotaChanged
 from libs.runtime import EventHandler
 from services.store.mailboxes.delivery import mailbox_address
-from services.store.mailboxes.mongo_account_deletion import MongoDepartures
+from services.store.mailboxes.mongo_account_deletion import MongoAccountDeletion
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
-from services.store.mailboxes.ports import Limits
+from services.store.mailboxes.ports import MailboxLimits
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
 
@@ -21,9 +21,9 @@ class Accounts:
     """Handles the events of router and quota."""
 
     mailboxes: MongoMailboxes
-    departures: MongoDepartures
+    account_deletion: MongoAccountDeletion
     quarantine: MongoQuarantine
-    limits: Limits
+    limits: MailboxLimits
     clock: Callable[[], datetime]
 
     async def account_event(self, event: AccountChanged | AccountDeleted) -> None:
@@ -38,15 +38,15 @@ class Accounts:
         """A new account has its folders before its first message."""
         address = mailbox_address(account.address)
         if account.made_at is not None:
-            await self.departures.belongs(address, made_at=account.made_at)
-        elif not await self.departures.moments([address]):
+            await self.account_deletion.assign(address, made_at=account.made_at)
+        elif not await self.account_deletion.deletion_times([address]):
             await self.mailboxes.ensure([address])
 
     async def account_deleted(self, account: AccountDeleted) -> None:
         """Every folder and message goes, and what waits in the quarantine; the next account begins empty."""
         address, deleted_at = mailbox_address(account.address), account.deleted_at or self.clock()
-        await self.departures.deleted(address, deleted_at)
-        await self.quarantine.forget_account(address, before=deleted_at)
+        await self.account_deletion.delete_account(address, deleted_at)
+        await self.quarantine.delete_account(address, before=deleted_at)
 
     async def quota_changed(self, event: QuotaChanged) -> None:
         """Each process has its own memory of limits, so each must hear it; `@domain` means all of a domain."""

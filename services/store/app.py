@@ -15,10 +15,10 @@ from libs.telemetry import Metrics
 from services.store.accounts import Accounts
 from services.store.api import Context, routes
 from services.store.api.quarantine_pages import page_routes
-from services.store.handlers import Keeper
-from services.store.mailboxes.cleanup import cleaning
+from services.store.handlers import DeliveryHandler
+from services.store.mailboxes.cleanup import cleanup_rounds
 from services.store.mailboxes.compose import Mailboxes, open_mailboxes
-from services.store.mailboxes.junk_feedback import Lessons
+from services.store.mailboxes.junk_feedback import JunkFeedback
 from services.store.quarantine.compose import QuarantineService, open_quarantine
 from services.store.settings import Settings
 
@@ -58,11 +58,13 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         )
         keys = MongoKeys(shared.mongo.database(NAME), remember=settings.idempotency_window, clock=shared.clock)
         await keys.prepare()
-        keeper = _keeper(settings, shared, metrics, mailboxes, quarantine)
+        handler = _handler(settings, shared, metrics, mailboxes, quarantine)
         accounts = Accounts(
-            mailboxes.mailboxes, mailboxes.departures, quarantine.entries, mailboxes.limits, shared.clock
+            mailboxes.mailboxes, mailboxes.account_deletion, quarantine.entries, mailboxes.limits, shared.clock
         )
-        removed = metrics.counter("facteur_store_removed", "What went by its age or for want of use.", ("what",))
+        removed = metrics.counter(
+            "facteur_store_removed_items", "Items that were deleted by age or for want of use.", ("kind",)
+        )
         jobs = {"quarantine": quarantine.entries.expire, **mailboxes.jobs}
         yield Service(
             name=NAME,
@@ -73,13 +75,13 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             needs=("quota",),
             # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
             queue_handlers=(
-                QueueHandler(STORE, keeper.deliver, needs_raw=False, prefetch=settings.prefetch),
-                QueueHandler(QUARANTINE, keeper.hold, needs_raw=False, prefetch=settings.prefetch),
+                QueueHandler(STORE, handler.deliver, needs_raw=False, prefetch=settings.prefetch),
+                QueueHandler(QUARANTINE, handler.hold, needs_raw=False, prefetch=settings.prefetch),
             ),
             event_handlers=(*accounts.table(), *quarantine.event_handlers),
             background=(
                 *mailboxes.background,
-                *cleaning(jobs, period=settings.collect_period, removed=removed),
+                *cleanup_rounds(jobs, period=settings.cleanup_period, removed=removed),
                 *quarantine.background,
             ),
             body_limit_bytes=settings.append_limit_bytes,
@@ -87,22 +89,24 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         )
 
 
-def _keeper(
+def _handler(
     settings: Settings, shared: Shared, metrics: Metrics, mailboxes: Mailboxes, quarantine: QuarantineService
-) -> Keeper:
-    return Keeper(
+) -> DeliveryHandler:
+    return DeliveryHandler(
         deliveries=mailboxes.deliveries,
         quarantine=quarantine.entries,
         limits=mailboxes.limits,
-        announcements=mailboxes.announcements,
-        patience=mailboxes.patience,
+        usage_publisher=mailboxes.usage_publisher,
+        bounce=mailboxes.bounce,
         receipts=mailboxes.receipts,
         blobs=shared.blobs,
         bus=shared.bus,
-        large=asyncio.Semaphore(settings.large_in_hand),
+        large=asyncio.Semaphore(settings.large_concurrency),
         hostname=settings.hostname,
-        copies=metrics.counter("facteur_store_copies", "Copies for mailboxes, by what became of them.", ("outcome",)),
-        on_held=quarantine.wake.set,
+        deliveries_total=metrics.counter(
+            "facteur_store_mailbox_deliveries", "Deliveries of a message to one mailbox, by outcome.", ("outcome",)
+        ),
+        on_quarantined=quarantine.wake.set,
     )
 
 
@@ -116,9 +120,9 @@ def _context(shared: Shared, mailboxes: Mailboxes, quarantine: QuarantineService
         quarantine=quarantine.entries,
         deliveries=mailboxes.deliveries,
         limits=mailboxes.limits,
-        announcements=mailboxes.announcements,
-        lessons=Lessons(shared.bus),
-        warden=quarantine.actions,
+        usage_publisher=mailboxes.usage_publisher,
+        junk_feedback=JunkFeedback(shared.bus),
+        actions=quarantine.actions,
         keys=keys,
         clock=shared.clock,
     )

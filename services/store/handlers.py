@@ -15,14 +15,14 @@ from libs.bus import Bus
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
 from libs.events import MailQuarantined
 from libs.runtime import Route
-from services.store.mailboxes.delivery import delivery_of, mailboxes_of
-from services.store.mailboxes.messages import Body, Outcome
+from services.store.mailboxes.delivery import build_delivery, recipients_by_mailbox
+from services.store.mailboxes.messages import Body, DeliveryOutcome
 from services.store.mailboxes.mongo_delivery import MongoDelivery
-from services.store.mailboxes.over_quota_bounce import Patience
-from services.store.mailboxes.ports import Limits
-from services.store.mailboxes.receipts import Receipts
-from services.store.mailboxes.undelivered import NotTaken
-from services.store.mailboxes.usage_publisher import Announcer
+from services.store.mailboxes.over_quota_bounce import OverQuotaBounce
+from services.store.mailboxes.ports import MailboxLimits
+from services.store.mailboxes.receipts import DeliveryReceipts
+from services.store.mailboxes.undelivered import NotDelivered
+from services.store.mailboxes.usage_publisher import UsagePublisher
 from services.store.quarantine.model import accounts_of, domains_of, is_infected
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
@@ -32,24 +32,24 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
+class DeliveryHandler:
     """Handles what comes from the queues. `large` bounds how many messages of the blob store are in memory."""
 
     deliveries: MongoDelivery
     quarantine: MongoQuarantine
-    limits: Limits
-    announcements: Announcer
-    patience: Patience
-    receipts: Receipts
+    limits: MailboxLimits
+    usage_publisher: UsagePublisher
+    bounce: OverQuotaBounce
+    receipts: DeliveryReceipts
     blobs: Blobs
     bus: Bus
     large: asyncio.Semaphore
     hostname: str
-    copies: Counter
-    on_held: Callable[[], None]
+    deliveries_total: Counter
+    on_quarantined: Callable[[], None]
 
     async def deliver(self, mail: Mail) -> Iterable[Route]:
-        """Into the mailboxes of its recipients. Whoever has no room waits alone, and not for ever (`Patience`)."""
+        """Deliver to the mailboxes of the recipients. Mail for a full mailbox waits alone and is bounced in the end."""
         await self._with_body(mail, lambda body: self._deliver(mail, body))
         return ()
 
@@ -57,25 +57,29 @@ class Keeper:
         try:
             await self._place(mail.envelope, body)
         except Temporary as error:
-            await self.patience.wait(error.narrowed or mail.envelope, body.raw, error)
+            await self.bounce.wait(error.narrowed or mail.envelope, body.raw, error)
 
     async def _place(self, envelope: Envelope, body: Body) -> None:
         envelope.check_actions()
-        wanted = mailboxes_of(envelope)
+        wanted = recipients_by_mailbox(envelope)
         limits = await self.limits.of(wanted)
-        outcome = await self.deliveries.deliver(delivery_of(envelope, body, limits=limits, hostname=self.hostname))
-        self.announcements.changed(outcome.usages)
-        self.copies.labels("delivered").inc(len(wanted) - len(outcome.missed))
+        outcome = await self.deliveries.deliver(build_delivery(envelope, body, limits=limits, hostname=self.hostname))
+        self.usage_publisher.enqueue(outcome.usages)
+        self.deliveries_total.labels("delivered").inc(len(wanted) - len(outcome.missed))
         await self.receipts.delivered(envelope, body.raw, outcome.missed)
         if outcome.missed:
             self._missed(envelope, wanted, outcome)
 
-    def _missed(self, envelope: Envelope, wanted: Mapping[str, Recipient], outcome: Outcome) -> None:
-        """Raises `NotTaken` for those who have not got it."""
-        chosen = {"over quota": outcome.over_quota, "of former accounts": outcome.gone, "unknown": outcome.unknown}
+    def _missed(self, envelope: Envelope, wanted: Mapping[str, Recipient], outcome: DeliveryOutcome) -> None:
+        """Raises `NotDelivered` for those who have not got it."""
+        chosen = {
+            "over quota": outcome.over_quota,
+            "former account": outcome.gone,
+            "account unknown": outcome.unknown,
+        }
         for what, mailboxes in chosen.items():
-            self.copies.labels(what.replace(" ", "_")).inc(len(mailboxes))
-        raise NotTaken(
+            self.deliveries_total.labels(what.replace(" ", "_")).inc(len(mailboxes))
+        raise NotDelivered(
             "mailboxes " + ", ".join(f"{what}: {len(mailboxes)}" for what, mailboxes in chosen.items() if mailboxes),
             narrowed=envelope.to(tuple(to for mailbox, to in wanted.items() if mailbox in outcome.missed)),
             full=frozenset(wanted[mailbox].address for mailbox in outcome.over_quota),
@@ -84,9 +88,9 @@ class Keeper:
 
     async def hold(self, mail: Mail) -> Iterable[Route]:
         """Into the quarantine."""
-        envelope = await self._with_body(mail, lambda body: self.quarantine.add(mail.envelope, body))
+        envelope = await self._with_body(mail, lambda body: self.quarantine.insert(mail.envelope, body))
         if envelope is None:
-            log.info("held_for_none", reason="the accounts of all recipients have ended")
+            log.info("quarantine_skipped", reason="the accounts of all recipients have ended")
             return ()
         fact = MailQuarantined(
             id=envelope.id,
@@ -96,7 +100,7 @@ class Keeper:
             accounts=accounts_of(envelope.recipients),
         )
         await self.bus.emit(fact.to_bus())
-        self.on_held()
+        self.on_quarantined()
         return ()
 
     async def _with_body(self, mail: Mail, work: Callable[[Body], Awaitable[T]]) -> T:

@@ -36,7 +36,7 @@ class Settings(ServiceSettings):
     """Delivery, quarantine, and what is cleaned up when."""
 
     prefetch: int = Field(100, ge=1, description="Messages in hand at a time; more of them share a transaction.")
-    large_in_hand: int = Field(4, ge=1, description="Messages above inline_limit_bytes in memory at a time.")
+    large_concurrency: int = Field(4, ge=1, description="Messages above inline_limit_bytes in memory at a time.")
     append_limit_bytes: int = Field(40 * 1024 * 1024, ge=1, description="Largest message that the API takes, bytes.")
     idempotency_window: timedelta = Field(timedelta(hours=24), description="How long an Idempotency-Key is known.")
     limit_cache: timedelta = Field(timedelta(minutes=5), description="How long a limit of quota is believed.")
@@ -67,14 +67,14 @@ class Settings(ServiceSettings):
     )
     page_limits: PageLimits = Field(PageLimits(), description="How often one may try on the public pages.")
     captcha_keep: timedelta = Field(timedelta(minutes=15), description="How long a captcha can be answered.")
-    letter_author: str = Field(
+    quarantine_author: str = Field(
         "postmaster",
         pattern=r"^[A-Za-z0-9._+-]{1,64}$",
         description="Local part of the author of notices and digests; the domain is the recipient's.",
     )
     policy_cache: timedelta = Field(timedelta(minutes=1), description="How long a policy of antispam is believed.")
     notice_limits: NoticeLimits = Field(NoticeLimits(), description="How many notices are sent to senders at most.")
-    notice_patience: timedelta = Field(
+    notice_give_up_after: timedelta = Field(
         timedelta(hours=12),
         lt=timedelta(hours=20),
         description="How long a notice that cannot be sent is tried, or the report of a delivery that was asked for.",
@@ -90,6 +90,6 @@ class Settings(ServiceSettings):
     tombstone_keep: timedelta = Field(
         timedelta(days=30), description="How long expunged UIDs are remembered, for clients that come back (QRESYNC)."
     )
-    collect_period: timedelta = Field(timedelta(minutes=10), description="Time between two rounds of the collector.")
+    cleanup_period: timedelta = Field(timedelta(minutes=10), description="Time between two rounds of the collector.")
     body_grace: timedelta = Field(timedelta(hours=1), description="How long a body without messages is kept.")
     blob_keep: timedelta = Field(timedelta(days=14), description="Age at which a claim-check blob is deleted.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from libs.envelope import Envelope, Recipient
 from libs.mail import xtext
 from libs.mail.address import needs_smtputf8
-from libs.postmaster import without_success
+from libs.postmaster import notify_without_success
 from services.relay.domain.header_words import CannotConvert, seven_bit_header
 from services.relay.domain.long_lines import has_long_line
 from services.relay.domain.replies import Result, failed
@@ -67,7 +67,7 @@ def rcpt_options(extensions: Mapping[str, str], recipient: Recipient) -> list[st
     """RFC 3461 4."""
     if "DSN" not in extensions:
         return []
-    notify = without_success(recipient.notify) if recipient.expanded and recipient.notify else recipient.notify
+    notify = notify_without_success(recipient.notify) if recipient.expanded and recipient.notify else recipient.notify
     options = [f"NOTIFY={','.join(notify)}"] if notify else []
     return [*options, f"ORCPT={xtext.encode_orcpt(recipient.orcpt)}"] if recipient.orcpt else options
 

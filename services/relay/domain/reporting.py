@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from libs.envelope import Envelope, Recipient
 from libs.mail.dsn import DsnAction, FailedRecipient
-from libs.postmaster import News, hears, is_known, is_spam, wishes
+from libs.postmaster import NotifyEvent, is_known_sender, is_notified, is_spam, requests_notification
 
 
 class Event(StrEnum):
@@ -45,7 +45,7 @@ class Report:
     group: str = ""
 
 
-_NEWS = {Event.FAILED: News.FAILURE, Event.DELAYED: News.DELAY, Event.RELAYED: News.SUCCESS}
+_NEWS = {Event.FAILED: NotifyEvent.FAILURE, Event.DELAYED: NotifyEvent.DELAY, Event.RELAYED: NotifyEvent.SUCCESS}
 _ACTIONS = {Event.FAILED: DsnAction.FAILED, Event.DELAYED: DsnAction.DELAYED, Event.RELAYED: DsnAction.RELAYED}
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
@@ -53,9 +53,11 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 def way_of(envelope: Envelope, recipient: Recipient, event: Event) -> Way | None:
     """None when nobody is to hear of it, because that is what was asked for, or because it is not the end."""
-    if hears(envelope, recipient, _NEWS[event], elsewhere=True):
+    if is_notified(envelope, recipient, _NEWS[event], elsewhere=True):
         return Way.SENDER
-    if event is not Event.FAILED or (is_known(envelope) and not wishes(recipient, News.FAILURE)):
+    if event is not Event.FAILED or (
+        is_known_sender(envelope) and not requests_notification(recipient, NotifyEvent.FAILURE)
+    ):
         return None
     return Way.OWNER if _has_owner(envelope, recipient) else Way.DEAD_LETTER
 

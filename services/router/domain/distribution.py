@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from libs.envelope import Envelope, Recipient
-from libs.postmaster import News, wishes, without_success
+from libs.postmaster import NotifyEvent, notify_without_success, requests_notification
 from services.router.domain.resolution import Resolution, ResolvedDelivery
 
 JUNK_STAYS = "junk is not forwarded to other servers"
@@ -58,12 +58,12 @@ def _wishes(recipient: Recipient, resolution: Resolution) -> Callable[[ResolvedD
     Where the address leads to several, one speaks for it, so that a success tells nothing of the members of a list.
     That is its own mailbox where it has one, and then the success is a delivery; else it is an expansion.
     """
-    if len(resolution.deliveries) == 1 or not wishes(recipient, News.SUCCESS):
+    if len(resolution.deliveries) == 1 or not requests_notification(recipient, NotifyEvent.SUCCESS):
         return lambda delivery: recipient
     own = resolution.first.address
     speaker = max(resolution.deliveries, key=lambda delivery: (delivery.address == own, delivery.kind == "local"))
     heard = recipient.model_copy(update={"expanded": speaker.address != own})
-    silent = recipient.model_copy(update={"notify": without_success(recipient.notify)})
+    silent = recipient.model_copy(update={"notify": notify_without_success(recipient.notify)})
     return lambda delivery: heard if delivery is speaker else silent
 
 

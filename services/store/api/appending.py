@@ -16,8 +16,8 @@ from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import FlagChange
-from services.store.mailboxes.messages import Body, Copy, Delivery, Message, summarise
-from services.store.mailboxes.refusals import Conflicting, NotThere
+from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, Message, summarise
+from services.store.mailboxes.refusals import Conflict, NotFound
 
 RFC822 = "message/rfc822"
 BODY = {"requestBody": {"required": True, "content": {RFC822: {"schema": {"type": "string"}}}}}
@@ -30,7 +30,7 @@ def appending_routes(context: Context) -> APIRouter:
         """What was appended under `key`; nothing is appended twice, also when it was expunged since."""
         try:
             return await context.messages.by_key(address, key)
-        except NotThere:
+        except NotFound:
             raise MadeAndGone from None
 
     async def message_in(request: Request) -> bytes:
@@ -79,12 +79,12 @@ def appending_routes(context: Context) -> APIRouter:
             flags=FlagChange.of(add=flag).apply(()),
             limit=(await context.limits.of([address]))[address],
         )
-        outcome = await context.deliveries.deliver(Delivery(Body.of(raw), (copy,)))
+        outcome = await context.deliveries.deliver(MailboxDelivery(Body.of(raw), (copy,)))
         if outcome.gone or outcome.unknown:
-            raise NotThere("there is no such mailbox")
+            raise NotFound("there is no such mailbox")
         if outcome.over_quota:
-            raise Conflicting("the mailbox is over its quota")
-        context.announcements.changed(outcome.usages)
+            raise Conflict("the mailbox is over its quota")
+        context.usage_publisher.enqueue(outcome.usages)
         if once is None:
             return tagged(await context.messages.by_key(address, key), address, response)
         message = await again(address, key)

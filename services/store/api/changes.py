@@ -57,7 +57,7 @@ def change_routes(context: Context) -> APIRouter:
     api = router("messages")
 
     def answer(changed: Changed) -> MessageChanges:
-        context.announcements.changed([changed.usage])
+        context.usage_publisher.enqueue([changed.usage])
         items = [MessageView.of(message) for message in changed.messages]
         return MessageChanges(items=items, usage=MailboxTotals.of(changed.usage))
 
@@ -75,7 +75,7 @@ def change_routes(context: Context) -> APIRouter:
     async def move_messages(address: Mailbox, body: MessagePlacement) -> MessageChanges:
         target = await folder_id(address, body.folder)
         changed = await context.changes.move(address, body.ids, target)
-        await context.lessons.moved(address, changed.origins, target)
+        await context.junk_feedback.report_move(address, changed.origins, target)
         return answer(changed)
 
     @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
@@ -92,7 +92,9 @@ def change_routes(context: Context) -> APIRouter:
         changed = await context.changes.copy(address, body.ids, folder, limit=limit, key=key)
         if once is not None:
             await context.keys.finish(once)
-        await context.lessons.moved(address, changed.origins, folder)  # clients without MOVE copy, and delete then
+        await context.junk_feedback.report_move(
+            address, changed.origins, folder
+        )  # clients without MOVE copy, and delete then
         return answer(changed)
 
     @api.post("/messages/delete", summary="Expunge messages for ever; frees the quota at once")

@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from libs.http import ADMIN, MongoKeys, Problem, entity_tag, require
 from libs.mail.address import InvalidAddress, canonical
 from services.store.mailboxes.folders import Folder
-from services.store.mailboxes.junk_feedback import Lessons
+from services.store.mailboxes.junk_feedback import JunkFeedback
 from services.store.mailboxes.messages import Message
 from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.mongo_changes import MongoChanges
@@ -21,13 +21,13 @@ from services.store.mailboxes.mongo_delivery import MongoDelivery
 from services.store.mailboxes.mongo_expunge import MongoExpunge
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.mongo_messages import MongoMessages
-from services.store.mailboxes.ports import Limits
-from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated, Refusal, Unfit
-from services.store.mailboxes.usage_publisher import Announcer
-from services.store.quarantine.actions import Warden
+from services.store.mailboxes.ports import MailboxLimits
+from services.store.mailboxes.refusals import Conflict, InvalidRequest, NotFound, PreconditionFailed, Refusal
+from services.store.mailboxes.usage_publisher import UsagePublisher
+from services.store.quarantine.actions import QuarantineActions
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
-_STATUS: dict[type[Refusal], int] = {NotThere: 404, Conflicting: 409, Outdated: 412, Unfit: 422}
+_STATUS: dict[type[Refusal], int] = {NotFound: 404, Conflict: 409, PreconditionFailed: 412, InvalidRequest: 422}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,18 @@ class Context:
     bodies: MongoBodies
     quarantine: MongoQuarantine
     deliveries: MongoDelivery
-    limits: Limits
-    announcements: Announcer
-    lessons: Lessons
-    warden: Warden
+    limits: MailboxLimits
+    usage_publisher: UsagePublisher
+    junk_feedback: JunkFeedback
+    actions: QuarantineActions
     keys: MongoKeys
     clock: Callable[[], datetime]
 
     async def folder(self, address: str, id: str) -> Folder:
-        """Raises `NotThere`."""
+        """Raises `NotFound`."""
         folders = await self.mailboxes.folders(address)
         if id not in folders:
-            raise NotThere("there is no such folder")
+            raise NotFound("there is no such folder")
         return folders[id]
 
 

@@ -77,7 +77,7 @@ def folder_routes(context: Context) -> APIRouter:
         if_match.check(tag_of_folder(folder))  # before anything goes
         usage = await context.expunge.folder(address, id, last_uid=folder.last_uid)
         if usage is not None:
-            context.announcements.changed([usage])
+            context.usage_publisher.enqueue([usage])
         await context.mailboxes.delete_empty_folder(address, id, match=matching(if_match))
         return Response(status_code=204)
 
@@ -95,7 +95,7 @@ def folder_routes(context: Context) -> APIRouter:
             before = context.clock() - timedelta(days=older_than_days)
         usage = await context.expunge.folder(address, id, last_uid=folder.last_uid, before=before)
         if usage is not None:
-            context.announcements.changed([usage])
+            context.usage_publisher.enqueue([usage])
         return MailboxTotals.of(usage or await context.mailboxes.usage(address))
 
     @api.get("/folders/{id}/vanished", summary="UIDs that left the folder after a modification sequence number")

@@ -15,7 +15,7 @@ from services.store.api.views import MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import clean_flag
 from services.store.mailboxes.messages import Message
-from services.store.mailboxes.search import Criteria, holds_text
+from services.store.mailboxes.search import SearchCriteria, contains_text
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
 READ_AT_ONCE = 200  # messages whose text is searched for one page
@@ -83,9 +83,9 @@ def message_routes(context: Context) -> APIRouter:
     return api
 
 
-async def _criteria(context: Context, address: str, query: SearchQuery) -> Criteria:
+async def _criteria(context: Context, address: str, query: SearchQuery) -> SearchCriteria:
     known = await context.mailboxes.folders(address)
-    return Criteria(
+    return SearchCriteria(
         folder=folders.find(known, query.folder).id if query.folder else "",
         subject=query.subject,
         sender=query.sender,
@@ -101,7 +101,7 @@ async def _criteria(context: Context, address: str, query: SearchQuery) -> Crite
 
 
 async def _search(
-    context: Context, address: str, criteria: Criteria, query: SearchQuery
+    context: Context, address: str, criteria: SearchCriteria, query: SearchQuery
 ) -> tuple[list[Message], str | None]:
     """The page and the cursor of the next one. A page is empty only where there is nothing more to find.
 
@@ -122,7 +122,7 @@ async def _search(
 
 
 async def _some(
-    context: Context, address: str, criteria: Criteria, *, after: str, limit: int, most: int
+    context: Context, address: str, criteria: SearchCriteria, *, after: str, limit: int, most: int
 ) -> tuple[list[Message], str | None]:
     """What is found among the next `most` messages, and the last of them; None for it when there are no more."""
     found: list[Message] = []
@@ -141,4 +141,4 @@ async def _some(
 async def _holds(context: Context, message: Message, text: str) -> bool:
     if not text:
         return True
-    return await asyncio.to_thread(holds_text, await context.bodies.raw(message.body), text)
+    return await asyncio.to_thread(contains_text, await context.bodies.raw(message.body), text)

@@ -13,7 +13,7 @@ from libs.http import After, Cursor, Page, RequestBody, audited
 from libs.http.names import Address, DomainName, MailboxAddress
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
-from services.store.quarantine.model import Held, Wanted, split
+from services.store.quarantine.model import QuarantinedMessage, QuarantineFilter, split
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
 _PAGES = Cursor("quarantine")
@@ -73,7 +73,7 @@ class BlockResult(BaseModel):
 
 def quarantine_routes(context: Context) -> APIRouter:
     api = router("quarantine", prefix="/v1/quarantine")
-    held, warden = context.quarantine, context.warden
+    held, actions = context.quarantine, context.actions
 
     @api.get("", summary="Quarantined messages, newest first")
     @audited
@@ -89,7 +89,7 @@ def quarantine_routes(context: Context) -> APIRouter:
         after: After = None,
         limit: Limit = 50,
     ) -> Page[QuarantinedMessageView]:
-        wanted = Wanted(domain or "", account or "", sender, subject, reason, infected, since, until)
+        wanted = QuarantineFilter(domain or "", account or "", sender, subject, reason, infected, since, until)
         found = await held.page(wanted, after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.id))
 
@@ -116,18 +116,18 @@ def quarantine_routes(context: Context) -> APIRouter:
         value = ""
         if wanted.whitelist != "no":
             whole = wanted.whitelist == "domain"
-            _, value, _ = await warden.list_sender(item, wanted.recipients, colour="white", whole_domain=whole)
-        recipients = await warden.release(item, wanted.recipients, by="administrator", force=force)
+            _, value, _ = await actions.list_sender(item, wanted.recipients, colour="white", whole_domain=whole)
+        recipients = await actions.release(item, wanted.recipients, by="administrator", force=force)
         return ReleaseResult(id=id, recipients=list(recipients), whitelisted=value)
 
     @api.post("/{id}/block", summary="Blacklist its sender for the domains of its recipients")
     async def block_quarantined_sender(id: str, body: BlockRequest | None = None) -> BlockResult:
         item, wanted = await held.get(id), body or BlockRequest()
-        _, value, domains = await warden.list_sender(
+        _, value, domains = await actions.list_sender(
             item, wanted.recipients, colour="black", whole_domain=wanted.what == "domain"
         )
         if wanted.delete:
-            await warden.delete(item, wanted.recipients, by="administrator")
+            await actions.delete(item, wanted.recipients, by="administrator")
         return BlockResult(id=id, blacklisted=value, domains=list(domains), deleted=wanted.delete)
 
     @api.delete("/{id}", status_code=204, summary="Delete it for ever")
@@ -137,13 +137,13 @@ def quarantine_routes(context: Context) -> APIRouter:
             list[Address] | None, Query(description="Only for these recipients; the others wait on.")
         ] = None,
     ) -> Response:
-        await warden.delete(await held.get(id), recipient, by="administrator")
+        await actions.delete(await held.get(id), recipient, by="administrator")
         return Response(status_code=204)
 
     return api
 
 
-def _view(item: Held) -> QuarantinedMessageView:
+def _view(item: QuarantinedMessage) -> QuarantinedMessageView:
     envelope = item.envelope
     verdicts = envelope.verdicts.values()
     tests = [*envelope.findings, *(test for verdict in verdicts for test in verdict.tests)]

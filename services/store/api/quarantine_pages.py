@@ -15,11 +15,11 @@ from fastapi.responses import HTMLResponse
 
 from libs.envelope import Permanent, Temporary
 from libs.network import Network, is_in, network_of
-from services.store.mailboxes.refusals import NotThere, Refusal
+from services.store.mailboxes.refusals import NotFound, Refusal
 from services.store.quarantine.letters import PATHS
-from services.store.quarantine.links import BadToken
+from services.store.quarantine.links import InvalidToken
 from services.store.quarantine.pages import HEADERS, Pages, language_of
-from services.store.quarantine.sender_validation import Reception, TooMany, Unanswered
+from services.store.quarantine.sender_validation import CaptchaFailed, SenderValidation, TooManyAttempts
 
 MAX_FORM_BYTES = 8 * 1024
 FORM_SECONDS = 10.0
@@ -28,14 +28,14 @@ HTTP_422 = 422
 Work = Callable[[Pages], Awaitable[tuple[int, str]]]
 
 
-def page_routes(reception: Reception, *, proxies: Sequence[Network]) -> APIRouter:
+def page_routes(sender_validation: SenderValidation, *, proxies: Sequence[Network]) -> APIRouter:
     """`proxies` are those whose X-Forwarded-For is believed."""
     api = APIRouter(include_in_schema=False)
 
     @api.api_route(PATHS["validate"] + "/{token}", methods=["GET", "HEAD"])
     async def validation(request: Request, token: str) -> Response:
         async def show(pages: Pages) -> tuple[int, str]:
-            asked = await reception.ask(token)
+            asked = await sender_validation.prompt(token)
             return 200, pages.validation(asked)
 
         return await _answered(request, show)
@@ -46,23 +46,23 @@ def page_routes(reception: Reception, *, proxies: Sequence[Network]) -> APIRoute
             form = await _form(request)
             address = network_of(client_of(request, proxies))
             try:
-                done = await reception.validate(
+                done = await sender_validation.validate(
                     token, challenge=form.get("challenge", ""), answer=form.get("answer", ""), address=address
                 )
-            except Unanswered as error:
-                asked = await reception.ask(token)
+            except CaptchaFailed as error:
+                asked = await sender_validation.prompt(token)
                 page = pages.validation(asked, error=str(error))
                 return HTTP_422, page
             sentences = ("delivered", "trusted") if done.domains else ("delivered",)
             recipients, domains = ", ".join(done.recipients), ", ".join(done.domains)
-            return 200, pages.told("delivered_title", *sentences, recipients=recipients, domains=domains)
+            return 200, pages.message("delivered_title", *sentences, recipients=recipients, domains=domains)
 
         return await _answered(request, act)
 
     @api.api_route(PATHS["own"] + "/{token}", methods=["GET", "HEAD"])
     async def owned(request: Request, token: str) -> Response:
         async def show(pages: Pages) -> tuple[int, str]:
-            return 200, pages.own(*await reception.owned(token))
+            return 200, pages.own(*await sender_validation.message_for_owner(token))
 
         return await _answered(request, show)
 
@@ -71,13 +71,13 @@ def page_routes(reception: Reception, *, proxies: Sequence[Network]) -> APIRoute
         async def act(pages: Pages) -> tuple[int, str]:
             match (await _form(request)).get("do"):
                 case "release":
-                    recipients = ", ".join(await reception.release(token))
-                    return 200, pages.told("delivered_title", "own_released", recipients=recipients)
+                    recipients = ", ".join(await sender_validation.release(token))
+                    return 200, pages.message("delivered_title", "own_released", recipients=recipients)
                 case "delete":
-                    await reception.delete(token)
-                    return 200, pages.told("own_deleted_title", "own_deleted")
+                    await sender_validation.delete(token)
+                    return 200, pages.message("own_deleted_title", "own_deleted")
                 case _:
-                    return HTTP_422, pages.own(*await reception.owned(token))
+                    return HTTP_422, pages.own(*await sender_validation.message_for_owner(token))
 
         return await _answered(request, act)
 
@@ -90,14 +90,14 @@ async def _answered(request: Request, work: Work) -> Response:
     more: dict[str, str] = {}
     try:
         status, page = await work(pages)
-    except (BadToken, NotThere):
-        status, page = 404, pages.told("gone_title", "gone")
-    except TooMany:
-        status, page, more = 429, pages.told("limit_title", "limit"), {"Retry-After": "3600"}
+    except (InvalidToken, NotFound):
+        status, page = 404, pages.message("gone_title", "gone")
+    except TooManyAttempts:
+        status, page, more = 429, pages.message("limit_title", "limit"), {"Retry-After": "3600"}
     except Temporary:
-        status, page, more = 503, pages.told("away_title", "away"), {"Retry-After": "60"}
+        status, page, more = 503, pages.message("away_title", "away"), {"Retry-After": "60"}
     except (Refusal, Permanent, _NoForm):
-        status, page = 409, pages.told("refused_title", "refused")
+        status, page = 409, pages.message("refused_title", "refused")
     return HTMLResponse("" if request.method == "HEAD" else page, status_code=status, headers={**HEADERS, **more})
 
 

@@ -21,7 +21,7 @@ def usage_routes(context: Context) -> APIRouter:
         if not recount:
             return MailboxTotals.of(await context.mailboxes.usage(address))
         usage = await context.mailboxes.recount(address)
-        context.announcements.changed([usage])
+        context.usage_publisher.enqueue([usage])
         return MailboxTotals.of(usage)
 
     return api

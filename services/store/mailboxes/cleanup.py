@@ -19,7 +19,7 @@ RELEASED_KEEP = timedelta(hours=1)
 Work = Callable[[], Awaitable[int]]
 
 
-def cleaning(jobs: dict[str, Work], *, period: timedelta, removed: Counter) -> tuple[Periodic, ...]:
+def cleanup_rounds(jobs: dict[str, Work], *, period: timedelta, removed: Counter) -> tuple[Periodic, ...]:
     """A row of background work for each job, so that one that fails keeps no other from its turn."""
 
     def row(name: str, work: Work) -> Periodic:
@@ -27,13 +27,13 @@ def cleaning(jobs: dict[str, Work], *, period: timedelta, removed: Counter) -> t
             count = await work()
             removed.labels(name).inc(count)
             if count:
-                log.info("cleaned", what=name, removed=count)
+                log.info("expired_items_removed", kind=name, removed=count)
 
-        return Periodic(f"cleaning_{name}", round, period)
+        return Periodic(f"cleanup_{name}", round, period)
 
     return tuple(row(name, work) for name, work in jobs.items())
 
 
-def old_blobs(blobs: Blobs, *, clock: Callable[[], datetime], keep: timedelta) -> Work:
+def blob_expiry(blobs: Blobs, *, clock: Callable[[], datetime], keep: timedelta) -> Work:
     """Blobs of messages that are done, and those that a crash left: no message that waits is so old without a try."""
     return lambda: blobs.collect(clock() - keep, released_before=clock() - RELEASED_KEEP)

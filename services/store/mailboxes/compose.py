@@ -8,24 +8,24 @@ from libs.http import Client
 from libs.postmaster import IngressPost, Notifications
 from libs.runtime import Periodic, Shared
 from libs.telemetry import Metrics
-from services.store.mailboxes.cleanup import Work, old_blobs
-from services.store.mailboxes.junk_expiry import old_junk
-from services.store.mailboxes.missing_mailboxes import Openings
-from services.store.mailboxes.mongo_account_deletion import MongoDepartures
-from services.store.mailboxes.mongo_bodies import MongoBodies, MongoCollector
+from services.store.mailboxes.cleanup import Work, blob_expiry
+from services.store.mailboxes.junk_expiry import junk_expiry
+from services.store.mailboxes.missing_mailboxes import MissingMailboxes
+from services.store.mailboxes.mongo_account_deletion import MongoAccountDeletion
+from services.store.mailboxes.mongo_bodies import MongoBodies, MongoBodyCollector
 from services.store.mailboxes.mongo_changes import MongoChanges
 from services.store.mailboxes.mongo_delivery import MongoDelivery
-from services.store.mailboxes.mongo_expunge import MongoExpunge, MongoJunk
-from services.store.mailboxes.mongo_mailboxes import MongoMailboxes, MongoTold
+from services.store.mailboxes.mongo_expunge import MongoExpunge, MongoJunkFolders
+from services.store.mailboxes.mongo_mailboxes import MongoMailboxes, MongoPublishedUsage
 from services.store.mailboxes.mongo_messages import MongoMessages
 from services.store.mailboxes.mongo_receipts import MongoReceipts
-from services.store.mailboxes.mongo_transaction_steps import MongoLedger
-from services.store.mailboxes.over_quota_bounce import Patience
+from services.store.mailboxes.mongo_transaction_steps import MongoTransactionSteps
+from services.store.mailboxes.over_quota_bounce import OverQuotaBounce
 from services.store.mailboxes.quota_limits import QuotaLimits
-from services.store.mailboxes.receipts import Receipts
+from services.store.mailboxes.receipts import DeliveryReceipts
 from services.store.mailboxes.router import RouterDirectory, RouterJunkKeeps
 from services.store.mailboxes.schema import Collections
-from services.store.mailboxes.usage_publisher import Announcer
+from services.store.mailboxes.usage_publisher import UsagePublisher
 from services.store.settings import Settings
 
 
@@ -39,21 +39,21 @@ class Mailboxes:
     messages: MongoMessages
     changes: MongoChanges
     expunge: MongoExpunge
-    departures: MongoDepartures
+    account_deletion: MongoAccountDeletion
     deliveries: MongoDelivery
     limits: QuotaLimits
-    announcements: Announcer
-    receipts: Receipts
-    patience: Patience
+    usage_publisher: UsagePublisher
+    receipts: DeliveryReceipts
+    bounce: OverQuotaBounce
     jobs: dict[str, Work]
 
     @property
     def background(self) -> tuple[Periodic, ...]:
-        return (*self.announcements.rows, self.receipts.row)
+        return (*self.usage_publisher.background, self.receipts.background)
 
     async def close(self) -> None:
         """Publish the last usage and stop asking for limits."""
-        await self.announcements.close()
+        await self.usage_publisher.close()
         await self.limits.close()
 
 
@@ -71,47 +71,49 @@ async def open_mailboxes(
     await collections.prepare()
     bodies = MongoBodies(mongo, collections, clock=clock)
     mailboxes = MongoMailboxes(mongo, collections, clock=clock)
-    ledger = MongoLedger(collections, clock=clock, tombstone_keep=settings.tombstone_keep)
-    expunge = MongoExpunge(mongo, collections, ledger, bodies)
+    steps = MongoTransactionSteps(collections, clock=clock, tombstone_keep=settings.tombstone_keep)
+    expunge = MongoExpunge(mongo, collections, steps, bodies)
     directory = RouterDirectory(router)
-    departures = MongoDepartures(mongo, collections, expunge, directory, clock=clock)
-    openings = Openings(mailboxes, departures, directory)
-    announcer = Announcer(
-        shared.bus, MongoTold(collections), window=settings.usage_window, recheck=settings.usage_recheck
+    account_deletion = MongoAccountDeletion(mongo, collections, expunge, directory, clock=clock)
+    missing_mailboxes = MissingMailboxes(mailboxes, account_deletion, directory)
+    usage_publisher = UsagePublisher(
+        shared.bus, MongoPublishedUsage(collections), window=settings.usage_window, recheck=settings.usage_recheck
     )
     notifications = Notifications(
         IngressPost(ingress), hostname=settings.hostname, author=settings.notice_author, clock=clock
     )
-    junk = MongoJunk(collections, expunge)
+    junk = MongoJunkFolders(collections, expunge)
     return Mailboxes(
         collections=collections,
         bodies=bodies,
         mailboxes=mailboxes,
         messages=MongoMessages(collections),
-        changes=MongoChanges(mongo, collections, ledger, clock=clock),
+        changes=MongoChanges(mongo, collections, steps, clock=clock),
         expunge=expunge,
-        departures=departures,
-        deliveries=MongoDelivery(mongo, collections, bodies, openings, clock=clock),
+        account_deletion=account_deletion,
+        deliveries=MongoDelivery(mongo, collections, bodies, missing_mailboxes, clock=clock),
         limits=QuotaLimits(quota, keep=settings.limit_cache),
-        announcements=announcer,
-        receipts=Receipts(
+        usage_publisher=usage_publisher,
+        receipts=DeliveryReceipts(
             MongoReceipts(collections, clock=clock),
             notifications,
             clock,
-            settings.notice_patience,
+            settings.notice_give_up_after,
             settings.notice_period,
-            metrics.counter("facteur_store_receipts", "Reports of deliveries that senders asked for.", ("outcome",)),
+            metrics.counter(
+                "facteur_store_delivery_receipts", "DSNs of successful deliveries, by outcome.", ("outcome",)
+            ),
         ),
-        patience=Patience(
+        bounce=OverQuotaBounce(
             notifications,
             clock,
             settings.give_up_after,
-            metrics.counter("facteur_store_returned", "Copies that were given up, and whose sender was told."),
+            metrics.counter("facteur_store_bounced_recipients", "Recipients whose mail was returned to its sender."),
         ),
         jobs={
-            "mailboxes": departures.unfinished,
-            "bodies": MongoCollector(mongo, collections, clock=clock, grace=settings.body_grace).collect,
-            "junk": old_junk(RouterJunkKeeps(router), junk, announcer, clock=clock),
-            "blobs": old_blobs(shared.blobs, clock=clock, keep=settings.blob_keep),
+            "mailboxes": account_deletion.resume,
+            "bodies": MongoBodyCollector(mongo, collections, clock=clock, grace=settings.body_grace).collect,
+            "junk": junk_expiry(RouterJunkKeeps(router), junk, usage_publisher, clock=clock),
+            "blobs": blob_expiry(shared.blobs, clock=clock, keep=settings.blob_keep),
         },
     )

@@ -10,10 +10,10 @@ from libs.mail.address import InvalidAddress, canonical
 from libs.mail.headers import Headers
 from libs.mail.render import DeliveryHeaders, Edit, edits, growth
 from services.store.mailboxes.folders import INBOX, JUNK
-from services.store.mailboxes.messages import Body, Copy, Delivery, Summary, summarise
+from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, Summary, summarise
 
 
-def mailboxes_of(envelope: Envelope) -> dict[str, Recipient]:
+def recipients_by_mailbox(envelope: Envelope) -> dict[str, Recipient]:
     """The recipient for each mailbox, the first one where two lead to the same. Raises `Permanent`."""
     found: dict[str, Recipient] = {}
     for recipient in envelope.recipients:
@@ -30,12 +30,14 @@ def mailbox_address(address: str) -> str:
         raise Permanent(f"a recipient is no address: {error}") from error
 
 
-def delivery_of(envelope: Envelope, body: Body, *, limits: Mapping[str, int | None], hostname: str) -> Delivery:
+def build_delivery(
+    envelope: Envelope, body: Body, *, limits: Mapping[str, int | None], hostname: str
+) -> MailboxDelivery:
     """Copies for the mailboxes in `limits`; the verdict of each recipient's domain picks folder and subject tag."""
     blocks = DeliveryHeaders(envelope, hostname=hostname)
-    readings = _Readings(body.raw, hostname)
-    wanted = mailboxes_of(envelope)
-    return Delivery(body, tuple(_copies(envelope, wanted, limits, blocks, readings)))
+    readings = _RenderedHeaders(body.raw, hostname)
+    wanted = recipients_by_mailbox(envelope)
+    return MailboxDelivery(body, tuple(_copies(envelope, wanted, limits, blocks, readings)))
 
 
 def _copies(
@@ -43,7 +45,7 @@ def _copies(
     wanted: Mapping[str, Recipient],
     limits: Mapping[str, int | None],
     blocks: DeliveryHeaders,
-    readings: _Readings,
+    readings: _RenderedHeaders,
 ) -> Iterator[Copy]:
     for mailbox, recipient in wanted.items():
         folder, tag = placement(envelope.verdicts.get(recipient.domain), released=envelope.released)
@@ -80,7 +82,7 @@ def placement(verdict: Verdict | None, *, released: bool) -> tuple[str, str]:
             return INBOX, ""
 
 
-class _Readings:
+class _RenderedHeaders:
     """Summary and edits of one raw message, read once for each subject tag."""
 
     def __init__(self, raw: bytes, hostname: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.store.mailboxes.refusals import Unfit
+from services.store.mailboxes.refusals import InvalidRequest
 
 SEEN = "\\Seen"
 MAX_FLAGS = 64
@@ -24,12 +24,12 @@ _KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]{1,50}")  # an atom: 
 
 
 def clean_flag(flag: str) -> str:
-    """The one spelling of a flag; keywords that nobody registered are in lower case. Raises `Unfit`."""
+    """The one spelling of a flag; keywords that nobody registered are in lower case. Raises `InvalidRequest`."""
     known = _SPELLING.get(flag.lower())
     if known:
         return known
     if not _KEYWORD.fullmatch(flag):
-        raise Unfit("a flag is a system flag or a keyword of at most 50 atom characters")
+        raise InvalidRequest("a flag is a system flag or a keyword of at most 50 atom characters")
     return flag.lower()
 
 
@@ -45,7 +45,7 @@ class FlagChange:
     def of(
         cls, *, add: Iterable[str] = (), remove: Iterable[str] = (), replace: Iterable[str] | None = None
     ) -> FlagChange:
-        """From flags as people write them. Raises `Unfit`."""
+        """From flags as people write them. Raises `InvalidRequest`."""
         return cls(
             frozenset(map(clean_flag, add)),
             frozenset(map(clean_flag, remove)),
@@ -53,9 +53,9 @@ class FlagChange:
         )
 
     def apply(self, flags: Iterable[str]) -> tuple[str, ...]:
-        """The flags afterwards, sorted. Raises `Unfit` when they are too many."""
+        """The flags afterwards, sorted. Raises `InvalidRequest` when they are too many."""
         start = frozenset(flags) if self.replace is None else self.replace
         after = (start | self.add) - self.remove
         if len(after) > MAX_FLAGS:
-            raise Unfit(f"a message has at most {MAX_FLAGS} flags")
+            raise InvalidRequest(f"a message has at most {MAX_FLAGS} flags")
         return tuple(sorted(after))

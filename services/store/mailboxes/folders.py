@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.store.mailboxes.refusals import Conflicting, NotThere, Unfit
+from services.store.mailboxes.refusals import Conflict, InvalidRequest, NotFound
 
 INBOX, DRAFTS, SENT, JUNK, TRASH = "inbox", "drafts", "sent", "junk", "trash"
 
@@ -49,60 +49,62 @@ class Folder:
 
 
 def clean_name(name: str) -> str:
-    """The name in its one form: NFC (RFC 9051 5.1), INBOX in capitals where it is the first level. Raises `Unfit`."""
+    """Normalise a name: NFC (RFC 9051 5.1), INBOX in capitals as the first level. Raises `InvalidRequest`."""
     name = unicodedata.normalize("NFC", name)
     if _BAD.search(name):
-        raise Unfit("a folder name has no control characters, %, * or backslash")  # RFC 9051 5.1: wildcards of LIST
+        raise InvalidRequest(
+            "a folder name has no control characters, %, * or backslash"
+        )  # RFC 9051 5.1: wildcards of LIST
     if len(name.encode()) > MAX_NAME_OCTETS:
-        raise Unfit(f"a folder name has at most {MAX_NAME_OCTETS} octets")
+        raise InvalidRequest(f"a folder name has at most {MAX_NAME_OCTETS} octets")
     levels = name.split("/")
     if not all(level.strip() == level and level for level in levels):
-        raise Unfit("no level of a folder name is empty, or starts or ends with a space")
+        raise InvalidRequest("no level of a folder name is empty, or starts or ends with a space")
     if len(levels) > MAX_DEPTH:
-        raise Unfit(f"folders are nested at most {MAX_DEPTH} deep")
+        raise InvalidRequest(f"folders are nested at most {MAX_DEPTH} deep")
     if levels[0].upper() == "INBOX":
         levels[0] = "INBOX"
     return "/".join(levels)
 
 
 def find(folders: Mapping[str, Folder], name: str) -> Folder:
-    """The folder called `name`, as people write it. Raises `NotThere`."""
+    """The folder called `name`, as people write it. Raises `NotFound`."""
     try:
         wanted = clean_name(name)
-    except Unfit:
+    except InvalidRequest:
         wanted = ""
     for folder in folders.values():
         if folder.name == wanted:
             return folder
-    raise NotThere("there is no such folder")
+    raise NotFound("there is no such folder")
 
 
 def names_to_create(folders: Mapping[str, Folder], name: str) -> list[str]:
-    """`name` and its missing parents, outermost first (RFC 9051 6.3.4). Raises `Conflicting`, `Unfit`."""
+    """`name` and its missing parents, outermost first (RFC 9051 6.3.4). Raises `Conflict`, `InvalidRequest`."""
     name = clean_name(name)
     taken = {folder.name for folder in folders.values()}
     if name in taken:
-        raise Conflicting("there is a folder of this name")
+        raise Conflict("there is a folder of this name")
     levels = name.split("/")
     missing = [path for n in range(1, len(levels) + 1) if (path := "/".join(levels[:n])) not in taken]
     if len(folders) + len(missing) > MAX_FOLDERS:
-        raise Conflicting(f"a mailbox has at most {MAX_FOLDERS} folders")
+        raise Conflict(f"a mailbox has at most {MAX_FOLDERS} folders")
     return missing
 
 
 def renamed(folders: Mapping[str, Folder], id: str, name: str) -> dict[str, str]:
-    """New names by folder id, for the folder and all below it (RFC 9051 6.3.6). Raises `Conflicting`, `Unfit`."""
+    """New names by folder id, for the folder and all below it (RFC 9051 6.3.6). Raises `Conflict`, `InvalidRequest`."""
     folder, name = folders[id], clean_name(name)
     if id in SPECIAL:
-        raise Conflicting("a special folder keeps its name")
+        raise Conflict("a special folder keeps its name")
     if name.startswith(folder.name + "/"):
-        raise Conflicting("a folder cannot move below itself")
+        raise Conflict("a folder cannot move below itself")
     moving = {child.id: name + child.name[len(folder.name) :] for child in [folder, *below(folders, folder)]}
     for new_name in moving.values():
         clean_name(new_name)
     staying = {other.name for other in folders.values() if other.id not in moving}
     if staying & set(moving.values()):
-        raise Conflicting("there is a folder of this name")
+        raise Conflict("there is a folder of this name")
     return moving
 
 
@@ -112,8 +114,8 @@ def below(folders: Mapping[str, Folder], folder: Folder) -> list[Folder]:
 
 
 def check_deletable(folders: Mapping[str, Folder], id: str) -> None:
-    """Raises `Conflicting` for a special folder and for one that holds others."""
+    """Raises `Conflict` for a special folder and for one that holds others."""
     if id in SPECIAL:
-        raise Conflicting("a special folder cannot be deleted")
+        raise Conflict("a special folder cannot be deleted")
     if below(folders, folders[id]):
-        raise Conflicting("the folder holds other folders")
+        raise Conflict("the folder holds other folders")

@@ -15,7 +15,7 @@ from services.store.mailboxes.folders import DRAFTS, JUNK, SENT, TRASH
 _OWN = frozenset({DRAFTS, SENT})  # what one wrote oneself teaches nothing
 
 
-def taught_by(origins: Mapping[str, str], target: str) -> tuple[bool, list[str]]:
+def classify_move(origins: Mapping[str, str], target: str) -> tuple[bool, list[str]]:
     """(spam, ids) of a move or a copy to the folder `target`; `origins` are the folders they came from, by message id.
 
     What leaves Junk for the trash was spam and stays it. What the filter itself puts into Junk is delivered there, and
@@ -32,17 +32,17 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class JunkFeedback:
     """The move is done already: a lesson that cannot be told is lost, and no reader waits for it."""
 
     bus: Bus
 
-    async def moved(self, mailbox: str, origins: Mapping[str, str], target: str) -> None:
+    async def report_move(self, mailbox: str, origins: Mapping[str, str], target: str) -> None:
         """Messages came from the folders `origins` (by id) into the folder `target`."""
-        spam, ids = taught_by(origins, target)
+        spam, ids = classify_move(origins, target)
         if not ids:
             return
         try:
             await self.bus.emit(JunkMoved(mailbox=mailbox, ids=ids, spam=spam).to_bus())
         except Temporary as error:
-            log.warning("lesson_not_told", mailbox=mailbox, messages=len(ids), reason=error.reason)
+            log.warning("junk_feedback_lost", mailbox=mailbox, messages=len(ids), reason=error.reason)

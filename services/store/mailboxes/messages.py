@@ -58,7 +58,7 @@ def _date(text: str | None) -> datetime | None:
     return date if date and date.year >= 1970 else None
 
 
-def first_id(moment: datetime) -> str:
+def least_id_at(moment: datetime) -> str:
     """No id of `new_id` that was made at `moment` or later sorts before it (RFC 9562 5.7: milliseconds come first)."""
     return f"{int(moment.timestamp() * 1000):012x}"
 
@@ -86,7 +86,7 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class MailboxDelivery:
     """One body for some mailboxes, each at most once."""
 
     body: Body
@@ -105,7 +105,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeliveryOutcome:
     """What became of a delivery: totals of every mailbox that has it now, and who has not got it.
 
     `over_quota` have no room; the accounts of `gone` were deleted; whether those of `unknown` were cannot be told now.
@@ -122,7 +122,7 @@ class Outcome:
         return self.over_quota | self.gone | self.unknown
 
     @classmethod
-    def joined(cls, parts: Iterable[Outcome]) -> Outcome:
+    def joined(cls, parts: Iterable[DeliveryOutcome]) -> DeliveryOutcome:
         """Of a delivery that was written in several steps."""
         parts = list(parts)
         return cls(

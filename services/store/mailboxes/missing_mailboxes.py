@@ -11,48 +11,48 @@ import structlog
 
 from libs.envelope import Permanent, Temporary
 from services.store.mailboxes.messages import Copy
-from services.store.mailboxes.mongo_account_deletion import MongoDepartures
+from services.store.mailboxes.mongo_account_deletion import MongoAccountDeletion
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
-from services.store.mailboxes.ports import Directory
+from services.store.mailboxes.ports import AccountDirectory
 
 log = structlog.get_logger(__name__)
 
-Closed = Literal["gone", "unknown"]
+Unavailable = Literal["gone", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Openings:
+class MissingMailboxes:
     """The router is asked only about an address that had an account before, and mail that came in after its end."""
 
     mailboxes: MongoMailboxes
-    departures: MongoDepartures
-    directory: Directory
+    account_deletion: MongoAccountDeletion
+    directory: AccountDirectory
 
-    async def settle(self, addresses: Collection[str], copies: Iterable[Copy]) -> dict[str, Closed]:
+    async def resolve(self, addresses: Collection[str], copies: Iterable[Copy]) -> dict[str, Unavailable]:
         """Make the mailboxes that belong to somebody; the others are closed. Raises `Temporary`."""
-        former = await self.departures.moments(addresses)
+        former = await self.account_deletion.deletion_times(addresses)
         await self.mailboxes.ensure(address for address in addresses if address not in former)
         newest = _newest(copies)
-        closed: dict[str, Closed] = {}
+        closed: dict[str, Unavailable] = {}
         for address, deleted_at in former.items():
             accepted_at = newest.get(address)
             if accepted_at is not None and accepted_at <= deleted_at:
                 closed[address] = "gone"
-            elif (state := await self._asked(address, deleted_at)) is not None:
+            elif (state := await self._look_up(address, deleted_at)) is not None:
                 closed[address] = state
         return closed
 
-    async def _asked(self, address: str, deleted_at: datetime) -> Closed | None:
+    async def _look_up(self, address: str, deleted_at: datetime) -> Unavailable | None:
         try:
             made_at = await self.directory.made_at(address)
             if made_at is None:
                 return "gone"
             if made_at <= deleted_at:
                 return "unknown"
-            await self.departures.belongs(address, made_at=made_at)
+            await self.account_deletion.assign(address, made_at=made_at)
         except (Temporary, Permanent) as error:
             # Its mail waits; that of others in the same batch does not.
-            log.warning("mailbox_unknown", mailbox=address, reason=error.reason)
+            log.warning("account_lookup_failed", mailbox=address, reason=error.reason)
             return "unknown"
         return None
 

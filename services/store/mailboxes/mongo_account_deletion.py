@@ -18,8 +18,8 @@ from libs.mongo import Mongo, mongo_errors
 from libs.runtime.periodic import each
 from services.store.mailboxes.flags import SEEN
 from services.store.mailboxes.mongo_expunge import MongoExpunge
-from services.store.mailboxes.ports import Directory
-from services.store.mailboxes.schema import Collections, as_kept, new_mailbox
+from services.store.mailboxes.ports import AccountDirectory
+from services.store.mailboxes.schema import Collections, new_mailbox, to_milliseconds
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 REMEMBERED = timedelta(days=400)
 
 
-class MongoDepartures:
+class MongoAccountDeletion:
     """All methods raise `Temporary` when MongoDB, or where it is asked the router, does not answer."""
 
     def __init__(
@@ -35,7 +35,7 @@ class MongoDepartures:
         mongo: Mongo,
         collections: Collections,
         expunge: MongoExpunge,
-        directory: Directory,
+        directory: AccountDirectory,
         *,
         clock: Callable[[], datetime],
     ) -> None:
@@ -49,61 +49,61 @@ class MongoDepartures:
         self._directory = directory
         self._clock = clock
 
-    async def moments(self, addresses: Collection[str]) -> Mapping[str, datetime]:
+    async def deletion_times(self, addresses: Collection[str]) -> Mapping[str, datetime]:
         """When the last account of each of these was deleted; of those without a former account nothing."""
         with mongo_errors("read tombstones of accounts"):
             found = self._departed.find({"_id": {"$in": list(addresses)}}, {"deleted_at": 1})
             return {document["_id"]: document["deleted_at"] async for document in found}
 
-    async def deleted(self, address: str, deleted_at: datetime) -> None:
+    async def delete_account(self, address: str, deleted_at: datetime) -> None:
         """The account that had `address` until then is gone, with all that was its own. Idempotent."""
-        deleted_at = as_kept(deleted_at)
+        deleted_at = to_milliseconds(deleted_at)
         await self._bury(address, deleted_at)
-        if not await self._marked(address, deleted_at):
+        if not await self._mark(address, deleted_at):
             # A younger account has the mailbox: what an unmarked delivery may have left of the former one goes.
             await self._expunge.stored_before(address, deleted_at)
             return
-        await self._expunge.former(address, keep_from=deleted_at)
+        await self._expunge.former_account(address, keep_from=deleted_at)
         if await self._is_empty(address):
-            await self._mongo.transaction(partial(self._removed, address))
+            await self._mongo.transaction(partial(self._remove, address))
             return
         # Mail came in after the deletion and before it was heard: it belongs to the next account, if there is one.
         made_at = await self._directory.made_at(address)
         if made_at is not None and made_at > deleted_at:
-            await self.belongs(address, made_at=made_at)
+            await self.assign(address, made_at=made_at)
         else:
-            await self._expunge.former(address)
-            await self._mongo.transaction(partial(self._removed, address))
+            await self._expunge.former_account(address)
+            await self._mongo.transaction(partial(self._remove, address))
 
-    async def belongs(self, address: str, *, made_at: datetime) -> None:
+    async def assign(self, address: str, *, made_at: datetime) -> None:
         """The mailbox is that of the account made at `made_at`; it is made, empty, unless it is there. Idempotent.
 
         What is told late of an account that is gone makes none.
         """
-        made_at, former = as_kept(made_at), (await self.moments([address])).get(address)
+        made_at, former = to_milliseconds(made_at), (await self.deletion_times([address])).get(address)
         if former is not None and made_at <= former:
             return
         with mongo_errors("read mailbox"):
             found = await self._mailboxes.find_one({"_id": address}, {"account_made_at": 1, "leaving": 1})
         owner = found and found.get("account_made_at")
         if found is None:
-            await self._made(address, made_at, is_second=former is not None)
+            await self._create(address, made_at, is_second=former is not None)
         elif "leaving" in found or (owner is not None and owner < made_at):
-            await self._marked(address, made_at - timedelta(milliseconds=1))
-            await self._expunge.former(address, keep_from=made_at)
-            await self._mongo.transaction(partial(self._renewed, address, made_at))
+            await self._mark(address, made_at - timedelta(milliseconds=1))
+            await self._expunge.former_account(address, keep_from=made_at)
+            await self._mongo.transaction(partial(self._replace, address, made_at))
         elif owner is None:
             change = {"account_made_at": made_at, **({"not_before": made_at} if former is not None else {})}
             with mongo_errors("date mailbox"):
                 await self._mailboxes.update_one({"_id": address, "account_made_at": None}, {"$set": change})
 
-    async def unfinished(self) -> int:
+    async def resume(self) -> int:
         """Mailboxes that a crash left half empty: each is emptied; how many those were."""
         with mongo_errors("read mailboxes that leave"):
             found = await self._mailboxes.find({"leaving": {"$exists": True}}, {"leaving": 1}).to_list(None)
 
         async def end(document: Mapping[str, Any]) -> None:
-            await self.deleted(document["_id"], document["leaving"])
+            await self.delete_account(document["_id"], document["leaving"])
 
         await each(found, end, park=_put_off)
         return len(found)
@@ -113,7 +113,7 @@ class MongoDepartures:
         with mongo_errors("bury account"):
             await self._departed.update_one({"_id": address}, change, upsert=True)
 
-    async def _marked(self, address: str, moment: datetime) -> bool:
+    async def _mark(self, address: str, moment: datetime) -> bool:
         """Whether the mailbox leaves: it does unless its account was made after `moment`, or there is none."""
         of_the_former = {"_id": address, "account_made_at": {"$not": {"$gt": moment}}}
         with mongo_errors("mark mailbox"):
@@ -126,14 +126,14 @@ class MongoDepartures:
         with mongo_errors("look into mailbox"):
             return await self._messages.find_one({"mailbox": address}, {"_id": 1}) is None
 
-    async def _made(self, address: str, made_at: datetime, *, is_second: bool) -> None:
+    async def _create(self, address: str, made_at: datetime, *, is_second: bool) -> None:
         with mongo_errors("create mailbox"):
             grave = await self._departed.find_one({"_id": address}, {"uidvalidity": 1}) or {}
             fresh = _fresh(address, self._clock(), above=grave.get("uidvalidity", 0))
             owned = {"account_made_at": made_at, **({"not_before": made_at} if is_second else {})}
             await self._mailboxes.update_one({"_id": address}, {"$setOnInsert": {**fresh, **owned}}, upsert=True)
 
-    async def _removed(self, address: str, session: Any) -> None:
+    async def _remove(self, address: str, session: Any) -> None:
         """The delete comes first: a delivery that is under way conflicts with it, and one of the two starts anew."""
         found = await self._mailboxes.find_one_and_delete(
             {"_id": address, "leaving": {"$exists": True}}, session=session
@@ -141,7 +141,7 @@ class MongoDepartures:
         if found is not None:
             await self._forget(address, found, session)
 
-    async def _renewed(self, address: str, made_at: datetime, session: Any) -> None:
+    async def _replace(self, address: str, made_at: datetime, session: Any) -> None:
         """Another mailbox takes the place of the one that leaves, with the mail that came for its account already."""
         leaving = {"_id": address, "leaving": {"$exists": True}}
         found = await self._mailboxes.find_one(leaving, session=session)

@@ -23,7 +23,7 @@ INLINE_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 4 * 1024 * 1024
 
 
-class BodiesGone(Exception):
+class BodiesCollected(Exception):
     """Large bodies that the collector took after they were written and before anyone referred to them."""
 
     def __init__(self, ids: Sequence[str]) -> None:
@@ -47,8 +47,8 @@ class MongoBodies:
             if len(body.raw) > INLINE_BYTES:
                 await self._mongo.transaction(partial(self._write_chunks, body))
 
-    async def refer(self, session: Any, bodies: Iterable[Body]) -> None:
-        """In the transaction of the messages that refer to them. Raises `BodiesGone` for large ones."""
+    async def ref(self, session: Any, bodies: Iterable[Body]) -> None:
+        """In the transaction of the messages that refer to them. Raises `BodiesCollected` for large ones."""
         distinct = {body.id: body for body in bodies}.values()
         inline = [body for body in distinct if len(body.raw) <= INLINE_BYTES]
         large = [body for body in distinct if len(body.raw) > INLINE_BYTES]
@@ -68,9 +68,9 @@ class MongoBodies:
             if not (await self._bodies.update_one({"_id": body.id}, touch, session=session)).matched_count
         ]
         if gone:
-            raise BodiesGone(gone)
+            raise BodiesCollected(gone)
 
-    async def loosen(self, session: Any, ids: Iterable[str]) -> None:
+    async def unref(self, session: Any, ids: Iterable[str]) -> None:
         """In the transaction that removes what refers to them: the collector looks whether anything else does."""
         loose = {"bodies": sorted(set(ids)), "since": self._clock()}
         if loose["bodies"]:
@@ -100,7 +100,7 @@ class MongoBodies:
     async def _write_chunks(self, body: Body, session: Any) -> None:
         starts = range(0, len(body.raw), CHUNK_BYTES)
         now = self._clock()
-        await self.loosen(session, [body.id])
+        await self.unref(session, [body.id])
         result = await self._bodies.update_one(
             {"_id": body.id},
             {
@@ -127,7 +127,7 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 100  # bodies in one transaction
 
 
-class MongoCollector:
+class MongoBodyCollector:
     """Raises `Temporary` when MongoDB does not answer."""
 
     def __init__(
@@ -157,7 +157,7 @@ class MongoCollector:
 
     async def _put_off(self, loose: dict[str, Any], reason: str) -> None:
         """As if its bodies had become loose just now: they are looked at again after the grace."""
-        log.error("bodies_not_collected", bodies=len(loose.get("bodies", ())), reason=reason)
+        log.error("bodies_not_deleted", bodies=len(loose.get("bodies", ())), reason=reason)
         with mongo_errors("put off loose bodies"):
             await self._collections.loose.update_one({"_id": loose["_id"]}, {"$set": {"since": self._clock()}})
 

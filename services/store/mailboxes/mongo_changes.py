@@ -12,9 +12,9 @@ from libs.envelope import new_id
 from libs.mongo import DuplicateKey, Mongo, mongo_errors
 from services.store.mailboxes.flags import SEEN, FlagChange
 from services.store.mailboxes.messages import Message, Usage
-from services.store.mailboxes.mongo_transaction_steps import MongoLedger, arriving, leaving
-from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated
-from services.store.mailboxes.schema import LISTED, Collections, message_of, usage_of
+from services.store.mailboxes.mongo_transaction_steps import MongoTransactionSteps, counters_in, counters_out
+from services.store.mailboxes.refusals import Conflict, NotFound, PreconditionFailed
+from services.store.mailboxes.schema import LIST_PROJECTION, Collections, message_of, usage_of
 
 Match = Callable[[Message], bool]
 
@@ -30,29 +30,29 @@ class Changed:
 
 
 class MongoChanges:
-    """Methods take at most `AT_ONCE` ids, leave out those that are not there, raise `NotThere` when none is.
+    """Methods take at most `AT_ONCE` ids, leave out those that are not there, raise `NotFound` when none is.
 
     All raise `Temporary` when MongoDB does not answer.
     """
 
     def __init__(
-        self, mongo: Mongo, collections: Collections, ledger: MongoLedger, *, clock: Callable[[], datetime]
+        self, mongo: Mongo, collections: Collections, steps: MongoTransactionSteps, *, clock: Callable[[], datetime]
     ) -> None:
         self._mongo = mongo
         self._collections = collections
-        self._ledger = ledger
+        self._steps = steps
         self._clock = clock
 
     async def flag(
         self, mailbox: str, ids: Sequence[str], change: FlagChange, *, match: Match | None = None
     ) -> Changed:
-        """Raises `Outdated` when `match` does not take one of them as it is."""
+        """Raises `PreconditionFailed` when `match` does not take one of them as it is."""
         return await self._mongo.transaction(lambda s: self._flag(s, mailbox, ids, change, match))
 
     async def _flag(
         self, session: Any, mailbox: str, ids: Sequence[str], change: FlagChange, match: Match | None
     ) -> Changed:
-        documents = await self._ledger.read(session, mailbox, ids)
+        documents = await self._steps.read(session, mailbox, ids)
         check_unchanged(documents, match)
         after = {document["_id"]: change.apply(document["flags"]) for document in documents}
         changing = [document for document in documents if set(after[document["_id"]]) != set(document["flags"])]
@@ -60,11 +60,13 @@ class MongoChanges:
         for document in changing:
             was, now = SEEN not in document["flags"], SEEN not in after[document["_id"]]
             counts[f"folders.{document['folder']}.unseen"] += now - was
-        state = await self._ledger.count(session, mailbox, counts, {document["folder"] for document in changing})
+        state = await self._steps.update_counters(
+            session, mailbox, counts, {document["folder"] for document in changing}
+        )
         for document in changing:
             document["flags"] = after[document["_id"]]
             document["modseq"] = state["folders"][document["folder"]]["modseq"]
-        await self._ledger.rewrite(session, changing, ("flags", "modseq"))
+        await self._steps.write_fields(session, changing, ("flags", "modseq"))
         return Changed(tuple(map(message_of, documents)), usage_of(state))
 
     async def move(self, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
@@ -72,24 +74,24 @@ class MongoChanges:
         return await self._mongo.transaction(lambda session: self._move(session, mailbox, ids, folder))
 
     async def _move(self, session: Any, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
-        documents = await self._ledger.read(session, mailbox, ids)
+        documents = await self._steps.read(session, mailbox, ids)
         moving = [document for document in documents if document["folder"] != folder]
         origins = {document["_id"]: document["folder"] for document in moving}
-        counts = leaving(moving)
-        counts.update(arriving(moving, folder))
+        counts = counters_out(moving)
+        counts.update(counters_in(moving, folder))
         numbered = {folder, *(document["folder"] for document in moving)} if moving else set()
-        state = await self._ledger.count(session, mailbox, counts, numbered, target=folder)
-        await self._ledger.bury(session, mailbox, moving, state, keys=False)
+        state = await self._steps.update_counters(session, mailbox, counts, numbered, target=folder)
+        await self._steps.write_tombstones(session, mailbox, moving, state, keys=False)
         target, now = state["folders"][folder], self._clock()
         for uid, document in enumerate(moving, start=target["last_uid"] - len(moving) + 1):
             document |= {"folder": folder, "uid": uid, "modseq": target["modseq"], "saved_at": now}
-        await self._ledger.rewrite(session, moving, ("folder", "uid", "modseq", "saved_at"))
+        await self._steps.write_fields(session, moving, ("folder", "uid", "modseq", "saved_at"))
         return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
 
     async def copy(
         self, mailbox: str, ids: Sequence[str], folder: str, *, limit: int | None, key: str | None = None
     ) -> Changed:
-        """New messages in `folder` with the same bodies. Raises `Conflicting` when the mailbox would break `limit`.
+        """New messages in `folder` with the same bodies. Raises `Conflict` when the mailbox would break `limit`.
 
         With `key` the same copies are made once, however often it is asked for.
         """
@@ -101,13 +103,13 @@ class MongoChanges:
     async def _copy(
         self, session: Any, mailbox: str, ids: Sequence[str], folder: str, limit: int | None, key: str | None
     ) -> Changed:
-        documents = await self._ledger.read(session, mailbox, ids, {})
-        counts = arriving(documents, folder)
+        documents = await self._steps.read(session, mailbox, ids, {})
+        counts = counters_in(documents, folder)
         counts["used_bytes"] = sum(document["size"] for document in documents)
         counts["messages"] = len(documents)
-        state = await self._ledger.count(session, mailbox, counts, {folder}, target=folder)
+        state = await self._steps.update_counters(session, mailbox, counts, {folder}, target=folder)
         if limit is not None and state["used_bytes"] > limit:
-            raise Conflicting("the mailbox is over its quota")
+            raise Conflict("the mailbox is over its quota")
         target = state["folders"][folder]
         origins = {}
         for uid, document in enumerate(documents, start=target["last_uid"] - len(documents) + 1):
@@ -126,17 +128,17 @@ class MongoChanges:
         keys = [_copy_key(key, id) for id in ids]
         with mongo_errors("read copies"):
             wanted = {"key": {"$in": keys}, "mailbox": mailbox}
-            documents = await self._collections.messages.find(wanted, LISTED).sort("uid").to_list(None)
+            documents = await self._collections.messages.find(wanted, LIST_PROJECTION).sort("uid").to_list(None)
             state = await self._collections.mailboxes.find_one({"_id": mailbox})
         if state is None:
-            raise NotThere("there is no such mailbox")
+            raise NotFound("there is no such mailbox")
         return Changed(tuple(map(message_of, documents)), usage_of(state))
 
 
 def check_unchanged(documents: Sequence[dict[str, Any]], match: Match | None) -> None:
-    """Raises `Outdated`."""
+    """Raises `PreconditionFailed`."""
     if match is not None and not all(match(message_of(document)) for document in documents):
-        raise Outdated("the message was changed in the meantime")
+        raise PreconditionFailed("the message was changed in the meantime")
 
 
 def _copy_key(key: str, id: str) -> str:

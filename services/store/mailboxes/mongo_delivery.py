@@ -11,15 +11,15 @@ import structlog
 
 from libs.envelope import Temporary
 from libs.mongo import Batcher, DuplicateKey, Mongo, ReturnDocument, UpdateOne, mongo_errors
-from services.store.mailboxes.messages import Delivery, Outcome
-from services.store.mailboxes.missing_mailboxes import Openings
-from services.store.mailboxes.mongo_bodies import INLINE_BYTES, BodiesGone, MongoBodies
+from services.store.mailboxes.messages import DeliveryOutcome, MailboxDelivery
+from services.store.mailboxes.missing_mailboxes import MissingMailboxes
+from services.store.mailboxes.mongo_bodies import INLINE_BYTES, BodiesCollected, MongoBodies
 from services.store.mailboxes.mongo_delivery_transaction import (
     MAX_COPIES,
-    Key,
-    Placed,
-    Plan,
-    Written,
+    CopiesByMailbox,
+    CopyKey,
+    DeliveryPlan,
+    TransactionState,
     added,
     groups,
     may_be_expunged,
@@ -40,18 +40,18 @@ class MongoDelivery:
         mongo: Mongo,
         collections: Collections,
         bodies: MongoBodies,
-        openings: Openings,
+        missing_mailboxes: MissingMailboxes,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         self._mongo = mongo
         self._collections = collections
         self._bodies = bodies
-        self._openings = openings
+        self._missing_mailboxes = missing_mailboxes
         self._clock = clock
-        self._batcher: Batcher[Delivery, Outcome] = Batcher(self._flush, max_items=100)
+        self._batcher: Batcher[MailboxDelivery, DeliveryOutcome] = Batcher(self._flush, max_items=100)
 
-    async def deliver(self, delivery: Delivery) -> Outcome:
+    async def deliver(self, delivery: MailboxDelivery) -> DeliveryOutcome:
         """Durable on return, once in each mailbox however often it is called. Raises `Temporary`.
 
         A mailbox whose limit the message would break is named in the outcome and has not got it.
@@ -59,18 +59,18 @@ class MongoDelivery:
         if len(delivery.body.raw) > INLINE_BYTES:
             await self._bodies.write_large([delivery.body])
         steps = [
-            Delivery(delivery.body, delivery.copies[at : at + MAX_COPIES])
+            MailboxDelivery(delivery.body, delivery.copies[at : at + MAX_COPIES])
             for at in range(0, len(delivery.copies), MAX_COPIES)
         ]
-        return Outcome.joined([await self._batcher.add(step) for step in steps])
+        return DeliveryOutcome.joined([await self._batcher.add(step) for step in steps])
 
-    async def _flush(self, batch: Sequence[Delivery]) -> list[Outcome | BaseException]:
-        results: list[Outcome | BaseException] = []
+    async def _flush(self, batch: Sequence[MailboxDelivery]) -> list[DeliveryOutcome | BaseException]:
+        results: list[DeliveryOutcome | BaseException] = []
         for group in groups(batch):
             results += await self._store(group)
         return results
 
-    async def _store(self, group: Sequence[Delivery]) -> Sequence[Outcome | BaseException]:
+    async def _store(self, group: Sequence[MailboxDelivery]) -> Sequence[DeliveryOutcome | BaseException]:
         """One message that cannot be written, whatever is odd about it, must not hold up the others."""
         try:
             return await self._attempt(group)
@@ -79,41 +79,41 @@ class MongoDelivery:
         except Exception as error:
             if len(group) == 1:
                 return [error]
-            log.warning("batch_split", messages=len(group), error=repr(error))
+            log.warning("delivery_batch_split", messages=len(group), error=repr(error))
             return [result for delivery in group for result in await self._store([delivery])]
 
-    async def _attempt(self, group: Sequence[Delivery]) -> list[Outcome]:
-        plan = Plan(group)
+    async def _attempt(self, group: Sequence[MailboxDelivery]) -> list[DeliveryOutcome]:
+        plan = DeliveryPlan(group)
         for _ in range(ROUNDS):
             try:
                 written = await self._mongo.transaction(partial(self._write, plan))
             except DuplicateKey:
-                plan = Plan(group, plan.known | await self._stored(plan), plan.closed)
-            except _NoMailbox as missing:
-                closed = await self._openings.settle(missing.addresses, plan.copies)
-                plan = Plan(group, plan.known, {**plan.closed, **closed})
-            except BodiesGone as gone:
+                plan = DeliveryPlan(group, plan.known | await self._stored(plan), plan.closed)
+            except _MailboxMissing as missing:
+                closed = await self._missing_mailboxes.resolve(missing.addresses, plan.copies)
+                plan = DeliveryPlan(group, plan.known, {**plan.closed, **closed})
+            except BodiesCollected as gone:
                 await self._bodies.write_large(body for body in plan.bodies() if body.id in gone.ids)
             else:
                 return written.outcomes(group)
         raise Temporary("delivery: others keep changing the same mailboxes")
 
-    async def _write(self, plan: Plan, session: Any) -> Written:
+    async def _write(self, plan: DeliveryPlan, session: Any) -> TransactionState:
         """May run several times: a write conflict aborts the transaction and starts it anew."""
         now = self._clock()
         # The mailboxes first: from here on no other transaction hands out UIDs in them or changes their counters.
         documents = await self._counted(session, plan, now)
-        written = Written(documents, await self._expunged(session, plan, documents), plan.closed)
+        written = TransactionState(documents, await self._expunged(session, plan, documents), plan.closed)
         rows = [row for mailbox, copies in plan.by_mailbox.items() for row in written.place(mailbox, copies, now)]
         if written.dropped:
             await self._count(session, written.dropped, now, sign=-1)
         if rows:
             wanted = {row["body"] for row in rows}
-            await self._bodies.refer(session, (body for body in plan.bodies() if body.id in wanted))
+            await self._bodies.ref(session, (body for body in plan.bodies() if body.id in wanted))
             await self._collections.messages.insert_many(rows, ordered=False, session=session)
         return written
 
-    async def _counted(self, session: Any, plan: Plan, now: datetime) -> dict[str, dict[str, Any]]:
+    async def _counted(self, session: Any, plan: DeliveryPlan, now: datetime) -> dict[str, dict[str, Any]]:
         """The mailboxes as they are with the copies of `plan` counted in."""
         mailboxes = self._collections.mailboxes
         if len(plan.mailboxes) <= FEW and len(plan.by_mailbox) == len(plan.mailboxes):
@@ -135,15 +135,15 @@ class MongoDelivery:
         documents = {document["_id"]: document for document in found if document}
         missing = [mailbox for mailbox in plan.mailboxes if "leaving" in documents.get(mailbox, {"leaving": None})]
         if missing:
-            raise _NoMailbox(missing)
+            raise _MailboxMissing(missing)
         return documents
 
-    async def _count(self, session: Any, copies: Placed, now: datetime, *, sign: int = 1) -> None:
+    async def _count(self, session: Any, copies: CopiesByMailbox, now: datetime, *, sign: int = 1) -> None:
         if copies:
             changes = [UpdateOne({"_id": mailbox}, added(placed, now, sign=sign)) for mailbox, placed in copies.items()]
             await self._collections.mailboxes.bulk_write(changes, ordered=False, session=session)
 
-    async def _expunged(self, session: Any, plan: Plan, documents: Mapping[str, Any]) -> set[Key]:
+    async def _expunged(self, session: Any, plan: DeliveryPlan, documents: Mapping[str, Any]) -> set[CopyKey]:
         """Messages that came before and that their owner has deleted since: they must not come back."""
         keys = [copy.key for copy in plan.copies if copy.key and may_be_expunged(copy, documents[copy.mailbox])]
         if not keys:
@@ -153,7 +153,7 @@ class MongoDelivery:
         ).to_list(None)
         return {(key, document["mailbox"]) for document in found for key in document["keys"]}
 
-    async def _stored(self, plan: Plan) -> set[Key]:
+    async def _stored(self, plan: DeliveryPlan) -> set[CopyKey]:
         keys = [copy.key for copy in plan.copies if copy.key]
         with mongo_errors("look for duplicates"):
             found = await self._collections.messages.find(
@@ -162,7 +162,7 @@ class MongoDelivery:
         return {(document["key"], document["mailbox"]) for document in found}
 
 
-class _NoMailbox(Exception):
+class _MailboxMissing(Exception):
     def __init__(self, addresses: Sequence[str]) -> None:
         super().__init__(f"{len(addresses)} mailboxes are not there yet")
         self.addresses = addresses

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.store.mailboxes.flags import SEEN
-from services.store.mailboxes.messages import Body, Copy, Delivery, Outcome
-from services.store.mailboxes.missing_mailboxes import Closed
-from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.messages import Body, Copy, DeliveryOutcome, MailboxDelivery
+from services.store.mailboxes.missing_mailboxes import Unavailable
+from services.store.mailboxes.refusals import NotFound
 from services.store.mailboxes.schema import message_document, usage_of
 
 MAX_COPIES = 500  # in one transaction
@@ -19,13 +19,13 @@ MAX_BYTES = 8 * 1024 * 1024  # of bodies in one transaction
 CLOCKS_DIFFER = timedelta(hours=1)
 
 STATE = {"account_made_at": 1, "not_before": 1, "leaving": 1}
-NONE_CLOSED: Mapping[str, Closed] = {}
+ALL_AVAILABLE: Mapping[str, Unavailable] = {}
 
-Key = tuple[str, str]  # (key of the message, mailbox)
-Placed = Mapping[str, Sequence[tuple[Copy, Body]]]  # by mailbox
+CopyKey = tuple[str, str]  # (key of the message, mailbox)
+CopiesByMailbox = Mapping[str, Sequence[tuple[Copy, Body]]]  # by mailbox
 
 
-class Plan:
+class DeliveryPlan:
     """What one transaction writes: the copies that are not `known` to be there, each key once in a mailbox.
 
     Nothing is written into mailboxes that are `closed`, because their account is gone or nobody can tell.
@@ -33,9 +33,9 @@ class Plan:
 
     def __init__(
         self,
-        group: Sequence[Delivery],
-        known: frozenset[Key] | set[Key] = frozenset(),
-        closed: Mapping[str, Closed] = NONE_CLOSED,
+        group: Sequence[MailboxDelivery],
+        known: frozenset[CopyKey] | set[CopyKey] = frozenset(),
+        closed: Mapping[str, Unavailable] = ALL_AVAILABLE,
     ) -> None:
         self.known = known
         self.closed = closed
@@ -66,12 +66,12 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Written:
+class TransactionState:
     """The state of the mailboxes inside the transaction, and what becomes of each copy."""
 
     documents: dict[str, dict[str, Any]]
-    expunged: set[Key]
-    closed: Mapping[str, Closed] = field(default_factory=dict)
+    expunged: set[CopyKey]
+    closed: Mapping[str, Unavailable] = field(default_factory=dict)
     dropped: dict[str, list[tuple[Copy, Body]]] = field(default_factory=dict)
     over_quota: set[int] = field(default_factory=set)  # identities of copies
     gone: set[int] = field(default_factory=set)
@@ -82,14 +82,14 @@ class Written:
         per_folder = Counter(copy.folder for copy, _ in copies)
         last = {id: document["folders"][id] for id in per_folder}
         if not all("uidvalidity" in folder for folder in last.values()):
-            raise NotThere("the folder was deleted")  # an increment made a shell of it, which the abort takes back
+            raise NotFound("the folder was deleted")  # an increment made a shell of it, which the abort takes back
         uid = {id: last[id]["last_uid"] - count for id, count in per_folder.items()}
         modseq = {id: last[id]["modseq"] - count for id, count in per_folder.items()}
         used = document["used_bytes"] - sum(copy.size for copy, _ in copies)
         rows = []
         for copy, body in copies:
             expunged = copy.key is not None and (copy.key, mailbox) in self.expunged
-            former = is_for_a_former_account(copy, document)
+            former = is_for_former_account(copy, document)
             full = copy.limit is not None and used + copy.size > copy.limit
             if expunged or former or full:
                 self._drop(copy, body)
@@ -110,17 +110,19 @@ class Written:
         document["used_bytes"] -= copy.size
         document["messages"] -= 1
 
-    def outcomes(self, group: Sequence[Delivery]) -> list[Outcome]:
+    def outcomes(self, group: Sequence[MailboxDelivery]) -> list[DeliveryOutcome]:
         return [self._outcome(delivery) for delivery in group]
 
-    def _outcome(self, delivery: Delivery) -> Outcome:
+    def _outcome(self, delivery: MailboxDelivery) -> DeliveryOutcome:
         full = frozenset(copy.mailbox for copy in delivery.copies if id(copy) in self.over_quota)
         gone = frozenset(copy.mailbox for copy in delivery.copies if id(copy) in self.gone)
         if not self.closed:
-            return Outcome(tuple(usage_of(self.documents[copy.mailbox]) for copy in delivery.copies), full, gone)
+            return DeliveryOutcome(
+                tuple(usage_of(self.documents[copy.mailbox]) for copy in delivery.copies), full, gone
+            )
         closed = {copy.mailbox: self.closed.get(copy.mailbox) for copy in delivery.copies}
         there = (mailbox for mailbox, state in closed.items() if state is None)
-        return Outcome(
+        return DeliveryOutcome(
             tuple(usage_of(self.documents[mailbox]) for mailbox in there),
             full,
             gone | {mailbox for mailbox, state in closed.items() if state == "gone"},
@@ -144,7 +146,7 @@ def added(copies: Sequence[tuple[Copy, Body]], now: datetime, *, sign: int = 1) 
     return {"$inc": dict(change), "$set": {"changed_at": now}}
 
 
-def is_for_a_former_account(copy: Copy, mailbox: Mapping[str, Any]) -> bool:
+def is_for_former_account(copy: Copy, mailbox: Mapping[str, Any]) -> bool:
     """Whether the cluster took it before the account was made that has the address now, and had another one before."""
     not_before: datetime | None = mailbox.get("not_before")
     return not_before is not None and copy.accepted_at is not None and copy.accepted_at < not_before
@@ -156,9 +158,9 @@ def may_be_expunged(copy: Copy, mailbox: Mapping[str, Any]) -> bool:
     return expunged_at is not None and copy.received_at < expunged_at + CLOCKS_DIFFER
 
 
-def groups(batch: Sequence[Delivery]) -> Iterable[Sequence[Delivery]]:
+def groups(batch: Sequence[MailboxDelivery]) -> Iterable[Sequence[MailboxDelivery]]:
     """The batch in order, in pieces that a transaction can hold."""
-    group: list[Delivery] = []
+    group: list[MailboxDelivery] = []
     copies = size = 0
     for delivery in batch:
         if group and (copies + len(delivery.copies) > MAX_COPIES or size + len(delivery.body.raw) > MAX_BYTES):

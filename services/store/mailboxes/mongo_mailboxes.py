@@ -10,14 +10,14 @@ from libs.envelope import new_id
 from libs.mongo import Mongo, UpdateOne, mongo_errors
 from services.store.mailboxes.folders import Folder, check_deletable, names_to_create, renamed
 from services.store.mailboxes.messages import Usage
-from services.store.mailboxes.refusals import Conflicting, NotThere, Outdated
+from services.store.mailboxes.refusals import Conflict, NotFound, PreconditionFailed
 from services.store.mailboxes.schema import Collections, folders_of, new_folder, new_mailbox, usage_of
 
 Match = Callable[[Folder], bool]
 
 
 class MongoMailboxes:
-    """All methods raise `Temporary` when MongoDB does not answer, `NotThere` when the mailbox or folder is missing."""
+    """All methods raise `Temporary` when MongoDB does not answer, `NotFound` when the mailbox or folder is missing."""
 
     def __init__(self, mongo: Mongo, collections: Collections, *, clock: Callable[[], datetime]) -> None:
         self._mongo = mongo
@@ -41,7 +41,7 @@ class MongoMailboxes:
         return usage_of(await self._get(address))
 
     async def create_folder(self, address: str, name: str) -> Folder:
-        """With its missing parents. Raises `Conflicting`, `Unfit`."""
+        """With its missing parents. Raises `Conflict`, `InvalidRequest`."""
         return await self._mongo.transaction(lambda session: self._create(session, address, name))
 
     async def _create(self, session: Any, address: str, name: str) -> Folder:
@@ -58,13 +58,16 @@ class MongoMailboxes:
         return Folder(id=id, **folder)
 
     async def rename_folder(self, address: str, id: str, name: str, *, match: Match | None = None) -> Folder:
-        """With all below it. Raises `Outdated` when `match` does not take it as it is, `Conflicting`, `Unfit`."""
+        """Rename a folder and all folders below it.
+
+        Raises `PreconditionFailed` when `match` rejects its present state, `Conflict`, `InvalidRequest`.
+        """
         return await self._mongo.transaction(lambda session: self._rename(session, address, id, name, match))
 
     async def _rename(self, session: Any, address: str, id: str, name: str, match: Match | None) -> Folder:
         folders = folders_of(await self._read(session, address))
         if id not in folders:
-            raise NotThere("there is no such folder")
+            raise NotFound("there is no such folder")
         _check_unchanged(folders[id], match)
         names = renamed(folders, id, name)
         change = {
@@ -75,24 +78,24 @@ class MongoMailboxes:
         return folders_of(await self._read(session, address))[id]
 
     async def delete_empty_folder(self, address: str, id: str, *, match: Match | None = None) -> None:
-        """Raises `Conflicting` when it is special, or holds messages or folders; `Outdated` as `rename_folder`."""
+        """Raises `Conflict` for a special folder and one that is not empty, `PreconditionFailed` as `rename_folder`."""
         await self._mongo.transaction(lambda session: self._delete_folder(session, address, id, match))
 
     async def _delete_folder(self, session: Any, address: str, id: str, match: Match | None) -> None:
         folders = folders_of(await self._read(session, address))
         if id not in folders:
-            raise NotThere("there is no such folder")
+            raise NotFound("there is no such folder")
         _check_unchanged(folders[id], match)
         check_deletable(folders, id)
         if folders[id].messages:
-            raise Conflicting("the folder holds messages")
+            raise Conflict("the folder holds messages")
         await self._change(session, address, {"$unset": {f"folders.{id}": ""}})
 
     async def check_deletable(self, address: str, id: str) -> None:
         """As `delete_empty_folder` would refuse, but for messages."""
         folders = await self.folders(address)
         if id not in folders:
-            raise NotThere("there is no such folder")
+            raise NotFound("there is no such folder")
         check_deletable(folders, id)
 
     async def recount(self, address: str) -> Usage:
@@ -129,7 +132,7 @@ class MongoMailboxes:
             {"_id": address, "leaving": None}, session=session
         )
         if found is None:
-            raise NotThere("there is no such mailbox")
+            raise NotFound("there is no such mailbox")
         return found
 
     async def _change(self, session: Any, address: str, change: dict[str, Any]) -> None:
@@ -140,17 +143,17 @@ class MongoMailboxes:
 
 def _check_unchanged(folder: Folder, match: Match | None) -> None:
     if match is not None and not match(folder):
-        raise Outdated("the folder was renamed in the meantime")
+        raise PreconditionFailed("the folder was renamed in the meantime")
 
 
-class MongoTold:
+class MongoPublishedUsage:
     """A collection of its own, so that writing it conflicts with no delivery."""
 
     def __init__(self, collections: Collections) -> None:
         self._told = collections.told
         self._mailboxes = collections.mailboxes
 
-    async def told(self, usages: Sequence[Usage]) -> None:
+    async def mark_published(self, usages: Sequence[Usage]) -> None:
         """`$max`: replicas may come in any order."""
         if not usages:
             return
@@ -158,7 +161,7 @@ class MongoTold:
         with mongo_errors("note usage"):
             await self._told.bulk_write(writes, ordered=False)
 
-    async def untold(self) -> AsyncIterator[Usage]:
+    async def unpublished(self) -> AsyncIterator[Usage]:
         known = {"from": self._told.name, "localField": "_id", "foreignField": "_id", "as": "told"}
         newest_told = {"$ifNull": [{"$first": "$told.version"}, 0]}
         pipeline = [

@@ -8,9 +8,9 @@ from typing import Any
 
 from libs.mongo import mongo_errors
 from services.store.mailboxes.messages import Message
-from services.store.mailboxes.refusals import NotThere
-from services.store.mailboxes.schema import LISTED, SEARCHED, Collections, message_of
-from services.store.mailboxes.search import Criteria
+from services.store.mailboxes.refusals import NotFound
+from services.store.mailboxes.schema import LIST_PROJECTION, SEARCH_INDEX, Collections, message_of
+from services.store.mailboxes.search import SearchCriteria
 
 
 class MongoMessages:
@@ -21,19 +21,19 @@ class MongoMessages:
         self._tombstones = collections.tombstones
 
     async def get(self, mailbox: str, id: str) -> Message:
-        """With its rendered headers. Raises `NotThere`."""
+        """With its rendered headers. Raises `NotFound`."""
         with mongo_errors("read message"):
             found = await self._messages.find_one({"_id": id, "mailbox": mailbox})
         if found is None:
-            raise NotThere("there is no such message")
+            raise NotFound("there is no such message")
         return message_of(found)
 
     async def by_key(self, mailbox: str, key: str) -> Message:
-        """The message that was stored under `key`. Raises `NotThere` when it was deleted since."""
+        """The message that was stored under `key`. Raises `NotFound` when it was deleted since."""
         with mongo_errors("read message"):
-            found = await self._messages.find_one({"key": key, "mailbox": mailbox}, LISTED)
+            found = await self._messages.find_one({"key": key, "mailbox": mailbox}, LIST_PROJECTION)
         if found is None:
-            raise NotThere("the message was stored, and deleted since")
+            raise NotFound("the message was stored, and deleted since")
         return message_of(found)
 
     async def page(
@@ -46,16 +46,18 @@ class MongoMessages:
         if changed_since:
             wanted["modseq"] = {"$gt": changed_since}
         with mongo_errors("list messages"):
-            cursor = self._messages.find(wanted, LISTED).sort("uid", -1 if newest_first else 1).limit(limit)
+            cursor = self._messages.find(wanted, LIST_PROJECTION).sort("uid", -1 if newest_first else 1).limit(limit)
             return [message_of(document) for document in await cursor.to_list(None)]
 
-    async def matching(self, mailbox: str, criteria: Criteria, *, after: str, limit: int) -> AsyncIterator[Message]:
+    async def matching(
+        self, mailbox: str, criteria: SearchCriteria, *, after: str, limit: int
+    ) -> AsyncIterator[Message]:
         """What fits all criteria but `text`, newest first, behind the message id `after`."""
         wanted = {"mailbox": mailbox, **_filter(criteria)}
         if after:
             wanted["_id"] = {"$lt": after}
         with mongo_errors("search"):
-            found = self._messages.find(wanted, LISTED).hint(SEARCHED).sort("_id", -1).limit(limit)
+            found = self._messages.find(wanted, LIST_PROJECTION).hint(SEARCH_INDEX).sort("_id", -1).limit(limit)
             async for document in found:
                 yield message_of(document)
 
@@ -73,7 +75,7 @@ class MongoMessages:
 _FIELDS: Mapping[str, str] = {"subject": "subject", "sender": "from", "to": "to"}
 
 
-def _filter(criteria: Criteria) -> dict[str, Any]:
+def _filter(criteria: SearchCriteria) -> dict[str, Any]:
     wanted: dict[str, Any] = {}
     if criteria.folder:
         wanted["folder"] = criteria.folder

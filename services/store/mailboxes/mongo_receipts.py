@@ -11,7 +11,7 @@ from typing import Any
 from libs.envelope import Envelope
 from libs.mail.dsn import DsnAction, FailedRecipient
 from libs.mongo import DuplicateKey, ReturnDocument, UpdateOne, mongo_errors
-from services.store.mailboxes.receipts import Receipt
+from services.store.mailboxes.receipts import DeliveryReceipt
 from services.store.mailboxes.schema import Collections
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
@@ -26,7 +26,7 @@ class MongoReceipts:
         self._heard = collections.heard
         self._clock = clock
 
-    async def note(self, receipt: Receipt) -> None:
+    async def store(self, receipt: DeliveryReceipt) -> None:
         """Durable on return, once however often it is called: one that was sent is not due again."""
         fields = {
             "envelope": receipt.envelope.model_dump(mode="json", exclude_defaults=True),
@@ -41,7 +41,7 @@ class MongoReceipts:
         with mongo_errors("note receipt"):
             await self._receipts.update_one({"_id": receipt.id}, {"$setOnInsert": fields}, upsert=True)
 
-    async def claim(self) -> Receipt | None:
+    async def claim(self) -> DeliveryReceipt | None:
         """One that is due; it is due again, for any replica, if this one does not end it within a while."""
         now = self._clock()
         growing = {"$multiply": [FIRST_PAUSE.total_seconds(), {"$pow": [2, {"$min": ["$tries", 10]}]}]}
@@ -54,7 +54,7 @@ class MongoReceipts:
             )
         return _receipt(found) if found else None
 
-    async def unreported(self, receipt: Receipt) -> tuple[FailedRecipient, ...]:
+    async def unreported(self, receipt: DeliveryReceipt) -> tuple[FailedRecipient, ...]:
         """Those whom this receipt reports, from now on for ever: of two with the same recipient the first one does."""
         marks = {_mark(receipt, recipient): recipient for recipient in receipt.recipients}
         fields = {"receipt": receipt.id, "expires_at": receipt.noted_at + KEPT}
@@ -67,14 +67,14 @@ class MongoReceipts:
             found = {document["_id"] async for document in mine}
         return tuple(recipient for mark, recipient in marks.items() if mark in found)
 
-    async def ended(self, id: str, state: str) -> None:
+    async def finish(self, id: str, state: str) -> None:
         """It stays without what it said, so that the same delivery makes no other one."""
         gone = dict.fromkeys(("due_at", "envelope", "header", "recipients"), "")
         with mongo_errors("end receipt"):
             await self._receipts.update_one({"_id": id}, {"$set": {"state": state}, "$unset": gone})
 
 
-def _mark(receipt: Receipt, recipient: FailedRecipient) -> str:
+def _mark(receipt: DeliveryReceipt, recipient: FailedRecipient) -> str:
     address = sha256(recipient.address.lower().encode("utf-8", "replace")).hexdigest()[:32]
     return f"{receipt.envelope.id}:{address}"
 
@@ -88,11 +88,11 @@ def _fields(recipient: FailedRecipient) -> dict[str, str]:
     }
 
 
-def _receipt(document: Mapping[str, Any]) -> Receipt:
+def _receipt(document: Mapping[str, Any]) -> DeliveryReceipt:
     recipients = (
         FailedRecipient(**{**fields, "action": DsnAction(fields["action"])}) for fields in document["recipients"]
     )
-    return Receipt(
+    return DeliveryReceipt(
         document["_id"],
         Envelope.model_validate(document["envelope"]),
         bytes(document["header"]),

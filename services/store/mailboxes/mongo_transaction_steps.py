@@ -9,15 +9,15 @@ from typing import Any
 
 from libs.mongo import ReturnDocument, UpdateMany, UpdateOne
 from services.store.mailboxes.flags import SEEN
-from services.store.mailboxes.refusals import NotThere
-from services.store.mailboxes.schema import LISTED, Collections
+from services.store.mailboxes.refusals import NotFound
+from services.store.mailboxes.schema import LIST_PROJECTION, Collections
 
 AT_ONCE = 1000  # messages in one transaction
 
 Documents = list[dict[str, Any]]
 
 
-class MongoLedger:
+class MongoTransactionSteps:
     """The book-keeping of one store. Methods raise the driver's errors, for the transaction around them."""
 
     def __init__(self, collections: Collections, *, clock: Callable[[], datetime], tombstone_keep: timedelta) -> None:
@@ -26,7 +26,7 @@ class MongoLedger:
         self._keep = tombstone_keep
 
     async def read(
-        self, session: Any, mailbox: str, ids: Sequence[str], fields: Mapping[str, int] = LISTED
+        self, session: Any, mailbox: str, ids: Sequence[str], fields: Mapping[str, int] = LIST_PROJECTION
     ) -> Documents:
         """In the order of their UIDs, so that copies and moves keep it."""
         wanted = {"_id": {"$in": list(ids[:AT_ONCE])}, "mailbox": mailbox}
@@ -34,10 +34,10 @@ class MongoLedger:
             wanted, fields or None, session=session
         ).sort([("folder", 1), ("uid", 1)]).to_list(None)  # fmt: skip
         if not found:
-            raise NotThere("there is no such message")
+            raise NotFound("there is no such message")
         return found
 
-    async def count(
+    async def update_counters(
         self,
         session: Any,
         mailbox: str,
@@ -68,16 +68,16 @@ class MongoLedger:
             session=session,
         )
         if state is None:
-            raise NotThere("there is no such folder")
+            raise NotFound("there is no such folder")
         return state
 
     async def _unchanged(self, session: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:
         state: dict[str, Any] | None = await self._collections.mailboxes.find_one(wanted, session=session)
         if state is None:
-            raise NotThere("there is no such folder")
+            raise NotFound("there is no such folder")
         return state
 
-    async def bury(
+    async def write_tombstones(
         self, session: Any, mailbox: str, documents: Documents, state: Mapping[str, Any], *, keys: bool
     ) -> None:
         """Tombstones of UIDs that leave their folder, and of keys that must not be delivered again."""
@@ -99,7 +99,7 @@ class MongoLedger:
         if stones:
             await self._collections.tombstones.insert_many(stones, session=session)
 
-    async def rewrite(self, session: Any, documents: Documents, fields: Sequence[str]) -> None:
+    async def write_fields(self, session: Any, documents: Documents, fields: Sequence[str]) -> None:
         """Write `fields` of `documents` as they are here; those with the same values in one step."""
         alike: dict[tuple[Any, ...], list[str]] = {}
         for document in documents:
@@ -119,7 +119,7 @@ def _recent_keys(documents: Documents, since: datetime) -> list[str]:
     return [d["key"] for d in documents if "key" in d and d["received_at"] >= since]
 
 
-def leaving(documents: Documents) -> Counter[str]:
+def counters_out(documents: Documents) -> Counter[str]:
     counts: Counter[str] = Counter()
     for document in documents:
         folder = f"folders.{document['folder']}"
@@ -129,7 +129,7 @@ def leaving(documents: Documents) -> Counter[str]:
     return counts
 
 
-def arriving(documents: Documents, folder: str) -> Counter[str]:
+def counters_in(documents: Documents, folder: str) -> Counter[str]:
     return Counter(
         {
             f"folders.{folder}.messages": len(documents),

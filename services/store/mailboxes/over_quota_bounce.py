@@ -10,18 +10,18 @@ import structlog
 from prometheus_client import Counter
 
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
-from libs.postmaster import hears_of_failure
+from libs.postmaster import is_notified_of_failure
 from services.store.mailboxes import undelivered as waiting
-from services.store.mailboxes.ports import Reporter
+from services.store.mailboxes.ports import DsnSender
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class OverQuotaBounce:
     """Shorter than that of the runner, which buries what is tried for five days: nobody is told of that."""
 
-    reporter: Reporter
+    reporter: DsnSender
     clock: Callable[[], datetime]
     give_up_after: timedelta
     returned: Counter
@@ -48,7 +48,7 @@ class Patience:
     async def _tell(
         self, envelope: Envelope, raw: bytes, late: tuple[Recipient, ...], error: Temporary
     ) -> tuple[Recipient, ...]:
-        heard = tuple(recipient for recipient in late if hears_of_failure(envelope, recipient))
+        heard = tuple(recipient for recipient in late if is_notified_of_failure(envelope, recipient))
         if not heard:
             return ()
         reports = {report.address: report for report in (waiting.failed(recipient, error) for recipient in heard)}
@@ -58,6 +58,6 @@ class Patience:
             # A notification is never answered by another one (RFC 5321 6.1).
             log.error("notification_refused", id=envelope.id, reason=refusal.reason)
             return ()
-        log.warning("mail_returned", id=envelope.id, recipients=len(heard), reason=error.reason)
+        log.warning("mail_bounced", id=envelope.id, recipients=len(heard), reason=error.reason)
         self.returned.inc(len(heard))
         return heard

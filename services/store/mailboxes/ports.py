@@ -10,7 +10,7 @@ from libs.envelope import Envelope
 from libs.mail.dsn import FailedRecipient
 
 
-class Limits(Protocol):
+class MailboxLimits(Protocol):
     """The quota service."""
 
     async def of(self, addresses: Iterable[str]) -> Mapping[str, int | None]:
@@ -20,14 +20,14 @@ class Limits(Protocol):
         """The limit of an address, or of all addresses in `@domain`, has changed: ask again."""
 
 
-class Directory(Protocol):
+class AccountDirectory(Protocol):
     """The router, which owns the accounts."""
 
     async def made_at(self, address: str) -> datetime | None:
         """Return when the present account of `address` was created, None without an account. Raises `Temporary`."""
 
 
-class Reporter(Protocol):
+class DsnSender(Protocol):
     """Sends delivery status notifications (RFC 3464) to the envelope sender."""
 
     async def report(

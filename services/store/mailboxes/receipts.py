@@ -16,17 +16,17 @@ from prometheus_client import Counter
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
 from libs.mail.dsn import MAX_ORIGINAL_OCTETS, DsnAction, FailedRecipient
 from libs.mail.headers import Headers
-from libs.postmaster import News, hears
+from libs.postmaster import NotifyEvent, is_notified
 from libs.runtime import Periodic
 from libs.runtime.periodic import each
 from services.store.mailboxes.delivery import mailbox_address
-from services.store.mailboxes.ports import Reporter
+from services.store.mailboxes.ports import DsnSender
 
 DELIVERED = "2.0.0"  # RFC 3463 3.1
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class DeliveryReceipt:
     """One notification: of one message, for the recipients that got it together. `envelope` has no recipients.
 
     `header` is the header block as it came: with a success nothing else goes back, whatever RET says (RFC 3461 4.3).
@@ -39,13 +39,13 @@ class Receipt:
     noted_at: datetime
 
 
-def receipt_of(envelope: Envelope, raw: bytes, *, missed: Collection[str], now: datetime) -> Receipt | None:
+def build_receipt(envelope: Envelope, raw: bytes, *, missed: Collection[str], now: datetime) -> DeliveryReceipt | None:
     """None where nobody asked, which is nearly always. The mailboxes in `missed` have not got the mail."""
     if not any(recipient.notify for recipient in envelope.recipients):
         return None
     heard: dict[str, FailedRecipient] = {}
     for recipient in envelope.recipients:
-        if hears(envelope, recipient, News.SUCCESS) and mailbox_address(recipient.address) not in missed:
+        if is_notified(envelope, recipient, NotifyEvent.SUCCESS) and mailbox_address(recipient.address) not in missed:
             reported = _delivered(recipient)
             heard.setdefault(reported.address.lower(), reported)
     if not heard:
@@ -62,7 +62,7 @@ def receipt_of(envelope: Envelope, raw: bytes, *, missed: Collection[str], now: 
         verdicts={},
     )
     recipients = sorted(heard.values(), key=lambda reported: reported.action is DsnAction.EXPANDED)
-    return Receipt(f"{envelope.id}:{batch}", about, _head(raw), tuple(recipients), now)
+    return DeliveryReceipt(f"{envelope.id}:{batch}", about, _head(raw), tuple(recipients), now)
 
 
 def _delivered(recipient: Recipient) -> FailedRecipient:
@@ -82,48 +82,48 @@ def _head(raw: bytes) -> bytes:
 
 log = structlog.get_logger(__name__)
 
-MOST_UNNOTED = 1000  # in memory, while the database does not answer
+MAX_IN_MEMORY = 1000  # in memory, while the database does not answer
 NOTE_DEADLINE = timedelta(seconds=5)
 
 
-class ReceiptLedger(Protocol):
+class ReceiptQueue(Protocol):
     """The durable queue of receipts. All methods raise `Temporary`."""
 
-    async def note(self, receipt: Receipt) -> None:
+    async def store(self, receipt: DeliveryReceipt) -> None:
         """Store the receipt durably. Idempotent."""
 
-    async def claim(self) -> Receipt | None:
+    async def claim(self) -> DeliveryReceipt | None:
         """Lease a receipt that is due to this replica."""
 
-    async def unreported(self, receipt: Receipt) -> tuple[FailedRecipient, ...]:
+    async def unreported(self, receipt: DeliveryReceipt) -> tuple[FailedRecipient, ...]:
         """Return the recipients that no other receipt reports."""
 
-    async def ended(self, id: str, state: str) -> None:
+    async def finish(self, id: str, state: str) -> None:
         """Record the final state; the receipt is not due any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Receipts:
+class DeliveryReceipts:
     """`patience` is how long one is tried; it must be shorter than ingress remembers an idempotency key."""
 
-    ledger: ReceiptLedger
-    reporter: Reporter
+    queue: ReceiptQueue
+    reporter: DsnSender
     clock: Callable[[], datetime]
     patience: timedelta
     period: timedelta
     outcomes: Counter
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _unnoted: deque[Receipt] = field(default_factory=deque)
+    _in_memory: deque[DeliveryReceipt] = field(default_factory=deque)
 
     @property
-    def row(self) -> Periodic:
+    def background(self) -> Periodic:
         """The background work."""
         return Periodic("receipts", self.round, self.period, self.wake)
 
     async def delivered(self, envelope: Envelope, raw: bytes, missed: Collection[str]) -> None:
         """The mail is durable in its mailboxes but those in `missed`. Never raises: nothing is to be repeated."""
         try:
-            receipt = receipt_of(envelope, raw, missed=missed, now=self.clock())
+            receipt = build_receipt(envelope, raw, missed=missed, now=self.clock())
             if receipt is not None:
                 await self._note(receipt)
         except Exception as error:
@@ -132,56 +132,56 @@ class Receipts:
 
     async def round(self) -> None:
         """Every receipt that is due. Raises `Temporary` when the database or ingress does not answer."""
-        while self._unnoted:
-            await self.ledger.note(self._unnoted[0])
-            self._unnoted.popleft()
-        await each(self._claims(), self._one, park=self._parked)
+        while self._in_memory:
+            await self.queue.store(self._in_memory[0])
+            self._in_memory.popleft()
+        await each(self._claims(), self._send, park=self._fail)
 
-    async def _note(self, receipt: Receipt) -> None:
+    async def _note(self, receipt: DeliveryReceipt) -> None:
         try:
             async with asyncio.timeout(NOTE_DEADLINE.total_seconds()):
-                await self.ledger.note(receipt)
+                await self.queue.store(receipt)
         except (Temporary, TimeoutError) as error:
-            self._remember(receipt, str(error) or "the database took too long")
+            self._keep_in_memory(receipt, str(error) or "the database took too long")
         else:
             self.wake.set()
 
-    def _remember(self, receipt: Receipt, reason: str) -> None:
-        if len(self._unnoted) >= MOST_UNNOTED:
+    def _keep_in_memory(self, receipt: DeliveryReceipt, reason: str) -> None:
+        if len(self._in_memory) >= MAX_IN_MEMORY:
             log.error("receipt_lost", id=receipt.envelope.id, reason=reason)
             self.outcomes.labels("lost").inc()
             return
-        log.warning("receipt_not_noted", id=receipt.envelope.id, reason=reason)
-        self._unnoted.append(receipt)
+        log.warning("receipt_not_stored", id=receipt.envelope.id, reason=reason)
+        self._in_memory.append(receipt)
 
-    async def _claims(self) -> AsyncIterator[Receipt]:
-        while receipt := await self.ledger.claim():
+    async def _claims(self) -> AsyncIterator[DeliveryReceipt]:
+        while receipt := await self.queue.claim():
             yield receipt
 
-    async def _one(self, receipt: Receipt) -> None:
+    async def _send(self, receipt: DeliveryReceipt) -> None:
         if self.clock() - receipt.noted_at > self.patience:
-            await self._ended(receipt, "late")
+            await self._ended(receipt, "expired")
             return
         try:
-            recipients = await self.ledger.unreported(receipt)
+            recipients = await self.queue.unreported(receipt)
             if recipients:
                 await self.reporter.report(receipt.envelope, receipt.header, recipients, event="delivered")
         except Temporary as error:
-            log.warning("receipt_waits", id=receipt.envelope.id, reason=error.reason)
+            log.warning("receipt_deferred", id=receipt.envelope.id, reason=error.reason)
             self.outcomes.labels("deferred").inc()
             raise
         except Permanent as error:
             await self._ended(receipt, "refused", error.reason)
         else:
-            await self._ended(receipt, "told" if recipients else "told_already")
+            await self._ended(receipt, "sent" if recipients else "already_sent")
 
-    async def _parked(self, receipt: Receipt, reason: str) -> None:
+    async def _fail(self, receipt: DeliveryReceipt, reason: str) -> None:
         await self._ended(receipt, "failed", reason)
 
-    async def _ended(self, receipt: Receipt, state: str, reason: str = "") -> None:
-        await self.ledger.ended(receipt.id, state)
+    async def _ended(self, receipt: DeliveryReceipt, state: str, reason: str = "") -> None:
+        await self.queue.finish(receipt.id, state)
         self.outcomes.labels(state).inc()
-        if state.startswith("told"):
-            log.info("receipt_ended", id=receipt.envelope.id, state=state, recipients=len(receipt.recipients))
+        if state.startswith("sent"):
+            log.info("receipt_finished", id=receipt.envelope.id, state=state, recipients=len(receipt.recipients))
         else:
-            log.error("receipt_ended", id=receipt.envelope.id, state=state, reason=reason)
+            log.error("receipt_finished", id=receipt.envelope.id, state=state, reason=reason)

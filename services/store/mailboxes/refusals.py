@@ -7,17 +7,17 @@ class Refusal(Exception):
     """`str()` is one plain sentence for whoever asked."""
 
 
-class NotThere(Refusal):
+class NotFound(Refusal):
     """No such mailbox, folder, message, part or quarantined mail."""
 
 
-class Conflicting(Refusal):
+class Conflict(Refusal):
     """It does not fit what is there: a name in use, a special folder, a full mailbox."""
 
 
-class Unfit(Refusal):
+class InvalidRequest(Refusal):
     """The request itself is wrong: a name or a flag that cannot be."""
 
 
-class Outdated(Refusal):
+class PreconditionFailed(Refusal):
     """What the caller saw has changed since (`If-Match`)."""

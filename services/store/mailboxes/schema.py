@@ -40,7 +40,7 @@ from services.store.mailboxes.folders import JUNK, SPECIAL, Folder
 from services.store.mailboxes.messages import Copy, Message, Summary, Usage
 
 # Newest first, with the texts in the keys: a search of a large mailbox reads this and not the documents.
-SEARCHED = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
+SEARCH_INDEX = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
 
 
 _DOMAIN_OF_ID = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}
@@ -85,7 +85,7 @@ class Collections:
             (self.messages, [("key", 1), ("mailbox", 1)], {"unique": True, **has_key}),
             (self.messages, [("mailbox", 1), ("folder", 1), ("modseq", 1)], {}),
             (self.messages, [("body", 1)], {}),
-            (self.messages, SEARCHED, {}),
+            (self.messages, SEARCH_INDEX, {}),
             (self.messages, [("mailbox", 1), ("_id", 1)], {"partialFilterExpression": {"folder": JUNK}}),
             (self.mailboxes, [("domain", 1)], {}),
             (self.bodies, [("_id", 1)], {}),
@@ -112,10 +112,10 @@ class Collections:
 
 
 # What lists need of a message: everything but the rendered headers.
-LISTED = {"prefix": 0, "edits": 0, "key": 0}
+LIST_PROJECTION = {"prefix": 0, "edits": 0, "key": 0}
 
 
-def as_kept(moment: datetime) -> datetime:
+def to_milliseconds(moment: datetime) -> datetime:
     """As the database keeps it, with milliseconds: what was read must be equal to what is told."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
@@ -190,7 +190,7 @@ def message_document(copy: Copy, body: str, *, uid: int, modseq: int, now: datet
 
 
 def message_of(document: dict[str, Any]) -> Message:
-    """A message; `prefix` and `edits` are empty where they were not read (`LISTED`)."""
+    """A message; `prefix` and `edits` are empty where they were not read (`LIST_PROJECTION`)."""
     return Message(
         id=document["_id"],
         mailbox=document["mailbox"],

@@ -12,7 +12,7 @@ MAX_TEXT_OCTETS = 1024 * 1024  # of one part: what a person would ever read
 
 
 @dataclass(frozen=True, slots=True)
-class Criteria:
+class SearchCriteria:
     """All that is given must fit. Texts are found anywhere, in any case; `folder` is an id; sizes are bytes.
 
     `since` counts in, `before` does not; both are about the time at which the message was received.
@@ -31,7 +31,7 @@ class Criteria:
     smaller_than: int | None = None
 
 
-def holds_text(raw: bytes, text: str) -> bool:
+def contains_text(raw: bytes, text: str) -> bool:
     """Whether the subject or a text part of the message, as a person reads it, has `text` in it. CPU-heavy."""
     wanted = " ".join(text.casefold().split())
     message = parse(raw)

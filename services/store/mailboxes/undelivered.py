@@ -13,7 +13,7 @@ MAILBOX_FULL = "5.2.2"
 TIME_EXPIRED = "4.4.7"
 
 
-class NotTaken(Temporary):
+class NotDelivered(Temporary):
     """`narrowed` has the recipients whose mailboxes did not take the mail.
 
     `full` of them (by address) have no room; the accounts that it was for are `gone`, and no waiting helps.
@@ -46,7 +46,7 @@ def late(recipients: tuple[Recipient, ...], now: datetime, patience: timedelta) 
 
 
 def is_gone(recipient: Recipient, error: Temporary) -> bool:
-    return isinstance(error, NotTaken) and recipient.address in error.gone
+    return isinstance(error, NotDelivered) and recipient.address in error.gone
 
 
 def failed(recipient: Recipient, error: Temporary) -> FailedRecipient:
@@ -54,7 +54,7 @@ def failed(recipient: Recipient, error: Temporary) -> FailedRecipient:
     status, diagnostic = TIME_EXPIRED, "the mailbox could not be reached for days"
     if is_gone(recipient, error):
         status, diagnostic = NO_MAILBOX, "there is no such mailbox any more"
-    elif isinstance(error, NotTaken) and recipient.address in error.full:
+    elif isinstance(error, NotDelivered) and recipient.address in error.full:
         status, diagnostic = MAILBOX_FULL, "the mailbox is full"
     return FailedRecipient(
         address=recipient.original or recipient.address,

@@ -22,23 +22,23 @@ from services.store.mailboxes.messages import Usage
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 50
+MAX_CONCURRENT_EVENTS = 50
 
 
-class Memory(Protocol):
+class PublishedUsage(Protocol):
     """What the neighbours know."""
 
-    async def told(self, usages: Sequence[Usage]) -> None:
+    async def mark_published(self, usages: Sequence[Usage]) -> None:
         """They know these now. Raises `Temporary`."""
 
-    def untold(self) -> AsyncIterator[Usage]:
+    def unpublished(self) -> AsyncIterator[Usage]:
         """Totals that nobody was told of. Raises `Temporary`."""
 
 
-class Announcer:
+class UsagePublisher:
     """Gathers totals for `window`, then emits the newest of each mailbox."""
 
-    def __init__(self, bus: Bus, memory: Memory, *, window: timedelta, recheck: timedelta) -> None:
+    def __init__(self, bus: Bus, memory: PublishedUsage, *, window: timedelta, recheck: timedelta) -> None:
         self._bus = bus
         self._memory = memory
         self._window = window.total_seconds()
@@ -46,7 +46,7 @@ class Announcer:
         self._waiting: dict[str, Usage] = {}
         self._something = asyncio.Event()
 
-    def changed(self, usages: Iterable[Usage]) -> None:
+    def enqueue(self, usages: Iterable[Usage]) -> None:
         """These are the totals now."""
         for usage in usages:
             known = self._waiting.get(usage.address)
@@ -56,12 +56,12 @@ class Announcer:
             self._something.set()
 
     @property
-    def rows(self) -> tuple[Periodic, ...]:
+    def background(self) -> tuple[Periodic, ...]:
         """The background work: tell what changes, and look now and then for what a crash left untold."""
         recheck = timedelta(seconds=self._recheck)
         return (
             Periodic("usage", self.round, recheck, self._something),
-            Periodic("untold_usage", self.recover, recheck),
+            Periodic("unpublished_usage", self.requeue_unpublished, recheck),
         )
 
     async def round(self) -> None:
@@ -69,41 +69,41 @@ class Announcer:
         await asyncio.sleep(self._window)
         await self.flush()
 
-    async def recover(self) -> None:
+    async def requeue_unpublished(self) -> None:
         """Look for what a crash left untold. Raises `Temporary`."""
-        async for usage in self._memory.untold():
-            self.changed([usage])
+        async for usage in self._memory.unpublished():
+            self.enqueue([usage])
 
     async def close(self) -> None:
         """Tell the last; what cannot be told now is found at the next start."""
         try:
             await self.flush()
         except Temporary as error:
-            log.warning("usage_not_told", mailboxes=len(self._waiting), reason=error.reason)
+            log.warning("usage_not_published", mailboxes=len(self._waiting), reason=error.reason)
 
     async def flush(self) -> None:
         """Tell all that waits now. Raises `Temporary`; what could not be told waits on."""
         self._something.clear()
         batch, self._waiting = list(self._waiting.values()), {}
         while batch:
-            now, batch = batch[:AT_ONCE], batch[AT_ONCE:]
+            now, batch = batch[:MAX_CONCURRENT_EVENTS], batch[MAX_CONCURRENT_EVENTS:]
             try:
-                await self._tell(now)
+                await self._publish(now)
             except BaseException:
-                self.changed([*now, *batch])  # told twice is no harm
+                self.enqueue([*now, *batch])  # told twice is no harm
                 raise
 
-    async def _tell(self, usages: Sequence[Usage]) -> None:
+    async def _publish(self, usages: Sequence[Usage]) -> None:
         results = await asyncio.gather(*map(self._emit, usages), return_exceptions=True)
         done = []
         for usage, result in zip(usages, results, strict=True):
             if isinstance(result, TypeError | ValueError):
                 # It would fail at every try, and keep the others from being told: the next change is another event.
-                log.error("usage_cannot_be_told", mailbox=usage.address, reason=reason_of(result))
+                log.error("usage_event_rejected", mailbox=usage.address, reason=reason_of(result))
             elif result is not None:
                 continue
             done.append(usage)
-        await self._memory.told(done)
+        await self._memory.mark_published(done)
         for result in results:
             if result is not None and not isinstance(result, TypeError | ValueError):
                 raise result

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from libs.caching import Cache
 from libs.envelope import Permanent
 from libs.http import Client
-from services.store.mailboxes.refusals import Unfit
+from services.store.mailboxes.refusals import InvalidRequest
 from services.store.quarantine.notice import NoticePolicy
 
 REMEMBERED = 10_000  # domains
@@ -72,10 +72,10 @@ class AntispamLists:
         self._client = client
 
     async def add(self, colour: Literal["white", "black"], value: str, *, domain: str, comment: str) -> None:
-        """Raises `Temporary`; `Unfit` for what antispam takes for no sender."""
+        """Raises `Temporary`; `InvalidRequest` for what antispam takes for no sender."""
         entry: Mapping[str, str] = {"value": value, "domain": domain, "comment": comment}
         response = await self._client.call("POST", f"/v1/lists/sender_{colour}", json=entry)
         if response.status_code == 422:
-            raise Unfit("this sender cannot be listed")
+            raise InvalidRequest("this sender cannot be listed")
         if response.is_error:
             raise Permanent(f"list: {response.status_code} {response.text[:200]}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from services.store.quarantine.links import BadToken, Link, Signer
+from services.store.quarantine.links import InvalidToken, QuarantineLink, TokenSigner
 
 # Without those that look alike or sound alike in a picture: 0 O D Q, 1 I L J, 2 Z, 5 S, 8 B, U V, M N.
 ALPHABET = "ACEFGHKPRTWXY34679"
@@ -35,28 +35,28 @@ class Challenge:
 class Captcha:
     """Makes challenges and knows them again."""
 
-    def __init__(self, signer: Signer, *, keep: timedelta) -> None:
+    def __init__(self, signer: TokenSigner, *, keep: timedelta) -> None:
         self._signer = signer
         self.keep = keep
 
-    def new(self, link: Link, *, nonce: str, now: datetime) -> Challenge:
+    def issue(self, link: QuarantineLink, *, nonce: str, now: datetime) -> Challenge:
         """`nonce` is random."""
         epoch = int((now + self.keep).timestamp())
-        token = self._signer.sealed("challenge", ["picture", nonce, _bound(link), epoch])
+        token = self._signer.sign("challenge", ["picture", nonce, _bound(link), epoch])
         return self._challenge(token, nonce)
 
-    def known(self, token: str, link: Link, now: datetime) -> Challenge:
-        """Raises `BadToken` for another link's and for one that is too old."""
-        match self._signer.opened("challenge", token):
+    def verify(self, token: str, link: QuarantineLink, now: datetime) -> Challenge:
+        """Raises `InvalidToken` for another link's and for one that is too old."""
+        match self._signer.verify("challenge", token):
             case ["picture", str(nonce), str(bound), int(epoch)] if epoch > now.timestamp():
                 if bound == _bound(link):
                     return self._challenge(token, nonce)
-        raise BadToken
+        raise InvalidToken
 
     def _challenge(self, token: str, nonce: str) -> Challenge:
         digest = self._signer.digest("answer to a picture", nonce)
         return Challenge(token, nonce, "".join(ALPHABET[octet % len(ALPHABET)] for octet in digest[:CHARACTERS]))
 
 
-def _bound(link: Link) -> str:
+def _bound(link: QuarantineLink) -> str:
     return sha256(link.key.encode()).hexdigest()[:32]

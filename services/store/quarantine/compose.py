@@ -19,18 +19,18 @@ from libs.settings import WrongSetting
 from libs.telemetry import Metrics
 from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.schema import Collections
-from services.store.quarantine.actions import Warden
+from services.store.quarantine.actions import QuarantineActions
 from services.store.quarantine.antispam import AntispamLists, AntispamPolicies
 from services.store.quarantine.captcha import Captcha
-from services.store.quarantine.digest_sender import Digests
-from services.store.quarantine.letters import Letters
-from services.store.quarantine.links import Signer
+from services.store.quarantine.digest_sender import DigestSender
+from services.store.quarantine.letters import QuarantineLetters
+from services.store.quarantine.links import TokenSigner
 from services.store.quarantine.mongo_digests import MongoDigests
 from services.store.quarantine.mongo_notices import MongoNotices
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
-from services.store.quarantine.mongo_rate_limits import MongoRates
-from services.store.quarantine.notice_sender import Notices
-from services.store.quarantine.sender_validation import Reception
+from services.store.quarantine.mongo_rate_limits import MongoRateLimits
+from services.store.quarantine.notice_sender import NoticeSender
+from services.store.quarantine.sender_validation import SenderValidation
 from services.store.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -47,9 +47,9 @@ class QuarantineService:
     """
 
     entries: MongoQuarantine
-    actions: Warden
+    actions: QuarantineActions
     wake: asyncio.Event
-    validation: Reception | None = None
+    validation: SenderValidation | None = None
     background: tuple[Periodic, ...] = ()
     event_handlers: tuple[EventHandler[Any], ...] = ()
 
@@ -70,46 +70,51 @@ def open_quarantine(
     and digests wait.
     """
     entries = MongoQuarantine(shared.mongo, collections, bodies, clock=shared.clock, keep=settings.quarantine_keep)
-    acts = metrics.counter("facteur_store_quarantine_acts", "What was done with held mail.", ("act", "by"))
-    actions = Warden(entries, bodies, AntispamLists(antispam), shared.outbox, shared.bus, acts)
+    actions_total = metrics.counter(
+        "facteur_store_quarantine_actions", "Releases and deletions of quarantined mail.", ("action", "by")
+    )
+    actions = QuarantineActions(entries, bodies, AntispamLists(antispam), shared.outbox, shared.bus, actions_total)
     wake, url = asyncio.Event(), public_url(settings)
     if not url:
-        log.warning("no_public_url", effect="no notices to senders, no digests, no public pages")
+        log.warning("public_url_missing", effect="no notices to senders, no digests, no public pages")
         return QuarantineService(entries, actions, wake)
-    signer = Signer(link_secrets(settings))
+    signer = TokenSigner(link_secrets(settings))
     policies = AntispamPolicies(antispam, keep=settings.policy_cache)
-    letters = Letters(signer, url, settings.hostname, settings.letter_author)
-    rates, ledger = MongoRates(collections, clock=shared.clock), MongoNotices(collections, clock=shared.clock)
-    notices = Notices(
-        ledger=ledger,
+    letters = QuarantineLetters(signer, url, settings.hostname, settings.quarantine_author)
+    rates, notice_queue = (
+        MongoRateLimits(collections, clock=shared.clock),
+        MongoNotices(collections, clock=shared.clock),
+    )
+    notices = NoticeSender(
+        queue=notice_queue,
         policies=policies,
         rates=rates,
         post=IngressPost(ingress),
         letters=letters,
         limits=settings.notice_limits,
-        patience=settings.notice_patience,
+        give_up_after=settings.notice_give_up_after,
         clock=shared.clock,
-        outcomes=metrics.counter("facteur_store_notices", "Notices to senders, by what became of them.", ("outcome",)),
+        outcomes=metrics.counter("facteur_store_quarantine_notices", "Notices to senders, by outcome.", ("outcome",)),
     )
-    digests = Digests(
-        ledger=MongoDigests(collections, lease=settings.digest_lease, clock=shared.clock),
+    digests = DigestSender(
+        schedule=MongoDigests(collections, lease=settings.digest_lease, clock=shared.clock),
         policies=policies,
         post=IngressPost(ingress),
         letters=letters,
         hour=settings.digest_hour,
         clock=shared.clock,
-        outcomes=metrics.counter("facteur_store_digests", "Digests to accounts, by what became of them.", ("outcome",)),
+        outcomes=metrics.counter("facteur_store_quarantine_digests", "Digests to accounts, by outcome.", ("outcome",)),
     )
 
     async def policy_changed(event: PolicyChanged) -> None:
         policies.forget(event.domain)
 
-    answers = metrics.counter("facteur_store_captchas", "Answers to captchas.", ("outcome",))
+    answers = metrics.counter("facteur_store_captcha_answers", "Answers to captchas, by outcome.", ("outcome",))
     return QuarantineService(
         entries,
         actions,
         wake,
-        _validation(settings, shared, signer, entries, ledger, actions, rates, answers),
+        _validation(settings, shared, signer, entries, notice_queue, actions, rates, answers),
         background=(
             Periodic("notices", notices.round, settings.notice_period, wake),
             Periodic("digests", digests.round, settings.digest_period),
@@ -121,19 +126,19 @@ def open_quarantine(
 def _validation(
     settings: Settings,
     shared: Shared,
-    signer: Signer,
+    signer: TokenSigner,
     entries: MongoQuarantine,
     notices: MongoNotices,
-    actions: Warden,
-    rates: MongoRates,
+    actions: QuarantineActions,
+    rates: MongoRateLimits,
     answers: Counter,
-) -> Reception:
-    return Reception(
+) -> SenderValidation:
+    return SenderValidation(
         signer=signer,
         captcha=Captcha(signer, keep=settings.captcha_keep),
-        held=entries,
+        entries=entries,
         notices=notices,
-        warden=actions,
+        actions=actions,
         rates=rates,
         bus=shared.bus,
         limits=settings.page_limits,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.store.quarantine.model import Held
+from services.store.quarantine.model import QuarantinedMessage
 
 LENGTH = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
 # What was held just before a digest is due may not be visible yet.
@@ -15,7 +15,7 @@ SHOWN = 100  # entries in one digest; of the others it says how many
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class DigestPeriod:
     """Everything that came to the quarantine from `since` on and before `until`."""
 
     since: datetime
@@ -23,8 +23,8 @@ class Period:
 
 
 def period_due(
-    often: Literal["daily", "weekly"], *, hour: int, told_until: datetime | None, now: datetime
-) -> Period | None:
+    often: Literal["daily", "weekly"], *, hour: int, sent_until: datetime | None, now: datetime
+) -> DigestPeriod | None:
     """The period to tell of now, None when all was told. Weeks begin on Monday; `hour` is in UTC.
 
     What an outage left untold comes with the next one; a domain that is told for the first time hears of one period.
@@ -35,13 +35,13 @@ def period_due(
         until -= timedelta(days=1)
     if often == "weekly":
         until -= timedelta(days=until.weekday())
-    if told_until is not None and told_until >= until:
+    if sent_until is not None and sent_until >= until:
         return None
-    return Period(told_until or until - LENGTH[often], until)
+    return DigestPeriod(sent_until or until - LENGTH[often], until)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class DigestEntry:
     """An entry as one account sees it: `recipients` are those of its addresses that the message waits for."""
 
     id: str
@@ -53,33 +53,33 @@ class Waiting:
 
 
 @dataclass(slots=True)
-class Told:
+class DigestContent:
     """What one digest says: the first entries, and how many there are."""
 
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[DigestEntry] = field(default_factory=list)
     count: int = 0
 
 
-class Gathering:
+class DigestBuilder:
     """Entries of a domain, one after the other, into the digests of its accounts."""
 
     def __init__(self, domain: str) -> None:
         self._domain = domain
-        self.accounts: dict[str, Told] = {}
+        self.accounts: dict[str, DigestContent] = {}
 
-    def add(self, held: Held) -> None:
+    def add(self, held: QuarantinedMessage) -> None:
         """Malware is told to nobody (R-AV-02). An address of many has no account: its administrators decide."""
         own: dict[str, list[str]] = {}
         for to in held.envelope.recipients:
             if to.domain == self._domain and to.account and not held.infected:
                 own.setdefault(to.account, []).append(to.address)
         for account, addresses in own.items():
-            told = self.accounts.setdefault(account, Told())
+            told = self.accounts.setdefault(account, DigestContent())
             told.count += 1
             if told.count <= SHOWN:
                 told.waiting.append(_waiting(held, addresses))
 
 
-def _waiting(held: Held, addresses: list[str]) -> Waiting:
+def _waiting(held: QuarantinedMessage, addresses: list[str]) -> DigestEntry:
     sender = held.summary.sender or held.envelope.mail_from
-    return Waiting(held.id, sender[:200], held.summary.subject[:200], held.at, held.expires_at, tuple(addresses))
+    return DigestEntry(held.id, sender[:200], held.summary.subject[:200], held.at, held.expires_at, tuple(addresses))

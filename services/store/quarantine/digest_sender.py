@@ -12,32 +12,32 @@ from prometheus_client import Counter
 
 from libs.envelope import Permanent, Temporary
 from libs.runtime.periodic import each
-from services.store.quarantine.digest import Gathering, Period, Told, period_due
-from services.store.quarantine.letters import Letters
+from services.store.quarantine.digest import DigestBuilder, DigestContent, DigestPeriod, period_due
+from services.store.quarantine.letters import QuarantineLetters
 from services.store.quarantine.notice import NoticePolicy
-from services.store.quarantine.ports import DigestLedger, Policies, Post
+from services.store.quarantine.ports import DigestSchedule, MailSubmission, NoticePolicies
 
 log = structlog.get_logger(__name__)
 
 # How long those that cannot be told are tried again, each time a lease ends; less than ingress remembers a key.
-PATIENCE = timedelta(hours=12)
+GIVE_UP_AFTER = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
-class Digests:
+class DigestSender:
     """`hour` is that of the day, in UTC, up to which a digest tells."""
 
-    ledger: DigestLedger
-    policies: Policies
-    post: Post
-    letters: Letters
+    schedule: DigestSchedule
+    policies: NoticePolicies
+    post: MailSubmission
+    letters: QuarantineLetters
     hour: int
     clock: Callable[[], datetime]
     outcomes: Counter
 
     async def round(self) -> None:
         """Every domain whose digest is due. One that cannot be told now comes with the next round."""
-        await each(filter(None, await self.ledger.domains()), self._known_domain, park=self._put_off)
+        await each(filter(None, await self.schedule.domains()), self._known_domain, park=self._put_off)
 
     async def _put_off(self, domain: str, reason: str) -> None:
         """The period stays untold, and its lease keeps the domain from failing in every round."""
@@ -48,32 +48,34 @@ class Digests:
         try:
             await self._domain(domain)
         except Permanent as error:  # a domain of other people, whose mail of ours was held on its way out
-            log.debug("no_digest", domain=domain, reason=error.reason)
+            log.debug("digest_skipped", domain=domain, reason=error.reason)
 
     async def _domain(self, domain: str) -> None:
         policy = await self.policies.of(domain)
         if policy.digest == "off":
             return
-        until = await self.ledger.told_until(domain)
-        period = period_due(policy.digest, hour=self.hour, told_until=until, now=self.clock())
-        if period is None or not await self.ledger.claim(domain, period):
+        until = await self.schedule.sent_until(domain)
+        period = period_due(policy.digest, hour=self.hour, sent_until=until, now=self.clock())
+        if period is None or not await self.schedule.claim(domain, period):
             return
-        gathering = Gathering(domain)
-        async for held in self.ledger.entries(domain, period):
-            gathering.add(held)
+        builder = DigestBuilder(domain)
+        async for held in self.schedule.entries(domain, period):
+            builder.add(held)
         missing = 0
-        for account, told in gathering.accounts.items():
+        for account, told in builder.accounts.items():
             try:
                 await self._account(account, told, period, policy, domain)
             except Temporary as error:  # a full mailbox, perhaps: it keeps nobody else's
                 missing += 1
-                log.warning("digest_waits", domain=domain, reason=error.reason)
-        if not missing or self.clock() > period.until + PATIENCE:
-            await self.ledger.done(domain, period)
+                log.warning("digest_deferred", domain=domain, reason=error.reason)
+        if not missing or self.clock() > period.until + GIVE_UP_AFTER:
+            await self.schedule.complete(domain, period)
 
-    async def _account(self, account: str, told: Told, period: Period, policy: NoticePolicy, domain: str) -> None:
+    async def _account(
+        self, account: str, told: DigestContent, period: DigestPeriod, policy: NoticePolicy, domain: str
+    ) -> None:
         """Raises `Temporary`. What cannot be sent at all is told as done: the next digest of the account is another."""
-        if await self.ledger.was_told(account, domain, period):
+        if await self.schedule.was_sent(account, domain, period):
             return
         try:
             outcome = await self._sent(account, told, period, policy, domain)
@@ -83,9 +85,11 @@ class Digests:
             log.error("digest_failed", domain=domain, exc_info=error)
             outcome = "failed"
         self.outcomes.labels(outcome).inc()
-        await self.ledger.told(account, domain, period)
+        await self.schedule.mark_sent(account, domain, period)
 
-    async def _sent(self, account: str, told: Told, period: Period, policy: NoticePolicy, domain: str) -> str:
+    async def _sent(
+        self, account: str, told: DigestContent, period: DigestPeriod, policy: NoticePolicy, domain: str
+    ) -> str:
         letter = await asyncio.to_thread(
             self.letters.digest, account, told, language=policy.language, domain=domain, now=self.clock()
         )

@@ -14,10 +14,10 @@ from html import escape
 from typing import Literal
 
 from libs.postmaster import Letter, compose, plain
-from services.store.quarantine.digest import Told, Waiting
-from services.store.quarantine.links import Link, Signer
-from services.store.quarantine.model import Held
-from services.store.quarantine.notice import Plan
+from services.store.quarantine.digest import DigestContent, DigestEntry
+from services.store.quarantine.links import QuarantineLink, TokenSigner
+from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.notice import NoticePlan
 from services.store.quarantine.texts import TEXTS, Language
 
 PATHS = {"validate": "/public/quarantine/validate", "own": "/public/quarantine/held"}
@@ -27,18 +27,20 @@ _BAIT = re.compile(r"://|www\.|@|[\w-]\.[a-z]{2,}|[+\d][\d ().-]{6,}\d|bit\.ly",
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
+class QuarantineLetters:
     """`public_url` is where the pages are for the world, without a slash at its end; `author` a local part."""
 
-    signer: Signer
+    signer: TokenSigner
     public_url: str
     hostname: str
     author: str
 
-    def url(self, link: Link) -> str:
+    def url(self, link: QuarantineLink) -> str:
         return f"{self.public_url}{PATHS[link.purpose]}/{self.signer.token(link)}"
 
-    def notice(self, held: Held, plan: Plan, link: Link, *, domain: str, now: datetime) -> bytes:
+    def notice(
+        self, held: QuarantinedMessage, plan: NoticePlan, link: QuarantineLink, *, domain: str, now: datetime
+    ) -> bytes:
         """To the envelope sender, who is asked to prove itself."""
         texts, url = TEXTS[plan.language], self.url(link)
         asked = [to.original or to.address for to in held.envelope.recipients if to.address in plan.recipients]
@@ -68,10 +70,13 @@ class Letters:
             answers=held.summary.message_id,
         )
 
-    def digest(self, account: str, told: Told, *, language: Language, domain: str, now: datetime) -> bytes:
+    def digest(self, account: str, told: DigestContent, *, language: Language, domain: str, now: datetime) -> bytes:
         """To an account of ours: what waits for it, with a link for each."""
         texts = TEXTS[language]
-        rows = [(entry, self.url(Link("own", entry.id, entry.expires_at, entry.recipients))) for entry in told.waiting]
+        rows = [
+            (entry, self.url(QuarantineLink("own", entry.id, entry.expires_at, entry.recipients)))
+            for entry in told.waiting
+        ]
         more = texts["digest_more"].format(count=told.count - len(rows)) if told.count > len(rows) else ""
         intro = texts["digest_intro"].format(account=account)
         text = "\n\n".join(filter(None, (intro, *_as_text(rows, texts), more, texts["digest_warning"]))) + "\n"
@@ -117,7 +122,7 @@ def moment(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _as_text(rows: Iterable[tuple[Waiting, str]], texts: dict[str, str]) -> Iterable[str]:
+def _as_text(rows: Iterable[tuple[DigestEntry, str]], texts: dict[str, str]) -> Iterable[str]:
     for entry, url in rows:
         facts = (
             ("from", plain(entry.sender)),
@@ -128,7 +133,7 @@ def _as_text(rows: Iterable[tuple[Waiting, str]], texts: dict[str, str]) -> Iter
         yield "\n".join(f"{texts[name]}: {value}" for name, value in facts)
 
 
-def _as_table(rows: Iterable[tuple[Waiting, str]], texts: dict[str, str]) -> str:
+def _as_table(rows: Iterable[tuple[DigestEntry, str]], texts: dict[str, str]) -> str:
     head = "".join(f'<th scope="col">{escape(texts[name])}</th>' for name in ("from", "subject", "held"))
     lines = (
         f"<tr><td>{escape(plain(entry.sender))}</td>"

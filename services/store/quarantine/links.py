@@ -20,56 +20,56 @@ MAX_TOKEN = 4096  # characters
 Purpose = Literal["validate", "own"]
 
 
-class BadToken(Exception):
+class InvalidToken(Exception):
     """Forged, damaged, for something else, or past its end: whoever shows it learns no more than that."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class QuarantineLink:
     """`validate`: the sender of the entry `held` shows that it is a person. `own`: `recipients` of it decide."""
 
     purpose: Purpose
-    held: str
+    entry: str
     expires_at: datetime
     recipients: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """The same for every token of the same link, whenever it was made."""
-        return "|".join((self.purpose, self.held, *self.recipients))
+        return "|".join((self.purpose, self.entry, *self.recipients))
 
 
-class Signer:
+class TokenSigner:
     """Signs with the first of `secrets` and takes all of them, so that they rotate."""
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets = secrets
 
-    def token(self, link: Link) -> str:
-        return self.sealed("link", [link.purpose, link.held, int(link.expires_at.timestamp()), *link.recipients])
+    def token(self, link: QuarantineLink) -> str:
+        return self.sign("link", [link.purpose, link.entry, int(link.expires_at.timestamp()), *link.recipients])
 
-    def link(self, token: str, purpose: Purpose, now: datetime) -> Link:
-        """Raises `BadToken`."""
-        match self.opened("link", token):
+    def link(self, token: str, purpose: Purpose, now: datetime) -> QuarantineLink:
+        """Raises `InvalidToken`."""
+        match self.verify("link", token):
             case [str(found), str(held), int(epoch), *recipients] if found == purpose and epoch > now.timestamp():
-                return Link(purpose, held, datetime.fromtimestamp(epoch, UTC), tuple(map(str, recipients)))
+                return QuarantineLink(purpose, held, datetime.fromtimestamp(epoch, UTC), tuple(map(str, recipients)))
             case _:
-                raise BadToken
+                raise InvalidToken
 
-    def sealed(self, kind: str, content: Sequence[str | int]) -> str:
+    def sign(self, kind: str, content: Sequence[str | int]) -> str:
         """`content` in a token that is good as `kind` only."""
         payload = json.dumps(content, separators=(",", ":")).encode()
         return f"{_text(payload)}.{_text(self._signature(self._secrets[0], kind, payload))}"
 
-    def opened(self, kind: str, token: str) -> list[object]:
-        """Raises `BadToken`."""
+    def verify(self, kind: str, token: str) -> list[object]:
+        """Raises `InvalidToken`."""
         payload, _, signature = token[:MAX_TOKEN].partition(".")
         try:
             content, given = _octets(payload), _octets(signature)
         except (Error, ValueError):
-            raise BadToken from None
+            raise InvalidToken from None
         if not any(hmac.compare_digest(given, self._signature(secret, kind, content)) for secret in self._secrets):
-            raise BadToken
+            raise InvalidToken
         found: list[object] = json.loads(content)
         return found
 

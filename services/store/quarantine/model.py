@@ -10,11 +10,11 @@ from hashlib import sha256
 from libs.envelope import Envelope, Recipient, Verdict
 from libs.mail.address import InvalidAddress, domain_of
 from services.store.mailboxes.messages import Summary
-from services.store.mailboxes.refusals import Conflicting, NotThere
+from services.store.mailboxes.refusals import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class QuarantinedMessage:
     """A quarantined message. `envelope` names the recipients who still wait for it, `body` the raw bytes."""
 
     id: str
@@ -30,7 +30,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class QuarantineFilter:
     """What a search looks for; empty means anything. Texts are parts of what they are sought in, in any case.
 
     `account` is an account or an address of a recipient, `since` and `until` the time at which it was held.
@@ -46,7 +46,7 @@ class Wanted:
     until: datetime | None = None
 
 
-def held_id(envelope: Envelope) -> str:
+def entry_id(envelope: Envelope) -> str:
     """The same for the same message and recipients: antivirus and antispam may each hold some of them."""
     recipients = "\n".join(sorted(recipient.address for recipient in envelope.recipients))
     return f"{envelope.id}-{sha256(recipients.encode()).hexdigest()[:12]}"
@@ -67,16 +67,18 @@ def accounts_of(recipients: Iterable[Recipient]) -> list[str]:
     return sorted({recipient.account for recipient in recipients if recipient.account})
 
 
-def split(held: Held, addresses: Collection[str] | None, *, force: bool) -> tuple[Envelope, Envelope | None]:
+def split(
+    held: QuarantinedMessage, addresses: Collection[str] | None, *, force: bool
+) -> tuple[Envelope, Envelope | None]:
     """(the envelope of those recipients, the envelope that stays held or None). None for `addresses` means everyone.
 
-    Raises `Conflicting` for malware without `force`, `NotThere` when none of the recipients waits for it.
+    Raises `Conflict` for malware without `force`, `NotFound` when none of the recipients waits for it.
     """
     if held.infected and not force:
-        raise Conflicting("an engine found malware in this message; add force=true to release it all the same")
+        raise Conflict("an engine found malware in this message; add force=true to release it all the same")
     chosen = tuple(r for r in held.envelope.recipients if addresses is None or r.address in addresses)
     if not chosen:
-        raise NotThere("the message waits for none of these recipients")
+        raise NotFound("the message waits for none of these recipients")
     return held.envelope.to(chosen), without(held.envelope, [recipient.address for recipient in chosen])
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from libs.mongo import DuplicateKey, mongo_errors
 from services.store.mailboxes.schema import Collections
-from services.store.quarantine.digest import Period
-from services.store.quarantine.model import Held
-from services.store.quarantine.mongo_quarantine import readable
+from services.store.quarantine.digest import DigestPeriod
+from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.mongo_quarantine import readable_message
 
 REMEMBERED = timedelta(days=40)  # longer than any period
 
@@ -30,12 +30,12 @@ class MongoDigests:
             found: list[str] = await self._entries.distinct("domains")
         return found
 
-    async def told_until(self, domain: str) -> datetime | None:
+    async def sent_until(self, domain: str) -> datetime | None:
         with mongo_errors("read digest"):
             found = await self._digests.find_one({"_id": domain})
         return found.get("until") if found else None
 
-    async def claim(self, domain: str, period: Period) -> bool:
+    async def claim(self, domain: str, period: DigestPeriod) -> bool:
         """Whether it is this replica's turn to tell the accounts of `domain` of `period`, for the length of a lease."""
         now = self._clock()
         untold = [{"until": None}, {"until": {"$lt": period.until}}]
@@ -47,30 +47,30 @@ class MongoDigests:
                 return False
         return True
 
-    async def done(self, domain: str, period: Period) -> None:
+    async def complete(self, domain: str, period: DigestPeriod) -> None:
         """All of them were told."""
         change = {"$max": {"until": period.until}, "$unset": {"lease_until": ""}}
         with mongo_errors("end digest"):
             await self._digests.update_one({"_id": domain}, change)
 
-    async def was_told(self, account: str, domain: str, period: Period) -> bool:
+    async def was_sent(self, account: str, domain: str, period: DigestPeriod) -> bool:
         with mongo_errors("read digest"):
-            return await self._digests.find_one({"_id": _told(account, domain, period)}) is not None
+            return await self._digests.find_one({"_id": _sent_id(account, domain, period)}) is not None
 
-    async def told(self, account: str, domain: str, period: Period) -> None:
+    async def mark_sent(self, account: str, domain: str, period: DigestPeriod) -> None:
         change = {"$set": {"expires_at": period.until + REMEMBERED}}
         with mongo_errors("note digest"):
-            await self._digests.update_one({"_id": _told(account, domain, period)}, change, upsert=True)
+            await self._digests.update_one({"_id": _sent_id(account, domain, period)}, change, upsert=True)
 
-    async def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
+    async def entries(self, domain: str, period: DigestPeriod) -> AsyncIterator[QuarantinedMessage]:
         """What came in the period and waits still, the oldest first."""
         query = {"domains": domain, "infected": False, "at": {"$gte": period.since, "$lt": period.until}}
         with mongo_errors("read quarantine"):
             async for document in self._entries.find(query).sort("_id", 1):
-                if (held := readable(document)) is not None:
+                if (held := readable_message(document)) is not None:
                     yield held
 
 
-def _told(account: str, domain: str, period: Period) -> str:
+def _sent_id(account: str, domain: str, period: DigestPeriod) -> str:
     """An account may have addresses in several domains, each with a digest of its own."""
     return f"{account} {domain} {period.until.isoformat()}"

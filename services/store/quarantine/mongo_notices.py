@@ -10,9 +10,9 @@ import structlog
 
 from libs.mongo import ReturnDocument, mongo_errors
 from services.store.mailboxes.schema import Collections
-from services.store.quarantine.model import Held
-from services.store.quarantine.mongo_quarantine import held_of
-from services.store.quarantine.notice import Claim, Plan
+from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.mongo_quarantine import message_of
+from services.store.quarantine.notice import NoticeClaim, NoticePlan
 
 log = structlog.get_logger(__name__)
 
@@ -26,17 +26,17 @@ class MongoNotices:
         self._entries: Any = collections.quarantine
         self._clock = clock
 
-    async def claim(self) -> Claim | None:
+    async def claim(self) -> NoticeClaim | None:
         """One that is due; it is due again, for any replica, if this one does not end it within a while.
 
         An entry that cannot be read ends here with its reason, and the next one is claimed.
         """
         while found := await self._next():
             try:
-                return Claim(held_of(found), _plan(found["notice"]), found["notice"]["tries"])
+                return NoticeClaim(message_of(found), _plan(found["notice"]), found["notice"]["tries"])
             except Exception as error:
                 log.error("notice_unreadable", id=found["_id"], exc_info=error)
-                await self.ended(found["_id"], state="failed", reason=f"cannot be read: {error!r}"[:500])
+                await self.finish(found["_id"], state="failed", reason=f"cannot be read: {error!r}"[:500])
         return None
 
     async def _next(self) -> dict[str, Any] | None:
@@ -55,7 +55,7 @@ class MongoNotices:
             )
         return found
 
-    async def decided(self, id: str, plan: Plan) -> bool:
+    async def record_decision(self, id: str, plan: NoticePlan) -> bool:
         """From now on there is one notice, and it is this one; False when another replica was first, or it is gone."""
         fields = {"recipients": plan.recipients, "whitelists": plan.whitelists, "language": plan.language}
         change = {"notice.state": "decided", **{f"notice.{name}": value for name, value in fields.items()}}
@@ -63,19 +63,19 @@ class MongoNotices:
             done = await self._entries.update_one({"_id": id, "notice.state": "due"}, {"$set": change})
         return bool(done.matched_count)
 
-    async def ended(self, id: str, *, state: str, reason: str = "") -> None:
+    async def finish(self, id: str, *, state: str, reason: str = "") -> None:
         """`sent`, or `refused` or `failed` for a reason."""
         change = {"$set": {"notice.state": state, "notice.reason": reason}, "$unset": {"notice.due_at": ""}}
         with mongo_errors("end notice"):
             await self._entries.update_one({"_id": id}, change)
 
-    async def plan_of(self, id: str) -> Plan | None:
+    async def plan_of(self, id: str) -> NoticePlan | None:
         """What was decided for the entry; None when nothing was, or it is gone."""
         with mongo_errors("read notice"):
             found = await self._entries.find_one({"_id": id}, {"notice": 1})
         return _plan(found.get("notice", {})) if found else None
 
-    async def has_sibling(self, held: Held) -> bool:
+    async def has_sibling(self, held: QuarantinedMessage) -> bool:
         """Whether the sender has a notice for the same message, held a second time for other recipients."""
         of_message = {"$gte": f"{held.envelope.id}-", "$lt": f"{held.envelope.id}.", "$ne": held.id}
         query = {"_id": of_message, "notice.state": {"$in": ["decided", "sent"]}}
@@ -83,10 +83,10 @@ class MongoNotices:
             return await self._entries.find_one(query, {"_id": 1}) is not None
 
 
-def _plan(notice: dict[str, Any]) -> Plan | None:
+def _plan(notice: dict[str, Any]) -> NoticePlan | None:
     if "language" not in notice:
         return None
-    return Plan(tuple(notice["recipients"]), tuple(notice["whitelists"]), notice["language"])
+    return NoticePlan(tuple(notice["recipients"]), tuple(notice["whitelists"]), notice["language"])
 
 
 def _seconds(duration: timedelta) -> int:

@@ -13,11 +13,19 @@ from libs.envelope import Envelope, Recipient
 from libs.mail.headers import Headers
 from libs.mongo import Batcher, Mongo, UpdateOne, mongo_errors
 from services.store.mailboxes.messages import Body, Summary, summarise
-from services.store.mailboxes.mongo_bodies import BodiesGone, MongoBodies
-from services.store.mailboxes.refusals import NotThere
+from services.store.mailboxes.mongo_bodies import BodiesCollected, MongoBodies
+from services.store.mailboxes.refusals import NotFound
 from services.store.mailboxes.schema import Collections
-from services.store.quarantine.model import Held, Wanted, accounts_of, domains_of, held_id, is_infected, without
-from services.store.quarantine.notice import why_no_notice
+from services.store.quarantine.model import (
+    QuarantinedMessage,
+    QuarantineFilter,
+    accounts_of,
+    domains_of,
+    entry_id,
+    is_infected,
+    without,
+)
+from services.store.quarantine.notice import no_notice_reason
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +53,7 @@ class MongoQuarantine:
         self._keep = keep
         self._batcher: Batcher[tuple[Envelope, Body], Envelope | None] = Batcher(self._flush, max_items=50)
 
-    async def add(self, envelope: Envelope, body: Body) -> Envelope | None:
+    async def insert(self, envelope: Envelope, body: Body) -> Envelope | None:
         """Durable on return; the same message for the same recipients is there once.
 
         For whom it waits: whose account ended after the mail came in waits for nothing. None when that is everyone.
@@ -54,11 +62,11 @@ class MongoQuarantine:
         return await self._batcher.add((envelope, body))
 
     async def _flush(self, batch: Sequence[tuple[Envelope, Body]]) -> list[Envelope | None]:
-        entries = {held_id(envelope): self._entry(envelope, body) for envelope, body in batch}
+        entries = {entry_id(envelope): self._entry(envelope, body) for envelope, body in batch}
         bodies = [body for _, body in batch]
 
         async def write(session: Any) -> None:
-            await self._bodies.refer(session, bodies)
+            await self._bodies.ref(session, bodies)
             await self._entries.bulk_write(
                 [UpdateOne({"_id": id}, {"$setOnInsert": entry}, upsert=True) for id, entry in entries.items()],
                 ordered=False,
@@ -67,26 +75,26 @@ class MongoQuarantine:
 
         try:
             await self._mongo.transaction(write)
-        except BodiesGone:
+        except BodiesCollected:
             await self._bodies.write_large(bodies)
             await self._mongo.transaction(write)
         # Asked after the entries are written: an account that ends from now on finds them itself.
-        ended = await self._ended({_owner(to) for envelope, _ in batch for to in envelope.recipients})
-        waiting = [_waiting(envelope, ended) for envelope, _ in batch]
+        ended = await self._deletion_times({_owner(to) for envelope, _ in batch for to in envelope.recipients})
+        waiting = [_still_waiting(envelope, ended) for envelope, _ in batch]
         for (envelope, _), staying in zip(batch, waiting, strict=True):
             if staying != envelope:
                 for account in {_owner(to) for to in envelope.recipients}.intersection(ended):
-                    await self.forget_account(account, before=ended[account])
+                    await self.delete_account(account, before=ended[account])
         return waiting
 
-    async def _ended(self, accounts: Collection[str]) -> dict[str, datetime]:
+    async def _deletion_times(self, accounts: Collection[str]) -> dict[str, datetime]:
         with mongo_errors("read tombstones of accounts"):
             found = await self._departed.find({"_id": {"$in": list(accounts)}}, {"deleted_at": 1}).to_list(None)
         return {document["_id"]: document["deleted_at"] for document in found}
 
     def _entry(self, envelope: Envelope, body: Body) -> dict[str, Any]:
         headers, now = Headers(body.raw), self._clock()
-        summary, refusal = summarise(headers), why_no_notice(envelope, headers)
+        summary, refusal = summarise(headers), no_notice_reason(envelope, headers)
         return {
             **_of_recipients(envelope),
             "body": body.id,
@@ -103,24 +111,24 @@ class MongoQuarantine:
             "notice": {"state": "none", "reason": refusal} if refusal else {"state": "due", "due_at": now, "tries": 0},
         }
 
-    async def get(self, id: str) -> Held:
-        """Raises `NotThere`."""
+    async def get(self, id: str) -> QuarantinedMessage:
+        """Raises `NotFound`."""
         with mongo_errors("read quarantine"):
             found = await self._entries.find_one({"_id": id})
         if found is None:
-            raise NotThere("there is no such quarantined message")
-        return held_of(found)
+            raise NotFound("there is no such quarantined message")
+        return message_of(found)
 
-    async def page(self, wanted: Wanted, *, after: str, limit: int) -> list[Held]:
+    async def page(self, wanted: QuarantineFilter, *, after: str, limit: int) -> list[QuarantinedMessage]:
         """Newest first, behind the id `after`."""
         query = _query(wanted)
         if after:
             query["_id"] = {"$lt": after}
         with mongo_errors("list quarantine"):
             found = await self._entries.find(query).sort("_id", -1).limit(limit).to_list(None)
-        return [held_of(document) for document in found]
+        return [message_of(document) for document in found]
 
-    async def take(self, id: str, addresses: Collection[str]) -> None:
+    async def remove_recipients(self, id: str, addresses: Collection[str]) -> None:
         """These recipients wait no more; with the last of them the entry goes. What is gone already is fine."""
         while True:
             with mongo_errors("narrow quarantine"):
@@ -130,7 +138,7 @@ class MongoQuarantine:
             staying = without(Envelope.model_validate_json(found["envelope"]), addresses)
             if staying is None:
                 # Whoever else takes recipients now finds none left: these were all.
-                await self.remove(id)
+                await self.delete(id)
                 return
             with mongo_errors("narrow quarantine"):
                 # Two who take theirs at the same time: one of them looks again.
@@ -138,22 +146,22 @@ class MongoQuarantine:
             if done.matched_count:
                 return
 
-    async def forget_account(self, account: str, *, before: datetime) -> None:
+    async def delete_account(self, account: str, *, before: datetime) -> None:
         """Nothing that was taken before waits for `account` any more; the other recipients of it wait on."""
         with mongo_errors("read quarantine"):
             found = await self._entries.find({"recipients": account}).to_list(None)
-        for held in filter(None, map(readable, found)):
+        for held in filter(None, map(readable_message, found)):
             if held.envelope.received_at < before:
                 own = [to.address for to in held.envelope.recipients if account in (to.account, to.address.lower())]
-                await self.take(held.id, own)
+                await self.remove_recipients(held.id, own)
 
-    async def remove(self, *ids: str) -> int:
+    async def delete(self, *ids: str) -> int:
         """How many there were."""
 
         async def work(session: Any) -> int:
             wanted = {"_id": {"$in": list(ids)}}
             found = await self._entries.find(wanted, {"body": 1}, session=session).to_list(None)
-            await self._bodies.loosen(session, (document["body"] for document in found))
+            await self._bodies.unref(session, (document["body"] for document in found))
             result = await self._entries.delete_many(wanted, session=session)
             return int(result.deleted_count)
 
@@ -168,14 +176,14 @@ class MongoQuarantine:
                 found = await self._entries.find(wanted, {"_id": 1}).limit(AT_ONCE).to_list(None)
             if not found:
                 return expired
-            expired += await self.remove(*(document["_id"] for document in found))
+            expired += await self.delete(*(document["_id"] for document in found))
 
 
 def _owner(to: Recipient) -> str:
     return to.account or to.address.lower()
 
 
-def _waiting(envelope: Envelope, ended: Mapping[str, datetime]) -> Envelope | None:
+def _still_waiting(envelope: Envelope, ended: Mapping[str, datetime]) -> Envelope | None:
     """For the recipients whose accounts did not end after it came in, whoever has their addresses now."""
     former = {to.address for to in envelope.recipients if envelope.received_at < ended.get(_owner(to), _NEVER)}
     return without(envelope, former) if former else envelope
@@ -191,16 +199,16 @@ def _of_recipients(envelope: Envelope) -> dict[str, Any]:
     }
 
 
-def _query(wanted: Wanted) -> dict[str, Any]:
+def _query(wanted: QuarantineFilter) -> dict[str, Any]:
     texts = {"subject": wanted.subject, "reason": wanted.reason}
     exact = {"domains": wanted.domain.lower(), "recipients": wanted.account.lower()}
     times = {"$gte": wanted.since, "$lt": wanted.until}
     query: dict[str, Any] = {
         **{field: value for field, value in exact.items() if value},
-        **{field: _part(text) for field, text in texts.items() if text},
+        **{field: _contains(text) for field, text in texts.items() if text},
     }
     if wanted.sender:
-        query["$or"] = [{"sender": _part(wanted.sender)}, {"from": _part(wanted.sender)}]
+        query["$or"] = [{"sender": _contains(wanted.sender)}, {"from": _contains(wanted.sender)}]
     if wanted.infected is not None:
         query["infected"] = wanted.infected
     if given := {operator: time for operator, time in times.items() if time is not None}:
@@ -208,22 +216,22 @@ def _query(wanted: Wanted) -> dict[str, Any]:
     return query
 
 
-def _part(text: str) -> dict[str, str]:
+def _contains(text: str) -> dict[str, str]:
     return {"$regex": re.escape(text), "$options": "i"}
 
 
-def readable(document: dict[str, Any]) -> Held | None:
+def readable_message(document: dict[str, Any]) -> QuarantinedMessage | None:
     """An entry for a list of many, where one that cannot be read must not hide the others."""
     try:
-        return held_of(document)
+        return message_of(document)
     except Exception as error:
         log.error("quarantine_entry_unreadable", id=document["_id"], exc_info=error)
         return None
 
 
-def held_of(document: dict[str, Any]) -> Held:
+def message_of(document: dict[str, Any]) -> QuarantinedMessage:
     """An entry as it is stored."""
-    return Held(
+    return QuarantinedMessage(
         id=document["_id"],
         envelope=Envelope.model_validate_json(document["envelope"]),
         body=document["body"],

@@ -11,7 +11,7 @@ from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.store.mailboxes.schema import Collections
 
 
-class MongoRates:
+class MongoRateLimits:
     """All methods raise `Temporary`."""
 
     def __init__(self, collections: Collections, *, clock: Callable[[], datetime]) -> None:
@@ -19,7 +19,7 @@ class MongoRates:
         self._burnt: Any = collections.burnt
         self._clock = clock
 
-    async def take(self, what: str, whom: str, *, limit: int, window: timedelta) -> bool:
+    async def allow(self, what: str, whom: str, *, limit: int, window: timedelta) -> bool:
         """Count one more `what` for `whom`; False when there were `limit` in this window already."""
         seconds, now = int(window.total_seconds()), self._clock()
         start = int(now.timestamp()) // seconds * seconds
@@ -33,7 +33,7 @@ class MongoRates:
                 found = await self._counted(key, change)
         return bool(found["count"] <= limit)
 
-    async def once(self, nonce: str, *, until: datetime) -> bool:
+    async def use_once(self, nonce: str, *, until: datetime) -> bool:
         """Whether this is the first time that anybody shows `nonce`, which nobody takes any more after `until`."""
         with mongo_errors("use up"):
             try:

@@ -14,7 +14,7 @@ from typing import Literal
 from libs.envelope import Envelope, Recipient, Verdict
 from libs.mail.address import InvalidAddress, domain_of, normalise
 from libs.mail.headers import Headers
-from services.store.quarantine.model import Held, is_infected
+from services.store.quarantine.model import QuarantinedMessage, is_infected
 
 # Findings of antispam that call the sender forged, or likely so. One that could not be had leaves it open.
 FORGERY = frozenset({"spf", "spf_strict", "spf_vouched", "spf_softfail", "dmarc"})
@@ -46,7 +46,7 @@ class NoticePolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class NoticePlan:
     """A notice that was decided: whom the link delivers to, and for which domains it whitelists the sender."""
 
     recipients: tuple[str, ...]
@@ -55,15 +55,15 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class NoticeClaim:
     """A notice in hand. `plan` is None while it is not decided; `tries` counts this one."""
 
-    held: Held
-    plan: Plan | None
+    held: QuarantinedMessage
+    plan: NoticePlan | None
     tries: int
 
 
-def why_no_notice(envelope: Envelope, headers: Headers) -> str:
+def no_notice_reason(envelope: Envelope, headers: Headers) -> str:
     """Of the message itself, whatever the policy: one word for the reason, empty when it may be answered."""
     verdicts = {to.domain: envelope.verdicts.get(to.domain) for to in held_as_spam(envelope)}
     if is_infected(envelope):
@@ -82,14 +82,14 @@ def why_no_notice(envelope: Envelope, headers: Headers) -> str:
     return "automatic" if is_automatic(headers) else ""
 
 
-def plan_for(envelope: Envelope, policies: Mapping[str, NoticePolicy]) -> Plan | None:
+def plan_notice(envelope: Envelope, policies: Mapping[str, NoticePolicy]) -> NoticePlan | None:
     """Of those who wait, whose domains allow a notice to this sender; None when none does."""
     sender_domain = domain_of(envelope.mail_from)
     chosen = [to for to in held_as_spam(envelope) if _allows(policies[to.domain], to, sender_domain)]
     if not chosen:
         return None
     domains = dict.fromkeys(to.domain for to in chosen)
-    return Plan(
+    return NoticePlan(
         recipients=tuple(to.address for to in chosen),
         whitelists=tuple(domain for domain in domains if policies[domain].validation_whitelists),
         language=policies[chosen[0].domain].language,

@@ -18,13 +18,13 @@ from prometheus_client import Counter
 from libs.envelope import Permanent, Temporary
 from libs.network import network_of
 from libs.runtime.periodic import each
-from services.store.quarantine.letters import Letters
-from services.store.quarantine.links import Link
-from services.store.quarantine.model import Held
+from services.store.quarantine.letters import QuarantineLetters
+from services.store.quarantine.links import QuarantineLink
+from services.store.quarantine.model import QuarantinedMessage
 from services.store.quarantine.mongo_notices import MongoNotices
-from services.store.quarantine.mongo_rate_limits import MongoRates
-from services.store.quarantine.notice import Claim, Plan, held_as_spam, plan_for
-from services.store.quarantine.ports import Policies, Post
+from services.store.quarantine.mongo_rate_limits import MongoRateLimits
+from services.store.quarantine.notice import NoticeClaim, NoticePlan, held_as_spam, plan_notice
+from services.store.quarantine.ports import MailSubmission, NoticePolicies
 from services.store.settings import NoticeLimits
 
 log = structlog.get_logger(__name__)
@@ -33,16 +33,16 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Notices:
-    """`patience` is how long a notice is tried; it must be shorter than ingress remembers an idempotency key."""
+class NoticeSender:
+    """`give_up_after` is how long a notice is tried; it must be shorter than ingress remembers an idempotency key."""
 
-    ledger: MongoNotices
-    policies: Policies
-    rates: MongoRates
-    post: Post
-    letters: Letters
+    queue: MongoNotices
+    policies: NoticePolicies
+    rates: MongoRateLimits
+    post: MailSubmission
+    letters: QuarantineLetters
     limits: NoticeLimits
-    patience: timedelta
+    give_up_after: timedelta
     clock: Callable[[], datetime]
     outcomes: Counter
 
@@ -50,51 +50,51 @@ class Notices:
         """Every notice that is due. Raises `Temporary` when the ledger does not answer."""
         await each(self._claims(), self._one, park=self._parked)
 
-    async def _claims(self) -> AsyncIterator[Claim]:
-        while claim := await self.ledger.claim():
+    async def _claims(self) -> AsyncIterator[NoticeClaim]:
+        while claim := await self.queue.claim():
             yield claim
 
-    async def _parked(self, claim: Claim, reason: str) -> None:
+    async def _parked(self, claim: NoticeClaim, reason: str) -> None:
         """No further try can succeed: the mail waits for an administrator, and the entry says why."""
         log.error("notice_failed", id=claim.held.envelope.id, reason=reason)
-        await self.ledger.ended(claim.held.id, state="failed", reason=reason)
+        await self.queue.finish(claim.held.id, state="failed", reason=reason)
         self.outcomes.labels("failed").inc()
 
-    async def _one(self, claim: Claim) -> None:
+    async def _one(self, claim: NoticeClaim) -> None:
         """A notice that cannot be sent now keeps no other one waiting. Raises `Temporary` for the ledger alone."""
         id = claim.held.id
-        if self.clock() - claim.held.at > self.patience:
-            await self._refused(id, "too_late")
+        if self.clock() - claim.held.at > self.give_up_after:
+            await self._refused(id, "expired")
             return
         try:
             plan = claim.plan or await self._decided(claim.held)
             if plan is not None:
                 await self._send(claim.held, plan)
         except Temporary as error:
-            log.warning("notice_waits", id=claim.held.envelope.id, tries=claim.tries, reason=error.reason)
+            log.warning("notice_deferred", id=claim.held.envelope.id, tries=claim.tries, reason=error.reason)
             self.outcomes.labels("deferred").inc()
         except Permanent as error:
             log.warning("notice_refused", id=claim.held.envelope.id, reason=error.reason)
-            await self._refused(id, "not_taken")
+            await self._refused(id, "rejected")
         else:
             if plan is not None:
-                await self.ledger.ended(id, state="sent")
+                await self.queue.finish(id, state="sent")
                 self.outcomes.labels("sent").inc()
 
-    async def _decided(self, held: Held) -> Plan | None:
+    async def _decided(self, held: QuarantinedMessage) -> NoticePlan | None:
         policies = {to.domain: await self.policies.of(to.domain) for to in held_as_spam(held.envelope)}
-        plan = plan_for(held.envelope, policies)
+        plan = plan_notice(held.envelope, policies)
         if plan is None:
             await self._refused(held.id, "policy")
-        elif await self.ledger.has_sibling(held):
-            await self._refused(held.id, "told_already")
+        elif await self.queue.has_sibling(held):
+            await self._refused(held.id, "already_sent")
         elif not await self._within_limits(held, plan):
             await self._refused(held.id, "limit")
-        elif await self.ledger.decided(held.id, plan):
+        elif await self.queue.record_decision(held.id, plan):
             return plan
         return None
 
-    async def _within_limits(self, held: Held, plan: Plan) -> bool:
+    async def _within_limits(self, held: QuarantinedMessage, plan: NoticePlan) -> bool:
         """The narrowest first, so that one sender does not use up what is for all."""
         limits, envelope = self.limits, held.envelope
         domains = sorted({to.domain for to in envelope.recipients if to.address in plan.recipients})
@@ -105,12 +105,12 @@ class Notices:
             ("notice", "", limits.in_total_an_hour, HOUR),
         ]
         for what, whom, limit, window in wanted:
-            if not await self.rates.take(what, whom, limit=limit, window=window):
+            if not await self.rates.allow(what, whom, limit=limit, window=window):
                 return False
         return True
 
-    async def _send(self, held: Held, plan: Plan) -> None:
-        link = Link("validate", held.id, held.expires_at)
+    async def _send(self, held: QuarantinedMessage, plan: NoticePlan) -> None:
+        link = QuarantineLink("validate", held.id, held.expires_at)
         domain = next((to.domain for to in held.envelope.recipients if to.address in plan.recipients), "")
         if not domain:
             raise Permanent("nobody waits for it any more")
@@ -118,5 +118,5 @@ class Notices:
         await self.post.send(letter, to=held.envelope.mail_from, key=f"notice:{held.envelope.id}")
 
     async def _refused(self, id: str, reason: str) -> None:
-        await self.ledger.ended(id, state="refused", reason=reason)
+        await self.queue.finish(id, state="refused", reason=reason)
         self.outcomes.labels(reason).inc()

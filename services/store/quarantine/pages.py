@@ -14,8 +14,8 @@ from html import escape
 from libs.postmaster import plain
 from services.store.quarantine.captcha import CHARACTERS
 from services.store.quarantine.letters import moment
-from services.store.quarantine.model import Held
-from services.store.quarantine.sender_validation import Asked
+from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.sender_validation import CaptchaPrompt
 from services.store.quarantine.texts import TEXTS, Language
 
 STYLE = (
@@ -50,7 +50,7 @@ class Pages:
 
     language: Language
 
-    def validation(self, asked: Asked, *, error: str = "") -> str:
+    def validation(self, asked: CaptchaPrompt, *, error: str = "") -> str:
         """`error` names the sentence that says what went wrong."""
         held = asked.held
         facts = {"to": ", ".join(asked.recipients), "subject": self._subject(held), "held": moment(held.at)}
@@ -68,7 +68,7 @@ class Pages:
             self._paragraph("picture_help", people=", ".join(asked.postmasters), at=moment(held.at)),
         )
 
-    def own(self, held: Held, recipients: Iterable[str]) -> str:
+    def own(self, held: QuarantinedMessage, recipients: Iterable[str]) -> str:
         """What the owner of a mailbox may do with what waits for it."""
         sender = held.summary.sender or held.envelope.mail_from
         facts = {
@@ -85,7 +85,7 @@ class Pages:
             f'<form method="post">{"".join(buttons)}</form>',
         )
 
-    def told(self, title: str, *sentences: str, **values: str) -> str:
+    def message(self, title: str, *sentences: str, **values: str) -> str:
         """A page of `sentences` and nothing to do."""
         return self._page(title, *(self._paragraph(sentence, **values) for sentence in sentences))
 
@@ -109,7 +109,7 @@ class Pages:
         lines = (f"<dt>{self._text(name)}</dt><dd>{escape(plain(value))}</dd>" for name, value in facts.items())
         return f"<dl>{''.join(lines)}</dl>"
 
-    def _subject(self, held: Held) -> str:
+    def _subject(self, held: QuarantinedMessage) -> str:
         return plain(held.summary.subject)[:200] or TEXTS[self.language]["no_subject"]
 
     def _alert(self, error: str) -> str:

@@ -11,35 +11,35 @@ from prometheus_client import Counter
 
 from libs.bus import Bus
 from libs.events import SenderValidated
-from services.store.mailboxes.refusals import NotThere
-from services.store.quarantine.actions import Warden
+from services.store.mailboxes.refusals import NotFound
+from services.store.quarantine.actions import QuarantineActions
 from services.store.quarantine.captcha import Captcha, Challenge
 from services.store.quarantine.captcha_image import picture
-from services.store.quarantine.links import BadToken, Link, Signer
-from services.store.quarantine.model import Held
+from services.store.quarantine.links import InvalidToken, QuarantineLink, TokenSigner
+from services.store.quarantine.model import QuarantinedMessage
 from services.store.quarantine.mongo_notices import MongoNotices
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
-from services.store.quarantine.mongo_rate_limits import MongoRates
-from services.store.quarantine.notice import Plan
+from services.store.quarantine.mongo_rate_limits import MongoRateLimits
+from services.store.quarantine.notice import NoticePlan
 from services.store.settings import PageLimits
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-class TooMany(Exception):
+class TooManyAttempts(Exception):
     """Of anything: come back later."""
 
 
-class Unanswered(Exception):
+class CaptchaFailed(Exception):
     """`wrong`, or `stale`: the challenge was used, is too old, or belongs to another link."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CaptchaPrompt:
     """What a sender sees. `drawing` is a PNG."""
 
-    held: Held
-    plan: Plan
+    held: QuarantinedMessage
+    plan: NoticePlan
     challenge: Challenge
     drawing: bytes
 
@@ -56,7 +56,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class ValidationResult:
     """Where the message went, and whose whitelist the sender is in."""
 
     recipients: tuple[str, ...]
@@ -64,15 +64,15 @@ class Validated:
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
-    """Methods raise `BadToken` or `NotThere` for a link that is good for nothing, `TooMany`, `Temporary`."""
+class SenderValidation:
+    """Methods raise `InvalidToken` or `NotFound` for a link that is not valid, `TooManyAttempts`, `Temporary`."""
 
-    signer: Signer
+    signer: TokenSigner
     captcha: Captcha
-    held: MongoQuarantine
+    entries: MongoQuarantine
     notices: MongoNotices
-    warden: Warden
-    rates: MongoRates
+    actions: QuarantineActions
+    rates: MongoRateLimits
     bus: Bus
     limits: PageLimits
     drawing: asyncio.Semaphore
@@ -80,83 +80,83 @@ class Reception:
     clock: Callable[[], datetime]
     answers: Counter
 
-    async def ask(self, token: str) -> Asked:
+    async def prompt(self, token: str) -> CaptchaPrompt:
         """A new challenge. Showing it changes nothing: mail scanners open every link."""
         link = self.signer.link(token, "validate", self.clock())
         held, plan = await self._waiting(link)
-        if not await self.rates.take("view", link.key, limit=self.limits.views_a_link_an_hour, window=HOUR):
-            raise TooMany
-        challenge = self.captcha.new(link, nonce=self.nonce(), now=self.clock())
-        return Asked(held, plan, challenge, await self._drawn(challenge))
+        if not await self.rates.allow("view", link.key, limit=self.limits.views_a_link_an_hour, window=HOUR):
+            raise TooManyAttempts
+        challenge = self.captcha.issue(link, nonce=self.nonce(), now=self.clock())
+        return CaptchaPrompt(held, plan, challenge, await self._draw(challenge))
 
-    async def validate(self, token: str, *, challenge: str, answer: str, address: str) -> Validated:
-        """Deliver the message and whitelist its sender, if `answer` is right. Raises `Unanswered`."""
+    async def validate(self, token: str, *, challenge: str, answer: str, address: str) -> ValidationResult:
+        """Deliver the message and whitelist its sender, if `answer` is right. Raises `CaptchaFailed`."""
         link = self.signer.link(token, "validate", self.clock())
         held, plan = await self._waiting(link)
-        await self._bounded(link, address)
-        await self._checked(link, challenge, answer)
-        recipients = await self._released(held, plan)
-        self.answers.labels("right").inc()
-        return Validated(recipients, plan.whitelists)
+        await self._check_rate(link, address)
+        await self._check_answer(link, challenge, answer)
+        recipients = await self._release(held, plan)
+        self.answers.labels("correct").inc()
+        return ValidationResult(recipients, plan.whitelists)
 
-    async def owned(self, token: str) -> tuple[Held, list[str]]:
+    async def message_for_owner(self, token: str) -> tuple[QuarantinedMessage, list[str]]:
         """What waits for the owner of the link, and for which of its addresses."""
         link = self.signer.link(token, "own", self.clock())
-        held = await self.held.get(link.held)
+        held = await self.entries.get(link.entry)
         addresses = [to.address for to in held.envelope.recipients if to.address in link.recipients]
         if not addresses:
-            raise NotThere("nothing waits for it any more")
+            raise NotFound("nothing waits for it any more")
         return held, addresses
 
     async def release(self, token: str) -> tuple[str, ...]:
-        """To the owner of the link. Raises `Conflicting` for malware."""
-        held, addresses = await self.owned(token)
-        return await self.warden.release(held, addresses, by="account")
+        """To the owner of the link. Raises `Conflict` for malware."""
+        held, addresses = await self.message_for_owner(token)
+        return await self.actions.release(held, addresses, by="account")
 
     async def delete(self, token: str) -> None:
         """For the owner of the link; others wait on."""
-        held, addresses = await self.owned(token)
-        await self.warden.delete(held, addresses, by="account")
+        held, addresses = await self.message_for_owner(token)
+        await self.actions.delete(held, addresses, by="account")
 
-    async def _waiting(self, link: Link) -> tuple[Held, Plan]:
-        held, plan = await self.held.get(link.held), await self.notices.plan_of(link.held)
+    async def _waiting(self, link: QuarantineLink) -> tuple[QuarantinedMessage, NoticePlan]:
+        held, plan = await self.entries.get(link.entry), await self.notices.plan_of(link.entry)
         waiting = {to.address for to in held.envelope.recipients}
         if plan is None or not waiting.intersection(plan.recipients):
-            raise NotThere("nothing waits for it any more")
+            raise NotFound("nothing waits for it any more")
         return held, plan
 
-    async def _bounded(self, link: Link, address: str) -> None:
+    async def _check_rate(self, link: QuarantineLink, address: str) -> None:
         """The link first: a stranger's tries with his own link use up nobody else's."""
         limits = self.limits
-        if not await self.rates.take("answer link", link.key, limit=limits.answers_a_link_a_day, window=DAY):
-            raise TooMany
-        if not await self.rates.take("answer from", address, limit=limits.answers_an_address_an_hour, window=HOUR):
-            raise TooMany
+        if not await self.rates.allow("answer link", link.key, limit=limits.answers_a_link_a_day, window=DAY):
+            raise TooManyAttempts
+        if not await self.rates.allow("answer from", address, limit=limits.answers_an_address_an_hour, window=HOUR):
+            raise TooManyAttempts
 
-    async def _checked(self, link: Link, token: str, answer: str) -> None:
+    async def _check_answer(self, link: QuarantineLink, token: str, answer: str) -> None:
         now = self.clock()
         try:
-            challenge = self.captcha.known(token, link, now)
-        except BadToken:
+            challenge = self.captcha.verify(token, link, now)
+        except InvalidToken:
             self.answers.labels("stale").inc()
-            raise Unanswered("stale") from None
-        if not await self.rates.once(challenge.nonce, until=now + self.captcha.keep):
+            raise CaptchaFailed("stale") from None
+        if not await self.rates.use_once(challenge.nonce, until=now + self.captcha.keep):
             self.answers.labels("stale").inc()
-            raise Unanswered("stale")
+            raise CaptchaFailed("stale")
         if not challenge.accepts(answer):
             self.answers.labels("wrong").inc()
-            raise Unanswered("wrong")
+            raise CaptchaFailed("wrong")
 
-    async def _released(self, held: Held, plan: Plan) -> tuple[str, ...]:
+    async def _release(self, held: QuarantinedMessage, plan: NoticePlan) -> tuple[str, ...]:
         """Trust first: with its last recipient the entry goes, and nobody could come back for what was forgotten."""
         for domain in plan.whitelists:
             fact = SenderValidated(domain=domain, address=held.envelope.mail_from.lower())
             await self.bus.emit(fact.to_bus())
-        released = await self.warden.release(held, plan.recipients, by="sender")
+        released = await self.actions.release(held, plan.recipients, by="sender")
         original = {to.address: to.original or to.address for to in held.envelope.recipients}
         return tuple(original[address] for address in released)
 
-    async def _drawn(self, challenge: Challenge) -> bytes:
+    async def _draw(self, challenge: Challenge) -> bytes:
         seed = self.signer.digest("noise", challenge.nonce)
         async with self.drawing:
             return await asyncio.to_thread(picture, challenge.answer, seed)

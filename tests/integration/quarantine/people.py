@@ -37,11 +37,11 @@ from services.store import app as store_app
 from services.store.mailboxes.schema import Collections
 from services.store.quarantine.antispam import AntispamPolicies
 from services.store.quarantine.captcha import Captcha
-from services.store.quarantine.digest_sender import Digests
-from services.store.quarantine.letters import Letters
-from services.store.quarantine.links import Signer
+from services.store.quarantine.digest_sender import DigestSender
+from services.store.quarantine.letters import QuarantineLetters
+from services.store.quarantine.links import TokenSigner
 from services.store.quarantine.mongo_digests import MongoDigests
-from services.store.quarantine.mongo_rate_limits import MongoRates
+from services.store.quarantine.mongo_rate_limits import MongoRateLimits
 
 MODULES: dict[str, ModuleType] = {
     "router": router_app, "antispam": antispam_app, "quota": quota_app, "ingress": ingress_app, "store": store_app,
@@ -163,7 +163,7 @@ class People:
     async def hold(self, *mails: Mail) -> list[str]:
         """Into the quarantine; their ids there."""
         await asyncio.gather(*(self.shared.outbox.send(QUARANTINE, mail) for mail in mails))
-        found = [await self.until(lambda mail=mail: self.held_id(mail)) for mail in mails]  # type: ignore[misc]
+        found = [await self.until(lambda mail=mail: self.entry_id(mail)) for mail in mails]  # type: ignore[misc]
         return list(found)
 
     async def hold_again(self, mail: Mail, *, to: tuple[str, ...]) -> list[str]:
@@ -196,7 +196,7 @@ class People:
         settings = {"store": Beside(**self.settings["store"].model_dump())}
         return People(self.shared, self.mongo, settings, self.clock)
 
-    async def held_id(self, mail: Mail) -> str | None:
+    async def entry_id(self, mail: Mail) -> str | None:
         entries = self.mongo.database("store").quarantine
         found = await entries.find_one({"_id": {"$regex": f"^{mail.envelope.id}-"}}, {"_id": 1})
         return found["_id"] if found else None
@@ -217,9 +217,9 @@ class People:
 
     async def use_up(self, what: str, whom: str, count: int) -> None:
         """As if somebody had tried so often already."""
-        rates = MongoRates(Collections.of(self.mongo.database("store")), clock=self.clock)
+        rates = MongoRateLimits(Collections.of(self.mongo.database("store")), clock=self.clock)
         for _ in range(count):
-            await rates.take(what, whom, limit=0, window=timedelta(hours=1))
+            await rates.allow(what, whom, limit=0, window=timedelta(hours=1))
 
     def neighbour(self, name: str) -> Client:
         """As store calls it."""
@@ -227,14 +227,14 @@ class People:
             self.neighbours[name] = replace(self.shared, service="store").client(self.settings["store"], name)
         return self.neighbours[name]
 
-    def digests(self, **hours: int) -> Digests:
+    def digests(self, **hours: int) -> DigestSender:
         """The round of one replica, whose day ends at `hour`."""
         store, collections = self.settings["store"], Collections.of(self.mongo.database("store"))
-        return Digests(
-            ledger=MongoDigests(collections, lease=store.digest_lease, clock=self.clock),
+        return DigestSender(
+            schedule=MongoDigests(collections, lease=store.digest_lease, clock=self.clock),
             policies=AntispamPolicies(self.neighbour("antispam"), keep=store.policy_cache),
             post=IngressPost(self.neighbour("ingress")),
-            letters=Letters(self.signer, store.url_of("store"), store.hostname, store.letter_author),
+            letters=QuarantineLetters(self.signer, store.url_of("store"), store.hostname, store.quarantine_author),
             clock=self.clock,
             outcomes=Metrics().counter("digests", "Digests.", ("outcome",)),
             **{"hour": 6, **hours},
@@ -277,8 +277,8 @@ class People:
     # What only we can know: a person would read the picture
 
     @property
-    def signer(self) -> Signer:
-        return Signer(self.settings["store"].link_secret_file.read_bytes().split())
+    def signer(self) -> TokenSigner:
+        return TokenSigner(self.settings["store"].link_secret_file.read_bytes().split())
 
     def answer_to(self, page: str, url: str) -> dict[str, str]:
         """The form of a validation page, rightly filled in."""
@@ -286,7 +286,7 @@ class People:
         link = self.signer.link(token, "validate", self.clock())
         challenge = challenge_in(page)
         captcha = Captcha(self.signer, keep=self.settings["store"].captcha_keep)
-        return {"challenge": challenge, "answer": captcha.known(challenge, link, self.clock()).answer}
+        return {"challenge": challenge, "answer": captcha.verify(challenge, link, self.clock()).answer}
 
 
 def spam(site: Site, *, subject: str = "Offer", extra: str = "", to: Collection[str] = (), **given: Any) -> Mail:

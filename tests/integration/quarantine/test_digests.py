@@ -142,7 +142,7 @@ async def test_a_digest_is_not_held_for_the_spam_that_it_quotes(people: People) 
     body = "\r\nCheap pills\r\n"
     mail = spam(site, subject="Cheap pills", extra=body, verdicts={}, quarantine_reason="")
     await people.shared.outbox.send(ANTISPAM, mail)
-    await people.until(lambda: people.held_id(mail))
+    await people.until(lambda: people.entry_id(mail))
     await told(people, site)
     assert "Cheap pills" in (await settled(people, site, 1))[0]
     [digest] = [mail for mail in people.posted if mail.envelope.recipients[0].address == site.account]

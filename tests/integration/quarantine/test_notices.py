@@ -33,7 +33,7 @@ async def test_spam_by_the_filters_is_held_and_its_sender_gets_one_notice(people
     await people.shared.outbox.send(ANTISPAM, mail)
     letter = await people.letter_to(site.sender)
     assert "/public/quarantine/validate/" in link_in(letter)
-    id = await people.held_id(mail)
+    id = await people.entry_id(mail)
     assert await people.until(lambda: _is(people, str(id), "sent"))
     # The message comes a second time: at least once is what the bus promises.
     await people.hold(spam(site, id=mail.envelope.id, sha256=mail.envelope.sha256))
@@ -131,7 +131,7 @@ async def test_one_notice_for_a_message_to_two_domains_of_which_one_wants_none(p
     assert f"{second.domain}@seen" not in text
     # Held a second time for one more of its recipients: the sender was told.
     [other] = await people.hold_again(mail, to=(f"jean@{first.domain}",))
-    await people.until(lambda: _is(people, other, "refused: told_already"))
+    await people.until(lambda: _is(people, other, "refused: already_sent"))
 
 
 @pytest.mark.parametrize(("what", "limit"), [("sender", 3), ("peer", 4), ("domain", 6)])

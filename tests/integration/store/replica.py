@@ -10,17 +10,17 @@ from typing import Any
 from libs.envelope import Mail
 from libs.envelope.model import utc_now
 from libs.mongo import Mongo
-from services.store.mailboxes.delivery import delivery_of, mailboxes_of
-from services.store.mailboxes.messages import Body, Message, Outcome
-from services.store.mailboxes.missing_mailboxes import Openings
-from services.store.mailboxes.mongo_account_deletion import MongoDepartures
-from services.store.mailboxes.mongo_bodies import MongoBodies, MongoCollector
+from services.store.mailboxes.delivery import build_delivery, recipients_by_mailbox
+from services.store.mailboxes.messages import Body, DeliveryOutcome, Message
+from services.store.mailboxes.missing_mailboxes import MissingMailboxes
+from services.store.mailboxes.mongo_account_deletion import MongoAccountDeletion
+from services.store.mailboxes.mongo_bodies import MongoBodies, MongoBodyCollector
 from services.store.mailboxes.mongo_changes import MongoChanges
 from services.store.mailboxes.mongo_delivery import MongoDelivery
 from services.store.mailboxes.mongo_expunge import MongoExpunge
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.mongo_messages import MongoMessages
-from services.store.mailboxes.mongo_transaction_steps import MongoLedger
+from services.store.mailboxes.mongo_transaction_steps import MongoTransactionSteps
 from services.store.mailboxes.schema import Collections
 
 
@@ -41,19 +41,21 @@ class Replica:
         self.collections = Collections.of(mongo.database("store"))
         self.bodies = bodies(mongo, self.collections, clock=utc_now)
         self.mailboxes = MongoMailboxes(mongo, self.collections, clock=utc_now)
-        self.ledger = MongoLedger(self.collections, clock=utc_now, tombstone_keep=timedelta(days=1))
-        self.changes = MongoChanges(mongo, self.collections, self.ledger, clock=utc_now)
-        self.expunge = MongoExpunge(mongo, self.collections, self.ledger, self.bodies)
+        self.steps = MongoTransactionSteps(self.collections, clock=utc_now, tombstone_keep=timedelta(days=1))
+        self.changes = MongoChanges(mongo, self.collections, self.steps, clock=utc_now)
+        self.expunge = MongoExpunge(mongo, self.collections, self.steps, self.bodies)
         self.directory = Accounts()
-        self.departures = MongoDepartures(mongo, self.collections, self.expunge, self.directory, clock=utc_now)
-        openings = Openings(self.mailboxes, self.departures, self.directory)
-        self.deliveries = MongoDelivery(mongo, self.collections, self.bodies, openings, clock=utc_now)
+        self.account_deletion = MongoAccountDeletion(
+            mongo, self.collections, self.expunge, self.directory, clock=utc_now
+        )
+        missing_mailboxes = MissingMailboxes(self.mailboxes, self.account_deletion, self.directory)
+        self.deliveries = MongoDelivery(mongo, self.collections, self.bodies, missing_mailboxes, clock=utc_now)
         self.messages = MongoMessages(self.collections)
-        self.collector = MongoCollector(mongo, self.collections, clock=_soon, grace=timedelta(0))
+        self.collector = MongoBodyCollector(mongo, self.collections, clock=_soon, grace=timedelta(0))
 
-    async def deliver(self, mail: Mail, *, limits: Mapping[str, int | None] | None = None) -> Outcome:
-        wanted = limits or dict.fromkeys(mailboxes_of(mail.envelope))
-        delivery = delivery_of(mail.envelope, Body.of(mail.raw), limits=wanted, hostname="mail.example.org")
+    async def deliver(self, mail: Mail, *, limits: Mapping[str, int | None] | None = None) -> DeliveryOutcome:
+        wanted = limits or dict.fromkeys(recipients_by_mailbox(mail.envelope))
+        delivery = build_delivery(mail.envelope, Body.of(mail.raw), limits=wanted, hostname="mail.example.org")
         return await self.deliveries.deliver(delivery)
 
     async def all_of(self, mailbox: str) -> list[Message]:

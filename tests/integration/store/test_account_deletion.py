@@ -43,7 +43,7 @@ async def test_in_whatever_order_and_however_often_it_is_told_the_next_account_b
     replicas: list[Replica], order: tuple[str, ...]
 ) -> None:
     one, two = replicas
-    await one.departures.belongs(MARIE, made_at=FIRST)
+    await one.account_deletion.assign(MARIE, made_at=FIRST)
     await one.deliver(taken_at(FIRST + timedelta(minutes=1), "of the former"))
     await one.mailboxes.create_folder(MARIE, "Private")
     before = (await one.mailboxes.folders(MARIE))["inbox"].uidvalidity
@@ -52,11 +52,11 @@ async def test_in_whatever_order_and_however_often_it_is_told_the_next_account_b
     async def tell(replica: Replica, what: str) -> None:
         match what:
             case "first":
-                await replica.departures.belongs(MARIE, made_at=FIRST)
+                await replica.account_deletion.assign(MARIE, made_at=FIRST)
             case "second":
-                await replica.departures.belongs(MARIE, made_at=SECOND)
+                await replica.account_deletion.assign(MARIE, made_at=SECOND)
             case _:
-                await replica.departures.deleted(MARIE, END)
+                await replica.account_deletion.delete_account(MARIE, END)
 
     for what in order:
         await asyncio.gather(tell(one, what), tell(two, what))
@@ -77,7 +77,7 @@ async def test_what_comes_for_the_next_account_while_thousands_of_messages_are_r
     replicas: list[Replica],
 ) -> None:
     one, two = replicas
-    await one.departures.belongs(MARIE, made_at=FIRST)
+    await one.account_deletion.assign(MARIE, made_at=FIRST)
     await one.deliver(taken_at(FIRST, "seed"))
     [seed] = await one.all_of(MARIE)
     ids = [seed.id]
@@ -93,9 +93,9 @@ async def test_what_comes_for_the_next_account_while_thousands_of_messages_are_r
         assert outcome.gone == frozenset()
 
     await asyncio.gather(
-        one.departures.deleted(MARIE, END),
-        two.departures.deleted(MARIE, END),
-        two.departures.belongs(MARIE, made_at=SECOND),
+        one.account_deletion.delete_account(MARIE, END),
+        two.account_deletion.delete_account(MARIE, END),
+        two.account_deletion.assign(MARIE, made_at=SECOND),
         *(deliver(replicas[number % 2], number) for number in range(20)),
     )
     assert await subjects(one) == [f"new {number:02}" for number in range(20)]
@@ -104,12 +104,12 @@ async def test_what_comes_for_the_next_account_while_thousands_of_messages_are_r
 
 async def test_mail_that_waited_for_a_deleted_account_brings_no_mailbox_back(replicas: list[Replica]) -> None:
     one, two = replicas
-    await one.departures.belongs(MARIE, made_at=FIRST)
-    await one.departures.deleted(MARIE, END)
+    await one.account_deletion.assign(MARIE, made_at=FIRST)
+    await one.account_deletion.delete_account(MARIE, END)
     outcome = await two.deliver(taken_at(END - timedelta(days=1), "waited", MARIE, JEAN))
     assert (set(outcome.gone), set(outcome.unknown)) == ({MARIE}, set())
     assert await subjects(two, JEAN) == ["waited"]
-    await two.departures.belongs(MARIE, made_at=FIRST)  # told late
+    await two.account_deletion.assign(MARIE, made_at=FIRST)  # told late
     assert await one.collections.mailboxes.find_one({"_id": MARIE}) is None
     # Taken by a cached route after the end: the router says that there is nobody.
     outcome = await two.deliver(taken_at(END + timedelta(minutes=1), "by a cached route"))
@@ -126,11 +126,11 @@ async def test_mail_that_waited_for_a_deleted_account_brings_no_mailbox_back(rep
 
 async def test_what_a_crash_left_half_empty_is_emptied(replicas: list[Replica]) -> None:
     one, two = replicas
-    await one.departures.belongs(MARIE, made_at=FIRST)
+    await one.account_deletion.assign(MARIE, made_at=FIRST)
     await one.deliver(taken_at(FIRST, "of the former"))
-    await one.departures._bury(MARIE, END)
-    assert await one.departures._marked(MARIE, END)
-    assert await two.departures.unfinished() == 1
+    await one.account_deletion._bury(MARIE, END)
+    assert await one.account_deletion._mark(MARIE, END)
+    assert await two.account_deletion.resume() == 1
     assert await one.collections.mailboxes.find_one({"_id": MARIE}) is None
     assert await one.collections.messages.find_one({"mailbox": MARIE}) is None
-    assert await two.departures.unfinished() == 0
+    assert await two.account_deletion.resume() == 0

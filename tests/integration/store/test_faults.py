@@ -17,14 +17,14 @@ from libs.envelope import Verdict
 from libs.mongo import Mongo
 from libs.runtime.periodic import Rounds
 from libs.telemetry import Metrics
-from services.store.mailboxes.delivery import delivery_of
+from services.store.mailboxes.delivery import build_delivery
 from services.store.mailboxes.flags import FlagChange
-from services.store.mailboxes.messages import Body, Delivery
+from services.store.mailboxes.messages import Body, MailboxDelivery
 from services.store.mailboxes.mongo_bodies import MongoBodies
-from services.store.mailboxes.mongo_mailboxes import MongoTold
+from services.store.mailboxes.mongo_mailboxes import MongoPublishedUsage
 from services.store.mailboxes.refusals import Refusal
 from services.store.mailboxes.schema import Collections
-from services.store.mailboxes.usage_publisher import Announcer
+from services.store.mailboxes.usage_publisher import UsagePublisher
 from tests.integration.store.building import JEAN, MARIE, Store, a_mail, a_message
 from tests.integration.store.replica import Replica
 
@@ -67,8 +67,8 @@ async def test_a_message_that_cannot_be_written_fails_alone(replicas: list[Repli
     replica = replicas[0]
     good = [a_mail(a_message(f"no {n}")) for n in range(10)]
     body = Body.of(a_message("poison"))
-    [copy] = delivery_of(a_mail(body.raw).envelope, body, limits={MARIE: None}, hostname="h").copies
-    poison = Delivery(body, (replace(copy, summary=replace(copy.summary, subject="\ud800")),))
+    [copy] = build_delivery(a_mail(body.raw).envelope, body, limits={MARIE: None}, hostname="h").copies
+    poison = MailboxDelivery(body, (replace(copy, summary=replace(copy.summary, subject="\ud800")),))
     results = await asyncio.gather(
         *map(replica.deliver, good[:5]), replica.deliveries.deliver(poison), *map(replica.deliver, good[5:]),
         return_exceptions=True,
@@ -236,16 +236,16 @@ async def test_a_primary_that_steps_down_delays_deliveries_and_loses_none(store:
 async def test_usage_that_a_crash_left_untold_is_told_at_the_next_start(mongo: Mongo, store: Store) -> None:
     """Fault 7: killed after the commit, before the event."""
     outcome = await Replica(mongo).deliver(a_mail(a_message(), "crashed@example.org"))
-    memory = MongoTold(Collections.of(mongo.database("store")))
-    restarted = Announcer(store.shared.bus, memory, window=timedelta(0), recheck=timedelta(hours=1))
+    memory = MongoPublishedUsage(Collections.of(mongo.database("store")))
+    restarted = UsagePublisher(store.shared.bus, memory, window=timedelta(0), recheck=timedelta(hours=1))
 
     async def quota_knows() -> bool:
         response = await store.quota.get("/v1/usage/crashed@example.org")
         return response.status_code == 200 and response.json()["used_bytes"] == outcome.usages[0].used_bytes
 
-    tasks = [asyncio.create_task(Rounds(row, Metrics()).run()) for row in restarted.rows]
+    tasks = [asyncio.create_task(Rounds(row, Metrics()).run()) for row in restarted.background]
     await store.until(quota_knows)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    assert [usage async for usage in memory.untold()] == []
+    assert [usage async for usage in memory.unpublished()] == []

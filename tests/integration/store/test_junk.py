@@ -17,12 +17,12 @@ from libs.mongo import Mongo
 from libs.runtime import Shared
 from services.router import app as router_app
 from services.store.mailboxes.cleanup import Work
-from services.store.mailboxes.junk_expiry import old_junk
+from services.store.mailboxes.junk_expiry import junk_expiry
 from services.store.mailboxes.messages import Usage
-from services.store.mailboxes.mongo_expunge import MongoJunk
+from services.store.mailboxes.mongo_expunge import MongoJunkFolders
 from services.store.mailboxes.router import RouterJunkKeeps
 from services.store.mailboxes.schema import Collections
-from services.store.mailboxes.usage_publisher import Announcer
+from services.store.mailboxes.usage_publisher import UsagePublisher
 from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
 from tests.integration.store.conftest import running
 from tests.integration.store.replica import Replica
@@ -32,13 +32,13 @@ from tests.servers.tokens import bearer
 KEPT = "luc@kept.example"
 
 
-class Told:
+class RecordedUsage:
     """The usage that the neighbours hear of."""
 
     def __init__(self) -> None:
         self.usages: dict[str, Usage] = {}
 
-    def changed(self, usages: Iterable[Usage]) -> None:
+    def enqueue(self, usages: Iterable[Usage]) -> None:
         self.usages |= {usage.address: usage for usage in usages}
 
 
@@ -74,10 +74,9 @@ async def router(shared: Shared) -> AsyncIterator[Client]:
 
 
 async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(replica: Replica, router: Client) -> None:
-    told, clock = Told(), Clock()
-    work: Work = old_junk(
-        RouterJunkKeeps(router), MongoJunk(replica.collections, replica.expunge), cast(Announcer, told), clock=clock
-    )  # fmt: skip
+    told, clock = RecordedUsage(), Clock()
+    folders = MongoJunkFolders(replica.collections, replica.expunge)
+    work: Work = junk_expiry(RouterJunkKeeps(router), folders, cast(UsagePublisher, told), clock=clock)
     junk = {name: Verdict(spam=True, score=9, required=7, action="junk") for name in ("example.org", "kept.example")}
     await asyncio.gather(*(replica.deliver(a_mail(a_message(f"{n}"), MARIE, KEPT, verdicts=junk)) for n in range(20)))
     await replica.deliver(a_mail(a_message("wanted"), MARIE, JEAN))
@@ -93,15 +92,15 @@ async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(replic
 
 
 async def test_an_old_message_that_was_moved_into_junk_today_stays_there_for_its_days(replica: Replica) -> None:
-    folders = MongoJunk(replica.collections, replica.expunge)
+    folders = MongoJunkFolders(replica.collections, replica.expunge)
     await replica.deliver(a_mail(a_message("old")))
     before_the_move = utc_now() + timedelta(milliseconds=2)
     while utc_now() < before_the_move:
         await asyncio.sleep(0)
     [message] = await replica.all_of(MARIE)
     await replica.changes.move(MARIE, [message.id], "junk")
-    assert [changed async for changed in folders.expunged(MARIE, before_the_move)] == []
-    [changed] = [changed async for changed in folders.expunged(MARIE, utc_now() + timedelta(seconds=1))]
+    assert [changed async for changed in folders.expunge_before(MARIE, before_the_move)] == []
+    [changed] = [changed async for changed in folders.expunge_before(MARIE, utc_now() + timedelta(seconds=1))]
     assert [gone.id for gone in changed.messages] == [message.id]
 
 

@@ -79,8 +79,8 @@ async def test_the_sender_hears_once_that_a_mailbox_was_full_and_a_person_finds_
     hasty: Store, post: Post
 ) -> None:
     raw = a_message("long", subject="for both", extra="Message-ID: <1@example.com>\r\n")
-    untold = [a_mail(raw, MARIE, mail_from=""), a_mail(raw, MARIE, verdicts=SPAM)]
-    await hasty.deliver(a_mail(raw, JEAN, MARIE), *untold)
+    unpublished = [a_mail(raw, MARIE, mail_from=""), a_mail(raw, MARIE, verdicts=SPAM)]
+    await hasty.deliver(a_mail(raw, JEAN, MARIE), *unpublished)
     await hasty.until_count(1, JEAN)
     await hasty.until(lambda: _is_empty(hasty))
     [report] = post.sent
@@ -91,7 +91,7 @@ async def test_the_sender_hears_once_that_a_mailbox_was_full_and_a_person_finds_
     [recipient] = _reported(message)
     assert (recipient["Final-Recipient"], recipient["Status"]) == (f"rfc822; {MARIE}", "5.2.2")
     letters = (await hasty.get("/v1/dead-letters"))["items"]
-    assert {letter["envelope"]["id"] for letter in letters} == {mail.envelope.id for mail in untold}
+    assert {letter["envelope"]["id"] for letter in letters} == {mail.envelope.id for mail in unpublished}
     assert all("the sender is not told: mailboxes over quota: 1" in letter["reason"] for letter in letters)
     assert await hasty.items(MARIE) == []
 

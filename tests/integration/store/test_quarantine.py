@@ -141,7 +141,7 @@ async def test_mail_expires_after_its_time_and_takes_its_body_along(
     shared: Shared, port_base: int, mongo: Mongo
 ) -> None:
     soon = timedelta(milliseconds=1)
-    given = {"quarantine_keep": soon, "collect_period": timedelta(milliseconds=50), "body_grace": soon}
+    given = {"quarantine_keep": soon, "cleanup_period": timedelta(milliseconds=50), "body_grace": soon}
     async with running(store_app, shared, port_base=port_base, **given):
         await shared.outbox.send(QUARANTINE, spam())
         database = mongo.database("store")

@@ -79,7 +79,7 @@ def groups(message: Message) -> list[Message]:
 
 async def outcome(store: Store, name: str) -> float:
     page = (await store.http.get("/metrics")).text
-    label = f'facteur_store_receipts_total{{outcome="{name}"}}'
+    label = f'facteur_store_delivery_receipts_total{{outcome="{name}"}}'
     return next((float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(label)), 0.0)
 
 
@@ -97,7 +97,7 @@ async def test_one_report_tells_of_all_who_got_it_and_a_redelivery_tells_nothing
     other = asked(MARIE, id="0" * 31 + "1")
     await store.deliver(other)
     await store.until(lambda: told(store, 2))
-    await store.until(lambda: ended(store, "told_already", 1))
+    await store.until(lambda: ended(store, "already_sent", 1))
     assert [mail.envelope.mail_from for mail in sent] == ["", ""]
     message = email.message_from_bytes(sent[0].raw)
     about, *recipients = groups(message)
@@ -135,7 +135,7 @@ async def test_nobody_hears_who_did_not_ask(world: tuple[Store, Callable[[], Any
 
 
 async def told(store: Store, count: int) -> bool:
-    return await ended(store, "told", count)
+    return await ended(store, "sent", count)
 
 
 async def ended(store: Store, name: str, count: int) -> bool:

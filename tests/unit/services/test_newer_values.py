@@ -12,7 +12,7 @@ from libs.envelope import Envelope, Mail, Recipient, Temporary, Verdict
 from services.antispam.handlers import Judge
 from services.relay.handlers import Acceptance
 from services.router.handlers import RoutingHandler
-from services.store.handlers import Keeper
+from services.store.handlers import DeliveryHandler
 
 NOTHING = cast(Any, None)
 
@@ -31,7 +31,7 @@ def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
 ACTING: dict[str, Callable[[Mail], Awaitable[Any]]] = {
     "router": RoutingHandler(NOTHING).route,
     "relay": Acceptance(NOTHING, NOTHING, NOTHING).accept,
-    "store": lambda mail: Keeper(*[NOTHING] * 12)._place(mail.envelope, NOTHING),
+    "store": lambda mail: DeliveryHandler(*[NOTHING] * 12)._place(mail.envelope, NOTHING),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Peer, Recipient, Verdict
-from libs.postmaster import News, hears, without_success
+from libs.postmaster import NotifyEvent, is_notified, notify_without_success
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 SPAM = {"example.org": Verdict(spam=True, score=9, required=7.5, action="junk")}
@@ -52,11 +52,11 @@ def test_who_asked_hears_unless_that_would_be_backscatter(
     recipient = Recipient(address="marie@example.org", domain="example.org", notify=notify)
     settled = {"id": "1", "received_at": NOON, "recipients": (), "size_bytes": 1, "sha256": "", "mail_from": "a@b.c"}
     envelope = Envelope(**{**settled, **given})
-    assert hears(envelope, recipient, News.SUCCESS) is success
-    assert hears(envelope, recipient, News.SUCCESS, elsewhere=True) is success
-    assert hears(envelope, recipient, News.FAILURE) is failure
-    assert hears(envelope, recipient, News.FAILURE, elsewhere=True) is failure_elsewhere
-    assert hears(envelope, recipient, News.DELAY, elsewhere=True) is delay_elsewhere
+    assert is_notified(envelope, recipient, NotifyEvent.SUCCESS) is success
+    assert is_notified(envelope, recipient, NotifyEvent.SUCCESS, elsewhere=True) is success
+    assert is_notified(envelope, recipient, NotifyEvent.FAILURE) is failure
+    assert is_notified(envelope, recipient, NotifyEvent.FAILURE, elsewhere=True) is failure_elsewhere
+    assert is_notified(envelope, recipient, NotifyEvent.DELAY, elsewhere=True) is delay_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_who_asked_hears_unless_that_would_be_backscatter(
 def test_without_success_nobody_hears_of_more_than_was_asked_for(
     notify: tuple[str, ...], left: tuple[str, ...]
 ) -> None:
-    assert without_success(notify) == left
+    assert notify_without_success(notify) == left

@@ -10,7 +10,7 @@ import pytest
 from libs.envelope import Envelope, Permanent, Recipient, Verdict
 from libs.mail.headers import Headers
 from libs.mail.render import rendered
-from services.store.mailboxes.delivery import delivery_of, mailboxes_of, placement
+from services.store.mailboxes.delivery import build_delivery, placement, recipients_by_mailbox
 from services.store.mailboxes.messages import Body, summarise
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ def test_each_domain_has_its_own_reading_and_every_size_is_that_of_what_is_read(
     plain = Recipient(address="b@plain.example", domain="plain.example")
     envelope = an_envelope(tagged, plain, verdicts={"tag.example": a_verdict("tag")})
     limits = {"a@tag.example": 5, "b@plain.example": None}
-    delivery = delivery_of(envelope, Body.of(RAW), limits=limits, hostname="h")
+    delivery = build_delivery(envelope, Body.of(RAW), limits=limits, hostname="h")
     subjects = []
     for copy in delivery.copies:
         seen = rendered(copy.prefix, copy.edits, RAW)
@@ -64,9 +64,11 @@ def test_each_domain_has_its_own_reading_and_every_size_is_that_of_what_is_read(
 
 def test_recipients_of_one_mailbox_share_its_copy_and_a_bad_address_is_no_loop() -> None:
     recipients = (Recipient(address="Marie@Example.org", original="x"), Recipient(address="marie@example.org"))
-    assert {box: r.original for box, r in mailboxes_of(an_envelope(*recipients)).items()} == {"marie@example.org": "x"}
+    assert {box: r.original for box, r in recipients_by_mailbox(an_envelope(*recipients)).items()} == {
+        "marie@example.org": "x"
+    }
     with pytest.raises(Permanent):
-        mailboxes_of(an_envelope(Recipient(address="no address")))
+        recipients_by_mailbox(an_envelope(Recipient(address="no address")))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.store.mailboxes.flags import FlagChange, clean_flag
-from services.store.mailboxes.refusals import Unfit
+from services.store.mailboxes.refusals import InvalidRequest
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_flags_have_one_spelling(flag: str, clean: str) -> None:
 
 @pytest.mark.parametrize("flag", ["", "\\Recent", "two words", "(a", 'a"', "é", "a\r\nb", "x" * 51, "a]", "%"])
 def test_what_is_no_flag_is_refused(flag: str) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(InvalidRequest):
         clean_flag(flag)
 
 
@@ -42,5 +42,5 @@ def test_changes_replace_then_add_then_remove(change: FlagChange, after: tuple[s
 
 
 def test_a_message_has_no_flood_of_flags() -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(InvalidRequest):
         FlagChange.of(add=[f"k{n}" for n in range(64)]).apply(["\\Seen"])

@@ -14,7 +14,7 @@ from services.store.mailboxes.folders import (
     names_to_create,
     renamed,
 )
-from services.store.mailboxes.refusals import Conflicting, NotThere, Unfit
+from services.store.mailboxes.refusals import Conflict, InvalidRequest, NotFound
 
 
 def folders(*names: str) -> dict[str, Folder]:
@@ -58,7 +58,7 @@ def test_a_name_has_one_form(name: str, clean: str) -> None:
     ],
 )
 def test_names_that_no_client_could_use_are_refused(name: str) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(InvalidRequest):
         clean_name(name)
 
 
@@ -67,16 +67,16 @@ def test_a_folder_is_found_by_any_form_of_its_name() -> None:
     assert find(known, "inBOX").id == "inbox"
     assert find(known, "E\u0301te\u0301").name == "Été"
     for name in ("été", "nowhere", "a//b"):
-        with pytest.raises(NotThere):
+        with pytest.raises(NotFound):
             find(known, name)
 
 
 def test_missing_parents_are_created_first() -> None:
     assert names_to_create(folders("Work"), "Work/2030/May") == ["Work/2030", "Work/2030/May"]
-    with pytest.raises(Conflicting):
+    with pytest.raises(Conflict):
         names_to_create(folders("Work"), "Work")
     crowd = folders(*(f"f{n}" for n in range(MAX_FOLDERS)))
-    with pytest.raises(Conflicting):
+    with pytest.raises(Conflict):
         names_to_create(crowd, "One more")
 
 
@@ -92,12 +92,12 @@ def test_a_renamed_folder_takes_all_below_it_along() -> None:
 @pytest.mark.parametrize(
     ("id", "name", "refusal"),
     [
-        ("inbox", "Other", Conflicting),
-        ("work", "Home", Conflicting),
-        ("work", "Work/Inner", Conflicting),
-        ("work", "Home/2030", Conflicting),
-        ("work", "bad*", Unfit),
-        ("work", "x" * 252, Unfit),
+        ("inbox", "Other", Conflict),
+        ("work", "Home", Conflict),
+        ("work", "Work/Inner", Conflict),
+        ("work", "Home/2030", Conflict),
+        ("work", "bad*", InvalidRequest),
+        ("work", "x" * 252, InvalidRequest),
     ],
     ids=["special", "in use", "below itself", "child in use", "bad", "child too long"],
 )
@@ -111,5 +111,5 @@ def test_special_folders_and_those_with_others_inside_are_not_deleted() -> None:
     known = folders("Work", "Work/2030")
     check_deletable(known, "work/2030")
     for id in ("work", "trash"):
-        with pytest.raises(Conflicting):
+        with pytest.raises(Conflict):
             check_deletable(known, id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.store.mailboxes.folders import DRAFTS, INBOX, JUNK, SENT, TRASH
-from services.store.mailboxes.junk_feedback import taught_by
+from services.store.mailboxes.junk_feedback import classify_move
 
 
 @pytest.mark.parametrize(
@@ -24,11 +24,11 @@ from services.store.mailboxes.junk_feedback import taught_by
     ],
 )
 def test_a_move_says_spam_or_ham_or_nothing(origin: str, target: str, spam: bool | None, word: str) -> None:
-    said, ids = taught_by({"1": origin}, target)
+    said, ids = classify_move({"1": origin}, target)
     assert (said if ids else None, ids) == (spam, [] if spam is None else ["1"])
 
 
 def test_each_message_of_a_move_speaks_for_itself() -> None:
-    assert taught_by({"1": INBOX, "2": SENT, "3": "f1"}, JUNK) == (True, ["1", "3"])
-    assert taught_by({"1": INBOX, "2": JUNK}, "f1") == (False, ["2"])
-    assert taught_by({}, JUNK) == (True, [])
+    assert classify_move({"1": INBOX, "2": SENT, "3": "f1"}, JUNK) == (True, ["1", "3"])
+    assert classify_move({"1": INBOX, "2": JUNK}, "f1") == (False, ["2"])
+    assert classify_move({}, JUNK) == (True, [])

@@ -11,7 +11,7 @@ import pytest
 from libs.envelope import Envelope, Permanent, Recipient, Temporary, Verdict
 from libs.mail.dsn import FailedRecipient
 from libs.telemetry import Metrics
-from services.store.mailboxes.receipts import MOST_UNNOTED, Receipt, Receipts, receipt_of
+from services.store.mailboxes.receipts import MAX_IN_MEMORY, DeliveryReceipt, DeliveryReceipts, build_receipt
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 RAW = b"Subject: x\r\nFrom: a@b.example\r\n\r\nbody\r\n"
@@ -28,7 +28,7 @@ def an_envelope(*recipients: Recipient, **given: Any) -> Envelope:
 
 
 def reported(envelope: Envelope, *missed: str) -> list[tuple[str, str]]:
-    receipt = receipt_of(envelope, RAW, missed=missed, now=NOON)
+    receipt = build_receipt(envelope, RAW, missed=missed, now=NOON)
     return [(each.address, each.action.value) for each in receipt.recipients] if receipt else []
 
 
@@ -67,30 +67,30 @@ def test_a_forged_sender_hears_of_no_success(given: dict[str, Any]) -> None:
 def test_the_same_batch_is_the_same_receipt_and_another_one_is_another() -> None:
     marie, jean = a_recipient(), a_recipient("jean@example.org")
     batches = [(marie, jean), (jean, marie), (marie,)]
-    ids = [cast(Receipt, receipt_of(an_envelope(*batch), RAW, missed=(), now=NOON)).id for batch in batches]
+    ids = [cast(DeliveryReceipt, build_receipt(an_envelope(*batch), RAW, missed=(), now=NOON)).id for batch in batches]
     assert ids[0] == ids[1] != ids[2]
 
 
-class Ledger:
+class FakeQueue:
     """In memory; `broken` raises."""
 
     def __init__(self) -> None:
-        self.noted: list[Receipt] = []
+        self.noted: list[DeliveryReceipt] = []
         self.ends: list[str] = []
         self.broken: Exception | None = None
 
-    async def note(self, receipt: Receipt) -> None:
+    async def store(self, receipt: DeliveryReceipt) -> None:
         if self.broken:
             raise self.broken
         self.noted.append(receipt)
 
-    async def claim(self) -> Receipt | None:
+    async def claim(self) -> DeliveryReceipt | None:
         return self.noted.pop(0) if self.noted else None
 
-    async def unreported(self, receipt: Receipt) -> tuple[FailedRecipient, ...]:
+    async def unreported(self, receipt: DeliveryReceipt) -> tuple[FailedRecipient, ...]:
         return receipt.recipients
 
-    async def ended(self, id: str, state: str) -> None:
+    async def finish(self, id: str, state: str) -> None:
         self.ends.append(state)
 
 
@@ -99,12 +99,12 @@ class World:
 
     def __init__(self) -> None:
         self.now = NOON
-        self.ledger = Ledger()
+        self.queue = FakeQueue()
         self.away: Exception | None = None
         self.letters: list[tuple[str, ...]] = []
-        counter = Metrics().counter("facteur_store_receipts", "-", ("outcome",))
+        counter = Metrics().counter("facteur_store_delivery_receipts", "-", ("outcome",))
         hours = timedelta(hours=12)
-        self.receipts = Receipts(self.ledger, self, lambda: self.now, hours, timedelta(seconds=10), counter)
+        self.receipts = DeliveryReceipts(self.queue, self, lambda: self.now, hours, timedelta(seconds=10), counter)
 
     async def report(self, envelope: Any, raw: bytes, recipients: Any, *, event: str) -> None:
         if self.away:
@@ -120,20 +120,20 @@ class World:
 
 async def test_while_the_database_is_away_a_receipt_waits_in_memory_up_to_a_bound() -> None:
     world = World()
-    world.ledger.broken = Temporary("no primary")
-    for _ in range(MOST_UNNOTED + 2):
+    world.queue.broken = Temporary("no primary")
+    for _ in range(MAX_IN_MEMORY + 2):
         await world.deliver()
     assert world.count("lost") == 2
     with pytest.raises(Temporary):
         await world.receipts.round()
-    world.ledger.broken = None
+    world.queue.broken = None
     await world.receipts.round()
-    assert len(world.letters) == MOST_UNNOTED
+    assert len(world.letters) == MAX_IN_MEMORY
 
 
 async def test_a_bug_behind_a_delivery_never_repeats_it() -> None:
     world = World()
-    world.ledger.broken = ValueError("a bug")
+    world.queue.broken = ValueError("a bug")
     await world.deliver()
     assert world.count("lost") == 1
 
@@ -141,10 +141,10 @@ async def test_a_bug_behind_a_delivery_never_repeats_it() -> None:
 @pytest.mark.parametrize(
     ("away", "later", "end"),
     [
-        (None, timedelta(0), "told"),
+        (None, timedelta(0), "sent"),
         (Permanent("550"), timedelta(0), "refused"),
         (ValueError("a bug"), timedelta(0), "failed"),
-        (None, timedelta(hours=13), "late"),
+        (None, timedelta(hours=13), "expired"),
     ],
 )
 async def test_each_receipt_has_one_end_and_it_is_counted(away: Exception | None, later: timedelta, end: str) -> None:
@@ -152,7 +152,7 @@ async def test_each_receipt_has_one_end_and_it_is_counted(away: Exception | None
     await world.deliver()
     world.away, world.now = away, NOON + later
     await world.receipts.round()
-    assert (world.ledger.ends, world.count(end)) == ([end], 1)
+    assert (world.queue.ends, world.count(end)) == ([end], 1)
 
 
 async def test_while_ingress_is_away_a_receipt_stays_due() -> None:
@@ -161,4 +161,4 @@ async def test_while_ingress_is_away_a_receipt_stays_due() -> None:
     world.away = Temporary("ingress is away")
     with pytest.raises(Temporary):
         await world.receipts.round()
-    assert (world.ledger.ends, world.count("deferred")) == ([], 1)
+    assert (world.queue.ends, world.count("deferred")) == ([], 1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Recipient, Temporary, Verdict
-from services.store.mailboxes.undelivered import NotTaken, failed, late, since
+from services.store.mailboxes.undelivered import NotDelivered, failed, late, since
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -39,9 +39,9 @@ HER = frozenset({"marie@example.org"})
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (NotTaken("full", full=HER), "5.2.2"),
-        (NotTaken("deleted", gone=HER), "5.1.1"),
-        (NotTaken("not known"), "4.4.7"),
+        (NotDelivered("full", full=HER), "5.2.2"),
+        (NotDelivered("deleted", gone=HER), "5.1.1"),
+        (NotDelivered("not known"), "4.4.7"),
         (Temporary("away"), "4.4.7"),
     ],
 )

@@ -15,7 +15,7 @@ from libs.events import MailboxUsageChanged
 from libs.runtime.periodic import Rounds
 from libs.telemetry import Metrics
 from services.store.mailboxes.messages import Usage
-from services.store.mailboxes.usage_publisher import Announcer
+from services.store.mailboxes.usage_publisher import UsagePublisher
 
 
 class Wire:
@@ -33,10 +33,10 @@ class Wire:
             raise Temporary("broken")
         self.emitted.append((fact.address, fact.version))
 
-    async def told(self, usages: Sequence[Usage]) -> None:
+    async def mark_published(self, usages: Sequence[Usage]) -> None:
         self.remembered += [(usage.address, usage.version) for usage in usages]
 
-    async def untold(self) -> AsyncIterator[Usage]:
+    async def unpublished(self) -> AsyncIterator[Usage]:
         for usage in self.lost:
             yield usage
 
@@ -51,51 +51,59 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-def announcer(wire: Wire) -> Announcer:
-    return Announcer(cast(Bus, wire), cast(Any, wire), window=timedelta(0), recheck=timedelta(hours=1))
+def publisher(wire: Wire) -> UsagePublisher:
+    return UsagePublisher(cast(Bus, wire), cast(Any, wire), window=timedelta(0), recheck=timedelta(hours=1))
 
 
-async def test_many_changes_of_a_mailbox_are_one_event_with_the_newest_totals(announcer: Announcer, wire: Wire) -> None:
-    announcer.changed([usage("a", 1), usage("a", 3), usage("b", 1), usage("a", 2)])
-    await announcer.flush()
-    await announcer.flush()
+async def test_many_changes_of_a_mailbox_are_one_event_with_the_newest_totals(
+    publisher: UsagePublisher, wire: Wire
+) -> None:
+    publisher.enqueue([usage("a", 1), usage("a", 3), usage("b", 1), usage("a", 2)])
+    await publisher.flush()
+    await publisher.flush()
     assert sorted(wire.emitted) == sorted(wire.remembered) == [("a", 3), ("b", 1)]
 
 
-async def test_what_could_not_be_told_waits_and_newer_totals_take_its_place(announcer: Announcer, wire: Wire) -> None:
+async def test_what_could_not_be_told_waits_and_newer_totals_take_its_place(
+    publisher: UsagePublisher, wire: Wire
+) -> None:
     wire.broken = {"a"}
-    announcer.changed([usage("a", 1), usage("b", 1)])
+    publisher.enqueue([usage("a", 1), usage("b", 1)])
     with pytest.raises(Temporary):
-        await announcer.flush()
+        await publisher.flush()
     assert wire.remembered == [("b", 1)]
     wire.broken = set()
-    announcer.changed([usage("a", 2)])
-    await announcer.flush()
+    publisher.enqueue([usage("a", 2)])
+    await publisher.flush()
     assert ("a", 2) in wire.remembered
     assert ("a", 1) not in wire.emitted
 
 
-async def test_it_runs_by_itself_and_finds_what_a_crash_left_untold(announcer: Announcer, wire: Wire) -> None:
+async def test_it_runs_by_itself_and_finds_what_a_crash_left_untold(publisher: UsagePublisher, wire: Wire) -> None:
     wire.lost = [usage("lost", 5)]
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(Rounds(row, Metrics()).run()) for row in announcer.rows]
+        tasks = [group.create_task(Rounds(row, Metrics()).run()) for row in publisher.background]
         while wire.remembered != [("lost", 5)]:
             await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
 
 
-async def test_the_last_totals_are_told_at_the_end_even_if_the_bus_is_gone(announcer: Announcer, wire: Wire) -> None:
-    announcer.changed([usage("a", 1)])
+async def test_the_last_totals_are_told_at_the_end_even_if_the_bus_is_gone(
+    publisher: UsagePublisher, wire: Wire
+) -> None:
+    publisher.enqueue([usage("a", 1)])
     wire.broken = {"a"}
-    await announcer.close()
+    await publisher.close()
     wire.broken = set()
-    await announcer.close()
+    await publisher.close()
     assert wire.emitted == [("a", 1)]
 
 
-async def test_totals_that_no_event_can_carry_keep_no_others_from_being_told(announcer: Announcer, wire: Wire) -> None:
-    announcer.changed([usage("\udce9", 1), *(usage(f"a{number}", 1) for number in range(60))])
-    await announcer.flush()
+async def test_totals_that_no_event_can_carry_keep_no_others_from_being_told(
+    publisher: UsagePublisher, wire: Wire
+) -> None:
+    publisher.enqueue([usage("\udce9", 1), *(usage(f"a{number}", 1) for number in range(60))])
+    await publisher.flush()
     assert len(wire.emitted) == 60
     assert ("\udce9", 1) in wire.remembered

@@ -13,8 +13,8 @@ from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, Temporary
 from libs.telemetry import Metrics
 from services.store.mailboxes.messages import Summary
-from services.store.quarantine.actions import Warden
-from services.store.quarantine.model import Held
+from services.store.quarantine.actions import QuarantineActions
+from services.store.quarantine.model import QuarantinedMessage
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 LUC, ANNE = (Recipient(address=f"{name}@elsewhere.example", original=f"{name}@example.org") for name in ("luc", "anne"))
@@ -38,7 +38,7 @@ class World:
     async def emit(self, event: Event) -> None:
         self._step("bus", event.name)
 
-    async def take(self, id: str, addresses: Collection[str]) -> None:
+    async def remove_recipients(self, id: str, addresses: Collection[str]) -> None:
         self._step("entries", sorted(addresses))
 
     async def raw(self, id: str) -> bytes:
@@ -46,15 +46,15 @@ class World:
         return b"raw"
 
 
-def a_warden(world: World) -> Warden:
-    acts = Metrics().counter("acts", "Acts.", ("act", "by"))
+def a_warden(world: World) -> QuarantineActions:
+    actions_total = Metrics().counter("acts", "Acts.", ("action", "by"))
     given: Any = world
-    return Warden(given, given, cast(Any, None), given, given, acts)
+    return QuarantineActions(given, given, cast(Any, None), given, given, actions_total)
 
 
-def held(*recipients: Recipient) -> Held:
+def held(*recipients: Recipient) -> QuarantinedMessage:
     envelope = Envelope(id="1", received_at=NOON, recipients=recipients, size_bytes=3, sha256="")
-    return Held("1-a", envelope, "body", Summary("", "", "", "", None), NOON, NOON)
+    return QuarantinedMessage("1-a", envelope, "body", Summary("", "", "", "", None), NOON, NOON)
 
 
 @pytest.mark.parametrize("failing", ["bodies", "queue", "bus", "entries"])

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
 from libs.telemetry import Metrics
 from services.store.mailboxes.messages import Summary
-from services.store.quarantine.digest import Period
-from services.store.quarantine.digest_sender import PATIENCE, Digests
-from services.store.quarantine.letters import Letters
-from services.store.quarantine.links import Signer
-from services.store.quarantine.model import Held
+from services.store.quarantine.digest import DigestPeriod
+from services.store.quarantine.digest_sender import GIVE_UP_AFTER, DigestSender
+from services.store.quarantine.letters import QuarantineLetters
+from services.store.quarantine.links import TokenSigner
+from services.store.quarantine.model import QuarantinedMessage
 from services.store.quarantine.notice import NoticePolicy
 
 NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
@@ -25,35 +25,35 @@ class Ledger:
     """One domain, one message for each account."""
 
     accounts: set[str] = field(default_factory=set)
-    finished: list[Period] = field(default_factory=list)
+    finished: list[DigestPeriod] = field(default_factory=list)
 
     async def domains(self) -> list[str]:
         return ["", "example.org"]
 
-    async def told_until(self, domain: str) -> datetime | None:
+    async def sent_until(self, domain: str) -> datetime | None:
         return self.finished[-1].until if self.finished else None
 
-    async def claim(self, domain: str, period: Period) -> bool:
+    async def claim(self, domain: str, period: DigestPeriod) -> bool:
         return True
 
-    async def done(self, domain: str, period: Period) -> None:
+    async def complete(self, domain: str, period: DigestPeriod) -> None:
         self.finished.append(period)
 
-    async def was_told(self, account: str, domain: str, period: Period) -> bool:
+    async def was_sent(self, account: str, domain: str, period: DigestPeriod) -> bool:
         return account in self.accounts
 
-    async def told(self, account: str, domain: str, period: Period) -> None:
+    async def mark_sent(self, account: str, domain: str, period: DigestPeriod) -> None:
         self.accounts.add(account)
 
-    async def entries(self, domain: str, period: Period) -> AsyncIterator[Held]:
+    async def entries(self, domain: str, period: DigestPeriod) -> AsyncIterator[QuarantinedMessage]:
         for name in NAMES:
             to = Recipient(address=f"{name}@example.org", domain="example.org", account=f"{name}@example.org")
             envelope = Envelope(id="1", received_at=NOON, recipients=(to,), size_bytes=1, sha256="")
-            yield Held(f"1-{name}", envelope, "", Summary("s", "x@y.example", "", "", None), NOON, NOON)
+            yield QuarantinedMessage(f"1-{name}", envelope, "", Summary("s", "x@y.example", "", "", None), NOON, NOON)
 
 
 @dataclass
-class Post:
+class MailSubmission:
     """Fails for some."""
 
     failing: dict[str, Exception] = field(default_factory=dict)
@@ -70,39 +70,43 @@ class Daily:
         return NoticePolicy(digest="daily")
 
 
-def digests(ledger: Ledger, post: Post, now: datetime) -> Digests:
-    letters = Letters(Signer([b"secret"]), "https://mail.example.org", "mail.example.org", "postmaster")
+def digests(schedule: Ledger, post: MailSubmission, now: datetime) -> DigestSender:
+    letters = QuarantineLetters(TokenSigner([b"secret"]), "https://mail.example.org", "mail.example.org", "postmaster")
     outcomes = Metrics().counter("digests", "Digests.", ("outcome",))
-    return Digests(
-        ledger=ledger, policies=Daily(), post=post, letters=letters, hour=6, clock=lambda: now, outcomes=outcomes
+    return DigestSender(
+        schedule=schedule, policies=Daily(), post=post, letters=letters, hour=6, clock=lambda: now, outcomes=outcomes
     )
 
 
 async def test_the_others_get_theirs_and_the_missing_one_is_tried_again_for_a_while() -> None:
-    ledger, post = Ledger(), Post({"marie@example.org": Temporary("full")})
-    await digests(ledger, post, NOON).round()
-    assert (post.sent, ledger.finished) == (["jean@example.org", "luc@example.org"], [])
-    await digests(ledger, post, NOON).round()
+    schedule, post = Ledger(), MailSubmission({"marie@example.org": Temporary("full")})
+    await digests(schedule, post, NOON).round()
+    assert (post.sent, schedule.finished) == (["jean@example.org", "luc@example.org"], [])
+    await digests(schedule, post, NOON).round()
     assert len(post.sent) == 2
     post.failing.clear()
-    await digests(ledger, post, NOON).round()
-    assert (post.sent[2:], len(ledger.finished)) == (["marie@example.org"], 1)
+    await digests(schedule, post, NOON).round()
+    assert (post.sent[2:], len(schedule.finished)) == (["marie@example.org"], 1)
 
 
 async def test_at_last_the_period_is_over_without_it() -> None:
-    ledger, post = Ledger(), Post({"marie@example.org": Temporary("full")})
-    await digests(ledger, post, NOON.replace(hour=6) + PATIENCE + timedelta(minutes=1)).round()
-    assert len(ledger.finished) == 1
+    schedule, post = Ledger(), MailSubmission({"marie@example.org": Temporary("full")})
+    await digests(schedule, post, NOON.replace(hour=6) + GIVE_UP_AFTER + timedelta(minutes=1)).round()
+    assert len(schedule.finished) == 1
 
 
 async def test_an_account_whose_digest_cannot_be_written_keeps_no_other_from_its_own_and_is_not_met_again() -> None:
-    ledger, post = Ledger(), Post({"jean@example.org": ValueError("a bug")})
-    await digests(ledger, post, NOON).round()
-    await digests(ledger, post, NOON).round()
-    assert (post.sent, len(ledger.accounts), len(ledger.finished)) == (["marie@example.org", "luc@example.org"], 3, 1)
+    schedule, post = Ledger(), MailSubmission({"jean@example.org": ValueError("a bug")})
+    await digests(schedule, post, NOON).round()
+    await digests(schedule, post, NOON).round()
+    assert (post.sent, len(schedule.accounts), len(schedule.finished)) == (
+        ["marie@example.org", "luc@example.org"],
+        3,
+        1,
+    )
 
 
 async def test_an_account_that_is_gone_ends_nothing() -> None:
-    ledger, post = Ledger(), Post({"marie@example.org": Permanent("no such mailbox")})
-    await digests(ledger, post, NOON).round()
-    assert (len(post.sent), len(ledger.accounts), len(ledger.finished)) == (2, 3, 1)
+    schedule, post = Ledger(), MailSubmission({"marie@example.org": Permanent("no such mailbox")})
+    await digests(schedule, post, NOON).round()
+    assert (len(post.sent), len(schedule.accounts), len(schedule.finished)) == (2, 3, 1)

@@ -9,8 +9,8 @@ import pytest
 
 from libs.envelope import Envelope, Finding, Recipient, Verdict
 from services.store.mailboxes.messages import Summary
-from services.store.mailboxes.refusals import Conflicting, NotThere
-from services.store.quarantine.model import Held, domains_of, held_id, released, split, without
+from services.store.mailboxes.refusals import Conflict, NotFound
+from services.store.quarantine.model import QuarantinedMessage, domains_of, entry_id, released, split, without
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 MARIE = Recipient(address="marie@example.org", domain="example.org")
@@ -18,9 +18,9 @@ LUC = Recipient(address="luc@elsewhere.example")
 INFECTED = Finding(stage="antivirus", name="clamav", outcome="infected")
 
 
-def held(*recipients: Recipient, **given: Any) -> Held:
+def held(*recipients: Recipient, **given: Any) -> QuarantinedMessage:
     envelope = Envelope(id="1", received_at=NOON, recipients=recipients, size_bytes=1, sha256="", blob="1", **given)
-    return Held(held_id(envelope), envelope, "body", Summary("", "", "", "", None), NOON, NOON)
+    return QuarantinedMessage(entry_id(envelope), envelope, "body", Summary("", "", "", "", None), NOON, NOON)
 
 
 def test_the_id_is_that_of_the_message_and_its_recipients_in_any_order() -> None:
@@ -50,13 +50,13 @@ def test_chosen_recipients_leave_and_the_others_stay_as_they_were() -> None:
     assert leaving.recipients == (LUC,)
     assert staying is not None
     assert (staying.recipients, staying.released) == ((MARIE,), False)
-    with pytest.raises(NotThere):
+    with pytest.raises(NotFound):
         split(held(MARIE), [LUC.address], force=False)
 
 
 def test_malware_needs_force() -> None:
     item = held(MARIE, findings=(INFECTED,))
-    with pytest.raises(Conflicting):
+    with pytest.raises(Conflict):
         split(item, None, force=False)
     assert split(item, None, force=True)[0].recipients == (MARIE,)
     suspicious = INFECTED.model_copy(update={"outcome": "suspicious"})

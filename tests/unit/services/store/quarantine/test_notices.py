@@ -12,9 +12,9 @@ from libs.mail.headers import Headers
 from libs.network import network_of
 from libs.postmaster import plain
 from services.store.mailboxes.messages import Summary
-from services.store.quarantine.digest import SHOWN, Gathering, Period, period_due
-from services.store.quarantine.model import Held
-from services.store.quarantine.notice import NoticePolicy, Plan, is_automatic, plan_for, why_no_notice
+from services.store.quarantine.digest import SHOWN, DigestBuilder, DigestPeriod, period_due
+from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.notice import NoticePlan, NoticePolicy, is_automatic, no_notice_reason, plan_notice
 from services.store.quarantine.pages import language_of
 
 NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)  # a Wednesday
@@ -35,8 +35,8 @@ def envelope(*recipients: Recipient, **given: Any) -> Envelope:
     )
 
 
-def held(*recipients: Recipient, **given: Any) -> Held:
-    return Held("1-a", envelope(*recipients, **given), "", Summary("s", "", "", "", None), NOON, NOON)
+def held(*recipients: Recipient, **given: Any) -> QuarantinedMessage:
+    return QuarantinedMessage("1-a", envelope(*recipients, **given), "", Summary("s", "", "", "", None), NOON, NOON)
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,29 @@ def test_machines_are_known_by_their_headers(fields: str, automatic: bool) -> No
     ],
 )
 def test_senders_whom_nobody_answers(sender: str, reason: str) -> None:
-    assert why_no_notice(envelope(mail_from=sender), Headers(b"\r\n")) == reason
+    assert no_notice_reason(envelope(mail_from=sender), Headers(b"\r\n")) == reason
 
 
 def test_a_finding_of_the_envelope_counts_like_one_of_the_verdict_and_a_miss_does_not() -> None:
     for outcome, reason in (("hit", "forged"), ("error", "forged"), ("miss", "")):
         finding = Finding(stage="antispam", name="dmarc", outcome=outcome)
-        assert why_no_notice(envelope(findings=(finding,)), Headers(b"\r\n")) == reason
+        assert no_notice_reason(envelope(findings=(finding,)), Headers(b"\r\n")) == reason
 
 
 def test_a_plan_names_those_whose_domains_agree() -> None:
     policies = {"example.org": NoticePolicy(language="fr"), "example.net": NoticePolicy(validation_whitelists=False)}
-    assert plan_for(envelope(MARIE, JEAN), policies) == Plan((MARIE.address, JEAN.address), ("example.org",), "fr")
+    assert plan_notice(envelope(MARIE, JEAN), policies) == NoticePlan(
+        (MARIE.address, JEAN.address), ("example.org",), "fr"
+    )
     policies["example.org"] = NoticePolicy(notices=False)
-    assert plan_for(envelope(MARIE, JEAN), policies) == Plan((JEAN.address,), (), "en")
-    assert plan_for(envelope(MARIE), policies) is None
+    assert plan_notice(envelope(MARIE, JEAN), policies) == NoticePlan((JEAN.address,), (), "en")
+    assert plan_notice(envelope(MARIE), policies) is None
 
 
 @pytest.mark.parametrize("sender", ["a@example.org", "a@EXAMPLE.org", "a@alias.org"])
 def test_own_senders_are_those_of_any_name_of_the_domain(sender: str) -> None:
     policies = {"example.org": NoticePolicy(notices_to_own_senders=False)}
-    assert plan_for(envelope(mail_from=sender), policies) is None
+    assert plan_notice(envelope(mail_from=sender), policies) is None
 
 
 TODAY, MONDAY = NOON.replace(hour=6), NOON.replace(hour=6, day=1) - timedelta(days=1)
@@ -106,43 +108,43 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @pytest.mark.parametrize(
-    ("often", "told_until", "now", "due"),
+    ("often", "sent_until", "now", "due"),
     [
-        ("daily", None, NOON, Period(TODAY - DAY, TODAY)),
+        ("daily", None, NOON, DigestPeriod(TODAY - DAY, TODAY)),
         ("daily", TODAY, NOON, None),
-        ("daily", TODAY - DAY, NOON, Period(TODAY - DAY, TODAY)),
-        ("daily", TODAY - 3 * DAY, NOON, Period(TODAY - 3 * DAY, TODAY)),
+        ("daily", TODAY - DAY, NOON, DigestPeriod(TODAY - DAY, TODAY)),
+        ("daily", TODAY - 3 * DAY, NOON, DigestPeriod(TODAY - 3 * DAY, TODAY)),
         ("daily", TODAY - DAY, TODAY + timedelta(minutes=1), None),  # what came last may not be visible yet
-        ("weekly", None, NOON, Period(MONDAY - WEEK, MONDAY)),
+        ("weekly", None, NOON, DigestPeriod(MONDAY - WEEK, MONDAY)),
         ("weekly", MONDAY, NOON + timedelta(days=4), None),
-        ("weekly", MONDAY, NOON + timedelta(days=5), Period(MONDAY, MONDAY + WEEK)),
+        ("weekly", MONDAY, NOON + timedelta(days=5), DigestPeriod(MONDAY, MONDAY + WEEK)),
         ("weekly", TODAY, NOON, None),  # it was daily before
     ],
 )
 def test_periods_follow_one_another(
-    often: Literal["daily", "weekly"], told_until: datetime | None, now: datetime, due: Period | None
+    often: Literal["daily", "weekly"], sent_until: datetime | None, now: datetime, due: DigestPeriod | None
 ) -> None:
-    assert period_due(often, hour=6, told_until=told_until, now=now) == due
+    assert period_due(often, hour=6, sent_until=sent_until, now=now) == due
 
 
 def test_each_account_hears_of_its_own_addresses_once() -> None:
     alias = MARIE.model_copy(update={"address": "m@example.org"})
     list_of_many = Recipient(address="all@example.org", domain="example.org")
-    gathering = Gathering("example.org")
-    gathering.add(held(MARIE, alias, JEAN, list_of_many))
-    gathering.add(held(MARIE, findings=(Finding(stage="antivirus", name="clamav", outcome="infected"),)))
-    assert list(gathering.accounts) == ["marie@example.org"]
-    told = gathering.accounts["marie@example.org"]
+    builder = DigestBuilder("example.org")
+    builder.add(held(MARIE, alias, JEAN, list_of_many))
+    builder.add(held(MARIE, findings=(Finding(stage="antivirus", name="clamav", outcome="infected"),)))
+    assert list(builder.accounts) == ["marie@example.org"]
+    told = builder.accounts["marie@example.org"]
     assert told.count == 1
     assert told.waiting[0].recipients == ("marie@example.org", "m@example.org")
     assert told.waiting[0].sender == "luc@elsewhere.example"
 
 
 def test_a_flood_is_counted_and_not_all_shown() -> None:
-    gathering = Gathering("example.org")
+    builder = DigestBuilder("example.org")
     for _ in range(SHOWN + 5):
-        gathering.add(held(MARIE))
-    told = gathering.accounts["marie@example.org"]
+        builder.add(held(MARIE))
+    told = builder.accounts["marie@example.org"]
     assert (told.count, len(told.waiting)) == (SHOWN + 5, SHOWN)
 
 
