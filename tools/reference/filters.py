@@ -20,16 +20,20 @@ domain says otherwise. The policy can switch a filter on and off and give it ano
 def page(root: Path) -> str:
     """Return the page, in the order of the chain."""
     rows = [
-        (str(number), f"`{step.name}`", step.kind.value, f"{step.score:g}", _notes(step), step.doc)
+        (str(number), f"`{step.name}`", step.kind.value, f"{step.score:g}", _notes(step), _told(step))
         for number, step in enumerate(CHAIN, 1)
     ]
     return f"{HEAD}\n{table(('', 'filter', 'kind', 'score', 'notes', 'what it looks for'), rows)}\n"
 
 
+def _told(step: Step) -> str:
+    return f"{step.description} ({step.reference})" if step.reference else step.description
+
+
 def _notes(step: Step) -> str:
     notes = [
         "" if step.on else "off by default",
-        "always on" if step.always else "",
+        "always on" if step.mandatory else "",
         "by domain" if step.per_domain else "",
         f"waits up to {step.deadline.total_seconds():g} s" if step.deadline else "",
     ]

@@ -19,6 +19,7 @@ errors are there. Every request needs a bearer token (`Authorization: Bearer ...
 operator, others are services by name ([operating.md](../operating.md) says where tokens are).
 """
 OPEN = ("/healthz", "/readyz", "/metrics", "/public/")
+UNKNOWN = "see `/docs`"
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -65,6 +66,11 @@ def _of(tree: ast.AST, prefixes: dict[str, tuple[str, str]], names: dict[str, st
                 prefixes[target] = text_of(keyword(value, "prefix")) or "", _callers(value, names)
             elif callers := _callers(value, names):
                 names[target] = callers
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            targets, values = node.targets[0].elts, node.value.elts if isinstance(node.value, ast.Tuple) else []
+            for each in [each for each in targets if isinstance(each, ast.Name)]:
+                index = targets.index(each)
+                names[each.id] = (_callers(values[index], names) if values else "") or UNKNOWN
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield from _decorated(node, prefixes, names)
             inner.append(node)

@@ -46,7 +46,7 @@ def test_every_rfc_that_the_code_names_has_a_title() -> None:
 
 def test_every_series_has_a_sentence_and_a_filter_a_description() -> None:
     assert [each.name for each in declared(ROOT) if not each.help.endswith(".")] == []
-    assert [step.name for step in CHAIN if not step.doc.endswith((".", ")", "?"))] == []
+    assert [step.name for step in CHAIN if not step.description.endswith((".", ")", "?"))] == []
 
 
 def test_every_service_has_operations_with_summaries() -> None:
