@@ -123,6 +123,7 @@ TITLES = {
     "6533": "Internationalized delivery status and disposition notifications",
     "6585": "Additional HTTP status codes",
     "6648": "Deprecating the X- prefix",
+    "6647": "Email greylisting",
     "6651": "Extensions to DKIM for failure reporting",
     "6652": "SPF authentication failure reporting",
     "6750": "Bearer token usage",
