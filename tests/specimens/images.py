@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from base64 import encodebytes
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont
 
+from services.antispam.images.model import ImageFacts
+from services.antispam.message.mail_view import MailView
 from tests.specimens.antispam import multipart
 
 LINES = ("Buy cheap watches now", "Limited offer, only today!", "Visit watches.example")
@@ -38,3 +42,17 @@ def a_message_with(*images: bytes, **headers: str) -> bytes:
         text = encodebytes(octets).decode().replace("\n", "\r\n")
         parts.append(f"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n{text}")
     return multipart(*parts, subtype="mixed", **headers)
+
+
+@dataclass
+class Reader:
+    """Has read the images already."""
+
+    found: Sequence[ImageFacts]
+    reads_text: bool = True
+    distance: int = 6
+    asked: list[int] = field(default_factory=list)
+
+    async def read_images(self, mail: MailView) -> Sequence[ImageFacts]:
+        self.asked.append(len(mail.raw))
+        return self.found
