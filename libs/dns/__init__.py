@@ -1,7 +1,7 @@
-"""DNS as services see it: questions with typed answers, bounded in time, number and memory.
+"""DNS lookups with typed answers, bounded in time, number and memory.
 
-`open_resolver(settings, metrics)` in a composition root; everything else takes the port `Resolver`. An answer is
-found, empty (the name has no such record) or about a name that does not exist; `Temporary` when nobody could tell.
+A composition root calls `open_resolver(settings, metrics)`; everything else takes the port `Resolver`. An answer is
+found, empty (no such record) or tells that the name does not exist; `Temporary` is raised without an answer.
 """
 
 from libs.dns.answers import Answer, AnswerKind, Ip, Mx, reverse_name

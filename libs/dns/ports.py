@@ -19,10 +19,10 @@ class Resolver(Protocol):
     async def aaaa(self, name: str) -> Answer[IPv6Address]: ...
 
     async def mx(self, name: str) -> Answer[Mx]:
-        """By preference, lowest first."""
+        """Return the exchangers by preference, the lowest first."""
 
     async def txt(self, name: str) -> Answer[bytes]:
         """The character strings of each record, joined without a space."""
 
     async def ptr(self, address: Ip) -> Answer[str]:
-        """The names that the address claims; nobody confirmed them."""
+        """Return the names that the address claims, unconfirmed."""

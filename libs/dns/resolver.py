@@ -35,13 +35,13 @@ class ResolverLimits:
     lookup: float = 5.0
     concurrency: int = 100
     cached: int = 20_000
-    least_ttl: float = 5.0  # chains of one message, and copies of it, share what they saw
+    least_ttl: float = 5.0  # the chains of one message and of its copies share answers
     longest_ttl: float = 3600.0
     longest_negative_ttl: float = 300.0
     failure_ttl: float = 5.0  # RFC 9520 3.2: 1 second at least, 5 minutes at most
     failures: int = 3  # in a row, before a server is suspect
-    probe: float = 1.0  # then it has so long to say anything about the root
-    pause: float = 10.0  # or it is not asked for so long
+    probe: float = 1.0  # time for an answer on the root zone
+    pause: float = 10.0  # time without questions after a failed probe
 
 
 class CachingResolver:

@@ -1,4 +1,4 @@
-"""The resolvers in their order, without those that are silent."""
+"""The resolvers in their order, without the unresponsive ones."""
 
 from __future__ import annotations
 

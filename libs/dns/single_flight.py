@@ -1,4 +1,4 @@
-"""Equal work at the same time is done once."""
+"""Concurrent equal work runs once."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ V = TypeVar("V")
 
 
 class SingleFlight(Generic[K, V]):
-    """The first caller of a key works in its own task, the others wait for it: no task without an owner.
+    """The first caller of a key works in its own task and the other callers wait: no task lacks an owner.
 
-    When the first one is cancelled, one of those that wait works instead.
+    When the first caller is cancelled, one of the waiting callers takes its place.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class SingleFlight(Generic[K, V]):
         self.joined = 0
 
     async def of(self, key: K, work: Callable[[], Awaitable[V]]) -> V:
-        """The result of `work`, or what it raised, whoever called it."""
+        """Return the result of `work`, or raise its error, for every caller."""
         while (running := self._running.get(key)) is not None:
             self.joined += 1
             outcome = await asyncio.shield(running)

@@ -40,7 +40,7 @@ class Unanswered(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A recursive resolver."""
+    """The address of a recursive resolver."""
 
     address: str
     port: int = 53
@@ -63,7 +63,7 @@ async def ask(server: Server, name: dns.name.Name, kind: AnswerKind, *, seconds:
     # Recursion desired; the caches of a resolver are what makes this quick.
     query = dns.message.make_query(name, kind.value, use_edns=0, payload=_UDP_OCTETS)
     try:
-        # What comes from elsewhere or does not fit the question is somebody's guess: wait on for the real one.
+        # An answer from another address or to another question is a forgery: wait for the real one.
         response, _ = await dns.asyncquery.udp_with_fallback(
             query, server.address, seconds, server.port, ignore_unexpected=True, ignore_errors=True
         )

@@ -1,6 +1,6 @@
-"""What a mail message and an address are: pure rules on bytes and text, no socket, nothing else of the repo.
+"""Messages and addresses: pure rules on bytes and text, without a socket and without other libraries of the tree.
 
-Reading is lazy, linear in time and bounded by `Limits`; what is wrong with a message is reported as `Defect`, never
-raised, since mail comes from strangers and policy, not the parser, decides what becomes of it. Writing is strict: what
-we render obeys the RFCs or raises `ValueError`.
+Reading is lazy, linear in time and bounded by `MessageLimits`; damage is reported as `Defect`, never raised,
+since mail comes from strangers, and policy decides on it, not the parser. Writing is strict: rendered mail obeys the
+RFCs, or rendering raises `ValueError`.
 """

@@ -1,12 +1,12 @@
 """Addresses of the envelope (RFC 5321 4.1.2, RFC 6531 3.3): read as honest senders write them, in one strict form.
 
 Honest senders write local parts with misplaced dots (Japanese mobile providers), local parts beyond 64 octets
-(Exchange), domains with underscores, and senders with the final dot of DNS. All of that is taken; what comes out is
-lawful: a local part that needs quotes has them, a domain has no final dot, and no address is longer than a path may be.
+(Exchange), domains with underscores, and senders with the final dot of DNS. All of that is accepted; the result is
+valid: a local part that needs quotes has them, a domain has no final dot, and no address is longer than a path may be.
 
-The shapes: a *path* is what stands between `<` and `>` in MAIL and RCPT; a *mailbox* is `local@domain`. In normal form
+A *path* stands between `<` and `>` in MAIL and RCPT; a *mailbox* is `local@domain`. In normal form
 the domain is lower-case ASCII (A-labels), the local part keeps its case and carries quotes only if it needs them.
-Header addresses are another, tolerant matter: see `libs.mail.address_list`.
+`libs.mail.address_list` reads header addresses, tolerantly.
 """
 
 import ipaddress
@@ -43,7 +43,7 @@ class Path:
     """A reverse or forward path in normal form.
 
     `local` and `domain` are empty for the null path `<>`; `domain` alone is empty for `<postmaster>`; `route` is the
-    ignored source route (`@a,@b`), kept for the log; `original` is what the peer wrote between the brackets.
+    ignored source route (`@a,@b`), kept for the log; `original` is the text of the peer between the brackets.
     """
 
     local: str

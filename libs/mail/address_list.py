@@ -1,7 +1,7 @@
 """Mailboxes of header fields (RFC 5322 3.4, with the obsolete forms of 4.4): one pass, linear, tolerant.
 
-The opposite of `libs.mail.address`: nothing is refused here. What comes out is what a client would show, and whoever
-needs a real address gives it to `libs.mail.address.normalise`.
+Unlike `libs.mail.address` it refuses nothing: the result is what a mail client shows, and
+`libs.mail.address.normalise` turns it into an address of the envelope.
 """
 
 import re
@@ -11,7 +11,7 @@ from libs.mail.encoded_words import decode_words
 _TOKEN = re.compile(
     r'"(?:[^"\\]++|\\.)*+"?'  # quoted-string, closed or not
     r"|=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*+\?="  # encoded-word: a comma inside it parts nothing
-    r'|\[[^\]\[<>,;"()\s]*+\]?'  # domain literal: its colons are not those of a group
+    r'|\[[^\]\[<>,;"()\s]*+\]?'  # domain literal: its colons do not open a group
     r"|[()<>]|[,;]++|:++"
     r'|\s++|[^"()<>,;:\[\s]++|.',
     re.DOTALL,
@@ -44,7 +44,7 @@ def parse_addresses(text: str, limit: int) -> list[tuple[str, str]]:
 
 
 class _Reader:
-    """What is known of the mailbox at hand (words before the angle, the angle's content, comments), and those found."""
+    """The mailbox under way (words before the angle, its content, comments), and the finished mailboxes."""
 
     def __init__(self) -> None:
         self.found: list[tuple[str, str]] = []

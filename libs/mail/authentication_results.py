@@ -1,4 +1,4 @@
-"""`Authentication-Results` (RFC 8601): what is written behind our name, and whose a field claims to be."""
+"""`Authentication-Results` (RFC 8601 2.2): the results behind this service's name, and the name that a field claims."""
 
 from __future__ import annotations
 

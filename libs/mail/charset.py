@@ -1,6 +1,6 @@
-"""Octets to text in whatever charset a stranger names: never raises, always gives text that UTF-8 can carry.
+"""Decodes octets in any charset that a sender names: never raises, always returns text that UTF-8 can carry.
 
-Names mean what they mean to mail clients and browsers: the labels of the WHATWG Encoding standard, each its superset
+Names have the meaning of mail clients and browsers: the labels of the WHATWG Encoding standard, each its superset
 (`gb2312` is GBK, `iso-8859-1` is windows-1252), and beyond these Python's names. They come from the message, so that
 Python's registry is never asked about one that it does not know (it would remember each wrong name), nor about codecs
 that are no charsets or are quadratic (`idna`, `punycode`).
@@ -20,7 +20,7 @@ _NOT_CHARSETS = frozenset(
     {"base64_codec", "bz2_codec", "hex_codec", "quopri_codec", "rot_13", "uu_codec", "zlib_codec"}
     | {"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"}
 )
-# Closed: what is not in here is never looked up.
+# Closed: other names are never looked up.
 _PYTHON = {
     re.sub(r"[^a-z0-9]", "", name): codec
     for alias, codec in aliases.items()
@@ -35,7 +35,7 @@ _BETTER = {
     "replacement": "",
     "x-user-defined": "",
 }
-# ASCII in all its names: what is sent under it is most often UTF-8 or windows-1252.
+# ASCII in all its names: text under it is most often UTF-8 or windows-1252.
 _ASCII = frozenset(
     {"ascii", "usascii", "ansix341968", "ansix341986", "iso646us", "iso646irv1991", "iso646", "csascii", "isoir6", "us"}
     | {"ibm367", "cp367", "646", "utf8mb4", "xunknown", "unknown8bit", "unicode11utf8", "unicode20utf8"}

@@ -1,7 +1,7 @@
-"""What else a part may be taken for: by another type, boundary, encoding or file name than those that `Part` reads.
+"""Other interpretations of a part: another type, boundary, encoding or file name than `Part` reads.
 
 Readers differ on comments, on missing semicolons and quotes, on two fields or two parameters where one may be, on
-encodings that are none. Here is what the octets of such fields allow, at most `MOST` and one of each kind.
+unknown encodings. This module lists the interpretations of such fields, at most `MOST` and one of each kind.
 """
 
 import re
@@ -31,7 +31,7 @@ def boundaries(values: Iterable[str]) -> list[str]:
 def encodings(values: Iterable[str]) -> list[str]:
     """The encodings that these values of Content-Transfer-Encoding may name, empty for none.
 
-    One that nobody knows may be any.
+    An unknown encoding may be any.
     """
     found: list[str] = []
     for value in values:

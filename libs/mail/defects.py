@@ -1,4 +1,4 @@
-"""What can be wrong with a message. The readers only say so; policy decides what it is worth."""
+"""Defects of a message. Parsers report them; policy decides on them."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -29,7 +29,7 @@ class Defect(StrEnum):
     BROKEN_BOUNDARY = "broken-boundary"  # no delimiter line, or more of them behind the closing one
     MISSING_END_BOUNDARY = "missing-end-boundary"
     TOO_MANY_READINGS = "too-many-readings"  # readers may take it in more ways than are looked at
-    PARTIAL_MESSAGE = "partial-message"  # message/partial: no one can scan a slice (RFC 2046 5.2.2)
+    PARTIAL_MESSAGE = "partial-message"  # message/partial: a slice cannot be scanned (RFC 2046 5.2.2)
     ENCODED_CONTAINER = "encoded-container"  # base64 or quoted-printable on a message or multipart (RFC 2045 6.4)
     DUPLICATE_PARAMETER = "duplicate-parameter"  # two boundary or charset parameters: readers disagree which counts
 

@@ -58,7 +58,7 @@ class FailedRecipient:
     status: str  # RFC 3463, as `5.1.1`
     action: DsnAction = DsnAction.FAILED
     original: str = ""  # ORCPT of RFC 3461 4.2 decoded, with its type (`rfc822;jean@example.org`) or without
-    diagnostic: str = ""  # what the remote server said, as `550 5.1.1 no such user`
+    diagnostic: str = ""  # the reply of the remote server, such as `550 5.1.1 no such user`
     remote_mta: str = ""  # its host name
 
 

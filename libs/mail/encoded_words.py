@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from libs.mail.charset import decode
 from libs.mail.transfer import decode_base64
 
-# RFC 2047 2, with what is met in the wild: spaces and question marks inside, words inside quotes. Linear, since a text
-# ends where another word starts.
+# RFC 2047 2, with the deviations of real mail: spaces and question marks inside, words inside quotes. Linear, since a
+# text ends where another word starts.
 _WORD = re.compile(r"=\?([^?\s]{1,60})\?([bBqQ])\?((?:[^?=]++|\?(?!=)|=(?!\?[^=]))*+)\?=")
 _CONTROLS = {**dict.fromkeys(range(0x20), " "), **dict.fromkeys(range(0x7F, 0xA0), " ")}
 

@@ -37,8 +37,8 @@ def fold(name: str, value: str) -> bytes:
 def mailbox(display: str, address: str) -> str:
     """`display <address>` fit for `fold`: the display name quoted or encoded as it needs (RFC 5322 3.4, RFC 2047 5).
 
-    Raises ValueError on control characters, on what is no address (InvalidAddress), and on one that is not ASCII:
-    that takes SMTPUTF8 (RFC 6532), which we never presume of a reader.
+    Raises ValueError on control characters, on an invalid address (InvalidAddress), and on a non-ASCII address:
+    it needs SMTPUTF8 (RFC 6532 3), which no reader is presumed to have.
     """
     if _CONTROL.search(display):
         raise ValueError("a display name has a control character")
@@ -56,10 +56,10 @@ def mailbox(display: str, address: str) -> str:
 
 
 def recipient(address: str) -> str:
-    """An envelope address, whatever it is, fit for the To of a letter that we write; it never raises.
+    """Return any envelope address in a form that fits the To field of a message; never raises.
 
-    One that no header carries without SMTPUTF8, and one that a careless reader would decode (RFC 2047 5 forbids that in
-    an address; not all obey), stands in the name of an empty group instead, as in RFC 6857 3.1.5.
+    An address that needs SMTPUTF8, and one that a careless reader would decode (against RFC 2047 5), stands in the
+    name of an empty group instead, as in RFC 6857 3.1.5.
     """
     try:
         if "=?" not in address:

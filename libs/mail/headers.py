@@ -1,7 +1,7 @@
 """The header block of a message or a part (RFC 5322 2.2): an index of fields over the raw octets, read when asked.
 
-Nothing is copied but what is asked for, and nothing raises: damage is told by `defects`. Text is always free of CR, LF,
-NUL and surrogates, whatever stood there.
+Only requested fields are copied, and nothing raises: `defects` reports damage. Text is always free of CR, LF, NUL and
+surrogates.
 """
 
 import re
@@ -91,7 +91,7 @@ class Headers:
         return found
 
     def octets(self, name: str) -> bytes | None:
-        """The first value unfolded but undecoded, for what must be compared octet by octet (a MIME boundary)."""
+        """Return the first value unfolded but undecoded, for comparison octet by octet (a MIME boundary)."""
         value = self._first(name)
         return None if value is None else _unfold(value)
 
@@ -148,7 +148,7 @@ class Headers:
 
     @property
     def defects(self) -> tuple[Defect, ...]:
-        """What is wrong with the block, in the order of the enumeration."""
+        """The defects of the block, in the order of the enumeration."""
         return in_order([*self._found, *self._damage()])
 
     def _first(self, name: str) -> bytes | None:

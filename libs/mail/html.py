@@ -39,7 +39,7 @@ _INLINE = frozenset(
 
 
 class Link(NamedTuple):
-    """Where it goes, what is shown for it (empty for images and forms), and by which tag."""
+    """A link: its target, its text (empty for images and forms), and its tag."""
 
     url: str
     text: str
@@ -56,7 +56,7 @@ def text_of_html(html: str) -> str:
 
 
 def links(html: str) -> list[Link]:
-    """At most 1,000 links in the order of the text: of anchors, images, forms, whatever loads or leads elsewhere."""
+    """Return at most 1,000 links in the order of the text: anchors, images, forms and everything that loads."""
     html = html[:MAX_CHARACTERS]
     found: list[Link] = []
     anchor, shown_from = "", 0

@@ -1,6 +1,6 @@
 """Japanese charsets as their senders mean them: with the rows of NEC and IBM that Python's codecs leave out.
 
-What is not in JIS X 0208 is there in Microsoft's Shift_JIS (cp932), which has the same rows at another place
+The characters outside JIS X 0208 are in Microsoft's Shift_JIS (cp932), which has the same rows at another place
 (WHATWG Encoding 12.1 and 12.2 read it so).
 """
 
@@ -48,7 +48,7 @@ def _of_euc(match: re.Match[bytes]) -> str:
 
 
 def _of_jis(octets: bytes) -> str:
-    """Pairs of JIS X 0208 as cp932; what is no pair stays, such as a line end that forgot its escape."""
+    """Pairs of JIS X 0208 as cp932; other octets stay, such as a line end without its escape sequence."""
     return _TWO.sub(_as_shift_jis, octets).decode("cp932", "replace")
 
 

@@ -20,7 +20,7 @@ def parse(raw: bytes, limits: MessageLimits = DEFAULT_LIMITS) -> "Message":
 
 
 class Message:
-    """The raw octets and what can be read from them. The tree of parts is found once and kept as offsets."""
+    """A message: its raw octets, and its tree of parts, which is parsed once and kept as offsets."""
 
     def __init__(self, raw: bytes, limits: MessageLimits = DEFAULT_LIMITS, *, default_type: str = "text/plain") -> None:
         self.raw = raw
@@ -44,7 +44,7 @@ class Message:
         return self.headers.decoded("From")
 
     def parts(self) -> Iterator[Part]:
-        """All nodes, the root first, containers (multipart, embedded messages) before what is in them."""
+        """All nodes, the root first, containers (multipart, embedded messages) before their contents."""
         return iter(self._parts)
 
     def leaves(self) -> Iterator[Part]:
@@ -53,7 +53,7 @@ class Message:
 
     @property
     def defects(self) -> tuple[Defect, ...]:
-        """What is wrong with the header block, the structure and every part; of encodings, what was decoded so far."""
+        """The defects of the header block, the structure and every part; of encodings, those decoded so far."""
         found = {defect for part in self._parts for defect in part.defects if defect not in _OF_THE_TOP_ONLY}
         return in_order(found.union(self.damage, self.headers.defects))
 

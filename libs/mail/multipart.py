@@ -5,7 +5,7 @@ from enum import Enum, auto
 
 from libs.mail.defects import Defect
 
-_MAX_NEAR_MISSES = 10_000  # lines that only start like a delimiter, as those of inner boundaries may
+_MAX_NEAR_MISSES = 10_000  # lines that only start like a delimiter, such as inner boundaries
 
 
 class _Line(Enum):
@@ -21,8 +21,8 @@ def sections(
 
     `start` is the start of a line, so a line feed stands before it. Parts behind the closing delimiter count too, with
     a defect: some clients show them. Damage is added to `defects`; the walk ends when the caller stops asking.
-    `near` is told what stands before what some readers take for a delimiter: LF before lines that only start like one,
-    as those of inner boundaries may (RFC 2046 5.1.1 lets them), CR where a bare one does.
+    `near` collects the octet before a possible delimiter of other readers: LF before lines that only start like one,
+    such as inner boundaries (which RFC 2046 5.1.1 allows), CR where a bare one precedes it.
     """
     opened: int | None = None
     closed = False

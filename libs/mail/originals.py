@@ -12,16 +12,16 @@ from libs.mail.message import parse
 MOST_ATTACHED = 100  # messages in one that is forwarded
 
 _BLOCK_OCTETS = 64 * 1024
-# libs.mail.render: ours begin with the first of these and end with the second; nobody else's come through under it.
+# libs.mail.render: our fields begin with the first and end with the second; foreign ones are removed.
 _FIRST = re.compile(rb"return-path[ \t]*:", re.IGNORECASE)
 _LAST = re.compile(rb"^x-facteur-envelope-to[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.IGNORECASE | re.MULTILINE)
-# RFC 3848: what ends with A was handed in by somebody who signed in.
+# RFC 3848 1: a keyword that ends with A marks an authenticated client.
 SUBMITTED = re.compile(r"\bwith (?:HTTP|[A-Z0-9]*SMTPS?A)\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """`sender` and `peer` as our fields had them, empty where there were none; `submitted` by one of ours."""
+    """`sender` and `peer` from our fields, empty without them; `submitted` marks mail of our own clients."""
 
     raw: bytes
     sender: str = ""

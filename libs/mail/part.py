@@ -133,7 +133,7 @@ class Part:
 
     @property
     def defects(self) -> tuple[Defect, ...]:
-        """Of this node alone; those of its encoding are known once `body()` was called."""
+        """The defects of this node alone; those of its encoding follow a call of `body()`."""
         return in_order([*self.damage, *self.headers.defects])
 
     def body(self, limit_octets: int | None = None) -> bytes:

@@ -20,7 +20,7 @@ from libs.mail.part import EMBEDDED, Part, type_of
 from libs.mail.transfer import ENCODINGS, decode_body, other_base64_readings
 
 _FIELD_LINES = re.compile(rb"^[!-9;-~]++[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+(?:\n|\Z)", re.MULTILINE)
-_LINE = re.compile(rb"([^\n]*+\n)(?:[ \t][^\n]*+\n)*+")  # with what is folded behind it
+_LINE = re.compile(rb"([^\n]*+\n)(?:[ \t][^\n]*+\n)*+")  # with its folded lines
 _BLANK_LINE = re.compile(rb"^\r*\n", re.MULTILINE)
 _WHITE_LINE = re.compile(rb"\n[ \t]++\r?(?=\n)")
 _NUL_IN_DELIMITER = re.compile(rb"^[ \0]*-[^\n]*\0", re.MULTILINE)
@@ -37,9 +37,9 @@ class Reading(Message):
 
 
 def other_readings(message: Message, limits: MessageLimits = DEFAULT_LIMITS) -> Iterator[Reading]:
-    """Every other reading of the message and of what is in it, each once, within the limits.
+    """Return every other reading of the message and of its contents, each once, within the limits.
 
-    What lies beyond them goes unread, and the message has the defect TOO_MANY_READINGS.
+    Readings beyond the limits are left out, and the message has the defect TOO_MANY_READINGS.
     """
     seen: set[bytes] = set()
     waiting, room = deque([message]), limits.reading_bytes

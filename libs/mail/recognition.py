@@ -28,6 +28,6 @@ def message_in(octets: bytes, *, name: str = "", declared_type: str = "") -> byt
 
 
 def _has_mime_field(octets: bytes) -> bool:
-    """Anything may stand first for a reader that passes over what is no field; these tell what is in the body."""
+    """Any line may stand first for a reader that skips lines without a field; these fields describe the body."""
     start = octets[:_REACH].lower()
     return b"\ncontent-type:" in start or b"\ncontent-transfer-encoding:" in start

@@ -1,9 +1,8 @@
-"""The header fields that we add, rendered once, at the end of the way: the raw message itself is never changed.
+"""The header fields that the product adds, rendered once, at delivery: the raw message itself never changes.
 
-Ours stand before the message's own. What a stranger wrote in a field that is ours (`X-Spam-*`, `X-Facteur-*`,
-`Return-Path`, `Authentication-Results` under our name) is left out of what is read, by an `Edit` over the raw bytes,
-so that no filter behind us believes it.
-`Delivered-To` of others stays: it tells of the way, and forwarders find loops by it; ours is the first.
+They stand before the message's own fields. A foreign field under one of our names (`X-Spam-*`, `X-Facteur-*`,
+`Return-Path`, `Authentication-Results` under our name) is removed by an `Edit` over the raw bytes, so that no
+later filter believes it. Foreign `Delivered-To` fields stay, because forwarders find loops by them; ours is the first.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ class DeliveryHeaders:
         self._spam: dict[str, bytes] = {}
 
     def of(self, recipient: Recipient) -> bytes:
-        """The block for `recipient`; `for` names what the peer gave at RCPT, which is no secret to this recipient."""
+        """Return the block for `recipient`; `for` names the address of RCPT, which this recipient may know."""
         asked = recipient.original or recipient.address
         if recipient.domain not in self._spam:
             verdict = self._envelope.verdicts.get(recipient.domain)
@@ -70,7 +69,7 @@ def received(envelope: Envelope, recipient: Recipient | None, *, hostname: str) 
 
 
 def spam_headers(verdict: Verdict) -> bytes:
-    """R-SPAM-45: `X-Spam-Flag`, `X-Spam-Status` with the tests and their scores, Bayes, the reason of a whitelist."""
+    """Return `X-Spam-Flag`, `X-Spam-Status` with the tests and their scores, Bayes, the reason of a whitelist."""
     tests = ", ".join(f"{_token(test.name)}={test.score:g}" for test in verdict.tests if _counts(test)) or "none"
     word = "Yes" if verdict.spam else "No"
     status = f"{word}, score={verdict.score:g} required={verdict.required:g} action={verdict.action} tests={tests}"
@@ -83,14 +82,14 @@ def spam_headers(verdict: Verdict) -> bytes:
 
 
 def authentication_headers(envelope: Envelope, *, hostname: str) -> bytes:
-    """`Authentication-Results`, where it was asked who the sender is (RFC 8601)."""
+    """Return `Authentication-Results`, where the sender was authenticated (RFC 8601 2.2)."""
     if envelope.authentication is None:
         return b""
     return _field("Authentication-Results", f"{_token(hostname)}; {_plain(envelope.authentication)}")
 
 
 def warning_headers(envelope: Envelope) -> bytes:
-    """R-AV-06: an `X-Facteur-Warning` for each thing of which the policy of antivirus says `tag`."""
+    """Return an `X-Facteur-Warning` for each detection with the action `tag`."""
     tagged = [found for found in envelope.findings if found.outcome == "tag" and found.stage == "antivirus"]
     return b"".join(
         _field("X-Facteur-Warning", _plain(f"{found.name}; {found.reason}")) for found in tagged[:MAX_WARNINGS]
@@ -98,7 +97,7 @@ def warning_headers(envelope: Envelope) -> bytes:
 
 
 def origin_headers(envelope: Envelope) -> bytes:
-    """R-SPAM-45: our id of the message, envelope sender, HELO and peer address."""
+    """Return the message's id, envelope sender, HELO and peer address."""
     return b"".join(
         (
             _field("X-Facteur-Id", _plain(envelope.id)),
@@ -139,10 +138,10 @@ def edits(headers: Headers, *, subject_prefix: str = "", hostname: str = "") -> 
 
 
 def repairs(headers: Headers) -> tuple[Edit, ...]:
-    """What makes every reader find the fields and the body where we, and so the scanners, found them.
+    """Return the edits that make every reader find the fields and the body where the scanners found them.
 
-    Lines that were passed over are left out. Where no blank line ends the block one is added: behind our own fields an
-    odd first line would be a folded line of ours, or be passed over, and what we read as text would be fields.
+    Skipped lines are removed. A missing blank line behind the block is added: behind the added fields an odd first
+    line would continue one of them or be skipped, and the text of the body would become fields.
     """
     if not headers.skipped and not headers.is_open:
         return ()
@@ -151,7 +150,7 @@ def repairs(headers: Headers) -> tuple[Edit, ...]:
 
 
 def _is_forged(field: re.Match[bytes], hostname: str) -> bool:
-    """Those of others tell of their part of the way, and forwarders look for them (RFC 8601 5)."""
+    """Foreign fields describe their own hop, and forwarders look for them (RFC 8601 5)."""
     if field[1].lower() != b"authentication-results":
         return True
     return bool(hostname) and claims_to_be(field[2].decode("ascii", "replace"), hostname)
@@ -194,7 +193,7 @@ def _received_parts(envelope: Envelope, hostname: str) -> tuple[str, str]:
     peer = envelope.peer
     origin = f"from {_token(peer.helo) or 'unknown'} ({_tcp_info(peer)})\r\n\t" if peer.address else ""
     tls = f"\r\n\t({_token(peer.tls.version)} cipher {_token(peer.tls.cipher)})" if peer.tls else ""
-    # The id is new each time: among the remembered words it would drive out those that come again.
+    # The id is new each time: in the cache of words it would displace repeated ones.
     id = _NOT_TOKEN.sub("?", envelope.id)[:255]
     head = f"Received: {origin}by {_token(hostname)} with {_token(peer.protocol)} id {id}{tls}"
     return head, f";\r\n\t{format_datetime(envelope.received_at)}\r\n"
@@ -225,7 +224,7 @@ _NOT_PLAIN = re.compile(r"[^ -~\u00a0-\ud7ff\ue000-\U0010ffff]")
 
 @lru_cache(maxsize=4096)
 def _token(text: str) -> str:
-    """A word that can neither end a comment or a clause nor start another, whatever the peer said in HELO."""
+    """Return a word that can neither end a comment or clause nor start one, for any HELO."""
     return _NOT_TOKEN.sub("?", text)[:255]
 
 

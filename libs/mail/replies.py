@@ -1,4 +1,4 @@
-"""SMTP replies (RFC 5321 4.2) with enhanced status codes (RFC 3463, RFC 2034): what we say, in one list.
+"""SMTP replies (RFC 5321 4.2) with enhanced status codes (RFC 3463 2, RFC 2034 4), in one list.
 
 The text is for a person at the other end; nothing in it comes from the message. `reply.because("...")` gives a reply of
 the same codes with another text.
@@ -38,7 +38,7 @@ class Reply:
         return str(self).encode("ascii") + b"\r\n"
 
     def quoting(self, text: str) -> "Reply":
-        """The same codes with a text of others, such as a neighbour's reason: what is not printable ASCII is `?`."""
+        """Return the same codes with a foreign text, such as a reason of another service; `?` replaces non-ASCII."""
         return replace(self, text="".join(c if " " <= c <= "~" else "?" for c in text)[:_MAX_QUOTED] or self.text)
 
     def because(self, text: str) -> "Reply":

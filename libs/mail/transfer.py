@@ -1,4 +1,4 @@
-"""Content-Transfer-Encoding (RFC 2045 6) undone as tolerantly as mail clients do: what they show, a scanner must see.
+"""Content-Transfer-Encoding (RFC 2045 6), decoded as tolerantly as by mail clients: a scanner must see what they show.
 
 All decoders are linear, never raise, and give at most as many octets as they got: (octets, defect or None).
 """
@@ -98,7 +98,7 @@ def decode_quoted_printable(octets: bytes) -> Decoded:
 
 
 def decode_uuencode(octets: bytes) -> Decoded:
-    """The first block from `begin` to `end`; without one, whatever lines decode. POSIX uuencode."""
+    """Return the first block from `begin` to `end`, or without one all lines that decode (POSIX uuencode)."""
     begin = _UU_BEGIN.search(octets)
     return _decode_uu_block(octets, begin) if begin else _decode_uu_lines(octets)
 

@@ -11,10 +11,10 @@ from libs.mail.transfer import ENCODINGS, decode_body
 
 
 def walk(root: Part, limits: MessageLimits, defects: set[Defect]) -> Iterator[Part]:
-    """The root and everything in it, containers before their content, within the limits.
+    """Yield the root and everything in it, containers before their contents, within the limits.
 
-    What lies too deep is given as a leaf, with the defect on it; what comes after too many parts is not given at all,
-    which goes into `defects`. Upon either a scanner must not call the message clean.
+    A part that lies too deep is a leaf with a defect; parts beyond the limit are left out, with a defect in `defects`.
+    With either a scanner must not call the message clean.
     """
     walker = _Walker(limits)
     levels: list[Iterator[Part]] = [iter((root,))]

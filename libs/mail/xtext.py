@@ -1,6 +1,6 @@
-"""xtext (RFC 3461 4): how ENVID and ORCPT travel as parameters of SMTP, and what they say.
+"""xtext (RFC 3461 4): the encoding of ENVID and ORCPT as parameters of SMTP.
 
-In the envelope they stand decoded; relay encodes them again when it hands them on.
+The envelope holds them decoded; relay encodes them again when it passes them on.
 """
 
 import re

@@ -31,7 +31,7 @@ class ScanResult(BaseModel):
 class EngineView(BaseModel):
     """`signature_age_seconds` is null where the engine does not date its signatures.
 
-    `stale` are those of an engine that gets new ones every day, ClamAV, and has had none for long.
+    `stale` marks old signatures of an engine that gets new ones every day (ClamAV).
     """
 
     name: str
@@ -44,7 +44,7 @@ class EngineView(BaseModel):
 
     @classmethod
     def of(cls, state: EngineState, now: datetime, stale_after: timedelta) -> EngineView:
-        """What is known of the engine at `now`."""
+        """Return the state of the engine at `now`."""
         signatures = state.signatures
         age = now - signatures.released_at if signatures and signatures.released_at else None
         return cls(

@@ -46,7 +46,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     metrics = Metrics()
     antivirus_metrics = AntivirusMetrics.of(metrics)
     adapters = list(_engines(settings, known, statistics))
-    # Every engine fails closed: what it has not looked at is never called clean (R-AV-03).
+    # Every engine fails closed: an unscanned message is never called clean.
     engines = Engines(adapters, antivirus_metrics, shared.clock)
     await engines.probe()
     scanner = Scanner(engines, settings.policy, statistics, antivirus_metrics)

@@ -1,4 +1,4 @@
-"""All engines on one item, together. Whoever does not answer is down, and nothing is clean while one is down."""
+"""All engines scan an item together. An engine without an answer is down, and nothing is clean while one is down."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FIRST_AGAIN = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What is known of an engine now; `reason` says why it is down."""
+    """The present state of an engine; `reason` says why it is down."""
 
     name: str
     up: bool = False
@@ -31,7 +31,7 @@ class EngineState:
 
 
 class Engines:
-    """The configured engines. `watch` runs in the background and is what finds out that one is back."""
+    """The configured engines. `watch` runs in the background and detects that an engine is back."""
 
     def __init__(self, engines: Sequence[Engine], metrics: AntivirusMetrics, clock: Callable[[], datetime]) -> None:
         if not engines:
@@ -39,7 +39,7 @@ class Engines:
         self._watched = [_Watched(engine, metrics, clock) for engine in engines]
 
     async def scan(self, item: ScanItem) -> Sequence[EngineReport]:
-        """What each saw. One that saw a virus is enough; otherwise raises `Temporary` unless all have answered."""
+        """Return the report of each engine. One virus is enough; otherwise a missing answer raises `Temporary`."""
         answers = await self._answers(item)
         reports = [answer for answer in answers if isinstance(answer, EngineReport)]
         missing = [answer for answer in answers if isinstance(answer, Temporary)]
@@ -48,7 +48,7 @@ class Engines:
         return reports
 
     async def _answers(self, item: ScanItem) -> Sequence[EngineReport | Temporary]:
-        """In the order of the configuration. Tasks cost more than most scans of this process, so these have none."""
+        """Return answers in the order of the configuration. A task costs more than most scans in process."""
         if all(watched.in_process for watched in self._watched):
             return [await watched.answer(item) for watched in self._watched]
         async with asyncio.TaskGroup() as group:
@@ -56,11 +56,11 @@ class Engines:
         return [task.result() for task in tasks]
 
     def states(self) -> list[EngineState]:
-        """In the order of the configuration."""
+        """Return states in the order of the configuration."""
         return [watched.state for watched in self._watched]
 
     async def probe(self) -> None:
-        """Ask all of them now."""
+        """Probe all engines now."""
         async with asyncio.TaskGroup() as group:
             for watched in self._watched:
                 group.create_task(watched.probe())
@@ -72,14 +72,14 @@ class Engines:
                 group.create_task(watched.keep_probing(period))
 
     async def check(self) -> None:
-        """For the readiness probe. Raises `Temporary` that names who is down."""
+        """Raise `Temporary` with the names of the engines that are down."""
         down = [f"{state.name}: {state.reason}" for state in self.states() if not state.up]
         if down:
             raise Temporary("; ".join(down))
 
 
 class _Watched:
-    """One engine, and whether it is up. While it is down nobody waits for it: the message waits in the queue."""
+    """One engine and its state. While it is down, messages wait in the queue and not in this process."""
 
     def __init__(self, engine: Engine, metrics: AntivirusMetrics, clock: Callable[[], datetime]) -> None:
         self._engine = engine
@@ -110,7 +110,7 @@ class _Watched:
         return EngineReport(self._engine.name, detections, seconds * 1000)
 
     async def answer(self, item: ScanItem) -> EngineReport | Temporary:
-        """As `scan`, with the error as a value: what the other engines say still counts."""
+        """Scan, and return an error as a value, so that the reports of the other engines count."""
         try:
             return await self.scan(item)
         except Temporary as error:

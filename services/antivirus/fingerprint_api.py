@@ -1,4 +1,4 @@
-"""HTTP: the fingerprint database and how often attachments were seen (R-AV-05)."""
+"""HTTP: the fingerprint database and how often attachments were seen."""
 
 from __future__ import annotations
 

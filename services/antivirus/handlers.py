@@ -24,7 +24,7 @@ PREFETCH = 50
 
 
 class Scanner:
-    """Scans an item and keeps the accounts of it; the queue and the API both come here."""
+    """Scans an item and counts the result; the queue and the API share it."""
 
     def __init__(
         self, engines: Engines, policy: DetectionPolicy, statistics: ScanStatistics, metrics: AntivirusMetrics
@@ -43,14 +43,14 @@ class Scanner:
 
 
 class MailScanner:
-    """Infected mail goes to the quarantine with all its recipients, and nobody is told (R-AV-02)."""
+    """Scans mail; infected mail goes to the quarantine with all its recipients, without a notice."""
 
     def __init__(self, scanner: Scanner, emit: Callable[[Event], Awaitable[None]]) -> None:
         self._scanner = scanner
         self._emit = emit
 
     async def scan(self, mail: Mail) -> Iterable[Route]:
-        """One step onward, with what was found on the envelope."""
+        """Return the next step, with the findings on the envelope."""
         raw = mail.raw
         judgement = await self._scanner.judgement_of(ScanItem(raw, parse(raw)))
         envelope = mail.envelope.found(*judgement.findings)
@@ -69,5 +69,5 @@ class MailScanner:
 
 
 def handler_table(scanner: MailScanner) -> Sequence[QueueHandler]:
-    """What this service consumes."""
+    """Return the queues that this service consumes."""
     return (QueueHandler(queue=ANTIVIRUS, handle=scanner.scan, prefetch=PREFETCH),)

@@ -1,4 +1,4 @@
-"""The service's own Prometheus series. Engines and kinds are labels, never a virus name, a file name or an address."""
+"""Metrics of antivirus. Engines and kinds are labels, never a virus name, a file name or an address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.antivirus.ports import Signatures
 
 @dataclass(frozen=True, slots=True)
 class AntivirusMetrics:
-    """Gauges of each engine, counters of what was found."""
+    """Gauges of each engine, counters of detections."""
 
     metrics: Metrics
     engine_up: Gauge
@@ -25,7 +25,7 @@ class AntivirusMetrics:
 
     @classmethod
     def of(cls, metrics: Metrics) -> AntivirusMetrics:
-        """Register them; once a service."""
+        """Register the metrics, once in a process."""
         return cls(
             metrics,
             metrics.gauge(
@@ -38,10 +38,12 @@ class AntivirusMetrics:
                 ("engine",),
             ),
             metrics.counter(
-                "facteur_antivirus_infected_messages", "Infected messages, by the engine that saw it.", ("engine",)
+                "facteur_antivirus_infected_messages",
+                "Infected messages, by the engine that detected the virus.",
+                ("engine",),
             ),
             metrics.counter(
-                "facteur_antivirus_detections", "Messages in which it was seen, by kind and action.", ("kind", "action")
+                "facteur_antivirus_detections", "Messages with a detection, by kind and action.", ("kind", "action")
             ),
         )
 
@@ -49,13 +51,13 @@ class AntivirusMetrics:
         self.engine_up.labels(engine).set(1 if up else 0)
 
     def signatures_are(self, engine: str, signatures: Signatures, now: datetime) -> None:
-        """Without a date there is no age, and no series that an alert could misread."""
+        """Set the age of signatures; without a date there is no series that an alert could misread."""
         self.signatures_broken.labels(engine).set(1 if signatures.trouble else 0)
         if signatures.released_at is not None:
             self.signature_age.labels(engine).set((now - signatures.released_at).total_seconds())
 
     def judged(self, judgement: Judgement) -> None:
-        """Nothing is counted for clean mail here: the runner counts it."""
+        """Count detections. The runner counts clean mail."""
         for engine in {engine for engine, _ in judgement.viruses}:
             self.infected.labels(engine).inc()
         for finding in judgement.detected:

@@ -1,4 +1,4 @@
-"""What the service needs from outside: engines, and a place for fingerprints and counts."""
+"""Ports: engines, and storage for fingerprints and statistics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.antivirus.domain.walk import Found, light
 
 @dataclass(slots=True)
 class ScanItem:
-    """What is scanned: the octets, and the message that they are, where they came as one."""
+    """An item to scan: the octets, and the parsed message where they are one."""
 
     octets: bytes
     message: Message | None = None
@@ -26,11 +26,11 @@ class ScanItem:
 
     @property
     def content(self) -> ScanContent:
-        """To be looked at from outside to inside."""
+        """The content, for a walk from outside to inside."""
         return ScanContent(self.octets, message=self.message)
 
     def pieces(self, limits: ArchiveLimits) -> Sequence[bytes]:
-        """What different readers find in a message, for engines that take it apart in their own way. CPU-heavy.
+        """Return the parts that different readers find, for engines with a parser of their own. CPU-heavy.
 
         Raises `Exceeded`.
         """
@@ -92,7 +92,7 @@ class Engine(Protocol):
         """It works in this process, so that nothing is won by asking it while others are waited for."""
 
     async def scan(self, item: ScanItem) -> Sequence[Detection]:
-        """What it saw in all of the item."""
+        """Return the detections in the whole item."""
 
     async def probe(self) -> Signatures:
         """Proves that it can scan now."""
@@ -105,7 +105,7 @@ class Fingerprints(Protocol):
     """The database of known attachments. Raises `Temporary`."""
 
     async def known(self, digests: Sequence[bytes]) -> Sequence[Fingerprint]:
-        """Those of `digests` that are in it."""
+        """Return the known ones of `digests`."""
 
 
 class Counts(Protocol):
@@ -115,4 +115,4 @@ class Counts(Protocol):
         """Digest to (times, size in octets)."""
 
     async def add_events(self, counts: Mapping[tuple[str, str], int], now: datetime) -> None:
-        """(what, name) to times."""
+        """Add counts by (what, name)."""

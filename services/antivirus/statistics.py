@@ -1,4 +1,4 @@
-"""Counts that are gathered in memory and written now and then, off the way of the mail.
+"""Statistics that are counted in memory and written periodically, apart from the delivery of mail.
 
 A crash loses the counts of a few seconds, and a message that is delivered twice counts twice: they are statistics, and
 nothing is decided by them.
@@ -22,7 +22,7 @@ MAX_WAITING = 50_000  # while the database is away, memory stays flat and later 
 
 
 class ScanStatistics:
-    """What was seen since the last write."""
+    """Counts since the last write."""
 
     def __init__(self, counts: Counts, clock: Callable[[], datetime]) -> None:
         self._counts = counts
@@ -31,12 +31,12 @@ class ScanStatistics:
         self._events: Counter[tuple[str, str]] = Counter()
 
     def saw(self, attachments: Iterable[Attachment]) -> None:
-        """Each once more."""
+        """Count each attachment once more."""
         for attachment in attachments:
             self._add(attachment.digest, 1, attachment.size_bytes)
 
     def judged(self, judgement: Judgement) -> None:
-        """One message more; viruses by name, other detections by kind."""
+        """Count a message; viruses by name, other detections by kind."""
         self._events["message", judgement.action] += 1
         for name in {name for _, name in judgement.viruses}:
             self._events["virus", name] += 1
@@ -44,7 +44,7 @@ class ScanStatistics:
             self._events["finding", name] += 1
 
     async def write(self) -> None:
-        """Write all. Raises `Temporary`; then it is all still here."""
+        """Write all counts. Raises `Temporary` and keeps the counts in that case."""
         attachments, self._attachments = self._attachments, {}
         events, self._events = self._events, Counter()
         try:

@@ -1,4 +1,4 @@
-"""What quota does when it hears of mailboxes and accounts."""
+"""Event handlers: usage of mailboxes, accounts and domains."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class UsageHandler:
-    """Keeps usage true and warns whoever is nearly full. `write` makes a warning a letter, by its key and time."""
+    """Keeps usage true and warns the owner of a nearly full mailbox; `write` composes the warning."""
 
     usage: MongoUsage
     counter: MailboxCounter
@@ -81,7 +81,7 @@ class UsageHandler:
         try:
             await self.post.send(self.write(usage, key, now), to=usage.address, key=key)
         except Exception as error:
-            # A lost warning is no lost mail, and the totals are written: the next message tries again.
+            # A lost warning loses no mail, and the totals are written: the next message tries again.
             log.warning("warning_not_sent", reason=reason_of(error))
             await self.usage.unmark_warned(usage.address, now=now)
 

@@ -1,4 +1,4 @@
-"""What quota needs from outside."""
+"""Ports of quota."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slow loop that recounts every mailbox once in a while, so that no drift lives long (R-QT-02)."""
+"""The periodic job that recounts every mailbox, so that drift does not last."""
 
 from __future__ import annotations
 

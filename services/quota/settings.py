@@ -13,7 +13,7 @@ GB = 1024**3
 
 
 class SendClasses(BaseModel):
-    """The send limits of each class of client (R-IN-07)."""
+    """The send limits of each class of client."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,11 +28,11 @@ class Settings(ServiceSettings):
 
     profiles: dict[str, int] = Field(
         default={"guest": 2 * GB, "standard": 1 * GB, "manager": 1 * GB},
-        description="Storage limit of each profile, bytes (R-QT-01); a manager's is raised on request.",
+        description="Storage limit of each profile, in bytes; a manager's is raised on request.",
     )
     default_profile: str = Field("standard", description="Profile of an account that names none.")
-    warn_percent: int = Field(80, ge=1, le=100, description="A mailbox that is fuller gets one warning (R-QT-03).")
-    warn_again: timedelta = Field(timedelta(hours=24), description="At most one warning in this time.")
+    warn_percent: int = Field(80, ge=1, le=100, description="Usage in percent above which a mailbox gets one warning.")
+    warn_again: timedelta = Field(timedelta(hours=24), description="Shortest time between two warnings to a mailbox.")
     warn_sender: str = Field("", description="From address of the warnings; empty: postmaster of the account's domain.")
-    recount_period: timedelta = Field(timedelta(hours=24), description="Each mailbox is recounted once in this time.")
-    send_limits: SendClasses = Field(SendClasses(), description="Send limits by class of client (R-IN-07).")
+    recount_period: timedelta = Field(timedelta(hours=24), description="Time in which each mailbox is recounted once.")
+    send_limits: SendClasses = Field(SendClasses(), description="Send limits by class of client.")

@@ -1,4 +1,4 @@
-"""The letter to the owner of a mailbox that is nearly full (R-QT-03)."""
+"""The warning to the owner of a nearly full mailbox."""
 
 from __future__ import annotations
 

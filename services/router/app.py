@@ -1,4 +1,4 @@
-"""Composition root: alone names the adapters."""
+"""Composition root of the router."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who somebody is, by login and password."""
+"""Authentication by login and password."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Authentication:
         return entry
 
     async def _named(self, login: str) -> AddressRecord | None:
-        """By login name, official address or any other address of the account, in alias domains too."""
+        """Find the account by login name, official address or any other address, in alias domains too."""
         if "@" not in login:
             return await self.addresses.find_login(login.strip().lower())
         try:
@@ -50,7 +50,7 @@ class Authentication:
         return entry if entry is not None and entry.kind == "account" else None
 
     async def sender_addresses(self, account: AddressRecord) -> tuple[str, ...]:
-        """What the account may send as: its addresses and the aliases that lead to it, in alias domains too."""
+        """Return the addresses that the account may send as: its own and its aliases, in alias domains too."""
         own = [account.details.official_address, account.address]
         own += [entry.address for entry in await self.addresses.owned_by(account.address)]
         own += [entry.address for entry in await self.addresses.leading_to(account.address)]

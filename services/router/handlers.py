@@ -73,7 +73,7 @@ def _report_lost_branches(envelope: Envelope, resolutions: Sequence[Resolution])
 
 
 def table(routing: RoutingHandler) -> tuple[QueueHandler, ...]:
-    """What the router consumes."""
+    """Return the queues that the router consumes."""
     return (QueueHandler(queue=ROUTER, handle=routing.route, needs_raw=False, prefetch=50),)
 
 

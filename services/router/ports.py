@@ -1,4 +1,4 @@
-"""What the router needs from outside."""
+"""Ports of the router."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from services.router.domain.resolution import AddressRoute
 
 @dataclass(frozen=True, slots=True)
 class DomainRoutes:
-    """What routing needs of a domain of ours: `name` is the main domain, also when asked for an alias domain.
+    """The routes of a local domain: `name` is the main domain, also for an alias domain.
 
-    `first_account` is the oldest one; until there are roles, it stands for the domain's administrator.
+    `first_account` is the oldest account; it stands for the administrator of the domain.
     """
 
     name: str
@@ -28,7 +28,7 @@ class RouteTable(Protocol):
     """Where routes are read. Raises `Temporary`."""
 
     async def domains(self, names: Collection[str]) -> Mapping[str, DomainRoutes]:
-        """Those of `names` that are ours; the name "" asks for the oldest domain."""
+        """Return the local ones of `names`; the name "" asks for the oldest domain."""
 
     async def routes(self, addresses: Collection[str]) -> Mapping[str, AddressRoute]:
         """Those canonical `addresses` that exist."""
@@ -39,20 +39,20 @@ Match = Callable[[DirectoryRecord], bool] | None
 
 
 class Domains(Protocol):
-    """Domains and alias domains. Every change raises `Temporary` and the refusals that its text names.
+    """Domains and alias domains. Every change raises `Temporary` and the refusals in its docstring.
 
-    A creation that is repeated with its key (`once`) returns what it made, and raises `MadeAndGone` when that is
-    deleted since.
+    A creation that is repeated with its key (`once`) returns the first result, and raises `MadeAndGone` when the
+    record was deleted since.
     """
 
     async def create(self, domain: Domain, *, once: Once | None = None) -> Domain:
         """`Taken` when the name is in use; `Unfit` when `alias_of` is no main domain."""
 
     async def find(self, name: str) -> Domain | None:
-        """Main or alias domain."""
+        """Find a main or alias domain."""
 
     async def page(self, *, aliases: bool, of: str | None, after: str, limit: int) -> Sequence[Domain]:
-        """By name, behind `after`."""
+        """Return domains by name, behind `after`."""
 
     async def emptying_junk(self, *, after: str, limit: int) -> Sequence[Domain]:
         """Those with `junk_keep_days`, as `page`."""
@@ -64,7 +64,7 @@ class Domains(Protocol):
         """`Absent`, `Stale`; `Taken` while it has addresses or alias domains."""
 
     async def next_number(self, prefix: str) -> int:
-        """1, 2, 3 ...: no number of a prefix is ever given twice, whatever becomes of the account."""
+        """Return 1, 2, 3 ...: a number of a prefix is given once, even after the end of its account."""
 
 
 class Addresses(Protocol):
@@ -80,10 +80,10 @@ class Addresses(Protocol):
     async def find_login(self, login: str) -> AddressRecord | None: ...
 
     async def logins_like(self, login: str) -> Collection[str]:
-        """Those in use that are `login` or `login-NUMBER`."""
+        """Return the login names in use of the form `login` or `login-NUMBER`."""
 
     async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[AddressRecord]:
-        """By address, behind `after`."""
+        """Return records by address, behind `after`."""
 
     async def redirected(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
         """Accounts with a redirect, as `page`."""
@@ -134,4 +134,4 @@ class Passwords(Protocol):
         """Takes as long without a stored hash as with one."""
 
     def is_weak(self, stored: str) -> bool:
-        """Whether its parameters are no longer those of the settings."""
+        """Whether its parameters differ from the settings."""

@@ -1,4 +1,4 @@
-"""The ways in which a change of the directory is refused, as problem documents (RFC 9457)."""
+"""Refusals of a change of the directory, as problem documents (RFC 9457 3)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from libs.http import Problem
 
 
 class NotFound(Problem):
-    """There is no such thing."""
+    """The record does not exist."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(404, detail)
 
 
 class AlreadyExists(Problem):
-    """It would contradict what is there."""
+    """The change conflicts with an existing record."""
 
     def __init__(self, detail: str, kind: str = "already-exists") -> None:
         super().__init__(409, detail, kind=kind)
@@ -24,14 +24,14 @@ class LoginExists(AlreadyExists):
 
 
 class PreconditionFailed(Problem):
-    """RFC 9110 13.1.1: somebody else changed it in between."""
+    """The record was changed in between (RFC 9110 13.1.1)."""
 
     def __init__(self) -> None:
         super().__init__(412, "it was changed in between: read it again")
 
 
 class Unprocessable(Problem):
-    """The request is well formed and cannot be done."""
+    """The request is well formed and cannot be carried out."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(422, detail)

@@ -42,7 +42,7 @@ class Resolver:
         return (await self.resolve_all((address,)))[0]
 
     async def resolve_all(self, addresses: Sequence[str]) -> list[Resolution]:
-        """One resolution an address; what is missing for any of them is read in one go, level by level."""
+        """Return a resolution for each address; missing routes are read in one query, level by level."""
         loaded, before = _Loaded(self._domains, self._routes), self._changes
         for _ in range(2 * self._limits.depth + 4):
             view = _View(loaded, self._postmaster)
@@ -51,11 +51,11 @@ class Resolver:
                 return found
             await self._load(view, loaded)
             if self._changes == before:
-                loaded.keep()  # what was read while a change came in serves once: it may be older than that
+                loaded.keep()  # a route that was read during a change serves once: it may be older
         raise Temporary("routes change faster than they can be read")
 
     async def _followed(self, addresses: Sequence[str], view: _View) -> list[Resolution]:
-        """At once, as most; a walk that meets many addresses goes on in a thread, so that it holds up nobody."""
+        """Resolve on the event loop; a walk over many addresses continues in a thread and blocks no mail."""
         try:
             with view.few():
                 return [resolve(address, view.route, self._limits) for address in addresses]
@@ -83,14 +83,14 @@ class Resolver:
         self._domains.drop(address.rpartition("@")[2])
 
     def forget_all(self) -> None:
-        """A domain changed."""
+        """Forget all routes, because a domain changed."""
         self._changes += 1
         self._routes.clear()
         self._domains.clear()
 
 
 class _Loaded:
-    """What this resolution has read, over what is cached."""
+    """The routes that this resolution has read, in front of the cache."""
 
     def __init__(self, cached_domains: Expiring[DomainRoutes], cached_routes: Expiring[AddressRoute]) -> None:
         self._cached_domains = cached_domains
@@ -116,7 +116,7 @@ class _Many(Exception):
 
 
 class _View:
-    """The look-up of one pass; it notes what it could not answer."""
+    """The look-up of one pass; it notes the missing addresses."""
 
     def __init__(self, loaded: _Loaded, postmaster: str) -> None:
         self._loaded = loaded

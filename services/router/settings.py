@@ -1,4 +1,4 @@
-"""What the router is told."""
+"""Settings of the router."""
 
 from __future__ import annotations
 

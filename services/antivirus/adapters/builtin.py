@@ -48,7 +48,7 @@ class BuiltinEngine:
         self._others_open_archives = others_open_archives
 
     async def scan(self, item: ScanItem) -> Sequence[Detection]:
-        """What stands in the octets, and what the database knows of the attachments."""
+        """Return the detections in the octets and the fingerprints of the attachments."""
         seen = await self._inspect(item)
         known = await self._known_of(seen) if seen.digests else ()
         self._statistics.saw(seen.attachments)

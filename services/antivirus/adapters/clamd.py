@@ -69,7 +69,7 @@ class ClamdEngine:
     async def scan(self, item: ScanItem) -> Sequence[Detection]:
         """Raises `Temporary` for every answer that is not a clear one.
 
-        Where readers may take the message in several ways clamd's own way is but one: it also gets what others find.
+        Where mail readers may parse the message in several ways, clamd also gets the parts that other readers find.
         """
         seen = dict.fromkeys(await self._scan(item.octets))
         try:

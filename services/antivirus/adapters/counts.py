@@ -62,7 +62,7 @@ class MongoCounts:
         )
 
     async def seen(self, digests: Sequence[bytes]) -> dict[bytes, int]:
-        """Digest to times, of those that were seen lately."""
+        """Return how often each recently seen digest was seen."""
         wanted = {"_id": {"$in": [digest.hex() for digest in digests]}}
         with mongo_errors("attachments"):
             query = self._attachments.find(wanted, {"seen": 1})

@@ -37,12 +37,12 @@ class MongoFingerprints:
         await self.refresh()
 
     async def known(self, digests: Sequence[bytes]) -> Sequence[Fingerprint]:
-        """Those that are in the database. Raises `Temporary`."""
+        """Return the known ones of `digests` from the database. Raises `Temporary`."""
         hinted = [digest for digest in digests if self._hints.may_know(digest)]
         return [entry for digest in hinted if (entry := await self._questions.add(digest))]
 
     async def refresh(self) -> None:
-        """Hints of what others have added since the last look; of all the first time."""
+        """Read hints of the fingerprints that were added since the last read; the first read takes all."""
         now = self._clock()
         newer = {"created_at": {"$gte": self._looked_at - _OVERLAP}} if self._looked_at else {}
         digests: list[bytes] = []

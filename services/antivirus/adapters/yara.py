@@ -51,7 +51,7 @@ class YaraEngine:
         self._quick = True  # until these rules have kept the loop waiting
 
     async def scan(self, item: ScanItem) -> Sequence[Detection]:
-        """What the rules say. Raises `Temporary` while no rules were read."""
+        """Return the matches of the rules. Raises `Temporary` until rules are loaded."""
         if self._rules is None:
             raise Temporary(f"{self.name}: no rules were read yet")
         rules = self._rules

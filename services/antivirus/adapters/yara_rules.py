@@ -19,7 +19,7 @@ from libs.envelope import Temporary
 
 SHIPPED = Path(__file__).parents[1] / "rules"
 _ENDINGS = (".yar", ".yara")
-# What rules may ask besides the octets. Names are those that public collections of rules use.
+# External variables of the rules, under the names that public collections of rules use.
 EXTERNALS: Mapping[str, str | bool] = {
     "filename": "",
     "filepath": "",
@@ -44,7 +44,7 @@ class CompiledRules:
 
 
 class RuleFiles:
-    """The rules that come with the program and those of an operator's directory, if there is one."""
+    """Compiles the rules of the program and those of the operator's directory, where one is set."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -52,7 +52,7 @@ class RuleFiles:
         self._texts: dict[str, str] = {}
 
     def changed(self) -> bool:
-        """Whether a file is not what was read. Raises `Temporary` if the directory cannot be read."""
+        """Whether a file changed since it was read. Raises `Temporary` if the directory cannot be read."""
         return self._stamps != self._stamps_now()
 
     def read(self) -> CompiledRules:
@@ -65,7 +65,7 @@ class RuleFiles:
             if text is not None:
                 texts[name] = text
             troubles += [f"{name}: {trouble}"] if trouble else []
-        # Matches are copied with what matched, 512 octets each; nobody looks at it, and there may be a million.
+        # YARA copies 512 octets of each match; the service does not use them, and there may be a million.
         yara.set_config(max_match_data=1)
         try:
             compiled = yara.compile(sources=texts, includes=False, externals=dict(EXTERNALS))

@@ -1,1 +1,1 @@
-"""What can be seen in octets, and what becomes of a message in which it was seen."""
+"""Detections in octets, and the judgement that follows from them."""

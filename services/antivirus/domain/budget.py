@@ -1,4 +1,4 @@
-"""What one message may make us do when its archives are opened."""
+"""The budget of one message: the work that opening its archives may cost."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class ArchiveLimits:
 
     depth: int = 8  # archives inside each other
     entries: int = 10_000
-    expanded_bytes: int = 100 * 1024 * 1024  # what is held in memory at the most, twice for a moment
+    expanded_bytes: int = 100 * 1024 * 1024  # the most that is in memory, twice for a moment
     ratio: int = 250  # expanded by packed, of one entry; deflate's best is 1032
     ratio_floor_bytes: int = 16 * 1024 * 1024  # below it any ratio is fine: honest files of zeros exist
     seconds: float = 10.0
 
 
 class LimitExceeded(Exception):
-    """A limit was hit; the text names it."""
+    """A limit is exceeded; the text names it."""
 
 
 class NeedsThread(Exception):
-    """There is something to do that is no work for the event loop."""
+    """The work is too heavy for the event loop."""
 
 
 class Budget:
@@ -46,7 +46,7 @@ class Budget:
         self._ends = clock() + limits.seconds
 
     def heavy(self) -> None:
-        """Something is unpacked, or read in several ways. Raises `NeedsThread`."""
+        """Demand a thread for unpacking or for other readings. Raises `NeedsThread`."""
         if self._light:
             raise NeedsThread
 
@@ -74,7 +74,7 @@ class Budget:
 
     @property
     def is_late(self) -> bool:
-        """Whether it is too late to begin another reading: most of the time is for what everybody sees."""
+        """Whether it is too late to begin another reading: most of the time belongs to the common reading."""
         return self.seconds_left < self.limits.seconds * (1 - READINGS_SHARE)
 
     @property

@@ -60,7 +60,7 @@ def _rar_5_is_encrypted(octets: bytes) -> bool:
 
 
 def _has_encryption_record(area: bytes) -> bool:
-    """Records of an extra area: size, type (1: encryption), what it says."""
+    """Yield the records of an extra area: size, type (1: encryption), data."""
     at = 0
     for _ in range(_HEADERS):
         size, begin = _number(area, at)

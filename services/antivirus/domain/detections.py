@@ -1,4 +1,4 @@
-"""What an engine can see in a message. It reports; `judgement` decides."""
+"""Detections: an engine reports them, `judgement` decides."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class DetectionKind(StrEnum):
     """The value is stable: findings, metrics and settings (`on_macro`) use it."""
 
     VIRUS = "virus"
-    SPAM_FINGERPRINT = "fingerprint"  # an attachment that the fingerprint database calls spam
-    SUSPICIOUS = "suspicious"  # what an engine guesses: phishing, potentially unwanted
+    SPAM_FINGERPRINT = "fingerprint"  # a spam attachment of the fingerprint database
+    SUSPICIOUS = "suspicious"  # a guess of an engine: phishing, potentially unwanted
     ENCRYPTED = "encrypted"  # an archive or document that needs a password
-    ARCHIVE_LIMIT = "archive_limit"  # a bomb, or close enough: too deep, too many, too large, too slow
+    ARCHIVE_LIMIT = "archive_limit"  # a bomb: too deep, too many, too large, too slow
     UNREADABLE_ARCHIVE = "unreadable_archive"  # damaged, or packed by an unknown method
     CLOSED_ARCHIVE = "closed_archive"  # of a format that this engine does not open: RAR, 7z, CAB
     MACRO = "macro"
@@ -27,15 +27,15 @@ class DetectionKind(StrEnum):
     DISGUISED = "disguised"  # an executable under a name or type that says otherwise
     DOUBLE_EXTENSION = "double_extension"  # invoice.pdf.exe
     REVERSED_NAME = "reversed_name"  # the writing direction is changed in the name: it shows another extension
-    PARTIAL = "partial"  # message/partial: no one can scan a slice (RFC 2046 5.2.2)
+    PARTIAL = "partial"  # message/partial: a slice cannot be scanned (RFC 2046 5.2.2)
     MIME_LIMIT = "mime_limit"  # nested too deep or too many parts: something was not looked at
-    AMBIGUOUS_MIME = "ambiguous_mime"  # readers would disagree on what the parts are
+    AMBIGUOUS_MIME = "ambiguous_mime"  # mail readers disagree on the parts
     UNSCANNABLE = "unscannable"  # beyond a limit of the engine: it looked at less than all
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One thing seen. `name` is the virus, or says in a few words what and where; safe to log and to show."""
+    """One detection. `name` is the virus, or a few words on the content and its place; safe to log and to show."""
 
     kind: DetectionKind
     name: str
@@ -43,7 +43,7 @@ class Detection:
 
 @dataclass(frozen=True, slots=True)
 class EngineReport:
-    """What one engine saw: nothing means clean. It never means that the engine did not look."""
+    """The detections of one engine; none means clean, and never that the engine did not scan."""
 
     engine: str
     detections: Sequence[Detection]
@@ -51,6 +51,6 @@ class EngineReport:
 
 
 def detection(kind: DetectionKind, *words: str) -> Detection:
-    """With the words joined, printable and short: file names come from strangers."""
+    """Make a detection whose name is printable and short: file names come from strangers."""
     text = " ".join(word for word in words if word)
     return Detection(kind, "".join(c if c.isprintable() else "?" for c in text[:MAX_NAME]))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# 2.3: record numbers. 2.4.28 BoundSheet8: type 1 is a sheet of Excel 4 macros. 2.4.150 Lbl: built-in names 1 to 3.
+# Record numbers: MS-XLS 2.3. Type 1 of BoundSheet8 (MS-XLS 2.4.28) is a sheet of Excel 4 macros; built-in names 1 to
+# 3 of Lbl (MS-XLS 2.4.150).
 _EOF, _NAME, _PASSWORD, _SHEET = 0x000A, 0x0018, 0x002F, 0x0085
 _RECORDS = 100_000
 # The name stands behind an octet of flags, but not in files of Excel 5.
@@ -35,7 +36,7 @@ def read_workbook(stream: bytes) -> Workbook:
 
 
 def _records(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Number (2 octets), size (2), value; up to the end of what is common to all sheets."""
+    """Number (2 octets), size (2), value; up to the end of the globals substream (MS-XLS 2.1.7.20.3)."""
     at = 0
     for _ in range(_RECORDS):
         kind, size = int.from_bytes(stream[at : at + 2], "little"), int.from_bytes(stream[at + 2 : at + 4], "little")

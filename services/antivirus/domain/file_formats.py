@@ -1,4 +1,4 @@
-"""What octets are, by their first bytes ("magic"): names and declared types are the sender's word."""
+"""File formats by their first octets (magic numbers): names and declared types come from the sender."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.antivirus.domain.formats import closed_format, is_lzma, is_tar
 
 
 class FileFormat(Enum):
-    """The forms that matter to a scanner."""
+    """The file formats that matter to a scanner."""
 
     OTHER = auto()
     MAIL = auto()
@@ -30,11 +30,11 @@ class FileFormat(Enum):
     PDF = auto()
     RTF = auto()
     ONENOTE = auto()
-    CLOSED_ARCHIVE = auto()  # archives that we cannot open: an engine that can should be configured
+    CLOSED_ARCHIVE = auto()  # archives that need another engine, such as ClamAV
     EXECUTABLE = auto()
 
 
-# Forms with something inside, in the order of the enumeration.
+# Formats with contents, in the order of the enumeration.
 CONTAINERS = frozenset(set(FileFormat) - {FileFormat.OTHER, FileFormat.CLOSED_ARCHIVE, FileFormat.EXECUTABLE})
 
 _BY_START: tuple[tuple[bytes, FileFormat], ...] = (
@@ -58,7 +58,7 @@ _BY_START: tuple[tuple[bytes, FileFormat], ...] = (
     (b"\x7fELF", FileFormat.EXECUTABLE),
     (b"\xcf\xfa\xed\xfe", FileFormat.EXECUTABLE),  # Mach-O, 64 and 32 bits
     (b"\xce\xfa\xed\xfe", FileFormat.EXECUTABLE),
-    (b"L\0\0\0\x01\x14\x02\0", FileFormat.EXECUTABLE),  # a Windows shortcut runs what it names
+    (b"L\0\0\0\x01\x14\x02\0", FileFormat.EXECUTABLE),  # a Windows shortcut runs its target
 )
 _BY_FIRST_TWO = {start[:2]: [row for row in _BY_START if row[0][:2] == start[:2]] for start, _ in _BY_START}
 
@@ -71,7 +71,7 @@ _PDF_REACH = 1024 + 24  # readers look for the mark in the first kilobyte (ISO 3
 
 
 def file_format_of(octets: bytes) -> FileFormat:
-    """What these octets are. An archive behind something else (a self-extracting one) is still an archive."""
+    """Return the format of these octets. A self-extracting archive is an archive."""
     if (form := _by_start(octets)) is not FileFormat.OTHER:
         return FileFormat.ZIP if form is FileFormat.EXECUTABLE and _ends_as_zip(octets) else form
     if is_tar(octets):
@@ -95,7 +95,7 @@ def holds_uuencoded(octets: bytes) -> bool:
 
 
 def is_executable(octets: bytes) -> bool:
-    """Whether a system would run them as they stand, whatever else they are."""
+    """Whether an operating system runs these octets as they are."""
     return _by_start(octets) is FileFormat.EXECUTABLE
 
 

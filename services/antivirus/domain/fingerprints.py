@@ -1,4 +1,4 @@
-"""The fingerprint database: SHA-256 digests of attachments that are known (R-AV-05)."""
+"""The fingerprint database: SHA-256 digests of known attachments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class FingerprintVerdict(StrEnum):
-    """What is known of an attachment."""
+    """The entry of a known attachment."""
 
     BAD = "bad"
     SPAM = "spam"
@@ -42,7 +42,7 @@ class Hints:
         return len(self._sorted)
 
     def add(self, digest: bytes) -> None:
-        """Twice is once."""
+        """A digest that is added twice counts once."""
         if not self.may_know(digest):
             insort(self._sorted, _head(digest))
 

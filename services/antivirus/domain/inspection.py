@@ -1,4 +1,4 @@
-"""The built-in engine's eye: looks at a content and at all that is in it, and says what it saw."""
+"""The built-in engine: inspects a content and everything in it, and reports detections."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Attachment:
 
 @dataclass(slots=True)
 class Inspection:
-    """What was seen. `digests` are those of attachments and of everything inside them, for the fingerprints."""
+    """The detections, and the digests of attachments and of everything inside them for the fingerprint database."""
 
     detections: dict[Detection, None] = field(default_factory=dict)
     attachments: list[Attachment] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Inspection:
 
 
 def inspect(content: ScanContent, limits: ArchiveLimits, *, clock: Callable[[], float] = time.monotonic) -> Inspection:
-    """Everything in `content`."""
+    """Inspect everything in `content`."""
     return inspection_of(walk(content, Budget(limits, clock)))
 
 
 def inspection_of(found: Iterable[Found]) -> Inspection:
-    """Of what was found on a walk."""
+    """Inspect the results of a walk."""
     seen = Inspection()
     for one in found:
         if isinstance(one, Detection):

@@ -31,7 +31,7 @@ class Judgement:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """For the envelope."""
+        """The findings for the envelope."""
         return (*self.answers, *self.detected)
 
     @property

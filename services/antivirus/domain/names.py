@@ -27,7 +27,7 @@ _DOCUMENT_TYPES = (
 
 
 def name_detection(name: str, declared_type: str, *, executable: bool) -> Detection | None:
-    """The worst of what is wrong with the name and type of a content; `executable` says what its octets are."""
+    """Return the worst detection in the name and type of a content; `executable` tells whether its octets run."""
     if name and _OVERRIDES.search(name):
         return detection(DetectionKind.REVERSED_NAME, name)
     extensions = _extensions(name)

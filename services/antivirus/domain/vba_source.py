@@ -23,7 +23,7 @@ def modules(stream: bytes, budget: Budget) -> Iterator[bytes]:
 
 
 def expand_container(stream: bytes, start: int, budget: Budget) -> tuple[bytes, int]:
-    """What is in the container at `start`, and where it ends; at least one chunk is read. Raises `Exceeded`."""
+    """Decompress the container at `start` (MS-OVBA 2.4.1.3.1) and return its end. Raises `LimitExceeded`."""
     pieces: list[bytes] = []
     at = start + 1
     while at + 2 <= len(stream):
@@ -39,7 +39,7 @@ def expand_container(stream: bytes, start: int, budget: Budget) -> tuple[bytes, 
 
 
 def _expanded(chunk: bytes) -> bytes:
-    """2.4.1.3.3: eight tokens behind each octet of flags, a literal or a copy of what was written before."""
+    """Decompress a chunk (MS-OVBA 2.4.1.3.3): eight tokens follow each octet of flags, literals or copies."""
     out = bytearray()
     at = 0
     while at < len(chunk) and len(out) < _CHUNK:
@@ -64,5 +64,5 @@ def _copy(out: bytearray, token: int) -> None:
     length = (token & (0xFFFF >> offset_bits)) + 3
     if offset > len(out):
         return  # damaged: there is nothing so far back
-    for _ in range(length):  # it may copy what it has just written
+    for _ in range(length):  # the copy may overlap its own output
         out.append(out[-offset])

@@ -1,4 +1,4 @@
-"""The way through a content and all that is in it, one for every engine that has to open things itself."""
+"""The walk through a content and everything in it, shared by all engines that open containers themselves."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Found = ScanContent | Detection
 
 
 def light(content: ScanContent, limits: ArchiveLimits) -> Sequence[Found] | None:
-    """As `walk`, all at once, if nothing but one message has to be taken apart in one way; None otherwise.
+    """Walk at once where the content is a single message with a single reading; return None otherwise.
 
-    Unpacking is no work for the event loop, and what comes out need not fit into memory all at once.
+    Unpacking is too heavy for the event loop, and its output need not fit into memory at once.
     """
     try:
         return list(walk(content, Budget(limits, light=True)))
@@ -25,10 +25,10 @@ def light(content: ScanContent, limits: ArchiveLimits) -> Sequence[Found] | None
 
 
 def walk(content: ScanContent, budget: Budget, *, depth: int = 0) -> Iterator[Found]:
-    """`content`, then everything in it, with what its structure shows. Holds one chain of containers in memory.
+    """Yield `content`, everything in it, and the detections in its structure. Holds one chain of containers in memory.
 
-    `depth` counts what had to be opened so far, the message apart. What is beyond the budget is a detection, and the
-    rest goes on.
+    `depth` counts the opened containers, without the message. Exceeding the budget is a detection, and the walk goes
+    on with the rest.
     """
     yield content
     for form in content.forms:

@@ -1,1 +1,1 @@
-"""Everything with a socket."""
+"""Adapters of quota: MongoDB and the APIs of the other services."""

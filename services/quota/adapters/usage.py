@@ -39,10 +39,10 @@ class MongoUsage:
     warned_at?, recounted_at?}, or of an account that is gone {_id: address, deleted_at, forget_at}.
     `domains`: {_id: domain, limit_bytes, limited_at}.
 
-    A limit is set here or asked for by router. The younger of both counts: a wish that is told late changes nothing.
-    `account_limit_bytes` is the wish as former versions kept it, until the next one is heard.
+    A limit is set here or wished by router. The younger of both counts: a late wish changes nothing.
+    `account_limit_bytes` is the wish in the form of former versions, until the next one arrives.
 
-    What is told late of an account that is gone makes no usage: neither for nobody, nor for the next account.
+    A late event of a deleted account creates no usage, neither for the address nor for its next account.
     """
 
     def __init__(self, database: Any, *, profiles: Mapping[str, int], default_profile: str) -> None:
@@ -143,7 +143,7 @@ class MongoUsage:
                 await self._upsert(same, [{"$set": fields}, *limit])
 
     async def _upsert(self, wanted: dict[str, Any], change: list[dict[str, Any]]) -> None:
-        """What is there and does not fit `wanted` stays as it is."""
+        """Leave a document that does not match `wanted` unchanged."""
         with suppress(DuplicateKey):
             await self._usage.update_one(wanted, change, upsert=True)
 
@@ -154,7 +154,7 @@ class MongoUsage:
         return found is not None, _own(found or {})
 
     async def set_limit(self, address: str, limit_bytes: int | None, *, now: datetime) -> bool:
-        """Its own limit, whoever set it before; None takes it back. False when there is no such account."""
+        """Set the limit of the account itself; None removes it. False when there is no such account."""
         change = {"$set": {"limit_bytes": limit_bytes, "limited_at": now}, "$unset": {"account_limit_bytes": ""}}
         with mongo_errors("usage"):
             result = await self._usage.update_one({"_id": address, **THERE}, change)
@@ -255,13 +255,13 @@ def _limit_unless_younger(limit_bytes: int | None, moment: datetime | None) -> l
 
 
 def _is_early(counted: MailboxTotals, known: Mapping[str, Any]) -> bool:
-    """Whether the totals are those of an account that is younger than the one that is known."""
+    """Whether the totals belong to a younger account than the known one."""
     before: datetime | None = known.get("deleted_at") or known.get("made_at")
     return before is not None and counted.made_at is not None and counted.made_at > before
 
 
 def _is_late(counted: MailboxTotals, known: Mapping[str, Any]) -> bool:
-    """Whether the totals are those of a former account, or of one that is gone."""
+    """Whether the totals belong to a former or deleted account."""
     made_at: datetime | None = known.get("made_at")
     of_another = made_at is not None and counted.made_at is not None and counted.made_at < made_at
     return of_another or "deleted_at" in known

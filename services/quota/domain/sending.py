@@ -1,4 +1,4 @@
-"""Send limits in sliding windows (R-IN-07, R-QT-04)."""
+"""Send limits in sliding windows."""
 
 from __future__ import annotations
 

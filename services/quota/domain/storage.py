@@ -1,4 +1,4 @@
-"""Storage limits: the account's own beats its domain's beats its profile's (R-QT-01)."""
+"""Storage limits: the account's own beats its domain's, which beats its profile's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Usage:
 
     @property
     def over(self) -> bool:
-        """Nothing more fits."""
+        """Whether the mailbox is full."""
         return self.used_bytes >= self.limit_bytes
 
 
@@ -39,7 +39,7 @@ def limit_of(
 
 
 def should_warn(usage: Usage, *, warned_at: datetime | None, now: datetime, percent: float, again: timedelta) -> bool:
-    """R-QT-03: above N percent, at most once in `again`."""
+    """Whether a warning is due: above `percent`, at most once in `again`."""
     return usage.percent >= percent and (warned_at is None or now - warned_at >= again)
 
 

@@ -70,9 +70,9 @@ class MongoAddresses:
             raise AlreadyExists(f"{entry.address} is still being deleted: try again in a moment", "conflict")
 
     async def _after_the_former(self, entry: AddressRecord, change: DirectoryChange) -> AddressRecord:
-        """An account is known by the moment at which it was made: after the end of the one before, whatever clocks say.
+        """The creation time identifies an account: it lies after the end of its predecessor, even if clocks differ.
 
-        The database has milliseconds, so that the moment has no more.
+        The database keeps milliseconds, so the time has no finer unit.
         """
         if entry.kind != "account":
             return entry

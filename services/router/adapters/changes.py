@@ -1,4 +1,4 @@
-"""Changes: the documents, the events that tell of them and the Idempotency-Key, all in one transaction."""
+"""Changes of the directory: the documents, their events and the Idempotency-Key, in one transaction."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ class DirectoryChanges:
         once: Once | None = None,
         remains: Callable[[M], Awaitable[bool]] | None = None,
     ) -> M:
-        """The result of `work`, or with a known key the result of the first time if what it made `remains`.
+        """Return the result of `work`; with a known key, the result of the first time if its record `remains`.
 
         Raises `Temporary`, `DuplicateKey` and the refusals of `work`; then nothing has changed. After a `Temporary`
-        at the commit itself it may have: whoever repeats with the same key gets the result.
+        at the commit itself the change may be there: a repetition with the same key returns the result.
         """
         facts: list[Fact] = []
 

@@ -33,7 +33,7 @@ class EventOutbox:
 
     @property
     def row(self) -> Periodic:
-        """The background work: at once after a change here, and each `period` for those of a replica that died."""
+        """The background job: it runs at once after a change here, and each `period` for changes of a dead replica."""
         return Periodic("events", self.round, self._period, self._wake)
 
     async def round(self) -> None:

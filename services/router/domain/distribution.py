@@ -1,4 +1,4 @@
-"""From one envelope to at most three: mailboxes of ours, addresses elsewhere, junk that must not leave."""
+"""Splits an envelope into at most three: local mailboxes, remote addresses, and junk that must not leave."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Distribution:
 
 
 def distribute(envelope: Envelope, resolutions: Iterable[Resolution]) -> Distribution:
-    """Each mailbox and each remote address once for the whole message, whoever of its recipients led there.
+    """Return each mailbox and each remote address once for the whole message, over all its recipients.
 
-    `resolutions` are those of `envelope.recipients`, in order.
+    `resolutions` belong to `envelope.recipients`, in order.
     """
     mailboxes: dict[str, Recipient] = {}
     elsewhere: dict[str, Recipient] = {}
@@ -48,7 +48,7 @@ def distribute(envelope: Envelope, resolutions: Iterable[Resolution]) -> Distrib
                     case "remote" if not junk:
                         _keep_better(elsewhere, _to(heard_of(delivery), delivery))
                     case _:
-                        pass  # R-SPAM-41: junk goes to our mailboxes only; there is one, so nothing is lost
+                        pass  # junk stays in local mailboxes; a local copy exists, so nothing is lost
     return Distribution(tuple(mailboxes.values()), tuple(elsewhere.values()), tuple(withheld))
 
 
@@ -77,7 +77,7 @@ def _with_domain(recipient: Recipient, resolution: Resolution) -> Recipient:
 
 
 def _is_junk(envelope: Envelope, recipient: Recipient) -> bool:
-    """A message that somebody released from the quarantine is junk no more."""
+    """A message that was released from the quarantine is no junk."""
     verdict = envelope.verdicts.get(recipient.domain)
     return verdict is not None and verdict.action == "junk" and not envelope.released
 

@@ -1,4 +1,4 @@
-"""A resolution in words, step by step (R-RT-14)."""
+"""A resolution in words, step by step."""
 
 from __future__ import annotations
 

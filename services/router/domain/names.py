@@ -1,4 +1,4 @@
-"""Login names and numbered account names (R-RT-01, R-RT-02)."""
+"""Login names and numbered account names."""
 
 from __future__ import annotations
 

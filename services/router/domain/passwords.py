@@ -1,15 +1,15 @@
-"""Which passwords are good enough (R-AD-03), and the one form in which they are compared."""
+"""Rules for passwords, and the normal form in which they are compared."""
 
 from __future__ import annotations
 
 import unicodedata
 
 MIN_CHARACTERS = 8
-MAX_CHARACTERS = 256  # nobody types more, and what is hashed must be bounded
+MAX_CHARACTERS = 256  # longer than any typed password, and a bound on the work of a hash
 
 
 class WeakPassword(ValueError):
-    """The text is one sentence for whoever chose the password; it never repeats it."""
+    """The text is one sentence for the owner of the password; it never repeats the password."""
 
 
 def prepare(password: str) -> str:

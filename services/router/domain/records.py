@@ -1,4 +1,4 @@
-"""What the router keeps, as it is kept: a document a domain, a document an address."""
+"""The documents of the router: one for each domain, one for each address."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Domain(DirectoryRecord):
 
 
 class AccountDetails(BaseModel):
-    """What an account has besides its routes. The password's hash is kept elsewhere and never comes here.
+    """The attributes of an account besides its routes. The hash of its password is kept elsewhere.
 
     `quota_bytes` is a wish of `quota_at`, which quota hears of: the limit that counts is quota's.
     """
@@ -72,9 +72,9 @@ class AccountDetails(BaseModel):
 
 
 class AddressRecord(DirectoryRecord):
-    """An address of ours is exactly one thing. `address` is canonical and lies in a main domain.
+    """A local address has exactly one kind. `address` is canonical and lies in a main domain.
 
-    account: `targets` is its redirect, `keep_copy` whether its mailbox still gets a copy; the address it was made with
+    account: `targets` is its redirect, `keep_copy` whether its mailbox still gets a copy; its first address
     names its mailbox for ever, so that a new official address moves no mail. alias: `targets`, one or more, and
     `owner` when it is another address of that account. forward: `targets` is the one external address.
     """
@@ -90,11 +90,11 @@ class AddressRecord(DirectoryRecord):
 
     @property
     def details(self) -> AccountDetails:
-        """Of an account; asking an alias for them is a bug."""
+        """The details of an account. Raises `LookupError` for an alias, which is a bug of the caller."""
         if self.account is None:
             raise LookupError(f"a {self.kind} has no account details")
         return self.account
 
     def with_details(self, **changes: object) -> AddressRecord:
-        """The same account with other details."""
+        """Return the same account with other details."""
         return self.model_copy(update={"account": self.details.model_copy(update=changes)})

@@ -1,4 +1,4 @@
-"""Where mail for an address ends: each final mailbox and each remote address once (R-RT-10).
+"""The destinations of mail for an address: each final mailbox and each remote address once.
 
 Breadth first, so that every address is met on its shortest way: the depth limit then never depends on the order of
 targets. An address met again is not followed again; whether that was a diamond or a loop is told by `loops`.
@@ -47,7 +47,7 @@ class ExpansionLimits:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedDelivery:
-    """An end of the way: the mailbox of an account of ours, or an address elsewhere."""
+    """A destination: the mailbox of a local account, or a remote address."""
 
     kind: Literal["local", "remote"]
     address: str

@@ -1,4 +1,4 @@
-"""A real clamd that goes away, hangs, reloads and has limits: faults 25 and 26, R-AV-03."""
+"""A real clamd that goes away, hangs, reloads and has limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One test, every engine: what R-AV-01 expects of whatever stands in the list of engines."""
+"""One test for every engine in the list of engines."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What holds other contents, one opener a form. An opener yields what it finds and spends from the budget.
+"""Containers: one opener for each file format. An opener yields contents and detections and spends from the budget.
 
-Openers never raise but `Exceeded`: damage is a detection, after whatever could still be read.
+Openers raise `LimitExceeded` alone: damage is a detection, which follows the readable contents.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Compound File Binary format (MS-CFB): a file system of sectors. Read leniently and within a budget.
 
-Only what a scanner needs: the octets of every stream in the directory, those that no storage holds any more included.
+It reads what a scanner needs: the octets of every stream in the directory, streams outside every storage included.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from services.antivirus.domain.budget import Budget
 
 _HEADER = 512
 _MINI_SECTOR = 64
-_MINI_CUTOFF = 4096  # 2.2: shorter streams stand in the mini stream
+_MINI_CUTOFF = 4096  # MS-CFB 2.2: shorter streams stand in the mini stream
 _ENTRY = 128
-_LAST_SECTOR = 0xFFFFFFFA  # 2.1: numbers above it are marks
+_LAST_SECTOR = 0xFFFFFFFA  # MS-CFB 2.1: numbers above it are marks
 _STREAM, _ROOT = 2, 5
-_HEADER_FIELDS = struct.Struct("<30xH16xI8xI4xI")  # 2.2: sector shift; first sectors of directory, mini FAT, DIFAT
+_HEADER_FIELDS = struct.Struct("<30xH16xI8xI4xI")  # MS-CFB 2.2: sector shift, first sectors
 _ENTRY_FIELDS = struct.Struct("<64sHB49xII4x")  # name, its size, type, first sector, size
 
 
@@ -60,7 +60,7 @@ class CompoundFile:
             yield Stream(name, octets)
 
     def _read(self, first: int, size: int) -> bytes:
-        """A chain of sectors; what is missing or goes in a circle ends it."""
+        """Yield a chain of sectors; a missing sector or a cycle ends it."""
         sector, octets = self._sector, self._octets
         pieces = [octets[(n + 1) * sector : (n + 2) * sector] for n in _chain(self._fat, first, size, sector)]
         return self._paid(b"".join(pieces)[:size])

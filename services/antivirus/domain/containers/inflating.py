@@ -19,14 +19,14 @@ FAILURES = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
 
 
 class Decompressor(Protocol):
-    """What the three libraries have in common, or are given here."""
+    """The common interface of the three libraries, completed here."""
 
     @property
     def eof(self) -> bool: ...
     @property
     def unused_data(self) -> bytes: ...
     def steps(self, octets: bytes) -> Iterator[bytes]:
-        """What comes out for this input, at most `STEP` octets at a time."""
+        """Return the output for this input, at most `STEP` octets at a time."""
 
 
 class Inflater:
@@ -71,7 +71,7 @@ class Buffered:
 
 @dataclass(frozen=True, slots=True)
 class Expanded:
-    """What came out, where the stream ended in the input, and whether it ended as it should."""
+    """Return the output, the end of the stream in the input, and whether the stream is complete."""
 
     octets: bytes
     end: int

@@ -40,7 +40,7 @@ _ONCE = ("Content-Type", "Content-Transfer-Encoding", "Content-Disposition")
 def open_mail(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
     """Its leaves decoded, each with what its structure says, in every way in which readers may take the message."""
     message = content.message or parse(_octets_of(content))
-    # What is said of a file that only looks like a message would be said of many a text.
+    # Many texts look like a message, so the ambiguity of an embedded one is no detection.
     meaning = _MEANING if content.message is not None else _LIMITS
     count = 0
     for part in message.parts():
@@ -99,7 +99,7 @@ def _detections(part: Part, meaning: Mapping[Defect, DetectionKind]) -> Iterator
 def _seen_by_others(
     message: Message, budget: Budget, meaning: Mapping[Defect, DetectionKind]
 ) -> Iterator[ScanContent | Detection]:
-    """What other readers find in it that was not yielded yet; attachments of theirs alone make it ambiguous."""
+    """Yield parts that only other readers find; an attachment among them makes the message ambiguous."""
     known: set[tuple[bytes, str, bool]] = set()
     for reading in other_readings(message):
         budget.heavy()
@@ -121,7 +121,7 @@ def _seen_by_others(
 def _if_new(
     content: ScanContent, known: set[tuple[bytes, str, bool]], budget: Budget, *, is_told: bool
 ) -> Iterator[ScanContent | Detection]:
-    """Adds it to `known`."""
+    """Add the part to `known`."""
     identity = digest, _, is_text = _identity(content)
     if identity in known:
         return

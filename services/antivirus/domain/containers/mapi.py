@@ -15,7 +15,7 @@ _FIXED = {
     0x0048: 16,
     0x0001: 0,
 }
-_INTERFACE = 16  # an object begins with the identifier of what it is
+_INTERFACE = 16  # an object begins with its interface identifier (MS-OXCDATA 2.11.1.4)
 _NAMED = 0x8000
 
 
@@ -34,7 +34,7 @@ class Property:
 
     @property
     def content(self) -> bytes:
-        """What is in it: of an object, what follows its identifier."""
+        """Return the content; of an object, the octets behind its identifier."""
         return self.octets[_INTERFACE:] if self.type == _OBJECT else self.octets
 
 
@@ -86,7 +86,7 @@ _RTF_HEADER = 16
 
 
 def decompressed_rtf(octets: bytes, limit: int) -> bytes:
-    """MS-OXRTFCP: at most `limit` octets; empty for what is no compressed RTF."""
+    """Decompress RTF (MS-OXRTFCP 2.2.2): at most `limit` octets; empty for other octets."""
     if octets[8:12] == b"MELA":
         return octets[_RTF_HEADER : _RTF_HEADER + limit]
     if octets[8:12] != b"LZFu":
@@ -104,7 +104,7 @@ def decompressed_rtf(octets: bytes, limit: int) -> bytes:
             offset, length = divmod(int.from_bytes(token, "big"), 16) if is_reference else (write, 1)
             if is_reference and offset == write:
                 return bytes(out)  # the end
-            for index in range(length + 2 * is_reference):  # octet by octet: it may reach into what it writes itself
+            for index in range(length + 2 * is_reference):  # octet by octet: the copy may overlap its own output
                 octet = window[(offset + index) % _WINDOW] if is_reference else token[0]
                 window[write] = octet
                 out.append(octet)

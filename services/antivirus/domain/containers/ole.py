@@ -22,7 +22,7 @@ _PACKAGE = "\x01Ole10Native"  # MS-OLEDS 2.3.6: a file that was dropped into a d
 
 
 def open_ole(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
-    """Each stream, dropped files under their names, the text of macros; and what they are."""
+    """Yield each stream, embedded files under their names, the source of macros, and their detections."""
     name = content.name or "document"
     if ole_has_macros(content.octets):
         yield detection(DetectionKind.MACRO, name)
@@ -76,5 +76,5 @@ def dropped_file(octets: bytes) -> ScanContent:
     file = rest[8 + path_size :]
     size = int.from_bytes(file[:4], "little")
     if not 0 < size <= len(file) - 4:
-        return ScanContent(octets)  # not what it says: all of it is looked at
+        return ScanContent(octets)  # the name does not fit the content: all of it is scanned
     return ScanContent(file[4 : 4 + size], label.decode("cp1252", "replace"))

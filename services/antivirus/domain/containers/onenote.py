@@ -14,7 +14,7 @@ _HEADER = 36
 
 
 def open_onenote(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
-    """Each file; its name stands elsewhere in the section, so its octets have to tell what it is."""
+    """Yield each file. Its name stands elsewhere in the section, so its octets alone tell its format."""
     octets, position = content.octets, 0
     while (at := octets.find(_FILE, position)) >= 0:
         budget.entry()

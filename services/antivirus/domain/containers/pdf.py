@@ -17,7 +17,7 @@ _END = b"endstream"
 _DICTIONARY_REACH = 4096
 _NAME = re.compile(rb"/((?:[^\0\t\n\f\r ()<>\[\]{}/%#]|#[0-9A-Fa-f]{2})+)")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-# 7.11.3: the names of a file specification, as a string in brackets or in hexadecimal.
+# ISO 32000-1 7.11.3: the names of a file specification, as a string in brackets or in hexadecimal.
 _FILE = re.compile(rb"/U?F\s*(?:\(((?:[^()\\]|\\.){1,1024})\)|<([0-9A-Fa-f\s]{2,2048})>)", re.DOTALL)
 _ENCRYPT = re.compile(b"/" + b"".join(b"(?:%c|#(?i:%02x))" % (octet, octet) for octet in b"Encrypt") + rb"\b")
 _BOM = b"\xfe\xff"
@@ -26,7 +26,7 @@ Filter = Callable[[bytes, Budget], bytes]
 
 
 def open_pdf(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
-    """Each stream as a content, whatever the cross-reference table says of it: readers repair broken tables."""
+    """Yield each stream, whether or not the cross-reference table lists it: readers repair broken tables."""
     octets, name = content.octets, content.name or "PDF"
     if _is_encrypted(octets):
         yield detection(DetectionKind.ENCRYPTED, name)
@@ -96,7 +96,7 @@ def _unpacked(octets: bytes, filters: Sequence[str], budget: Budget) -> bytes | 
 
 
 def _inflated(octets: bytes, budget: Budget) -> bytes:
-    """Readers take what comes out before the damage, and streams without the header of zlib."""
+    """Readers accept the output before the damage, and streams without the header of zlib."""
     start = len(octets) - len(octets.lstrip(b"\r\n"))
     for window_bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
         if found := expand(Inflater(window_bits), octets, start, len(octets), budget).octets:

@@ -34,7 +34,7 @@ class _Extended:
 
 
 def open_tar(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
-    """Every entry that has octets, whatever its type says, under the longest name that it has."""
+    """Yield every entry with octets, of any type, under its longest name."""
     octets, position, extended = content.octets, 0, _Extended()
     while position + _BLOCK <= len(octets):
         header = octets[position : position + _BLOCK]

@@ -34,7 +34,7 @@ class _Id(IntEnum):
 
 @dataclass(slots=True)
 class _Attachment:
-    """What was read of one attachment. More than one file is malformed, and none of them is left out."""
+    """The files of one attachment. More than one file is malformed, and each of them is scanned."""
 
     files: list[bytes] = field(default_factory=list)
     names: list[str] = field(default_factory=list)  # the one that Outlook shows first
@@ -47,7 +47,7 @@ class _Attachment:
 
 
 def open_tnef(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
-    """Each attachment under the name that Outlook shows; what MAPI properties hold, opened as what it is."""
+    """Yield each attachment under the name that Outlook shows, and the contents of MAPI properties."""
     octets, position = content.octets, 6
     attachment = _Attachment()
     while position + _HEADER <= len(octets):

@@ -1,6 +1,6 @@
-"""zip (APPNOTE.TXT): read by its directory, then by what the directory keeps silent about.
+"""zip (APPNOTE 4.3): read by its central directory, then by the local headers that the directory omits.
 
-The standard library trusts the directory and refuses what does not fit; a scanner must see what any unpacker may show.
+The standard library trusts the directory and refuses the rest; a scanner must see all that any unpacker shows.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from services.antivirus.domain.office import is_macro_entry
 
 _LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _RECORDS = (_LOCAL, _CENTRAL, b"PK\x07\x08")
-_LOCAL_FIELDS = struct.Struct("<6xHH8xI4xHH")  # 4.3.7: flags, method, packed size, lengths of name and extra field
-_CENTRAL_FIELDS = struct.Struct("<8xHH8xI4xHHH8xI")  # 4.3.12: the same, length of comment, where the local header is
+_LOCAL_FIELDS = struct.Struct("<6xHH8xI4xHH")  # APPNOTE 4.3.7: flags, method, packed size, two lengths
+_CENTRAL_FIELDS = struct.Struct("<8xHH8xI4xHHH8xI")  # APPNOTE 4.3.12
 _END_64, _LOCATOR_64 = b"PK\x06\x06", b"PK\x06\x07"
-_EXTRA_64 = 0x0001  # 4.5.3
-_ENCRYPTED, _SIZES_FOLLOW, _UTF_8 = 0x0001, 0x0008, 0x0800  # 4.4.4
+_EXTRA_64 = 0x0001  # APPNOTE 4.5.3
+_ENCRYPTED, _SIZES_FOLLOW, _UTF_8 = 0x0001, 0x0008, 0x0800  # APPNOTE 4.4.4
 _ELSEWHERE = 0xFFFFFFFF  # zip64: the size stands in an extra field; most streams know their own end
 _STORED, _AES = 0, 99
 
@@ -31,7 +31,7 @@ Found = ScanContent | Detection
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """What the directory says of one file; `start` is where its local header stands."""
+    """A file of the central directory; `start` is the offset of its local header."""
 
     name: str
     flags: int
@@ -80,7 +80,7 @@ def _directory(octets: bytes) -> Iterator[_Entry]:
 
 
 def _sizes_64(extra: bytes, *values: int) -> tuple[int, ...]:
-    """`values` in their order, those that stand in the field for zip64 taken from there (4.5.3)."""
+    """Return `values` in their order, with those of the zip64 field in their place (APPNOTE 4.5.3)."""
     found, at = list(values), 0
     while at + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, at)

@@ -1,4 +1,4 @@
-"""Headers on delivery: R-IN-11, R-SPAM-45, and that nobody can forge or inject them."""
+"""The header fields of delivery, which no sender can forge or inject."""
 
 from __future__ import annotations
 
