@@ -122,7 +122,7 @@ def _feedback_routes(
     feedback: FeedbackSlice, learning: LearningSlice, reputation: ReputationSlice
 ) -> Sequence[APIRouter]:
     return (
-        learning_routes(learning.learner, feedback.user_feedback, speaks_for=learning.statistics.speaks_for),
+        learning_routes(learning.learner, feedback.user_feedback, is_active=learning.statistics.is_active),
         lesson_routes(learning.learner, learning.store),
         reception_routes(feedback.screening, reputation.greylist),
     )

@@ -34,8 +34,8 @@ class LearningProgress(BaseModel):
     active: bool
 
 
-def learning_routes(learner: Learner, user_feedback: Feedback, *, speaks_for: Callable[[str], bool]) -> APIRouter:
-    """`speaks_for` a scope: enough was learned."""
+def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Callable[[str], bool]) -> APIRouter:
+    """Create the routes; `is_active` returns whether enough was learned for a scope."""
     router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
     raw_body = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
@@ -76,6 +76,6 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, speaks_for: Ca
     async def get_learned(domain: str = whose) -> LearningProgress:
         scope = scope_of(domain)
         spam, ham = learner.learned(scope)
-        return LearningProgress(domain=domain_of(scope), spam=spam, ham=ham, active=speaks_for(scope))
+        return LearningProgress(domain=domain_of(scope), spam=spam, ham=ham, active=is_active(scope))
 
     return router

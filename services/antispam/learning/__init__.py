@@ -1,7 +1,7 @@
-"""What mail looked like that people called spam, and what looked like ham: learned statistics (R-SPAM-24).
+"""Bayesian statistics of spam and ham, learned from messages that people classify.
 
-Knows      nothing but tokens and counts: `tokens` makes the ones of a message, `classifier` weighs them with the others
+Input      tokens of messages and their counts: `message.tokens` splits a message, `classifier` scores its tokens
 Promises   the same score for the same tokens and counts; no message, however hostile, costs more than a long one; no
-           opinion where only one class was ever learned, and little where little was
-Figures    `make evaluate`: on the even half of the public SpamAssassin corpus, in three folds
+           opinion while only one class is learned, and a weak one while few messages are
+Accuracy   `make evaluate` measures it on the even half of the public SpamAssassin corpus, in three folds
 """

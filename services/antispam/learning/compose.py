@@ -33,15 +33,15 @@ async def open_learning(settings: Settings, shared: Shared, database: Any) -> Le
     store = MongoBayes(shared.mongo, database)
     await store.prepare()
     models = ModelCache(always=DEFAULT, capacity=settings.bayes_cache_tokens)
-    statistics = BayesStatistics(models, least=settings.bayes_min_messages)
+    statistics = BayesStatistics(models, min_messages=settings.bayes_min_messages)
     learner = Learner(
         store,
         models,
         shared.bus,
-        knows=statistics.knows,
+        is_sure_of=statistics.is_sure_of,
         clock=shared.clock,
         tokens_limit=settings.bayes_max_tokens,
-        memory=settings.bayes_retention,
+        retention=settings.bayes_retention,
     )
     await learner.refresh()
     return LearningSlice(store, learner, statistics, _background(learner, settings.flush_period))
@@ -50,8 +50,8 @@ async def open_learning(settings: Settings, shared: Shared, database: Any) -> Le
 def _background(learner: Learner, period: timedelta) -> Sequence[Periodic]:
     """Separate rows, so that a row that fails does not delay the others."""
     return (
-        Periodic("learned statistics", learner.refresh_if_changed, period),
-        Periodic("second looks", learner.run_second_pass, period),
-        Periodic("old lessons", learner.expire_samples, _EXPIRY_PERIOD),
-        Periodic("snapshots of statistics", learner.save_snapshots, period),
+        Periodic("bayes statistics", learner.refresh_if_changed, period),
+        Periodic("second training pass", learner.run_second_pass, period),
+        Periodic("expired training samples", learner.expire_samples, _EXPIRY_PERIOD),
+        Periodic("bayes snapshots", learner.save_snapshots, period),
     )

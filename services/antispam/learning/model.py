@@ -1,4 +1,4 @@
-"""What was learned, in memory: how often each token stood in spam and in ham, for all and for a domain."""
+"""Learned statistics in memory: the numbers of spam and ham messages of each token, for all and for a domain."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NONE: Pair = (0, 0)
 
 @dataclass(frozen=True, slots=True)
 class ModelChange:
-    """The tokens of a message are counted so often as spam or as ham; below zero: no longer."""
+    """An entry of the log: the tokens of a message count this often as spam or ham; negative numbers unlearn it."""
 
     revision: int
     spam: int
@@ -27,7 +27,7 @@ class ModelChange:
 
 @dataclass(frozen=True, slots=True)
 class ScopeState:
-    """Of a scope: the last change of its log, the change that its snapshot holds, and how many messages it learned."""
+    """The state of a scope: the last change in its log, the last one in its snapshot, and its learned messages."""
 
     revision: int
     snapshot: int
@@ -38,7 +38,7 @@ class ScopeState:
 
 @dataclass(frozen=True, slots=True)
 class ModelSnapshot:
-    """A model as it was after change `revision`. Nothing changes it: it can be written and pruned at leisure."""
+    """An immutable copy of a model after the change `revision`, to be written or pruned while the model goes on."""
 
     spam: int
     ham: int
@@ -50,15 +50,15 @@ class ModelSnapshot:
         return len(self.tokens)
 
     def rows(self) -> Iterator[tuple[str, int, int]]:
-        """(token, spam, ham), the longest known first."""
+        """Yield (token, spam, ham), the oldest tokens first."""
         return ((token, spam, ham) for token, (spam, ham) in self.tokens.items())
 
     def pruned(self, keep: int) -> ModelSnapshot:
-        """With at most `keep` tokens: the rarest go, of those the longest known, for a new one may become common."""
+        """Return a copy of at most `keep` tokens. The rarest are discarded, the oldest first: a new one may grow."""
         tokens, rare = dict(self.tokens), 1
         while len(tokens) > keep:
-            gone = [token for token, pair in tokens.items() if sum(pair) <= rare]
-            for token in gone[: len(tokens) - keep]:
+            rarest = [token for token, pair in tokens.items() if sum(pair) <= rare]
+            for token in rarest[: len(tokens) - keep]:
                 del tokens[token]
             rare *= 2
         return ModelSnapshot(self.spam, self.ham, self.revision, self.epoch + 1, tokens)
@@ -66,9 +66,9 @@ class ModelSnapshot:
 
 @dataclass(slots=True)
 class Model:
-    """The statistics of one scope after change `revision`: messages counted as spam and as ham, and by token.
+    """The statistics of one scope after the change `revision`: numbers of spam and ham messages, in all and by token.
 
-    `epoch` counts how often rare tokens were thrown away.
+    `epoch` is the number of times that rare tokens were discarded.
     """
 
     spam: int = 0
@@ -79,28 +79,28 @@ class Model:
     # Most tokens share their counts, so each pair exists once.
     _pairs: dict[Pair, Pair] = field(default_factory=dict)
     _counts: TokenCounts | None = None
-    _joined: tuple[TokenCounts, TokenCounts, TokenCounts] | None = None
+    _combined: tuple[TokenCounts, TokenCounts, TokenCounts] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def counts(self) -> TokenCounts:
-        """For the classifier, which keeps with them what it works out of the numbers of messages."""
+        """Return the counts for the classifier, the same instance until the numbers of messages change."""
         kept = self._counts
         if kept is None or (kept.spam_messages, kept.ham_messages) != (self.spam, self.ham):
             kept = self._counts = TokenCounts(self.spam, self.ham, self.tokens.get)
         return kept
 
     def counts_with(self, common: Model) -> TokenCounts:
-        """Together with what all learned; kept likewise."""
-        of_all, own, kept = common.counts, self.counts, self._joined
-        if kept is None or kept[0] is not of_all or kept[1] is not own:
-            kept = self._joined = (of_all, own, combined(of_all, own))
+        """Return the counts added to those of `common`, the same instance until one of them changes."""
+        shared, own, kept = common.counts, self.counts, self._combined
+        if kept is None or kept[0] is not shared or kept[1] is not own:
+            kept = self._combined = (shared, own, combined(shared, own))
         return kept[2]
 
     def apply(self, change: ModelChange) -> None:
-        """The next change, or one that is known already, which changes nothing. Raises `LookupError` at a gap."""
+        """Apply the next change; a change that was applied before has no effect. Raises `LookupError` at a gap."""
         if change.revision <= self.revision:
             return
         if change.revision != self.revision + 1:
@@ -110,16 +110,16 @@ class Model:
         self.ham = max(self.ham + change.ham, 0)
         for token in change.tokens:
             spam, ham = self.tokens.get(token, _NONE)
-            # Below zero only where rare tokens were thrown away meanwhile.
+            # It would be below zero only where rare tokens were discarded meanwhile.
             self._put(token, max(spam + change.spam, 0), max(ham + change.ham, 0))
 
     def put(self, rows: Iterable[tuple[str, int, int]]) -> None:
-        """Take rows of a snapshot in."""
+        """Load rows of a snapshot."""
         for token, spam, ham in rows:
             self._put(token, spam, ham)
 
     def add(self, kind: MailClass, times: int, tokens: Iterable[str]) -> None:
-        """Count a message so often, outside the log."""
+        """Count a message `times` times without a change in the log."""
         spam_times, ham_times = (times, 0) if kind == "spam" else (0, times)
         self.spam += spam_times
         self.ham += ham_times
@@ -127,8 +127,8 @@ class Model:
             spam, ham = self.tokens.get(token, _NONE)
             self._put(token, spam + spam_times, ham + ham_times)
 
-    def taken(self) -> ModelSnapshot:
-        """A copy, taken in one step: changes that are applied from now on are not in it."""
+    def copy(self) -> ModelSnapshot:
+        """Return a copy that later changes do not affect."""
         return ModelSnapshot(self.spam, self.ham, self.revision, self.epoch, dict(self.tokens))
 
     def _put(self, token: str, spam: int, ham: int) -> None:
@@ -140,23 +140,23 @@ class Model:
 
 
 class ModelCache:
-    """The model `always`, and those of the domains used last, of at most `capacity` tokens together."""
+    """The model of the scope `always`, and an LRU cache of other models of at most `capacity` tokens together."""
 
     def __init__(self, *, always: str, capacity: int) -> None:
         self._always = always
         self._capacity = capacity
         self._models: OrderedDict[str, Model] = OrderedDict()
-        self.learned: Mapping[str, Pair] = {}  # messages taught, by scope, of every one that ever learned
+        self.learned: Mapping[str, Pair] = {}  # spam and ham messages of every scope with samples
 
     def get(self, scope: str) -> Model | None:
-        """The model if it is in memory; it is then the one used last."""
+        """Return the model if it is in memory, and mark it as used."""
         model = self._models.get(scope)
         if model is not None:
             self._models.move_to_end(scope)
         return model
 
     def keep(self, scope: str, model: Model) -> None:
-        """Take a model in; those of other domains make room."""
+        """Add a model; the least recently used ones of other domains are dropped beyond the capacity."""
         self._models[scope] = model
         room = self._capacity - sum(len(one) for name, one in self._models.items() if name != self._always)
         for name in [name for name in self._models if name not in (scope, self._always)]:
@@ -165,9 +165,9 @@ class ModelCache:
             room += len(self._models.pop(name))
 
     def forget(self, scope: str) -> None:
-        """It must be read anew."""
+        """Drop a model, which is read again before its next use."""
         self._models.pop(scope, None)
 
     def loaded(self) -> Mapping[str, Model]:
-        """What is in memory, by scope."""
+        """Return the models in memory by scope."""
         return dict(self._models)

@@ -1,7 +1,7 @@
-"""Learned statistics in MongoDB: a log of changes, and a snapshot now and then.
+"""Learned statistics in MongoDB: training samples, a log of changes, and periodic snapshots.
 
-What is learned is counted exactly once, however many replicas learn it at a time; a sample costs one small document,
-not a write for each of its tokens.
+A sample is counted exactly once, however many replicas learn it at the same time. It costs one small document instead
+of a write for each of its tokens.
 """
 
 from __future__ import annotations
@@ -28,8 +28,10 @@ _DEADLINE = timedelta(seconds=10)
 
 
 class MongoBayes:
-    """`models`: {_id: scope, revision, snapshot, epoch, spam, ham}; `changes`: {_id: {scope, revision}, spam, ham,
-    tokens}; `snapshots`: see `snapshots.py`; `samples`: {_id: {scope, digest}, kind, times, passes, tokens, at}.
+    """The collections of the statistics. `lessons` holds the training samples, and their `looks` are their passes.
+
+    `models`: {_id: scope, revision, snapshot, epoch, spam, ham}; `changes`: {_id: {scope, revision}, spam, ham,
+    tokens}; `snapshots`: see `mongo_snapshots.py`; `lessons`: {_id: {scope, digest}, kind, times, looks, tokens, at}.
     """
 
     def __init__(self, mongo: Mongo, database: Any) -> None:
@@ -41,7 +43,7 @@ class MongoBayes:
         self._samples = database["lessons"]
 
     async def prepare(self) -> None:
-        """Create the collections: within a transaction that may fail. Raises `Temporary`."""
+        """Create collections and indexes, since creation within a transaction may fail. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             existing = await self._database.list_collection_names()
             for name in {"models", "changes", "snapshots", "lessons"} - set(existing):
@@ -50,24 +52,24 @@ class MongoBayes:
             await self._samples.create_index("at")
 
     async def states(self) -> Mapping[str, ScopeState]:
-        """Of every scope that ever learned. Raises `Temporary`."""
+        """Return the state of every scope with samples. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             return {found["_id"]: _state(found) async for found in self._models.find({})}
 
     async def learn(self, samples: Sequence[TrainingSample], now: datetime) -> Sequence[MailClass | None]:
-        """All in one transaction; for each sample, what the message was learned as before. Raises `Temporary`."""
+        """Learn all in one transaction; return the former class of each sample's message. Raises `Temporary`."""
 
         async def work(session: Any) -> Sequence[MailClass | None]:
-            outcome = training_outcome(samples, await self._known(samples, session))
-            for scope in {*outcome.steps, *outcome.learned}:
-                await self._append(scope, outcome.steps[scope], outcome.learned[scope], session)
-            if outcome.after:
-                writes = [_remember(key, after, now) for key, after in outcome.after.items()]
+            outcome = training_outcome(samples, await self._stored(samples, session))
+            for scope in {*outcome.changes, *outcome.learned}:
+                await self._append(scope, outcome.changes[scope], outcome.learned[scope], session)
+            if outcome.stored:
+                writes = [_write(key, after, now) for key, after in outcome.stored.items()]
                 await self._samples.bulk_write(writes, ordered=False, session=session)
-            return outcome.befores
+            return outcome.former
 
-        # A transaction tries again and again while the database is away, longer than whoever teaches will wait. If it
-        # was committed all the same, the sample is known when it comes again.
+        # A transaction is tried again while the database is away, for longer than a client waits. If it was committed
+        # all the same, the sample is known when it comes again.
         try:
             async with asyncio.timeout(_DEADLINE.total_seconds()):
                 with mongo_errors("learning"):
@@ -76,7 +78,7 @@ class MongoBayes:
             raise Temporary(f"learning: no result within {_DEADLINE}") from error
 
     async def awaiting_second_pass(self, limit: int) -> Sequence[TrainingSample]:
-        """Lessons that wait for their second look, as such. Raises `Temporary`."""
+        """Return samples that wait for their second pass. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             return [
                 TrainingSample(
@@ -86,7 +88,7 @@ class MongoBayes:
             ]
 
     async def older_than(self, moment: datetime, limit: int) -> Sequence[TrainingSample]:
-        """Lessons that were taught before, as what forgets them. Raises `Temporary`."""
+        """Return samples that unlearn the messages learned before `moment`. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             return [
                 TrainingSample(found["_id"]["scope"], found["_id"]["digest"], None, frozenset())
@@ -94,39 +96,39 @@ class MongoBayes:
             ]
 
     async def park(self, sample: TrainingSample, now: datetime) -> None:
-        """It waits for nothing any more: no second look, and it is as young as can be. Raises `Temporary`."""
+        """Exclude a sample from the second pass, and from expiry by a new date. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             await self._samples.update_one({"_id": _id(sample.key)}, {"$set": {"looks": 2, "at": now}})
 
     async def samples(self, scope: str) -> AsyncIterator[TrainingSample]:
-        """Everything that was taught for `scope`, by digest. Raises `Temporary`."""
+        """Yield all samples of `scope`, ordered by digest. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             async for found in self._samples.find(_samples_of(scope)).sort("_id", 1):
                 yield TrainingSample(scope, found["_id"]["digest"], found["kind"], _tokens(found))
 
     async def changes(self, scope: str, *, since: int) -> AsyncIterator[ModelChange]:
-        """The log after change `since`, in order. Raises `Temporary`."""
+        """Yield the changes in the log after the revision `since`, in order. Raises `Temporary`."""
         with mongo_errors("learned statistics"):
             async for found in self._changes.find(_between(scope, since + 1, _LAST)).sort("_id", 1):
                 yield ModelChange(found["_id"]["revision"], found["spam"], found["ham"], _tokens(found))
 
     async def snapshot(self, scope: str, state: ScopeState) -> Model:
-        """The model as of the snapshot of `state`; empty when there is none yet. Raises `Temporary`, `LookupError`."""
+        """Return the model of the snapshot of `state`, an empty one at 0. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
             return await read_snapshot(self._snapshots, scope, state.snapshot, epoch=state.epoch)
 
-    async def where_log_begins(self, scope: str, state: ScopeState) -> Model:
-        """The model to which the oldest change that is kept was applied. Raises `Temporary`, `LookupError`."""
+    async def snapshot_before_log(self, scope: str, state: ScopeState) -> Model:
+        """Return the model before the oldest change in the log. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
             oldest = await self._changes.find_one(_between(scope, 0, _LAST), sort=[("_id", 1)])
             if oldest is None:
                 raise LookupError("there is no log")
             return await read_snapshot(self._snapshots, scope, oldest["_id"]["revision"] - 1, epoch=state.epoch)
 
-    async def relearned(self, scope: str, state: ScopeState) -> Model:
-        """The model worked out anew from every sample that is remembered. Raises `Temporary`, `LookupError`."""
+    async def rebuild_from_samples(self, scope: str, state: ScopeState) -> Model:
+        """Return a model that is computed from all stored samples. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
-            # One moment for all: revision and samples belong together, whoever teaches meanwhile.
+            # A snapshot read: revision and samples belong to the same moment, whatever is learned meanwhile.
             async with self._database.client.start_session(snapshot=True) as session:
                 found = await self._models.find_one({"_id": scope}, session=session)
                 if found is None:
@@ -137,8 +139,9 @@ class MongoBayes:
         return model
 
     async def save(self, scope: str, snapshot: ModelSnapshot, *, over: ScopeState) -> bool:
-        """Make it the snapshot of `scope` and shorten the log; False when another replica was quicker, or tried the
-        same at this revision. Raises `Temporary`.
+        """Store the snapshot of `scope` and shorten the log. Raises `Temporary`.
+
+        Return False when another replica was quicker, or wrote a snapshot of the same revision.
         """
         with mongo_errors("learned statistics"):
             if not await write_snapshot(self._snapshots, scope, snapshot):
@@ -148,12 +151,12 @@ class MongoBayes:
                 {"$set": {"snapshot": snapshot.revision, "epoch": snapshot.epoch}},
             )
             if done.matched_count:
-                # The snapshot before this one, and the log behind that, stay for who is reading them just now.
+                # The previous snapshot and the log after it stay for replicas that are reading them at the moment.
                 await self._changes.delete_many(_between(scope, 0, over.snapshot))
                 await delete_snapshots(self._snapshots, scope, before=over.snapshot)
         return bool(done.matched_count)
 
-    async def _known(self, samples: Sequence[TrainingSample], session: Any) -> Mapping[Key, StoredSample]:
+    async def _stored(self, samples: Sequence[TrainingSample], session: Any) -> Mapping[Key, StoredSample]:
         ids = [_id(sample.key) for sample in samples]
         return {
             (found["_id"]["scope"], found["_id"]["digest"]): StoredSample(
@@ -163,11 +166,11 @@ class MongoBayes:
         }
 
     async def _append(
-        self, scope: str, steps: Sequence[CountChange], learned: Mapping[MailClass, int], session: Any
+        self, scope: str, changes: Sequence[CountChange], learned: Mapping[MailClass, int], session: Any
     ) -> None:
-        # First the scope: transactions on it wait for one another here, so revisions come in the order of commits, and
-        # whoever reads everything after revision N misses nothing.
-        sums = {"spam": learned["spam"], "ham": learned["ham"], "revision": len(steps)}
+        # The scope is written first: transactions on it wait for one another here, so that revisions are in the order
+        # of commits, and a reader of everything after revision N misses nothing.
+        sums = {"spam": learned["spam"], "ham": learned["ham"], "revision": len(changes)}
         state = await self._models.find_one_and_update(
             {"_id": scope},
             {"$inc": sums, "$setOnInsert": {"snapshot": 0, "epoch": 0}},
@@ -175,25 +178,25 @@ class MongoBayes:
             return_document=True,
             session=session,
         )
-        first = state["revision"] - len(steps) + 1
-        documents = [_document(scope, revision, step) for revision, step in enumerate(steps, start=first)]
+        first = state["revision"] - len(changes) + 1
+        documents = [_document(scope, revision, step) for revision, step in enumerate(changes, start=first)]
         if documents:
             await self._changes.insert_many(documents, session=session)
 
 
 def _document(scope: str, revision: int, step: CountChange) -> dict[str, Any]:
     key = {"scope": scope, "revision": revision}
-    return {"_id": key, "spam": step.spam, "ham": step.ham, "tokens": _packed(step.tokens)}
+    return {"_id": key, "spam": step.spam, "ham": step.ham, "tokens": _compressed(step.tokens)}
 
 
-def _remember(key: Key, after: StoredSample | None, now: datetime) -> DeleteOne | ReplaceOne[dict[str, Any]]:
+def _write(key: Key, after: StoredSample | None, now: datetime) -> DeleteOne | ReplaceOne[dict[str, Any]]:
     if after is None:
         return DeleteOne({"_id": _id(key)})
     fields = {
         "kind": after.kind,
         "times": after.times,
         "looks": after.passes,
-        "tokens": _packed(after.tokens),
+        "tokens": _compressed(after.tokens),
         "at": now,
     }
     return ReplaceOne({"_id": _id(key)}, fields, upsert=True)
@@ -203,7 +206,7 @@ def _id(key: Key) -> dict[str, str]:
     return {"scope": key[0], "digest": key[1]}
 
 
-def _packed(tokens: frozenset[str]) -> bytes:
+def _compressed(tokens: frozenset[str]) -> bytes:
     return zlib.compress(orjson.dumps(sorted(tokens)), 1)
 
 
@@ -211,18 +214,18 @@ def _tokens(document: Mapping[str, Any]) -> frozenset[str]:
     try:
         return frozenset(orjson.loads(zlib.decompress(document["tokens"])))
     except (zlib.error, orjson.JSONDecodeError) as error:
-        # One message less in the statistics is no reason for having none.
-        log.error("tokens_unreadable", id=document["_id"], reason=str(error))
+        # The statistics stay usable without one message.
+        log.error("sample_tokens_skipped", id=document["_id"], reason=str(error))
         return frozenset()
 
 
 def _between(scope: str, first: int, last: int) -> dict[str, Any]:
-    """Changes by their whole key, which is what the index holds."""
+    """Select changes by their whole key, which is what the index holds."""
     return {"_id": {"$gte": {"scope": scope, "revision": first}, "$lte": {"scope": scope, "revision": last}}}
 
 
 def _samples_of(scope: str) -> dict[str, Any]:
-    """Lessons likewise; a digest is hexadecimal."""
+    """Select samples by their whole key; a digest is hexadecimal, so `g` is behind all of them."""
     return {"_id": {"$gte": {"scope": scope, "digest": ""}, "$lt": {"scope": scope, "digest": "g"}}}
 
 

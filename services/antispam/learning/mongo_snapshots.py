@@ -1,7 +1,7 @@
 """Snapshots of learned statistics in MongoDB, each in parts: {_id: {scope, revision, part}, parts, rows, spam, ham}.
 
-A part is written once and never replaced, so that a snapshot comes from one writer. Two replicas count the same at the
-same revision, but each has its tokens in an order of its own, and parts of both would not make a whole.
+A part is written once and never replaced, so that a snapshot comes from one writer. Two replicas have the same counts
+at the same revision, but each has its own order of tokens, so that parts of both would not be a complete snapshot.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import orjson
 from libs.mongo import DuplicateKey
 from services.antispam.learning.model import Model, ModelSnapshot
 
-_PART = 50_000  # tokens in one document: well under MongoDB's 16 MB
+_PART = 50_000  # tokens in one document, far below MongoDB's limit of 16 MB
 _LAST = 2**62
 
 Row = tuple[str, int, int]
 
 
 async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: int) -> Model:
-    """The model as of `revision`, which is empty at 0. Raises `LookupError` when it is not there whole."""
+    """Return the model of `revision`, an empty one at 0. Raises `LookupError` when it is not complete."""
     model, read = Model(revision=revision, epoch=epoch), 0
     if not revision:
         return model
@@ -43,12 +43,12 @@ async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: in
 
 
 async def write_snapshot(collection: Any, scope: str, snapshot: ModelSnapshot) -> bool:
-    """False when somebody wrote, or began to write, the snapshot of this revision."""
+    """Write a snapshot; False when another replica wrote, or began to write, the one of this revision."""
     rows, parts = snapshot.rows(), max(-(-len(snapshot) // _PART), 1)
     for number in range(parts):
-        packed = await asyncio.to_thread(_packed, list(islice(rows, _PART)))
+        compressed = await asyncio.to_thread(_compressed, list(islice(rows, _PART)))
         key = {"scope": scope, "revision": snapshot.revision, "part": number}
-        part = {"_id": key, "rows": packed, "parts": parts, "spam": snapshot.spam, "ham": snapshot.ham}
+        part = {"_id": key, "rows": compressed, "parts": parts, "spam": snapshot.spam, "ham": snapshot.ham}
         try:
             await collection.insert_one(part)
         except DuplicateKey:
@@ -61,11 +61,11 @@ async def delete_snapshots(collection: Any, scope: str, *, before: int) -> None:
     await collection.delete_many(_parts_between(scope, 0, before - 1))
 
 
-def _packed(rows: Sequence[Row]) -> bytes:
+def _compressed(rows: Sequence[Row]) -> bytes:
     return zlib.compress(orjson.dumps(rows), 1)
 
 
 def _parts_between(scope: str, first: int, last: int) -> dict[str, Any]:
-    """Parts by their whole key, which is what the index holds."""
+    """Select parts by their whole key, which is what the index holds."""
     lowest, highest = {"revision": first, "part": 0}, {"revision": last, "part": _LAST}
     return {"_id": {"$gte": {"scope": scope, **lowest}, "$lte": {"scope": scope, **highest}}}

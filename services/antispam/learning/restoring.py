@@ -1,4 +1,4 @@
-"""Reading learned statistics back: snapshot and log, or, where these do not fit together, what they were made of."""
+"""Restores a model from its snapshot and log, or, where these are damaged, from older ones or from the samples."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _TRIES = 5  # other replicas may replace the snapshot while it is read
 
 
 async def restore_model(store: MongoBayes, scope: str, state: ScopeState) -> tuple[Model, bool]:
-    """The model of `scope` as it is now, and whether its snapshot must be written anew. Raises `Temporary`."""
+    """Return the current model of `scope`, and whether its snapshot must be written again. Raises `Temporary`."""
     for _ in range(_TRIES):
         try:
-            return await _followed(store, scope, await store.snapshot(scope, state), state), False
+            return await _apply_log(store, scope, await store.snapshot(scope, state), state), False
         except LookupError as error:
             now = (await store.states()).get(scope, ScopeState(0, 0, 0, 0, 0))
             if (now.snapshot, now.epoch) == (state.snapshot, state.epoch):
-                return await _repaired(store, scope, now, str(error)), True
+                return await _repair(store, scope, now, str(error)), True
             state = now
     raise Temporary(f"the snapshot of {scope} was replaced again and again while it was read")
 
 
-async def _followed(store: MongoBayes, scope: str, model: Model, state: ScopeState) -> Model:
-    """`model` after all changes that follow it. Raises `LookupError` when the log has a gap or is too short."""
+async def _apply_log(store: MongoBayes, scope: str, model: Model, state: ScopeState) -> Model:
+    """Apply all later changes to `model`. Raises `LookupError` when the log has a gap or is too short."""
     async for change in store.changes(scope, since=model.revision):
         model.apply(change)
     if model.revision < state.revision:
@@ -35,13 +35,18 @@ async def _followed(store: MongoBayes, scope: str, model: Model, state: ScopeSta
     return model
 
 
-async def _repaired(store: MongoBayes, scope: str, state: ScopeState, reason: str) -> Model:
-    """The log reaches back to the snapshot before this one, as a rule; the samples reach back to the first of all."""
+async def _repair(store: MongoBayes, scope: str, state: ScopeState, reason: str) -> Model:
+    """Restore by the previous snapshot, to which the log usually reaches back, else from all samples."""
     try:
-        model, source = await _followed(store, scope, await store.where_log_begins(scope, state), state), "log"
+        model, source = await _apply_log(store, scope, await store.snapshot_before_log(scope, state), state), "log"
     except LookupError:
-        model, source = await store.relearned(scope, state), "lessons"
+        model, source = await store.rebuild_from_samples(scope, state), "samples"
     log.warning(
-        "statistics_repaired", scope=scope, source=source, revision=model.revision, tokens=len(model), reason=reason
+        "bayes_statistics_repaired",
+        scope=scope,
+        source=source,
+        revision=model.revision,
+        tokens=len(model),
+        reason=reason,
     )
     return model

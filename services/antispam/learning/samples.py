@@ -1,7 +1,7 @@
-"""From samples to changes of the statistics.
+"""Training samples, and the changes of the statistics that they cause.
 
-The classifier is best when it counts only what it does not know yet (training on error), and passes at each message a
-second time when it has seen the others. So a sample has two passes; each may count the message or not.
+The classifier is best when it counts only messages that it does not classify surely (training on error), in two passes:
+the second one when it has learned the others. Each pass may count the message or not.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from services.antispam.learning.model import MailClass
 Tokens = frozenset[str]
 Key = tuple[str, str]  # scope, digest
 
-TRAINING: Mapping[str, MailClass] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses (R-SPAM-43)
+TRAINING: Mapping[str, MailClass] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample:
-    """A message, told by its `digest`, for the statistics of `scope`: `kind` is what it is, None to forget it.
+    """A message, identified by `digest`, for the statistics of `scope`. `kind` is its class, None to unlearn it.
 
-    `counts` is False when the statistics would have said so surely enough themselves. `look` is 1 for a sample that
-    somebody teaches, 2 when we come back to it.
+    `counts` is False when the statistics already classify it surely. `pass_number` is 1 for a new sample, 2 for the
+    second pass over a stored one.
     """
 
     scope: str
@@ -40,7 +40,7 @@ class TrainingSample:
 
 @dataclass(frozen=True, slots=True)
 class StoredSample:
-    """What is kept of a learned message: what it is, how often it was counted and looked at, and its tokens then."""
+    """The stored part of a learned message: its class, how often it was counted, its passes, its tokens then."""
 
     kind: MailClass
     times: int
@@ -50,7 +50,7 @@ class StoredSample:
 
 @dataclass(frozen=True, slots=True)
 class CountChange:
-    """A change that has no revision yet."""
+    """A change of the counts that has no revision yet."""
 
     spam: int
     ham: int
@@ -59,21 +59,24 @@ class CountChange:
 
 @dataclass(slots=True)
 class TrainingOutcome:
-    """`befores` has an entry a sample; by scope, `steps` change counts and `learned` numbers of messages; `after` is
-    what to remember of each message that changed, None to forget it."""
+    """The effect of a batch: `former` has the former class of each sample's message.
 
-    befores: list[MailClass | None]
-    steps: defaultdict[str, list[CountChange]]
+    By scope, `changes` are those of counts, and `learned` those of the numbers of messages. `stored` is the new state
+    of each message that changed, None to delete it.
+    """
+
+    former: list[MailClass | None]
+    changes: defaultdict[str, list[CountChange]]
     learned: defaultdict[str, Counter[MailClass]]
-    after: dict[Key, StoredSample | None]
+    stored: dict[Key, StoredSample | None]
 
 
-def training_outcome(samples: Sequence[TrainingSample], known: Mapping[Key, StoredSample]) -> TrainingOutcome:
-    """The samples in their order, over what is remembered. What was learned as the same before changes nothing."""
+def training_outcome(samples: Sequence[TrainingSample], stored: Mapping[Key, StoredSample]) -> TrainingOutcome:
+    """Process samples in their order. A message that was learned as the same class before changes nothing."""
     outcome = TrainingOutcome([], defaultdict(list), defaultdict(Counter), {})
     for sample in samples:
-        before = outcome.after[sample.key] if sample.key in outcome.after else known.get(sample.key)
-        outcome.befores.append(before.kind if before else None)
+        before = outcome.stored[sample.key] if sample.key in outcome.stored else stored.get(sample.key)
+        outcome.former.append(before.kind if before else None)
         if sample.pass_number == 1:
             _first_pass(sample, before, outcome)
         elif before is not None and before.kind == sample.kind and before.passes == 1:
@@ -84,26 +87,26 @@ def training_outcome(samples: Sequence[TrainingSample], known: Mapping[Key, Stor
 def _first_pass(sample: TrainingSample, before: StoredSample | None, outcome: TrainingOutcome) -> None:
     if (before.kind if before else None) == sample.kind:
         if before is not None:
-            outcome.after[sample.key] = before  # it counts as before, and is young again
+            outcome.stored[sample.key] = before  # its counts stay, its date is new
         return
-    steps, learned = outcome.steps[sample.scope], outcome.learned[sample.scope]
-    outcome.after[sample.key] = None
+    changes, learned = outcome.changes[sample.scope], outcome.learned[sample.scope]
+    outcome.stored[sample.key] = None
     if before is not None:
         learned[before.kind] -= 1
         if before.times:
-            steps.append(_step(before.kind, -before.times, before.tokens))
+            changes.append(_change(before.kind, -before.times, before.tokens))
     if sample.kind is not None:
         learned[sample.kind] += 1
-        outcome.after[sample.key] = StoredSample(sample.kind, int(sample.counts), 1, sample.tokens)
+        outcome.stored[sample.key] = StoredSample(sample.kind, int(sample.counts), 1, sample.tokens)
         if sample.counts:
-            steps.append(_step(sample.kind, 1, sample.tokens))
+            changes.append(_change(sample.kind, 1, sample.tokens))
 
 
 def _second_pass(sample: TrainingSample, before: StoredSample, outcome: TrainingOutcome) -> None:
-    outcome.after[sample.key] = replace(before, times=before.times + sample.counts, passes=2)
+    outcome.stored[sample.key] = replace(before, times=before.times + sample.counts, passes=2)
     if sample.counts:
-        outcome.steps[sample.scope].append(_step(before.kind, 1, before.tokens))
+        outcome.changes[sample.scope].append(_change(before.kind, 1, before.tokens))
 
 
-def _step(kind: MailClass, times: int, tokens: Tokens) -> CountChange:
+def _change(kind: MailClass, times: int, tokens: Tokens) -> CountChange:
     return CountChange(times, 0, tokens) if kind == "spam" else CountChange(0, times, tokens)

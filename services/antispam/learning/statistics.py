@@ -1,4 +1,4 @@
-"""Bayes over what is in memory: what the statistics say of a message, and whether they know one already."""
+"""The Bayes filter's statistics in memory: scores of messages, and whether a sample would add anything."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ _EMPTY = Model()
 
 
 class BayesStatistics:
-    """The statistics for all, together with those of a domain where it has some.
+    """The statistics for all domains, added to those of a domain that has its own.
 
-    They keep silent below `least` messages of each class: who saw little is sure of everything.
+    They have no opinion below `min_messages` of each class, since few messages make them too sure.
     """
 
-    def __init__(self, models: ModelCache, *, least: int) -> None:
+    def __init__(self, models: ModelCache, *, min_messages: int) -> None:
         self._models = models
-        self._least = least
+        self._min_messages = min_messages
 
     def judge(self, mail: MailView, domain: str) -> BayesScore | None:
-        """None while too little was learned. `domain` is empty for the statistics for all."""
+        """Score a message, or return None while too few were learned. `domain` is empty for the statistics for all."""
         scope = domain if domain and self._models.get(domain) is not None else DEFAULT
-        if not self.speaks_for(scope):
+        if not self.is_active(scope):
             return None
         return mail.cached(f"bayes of {scope}", lambda: score(mail.tokens, self._counts(scope)))
 
-    def knows(self, scope: str, kind: MailClass, tokens: Tokens) -> bool:
-        """Whether learning a message with these tokens as `kind` would add nothing."""
+    def is_sure_of(self, scope: str, kind: MailClass, tokens: Tokens) -> bool:
+        """Return whether learning a message with these tokens as `kind` would add nothing."""
         return is_sure(score(tokens, self._counts(scope)), spam=kind == "spam")
 
-    def speaks_for(self, scope: str) -> bool:
-        """Enough was taught for all and for `scope` together."""
+    def is_active(self, scope: str) -> bool:
+        """Return whether enough messages were learned for `scope` and for all domains together."""
         learned = [self._models.learned.get(name, (0, 0)) for name in {DEFAULT, scope}]
-        return all(sum(of_class) >= self._least for of_class in zip(*learned, strict=True))
+        return all(sum(of_class) >= self._min_messages for of_class in zip(*learned, strict=True))
 
     def _counts(self, scope: str) -> TokenCounts:
         common = self._models.get(DEFAULT) or _EMPTY

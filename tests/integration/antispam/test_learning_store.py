@@ -10,7 +10,7 @@ import pytest
 
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
-from services.antispam.learning.learner import Learner
+from services.antispam.learning.learner import IsSureOf, Learner
 from services.antispam.learning.model import MailClass, Model, ModelCache
 from services.antispam.learning.mongo import MongoBayes
 from services.antispam.learning.samples import TrainingSample
@@ -76,7 +76,7 @@ async def test_a_snapshot_shortens_the_log_and_reads_the_same(
     for n in range(30):
         await store.learn([sample(str(n), "spam", "a", f"t{n}")], NOW)
         if n in (9, 19):
-            state, taken = (await store.states())[SCOPE], (await model_of(store)).taken()
+            state, taken = (await store.states())[SCOPE], (await model_of(store)).copy()
             assert await store.save(SCOPE, taken, over=state)
             assert not await store.save(SCOPE, taken, over=state)  # another replica was quicker
     model = await model_of(store)
@@ -89,12 +89,14 @@ async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapsh
 ) -> None:
     monkeypatch.setattr("services.antispam.learning.learner._SNAPSHOT_EVERY", 10)
 
-    def knows(scope: str, kind: MailClass, tokens: frozenset[str]) -> bool:
+    def is_sure_of(scope: str, kind: MailClass, tokens: frozenset[str]) -> bool:
         return False
 
     def replica(limit: int = 1000) -> tuple[Learner, ModelCache]:
         models = ModelCache(always=SCOPE, capacity=100)
-        return Learner(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=limit, memory=YEAR), models
+        return Learner(
+            store, models, bus, is_sure_of=is_sure_of, clock=lambda: NOW, tokens_limit=limit, retention=YEAR
+        ), models
 
     (one, at_one), (other, at_other) = replica(limit=25), replica()
     for n in range(30):
@@ -128,11 +130,11 @@ async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesso
     monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 0.0)
     models, asked = ModelCache(always=SCOPE, capacity=100), []
 
-    def knows(scope: str, kind: MailClass, tokens: frozenset[str]) -> bool:
+    def is_sure_of(scope: str, kind: MailClass, tokens: frozenset[str]) -> bool:
         asked.append(min(tokens))
         return asked.count(min(tokens)) == 1 and "sure" in tokens
 
-    learning = Learner(store, models, bus, knows=knows, clock=lambda: NOW, tokens_limit=100, memory=YEAR)
+    learning = Learner(store, models, bus, is_sure_of=is_sure_of, clock=lambda: NOW, tokens_limit=100, retention=YEAR)
     await learning.learn(sample("1", "spam", "a", "sure"))
     await learning.learn(sample("2", "ham", "b"))
     assert learning.learned(SCOPE) == (1, 1)
@@ -154,8 +156,10 @@ async def test_what_was_learned_long_ago_is_forgotten_with_its_tokens_by_any_rep
 
     def replica() -> Learner:
         models = ModelCache(always=SCOPE, capacity=100)
-        knows = lambda scope, kind, tokens: False  # noqa: E731
-        return Learner(store, models, bus, knows=knows, clock=lambda: now[0], tokens_limit=100, memory=YEAR)
+        never_sure: IsSureOf = lambda scope, kind, tokens: False  # noqa: E731
+        return Learner(
+            store, models, bus, is_sure_of=never_sure, clock=lambda: now[0], tokens_limit=100, retention=YEAR
+        )
 
     one, other = replica(), replica()
     for n in range(45):

@@ -49,8 +49,8 @@ class Replica:
     def __init__(self, store: MongoBayes, bus: EmbeddedBus, *, limit: int = 10_000) -> None:
         self.models = ModelCache(always=SCOPE, capacity=10_000)
         self.learning = Learner(
-            store, self.models, bus, knows=lambda scope, kind, tokens: False, clock=lambda: NOW, tokens_limit=limit,
-            memory=timedelta(days=365),
+            store, self.models, bus, is_sure_of=lambda scope, kind, tokens: False, clock=lambda: NOW,
+            tokens_limit=limit, retention=timedelta(days=365),
         )  # fmt: skip
 
     async def teach(self, *numbers: int) -> None:
@@ -60,7 +60,7 @@ class Replica:
     def rows(self) -> list[Row]:
         model = self.models.get(SCOPE)
         assert model is not None
-        return sorted(model.taken().rows())
+        return sorted(model.copy().rows())
 
 
 def a_lesson(number: int) -> TrainingSample:
@@ -174,7 +174,7 @@ async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_
         second = Replica(store, bus)
         await second.learning.refresh()
     assert second.rows() == rows_of(*range(25))
-    assert [line["event"] for line in logs] == ["statistics_repaired"]
+    assert [line["event"] for line in logs] == ["bayes_statistics_repaired"]
 
     await second.teach(25)
     await second.learning.save_snapshots()
@@ -220,7 +220,7 @@ async def test_a_lesson_that_cannot_be_learned_does_not_keep_the_others_from_bei
     with capture_logs() as logs:
         await replica.learning.run_second_pass()
     assert await database["lessons"].count_documents({"looks": 2}) == 6
-    assert [line["digest"] for line in logs if line["event"] == "lesson_parked"] == ["0003"]
+    assert [line["digest"] for line in logs if line["event"] == "training_sample_skipped"] == ["0003"]
     assert ("common", 5, 6) in replica.rows()
 
 

@@ -20,7 +20,7 @@ def was(kind: MailClass, times: int = 1, passes: int = 1) -> StoredSample:
 
 
 @pytest.mark.parametrize(
-    ("before", "taught", "steps", "after"),
+    ("before", "taught", "changes", "after"),
     [
         (None, sample("spam"), [CountChange(1, 0, AB)], StoredSample("spam", 1, 1, AB)),
         (None, sample("ham"), [CountChange(0, 1, AB)], StoredSample("ham", 1, 1, AB)),
@@ -43,19 +43,19 @@ def was(kind: MailClass, times: int = 1, passes: int = 1) -> StoredSample:
     ],
 )
 def test_a_lesson_changes_what_it_must(
-    before: StoredSample | None, taught: TrainingSample, steps: list[CountChange], after: StoredSample | None
+    before: StoredSample | None, taught: TrainingSample, changes: list[CountChange], after: StoredSample | None
 ) -> None:
     outcome = training_outcome([taught], {KEY: before} if before else {})
-    assert outcome.befores == [before.kind if before else None]
-    assert outcome.steps["default"] == steps
-    assert outcome.after.get(KEY, before) == after
+    assert outcome.former == [before.kind if before else None]
+    assert outcome.changes["default"] == changes
+    assert outcome.stored.get(KEY, before) == after
 
 
 def test_lessons_of_one_batch_follow_each_other_and_scopes_are_apart() -> None:
     batch = [sample("spam"), sample("spam"), sample("ham"), sample("ham", scope="a.example"), sample("spam", "2")]
     outcome = training_outcome(batch, {})
-    assert outcome.befores == [None, "spam", "spam", None, None]
-    assert outcome.steps == {
+    assert outcome.former == [None, "spam", "spam", None, None]
+    assert outcome.changes == {
         "default": [CountChange(1, 0, AB), CountChange(-1, 0, AB), CountChange(0, 1, AB), CountChange(1, 0, AB)],
         "a.example": [CountChange(0, 1, AB)],
     }
@@ -74,7 +74,7 @@ def test_changes_add_up_once_each_and_in_order() -> None:
     model.apply(ModelChange(4, -1, 0, AB))
     assert model.tokens == {"a": (1, 1)}
     model.apply(ModelChange(5, 0, -2, frozenset("ax")))  # `x` was thrown away meanwhile, one of `a` as well
-    assert sorted(model.taken().rows()) == [("a", 1, 0)]
+    assert sorted(model.copy().rows()) == [("a", 1, 0)]
     with pytest.raises(LookupError):
         model.apply(ModelChange(7, 1, 0, A))
 
@@ -82,17 +82,17 @@ def test_changes_add_up_once_each_and_in_order() -> None:
 def test_rare_tokens_are_thrown_away_the_longest_known_first() -> None:
     model = Model(5, 5, 9)
     model.put([(f"rare{n}", 1, 0) for n in range(10)] + [(f"common{n}", 5, 5) for n in range(5)])
-    kept = model.taken().pruned(8)
+    kept = model.copy().pruned(8)
     assert [token for token, _, _ in kept.rows()] == [*("rare7", "rare8", "rare9"), *(f"common{n}" for n in range(5))]
     assert (kept.spam, kept.ham, kept.revision, kept.epoch) == (5, 5, 9, 1)
-    assert len(model.taken().pruned(2)) == 2
+    assert len(model.copy().pruned(2)) == 2
     assert len(model) == 15
 
 
 def test_what_was_taken_stays_as_it_was_whatever_is_learned_later() -> None:
     model = Model()
     model.apply(ModelChange(1, 1, 0, AB))
-    taken = model.taken()
+    taken = model.copy()
     model.apply(ModelChange(2, 0, 1, frozenset("bc")))
     assert (taken.spam, taken.ham, taken.revision, sorted(taken.rows())) == (1, 0, 1, [("a", 1, 0), ("b", 1, 0)])
 

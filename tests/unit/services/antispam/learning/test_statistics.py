@@ -69,8 +69,8 @@ async def test_what_a_domain_learned_counts_for_being_enough() -> None:
 
 
 def test_it_tells_what_need_not_be_learned() -> None:
-    statistics = BayesStatistics(models(taught((SPAM, 60, 0), (HAM, 0, 60))), least=50)
-    assert statistics.knows("default", "spam", tokens_of(SPAM))
-    assert not statistics.knows("default", "ham", tokens_of(SPAM))
-    assert not statistics.knows("a.example", "ham", tokens_of(OTHER))
-    assert not BayesStatistics(models(), least=50).knows("default", "spam", tokens_of(SPAM))
+    statistics = BayesStatistics(models(taught((SPAM, 60, 0), (HAM, 0, 60))), min_messages=50)
+    assert statistics.is_sure_of("default", "spam", tokens_of(SPAM))
+    assert not statistics.is_sure_of("default", "ham", tokens_of(SPAM))
+    assert not statistics.is_sure_of("a.example", "ham", tokens_of(OTHER))
+    assert not BayesStatistics(models(), min_messages=50).is_sure_of("default", "spam", tokens_of(SPAM))
