@@ -27,14 +27,16 @@ class Model(BaseModel):
     JSON has no infinity: a score that is none would poison the frame, so it fails where it is made.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Tls(Model):
     """How a connection was encrypted, as the TLS library names it (`TLSv1.3`, `TLS_AES_256_GCM_SHA384`)."""
 
     version: str
+    """Protocol version, for example `TLSv1.3`."""
     cipher: str
+    """Cipher suite, for example `TLS_AES_256_GCM_SHA384`."""
 
 
 class Peer(Model):
@@ -44,13 +46,21 @@ class Peer(Model):
     """
 
     address: str = ""
+    """IP address."""
     port: int = 0
+    """TCP port."""
     helo: str = ""
+    """Argument of EHLO or HELO."""
     reverse_name: str | None = None
+    """Confirmed reverse name; null where there is none."""
     tls: Tls | None = None
+    """Encryption of the connection; null for none."""
     account: str | None = None
+    """Authenticated account; null for none."""
     protocol: str = "ESMTP"
+    """Keyword of RFC 3848 (`ESMTPSA`), or `HTTP`."""
     relays: bool = False
+    """Whether the host may relay without authentication."""
 
 
 class Recipient(Model):
@@ -67,46 +77,73 @@ class Recipient(Model):
     """
 
     address: str
+    """Where the mail goes now."""
     original: str = ""
+    """Address that the peer gave at RCPT."""
     domain: str = ""
+    """Main domain whose policy counts; empty for an address elsewhere."""
     orcpt: str = ""
+    """ORCPT of the DSN extension (RFC 3461 4.2), decoded."""
     notify: tuple[str, ...] = ()
+    """NOTIFY of the DSN extension (RFC 3461 4.1)."""
     account: str = ""
+    """The one mailbox behind the address; empty where there is none or several."""
     purpose: str = ""
+    """What antispam takes the mail for (`honeypot`, `training`); empty for ordinary mail."""
     screened: str = ""
+    """What greylisting did."""
     waiting_since: AwareDatetime | None = None
+    """First attempt at a mailbox that could not take the mail; null for none."""
     failure: str = ""
+    """Why the address leads nowhere; empty where it does not."""
     expanded: bool = False
+    """Whether it speaks for a list or an alias with several targets."""
     folder: str = ""
+    """Folder in which the mail is put; empty: decided at delivery."""
     flags: tuple[str, ...] = ()
+    """Flags that the message gets."""
 
 
 class Finding(Model):
     """What one engine or filter saw. It reports; policy decides (`Verdict`)."""
 
     stage: str
+    """Stage of the cluster."""
     name: str
+    """Name of the engine or filter, or of what it found."""
     outcome: str
+    """What was found."""
     score: float = 0.0
+    """What it adds to the score."""
     reason: str = ""
+    """Why, for people."""
     ms: float = 0.0
+    """Milliseconds that it took."""
 
 
 class Verdict(Model):
     """What antispam decided for the recipients of one of our domains. `action` is an `Action`, or a newer one."""
 
     spam: bool
+    """Whether the message is spam."""
     score: float
+    """Sum of the scores."""
     required: float
+    """Score from which a message is spam."""
     action: str = "none"
+    """What becomes of the message: `none`, `tag`, `junk` or `quarantine`."""
     subject_prefix: str = ""
+    """What is put before the subject; empty for nothing."""
     bayes: float | None = None
+    """Probability of spam that the classifier gives, from 0 to 1; null where it gives none."""
     whitelisted: str = ""
+    """Why the message is whitelisted; empty if it is not."""
     tests: tuple[Finding, ...] = ()
+    """Findings with their scores."""
 
 
 class Envelope(Model):
-    """Shape of the JSON line on the queue (design, section 2). Times are UTC, sizes bytes.
+    """Shape of the JSON line on the queue. Times are UTC, sizes bytes.
 
     `ret` and `envid` (decoded) are DSN wishes of RFC 3461; `body_type` is `8BITMIME` where the peer said so (RFC 6152).
     `listener` is a `Listener`, or one of a newer version: that counts as mail of a stranger.
@@ -114,24 +151,43 @@ class Envelope(Model):
     """
 
     schema_version: int = SCHEMA_VERSION
+    """Version of this schema."""
     id: str
+    """Id of the message in the cluster."""
     received_at: AwareDatetime
+    """When the cluster received the message."""
     listener: str = "mx"
+    """Listener that received it."""
     peer: Peer = Peer()
+    """Who handed it in."""
     mail_from: str = ""
+    """Envelope sender; empty for the null sender."""
     ret: str = ""
+    """RET of the DSN extension (RFC 3461 4.3)."""
     envid: str = ""
+    """ENVID of the DSN extension (RFC 3461 4.4), decoded."""
     smtputf8: bool = False
+    """Whether SMTPUTF8 was asked for (RFC 6531)."""
     body_type: str = ""
+    """`8BITMIME` where the peer said so (RFC 6152)."""
     recipients: tuple[Recipient, ...]
+    """The recipients."""
     size_bytes: int
+    """Size of the raw message."""
     sha256: str
+    """SHA-256 of the raw message, in hex."""
     blob: str | None = None
+    """Key of a large message in the blob store; null for a message in the frame."""
     findings: tuple[Finding, ...] = ()
+    """What antivirus found."""
     verdicts: dict[str, Verdict] = Field(default_factory=dict)
+    """Verdict of antispam by main domain of the recipients."""
     authentication: str | None = None
+    """Authentication-Results behind the name of the cluster (RFC 8601 2.2); null before it was checked."""
     quarantine_reason: str = ""
+    """Why the message goes to the quarantine; empty if it does not."""
     released: bool = False
+    """Whether it was released from the quarantine."""
 
     def found(self, *findings: Finding) -> Envelope:
         """The same envelope with `findings` added."""

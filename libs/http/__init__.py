@@ -12,7 +12,7 @@ from libs.http.connections import Connections
 from libs.http.idempotency import Idempotency, IdempotencyKey, Once, once_of
 from libs.http.keys import MongoKeys
 from libs.http.openapi import About
-from libs.http.pages import After, Cursor, Page
+from libs.http.pages import After, Cursor, Page, PageLimit
 from libs.http.parameters import QueryModel
 from libs.http.preconditions import IfMatch, Precondition, birth_mark, entity_tag
 from libs.http.probes import Check, Checks
@@ -38,6 +38,7 @@ __all__ = [
     "MongoKeys",
     "Once",
     "Page",
+    "PageLimit",
     "Precondition",
     "Problem",
     "QueryModel",

@@ -23,12 +23,14 @@ MAX_CURSOR_CHARACTERS = 4096
 After = Annotated[
     str | None, Query(max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before; not given: the first.")
 ]
+MAX_PAGE_ITEMS = 200
+PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="Most items of the page.")]
 
 
 class Page(BaseModel, Generic[T]):
     """`next` is given back as the query parameter `after`; null on the last page."""
 
-    items: list[T]
+    items: list[T] = Field(description="The items of this page.")
     next: str | None = Field(None, description="Cursor of the next page, null on the last.")
 
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.bus import Bus, DeadLetter
 from libs.bus.listening import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.names import Moment
 
 log = structlog.get_logger(__name__)
@@ -44,22 +44,24 @@ class ReplayRequest(RequestBody):
 class ReplayResult(BaseModel):
     """`more`: others that match may be left; ask again until it is false."""
 
-    queue: str
-    replayed: int
-    more: bool
+    queue: str = Field(description="The queue.")
+    replayed: int = Field(description="Number of dead letters that were returned.")
+    more: bool = Field(description="Whether more dead letters may match; repeat the call until it is false.")
 
 
 class DeadLetterView(BaseModel):
     """A dead letter as the operator sees it; `envelope` is null when the frame cannot be read, or is an event."""
 
     id: str = Field(description="QUEUE:ID")
-    queue: str
-    reason: str
-    died_at: datetime
-    attempts: int
+    queue: str = Field(description="Queue in which it was.")
+    reason: str = Field(description="Why the service gave it up.")
+    died_at: datetime = Field(description="When the service gave it up.")
+    attempts: int = Field(description="Number of attempts before.")
     size_bytes: int = Field(description="Of the frame: a large message itself is in the blob store.")
     event: str | None = Field(description="Name of the event, null for a message.")
-    envelope: Envelope | None
+    envelope: Envelope | None = Field(
+        description="Envelope of the message; null for an event, and for a frame that cannot be read."
+    )
 
 
 def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
@@ -68,10 +70,9 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
 
     cursor = Cursor("dead-letters", (str, str))
 
-    @router.get("", summary="Messages that this service gave up, oldest first, queue by queue")
-    async def list_dead_letters(
-        after: After = None, limit: Annotated[int, Query(ge=1, le=100)] = 50
-    ) -> Page[DeadLetterView]:
+    @router.get("", summary="List dead letters")
+    async def list_dead_letters(after: After = None, limit: PageLimit = 50) -> Page[DeadLetterView]:
+        """Messages and events that this service gave up, oldest first, queue by queue."""
         start, last = cursor.read(after) or (queues[0], "")
         if start not in queues:
             raise Problem(422, "after is of a queue that this service has no more")
@@ -84,7 +85,7 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
             last = ""
         return Page(items=[], next=None)
 
-    @router.post("/replay", summary="Many of a queue back to it, as first attempts")
+    @router.post("/replay", summary="Replay many dead letters")
     async def replay_dead_letters(wanted: ReplayRequest) -> ReplayResult:
         """Bounded and rate limited. Asked again, it goes on with what is left; what went back is no dead letter."""
         _known(queues, wanted.queue)
@@ -92,16 +93,22 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
         log.info("dead_letters_replayed", queue=wanted.queue, count=done.count)
         return ReplayResult(queue=wanted.queue, replayed=done.count, more=done.more)
 
-    @router.post("/{id}/replay", summary="Back to its queue, as a first attempt")
-    async def replay_dead_letter(id: str) -> dict[str, str]:
+    @router.post("/{id}/replay", summary="Replay a dead letter")
+    async def replay_dead_letter(
+        id: Annotated[str, Path(description="Id of the dead letter, `QUEUE:ID`.")],
+    ) -> dict[str, str]:
+        """Returns a dead letter to its queue, as a first attempt."""
         queue, _, key = id.partition(":")
         _known(queues, queue)
         if not await bus.replay(queue, key):
             raise Problem(404, "there is no such dead letter")
         return {"id": id, "queue": queue}
 
-    @router.delete("/{id}", status_code=204, summary="Delete it for ever")
-    async def delete_dead_letter(id: str) -> Response:
+    @router.delete("/{id}", status_code=204, summary="Delete a dead letter")
+    async def delete_dead_letter(
+        id: Annotated[str, Path(description="Id of the dead letter, `QUEUE:ID`.")],
+    ) -> Response:
+        """Deletes a dead letter for ever; the mail in it is lost."""
         queue, _, key = id.partition(":")
         _known(queues, queue)
         if not await bus.purge(queue, key):

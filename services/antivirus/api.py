@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from libs.envelope import Finding
@@ -22,10 +23,10 @@ _LONGEST_SPAN = timedelta(days=400)
 class ScanResult(BaseModel):
     """`action` is what would become of a message like this; `infected` means a virus or a known bad fingerprint."""
 
-    infected: bool
-    action: DetectionAction
+    infected: bool = Field(description="Whether the content has a virus or a known bad fingerprint.")
+    action: DetectionAction = Field(description="What would become of a message with this content.")
     reason: str = Field(description="Why it would be held; empty if it would not.")
-    findings: list[Finding]
+    findings: list[Finding] = Field(description="What the engines found.")
 
 
 class EngineView(BaseModel):
@@ -34,12 +35,14 @@ class EngineView(BaseModel):
     `stale` marks old signatures of an engine that gets new ones every day (ClamAV).
     """
 
-    name: str
-    up: bool
+    name: str = Field(description="Name of the engine.")
+    up: bool = Field(description="Whether the engine answers.")
     reason: str = Field(description="Why it is down; empty if it is up.")
-    signature_version: str | None
-    signature_age_seconds: float | None
-    stale: bool
+    signature_version: str | None = Field(
+        description="Version of its signatures; null where the engine has none or does not tell."
+    )
+    signature_age_seconds: float | None = Field(description="Age of its signatures; null where they are not dated.")
+    stale: bool = Field(description="Whether signatures that should be renewed daily are too old.")
     trouble: str = Field(description="Why newer signatures are not in use (a broken file of rules); empty if they are.")
 
     @classmethod
@@ -69,22 +72,30 @@ def routes(
     """The API of antivirus, fingerprints apart."""
     router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
-    @router.post("/scan", summary="Scan the body: a message or any other file; 503 while an engine is down")
+    @router.post("/scan", summary="Scan content")
     @question
     async def scan_content(request: Request) -> ScanResult:
+        """Scans the body with all engines: a message, or any other file. Nothing is stored or counted. The answer is
+        503 while an engine is down, since the content may be malware then.
+        """
         return _answer(await scanner.judgement_of(ScanItem(await request.body())))
 
-    @router.get("/engines", summary="The configured engines, whether they answer, how old their signatures are")
+    @router.get("/engines", summary="List the engines")
     async def list_engines() -> Page[EngineView]:
+        """The configured engines, whether they answer, and how old their signatures are."""
         return Page(items=[EngineView.of(state, clock(), stale_after) for state in engines.states()], next=None)
 
-    @router.get("/statistics", summary="Messages, viruses and findings by day (UTC); today where no days are given")
-    async def list_scan_statistics(first: date | None = None, last: date | None = None) -> Page[DayCount]:
-        last = last or clock().date()
-        first = first or last
-        if not timedelta(0) <= last - first <= _LONGEST_SPAN:
-            raise Problem(422, f"from first to last must be 0 to {_LONGEST_SPAN.days} days")
-        return Page(items=await counts.days(first=first.isoformat(), last=last.isoformat()), next=None)
+    @router.get("/statistics", summary="List scan statistics")
+    async def list_scan_statistics(
+        since: Annotated[date | None, Query(description="First day (UTC); by default the last day.")] = None,
+        until: Annotated[date | None, Query(description="Last day (UTC); by default the present day.")] = None,
+    ) -> Page[DayCount]:
+        """Number of messages, viruses and findings by day (UTC). Without parameters, the present day."""
+        until = until or clock().date()
+        since = since or until
+        if not timedelta(0) <= until - since <= _LONGEST_SPAN:
+            raise Problem(422, f"since to until must be 0 to {_LONGEST_SPAN.days} days")
+        return Page(items=await counts.days(first=since.isoformat(), last=until.isoformat()), next=None)
 
     return router
 

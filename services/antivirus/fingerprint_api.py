@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from libs.bus import Event
 from libs.events import FingerprintChanged
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
 from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
@@ -20,14 +20,13 @@ from services.antivirus.ports import AttachmentCount
 _SHA256 = r"^[0-9a-fA-F]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256, to_lower=True)]
 InPath = Annotated[str, Path(pattern=_SHA256, description="SHA-256 in hex")]
-Limit = Annotated[int, Query(ge=1, le=100)]
 
 
 class NewFingerprint(RequestBody):
     """`bad` is stopped like a virus; `spam` is reported to antispam."""
 
-    sha256: Sha256
-    verdict: FingerprintVerdict
+    sha256: Sha256 = Field(description="SHA-256 of the attachment, in hex.")
+    verdict: FingerprintVerdict = Field(description="`bad` is stopped like a virus, `spam` is reported to antispam.")
     name: str = Field("", max_length=100, description="What findings call it; made from the digest where it is empty.")
     note: str = Field("", max_length=500, description="For people.")
 
@@ -35,8 +34,8 @@ class NewFingerprint(RequestBody):
 class FingerprintView(NewFingerprint):
     """`seen` is how often it passed by lately, inside archives not counted."""
 
-    created_at: AwareDatetime
-    seen: int
+    created_at: AwareDatetime = Field(description="When it was added.")
+    seen: int = Field(description="Number of recent messages with it; those inside archives are not counted.")
 
 
 def fingerprint_routes(
@@ -54,17 +53,23 @@ def fingerprint_routes(
     async def view(entry: Fingerprint) -> FingerprintView:
         return _view(entry, (await counts.seen([entry.digest])).get(entry.digest, 0))
 
-    @router.get("/fingerprints", summary="Known attachments, in the order of their digests")
+    @router.get("/fingerprints", summary="List fingerprints")
     async def list_fingerprints(
-        after: After = None, limit: Limit = 50, verdict: FingerprintVerdict | None = None
+        after: After = None,
+        limit: PageLimit = 50,
+        verdict: Annotated[FingerprintVerdict | None, Query(description="Only fingerprints with this verdict.")] = None,
     ) -> Page[FingerprintView]:
+        """Known attachments, in the order of their digests."""
         found = await known.page(after=digests.text(after) or None, limit=limit, verdict=verdict)
         seen = await counts.seen([entry.digest for entry in found])
         items = [_view(entry, seen.get(entry.digest, 0)) for entry in found]
         return Page(items=items, next=digests.behind(items, limit, lambda item: item.sha256))
 
-    @router.post("/fingerprints", status_code=201, summary="Know an attachment; 409 if it is known as something else")
+    @router.post("/fingerprints", status_code=201, summary="Add a fingerprint")
     async def create_fingerprint(new: NewFingerprint, response: Response) -> FingerprintView:
+        """Makes an attachment known. The digest is its key, so that the call can be repeated: the answer is 200 when
+        the attachment is known with this verdict already.
+        """
         entry = Fingerprint(bytes.fromhex(new.sha256), new.verdict, new.name, new.note, clock())
         if await known.create(entry):
             await emit(FingerprintChanged(sha256=new.sha256).to_bus())
@@ -75,23 +80,24 @@ def fingerprint_routes(
         response.status_code = 200
         return await view(before)
 
-    @router.get("/fingerprints/{sha256}", summary="One known attachment; 404 if it is not known")
+    @router.get("/fingerprints/{sha256}", summary="Get a fingerprint")
     async def get_fingerprint(sha256: InPath) -> FingerprintView:
+        """Returns one known attachment."""
         entry = await known.get(bytes.fromhex(sha256))
         if entry is None:
             raise Problem(404, "this attachment is not known")
         return await view(entry)
 
-    @router.delete(
-        "/fingerprints/{sha256}", status_code=204, summary="Forget it; what is on its way may still be stopped"
-    )
+    @router.delete("/fingerprints/{sha256}", status_code=204, summary="Delete a fingerprint")
     async def delete_fingerprint(sha256: InPath) -> Response:
+        """The attachment is not known any more. Messages that are being scanned may still be stopped."""
         if not await known.delete(bytes.fromhex(sha256)):
             raise Problem(404, "this attachment is not known")
         return Response(status_code=204)
 
-    @router.get("/attachments", summary="Attachments by how often they passed by, the most frequent first")
-    async def list_attachments(after: After = None, limit: Limit = 50) -> Page[AttachmentCount]:
+    @router.get("/attachments", summary="List attachments by frequency")
+    async def list_attachments(after: After = None, limit: PageLimit = 50) -> Page[AttachmentCount]:
+        """Attachments of recent messages, the most frequent first."""
         found = await counts.most_seen(after=frequencies.read(after), limit=limit)
         more = frequencies.write(found[-1].seen, found[-1].sha256) if len(found) == limit else None
         return Page(items=found, next=more)

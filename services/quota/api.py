@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, RequestBody, question, require
@@ -29,28 +29,28 @@ _PLAIN_CHARACTERS = 64
 class UsageView(BaseModel):
     """Usage of a mailbox; `percent` of the limit, to a tenth."""
 
-    used_bytes: int
-    limit_bytes: int
-    messages: int
-    percent: float
+    used_bytes: int = Field(description="Sum of the sizes of all messages.")
+    limit_bytes: int = Field(description="The limit in force.")
+    messages: int = Field(description="Number of all messages.")
+    percent: float = Field(description="Used part of the limit in percent, to a tenth.")
 
 
 class StorageLimitChange(RequestBody):
     """A limit in bytes; null takes it back."""
 
-    limit_bytes: Count | None
+    limit_bytes: Count | None = Field(description="The limit; null takes it back.")
 
 
 class StorageLimit(BaseModel):
     """The own limit of an account or a domain in bytes; null: it has none of its own."""
 
-    limit_bytes: int | None
+    limit_bytes: int | None = Field(description="The limit; null for none.")
 
 
 class LimitQuery(RequestBody):
     """Many mailboxes at once, in any form of their addresses."""
 
-    addresses: list[str] = Field(max_length=1000)
+    addresses: list[str] = Field(max_length=1000, description="Addresses of mailboxes, in any form.")
 
 
 class LimitQueryResult(BaseModel):
@@ -59,23 +59,25 @@ class LimitQueryResult(BaseModel):
     What is no address is left out: it does not keep the others from their answer.
     """
 
-    limits: dict[str, int]
+    limits: dict[str, int] = Field(description="Limit in bytes by address, as it was asked for.")
 
 
 class SendAttempt(RequestBody):
     """An attempt to send: `key` is the account or the peer address."""
 
-    key: str = Field(min_length=1, max_length=320)
-    kind: Literal["webmail", "internal", "external", "relay"] = Field(alias="class")
-    recipients: int = Field(ge=1, le=100_000)
+    key: str = Field(min_length=1, max_length=320, description="The account, or the address of the peer.")
+    kind: Literal["webmail", "internal", "external", "relay"] = Field(
+        alias="class", description="Class of the sending, each of which has limits of its own."
+    )
+    recipients: int = Field(ge=1, le=100_000, description="Number of recipients.")
 
 
 class SendDecision(BaseModel):
     """`retry_at` is null when waiting does not help."""
 
-    allowed: bool
-    reason: str
-    retry_at: datetime | None
+    allowed: bool = Field(description="Whether the message may be sent.")
+    reason: str = Field(description="Why not; empty if it may.")
+    retry_at: datetime | None = Field(description="When it may be tried again; null where waiting does not help.")
 
 
 def routes(
@@ -92,38 +94,50 @@ def routes(
     router = APIRouter(prefix="/v1", tags=["quota"])
     admin, ingress, store = (Depends(require(ADMIN, *callers)) for callers in ((), ("ingress",), ("store",)))
 
-    @router.get("/usage/{address:path}", dependencies=[ingress], summary="What a mailbox holds and may hold; or 404")
-    async def get_usage(address: MailboxAddress) -> UsageView:
+    @router.get("/usage/{address:path}", dependencies=[ingress], summary="Get the usage of a mailbox")
+    async def get_usage(address: Annotated[MailboxAddress, Path(description="Address of the mailbox.")]) -> UsageView:
+        """What a mailbox holds and what it may hold."""
         found = await usage.get(address)
         if found is None and await directory.is_account(address):
             found = Usage(address, 0, 0, (await usage.limits_of([address]))[address])
         return _view(found)
 
-    @router.post("/usage/{address:path}/recount", dependencies=[admin], summary="Count the messages anew, repair drift")
-    async def recount_usage(address: MailboxAddress) -> UsageView:
+    @router.post("/usage/{address:path}/recount", dependencies=[admin], summary="Recount the usage of a mailbox")
+    async def recount_usage(
+        address: Annotated[MailboxAddress, Path(description="Address of the mailbox.")],
+    ) -> UsageView:
+        """Counts the messages of a mailbox anew and repairs the counters."""
         return _view(await accountant.recount(address))
 
-    @router.get("/profiles", dependencies=[admin], summary="Limit of each profile, bytes")
+    @router.get("/profiles", dependencies=[admin], summary="List profiles")
     async def list_profiles() -> dict[str, int]:
+        """The storage limit of each profile of accounts."""
         return dict(settings.profiles)
 
-    @router.get("/limits/{address:path}", dependencies=[admin], summary="An account's own limit; that of usage counts")
-    async def get_account_limit(address: MailboxAddress) -> StorageLimit:
+    @router.get("/limits/{address:path}", dependencies=[admin], summary="Get the limit of an account")
+    async def get_account_limit(
+        address: Annotated[MailboxAddress, Path(description="Address of the mailbox.")],
+    ) -> StorageLimit:
+        """The limit that the account itself has. The limit in force is that of its usage."""
         exists, limit_bytes = await usage.own_limit(address)
         if not exists and not await directory.is_account(address):
             raise Problem(404, f"there is no account {address}")
         return StorageLimit(limit_bytes=limit_bytes)
 
-    @router.put("/limits/{address:path}", dependencies=[admin], summary="Give an account a limit of its own")
-    async def replace_account_limit(address: MailboxAddress, limit: StorageLimitChange) -> UsageView:
+    @router.put("/limits/{address:path}", dependencies=[admin], summary="Set the limit of an account")
+    async def replace_account_limit(
+        address: Annotated[MailboxAddress, Path(description="Address of the mailbox.")], limit: StorageLimitChange
+    ) -> UsageView:
+        """Gives an account a limit of its own, or takes it back."""
         if not await usage.set_limit(address, limit.limit_bytes, now=clock()):
             raise Problem(404, f"there is no account {address}")
         await changed(address)
         return _view(await usage.get(address))
 
-    @router.post("/limits/queries", dependencies=[store], summary="Limits of at most 1,000 mailboxes in one answer")
+    @router.post("/limits/queries", dependencies=[store], summary="Get the limits of many mailboxes")
     @question
     async def query_limits(query: LimitQuery) -> LimitQueryResult:
+        """The limits of at most 1,000 mailboxes in one answer. Texts that are no addresses are left out."""
         meant = {given: address for given in query.addresses if (address := _address(given))}
         found = await usage.limits_of(set(meant.values()))
         return LimitQueryResult(limits={given: found[address] for given, address in meant.items()})
@@ -134,20 +148,25 @@ def routes(
             raise Problem(404, f"there is no domain {domain}")
         return main
 
-    @router.get("/domain-limits/{domain}", dependencies=[admin], summary="The limit that the accounts of a domain have")
-    async def get_domain_limit(domain: DomainName) -> StorageLimit:
+    @router.get("/domain-limits/{domain}", dependencies=[admin], summary="Get the limit of a domain")
+    async def get_domain_limit(domain: Annotated[DomainName, Path(description="Name of the domain.")]) -> StorageLimit:
+        """The limit of those accounts of a domain that have none of their own."""
         return StorageLimit(limit_bytes=await usage.domain_limit(await main_domain(domain)))
 
-    @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Give the accounts of a domain a limit")
-    async def replace_domain_limit(domain: DomainName, limit: StorageLimitChange) -> StorageLimit:
+    @router.put("/domain-limits/{domain}", dependencies=[admin], summary="Set the limit of a domain")
+    async def replace_domain_limit(
+        domain: Annotated[DomainName, Path(description="Name of the domain.")], limit: StorageLimitChange
+    ) -> StorageLimit:
+        """Gives those accounts of a domain that have no limit of their own a limit, or takes it back."""
         main = await main_domain(domain)
         await usage.set_domain_limit(main, limit.limit_bytes, now=clock())
         await changed(f"@{main}")
         return StorageLimit(limit_bytes=limit.limit_bytes)
 
-    @router.post("/sends", dependencies=[ingress], summary="May this be sent now? Checked and counted in one step")
+    @router.post("/sends", dependencies=[ingress], summary="Count a sending")
     @question
     async def create_send(attempt: SendAttempt) -> SendDecision:
+        """Checks the sending limits and counts the recipients, in one step."""
         limits = getattr(settings.send_limits, attempt.kind)
         key = f"{attempt.kind}:{_counted_as(attempt.key)}"
         decision = await sends.check_and_count(key, attempt.recipients, limits, now=clock())

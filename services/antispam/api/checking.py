@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from libs.envelope import Mail
 from libs.http import ADMIN, APPLICATION, Problem, question, require
@@ -26,24 +26,26 @@ from services.antispam.message.report import FilterOutcome
 class FilterResult(BaseModel):
     """One filter's word on the message; `ms` is the time that it took."""
 
-    filter: str
-    outcome: FilterOutcome
-    score: float
-    reason: str
-    ms: float
+    filter: str = Field(description="Name of the filter.")
+    outcome: FilterOutcome = Field(description="What the filter found.")
+    score: float = Field(description="What it adds to the score.")
+    reason: str = Field(description="Why, for people.")
+    ms: float = Field(description="Milliseconds that it took.")
 
 
 class CheckResult(BaseModel):
     """The verdict and how it came about; scores in the convention of the domain."""
 
-    spam: bool
-    score: float
-    required: float
-    action: Literal["none", "tag", "junk", "quarantine"]
-    bayes: float | None
-    whitelisted: str
-    ms: float
-    findings: list[FilterResult]
+    spam: bool = Field(description="Whether the message is spam under the policy.")
+    score: float = Field(description="Sum of the scores, on the scale of the policy.")
+    required: float = Field(description="Score from which a message is spam.")
+    action: Literal["none", "tag", "junk", "quarantine"] = Field(description="What would become of the message.")
+    bayes: float | None = Field(
+        description="Probability of spam that the classifier gives, from 0 to 1; null where it gives none."
+    )
+    whitelisted: str = Field(description="Why the message is whitelisted; empty if it is not.")
+    ms: float = Field(description="Milliseconds that the filters took.")
+    findings: list[FilterResult] = Field(description="Result of each filter, in the order of the chain.")
 
 
 class FilterView(BaseModel):
@@ -51,12 +53,14 @@ class FilterView(BaseModel):
     names the RFC or specification behind it, empty where there is none.
     """
 
-    name: str
-    kind: Literal["accept", "refuse", "exempt", "score"]
-    on: bool
-    score: float
-    description: str
-    reference: str
+    name: str = Field(description="Name of the filter, as policies name it.")
+    kind: Literal["accept", "refuse", "exempt", "score"] = Field(
+        description="What a hit does: it accepts or refuses the message, exempts it from filters, or adds a score."
+    )
+    on: bool = Field(description="Whether it runs by default.")
+    score: float = Field(description="What a hit adds by default, times its strength.")
+    description: str = Field(description="What the filter looks for.")
+    reference: str = Field(description="Specification of what it checks; empty where there is none.")
 
 
 _RAW_BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
@@ -68,7 +72,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
 
     @router.post(
         "/check",
-        summary="Judge a raw message as if it had come by SMTP; nothing is delivered, learned or counted",
+        summary="Check a message",
         description="The envelope is that of the parameters; what they leave out is read from the message's own trace "
         "fields (`Return-Path`, `Delivered-To`, `X-Original-To`, `Received`). What neither tells is not judged.",
         openapi_extra=_RAW_BODY,
@@ -81,7 +85,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         ),
         to: list[str] = Query([], max_length=1000, description="Envelope recipients."),  # noqa: B008
         peer: str | None = Query(None, max_length=64, description="IP address of the peer."),
-        helo: str | None = Query(None, max_length=255),
+        helo: str | None = Query(None, max_length=255, description="Argument of EHLO or HELO."),
         domain: str = Query("", max_length=255, description="Whose policy counts; default: that of all domains."),
     ) -> CheckResult:
         raw = await request.body()
@@ -94,8 +98,9 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         )
         return await _checked(judge, mail, scope, unknown)
 
-    @router.get("/filters", summary="The chain in its order")
+    @router.get("/filters", summary="List the filters")
     async def list_filters() -> list[FilterView]:
+        """The filters in the order in which they run."""
         return [
             FilterView(
                 name=step.name,
@@ -108,8 +113,9 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
             for step in CHAIN
         ]
 
-    @router.get("/facts", summary="What logic rules may name besides the filters")
+    @router.get("/facts", summary="List the facts")
     async def list_facts() -> dict[str, str]:
+        """What the expressions of logic rules may name, besides filters."""
         return dict(FACTS)
 
     return router

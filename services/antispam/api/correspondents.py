@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.mail.address import InvalidAddress, normalise
 from services.antispam.api.scopes import scope_of
 from services.antispam.reputation.automatic_whitelist import AutomaticWhitelist
@@ -21,18 +22,18 @@ _PAGES = Cursor("correspondents")
 class NewKnownSender(RequestBody):
     """A sender that proved to be a person."""
 
-    address: str = Field(max_length=320)
+    address: str = Field(max_length=320, description="Address of the sender.")
 
 
 class KnownSenderView(BaseModel):
     """`times` counts messages of our users that it took; it is forgotten at `until` unless something comes between."""
 
-    address: str
-    validated: bool
-    times: int
-    since: datetime
-    last_at: datetime
-    until: datetime
+    address: str = Field(description="Address of the sender.")
+    validated: bool = Field(description="Whether the sender solved the challenge of the validation page.")
+    times: int = Field(description="Number of messages that users wrote to it.")
+    since: datetime = Field(description="Time of the first message.")
+    last_at: datetime = Field(description="Time of the last message.")
+    until: datetime = Field(description="When the sender is forgotten, unless there is another message before.")
 
 
 def correspondent_routes(
@@ -45,21 +46,31 @@ def correspondent_routes(
         dependencies=[Depends(require(ADMIN))],
     )
 
-    @router.get("", summary="Known senders of a domain, by address")
+    @router.get("", summary="List known senders")
     async def list_known_senders(
-        domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)
+        domain: Annotated[str, Path(description="Main domain in which the senders are known.")],
+        after: After = None,
+        limit: PageLimit = 50,
     ) -> Page[KnownSenderView]:
+        """Senders that count as known in a domain, in the order of their addresses."""
         found = await store.page(scope_of(domain), clock(), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
-    @router.post("", status_code=204, summary="A sender validated itself; 422 for addresses of the domain itself")
-    async def create_known_sender(domain: str, new: NewKnownSender) -> Response:
+    @router.post("", status_code=204, summary="Add a known sender")
+    async def create_known_sender(
+        domain: Annotated[str, Path(description="Main domain in which the senders are known.")], new: NewKnownSender
+    ) -> Response:
+        """A sender has proved to be a person. The answer is 422 for addresses of the domain itself."""
         if not await correspondents.know(scope_of(domain), [_address(new.address)], validated=True):
             raise Problem(422, "an address of the domain itself is never whitelisted automatically")
         return Response(status_code=204)
 
-    @router.delete("/{address:path}", status_code=204, summary="Forget a sender")
-    async def delete_known_sender(domain: str, address: str) -> Response:
+    @router.delete("/{address:path}", status_code=204, summary="Delete a known sender")
+    async def delete_known_sender(
+        domain: Annotated[str, Path(description="Main domain in which the senders are known.")],
+        address: Annotated[str, Path(description="Address of the sender.")],
+    ) -> Response:
+        """The sender is unknown again."""
         known = CorrespondentKey(scope_of(domain), _address(address))
         if not await store.delete(known):
             raise Problem(404, "there is no such sender")

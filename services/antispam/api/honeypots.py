@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from services.antispam.api.scopes import address_of, scope_of
 from services.antispam.reputation.mongo_honeypots import Honeypot, MongoHoneypots
 
@@ -18,19 +19,19 @@ _PAGES = Cursor("honeypots")
 class NewHoneypot(RequestBody):
     """An address in one of our main domains that nobody has and nobody is told of."""
 
-    address: str = Field(max_length=320)
+    address: str = Field(max_length=320, description="An address of a main domain that is nowhere in use.")
     comment: str = Field("", max_length=500, description="Where it was laid out, for instance.")
 
 
 class HoneypotView(BaseModel):
     """`hits` counts the messages that came to it."""
 
-    address: str
-    domain: str
-    comment: str
-    created_at: datetime
-    hits: int
-    last_hit_at: datetime | None
+    address: str = Field(description="The address.")
+    domain: str = Field(description="Its domain.")
+    comment: str = Field(description="Note for people.")
+    created_at: datetime = Field(description="When it was added.")
+    hits: int = Field(description="Number of messages that came to it.")
+    last_hit_at: datetime | None = Field(description="When the last one came; null for never.")
 
 
 def honeypot_routes(
@@ -39,23 +40,30 @@ def honeypot_routes(
     """`changed(scope)` tells ingress and all replicas."""
     router = APIRouter(prefix="/v1/honeypots", tags=["honeypots"], dependencies=[Depends(require(ADMIN))])
 
-    @router.get("", summary="Honeypots of a domain, by address")
+    @router.get("", summary="List honeypots")
     async def list_honeypots(
-        domain: str, after: After = None, limit: int = Query(50, ge=1, le=500)
+        domain: Annotated[str, Query(description="Domain of the honeypots.")],
+        after: After = None,
+        limit: PageLimit = 50,
     ) -> Page[HoneypotView]:
+        """Honeypots of a domain, in the order of their addresses."""
         found = await honeypots.page(scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
-    @router.post("", status_code=201, summary="Lay out a honeypot; twice is once. A mailbox of that name gets no mail")
+    @router.post("", status_code=201, summary="Add a honeypot")
     async def create_honeypot(new: NewHoneypot) -> HoneypotView:
+        """Makes an address a honeypot: it gets no mail, and peers that send to it are refused for a while. The answer
+        is 200 when it is one already.
+        """
         address = address_of(new.address)
         domain = address.rpartition("@")[2]
         made = await honeypots.add(Honeypot(address, domain, new.comment, clock()))
         await changed(domain)
         return _view(made)
 
-    @router.delete("/{address:path}", status_code=204, summary="Take a honeypot away")
-    async def delete_honeypot(address: str) -> Response:
+    @router.delete("/{address:path}", status_code=204, summary="Delete a honeypot")
+    async def delete_honeypot(address: Annotated[str, Path(description="Address of the honeypot.")]) -> Response:
+        """The address is no honeypot any more."""
         gone = await honeypots.delete(address_of(address))
         if gone is None:
             raise Problem(404, "there is no such honeypot")

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from libs.envelope import new_id
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.images.model import ImageFacts
 from services.antispam.images.mongo import KnownImage, MongoKnownImages
@@ -28,17 +28,17 @@ class NewImage(RequestBody):
 
     fingerprint: Fingerprint = Field(description="64 bits in hex, as `learn` gives it.")
     domain: str = Field("", description="Domain of ours that it counts for; empty: all.")
-    comment: str = Field("", max_length=500)
+    comment: str = Field("", max_length=500, description="Note for people.")
 
 
 class ImageView(BaseModel):
     """A stored entry."""
 
-    id: str
-    domain: str
-    fingerprint: str
-    comment: str
-    created_at: datetime
+    id: str = Field(description="Id of the entry.")
+    domain: str = Field(description="Domain for which it counts; empty: all domains.")
+    fingerprint: str = Field(description="64 bits in hex.")
+    comment: str = Field(description="Note for people.")
+    created_at: datetime = Field(description="When it was added.")
 
 
 def image_routes(
@@ -53,38 +53,51 @@ def image_routes(
         await changed(scope)
         return _view(stored)
 
-    @router.get("", summary="Known images of a domain (default: of all), by fingerprint")
+    @router.get("", summary="List known images")
     async def list_images(
-        domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)
+        domain: Annotated[str, Query(description="Domain for which the images count; empty: all domains.")] = "",
+        after: After = None,
+        limit: PageLimit = 50,
     ) -> Page[ImageView]:
+        """Images known from spam, of one domain or of all domains, in the order of their fingerprints."""
         found = await images.page(scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(
             items=[_view(image) for image in found], next=_PAGES.behind(found, limit, lambda image: image.fingerprint)
         )
 
-    @router.post("", status_code=201, summary="Add a fingerprint; twice is once")
+    @router.post("", status_code=201, summary="Add the fingerprint of an image")
     async def create_image(image: NewImage) -> ImageView:
+        """Makes an image known by its fingerprint. The answer is 200 when it is known already."""
         return await know(image.fingerprint, image.domain, image.comment)
 
     @router.post(
         "/learn",
         status_code=201,
-        summary="Add an image (PNG, JPEG, GIF, BMP, WebP, TIFF); 422 if it is too plain or small to be known again",
+        summary="Add an image",
         openapi_extra=_RAW_BODY,
     )
-    async def learn_image(request: Request, domain: str = "", comment: str = Query("", max_length=500)) -> ImageView:
+    async def learn_image(
+        request: Request,
+        domain: Annotated[str, Query(description="Domain for which the image counts; empty: all domains.")] = "",
+        comment: str = Query("", max_length=500, description="Note for people."),
+    ) -> ImageView:
+        """Makes an image known: PNG, JPEG, GIF, BMP, WebP or TIFF. It is refused when it is too small or too plain to
+        be recognised again. The answer is 200 when it is known already.
+        """
         octets = await request.body()
         facts = await look(octets) if octets else ImageFacts()
         if facts.fingerprint is None:
             raise Problem(422, "this is no image that could be known again: broken, too large, too small or too plain")
         return await know(f"{facts.fingerprint:016x}", domain, comment)
 
-    @router.get("/{id}", summary="One entry")
-    async def get_image(id: str) -> ImageView:
+    @router.get("/{id}", summary="Get a known image")
+    async def get_image(id: Annotated[str, Path(description="Id of the entry.")]) -> ImageView:
+        """Returns one entry."""
         return _view(_there(await images.get(id)))
 
-    @router.delete("/{id}", status_code=204, summary="Forget an image")
-    async def delete_image(id: str) -> Response:
+    @router.delete("/{id}", status_code=204, summary="Delete a known image")
+    async def delete_image(id: Annotated[str, Path(description="Id of the entry.")]) -> Response:
+        """The image is not known any more."""
         image = _there(await images.delete(id))
         await changed(image.scope)
         return Response(status_code=204)

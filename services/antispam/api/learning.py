@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, require
 from libs.mail.originals import original_of
@@ -19,19 +19,21 @@ from services.antispam.learning.model import MailClass
 class LearningResult(BaseModel):
     """What the lesson changed. `before` is what the message was learned as, null for never."""
 
-    changed: bool
-    before: MailClass | None
-    now: MailClass | None
-    domain: str
+    changed: bool = Field(description="Whether the call changed anything.")
+    before: MailClass | None = Field(description="Class of the message before; null for none.")
+    now: MailClass | None = Field(description="Class of the message now; null for none.")
+    domain: str = Field(description="Domain; empty for all domains.")
 
 
 class LearningProgress(BaseModel):
     """Messages learned, and whether, with those for all, they are enough for the filter to speak."""
 
-    domain: str
-    spam: int
-    ham: int
-    active: bool
+    domain: str = Field(description="Domain; empty for all domains.")
+    spam: int = Field(description="Number of spam samples.")
+    ham: int = Field(description="Number of ham samples.")
+    active: bool = Field(
+        description="Whether there are enough samples, with those for all domains, for the classifier to be used."
+    )
 
 
 def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Callable[[str], bool]) -> APIRouter:
@@ -57,23 +59,28 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Cal
 
     @router.post(
         "/learn",
-        summary="Learn a raw message; twice is once, and learning it as the other moves it",
+        summary="Train the classifier with a message",
         openapi_extra=raw_body,
     )
     async def learn_message(
         request: Request,
-        kind: Literal["spam", "ham"] = Query(alias="as"),
+        kind: Literal["spam", "ham"] = Query(alias="as", description="Class of the message."),
         domain: str = whose,
         by: str = complainant,
     ) -> LearningResult:
+        """Trains the classifier with a raw message as spam or as ham. The same message again changes nothing; with the
+        other class, it is moved.
+        """
         return await taught(request, domain, kind, by)
 
-    @router.post("/unlearn", summary="Forget a raw message that was learned", openapi_extra=raw_body)
+    @router.post("/unlearn", summary="Remove a message from the training", openapi_extra=raw_body)
     async def unlearn_message(request: Request, domain: str = whose, by: str = complainant) -> LearningResult:
+        """Takes back what the classifier was trained with this raw message."""
         return await taught(request, domain, None, by)
 
-    @router.get("/learned", summary="How much was learned for a domain (default: for all)")
+    @router.get("/learned", summary="Count the training samples")
     async def get_learned(domain: str = whose) -> LearningProgress:
+        """How many messages the classifier was trained with, for a domain or for all domains."""
         scope = scope_of(domain)
         spam, ham = learner.learned(scope)
         return LearningProgress(domain=domain_of(scope), spam=spam, ham=ham, active=is_active(scope))

@@ -42,9 +42,9 @@ class LessonLine(BaseModel):
 class LessonImport(BaseModel):
     """How many lessons came in, and how many of them were new or said otherwise than before."""
 
-    domain: str
-    lessons: int
-    changed: int
+    domain: str = Field(description="Domain; empty for all domains.")
+    lessons: int = Field(description="Number of samples that were read.")
+    changed: int = Field(description="Number of samples that were new or had another class.")
 
 
 def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
@@ -54,19 +54,23 @@ def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
 
     @router.get(
         "",
-        summary='All lessons, a JSON line each; the last line is `{"end": N}`, without it something is missing',
+        summary="Export training samples",
         response_class=StreamingResponse,
         responses={200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}},
     )
     async def export_lessons(domain: str = whose) -> StreamingResponse:
+        """All samples, a JSON object a line. The last line is `{"end": N}`; without it, the export is not complete."""
         return StreamingResponse(_lines(store, scope_of(domain)), media_type=_NDJSON)
 
     @router.post(
         "",
-        summary="Learn exported lessons; a large file can come in several pieces of whole lines, again is once",
+        summary="Import training samples",
         openapi_extra={"requestBody": {"required": True, "content": {_NDJSON: {"schema": {"type": "string"}}}}},
     )
     async def import_lessons(request: Request, domain: str = whose) -> LessonImport:
+        """Trains the classifier with exported samples. A large file can be sent in several pieces of whole lines, and
+        repeated.
+        """
         scope = scope_of(domain)
         lessons = changed = 0
         async for batch in _batches(request.stream(), scope):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.envelope import new_id
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.policy.lists import EntryKind, InvalidListEntry, entry_of
 from services.antispam.policy.mongo_lists import ListEntry, ListName, MongoLists
@@ -26,19 +27,19 @@ class NewListEntry(RequestBody):
         "Peers: an address or a network.",
     )
     domain: str = Field("", description="Domain of ours that it counts for; empty: all.")
-    comment: str = Field("", max_length=500)
+    comment: str = Field("", max_length=500, description="Note for people.")
 
 
 class ListEntryView(BaseModel):
     """A stored entry, its value in normal form."""
 
-    id: str
-    list: ListName
-    domain: str
-    type: EntryKind
-    value: str
-    comment: str
-    created_at: datetime
+    id: str = Field(description="Id of the entry.")
+    list: ListName = Field(description="Name of the list.")
+    domain: str = Field(description="Domain for which it counts; empty: all domains.")
+    type: EntryKind = Field(description="What the value is.")
+    value: str = Field(description="The address, domain or network, in normal form.")
+    comment: str = Field(description="Note for people.")
+    created_at: datetime = Field(description="When it was added.")
 
 
 def list_routes(
@@ -48,27 +49,42 @@ def list_routes(
     router = APIRouter(prefix="/v1/lists", tags=["lists"])
     admin, store = Depends(require(ADMIN)), Depends(require(ADMIN, "store"))
 
-    @router.get("/{list}", dependencies=[admin], summary="Entries of one list of a domain (default: of all), by value")
+    @router.get("/{list}", dependencies=[admin], summary="List the entries of a list")
     async def list_list_entries(
-        list: ListName, domain: str = "", after: After = None, limit: int = Query(50, ge=1, le=500)
+        list: Annotated[ListName, Path(description="Name of the list.")],
+        domain: Annotated[str, Query(description="Domain for which the entries count; empty: all domains.")] = "",
+        after: After = None,
+        limit: PageLimit = 50,
     ) -> Page[ListEntryView]:
+        """Entries of a white or black list, of one domain or of all domains, in the order of their values."""
         found = await lists.page(list, scope_of(domain), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(entry) for entry in found], next=_PAGES.behind(found, limit, lambda item: item.value))
 
-    @router.post("/{list}", status_code=201, dependencies=[store], summary="Add an entry; twice is once")
-    async def create_list_entry(list: ListName, entry: NewListEntry) -> ListEntryView:
+    @router.post("/{list}", status_code=201, dependencies=[store], summary="Add an entry to a list")
+    async def create_list_entry(
+        list: Annotated[ListName, Path(description="Name of the list.")], entry: NewListEntry
+    ) -> ListEntryView:
+        """Adds a sender or a peer. The answer is 200 when the entry is there already."""
         kind, value = _parsed(list, entry.value)
         scope, now = scope_of(entry.domain), clock()
         stored = await lists.add(ListEntry(new_id(now), list, scope, kind, value, entry.comment, now))
         await changed(scope)
         return _view(stored)
 
-    @router.get("/{list}/{id}", dependencies=[admin], summary="One entry")
-    async def get_list_entry(list: ListName, id: str) -> ListEntryView:
+    @router.get("/{list}/{id}", dependencies=[admin], summary="Get an entry of a list")
+    async def get_list_entry(
+        list: Annotated[ListName, Path(description="Name of the list.")],
+        id: Annotated[str, Path(description="Id of the entry.")],
+    ) -> ListEntryView:
+        """Returns one entry."""
         return _view(_there(await lists.get(list, id)))
 
-    @router.delete("/{list}/{id}", status_code=204, dependencies=[admin], summary="Take an entry out")
-    async def delete_list_entry(list: ListName, id: str) -> Response:
+    @router.delete("/{list}/{id}", status_code=204, dependencies=[admin], summary="Delete an entry of a list")
+    async def delete_list_entry(
+        list: Annotated[ListName, Path(description="Name of the list.")],
+        id: Annotated[str, Path(description="Id of the entry.")],
+    ) -> Response:
+        """Removes one entry from the list."""
         entry = _there(await lists.delete(list, id))
         await changed(entry.scope)
         return Response(status_code=204)

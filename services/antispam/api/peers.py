@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.network import banned_network, shown
 from services.antispam.reputation.blacklisted_peers import BlacklistedPeer
 from services.antispam.reputation.mongo_blacklisted_peers import MongoBlacklistedPeers
@@ -22,15 +23,15 @@ class NewBlacklistedPeer(RequestBody):
 
     address: str = Field(max_length=64, description="An IP address or a network; an IPv6 address stands for its /64.")
     seconds: int = Field(3600, ge=1, le=30 * 86400, description="Seconds from now on.")
-    reason: str = Field("", max_length=200)
+    reason: str = Field("", max_length=200, description="Note for people.")
 
 
 class BlacklistedPeerView(BaseModel):
     """A refused peer; `until` in UTC."""
 
-    address: str
-    until: datetime
-    reason: str
+    address: str = Field(description="Network of the peer; an IPv6 address stands for its /64.")
+    until: datetime = Field(description="When the refusal ends.")
+    reason: str = Field(description="Note for people.")
 
 
 def peer_routes(peers: PeerBlacklist, store: MongoBlacklistedPeers, clock: Callable[[], datetime]) -> APIRouter:
@@ -39,9 +40,7 @@ def peer_routes(peers: PeerBlacklist, store: MongoBlacklistedPeers, clock: Calla
     admin = Depends(require(ADMIN))
 
     @router.get("", dependencies=[admin], summary="Peers refused now, by address")
-    async def list_blacklisted_peers(
-        after: After = None, limit: int = Query(50, ge=1, le=500)
-    ) -> Page[BlacklistedPeerView]:
+    async def list_blacklisted_peers(after: After = None, limit: PageLimit = 50) -> Page[BlacklistedPeerView]:
         found = await store.page(clock(), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(peer) for peer in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
@@ -52,7 +51,7 @@ def peer_routes(peers: PeerBlacklist, store: MongoBlacklistedPeers, clock: Calla
         return _view(peer)
 
     @router.delete("/{address:path}", status_code=204, dependencies=[admin], summary="Take a refusal back, everywhere")
-    async def delete_blacklisted_peer(address: str) -> Response:
+    async def delete_blacklisted_peer(address: Annotated[str, Path(description="IP address or network.")]) -> Response:
         await peers.blacklist(BlacklistedPeer(_normal(address), clock(), ""))
         return Response(status_code=204)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, ConfigDict, ValidationError
+from fastapi import APIRouter, Depends, Path, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from libs.envelope import Temporary
 from libs.http import ADMIN, IfMatch, Precondition, Problem, RequestBody, entity_tag, require
@@ -30,9 +30,9 @@ Changed = Callable[[str], Awaitable[None]]
 class EffectivePolicy(BaseModel):
     """The policy in force; `own` names the fields that were set for this very domain, the others are inherited."""
 
-    domain: str
-    own: list[str]
-    policy: Policy
+    domain: str = Field(description="Domain name, `default` or `outgoing`.")
+    own: list[str] = Field(description="Names of the fields that are set for this domain; the others are inherited.")
+    policy: Policy = Field(description="The policy in force.")
 
 
 class PolicyChanges(RequestBody):
@@ -50,25 +50,43 @@ def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
     @router.get(
         "/{domain}",
         dependencies=[Depends(require(ADMIN, "store"))],
-        summary="The policy in force for a domain, for `default` (all domains) or for `outgoing` mail",
+        summary="Get a policy",
     )
-    async def get_policy(domain: str, response: Response) -> EffectivePolicy:
+    async def get_policy(
+        domain: Annotated[str, Path(description="Domain name, `default` or `outgoing`.")], response: Response
+    ) -> EffectivePolicy:
+        """Returns the policy in force for a domain, for `default` (all domains) or for `outgoing` mail."""
         return await editor.view(await policies.read(scope_of(domain)), response)
 
-    @router.put("/{domain}", dependencies=[admin], summary="Set the fields given, inherit the rest")
-    async def replace_policy(domain: str, policy: Policy, response: Response, if_match: IfMatch) -> EffectivePolicy:
+    @router.put("/{domain}", dependencies=[admin], summary="Replace a policy")
+    async def replace_policy(
+        domain: Annotated[str, Path(description="Domain name, `default` or `outgoing`.")],
+        policy: Policy,
+        response: Response,
+        if_match: IfMatch,
+    ) -> EffectivePolicy:
+        """Sets the given fields for the domain; it inherits all others."""
         given = policy.model_dump(mode="json", exclude_unset=True)
         return await editor.change(scope_of(domain), lambda own: given, if_match, response)
 
-    @router.patch("/{domain}", dependencies=[admin], summary="Change some fields (RFC 7396)")
+    @router.patch("/{domain}", dependencies=[admin], summary="Change a policy")
     async def update_policy(
-        domain: str, change: PolicyChanges, response: Response, if_match: IfMatch
+        domain: Annotated[str, Path(description="Domain name, `default` or `outgoing`.")],
+        change: PolicyChanges,
+        response: Response,
+        if_match: IfMatch,
     ) -> EffectivePolicy:
+        """Changes the given fields (RFC 7396); a field that is null is inherited again."""
         given = change.model_extra or {}
         return await editor.change(scope_of(domain), lambda own: _patched(own, given), if_match, response)
 
-    @router.delete("/{domain}", status_code=204, dependencies=[admin], summary="Inherit everything")
-    async def reset_policy(domain: str, response: Response, if_match: IfMatch) -> Response:
+    @router.delete("/{domain}", status_code=204, dependencies=[admin], summary="Reset a policy")
+    async def reset_policy(
+        domain: Annotated[str, Path(description="Domain name, `default` or `outgoing`.")],
+        response: Response,
+        if_match: IfMatch,
+    ) -> Response:
+        """The domain inherits all fields again."""
         await editor.change(scope_of(domain), lambda own: {}, if_match, response)
         return Response(status_code=204)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, RequestBody, question, require
@@ -19,8 +19,10 @@ from services.antispam.reputation.mongo_greylist import MongoGreylist
 class ReceptionRules(BaseModel):
     """`greylists`: ask at each recipient of this domain. `purposes`: addresses that antispam takes itself."""
 
-    greylists: bool
-    purposes: dict[str, Literal["honeypot", "training"]]
+    greylists: bool = Field(description="Whether each recipient of the domain must be asked for.")
+    purposes: dict[str, Literal["honeypot", "training"]] = Field(
+        description="Addresses that antispam takes itself, and what for."
+    )
 
 
 class AdmissionRequest(RequestBody):
@@ -28,7 +30,7 @@ class AdmissionRequest(RequestBody):
 
     peer: str = Field(max_length=64, description="IP address.")
     sender: str = Field("", max_length=320, description="Envelope sender, empty for the null sender.")
-    recipient: str = Field(max_length=320)
+    recipient: str = Field(max_length=320, description="Address of the recipient.")
     domain: str = Field(max_length=255, description="Our main domain of the recipient.")
     account: str | None = Field(None, max_length=320, description="Whoever authenticated; null for strangers.")
 
@@ -37,11 +39,13 @@ class Admission(BaseModel):
     """`defer` is 451 4.7.1 until `retry_at`; the answer may be kept for `keep_seconds`, for all of the peer's network
     when `whole_network` says so."""
 
-    decision: Literal["accept", "defer", "refuse"]
-    note: str
-    retry_at: datetime | None
-    keep_seconds: float
-    whole_network: bool
+    decision: Literal["accept", "defer", "refuse"] = Field(
+        description="`defer` is answered 451 4.7.1, `refuse` 550 5.7.1."
+    )
+    note: str = Field(description="What stands in the log and the trace.")
+    retry_at: datetime | None = Field(description="When the peer may try again; null unless it is deferred.")
+    keep_seconds: float = Field(description="How long the answer may be kept.")
+    whole_network: bool = Field(description="Whether the answer counts for the whole network of the peer.")
 
 
 def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> APIRouter:
@@ -49,16 +53,20 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
     router = APIRouter(prefix="/v1", tags=["reception"])
     ingress = Depends(require(ADMIN, "ingress"))
 
-    @router.get("/receptions/{domain}", dependencies=[ingress], summary="What ingress must know of a domain of ours")
-    async def get_reception(domain: str) -> ReceptionRules:
+    @router.get("/receptions/{domain}", dependencies=[ingress], summary="Get the reception rules of a domain")
+    async def get_reception(
+        domain: Annotated[str, Path(description="Main domain of the recipient.")],
+    ) -> ReceptionRules:
+        """What ingress must know of a domain when a message comes in."""
         scope = scope_of(domain)
         return ReceptionRules.model_validate(
             {"greylists": await screening.greylists(scope), "purposes": await screening.purposes(scope)}
         )
 
-    @router.post("/admissions", dependencies=[ingress], summary="May mail for this recipient come in now?")
+    @router.post("/admissions", dependencies=[ingress], summary="Ask whether a recipient is admitted")
     @question
     async def create_admission(arrival: AdmissionRequest) -> Admission:
+        """Greylisting, honeypots and other rules decide at RCPT whether mail for the recipient may come in now."""
         answer = await screening.screen(RcptQuery(**{**arrival.model_dump(), "domain": scope_of(arrival.domain)}))
         return Admission(
             decision=answer.decision,
@@ -72,9 +80,12 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
         "/greylist/{peer}",
         status_code=204,
         dependencies=[Depends(require(ADMIN))],
-        summary="Forget that the network of a peer is known",
+        summary="Forget a greylisted network",
     )
-    async def delete_greylisted_network(peer: IPv4Address | IPv6Address) -> Response:
+    async def delete_greylisted_network(
+        peer: Annotated[IPv4Address | IPv6Address, Path(description="IP address in the network.")],
+    ) -> Response:
+        """The network of the peer is unknown to greylisting again, for all recipients."""
         await greylist.forget(greylisted_network(peer))
         return Response(status_code=204)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.envelope import Temporary
-from libs.http import ADMIN, After, Cursor, IfMatch, Page, Precondition, Problem, entity_tag, require
+from libs.http import ADMIN, After, Cursor, IfMatch, Page, PageLimit, Precondition, Problem, entity_tag, require
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
 from services.antispam.filtering.facts import FACTS
@@ -28,15 +28,15 @@ _TRIES = 50
 class RuleView(BaseModel):
     """A stored rule."""
 
-    name: str
-    domain: str
-    rule: KeywordRule | ExceptionRule | LogicRule = Field(discriminator="kind")
+    name: str = Field(description="Name of the rule.")
+    domain: str = Field(description="Domain for which it counts; empty: all domains.")
+    rule: KeywordRule | ExceptionRule | LogicRule = Field(discriminator="kind", description="The rule.")
 
 
 class RuleCounts(BaseModel):
     """What changes without a change of the rule: `hits` counts the messages that it matched."""
 
-    hits: int
+    hits: int = Field(description="Number of messages that the rule matched.")
 
 
 class RuleWithCounts(RuleView, RuleCounts):
@@ -48,24 +48,39 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     router = APIRouter(prefix="/v1/rules", tags=["rules"], dependencies=[Depends(require(ADMIN))])
     named = Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")
 
-    @router.get("/{kind}", summary="Rules of one kind, of all domains or of one, by name")
+    @router.get("/{kind}", summary="List rules")
     async def list_rules(
-        kind: Kind, domain: str | None = None, after: After = None, limit: int = Query(50, ge=1, le=500)
+        kind: Annotated[Kind, Path(description="Kind of the rule.")],
+        domain: Annotated[
+            str | None, Query(description="Only rules of this domain; empty: those of all domains.")
+        ] = None,
+        after: After = None,
+        limit: PageLimit = 50,
     ) -> Page[RuleWithCounts]:
+        """Rules of one kind, of one domain or of all, in the order of their names."""
         scope = None if domain is None else scope_of(domain)
         found = await rules.page(kind, scope, after=_PAGES.text(after), limit=limit)
         return Page(items=[_row(rule) for rule in found], next=_PAGES.behind(found, limit, lambda item: item.name))
 
-    @router.get("/{kind}/{name}", summary="One rule")
-    async def get_rule(kind: Kind, response: Response, name: str = named) -> RuleView:
+    @router.get("/{kind}/{name}", summary="Get a rule")
+    async def get_rule(
+        kind: Annotated[Kind, Path(description="Kind of the rule.")], response: Response, name: str = named
+    ) -> RuleView:
+        """Returns one rule."""
         return _tagged(_there(await rules.get(kind, name)), response)
 
-    @router.get("/{kind}/{name}/counts", summary="How many messages a rule matched")
-    async def get_rule_counts(kind: Kind, name: str = named) -> RuleCounts:
+    @router.get("/{kind}/{name}/counts", summary="Count the hits of a rule")
+    async def get_rule_counts(
+        kind: Annotated[Kind, Path(description="Kind of the rule.")], name: str = named
+    ) -> RuleCounts:
+        """The number of messages that the rule matched."""
         return RuleCounts(hits=_there(await rules.get(kind, name)).hits)
 
     @router.delete("/{kind}/{name}", status_code=204, summary="Delete a rule")
-    async def delete_rule(kind: Kind, if_match: IfMatch, name: str = named) -> Response:
+    async def delete_rule(
+        kind: Annotated[Kind, Path(description="Kind of the rule.")], if_match: IfMatch, name: str = named
+    ) -> Response:
+        """Deletes one rule."""
         for _ in range(_TRIES):
             rule = _there(await rules.get(kind, name))
             if_match.check(_tag_of(rule))
@@ -92,7 +107,7 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
 
     domain_query = Query("", description="Domain of ours that it counts for; empty: all.")
 
-    @router.put("/keyword/{name}", summary="Make or replace a keyword rule (RE2); 422 when its examples do not hold")
+    @router.put("/keyword/{name}", summary="Create or replace a keyword rule")
     async def replace_keyword_rule(
         rule: KeywordRule,
         response: Response,
@@ -100,15 +115,19 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
         name: str = named,
         domain: str = domain_query,
     ) -> RuleView:
+        """A keyword rule adds its score when its regular expression (RE2) matches. It is refused when an example of
+        `hits` does not match, or one of `misses` does.
+        """
         return await put(name, domain, rule, if_match, response)
 
-    @router.put("/exception/{name}", summary="Make or replace an exception, which counts for all domains")
+    @router.put("/exception/{name}", summary="Create or replace an exception")
     async def replace_exception_rule(
         rule: ExceptionRule, response: Response, if_match: IfMatch, name: str = named
     ) -> RuleView:
+        """An exception keeps other rules from a text that its regular expression matches. It counts for all domains."""
         return await put(name, DEFAULT, rule, if_match, response)
 
-    @router.put("/logic/{name}", summary="Make or replace a logic rule; 422 when it names what does not exist")
+    @router.put("/logic/{name}", summary="Create or replace a logic rule")
     async def replace_logic_rule(
         rule: LogicRule,
         response: Response,
@@ -116,6 +135,9 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
         name: str = named,
         domain: str = domain_query,
     ) -> RuleView:
+        """A logic rule adds its score when its expression is true. It is refused when the expression names a filter or
+        a fact that does not exist.
+        """
         _check_names(rule)
         return await put(name, domain, rule, if_match, response)
 

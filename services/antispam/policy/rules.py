@@ -22,14 +22,19 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    enabled: bool = True
-    comment: str = Field("", max_length=500)
+    enabled: bool = Field(True, description="Whether the rule is used.")
+    comment: str = Field("", max_length=500, description="Note for people.")
 
 
 class PatternRule(Rule):
     """A regular expression in RE2's syntax (no look-around, no back-references), with examples as its test cases."""
 
-    pattern: str = Field(min_length=1, max_length=PATTERN_LIMIT, examples=[r"(?i)\bcheap\s+watches\b"])
+    pattern: str = Field(
+        min_length=1,
+        max_length=PATTERN_LIMIT,
+        examples=[r"(?i)\bcheap\s+watches\b"],
+        description="Regular expression (RE2).",
+    )
     area: Area = Field("body", description="subject (decoded), headers (lines `Name: value`), or body (visible text).")
     hits: tuple[Example, ...] = Field((), max_length=20, description="Texts that the pattern must find.")
     misses: tuple[Example, ...] = Field((), max_length=20, description="Texts that the pattern must not find.")
@@ -52,23 +57,33 @@ class PatternRule(Rule):
 class KeywordRule(PatternRule):
     """Adds `score` when the pattern occurs; a score below zero makes spam less likely."""
 
-    kind: Literal["keyword"] = "keyword"
-    score: Score = 2.0
+    kind: Literal["keyword"] = Field("keyword", description="Kind of the rule.")
+    score: Score = Field(2.0, description="What a hit adds.")
 
 
 class ExceptionRule(PatternRule):
     """Exempts a message from the filters, keyword rules and logic rules named in `spares` when the pattern occurs."""
 
-    kind: Literal["exception"] = "exception"
-    spares: tuple[RuleName, ...] = Field(("keywords",), min_length=1, max_length=50)
+    kind: Literal["exception"] = Field("exception", description="Kind of the rule.")
+    spares: tuple[RuleName, ...] = Field(
+        ("keywords",),
+        min_length=1,
+        max_length=50,
+        description="Names of the rules that do not hit within the matched text.",
+    )
 
 
 class LogicRule(Rule):
     """Adds `score` when the expression is true."""
 
-    kind: Literal["logic"] = "logic"
-    expression: str = Field(min_length=1, max_length=1000, examples=["html_only and bayes > 2 and recipients >= 10"])
-    score: Score = 2.0
+    kind: Literal["logic"] = Field("logic", description="Kind of the rule.")
+    expression: str = Field(
+        min_length=1,
+        max_length=1000,
+        examples=["html_only and bayes > 2 and recipients >= 10"],
+        description="Boolean expression over filters and facts.",
+    )
+    score: Score = Field(2.0, description="What a hit adds.")
 
     @model_validator(mode="after")
     def _check_expression(self) -> Self:

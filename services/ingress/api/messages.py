@@ -36,20 +36,24 @@ def _decoded(value: object) -> bytes:
 class NewAttachment(RequestBody):
     """A file in base64."""
 
-    filename: str = Field(min_length=1, max_length=200)
-    content_type: str = "application/octet-stream"
+    filename: str = Field(min_length=1, max_length=200, description="Name of the file.")
+    content_type: str = Field("application/octet-stream", description="Media type of the file.")
     content: Annotated[bytes, BeforeValidator(_decoded)] = Field(description="base64, line ends allowed.")
 
 
 class NewMessage(RequestBody):
     """A message in pieces. Addresses are `local@domain` or `Name <local@domain>`."""
 
-    sender: str = Field(alias="from", max_length=1000)
-    to: list[str] = Field(min_length=1, max_length=10_000)
-    subject: str = Field("", max_length=10_000)
-    text: str | None = None
-    html: str | None = None
-    attachments: list[NewAttachment] = Field([], max_length=100)
+    sender: str = Field(
+        alias="from",
+        max_length=1000,
+        description="Author and envelope sender: `local@domain` or `Name <local@domain>`.",
+    )
+    to: list[str] = Field(min_length=1, max_length=10_000, description="Recipients; a single one may be a string.")
+    subject: str = Field("", max_length=10_000, description="Text of the Subject field.")
+    text: str | None = Field(None, description="Plain text of the message.")
+    html: str | None = Field(None, description="HTML of the message; with `text`, both are alternatives.")
+    attachments: list[NewAttachment] = Field([], max_length=100, description="Files that are attached.")
     account: str | None = Field(None, description="The account that this is sent for; its limits and addresses count.")
 
     @field_validator("to", mode="before")
@@ -61,7 +65,7 @@ class NewMessage(RequestBody):
 class AcceptedMessage(BaseModel):
     """The id under which the message is known in the whole cluster."""
 
-    id: str
+    id: str = Field(description="Id of the message in the whole cluster; its `X-Facteur-Id`.")
 
 
 _SERVICES = ("antispam", "antivirus", "quota", "relay", "router", "store")
@@ -108,7 +112,7 @@ def message_routes(
         "/messages",
         status_code=202,
         openapi_extra=_BODIES,
-        summary="Send a message: raw (message/rfc822 with from and to in the query) or in pieces (JSON)",
+        summary="Send a message",
         responses={413: {}, 415: {}, 422: {}, 429: {}, 503: {}},
     )
     async def send_message(
@@ -119,6 +123,10 @@ def message_routes(
         to: Annotated[list[str] | None, Query(description="Raw only; once for each recipient.")] = None,
         account: Annotated[str | None, Query(description="Raw only; the account that this is sent for.")] = None,
     ) -> AcceptedMessage:
+        """Accepts a message as it is (`message/rfc822`, with `from` and `to` in the query) or in parts
+        (`application/json`). The answer comes when the message is safe in the queue; filters, delivery and relaying
+        follow. The `id` of the answer is the `X-Facteur-Id` of the message.
+        """
         share = budget.open(int(request.headers.get("content-length") or 0))
         if share is None:
             raise Problem(503, "too much mail is coming in, try again", headers={"Retry-After": "5"})

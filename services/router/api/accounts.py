@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field, SecretStr
 
-from libs.http import After, Cursor, Page, RequestBody
+from libs.http import After, Cursor, Page, PageLimit, RequestBody
 from libs.http.names import Address, DomainName, PrintableText
 from services.router.api.collection import address_of
-from services.router.api.exchange import Creating, Editing, Exchange, Limit, OfDomain, Reading
+from services.router.api.exchange import Creating, Editing, Exchange, OfDomain, Reading
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
 from services.router.domain.records import AddressRecord
@@ -28,52 +28,56 @@ class NewAccount(RequestBody):
     domain: DomainName | None = Field(None, description="Number the account by this domain's prefix.")
     password: SecretStr = Field(description="At least 8 characters, letters and digits.")
     quota_bytes: int | None = Field(None, ge=0, description="Handed on to quota, which owns limits; null: by domain.")
-    profile: Profile = "standard"
-    surname: PrintableText = Field("", max_length=200)
-    given_names: PrintableText = Field("", max_length=200)
+    profile: Profile = Field("standard", description="What the account may do.")
+    surname: PrintableText = Field("", max_length=200, description="Surname of the person.")
+    given_names: PrintableText = Field("", max_length=200, description="Given names of the person.")
     login: str | None = Field(None, pattern=f"^{LOGIN.pattern}$", description="Null: surname, dash, initials.")
     suspended: bool = False
-    may_send: bool = True
+    may_send: bool = Field(True, description="Whether the account may send.")
 
 
 class AccountChanges(RequestBody):
     """A field that is absent stays as it is."""
 
-    password: SecretStr = SecretStr("")
+    password: SecretStr = Field(SecretStr(""), description="New password: at least 8 characters, letters and digits.")
     official_address: Address = Field("", description="Made when new; the old one stays an address.")
     quota_bytes: int | None = Field(None, ge=0, description="Handed on to quota, which owns limits; null: by domain.")
-    profile: Profile = "standard"
-    surname: PrintableText = Field("", max_length=200)
-    given_names: PrintableText = Field("", max_length=200)
+    profile: Profile = Field("standard", description="What the account may do.")
+    surname: PrintableText = Field("", max_length=200, description="Surname of the person.")
+    given_names: PrintableText = Field("", max_length=200, description="Given names of the person.")
     suspended: bool = False
-    may_send: bool = True
+    may_send: bool = Field(True, description="Whether the account may send.")
 
 
 class NewAddress(RequestBody):
+    """Another address for an account."""
+
     address: Address = Field(description="A functional or former address of the account.")
 
 
 class RedirectSettings(BaseModel):
-    targets: tuple[str, ...]
-    keep_copy: bool
+    """Where the mail of the account is redirected to."""
+
+    targets: tuple[str, ...] = Field(description="Where the mail goes.")
+    keep_copy: bool = Field(description="Whether the mailbox of the account gets the mail, too.")
 
 
 class AccountView(BaseModel):
     """`address` names the mailbox and never changes. The limit of the mailbox is told by quota."""
 
-    address: str
-    official_address: str
+    address: str = Field(description="Name of the mailbox; it never changes.")
+    official_address: str = Field(description="Address that mail of the account is sent from.")
     addresses: tuple[str, ...] = Field(description="Its other addresses.")
-    domain: str
-    login: str
-    surname: str
-    given_names: str
-    profile: str
+    domain: str = Field(description="Main domain of the account.")
+    login: str = Field(description="Login name.")
+    surname: str = Field(description="Surname of the person.")
+    given_names: str = Field(description="Given names of the person.")
+    profile: str = Field(description="What the account may do.")
     suspended: bool
-    may_send: bool
-    redirect: RedirectSettings | None
-    replications: tuple[str, ...]
-    created_at: datetime
+    may_send: bool = Field(description="Whether the account may send.")
+    redirect: RedirectSettings | None = Field(description="Redirect of its mail; null for none.")
+    replications: tuple[str, ...] = Field(description="Addresses that get a copy of its mail.")
+    created_at: datetime = Field(description="When it was created.")
 
 
 def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRouter:
@@ -89,8 +93,9 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         asked.tag(entry)
         return await view(entry)
 
-    @router.post("", status_code=201, summary="Make an account; 409 when the address exists or the domain is full")
+    @router.post("", status_code=201, summary="Create an account")
     async def create_account(body: NewAccount, asked: Creating) -> AccountView:
+        """Creates a mailbox with a login. Its folders are made within a moment."""
         if (body.address is None) == (body.domain is None):
             raise Unprocessable("give either the address, or the domain that numbers it")
         address = body.address or await directory.numbered_address(body.domain or "")
@@ -107,28 +112,40 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         asked.locate("accounts", made.address)
         return await shown(asked, made)
 
-    @router.get("", summary="Accounts by address, of one domain or of all")
+    @router.get("", summary="List accounts")
     async def list_accounts(
-        _: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50
+        _: Reading, domain: OfDomain = None, after: After = None, limit: PageLimit = 50
     ) -> Page[AccountView]:
+        """Accounts of one domain or of all, in the order of their addresses."""
         found = await addresses.page("account", domain=domain, after=cursor.text(after), limit=limit)
         items = [await view(item) for item in found]
         return Page(items=items, next=cursor.behind(found, limit, address_of))
 
-    @router.post("/{address:path}/addresses", status_code=201, summary="Give an account another address; 409 if taken")
-    async def create_account_address(address: Address, body: NewAddress, asked: Creating) -> AccountView:
+    @router.post("/{address:path}/addresses", status_code=201, summary="Add an address to an account")
+    async def create_account_address(
+        address: Annotated[Address, Path(description="An address of the account.")], body: NewAddress, asked: Creating
+    ) -> AccountView:
+        """Gives an account another address, from which it may send and at which it gets mail."""
         account = await directory.found(address, "account")
         once = asked.once
         added = await directory.add_address(account, body.address, once=once)
         asked.did("address_added", address=account.address, added=added.address)
         return await shown(asked, await directory.found(account.address, "account"))
 
-    @router.get("/{address:path}", summary="One account, by any form of its address")
-    async def get_account(address: Address, asked: Reading) -> AccountView:
+    @router.get("/{address:path}", summary="Get an account")
+    async def get_account(
+        address: Annotated[Address, Path(description="An address of the account.")], asked: Reading
+    ) -> AccountView:
+        """Returns one account, by any of its addresses."""
         return await shown(asked, await directory.found(address, "account"))
 
-    @router.patch("/{address:path}", summary="Change an account; 412 when If-Match names another version")
-    async def update_account(address: Address, body: AccountChanges, asked: Editing) -> AccountView:
+    @router.patch("/{address:path}", summary="Change an account")
+    async def update_account(
+        address: Annotated[Address, Path(description="An address of the account.")],
+        body: AccountChanges,
+        asked: Editing,
+    ) -> AccountView:
+        """Changes the given fields (RFC 7396); a field that is absent stays as it is."""
         account = await directory.found(address, "account")
         if asked.match is not None and not asked.match(account):
             raise PreconditionFailed  # before anything is made
@@ -149,8 +166,11 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         asked.did("account_changed", address=account.address, password_changed=hashed is not None, **changes)
         return await shown(asked, edited)
 
-    @router.delete("/{address:path}", status_code=204, summary="Delete an account, its addresses, and then its mailbox")
-    async def delete_account(address: Address, asked: Editing) -> Response:
+    @router.delete("/{address:path}", status_code=204, summary="Delete an account")
+    async def delete_account(
+        address: Annotated[Address, Path(description="An address of the account.")], asked: Editing
+    ) -> Response:
+        """Deletes an account with its addresses and credentials; its mailbox follows within a moment."""
         place = await directory.located(address)
         await addresses.delete(place, "account", match=asked.match)
         asked.did("account_deleted", address=place)

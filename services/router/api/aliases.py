@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import After, Page, RequestBody
+from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Creating, Editing, Limit, OfDomain, Reading
+from services.router.api.exchange import Creating, Editing, OfDomain, Reading
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 from services.router.refusals import AlreadyExists
 
 
 class AliasTargets(RequestBody):
+    """Changes of an alias."""
+
     targets: list[Address] = Field(description="Where it leads: addresses of ours or elsewhere, at least one.")
 
 
 class NewAlias(AliasTargets):
-    address: Address
+    """An alias to create."""
+
+    address: Address = Field(description="Address of the alias, in a main domain.")
 
 
 class AliasView(BaseModel):
     """`owner` is the account whose other address this is, else null."""
 
-    address: str
-    targets: tuple[str, ...]
-    replications: tuple[str, ...]
-    owner: str | None
-    created_at: datetime
+    address: str = Field(description="Address of the alias.")
+    targets: tuple[str, ...] = Field(description="Addresses that get its mail.")
+    replications: tuple[str, ...] = Field(description="Addresses that get a copy of its mail.")
+    owner: str | None = Field(description="Account to which the alias belongs as another address; null for none.")
+    created_at: datetime = Field(description="When it was created.")
 
 
 def alias_routes(directory: Directory) -> APIRouter:
@@ -40,28 +45,36 @@ def alias_routes(directory: Directory) -> APIRouter:
     addresses = directory.addresses
     aliases = Collection("aliases", "alias", address_of, _view)
 
-    @router.post("", status_code=201, summary="Make an alias; 409 when the address exists")
+    @router.post("", status_code=201, summary="Create an alias")
     async def create_alias(body: NewAlias, asked: Creating) -> AliasView:
+        """Creates an address whose mail goes to one or several others."""
         entry = await directory.entry(body.address, kind="alias")
         targets = await directory.targets(body.targets, of=entry.address)
         alias = entry.model_copy(update={"targets": targets})
         made = await addresses.create(alias, once=asked.once)
         return aliases.made(asked, made, address=made.address, targets=made.targets)
 
-    @router.get("", summary="Aliases by address, of one domain or of all")
+    @router.get("", summary="List aliases")
     async def list_aliases(
-        _: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50
+        _: Reading, domain: OfDomain = None, after: After = None, limit: PageLimit = 50
     ) -> Page[AliasView]:
+        """Aliases of one domain or of all, in the order of their addresses."""
         return aliases.page(
             await addresses.page("alias", domain=domain, after=aliases.cursor.text(after), limit=limit), limit
         )
 
-    @router.get("/{address:path}", summary="One alias")
-    async def get_alias(address: Address, asked: Reading) -> AliasView:
+    @router.get("/{address:path}", summary="Get an alias")
+    async def get_alias(
+        address: Annotated[Address, Path(description="Address of the alias.")], asked: Reading
+    ) -> AliasView:
+        """Returns one alias."""
         return aliases.shown(asked, await directory.found(address, "alias"))
 
-    @router.patch("/{address:path}", summary="Change where an alias leads; 412 when If-Match names another version")
-    async def update_alias(address: Address, body: AliasTargets, asked: Editing) -> AliasView:
+    @router.patch("/{address:path}", summary="Change an alias")
+    async def update_alias(
+        address: Annotated[Address, Path(description="Address of the alias.")], body: AliasTargets, asked: Editing
+    ) -> AliasView:
+        """Changes the given fields (RFC 7396)."""
         alias = await directory.found(address, "alias")
         if alias.owner is not None:
             raise AlreadyExists(f"{alias.address} is an address of the account {alias.owner}")
@@ -71,8 +84,11 @@ def alias_routes(directory: Directory) -> APIRouter:
         )
         return aliases.changed(asked, edited, address=edited.address, targets=targets)
 
-    @router.delete("/{address:path}", status_code=204, summary="Delete an alias; 409 when it is an official address")
-    async def delete_alias(address: Address, asked: Editing) -> Response:
+    @router.delete("/{address:path}", status_code=204, summary="Delete an alias")
+    async def delete_alias(
+        address: Annotated[Address, Path(description="Address of the alias.")], asked: Editing
+    ) -> Response:
+        """Deletes one alias."""
         alias = await directory.found(address, "alias")
         owner = await addresses.find(alias.owner) if alias.owner else None
         if owner is not None and owner.details.official_address == alias.address:

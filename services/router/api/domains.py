@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import After, Page, RequestBody, birth_mark
+from libs.http import After, Page, PageLimit, RequestBody, birth_mark
 from libs.http.names import Address, DomainName
 from services.router.api.collection import Collection, name_of
-from services.router.api.exchange import Creating, Editing, Limit, Reading
+from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
 from services.router.domain.names import PREFIX
 from services.router.domain.records import Domain
@@ -35,27 +36,33 @@ class DomainChanges(RequestBody):
 
 
 class NewDomain(DomainChanges):
-    name: DomainName
+    """A domain to create."""
+
+    name: DomainName = Field(description="Name of the domain; non-ASCII names are kept in A-labels.")
 
 
 class DomainView(BaseModel):
     """A domain. The limit of its accounts is told by quota."""
 
-    name: str
-    max_accounts: int | None
-    max_message_bytes: int | None
-    account_prefix: str | None
-    catch_all: str | None
-    postmaster: str | None
-    junk_keep_days: int | None
-    created_at: datetime
+    name: str = Field(description="Name of the domain, in A-labels.")
+    max_accounts: int | None = Field(description="Most accounts; null: no limit.")
+    max_message_bytes: int | None = Field(
+        description="Size of the largest message to the domain; null: the general limit."
+    )
+    account_prefix: str | None = Field(description="Prefix of numbered accounts; null for none.")
+    catch_all: str | None = Field(
+        description="Address that gets the mail for addresses that do not exist; null for none."
+    )
+    postmaster: str | None = Field(description="Address that gets the mail for postmaster@ and abuse@; null for none.")
+    junk_keep_days: int | None = Field(description="Days after which mail in Junk is deleted; null: never.")
+    created_at: datetime = Field(description="When it was created.")
 
 
 class DomainCounts(BaseModel):
     """What changes without a change of the domain: its accounts, and all of its addresses, theirs among them."""
 
-    accounts: int
-    addresses: int
+    accounts: int = Field(description="Number of accounts.")
+    addresses: int = Field(description="Number of all addresses, those of accounts among them.")
 
 
 class DomainWithCounts(DomainView, DomainCounts):
@@ -74,37 +81,51 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
             raise NotFound(f"there is no domain {name}")
         return found
 
-    @router.post("", status_code=201, summary="Make a domain; 409 when the name is in use")
+    @router.post("", status_code=201, summary="Create a domain")
     async def create_domain(body: NewDomain, asked: Creating) -> DomainView:
+        """Creates a main domain: a domain with accounts and aliases of its own."""
         fields = await _checked(directory, body)
         now = clock()
         domain = Domain(birth=birth_mark(), created_at=now, quota_at=now, **fields)
         made = await domains.create(domain, once=asked.once)
         return main_domains.made(asked, made, domain=made.name)
 
-    @router.get("", summary="Domains by name")
-    async def list_domains(_: Reading, after: After = None, limit: Limit = 50) -> Page[DomainWithCounts]:
+    @router.get("", summary="List domains")
+    async def list_domains(_: Reading, after: After = None, limit: PageLimit = 50) -> Page[DomainWithCounts]:
+        """Main domains with their counts, in the order of their names."""
         found = await domains.page(aliases=False, of=None, after=main_domains.cursor.text(after), limit=limit)
         return Page(items=[_row(domain) for domain in found], next=main_domains.cursor.behind(found, limit, name_of))
 
-    @router.get("/{name}", summary="One domain")
-    async def get_domain(name: DomainName, asked: Reading) -> DomainView:
+    @router.get("/{name}", summary="Get a domain")
+    async def get_domain(
+        name: Annotated[DomainName, Path(description="Name of the main domain.")], asked: Reading
+    ) -> DomainView:
+        """Returns one main domain."""
         return main_domains.shown(asked, await main_domain(name))
 
-    @router.get("/{name}/counts", summary="How many accounts and addresses a domain has")
-    async def get_domain_counts(name: DomainName, _: Reading) -> DomainCounts:
+    @router.get("/{name}/counts", summary="Count accounts and addresses of a domain")
+    async def get_domain_counts(
+        name: Annotated[DomainName, Path(description="Name of the main domain.")], _: Reading
+    ) -> DomainCounts:
+        """The counts change without a change of the domain, and have no ETag."""
         found = await main_domain(name)
         return DomainCounts(accounts=found.accounts, addresses=found.addresses)
 
-    @router.patch("/{name}", summary="Change a domain; 412 when If-Match names another version")
-    async def update_domain(name: DomainName, body: DomainChanges, asked: Editing) -> DomainView:
+    @router.patch("/{name}", summary="Change a domain")
+    async def update_domain(
+        name: Annotated[DomainName, Path(description="Name of the main domain.")], body: DomainChanges, asked: Editing
+    ) -> DomainView:
+        """Changes the given fields (RFC 7396); a field that is absent stays as it is, and null unsets it."""
         fields = await _checked(directory, body)
         wished = {"quota_at": clock()} if "default_quota_bytes" in fields else {}
         edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields | wished), match=asked.match)
         return main_domains.changed(asked, edited, domain=name, **fields)
 
-    @router.delete("/{name}", status_code=204, summary="Delete an empty domain; 409 while it has addresses")
-    async def delete_domain(name: DomainName, asked: Editing) -> Response:
+    @router.delete("/{name}", status_code=204, summary="Delete a domain")
+    async def delete_domain(
+        name: Annotated[DomainName, Path(description="Name of the main domain.")], asked: Editing
+    ) -> Response:
+        """Deletes an empty domain. The answer is 409 while it has addresses or alias domains."""
         await domains.delete(name, alias=False, match=asked.match)
         return main_domains.deleted(asked, domain=name)
 

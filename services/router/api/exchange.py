@@ -17,7 +17,6 @@ from services.router.ports import Match
 log = structlog.get_logger(__name__)
 
 OfDomain = Annotated[DomainName | None, Query(description="Of this domain only.")]
-Limit = Annotated[int, Query(ge=1, le=200, description="Most items of a page.")]
 
 
 @dataclass(frozen=True, slots=True)

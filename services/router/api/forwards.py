@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import After, Page, RequestBody
+from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Creating, Editing, Limit, OfDomain, Reading
+from services.router.api.exchange import Creating, Editing, OfDomain, Reading
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 
 
 class ForwardTarget(RequestBody):
+    """Changes of a forward."""
+
     target: Address = Field(description="One address outside of our domains.")
 
 
 class NewForward(ForwardTarget):
-    address: Address
+    """A forward to create."""
+
+    address: Address = Field(description="Address of the forward, in a main domain.")
 
 
 class ForwardView(BaseModel):
-    address: str
-    target: str
-    replications: tuple[str, ...]
-    created_at: datetime
+    """An address whose mail goes to one address elsewhere."""
+
+    address: str = Field(description="Address of the forward.")
+    target: str = Field(description="Address that gets its mail.")
+    replications: tuple[str, ...] = Field(description="Addresses that get a copy of its mail.")
+    created_at: datetime = Field(description="When it was created.")
 
 
 def forward_routes(directory: Directory) -> APIRouter:
@@ -36,26 +43,34 @@ def forward_routes(directory: Directory) -> APIRouter:
     addresses = directory.addresses
     forwards = Collection("forwards", "forward", address_of, _view)
 
-    @router.post("", status_code=201, summary="Make a forward; 409 when the address exists")
+    @router.post("", status_code=201, summary="Create a forward")
     async def create_forward(body: NewForward, asked: Creating) -> ForwardView:
+        """Creates an address whose mail goes to one address outside of the domains of the cluster."""
         entry = await directory.entry(body.address, kind="forward", targets=(await directory.external(body.target),))
         made = await addresses.create(entry, once=asked.once)
         return forwards.made(asked, made, address=made.address, target=made.targets[0])
 
-    @router.get("", summary="Forwards by address, of one domain or of all")
+    @router.get("", summary="List forwards")
     async def list_forwards(
-        _: Reading, domain: OfDomain = None, after: After = None, limit: Limit = 50
+        _: Reading, domain: OfDomain = None, after: After = None, limit: PageLimit = 50
     ) -> Page[ForwardView]:
+        """Forwards of one domain or of all, in the order of their addresses."""
         return forwards.page(
             await addresses.page("forward", domain=domain, after=forwards.cursor.text(after), limit=limit), limit
         )
 
-    @router.get("/{address:path}", summary="One forward")
-    async def get_forward(address: Address, asked: Reading) -> ForwardView:
+    @router.get("/{address:path}", summary="Get a forward")
+    async def get_forward(
+        address: Annotated[Address, Path(description="Address of the forward.")], asked: Reading
+    ) -> ForwardView:
+        """Returns one forward."""
         return forwards.shown(asked, await directory.found(address, "forward"))
 
-    @router.patch("/{address:path}", summary="Change where a forward leads; 412 when If-Match names another version")
-    async def update_forward(address: Address, body: ForwardTarget, asked: Editing) -> ForwardView:
+    @router.patch("/{address:path}", summary="Change a forward")
+    async def update_forward(
+        address: Annotated[Address, Path(description="Address of the forward.")], body: ForwardTarget, asked: Editing
+    ) -> ForwardView:
+        """Changes the address to which the mail goes (RFC 7396)."""
         forward = await directory.found(address, "forward")
         target = await directory.external(body.target)
         edited = await addresses.edit(
@@ -64,7 +79,10 @@ def forward_routes(directory: Directory) -> APIRouter:
         return forwards.changed(asked, edited, address=edited.address, target=target)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete a forward")
-    async def delete_forward(address: Address, asked: Editing) -> Response:
+    async def delete_forward(
+        address: Annotated[Address, Path(description="Address of the forward.")], asked: Editing
+    ) -> Response:
+        """Deletes one forward."""
         place = await directory.located(address)
         await addresses.delete(place, "forward", match=asked.match)
         return forwards.deleted(asked, address=place)

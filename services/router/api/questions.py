@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field, SecretStr
 
-from libs.http import ADMIN, After, Cursor, Page, Problem, RequestBody, question, require
+from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, question, require
 from libs.http.names import Address
-from services.router.api.exchange import Limit
 from services.router.authentication import AccountSuspended, Authentication
 from services.router.directory import Directory
 from services.router.domain.explanation import explain
@@ -19,72 +18,95 @@ from services.router.resolver import Resolver
 
 
 class DeliveryView(BaseModel):
-    kind: Literal["local", "remote"]
-    address: str
+    """A mailbox or a remote address in which the mail ends."""
+
+    kind: Literal["local", "remote"] = Field(
+        description="`local` is a mailbox of the cluster, `remote` an address elsewhere."
+    )
+    address: str = Field(description="The address.")
 
 
 class ResolutionStep(BaseModel):
-    address: str
-    kind: str
-    to: tuple[str, ...]
-    text: str
+    """One step on the way of the mail."""
+
+    address: str = Field(description="The address of this step.")
+    kind: str = Field(description="What the address is.")
+    to: tuple[str, ...] = Field(description="Addresses to which it leads.")
+    text: str = Field(description="The step in words.")
 
 
 class ResolutionFailure(BaseModel):
-    address: str
+    """An address that leads nowhere."""
+
+    address: str = Field(description="The address.")
     status: str = Field(description="RFC 3463.")
-    reason: str
+    reason: str = Field(description="Why mail for it is refused.")
 
 
 class ResolutionView(BaseModel):
     """Each mailbox and each remote address once. Failures are fatal only when there is no delivery."""
 
-    address: str
-    deliveries: list[DeliveryView]
-    steps: list[ResolutionStep]
-    failures: list[ResolutionFailure]
+    address: str = Field(description="The address that was asked for.")
+    deliveries: list[DeliveryView] = Field(
+        description="Where the mail ends, each mailbox and each remote address once."
+    )
+    steps: list[ResolutionStep] = Field(description="The way of the mail.")
+    failures: list[ResolutionFailure] = Field(description="Addresses that lead nowhere.")
 
 
 class RecipientStatus(BaseModel):
     """`account` is the mailbox whose quota counts; null when mail goes to several or to none of ours."""
 
-    status: Literal["local", "unknown", "not_ours"]
+    status: Literal["local", "unknown", "not_ours"] = Field(
+        description="`not_ours` is an address elsewhere, to which mail is relayed for authenticated senders only."
+    )
     domain: str = Field("", description="Our main domain whose policy counts.")
-    account: str | None = None
-    max_size_bytes: int | None = None
+    account: str | None = Field(
+        None,
+        description="Mailbox whose quota counts; null when mail goes to several mailboxes or to none of the cluster.",
+    )
+    max_size_bytes: int | None = Field(
+        None, description="Size of the largest message to the domain; null: the general limit."
+    )
     reason: str = Field("", description="Of `unknown`: RFC 3463 status and one sentence.")
 
 
 class JunkRetention(BaseModel):
     """What is older is deleted from the Junk folders of the domain's accounts."""
 
-    domain: str
-    days: int
+    domain: str = Field(description="Name of the domain.")
+    days: int = Field(description="Days after which mail in Junk is deleted.")
 
 
 class LoginAttempt(RequestBody):
+    """A login to check."""
+
     login: str = Field(max_length=320, description="Login name or address.")
-    password: SecretStr = Field(max_length=1024)
+    password: SecretStr = Field(max_length=1024, description="The password.")
 
 
 class Identity(BaseModel):
-    account: str
+    """The account of a login."""
+
+    account: str = Field(description="Address of the account.")
     addresses: tuple[str, ...] = Field(description="What it may send as.")
-    may_send: bool
+    may_send: bool = Field(description="Whether the account may send.")
 
 
 class AccountBirth(BaseModel):
     """`made_at` tells an account from another one that had the address before."""
 
-    account: str
-    made_at: datetime
+    account: str = Field(description="Address of the account.")
+    made_at: datetime = Field(description="When the account was created.")
 
 
 class SenderRights(BaseModel):
-    account: str
+    """As what an account may send."""
+
+    account: str = Field(description="Address of the account.")
     profile: str = Field(description="`manager` may train the filters of its domain (R-SPAM-43).")
-    addresses: tuple[str, ...]
-    may_send: bool
+    addresses: tuple[str, ...] = Field(description="Addresses from which it may send.")
+    may_send: bool = Field(description="Whether it may send at all.")
 
 
 def question_routes(resolver: Resolver, authentication: Authentication, directory: Directory) -> APIRouter:
@@ -96,8 +118,9 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     of_recipients = [Depends(require(ADMIN, "ingress", "quota"))]
     of_senders = [Depends(require(ADMIN, "ingress", "antispam"))]
 
-    @router.get("/resolve", dependencies=[Depends(require(ADMIN))], summary="Where an address leads, step by step")
+    @router.get("/resolve", dependencies=[Depends(require(ADMIN))], summary="Resolve an address")
     async def resolve_address(address: Annotated[Address, Query(description="Ours or elsewhere.")]) -> ResolutionView:
+        """Shows where mail for an address goes, step by step. Nothing is sent."""
         resolution = await resolver.resolve(address)
         return ResolutionView(
             address=address,
@@ -111,9 +134,12 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     @router.get(
         "/recipients/{address:path}",
         dependencies=of_recipients,
-        summary="Whether mail can go there",
+        summary="Get the status of a recipient",
     )
-    async def get_recipient_status(address: str) -> RecipientStatus:
+    async def get_recipient_status(
+        address: Annotated[str, Path(description="Address of the recipient.")],
+    ) -> RecipientStatus:
+        """Whether mail for an address can be accepted, and whose limits count."""
         view = _recipient(await resolver.resolve(address))
         domain = await directory.domains.find(view.domain) if view.status == "local" else None
         return view.model_copy(update={"max_size_bytes": domain.max_message_bytes}) if domain else view
@@ -121,9 +147,10 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     @router.get(
         "/junk-keeps",
         dependencies=for_store,
-        summary="Domains that empty Junk by age, by name",
+        summary="List the retention of Junk folders",
     )
-    async def list_junk_retentions(after: After = None, limit: Limit = 50) -> Page[JunkRetention]:
+    async def list_junk_retentions(after: After = None, limit: PageLimit = 50) -> Page[JunkRetention]:
+        """Domains that delete old mail from Junk, in the order of their names."""
         found = await directory.domains.emptying_junk(after=cursor.text(after), limit=limit)
         items = [JunkRetention(domain=domain.name, days=domain.junk_keep_days or 0) for domain in found]
         return Page(items=items, next=cursor.behind(found, limit, lambda domain: domain.name))
@@ -131,10 +158,13 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
     @router.post(
         "/authentications",
         dependencies=for_ingress,
-        summary="Check a login; 401 wrong, 423 suspended",
+        summary="Check a login",
     )
     @question
     async def authenticate_login(body: LoginAttempt) -> Identity:
+        """Checks a login and a password. The answer is 401 when one of them is wrong, and 423 when the account is
+        locked.
+        """
         try:
             account = await authentication.account(body.login, body.password.get_secret_value())
         except AccountSuspended:
@@ -147,17 +177,23 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
             may_send=account.details.may_send,
         )
 
-    @router.get("/births/{account:path}", dependencies=for_store, summary="When an account was made; 404 without one")
-    async def get_account_birth(account: Address) -> AccountBirth:
+    @router.get("/births/{account:path}", dependencies=for_store, summary="Get the creation time of an account")
+    async def get_account_birth(
+        account: Annotated[Address, Path(description="An address of the account.")],
+    ) -> AccountBirth:
+        """Tells an account from another one that had its address before."""
         entry = await directory.found(account, "account")
         return AccountBirth(account=entry.address, made_at=entry.created_at)
 
     @router.get(
         "/senders/{account:path}",
         dependencies=of_senders,
-        summary="What an account may send as",
+        summary="Get the sender rights of an account",
     )
-    async def get_sender_rights(account: Address) -> SenderRights:
+    async def get_sender_rights(
+        account: Annotated[Address, Path(description="An address of the account.")],
+    ) -> SenderRights:
+        """The addresses from which an account may send."""
         entry = await directory.found(account, "account")
         return SenderRights(
             account=entry.address,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import After, Page, RequestBody
+from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Creating, Editing, Limit, Reading
+from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 from services.router.refusals import AlreadyExists, NotFound
 
 
 class RedirectTargets(RequestBody):
+    """Where the mail of an account goes."""
+
     targets: list[Address] = Field(description="Where the mail goes: addresses of ours or elsewhere.")
     keep_copy: bool = Field(True, description="Whether the mailbox of the account still gets the mail.")
 
@@ -22,18 +26,22 @@ class RedirectTargets(RequestBody):
 class RedirectChanges(RequestBody):
     """A field that is absent stays as it is."""
 
-    targets: list[Address] = Field(default_factory=list)
-    keep_copy: bool = True
+    targets: list[Address] = Field(default_factory=list, description="Where the mail goes.")
+    keep_copy: bool = Field(True, description="Whether the mailbox of the account gets the mail, too.")
 
 
 class NewRedirect(RedirectTargets):
+    """A redirect to create."""
+
     address: Address = Field(description="An existing account.")
 
 
 class RedirectView(BaseModel):
-    address: str
-    targets: tuple[str, ...]
-    keep_copy: bool
+    """An account whose mail is redirected."""
+
+    address: str = Field(description="Address of the account.")
+    targets: tuple[str, ...] = Field(description="Where the mail goes.")
+    keep_copy: bool = Field(description="Whether the mailbox of the account gets the mail, too.")
 
 
 def redirect_routes(directory: Directory) -> APIRouter:
@@ -42,8 +50,9 @@ def redirect_routes(directory: Directory) -> APIRouter:
     addresses = directory.addresses
     redirects = Collection("redirects", "redirect", address_of, _view)
 
-    @router.post("", status_code=201, summary="Redirect an account; 409 when it is redirected already")
+    @router.post("", status_code=201, summary="Create a redirect")
     async def create_redirect(body: NewRedirect, asked: Creating) -> RedirectView:
+        """Redirects the mail of an account to other addresses, with or without a copy in its mailbox."""
         account = await directory.found(body.address, "account")
         targets = await directory.targets(body.targets, of=account.address)
 
@@ -55,16 +64,25 @@ def redirect_routes(directory: Directory) -> APIRouter:
         made = await addresses.edit(account.address, redirect, once=asked.once, remains=lambda now: bool(now.targets))
         return redirects.made(asked, made, address=made.address, targets=targets, keep_copy=body.keep_copy)
 
-    @router.get("", summary="Redirected accounts by address")
-    async def list_redirects(_: Reading, after: After = None, limit: Limit = 50) -> Page[RedirectView]:
+    @router.get("", summary="List redirects")
+    async def list_redirects(_: Reading, after: After = None, limit: PageLimit = 50) -> Page[RedirectView]:
+        """Redirected accounts, in the order of their addresses."""
         return redirects.page(await addresses.redirected(after=redirects.cursor.text(after), limit=limit), limit)
 
-    @router.get("/{address:path}", summary="The redirect of one account")
-    async def get_redirect(address: Address, asked: Reading) -> RedirectView:
+    @router.get("/{address:path}", summary="Get a redirect")
+    async def get_redirect(
+        address: Annotated[Address, Path(description="An address of the account.")], asked: Reading
+    ) -> RedirectView:
+        """Returns the redirect of one account."""
         return redirects.shown(asked, _redirected(await directory.found(address, "account")))
 
-    @router.patch("/{address:path}", summary="Change a redirect; 412 when If-Match names another version")
-    async def update_redirect(address: Address, body: RedirectChanges, asked: Editing) -> RedirectView:
+    @router.patch("/{address:path}", summary="Change a redirect")
+    async def update_redirect(
+        address: Annotated[Address, Path(description="An address of the account.")],
+        body: RedirectChanges,
+        asked: Editing,
+    ) -> RedirectView:
+        """Changes the given fields (RFC 7396); a field that is absent stays as it is."""
         account = await directory.found(address, "account")
         changes = body.model_dump(exclude_unset=True)
         if "targets" in changes:
@@ -74,8 +92,11 @@ def redirect_routes(directory: Directory) -> APIRouter:
         )
         return redirects.changed(asked, edited, address=edited.address, **changes)
 
-    @router.delete("/{address:path}", status_code=204, summary="End a redirect: the mailbox gets the mail again")
-    async def delete_redirect(address: Address, asked: Editing) -> Response:
+    @router.delete("/{address:path}", status_code=204, summary="Delete a redirect")
+    async def delete_redirect(
+        address: Annotated[Address, Path(description="An address of the account.")], asked: Editing
+    ) -> Response:
+        """The mailbox of the account gets its mail again."""
         account = await directory.found(address, "account")
         ended = {"targets": (), "keep_copy": True}
         await addresses.edit(

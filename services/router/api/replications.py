@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import After, Cursor, Page, RequestBody
+from libs.http import After, Cursor, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from services.router.api.collection import address_of
-from services.router.api.exchange import Creating, Limit, Reading
+from services.router.api.exchange import Creating, Reading
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 from services.router.refusals import AlreadyExists, NotFound, Unprocessable
 
 
 class NewReplication(RequestBody):
+    """A replication to create."""
+
     address: Address = Field(description="An existing account, alias or forward.")
     target: Address = Field(description="Gets a copy of all of its mail: an address of ours or elsewhere.")
 
 
 class ReplicationView(BaseModel):
-    address: str
-    target: str
+    """An address whose mail is copied to another one."""
+
+    address: str = Field(description="The replicated address.")
+    target: str = Field(description="The address that gets the copies.")
 
 
 def replication_routes(directory: Directory, *, max_replications: int) -> APIRouter:
@@ -32,8 +36,9 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     addresses = directory.addresses
     cursor = Cursor("replications")
 
-    @router.post("", status_code=201, summary="Replicate the mail of an address; 409 when it is already")
+    @router.post("", status_code=201, summary="Create a replication")
     async def create_replication(body: NewReplication, asked: Creating) -> ReplicationView:
+        """Sends a copy of all mail of an address to another one."""
         place = await directory.located(body.address)
         (target,) = await directory.targets([body.target], of=place)
 
@@ -48,13 +53,14 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
         asked.did("replication_made", address=place, target=target)
         return ReplicationView(address=place, target=target)
 
-    @router.get("", summary="Replications of one address or of all; a page holds at most `limit` addresses")
+    @router.get("", summary="List replications")
     async def list_replications(
         _: Reading,
         address: Annotated[Address | None, Query(description="Of this address only.")] = None,
         after: After = None,
-        limit: Limit = 50,
+        limit: PageLimit = 50,
     ) -> Page[ReplicationView]:
+        """Replications of one address or of all. A page holds the replications of at most `limit` addresses."""
         if address is not None:
             one = await addresses.find(await directory.located(address))
             return Page(items=_views(one) if one else [], next=None)
@@ -62,8 +68,13 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
         items = [view for entry in found for view in _views(entry)]
         return Page(items=items, next=cursor.behind(found, limit, address_of))
 
-    @router.delete("", status_code=204, summary="End a replication")
-    async def delete_replication(address: Address, target: Address, asked: Reading) -> Response:
+    @router.delete("", status_code=204, summary="Delete a replication")
+    async def delete_replication(
+        address: Annotated[Address, Query(description="The replicated address.")],
+        target: Annotated[Address, Path(description="The address that gets the copies.")],
+        asked: Reading,
+    ) -> Response:
+        """Ends the replication of one address to another."""
         place, gone = await directory.located(address), await directory.located(target)
 
         def end(entry: AddressRecord) -> AddressRecord:

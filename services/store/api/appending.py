@@ -49,7 +49,7 @@ def appending_routes(context: Context) -> APIRouter:
     @api.post(
         "/messages",
         status_code=201,
-        summary="Append a message (RFC 5322) to a folder; 409 when the mailbox would be over its quota",
+        summary="Append a message",
         openapi_extra=BODY,
     )
     async def append_message(
@@ -61,6 +61,9 @@ def appending_routes(context: Context) -> APIRouter:
         flag: Annotated[list[str], Query(max_length=64, description="Flags of the new message.")] = [],  # noqa: B006
         received_at: Annotated[AwareDatetime | None, Query(description="Internal date; now if not given.")] = None,
     ) -> MessageView:
+        """Adds a message (RFC 5322) to a folder: a draft, sent mail, or an import. The answer is 409 when the mailbox
+        would be over its quota.
+        """
         target = folders.find(await context.mailboxes.folders(address), folder).id
         raw = await message_in(request)
         kept = await context.keys.claim(once, new_id(context.clock())) if once else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.envelope import new_id
@@ -26,31 +26,37 @@ Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]
 class FlagChangeRequest(RequestBody):
     """First `set` all (if given), then `add`, then `remove`. Flags as in IMAP: `\\Seen`, `$Forwarded`."""
 
-    add: Flags = Field([])
-    remove: Flags = Field([])
-    set: Flags | None = None
+    add: Flags = Field([], description="Flags to add.")
+    remove: Flags = Field([], description="Flags to remove.")
+    set: Flags | None = Field(None, description="All flags, in place of the present ones; null: the present ones stay.")
 
     def change(self) -> FlagChange:
         return FlagChange.of(add=self.add, remove=self.remove, replace=self.set)
 
 
 class BulkFlagChange(FlagChangeRequest):
-    ids: Ids
+    """A change of the flags of many messages."""
+
+    ids: Ids = Field(description="Ids of the messages.")
 
 
 class MessageSelection(RequestBody):
-    ids: Ids
+    """Messages, by id."""
+
+    ids: Ids = Field(description="Ids of the messages.")
 
 
 class MessagePlacement(MessageSelection):
+    """Messages and the folder in which they are put."""
+
     folder: str = Field(description="Name of the folder that they go to.")
 
 
 class MessageChanges(BaseModel):
     """The messages as they are now, those that were not there left out; and the totals of the mailbox."""
 
-    items: list[MessageView]
-    usage: MailboxTotals
+    items: list[MessageView] = Field(description="The changed messages, as they are now.")
+    usage: MailboxTotals = Field(description="Totals of the mailbox.")
 
 
 def change_routes(context: Context) -> APIRouter:
@@ -67,19 +73,22 @@ def change_routes(context: Context) -> APIRouter:
     async def folder_id(address: str, name: str) -> str:
         return folders.find(await context.mailboxes.folders(address), name).id
 
-    @api.post("/messages/flags", summary="Change the flags of many messages in one step")
+    @api.post("/messages/flags", summary="Change the flags of many messages")
     async def flag_messages(address: Mailbox, body: BulkFlagChange) -> MessageChanges:
+        """Changes the flags of the messages in one step. Messages that do not exist are left out."""
         return answer(await context.changes.flag(address, body.ids, body.change()))
 
-    @api.post("/messages/move", summary="Move messages to another folder, where they get new UIDs; ids stay")
+    @api.post("/messages/move", summary="Move messages")
     async def move_messages(address: Mailbox, body: MessagePlacement) -> MessageChanges:
+        """Moves messages to another folder, where they get new UIDs; their ids stay."""
         target = await folder_id(address, body.folder)
         changed = await context.changes.move(address, body.ids, target)
         await context.junk_feedback.report_move(address, changed.origins, target)
         return answer(changed)
 
-    @api.post("/messages/copy", summary="Copy messages; 409 when the mailbox would be over its quota")
+    @api.post("/messages/copy", summary="Copy messages")
     async def copy_messages(address: Mailbox, body: MessagePlacement, once: Idempotency) -> MessageChanges:
+        """Copies messages to a folder. The answer is 409 when the mailbox would be over its quota."""
         folder = await folder_id(address, body.folder)
         kept = await context.keys.claim(once, new_id(context.clock())) if once else None
         if kept is not None and kept.is_done:
@@ -97,20 +106,29 @@ def change_routes(context: Context) -> APIRouter:
         )  # clients without MOVE copy, and delete then
         return answer(changed)
 
-    @api.post("/messages/delete", summary="Expunge messages for ever; frees the quota at once")
+    @api.post("/messages/delete", summary="Delete many messages")
     async def delete_messages(address: Mailbox, body: MessageSelection) -> MessageChanges:
+        """Expunges the messages for ever; they count no more towards the quota."""
         return answer(await context.expunge.messages(address, body.ids))
 
-    @api.patch("/messages/{id}", summary="Change the flags of one message")
+    @api.patch("/messages/{id}", summary="Change the flags of a message")
     async def update_message(
-        address: Mailbox, id: str, body: FlagChangeRequest, response: Response, if_match: IfMatch
+        address: Mailbox,
+        id: Annotated[str, Path(description="Id of the message.")],
+        body: FlagChangeRequest,
+        response: Response,
+        if_match: IfMatch,
     ) -> MessageView:
+        """Changes the flags of one message (`set`, then `add`, then `remove`)."""
         changed = await context.changes.flag(address, [id], body.change(), match=matching(if_match))
         response.headers["ETag"] = tag_of_message(changed.messages[0])
         return answer(changed).items[0]
 
-    @api.delete("/messages/{id}", status_code=204, summary="Expunge one message for ever")
-    async def delete_message(address: Mailbox, id: str, if_match: IfMatch) -> Response:
+    @api.delete("/messages/{id}", status_code=204, summary="Delete a message")
+    async def delete_message(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the message.")], if_match: IfMatch
+    ) -> Response:
+        """Expunges one message for ever."""
         answer(await context.expunge.messages(address, [id], match=matching(if_match)))
         return Response(status_code=204)
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from libs.http import Problem, audited
 from libs.mail.headers import Headers
@@ -25,33 +25,37 @@ HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "san
 
 
 class HeaderField(BaseModel):
-    name: str
-    value: str
+    """A header field."""
+
+    name: str = Field(description="Name of the field.")
+    value: str = Field(description="Value, unfolded.")
 
 
 class HeaderList(BaseModel):
     """Fields from the top, unfolded; RFC 2047 as it is, unless `decoded` was asked for."""
 
-    items: list[HeaderField]
+    items: list[HeaderField] = Field(description="The header fields.")
 
 
 class MessagePart(BaseModel):
     """A MIME part. `number` counts from 0 in the order in which parts start; containers come before their content."""
 
-    number: int
-    content_type: str
-    charset: str
-    encoding: str
-    disposition: str
-    filename: str
-    content_id: str
-    size_bytes: int
-    is_leaf: bool
-    defects: list[str]
+    number: int = Field(description="Number of the part, from 0 in the order in which parts start.")
+    content_type: str = Field(description="Media type.")
+    charset: str = Field(description="Character set; empty where none is declared.")
+    encoding: str = Field(description="Content-Transfer-Encoding.")
+    disposition: str = Field(description="Content-Disposition; empty where there is none.")
+    filename: str = Field(description="Name of the file; empty where there is none.")
+    content_id: str = Field(description="Content-ID; empty where there is none.")
+    size_bytes: int = Field(description="Size of the part as it is in the message.")
+    is_leaf: bool = Field(description="Whether the part holds content rather than other parts.")
+    defects: list[str] = Field(description="Ways in which the part violates MIME.")
 
 
 class MessagePartList(BaseModel):
-    items: list[MessagePart]
+    """The MIME parts of a message."""
+
+    items: list[MessagePart] = Field(description="The parts; containers come before their content.")
 
 
 def content_routes(context: Context) -> list[APIRouter]:
@@ -61,18 +65,24 @@ def content_routes(context: Context) -> list[APIRouter]:
         message = await context.messages.get(address, id)
         return rendered(message.prefix, message.edits, await context.bodies.raw(message.body))
 
-    @for_antispam.get("/messages/{id}/raw", summary="The whole message", response_class=Response, responses={200: RAW})
+    @for_antispam.get("/messages/{id}/raw", summary="Get a raw message", response_class=Response, responses={200: RAW})
     @audited
-    async def get_raw_message(address: Mailbox, id: str) -> StreamingResponse:
+    async def get_raw_message(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the message.")]
+    ) -> StreamingResponse:
+        """Returns the whole message (RFC 5322), as it is delivered to the mailbox."""
         message = await context.messages.get(address, id)
         length = {"Content-Length": str(message.size), **HARMLESS}
         return StreamingResponse(stream(context, message), media_type="message/rfc822", headers=length)
 
-    @api.get("/messages/{id}/headers", summary="The header fields, ours first")
+    @api.get("/messages/{id}/headers", summary="List the header fields of a message")
     @audited
     async def list_message_headers(
-        address: Mailbox, id: str, decoded: Annotated[bool, Query(description="Decode RFC 2047 words.")] = False
+        address: Mailbox,
+        id: Annotated[str, Path(description="Id of the message.")],
+        decoded: Annotated[bool, Query(description="Decode RFC 2047 words.")] = False,
     ) -> HeaderList:
+        """The header fields from the top."""
         message = await context.messages.get(address, id)
         pieces = stream(context, message)
         block = Headers(await anext(pieces))
@@ -80,15 +90,23 @@ def content_routes(context: Context) -> list[APIRouter]:
         values = ((name, block.decoded(name) if decoded and block.count(name) == 1 else value) for name, value in block)
         return HeaderList(items=[HeaderField(name=name, value=value) for name, value in values])
 
-    @api.get("/messages/{id}/parts", summary="The MIME parts, without their content")
+    @api.get("/messages/{id}/parts", summary="List the MIME parts of a message")
     @audited
-    async def list_message_parts(address: Mailbox, id: str) -> MessagePartList:
+    async def list_message_parts(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the message.")]
+    ) -> MessagePartList:
+        """The MIME parts without their content."""
         octets = await whole(address, id)
         return MessagePartList(items=await asyncio.to_thread(_views, octets))
 
-    @api.get("/messages/{id}/parts/{number}", summary="One part, decoded", response_class=Response)
+    @api.get("/messages/{id}/parts/{number}", summary="Get a MIME part of a message", response_class=Response)
     @audited
-    async def get_message_part(address: Mailbox, id: str, number: int) -> Response:
+    async def get_message_part(
+        address: Mailbox,
+        id: Annotated[str, Path(description="Id of the message.")],
+        number: Annotated[int, Path(description="Number of the part, as in the list of parts.")],
+    ) -> Response:
+        """Returns one part, decoded. Its media type stands in `X-Part-Type`, so that no browser acts on it."""
         octets = await whole(address, id)
         found = await asyncio.to_thread(_decoded, octets, number)
         if found is None:

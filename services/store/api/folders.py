@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import IfMatch, Precondition, RequestBody
@@ -18,19 +18,21 @@ from services.store.mailboxes.folders import SPECIAL, Folder
 class FolderList(BaseModel):
     """All folders: special ones first, then by name. There is never a next page."""
 
-    items: list[FolderWithCounts]
-    next: str | None = None
+    items: list[FolderWithCounts] = Field(description="The folders.")
+    next: str | None = Field(None, description="Always null: there is no next page.")
 
 
 class FolderName(RequestBody):
+    """The name of a folder."""
+
     name: str = Field(min_length=1, max_length=255, description="With `/` between levels; INBOX in any case.")
 
 
 class VanishedMessages(BaseModel):
     """UIDs that left the folder, ascending. `since` must not be older than tombstones are kept (30 days)."""
 
-    uids: list[int]
-    highestmodseq: int
+    uids: list[int] = Field(description="The UIDs, ascending.")
+    highestmodseq: int = Field(description="Highest modification sequence number of the folder.")
 
 
 def folder_routes(context: Context) -> APIRouter:
@@ -39,39 +41,57 @@ def folder_routes(context: Context) -> APIRouter:
     def matching(if_match: Precondition) -> Callable[[Folder], bool]:
         return lambda folder: if_match.holds(tag_of_folder(folder))
 
-    @api.get("/folders", summary="All folders with their counters")
+    @api.get("/folders", summary="List folders")
     async def list_folders(address: Mailbox) -> FolderList:
+        """All folders with their counts: special ones first, then the others by name."""
         folders = (await context.mailboxes.folders(address)).values()
         order = list(SPECIAL)
         ordered = sorted(folders, key=lambda f: (order.index(f.id) if f.id in SPECIAL else len(order), f.name))
         return FolderList(items=[FolderWithCounts.of(folder) for folder in ordered])
 
-    @api.post("/folders", status_code=201, summary="Create a folder and its missing parents; 409 if it is there")
+    @api.post("/folders", status_code=201, summary="Create a folder")
     async def create_folder(address: Mailbox, body: FolderName, response: Response) -> FolderView:
+        """Creates a folder and its missing parents."""
         folder = await context.mailboxes.create_folder(address, body.name)
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
-    @api.get("/folders/{id}", summary="One folder")
-    async def get_folder(address: Mailbox, id: str, response: Response) -> FolderView:
+    @api.get("/folders/{id}", summary="Get a folder")
+    async def get_folder(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the folder.")], response: Response
+    ) -> FolderView:
+        """Returns one folder, without the counts that change with each message."""
         folder = await context.folder(address, id)
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
-    @api.get("/folders/{id}/counts", summary="What changes in a folder with each of its messages")
-    async def get_folder_counts(address: Mailbox, id: str) -> FolderCounts:
+    @api.get("/folders/{id}/counts", summary="Count the messages of a folder")
+    async def get_folder_counts(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the folder.")]
+    ) -> FolderCounts:
+        """What changes in a folder with each of its messages."""
         return FolderCounts.of(await context.folder(address, id))
 
-    @api.patch("/folders/{id}", summary="Rename a folder with all below it; special ones keep their names")
+    @api.patch("/folders/{id}", summary="Rename a folder")
     async def update_folder(
-        address: Mailbox, id: str, body: FolderName, response: Response, if_match: IfMatch
+        address: Mailbox,
+        id: Annotated[str, Path(description="Id of the folder.")],
+        body: FolderName,
+        response: Response,
+        if_match: IfMatch,
     ) -> FolderView:
+        """Renames a folder with all folders below it. Special folders keep their names."""
         folder = await context.mailboxes.rename_folder(address, id, body.name, match=matching(if_match))
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
-    @api.delete("/folders/{id}", status_code=204, summary="Delete a folder with its messages; 409 if it holds folders")
-    async def delete_folder(address: Mailbox, id: str, if_match: IfMatch) -> Response:
+    @api.delete("/folders/{id}", status_code=204, summary="Delete a folder")
+    async def delete_folder(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the folder.")], if_match: IfMatch
+    ) -> Response:
+        """Deletes a folder with its messages. The answer is 409 while there are folders below it, and for special
+        folders.
+        """
         await context.mailboxes.check_deletable(address, id)
         folder = await context.folder(address, id)
         if_match.check(tag_of_folder(folder))  # before anything goes
@@ -81,13 +101,14 @@ def folder_routes(context: Context) -> APIRouter:
         await context.mailboxes.delete_empty_folder(address, id, match=matching(if_match))
         return Response(status_code=204)
 
-    @api.post("/folders/{id}/empty", summary="Expunge all that the folder holds now; frees the quota at once")
+    @api.post("/folders/{id}/empty", summary="Empty a folder")
     async def empty_folder(
         address: Mailbox,
-        id: str,
+        id: Annotated[str, Path(description="Id of the folder.")],
         if_match: IfMatch,
         older_than_days: Annotated[int | None, Query(ge=0, le=36500, description="Only what is older.")] = None,
     ) -> MailboxTotals:
+        """Expunges all messages that are in the folder now; they count no more towards the quota."""
         folder = await context.folder(address, id)
         if_match.check(tag_of_folder(folder))
         before: datetime | None = None
@@ -98,8 +119,13 @@ def folder_routes(context: Context) -> APIRouter:
             context.usage_publisher.enqueue([usage])
         return MailboxTotals.of(usage or await context.mailboxes.usage(address))
 
-    @api.get("/folders/{id}/vanished", summary="UIDs that left the folder after a modification sequence number")
-    async def list_vanished_uids(address: Mailbox, id: str, since: Annotated[int, Query(ge=0)] = 0) -> VanishedMessages:
+    @api.get("/folders/{id}/vanished", summary="List vanished UIDs")
+    async def list_vanished_uids(
+        address: Mailbox,
+        id: Annotated[str, Path(description="Id of the folder.")],
+        since: Annotated[int, Query(ge=0, description="Modification sequence number after which they left.")] = 0,
+    ) -> VanishedMessages:
+        """UIDs that left the folder after a modification sequence number, as for QRESYNC (RFC 7162)."""
         folder = await context.folder(address, id)
         uids = await context.messages.vanished(address, id, since=since)
         return VanishedMessages(uids=uids, highestmodseq=folder.modseq)

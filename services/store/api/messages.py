@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import AwareDatetime, Field
 
-from libs.http import After, Cursor, Page, Problem, QueryModel, audited
+from libs.http import After, Cursor, Page, PageLimit, Problem, QueryModel, audited
 from libs.http.pages import MAX_CURSOR_CHARACTERS
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
@@ -17,7 +17,6 @@ from services.store.mailboxes.flags import clean_flag
 from services.store.mailboxes.messages import Message
 from services.store.mailboxes.search import SearchCriteria, contains_text
 
-Limit = Annotated[int, Query(ge=1, le=500, description="Most items on a page.")]
 READ_AT_ONCE = 200  # messages whose text is searched for one page
 READ_BYTES = 32 * 1024 * 1024  # of them
 SEARCH_SECONDS = 10.0
@@ -39,22 +38,23 @@ class SearchQuery(QueryModel):
     larger_than: int | None = Field(None, ge=0, description="Bytes.")
     smaller_than: int | None = Field(None, ge=0, description="Bytes.")
     after: str | None = Field(None, max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before.")
-    limit: int = Field(50, ge=1, le=500, description="Most items on a page.")
+    limit: int = Field(50, ge=1, le=200, description="Most items of the page.")
 
 
 def message_routes(context: Context) -> APIRouter:
     api = router("messages")
 
-    @api.get("/messages", summary="Messages of a folder in the order of their UIDs", response_model_by_alias=True)
+    @api.get("/messages", summary="List messages", response_model_by_alias=True)
     @audited
     async def list_messages(
         address: Mailbox,
         folder: Annotated[str, Query(description="Name; INBOX in any case.")] = "INBOX",
         after: After = None,
-        limit: Limit = 50,
+        limit: PageLimit = 50,
         order: Annotated[Literal["newest", "oldest"], Query(description="What comes first.")] = "newest",
         changed_since: Annotated[int, Query(ge=0, description="Only those with a greater modseq.")] = 0,
     ) -> Page[MessageView]:
+        """Messages of a folder in the order of their UIDs."""
         found = await context.messages.page(
             address,
             folders.find(await context.mailboxes.folders(address), folder).id,
@@ -66,16 +66,22 @@ def message_routes(context: Context) -> APIRouter:
         more = _UIDS.behind(found, limit, lambda message: message.uid)
         return Page(items=[MessageView.of(message) for message in found], next=more)
 
-    @api.get("/messages/{id}", summary="One message, without its content")
+    @api.get("/messages/{id}", summary="Get a message")
     @audited
-    async def get_message(address: Mailbox, id: str, response: Response) -> MessageView:
+    async def get_message(
+        address: Mailbox, id: Annotated[str, Path(description="Id of the message.")], response: Response
+    ) -> MessageView:
+        """Returns one message without its content."""
         message = await context.messages.get(address, id)
         response.headers["ETag"] = tag_of_message(message)
         return MessageView.of(message)
 
-    @api.get("/search", summary="Search, newest first. A page may hold fewer than `limit` and still have a next one")
+    @api.get("/search", summary="Search messages")
     @audited
     async def search_messages(address: Mailbox, query: Annotated[SearchQuery, Query()]) -> Page[MessageView]:
+        """Messages that meet all criteria, newest first. A page may hold fewer than `limit` messages and have a next
+        one. A search that finds nothing in time is answered 422 with a `next` at which it can go on.
+        """
         criteria = await _criteria(context, address, query)
         found, more = await _search(context, address, criteria, query)
         return Page(items=[MessageView.of(message) for message in found], next=more)

@@ -13,11 +13,12 @@ from services.store.api.views import MailboxTotals
 def usage_routes(context: Context) -> APIRouter:
     api = router("usage", "quota")
 
-    @api.get("/usage", summary="Exact totals; 404 when there is no such mailbox")
+    @api.get("/usage", summary="Get the totals of a mailbox")
     async def get_mailbox_totals(
         address: Mailbox,
         recount: Annotated[bool, Query(description="Count the messages anew and repair the counters.")] = False,
     ) -> MailboxTotals:
+        """The exact number of octets and messages of a mailbox."""
         if not recount:
             return MailboxTotals.of(await context.mailboxes.usage(address))
         usage = await context.mailboxes.recount(address)

@@ -14,10 +14,10 @@ from services.store.mailboxes.messages import Message, Usage
 class FolderView(BaseModel):
     """A folder. Names of nested folders have `/` between their levels."""
 
-    id: str
-    name: str
+    id: str = Field(description="Id of the folder; it stays when the folder is renamed.")
+    name: str = Field(description="Name, with `/` between the levels.")
     special_use: str | None = Field(description="Attribute of RFC 6154 (`\\Sent` ...), null for INBOX and all others.")
-    uidvalidity: int
+    uidvalidity: int = Field(description="UIDVALIDITY (RFC 9051 2.3.1.1).")
     revision: int = Field(description="Grows when the folder is renamed; part of its ETag.")
 
     @classmethod
@@ -28,11 +28,11 @@ class FolderView(BaseModel):
 class FolderCounts(BaseModel):
     """What changes with each message of a folder. Sizes are bytes."""
 
-    messages: int
+    messages: int = Field(description="Number of messages.")
     unseen: int = Field(description="Messages without the flag \\Seen.")
-    size_bytes: int
-    uidnext: int
-    highestmodseq: int
+    size_bytes: int = Field(description="Sum of the sizes of the messages.")
+    uidnext: int = Field(description="UID of the next message (RFC 9051 2.3.1.1).")
+    highestmodseq: int = Field(description="Highest modification sequence number (RFC 7162 3.1.2).")
 
     @classmethod
     def of(cls, folder: Folder) -> Self:
@@ -63,18 +63,18 @@ class MessageView(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    id: str
-    uid: int
+    id: str = Field(description="Id of the message in the mailbox; it stays when the message is moved.")
+    uid: int = Field(description="UID in its folder (RFC 9051 2.3.1.1).")
     modseq: int = Field(description="Grows with each change of the message; part of its ETag.")
-    folder_id: str
-    subject: str
-    sender: str = Field(alias="from")
-    to: str
-    message_id: str
+    folder_id: str = Field(description="Id of its folder.")
+    subject: str = Field(description="Decoded text of the Subject field.")
+    sender: str = Field(alias="from", description="Decoded text of the From field.")
+    to: str = Field(description="Decoded text of the To field.")
+    message_id: str = Field(description="Message-ID field (RFC 5322 3.6.4).")
     date: datetime | None = Field(description="Of the Date field, UTC; null where it cannot be read.")
-    size: int
-    flags: list[str]
-    received_at: datetime
+    size: int = Field(description="Size of the message in octets.")
+    flags: list[str] = Field(description="Flags and keywords as in IMAP.")
+    received_at: datetime = Field(description="Internal date.")
 
     @classmethod
     def of(cls, message: Message) -> Self:
@@ -97,9 +97,9 @@ class MessageView(BaseModel):
 class MailboxTotals(BaseModel):
     """Exact totals of a mailbox; the newest version wins."""
 
-    used_bytes: int
-    messages: int
-    version: int
+    used_bytes: int = Field(description="Sum of the sizes of all messages.")
+    messages: int = Field(description="Number of all messages.")
+    version: int = Field(description="Grows with each change of the totals.")
 
     @classmethod
     def of(cls, usage: Usage) -> Self:

@@ -182,9 +182,9 @@ async def test_attachments_are_counted_and_so_are_messages(start: Start) -> None
 @pytest.mark.parametrize(
     ("path", "params"),
     [
-        ("/v1/statistics", {"first": "2026-01-02", "last": "2026-01-01"}),
-        ("/v1/statistics", {"first": "2000-01-01", "last": "2026-01-01"}),
-        ("/v1/statistics", {"first": "yesterday"}),
+        ("/v1/statistics", {"since": "2026-01-02", "until": "2026-01-01"}),
+        ("/v1/statistics", {"since": "2000-01-01", "until": "2026-01-01"}),
+        ("/v1/statistics", {"since": "yesterday"}),
         ("/v1/attachments", {"after": "not a cursor"}),
         ("/v1/fingerprints", {"limit": 0}),
     ],
