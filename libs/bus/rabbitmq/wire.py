@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+CANCEL_AGAIN = 0.5  # seconds
+
 
 class Differs(Refused):
     """It exists already, with other arguments."""
@@ -51,7 +53,8 @@ class Wire:
             await bounded(self._connection.close(), self._timeout)
         except (Unavailable, Refused) as error:
             log.info("connection_not_closed", reason=error.reason)
-        self.tap.abort()
+        finally:
+            self.tap.abort()
 
 
 async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> Wire:
@@ -84,8 +87,8 @@ async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:
         await asyncio.wait({task}, timeout=limit.total_seconds())
     finally:
         if not task.done():
-            task.cancel()
             task.add_done_callback(_ignore)
+            _abandon(task)
     if not task.done() or task.cancelled():
         raise Unavailable(f"the broker did not answer in {limit.total_seconds():g} s")
     try:
@@ -106,6 +109,17 @@ def _place(address: URL) -> str:
 
 def _text(error: BaseException) -> str:
     return str(error) or type(error).__name__
+
+
+def _abandon(task: asyncio.Future[Any]) -> None:
+    """Cancel it until it has ended.
+
+    The driver goes on waiting after a cancellation: its `close` waits for a callback of the connection then. A process
+    that ends waits for all of its tasks.
+    """
+    if not task.done():
+        task.cancel()
+        task.get_loop().call_later(CANCEL_AGAIN, _abandon, task)
 
 
 def _ignore(task: asyncio.Future[Any]) -> None:
