@@ -2,7 +2,9 @@
 
 <queue>           quorum, bounded, rejects when full; dies into <queue>.dead after the delivery limit
 <queue>.dead      quorum; stays until somebody replays or purges it
-<queue>.alone     quorum; messages that were in hand when a process died, to be handled one at a time
+<queue>.alone     quorum; messages that were in hand when a process died, to be handled one at a time. Declared with its
+                  queue and not when it is needed first, which is amid crashes: RabbitMQ 3.10 leaves a quorum queue
+                  without a leader when it is killed within seconds of declaring it
 retry.<queue>.<n>s  quorum; its messages expire after n seconds into <queue>. Each queue has a ladder of its own, since
                   a rung stops at the first message that its queue does not take; a rung is declared when it is needed
 events            a topic exchange; the routing key is the name of the event
@@ -71,6 +73,7 @@ class Topology:
     async def declare_work_queue(self, wire: Wire, queue: str) -> None:
         dead, of_group = dead_queue(queue), is_group_queue(queue)
         await self._declare(wire, dead, self._dead_events if of_group else self._dead)
+        await self.declare_plain(wire, alone_queue(queue))
         arguments = self._events if of_group else self._work
         await self._declare(wire, queue, {**arguments, "x-dead-letter-routing-key": dead})
 

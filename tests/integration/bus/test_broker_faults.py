@@ -56,6 +56,7 @@ def ready(bus: RabbitBus, queue: str, count: int) -> Callable[[], Awaitable[bool
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_a_broker_that_restarts_and_crashes_while_we_publish_and_consume_loses_nothing(
     bus: RabbitBus, queue: str, rabbit_server: RabbitServer, eventually: Eventually
 ) -> None:
