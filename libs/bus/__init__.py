@@ -4,7 +4,7 @@
 in `tests/contract` run against both. `open_bus(url)` picks one by the scheme of the address.
 """
 
-from libs.bus.opening import open_bus
+from libs.bus.factory import open_bus
 from libs.bus.ports import (
     Bus,
     Consumer,
@@ -13,7 +13,7 @@ from libs.bus.ports import (
     Depth,
     Event,
     Limits,
-    NotTaken,
+    NotPublished,
     Refused,
     Replayed,
     Unavailable,
@@ -27,7 +27,7 @@ __all__ = [
     "Depth",
     "Event",
     "Limits",
-    "NotTaken",
+    "NotPublished",
     "Refused",
     "Replayed",
     "Unavailable",

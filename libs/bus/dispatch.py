@@ -8,16 +8,16 @@ from datetime import timedelta
 
 import structlog
 
-from libs.bus.ports import KEEP_TRYING, LEAST_TRIES, Delivery, Refused, Unavailable
+from libs.bus.ports import MAX_RETRY_AGE, MIN_ATTEMPTS, Delivery, Refused, Unavailable
 from libs.envelope import Permanent, Temporary
 from libs.envelope.model import utc_now
 
 log = structlog.get_logger(__name__)
 
 
-def rung(ladder: Sequence[timedelta], delay: timedelta) -> timedelta:
+def delay_step(retry_delays: Sequence[timedelta], delay: timedelta) -> timedelta:
     """The lowest rung that is not shorter than `delay`; the last one if there is none."""
-    return next((step for step in ladder if step >= delay), ladder[-1])
+    return next((step for step in retry_delays if step >= delay), retry_delays[-1])
 
 
 def is_being_cancelled() -> bool:
@@ -26,8 +26,8 @@ def is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def hand_over(
-    handler: Callable[[Delivery], Awaitable[None]], delivery: Delivery, *, ladder: Sequence[timedelta], limit: int
+async def run_handler(
+    handler: Callable[[Delivery], Awaitable[None]], delivery: Delivery, *, retry_delays: Sequence[timedelta], limit: int
 ) -> None:
     """Run `handler`. If it raises without having ended its delivery, the delivery is given back.
 
@@ -38,50 +38,50 @@ async def hand_over(
     try:
         await handler(delivery)
     except Temporary as error:
-        log.warning("handler_gave_up", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
-        if not delivery.ended:
-            over = waited_out(delivery)
-            reason = f"gave up after {KEEP_TRYING}: {error.reason}" if over else error.reason
-            await _give_back(delivery, reason, ladder=ladder, bury=over)
+        log.warning("handler_deferred", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
+        if not delivery.settled:
+            expired = retries_expired(delivery)
+            reason = f"gave up after {MAX_RETRY_AGE}: {error.reason}" if expired else error.reason
+            await _settle(delivery, reason, retry_delays=retry_delays, dead_letter=expired)
     except Permanent as error:
-        log.error("handler_refused", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
-        if not delivery.ended:
-            await _give_back(delivery, error.reason, ladder=ladder, bury=True)
+        log.error("handler_failed_permanently", queue=delivery.queue, attempt=delivery.attempt, reason=error.reason)
+        if not delivery.settled:
+            await _settle(delivery, error.reason, retry_delays=retry_delays, dead_letter=True)
     except (Exception, asyncio.CancelledError) as error:
         if is_being_cancelled():
             raise  # the bus is closed: it gives the delivery back by itself
         log.exception("handler_raised", queue=delivery.queue, attempt=delivery.attempt)
-        if not delivery.ended:
+        if not delivery.settled:
             reason = f"{type(error).__name__}: {error}"
-            await _give_back(delivery, reason, ladder=ladder, bury=delivery.bugs + 1 >= limit, bug=True)
+            await _settle(delivery, reason, retry_delays=retry_delays, dead_letter=delivery.bugs + 1 >= limit, bug=True)
 
 
-def waited_out(delivery: Delivery) -> bool:
+def retries_expired(delivery: Delivery) -> bool:
     """Whether an outage has kept it for so long, and over so many tries, that it is given up."""
-    return delivery.attempt >= LEAST_TRIES and utc_now() - delivery.first_seen > KEEP_TRYING
+    return delivery.attempt >= MIN_ATTEMPTS and utc_now() - delivery.first_seen > MAX_RETRY_AGE
 
 
-async def _give_back(
-    delivery: Delivery, reason: str, *, ladder: Sequence[timedelta], bury: bool = False, bug: bool = False
+async def _settle(
+    delivery: Delivery, reason: str, *, retry_delays: Sequence[timedelta], dead_letter: bool = False, bug: bool = False
 ) -> None:
     try:
-        if bury:
-            await delivery.bury(reason)
+        if dead_letter:
+            await delivery.dead_letter(reason)
         else:
-            await delivery.retry(ladder[min(delivery.attempt, len(ladder)) - 1], reason=reason, bug=bug)
+            await delivery.retry(retry_delays[min(delivery.attempt, len(retry_delays)) - 1], reason=reason, bug=bug)
     except Exception as error:
-        # The bus itself is away, or the delivery cannot be moved: it must not keep its place among those in hand. It is
-        # kept for a moment, so that an outage is no hot loop either.
+        # The bus is unavailable, or the delivery cannot be moved: it must not stay in flight. A short pause keeps an
+        # outage from becoming a hot loop.
         known = isinstance(error, Unavailable | Refused)
-        log.warning("give_back_failed", queue=delivery.queue, reason=str(error), exc_info=None if known else error)
-        await asyncio.sleep(ladder[0].total_seconds())
-        if not delivery.ended:
-            await _release(delivery)
+        log.warning("settlement_failed", queue=delivery.queue, reason=str(error), exc_info=None if known else error)
+        await asyncio.sleep(retry_delays[0].total_seconds())
+        if not delivery.settled:
+            await _requeue(delivery)
 
 
-async def _release(delivery: Delivery) -> None:
+async def _requeue(delivery: Delivery) -> None:
     try:
-        await delivery.release()
+        await delivery.requeue()
     except (Unavailable, Refused) as error:
-        # Nobody can be told; a bus that comes back gives every unended delivery back by itself.
-        log.warning("release_failed", queue=delivery.queue, reason=error.reason)
+        # A bus that comes back requeues every unsettled delivery by itself.
+        log.warning("requeue_failed", queue=delivery.queue, reason=error.reason)

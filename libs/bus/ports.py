@@ -10,17 +10,17 @@ from typing import Protocol
 from libs.envelope import Temporary
 
 # The delays of the ladder: a retry waits on the lowest rung that is not shorter than the delay that it asks for.
-LADDER = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
+RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
 
 # Tries that end in a bug before a message is a dead letter. Outages, of which it may have had many, do not count.
-BUG_TRIES = 5
-# Crashes of its process with the message alone in hand before it is a dead letter.
-CRASH_TRIES = 5
+MAX_BUG_ATTEMPTS = 5
+# Crashes of its process with the message alone in flight before it is a dead letter.
+MAX_CRASHES = 5
 # How long an outage is waited out, counted from the first publication of a message ...
-KEEP_TRYING = timedelta(days=5)
+MAX_RETRY_AGE = timedelta(days=5)
 # ... and how many tries it has in any case: one that waited for days in a queue without a consumer is not given up at
 # the first hiccup then.
-LEAST_TRIES = 10
+MIN_ATTEMPTS = 10
 
 # RabbitMQ 4 closes the channel on a larger message. Mail is far smaller: above 256 KiB its bytes are in the blob store.
 MAX_MESSAGE_BYTES = 16 << 20
@@ -41,7 +41,7 @@ class Unavailable(Temporary):
     """The broker is gone, blocked or silent: what was published may be durable or not, nobody knows."""
 
 
-class NotTaken(Unavailable):
+class NotPublished(Unavailable):
     """The broker is gone, blocked or silent, and never got the message: it is surely not durable."""
 
 
@@ -53,7 +53,7 @@ class Refused(Temporary):
 
 
 class Delivery(Protocol):
-    """One message in hand. Exactly one of `ack`, `retry`, `bury`, `release` ends it."""
+    """One message in flight. Exactly one of `ack`, `retry`, `dead_letter`, `requeue` ends it."""
 
     @property
     def queue(self) -> str: ...
@@ -75,22 +75,22 @@ class Delivery(Protocol):
         """When the message was first published to this queue (kept over retries)."""
 
     @property
-    def ended(self) -> bool:
+    def settled(self) -> bool:
         """Whether it was ended. An end that raised `Unavailable` is none: another may follow."""
 
     async def ack(self) -> None:
         """Done: the message is gone for ever."""
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        """Again after about `delay` (a rung of `LADDER`), with `body` instead if given; never blocks others.
+        """Again after about `delay` (a rung of `RETRY_DELAYS`), with `body` instead if given; never blocks others.
 
         `bug` when the handler failed by itself rather than by an outage.
         """
 
-    async def bury(self, reason: str) -> None:
+    async def dead_letter(self, reason: str) -> None:
         """To the dead letters of its queue."""
 
-    async def release(self) -> None:
+    async def requeue(self) -> None:
         """Give it back at once, for another consumer (shutdown)."""
 
 
@@ -98,7 +98,7 @@ class Consumer(Protocol):
     """A running subscription."""
 
     async def stop(self) -> None:
-        """Take nothing more. Deliveries in hand stay valid and may still be ended."""
+        """Take nothing more. Deliveries in flight stay valid and may still be ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages wait (`ready`), are in hand or wait for a retry (`pending`, where known) and are dead."""
+    """How many messages wait (`ready`), are in flight or wait for a retry (`pending`, where known) and are dead."""
 
     ready: int
     pending: int
@@ -150,7 +150,7 @@ class Bus(Protocol):
         """Connect; waits for the broker, at most the configured time, then raises `Unavailable`."""
 
     async def close(self) -> None:
-        """Stop everything and disconnect; unended deliveries go back."""
+        """Stop everything and disconnect; unsettled deliveries go back."""
 
     async def declare(self, *queues: str) -> None:
         """Make sure that the work queues, their dead letters and the ladder exist. Idempotent."""
@@ -158,7 +158,7 @@ class Bus(Protocol):
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Returns when the message is durable in `queue`.
 
-        Raises `Refused` (also for a body beyond `MAX_MESSAGE_BYTES`) and `NotTaken` when it surely is not, and any
+        Raises `Refused` (also for a body beyond `MAX_MESSAGE_BYTES`) and `NotPublished` when it surely is not, and any
         other `Unavailable` when it may be.
         """
 
@@ -186,25 +186,25 @@ class Bus(Protocol):
         Without: a broadcast to every live subscriber, lost for those who are away.
         """
 
-    async def keep_groups(
+    async def reconcile_groups(
         self,
         service: str,
         rows: Mapping[str, Collection[str]],
         *,
-        formerly: Mapping[str, Collection[str]] | None = None,
+        former: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         """Of the groups whose names begin with `service.` only those of `rows` (each with its events) hear any more.
 
         The queue of another one is unbound. What still waits in it goes to the groups of `rows` that hear the same
         event, or else to the dead letters of the first of them. One that still has consumers (an older version during
-        a rolling update) is left alone until a later call. `formerly` are groups of versions before the list was kept.
+        a rolling update) is left alone until a later call. `former` are groups of versions before the list was kept.
         """
 
     async def depth(self, queue: str) -> Depth:
         """How full `queue` is."""
 
     async def oldest(self, queue: str) -> datetime | None:
-        """When the oldest message that waits, is in hand or is to be retried was first published; None without one.
+        """When the oldest message that waits, is in flight or is to be retried was first published; None without one.
 
         As far as this process can know: a broker tells nobody how old what waits is. Then it is a lower bound of the
         time: the last message that was taken, or the last moment at which nothing waited.
@@ -213,7 +213,9 @@ class Bus(Protocol):
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         """A page of the dead letters of `queue`, oldest first, behind the id `after`."""
 
-    async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
+    async def publish_dead_letter(
+        self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Put a message straight into the dead letters of `queue`: its consumer took it, and gives it up only now.
 
         Raises `Unavailable`: then it may be there or not.

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.bus import Bus, DeadLetter
-from libs.bus.listening import EVENT_HEADER
+from libs.bus.subscribers import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.names import Moment

@@ -196,10 +196,10 @@ class RunningService:
     async def _keep_groups(self) -> None:
         """Queues that no row names any more hear nothing more, and are emptied into those of today."""
         durable = [row for row in self._service.event_handlers if row.group]
-        await self._shared.bus.keep_groups(
+        await self._shared.bus.reconcile_groups(
             self._service.name,
             {row.subscription: row.names for row in durable if row.subscription},
-            formerly={row.former_subscription: row.names for row in durable},
+            former={row.former_subscription: row.names for row in durable},
         )
 
     def _background_rows(self) -> Iterable[Periodic]:

@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from fastapi import APIRouter
 
 from libs.bus import Event
-from libs.bus.listening import group_queue
+from libs.bus.subscribers import group_queue
 from libs.envelope import Mail
 from libs.events import Fact
 from libs.http import About, Check

@@ -13,8 +13,8 @@ from prometheus_client import Gauge, Histogram
 
 from libs.blobs import Blobs
 from libs.bus import Delivery
-from libs.bus.dispatch import is_being_cancelled, waited_out
-from libs.bus.ports import BUG_TRIES, KEEP_TRYING, LADDER
+from libs.bus.dispatch import is_being_cancelled, retries_expired
+from libs.bus.ports import MAX_BUG_ATTEMPTS, MAX_RETRY_AGE, RETRY_DELAYS
 from libs.envelope import Mail, Malformed, Newer, Permanent, Temporary, decode, encode
 from libs.runtime.burials import Burials
 from libs.runtime.failures import gist
@@ -86,8 +86,8 @@ class Worker:
             return await self._again(delivery, mail, error)
         except Exception as error:
             log.error("handler_failed", queue=self.row.queue, attempt=delivery.attempt, exc_info=error)
-            if delivery.bugs + 1 >= BUG_TRIES:
-                return await self._bury(delivery, mail, f"failed {BUG_TRIES} times: {error!r}")
+            if delivery.bugs + 1 >= MAX_BUG_ATTEMPTS:
+                return await self._bury(delivery, mail, f"failed {MAX_BUG_ATTEMPTS} times: {error!r}")
             return await self._again(delivery, mail, Temporary(f"bug: {error!r}"), bug=True)
         await delivery.ack()
         await self._release_blob(mail)
@@ -126,14 +126,14 @@ class Worker:
         self.metrics.published.labels(step.queue).inc()
 
     async def _again(self, delivery: Delivery, mail: Mail | None, error: Temporary, *, bug: bool = False) -> str:
-        if waited_out(delivery):
-            reason = f"gave up after {KEEP_TRYING}: {error.reason}"
+        if retries_expired(delivery):
+            reason = f"gave up after {MAX_RETRY_AGE}: {error.reason}"
             return await self._bury(delivery, mail, reason, waited_out=True)
         try:
             await self._keep_blob(mail)
         except Permanent as missing:
             return await self._bury(delivery, mail, f"{missing.reason}, after: {error.reason}")
-        delay = LADDER[min(delivery.attempt, len(LADDER)) - 1]
+        delay = RETRY_DELAYS[min(delivery.attempt, len(RETRY_DELAYS)) - 1]
         log.warning("mail_deferred", queue=self.row.queue, attempt=delivery.attempt, reason=error.reason)
         narrowed = error.narrowed if mail is not None else None
         body = encode(mail.with_envelope(narrowed)) if mail is not None and narrowed is not None else None
@@ -145,7 +145,7 @@ class Worker:
         if self.burials is not None:
             await self.burials.tell(self.row.queue, mail, waited_out=waited_out)
         log.error("mail_buried", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
-        await delivery.bury(reason)
+        await delivery.dead_letter(reason)
         return "buried"
 
     async def _keep_blob(self, mail: Mail | None) -> None:

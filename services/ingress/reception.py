@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from libs.blobs import Blobs
-from libs.bus import NotTaken, Refused
+from libs.bus import NotPublished, Refused
 from libs.envelope import Envelope, Mail, Peer, Recipient, Temporary, new_id
 from libs.envelope.model import Listener
 from libs.envelope.queues import ANTIVIRUS
@@ -61,7 +61,7 @@ class Reception:
                 mail = await self.outbox.checked_in(mail)
                 await self.outbox.send(ANTIVIRUS, mail)
             unknown = False
-        except (Refused, NotTaken):
+        except (Refused, NotPublished):
             # An earlier try may be in the queue all the same, and needs the blob.
             if earlier is None:
                 unknown = False

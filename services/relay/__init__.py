@@ -4,7 +4,7 @@ Consumes   the queue mail.relay
 Emits      through ingress, delivery status notifications to senders that are known not to be forged, and notices to the
            owners of forwards; dead letters of mail.relay for what nobody else can hear of; the events MailRelayed and
            MailParked
-Owns       the outbound queue (an entry a message and recipient), the connections of the cluster to each site
+Owns       the outbound queue (an entry a message and recipient), the connections of the cluster to each mx_group
 Fails      deferred: a peer, DNS or a smarthost that does not answer is tried again with growing delays for five days.
            What is sent when the process dies goes back to the queue after two minutes, at SIGTERM at once. It is sent
            again if the peer's answer was not written down by then (RFC 1047: better twice than never).

@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.names import MailHost
 from services.relay.adapters.queue_views import QueueViews
-from services.relay.courier import Courier
 from services.relay.domain.entries import Entry, State
+from services.relay.queue_runner import QueueRunner
 
 _ENTRIES = Cursor("queue")
 
@@ -48,7 +48,7 @@ class Suspension(RequestBody):
     suspended: bool = Field(description="Whether mail for the destination is held.")
 
 
-def routes(views: QueueViews, courier: Courier, *, clock: Callable[[], datetime]) -> APIRouter:
+def routes(views: QueueViews, queue_runner: QueueRunner, *, clock: Callable[[], datetime]) -> APIRouter:
     """The API of relay, for administrators."""
     router = APIRouter(prefix="/v1", tags=["relay"], dependencies=[Depends(require(ADMIN))])
 
@@ -73,7 +73,7 @@ def routes(views: QueueViews, courier: Courier, *, clock: Callable[[], datetime]
         destination = await views.hasten(id, now=clock())
         if destination is None:
             raise Problem(404, "no such entry waits")
-        courier.expect([destination])
+        queue_runner.expect([destination])
         return Response(status_code=204)
 
     @router.delete("/queue/{id:path}", summary="Cancel an entry")
@@ -107,8 +107,8 @@ def routes(views: QueueViews, courier: Courier, *, clock: Callable[[], datetime]
         if not suspension.suspended and await views.destination(domain) is None:
             raise Problem(404, "no mail waits for this destination, and it is not suspended")
         await views.suspend(domain, suspended=suspension.suspended)
-        courier.hold(domain, held=suspension.suspended)
-        courier.expect([domain])
+        queue_runner.hold(domain, held=suspension.suspended)
+        queue_runner.expect([domain])
         return suspension
 
     return router

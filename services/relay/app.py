@@ -15,24 +15,24 @@ from libs.http import Client
 from libs.postmaster import IngressPost, Notifications
 from libs.runtime import Periodic, Service, Shared
 from libs.telemetry import Metrics
-from services.relay.adapters.holders import RENEWAL, Holders
+from services.relay.adapters.dead_letters import DeadLetterQueue
+from services.relay.adapters.leases import RENEWAL, Leases
+from services.relay.adapters.legacy_migration import LegacyMigration
 from services.relay.adapters.mx import MailExchangers, Smarthost
-from services.relay.adapters.parking import QueueDeadLetters
 from services.relay.adapters.queue import MongoQueue
 from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
 from services.relay.adapters.smtp import SmtpTransport
-from services.relay.adapters.smtp_dialing import Dialer, Login, Timeouts
-from services.relay.adapters.takeover import Takeover
+from services.relay.adapters.smtp_dialer import Dialer, Login, Timeouts
 from services.relay.api import routes
-from services.relay.courier import Courier, Limits
-from services.relay.delivering import Delivering
+from services.relay.body_retention import BodyRetention
+from services.relay.deliverer import Deliverer
 from services.relay.domain.entries import Schedule
 from services.relay.handlers import Acceptance
-from services.relay.keeping import Keeping
-from services.relay.ledger import Ledger
+from services.relay.outcome_writer import OutcomeWriter
 from services.relay.ports import Destinations
-from services.relay.reports import Reports
+from services.relay.queue_runner import ConcurrencyLimits, QueueRunner
+from services.relay.report_sender import ReportSender
 from services.relay.settings import Settings
 
 NAME = "relay"
@@ -48,44 +48,44 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     database = shared.mongo.database(NAME)
     holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     queue = MongoQueue(database, holder=holder, keep_done=settings.keep_done)
-    holders = Holders(database, holder=holder, monotonic=time.monotonic)
-    takeover = Takeover(database)
+    leases = Leases(database, holder=holder, monotonic=time.monotonic)
+    legacy = LegacyMigration(database)
     await queue.prepare()
-    await holders.prepare()
-    await takeover.round(now=shared.clock())
-    ledger = Ledger(queue, shared.clock)
-    courier = Courier(
+    await leases.prepare()
+    await legacy.round(now=shared.clock())
+    outcomes = OutcomeWriter(queue, shared.clock)
+    queue_runner = QueueRunner(
         queue=queue,
-        holders=holders,
-        ledger=ledger,
-        delivering=_delivering(settings, shared, queue, ledger, metrics),
+        leases=leases,
+        outcomes=outcomes,
+        deliverer=_deliverer(settings, shared, queue, outcomes, metrics),
         destinations=_destinations(settings, metrics),
         session=SmtpTransport(_dialer(settings)).session,
-        limits=Limits(settings.destination_limit, settings.total_limit),
+        limits=ConcurrencyLimits(settings.destination_limit, settings.total_limit),
         clock=shared.clock,
     )
     ingress = shared.client(settings, "ingress")
     reports = _reports(settings, shared, queue, ingress, metrics)
-    keeping = Keeping(queue.bodies, shared.blobs, shared.clock)
+    retention = BodyRetention(queue.bodies, shared.blobs, shared.clock)
     views = QueueViews(database, queue.bodies, keep_done=settings.keep_done)
 
     async def take_over() -> None:
-        await takeover.round(now=shared.clock())
+        await legacy.round(now=shared.clock())
 
     try:
         yield Service(
             name=NAME,
             settings=settings,
             metrics=metrics,
-            routers=(routes(views, courier, clock=shared.clock),),
-            queue_handlers=Acceptance(queue, courier, shared.clock).table(),
-            listeners=(courier,),
+            routers=(routes(views, queue_runner, clock=shared.clock),),
+            queue_handlers=Acceptance(queue, queue_runner, shared.clock).table(),
+            listeners=(queue_runner,),
             background=(
-                Periodic("heartbeat", courier.heartbeat, RENEWAL),
-                Periodic("look", courier.look, settings.poll_period),
+                Periodic("heartbeat", queue_runner.heartbeat, RENEWAL),
+                Periodic("look", queue_runner.look, settings.poll_period),
                 Periodic("reports", reports.round, settings.poll_period),
-                Periodic("collect", keeping.collect, timedelta(seconds=15)),
-                Periodic("keep_bodies", keeping.look_through, timedelta(hours=12)),
+                Periodic("collect", retention.collect, timedelta(seconds=15)),
+                Periodic("keep_bodies", retention.look_through, timedelta(hours=12)),
                 Periodic("take_over", take_over, MINUTE),
             ),
         )
@@ -93,14 +93,16 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await ingress.close()
 
 
-def _delivering(settings: Settings, shared: Shared, queue: MongoQueue, ledger: Ledger, metrics: Metrics) -> Delivering:
+def _deliverer(
+    settings: Settings, shared: Shared, queue: MongoQueue, outcomes: OutcomeWriter, metrics: Metrics
+) -> Deliverer:
     schedule = Schedule(
         settings.first_delay, settings.longest_delay, settings.give_up_after, settings.delay_notice_after
     )
-    return Delivering(
+    return Deliverer(
         bodies=queue.bodies,
         blobs=shared.blobs,
-        ledger=ledger,
+        outcomes=outcomes,
         schedule=schedule,
         metrics=metrics,
         hostname=settings.hostname,
@@ -109,7 +111,7 @@ def _delivering(settings: Settings, shared: Shared, queue: MongoQueue, ledger: L
     )
 
 
-def _reports(settings: Settings, shared: Shared, queue: MongoQueue, ingress: Client, metrics: Metrics) -> Reports:
+def _reports(settings: Settings, shared: Shared, queue: MongoQueue, ingress: Client, metrics: Metrics) -> ReportSender:
     notifications = Notifications(
         IngressPost(ingress),
         hostname=settings.hostname,
@@ -117,12 +119,12 @@ def _reports(settings: Settings, shared: Shared, queue: MongoQueue, ingress: Cli
         clock=shared.clock,
         return_limit_bytes=settings.return_limit_bytes,
     )
-    return Reports(
+    return ReportSender(
         queue=ReportQueue(shared.mongo.database(NAME), queue.bodies, keep_done=settings.keep_done),
         bodies=queue.bodies,
         blobs=shared.blobs,
         reporter=notifications,
-        dead_letters=QueueDeadLetters(shared.bus),
+        dead_letters=DeadLetterQueue(shared.bus),
         give_up_after=settings.give_up_after,
         metrics=metrics,
         clock=shared.clock,

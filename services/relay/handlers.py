@@ -9,21 +9,21 @@ from datetime import datetime
 from libs.envelope import Mail, queues
 from libs.runtime import QueueHandler, Route
 from services.relay.adapters.queue import MongoQueue
-from services.relay.courier import Courier
+from services.relay.queue_runner import QueueRunner
 
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Queues mail and wakes the courier."""
+    """Queues mail and wakes the queue_runner."""
 
     queue: MongoQueue
-    courier: Courier
+    queue_runner: QueueRunner
     clock: Callable[[], datetime]
 
     async def accept(self, mail: Mail) -> Iterable[Route]:
         """Nothing goes on from here. Raises `Temporary`."""
         mail.envelope.check_actions()
-        self.courier.expect(await self.queue.add(mail, now=self.clock()))
+        self.queue_runner.expect(await self.queue.add(mail, now=self.clock()))
         return ()
 
     def table(self) -> tuple[QueueHandler, ...]:

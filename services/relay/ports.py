@@ -24,10 +24,10 @@ class Host:
 class Route:
     """Where mail for a domain goes: hosts in the order to try.
 
-    `site` names the servers that share a limit of connections: many domains may have their mail at one.
+    `mx_group` names the servers that share a limit of connections: many domains may have their mail at one.
     """
 
-    site: str
+    mx_group: str
     hosts: tuple[Host, ...]
 
 
@@ -39,7 +39,7 @@ class Destinations(Protocol):
 
 
 class Session(Protocol):
-    """One connection at a time to the servers of a site, kept for the next message."""
+    """One connection at a time to the servers of an MX group, kept for the next message."""
 
     async def send(
         self, hosts: Sequence[Host], envelope: Envelope, recipients: Sequence[Recipient], raw: bytes
@@ -66,5 +66,5 @@ class Reporter(Protocol):
 class DeadLetters(Protocol):
     """Where a message waits for an operator that nobody else can be told of."""
 
-    async def park(self, mail: Mail, reason: str) -> None:
+    async def publish(self, mail: Mail, reason: str) -> None:
         """Raises `Temporary`: then it may be there or not."""

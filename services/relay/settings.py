@@ -43,7 +43,7 @@ class Settings(ServiceSettings):
     give_up_after: timedelta = Field(timedelta(days=5), description="Then the message goes back (RFC 5321 4.5.4.1).")
     delay_notice_after: timedelta = Field(timedelta(hours=4), description="Then its sender hears that it waits.")
     destination_limit: int = Field(
-        5, ge=1, description="Connections of the whole cluster at a time to the mail servers of one site."
+        5, ge=1, description="Connections of the whole cluster at a time to the mail servers of one mx_group."
     )
     total_limit: int = Field(
         50, ge=1, description="Connections of a process at a time; those to servers that let it wait count apart."

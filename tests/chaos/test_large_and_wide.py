@@ -46,9 +46,9 @@ def an_envelope(raw: bytes, *recipients: str) -> Envelope:
 async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bus]:
     bus: Bus
     if request.param == "embedded":
-        bus = EmbeddedBus(tmp_path / "bus", ladder=RUNGS)
+        bus = EmbeddedBus(tmp_path / "bus", retry_delays=RUNGS)
     else:
-        bus = RabbitBus(request.getfixturevalue("rabbit_url"), ladder=RUNGS)
+        bus = RabbitBus(request.getfixturevalue("rabbit_url"), retry_delays=RUNGS)
     await bus.start()
     yield bus
     await bus.close()

@@ -16,7 +16,7 @@ from libs.bus import Bus
 from libs.bus.embedded import EmbeddedBus
 from libs.bus.rabbitmq import RabbitBus
 
-LADDER = (timedelta(milliseconds=50), timedelta(milliseconds=400))
+RETRY_DELAYS = (timedelta(milliseconds=50), timedelta(milliseconds=400))
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Place:
     opened: list[Bus] = field(default_factory=list)
 
     async def start(self, **options: Any) -> Bus:
-        bus = self.build(**{"ladder": LADDER, **options})
+        bus = self.build(**{"retry_delays": RETRY_DELAYS, **options})
         await bus.start()
         self.opened.append(bus)
         await bus.declare(self.queue)

@@ -45,7 +45,7 @@ async def ack(delivery: Delivery) -> None:
 
 
 def bury(reason: str) -> Callable[[Delivery], Awaitable[None]]:
-    return lambda delivery: delivery.bury(reason)
+    return lambda delivery: delivery.dead_letter(reason)
 
 
 def retry_until(attempt: int, *, delay: timedelta = SHORT, **options: Any) -> Callable[[Delivery], Awaitable[None]]:
@@ -128,22 +128,22 @@ async def test_an_acknowledged_message_does_not_come_again_after_a_restart(place
 
 
 async def test_no_more_than_the_prefetch_is_in_hand(bus: Bus, place: Any, eventually: Eventually) -> None:
-    in_hand = most = done = 0
+    in_flight = most = done = 0
     go = asyncio.Event()
 
     async def hold(delivery: Delivery) -> None:
-        nonlocal in_hand, most, done
-        in_hand += 1
-        most = max(most, in_hand)
+        nonlocal in_flight, most, done
+        in_flight += 1
+        most = max(most, in_flight)
         await go.wait()
         await delivery.ack()
-        in_hand -= 1
+        in_flight -= 1
         done += 1
 
     await asyncio.gather(*(bus.publish(place.queue, b"x") for _ in range(20)))
     await bus.consume(place.queue, hold, prefetch=3)
     await bus.publish(place.queue, b"one more")
-    await eventually(lambda: in_hand == 3)
+    await eventually(lambda: in_flight == 3)
     go.set()
     await eventually(lambda: done == 21)
     assert most == 3
@@ -269,7 +269,7 @@ async def test_a_parked_message_is_a_dead_letter_that_can_be_replayed(
     bus: Bus, place: Any, eventually: Eventually
 ) -> None:
     await bus.declare(place.queue)
-    await bus.park(place.queue, b"given up", "550 5.1.1 \udce9", {"a": "b"})
+    await bus.publish_dead_letter(place.queue, b"given up", "550 5.1.1 \udce9", {"a": "b"})
     [letter] = await bus.dead_letters(place.queue)
     assert (letter.body, letter.attempts, dict(letter.headers)) == (b"given up", 1, {"a": "b"})
     assert letter.reason.startswith("550 5.1.1")
@@ -356,7 +356,7 @@ async def test_a_released_message_goes_to_another_consumer_at_once(
     await eventually(lambda: leaving.taken)
     await consumer.stop()
     await bus.consume(place.queue, staying)
-    await leaving.taken[0].release()
+    await leaving.taken[0].requeue()
     await eventually(lambda: staying.bodies == [b"x"])
 
 
@@ -365,7 +365,7 @@ async def test_a_stopped_consumer_takes_nothing_more_and_may_end_what_it_has(
 ) -> None:
     hand = Hand()
     consumer = await bus.consume(place.queue, hand, prefetch=1)
-    await bus.publish(place.queue, b"in hand")
+    await bus.publish(place.queue, b"in flight")
     await bus.publish(place.queue, b"waits")
     await eventually(lambda: hand.taken)
     await consumer.stop()
@@ -373,7 +373,7 @@ async def test_a_stopped_consumer_takes_nothing_more_and_may_end_what_it_has(
     other = Hand(ack)
     await bus.consume(place.queue, other)
     await eventually(lambda: other.bodies == [b"waits"])
-    assert hand.bodies == [b"in hand"]
+    assert hand.bodies == [b"in flight"]
 
 
 async def test_a_message_whose_handler_raises_comes_back_counted_and_ends_in_the_dead_letters(
@@ -412,8 +412,8 @@ async def test_a_delivery_ends_only_once(bus: Bus, place: Any, eventually: Event
     hand = Hand(ack)
     await bus.consume(place.queue, hand)
     await bus.publish(place.queue, b"x")
-    await eventually(lambda: hand.taken and hand.taken[0].ended)
-    for again in (hand.taken[0].ack(), hand.taken[0].release(), hand.taken[0].bury("no")):
+    await eventually(lambda: hand.taken and hand.taken[0].settled)
+    for again in (hand.taken[0].ack(), hand.taken[0].requeue(), hand.taken[0].dead_letter("no")):
         with pytest.raises(RuntimeError, match="already ended"):
             await again
 
@@ -578,7 +578,7 @@ async def test_a_restart_keeps_what_waits_is_delayed_or_dead(place: Any, eventua
     delayed = Hand(lambda delivery: delivery.retry(timedelta(milliseconds=400), reason="again"))
     consumer = await first.consume(place.queue, delayed)
     await first.publish(place.queue, b"delayed")
-    await eventually(lambda: delayed.taken and delayed.taken[0].ended)
+    await eventually(lambda: delayed.taken and delayed.taken[0].settled)
     await consumer.stop()
     await first.publish(place.queue, b"waits")
     await first.close()
@@ -686,10 +686,10 @@ async def test_a_full_queue_does_not_hold_up_the_retries_of_another(place: Any, 
     await bus.declare(other)
     deferred = Hand(lambda delivery: delivery.retry(timedelta(milliseconds=400), reason="engine down"))
     consumer = await bus.consume(place.queue, deferred, prefetch=60)
-    # More retries than the full queue takes, and than a broker has in hand at the end of a rung.
+    # More retries than the full queue takes, and than a broker has in flight at the end of a rung.
     for _ in range(60):
         await bus.publish(place.queue, b"x")
-    await eventually(lambda: sum(delivery.ended for delivery in deferred.taken) >= 60)
+    await eventually(lambda: sum(delivery.settled for delivery in deferred.taken) >= 60)
     await consumer.stop()
     with pytest.raises(Refused, match="full"):
         await publish_until_refused(bus, place.queue)
@@ -753,7 +753,7 @@ async def test_a_group_that_is_named_no_more_hears_nothing_and_leaves_what_it_ha
     first = await place.start()
     old = await first.subscribe([kept, gone], nothing, group=f"{service}.old")
     await old.stop()
-    await first.keep_groups(service, {f"{service}.old": [kept, gone]})
+    await first.reconcile_groups(service, {f"{service}.old": [kept, gone]})
     for event in (kept, gone):
         await first.emit(Event(event, b"1"))
     await first.close()
@@ -766,7 +766,7 @@ async def test_a_group_that_is_named_no_more_hears_nothing_and_leaves_what_it_ha
 
     rows = {f"{service}.new": [kept]}
     await bus.subscribe([kept], hear, group=f"{service}.new")
-    await bus.keep_groups(service, rows)
+    await bus.reconcile_groups(service, rows)
     await eventually(lambda: heard == [(kept, b"1")])
     [letter] = await bus.dead_letters(f"events.{service}.new")
     assert (letter.body, dict(letter.headers)) == (b"1", {"event": gone})
@@ -776,7 +776,7 @@ async def test_a_group_that_is_named_no_more_hears_nothing_and_leaves_what_it_ha
     await eventually(lambda: heard == [(kept, b"1"), (kept, b"2")])
     depth = await bus.depth(f"events.{service}.old")
     assert (depth.ready, depth.pending, depth.dead) == (0, 0, 0)
-    await bus.keep_groups(service, rows)
+    await bus.reconcile_groups(service, rows)
     assert len(heard) == 2
 
 
@@ -794,14 +794,14 @@ async def test_the_dead_letters_and_retries_of_a_group_that_is_no_more_are_not_l
     await first.emit(Event(event, b"delayed"))
     delayed = Hand(lambda delivery: delivery.retry(timedelta(milliseconds=400), reason="again"))
     consumer = await first.consume(old, delayed)
-    await eventually(lambda: delayed.taken and delayed.taken[0].ended)
+    await eventually(lambda: delayed.taken and delayed.taken[0].settled)
     await consumer.stop()
     await first.close()
 
     bus = await place.start()
     hand = Hand(ack)
     await bus.subscribe([event], nothing, group=f"{service}.new")
-    rows, formerly = {f"{service}.new": [event]}, {f"{service}.old": [event]}
+    rows, former = {f"{service}.new": [event]}, {f"{service}.old": [event]}
     moved = asyncio.Event()
 
     async def hear(delivery: Delivery) -> None:
@@ -810,14 +810,14 @@ async def test_the_dead_letters_and_retries_of_a_group_that_is_no_more_are_not_l
 
     hand.act = hear
 
-    async def taken_over() -> bool:
-        await bus.keep_groups(service, rows, formerly=formerly)
+    async def done() -> bool:
+        await bus.reconcile_groups(service, rows, former=former)
         depth = await bus.depth(old)
         return (depth.ready, depth.pending, depth.dead) == (0, 0, 0) and not (
             await bus.depth(f"events.{service}.new")
         ).ready
 
-    await eventually(taken_over)
+    await eventually(done)
     [letter] = await bus.dead_letters(f"events.{service}.new")
     assert (letter.body, letter.reason) == (b"dead", "poison")
 
@@ -843,15 +843,15 @@ async def test_a_group_of_an_older_version_that_still_consumes_is_left_alone(
         return act
 
     older = await bus.subscribe([event], hear("old"), group=f"{service}.old")
-    await bus.keep_groups(service, {f"{service}.old": [event]})
+    await bus.reconcile_groups(service, {f"{service}.old": [event]})
     await bus.subscribe([event], hear("new"), group=f"{service}.new")
-    await bus.keep_groups(service, {f"{service}.new": [event]})
+    await bus.reconcile_groups(service, {f"{service}.new": [event]})
     await bus.emit(Event(event, b"1"))
     await eventually(lambda: sorted(heard) == ["new", "old"])
     await older.stop()
 
     async def hears_no_more() -> bool:
-        await bus.keep_groups(service, {f"{service}.new": [event]})
+        await bus.reconcile_groups(service, {f"{service}.new": [event]})
         heard.clear()
         await bus.emit(Event(event, b"2"))
         return bool((await bus.depth(f"events.{service}.old")).ready == 0)
@@ -865,8 +865,8 @@ async def test_what_another_service_hears_is_none_of_its_business(bus: Bus, plac
     stopped = await bus.subscribe([event], nothing, group=f"{service}s.row")
     await stopped.stop()
     await bus.subscribe([event], nothing, group=f"{service}.row")
-    await bus.keep_groups(f"{service}s", {f"{service}s.row": [event]})
-    await bus.keep_groups(service, {f"{service}.row": [event]})
+    await bus.reconcile_groups(f"{service}s", {f"{service}s.row": [event]})
+    await bus.reconcile_groups(service, {f"{service}.row": [event]})
     await bus.emit(Event(event, b"1"))
     assert (await bus.depth(f"events.{service}s.row")).ready == 1
 

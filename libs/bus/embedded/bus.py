@@ -9,33 +9,33 @@ from pathlib import Path
 
 from libs.bus.embedded.dead_letters import DeadLetters
 from libs.bus.embedded.events import Events
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.isolated_dispatcher import IsolatedDispatcher
 from libs.bus.embedded.lock import DirectoryLock
 from libs.bus.embedded.publication import Publication
+from libs.bus.embedded.queue_file import QueueFile
 from libs.bus.embedded.queues import EmbeddedConsumer, Handler, WorkQueue
 from libs.bus.embedded.recovery import recover
 from libs.bus.embedded.retries import BusClock, RetryTimer
 from libs.bus.embedded.rows import encode_headers
-from libs.bus.embedded.ward import Ward
 from libs.bus.embedded.writer import Writer
-from libs.bus.listening import EventHandler, group_queue, heard_by_group
+from libs.bus.isolation import IsolationGate
 from libs.bus.ports import (
-    BUG_TRIES,
-    CRASH_TRIES,
     DEFAULT_LIMITS,
-    LADDER,
+    MAX_BUG_ATTEMPTS,
+    MAX_CRASHES,
     MAX_MESSAGE_BYTES,
+    RETRY_DELAYS,
     Consumer,
     DeadLetter,
     Depth,
     Event,
     Limits,
-    NotTaken,
+    NotPublished,
     Refused,
     Replayed,
     Unavailable,
 )
-from libs.bus.solitude import Solitude
+from libs.bus.subscribers import EventHandler, group_handler, group_queue
 from libs.envelope.model import utc_now
 from libs.tasks import cancelled
 
@@ -55,8 +55,8 @@ class EmbeddedBus:
         self,
         directory: Path,
         *,
-        ladder: Sequence[timedelta] = LADDER,
-        delivery_limit: int = CRASH_TRIES,
+        retry_delays: Sequence[timedelta] = RETRY_DELAYS,
+        delivery_limit: int = MAX_CRASHES,
         limits: Limits = DEFAULT_LIMITS,
         max_bytes: int = 16 << 30,
         spare_bytes: int = 64 << 20,
@@ -66,7 +66,7 @@ class EmbeddedBus:
     ) -> None:
         self._path = directory / "queues.sqlite"
         self._lock = DirectoryLock(directory)
-        self._ladder = tuple(ladder)
+        self._retry_delays = tuple(retry_delays)
         self._delivery_limit = delivery_limit
         self.limits = limits
         self._max_bytes = max_bytes
@@ -99,16 +99,16 @@ class EmbeddedBus:
                 raise Unavailable(f"the disk does not give the queue file within {self._start_timeout}") from error
             raise
         loop = asyncio.get_running_loop()
-        self._own = [loop.create_task(self._watch(writer)), loop.create_task(self._ward.run())]
+        self._own = [loop.create_task(self._watch(writer)), loop.create_task(self._isolated.run())]
 
     async def _recover(self, writer: Writer) -> None:
         self._writer = writer
-        self._solitude = Solitude()
-        self._solitude.on_open(self._resume)
-        self._ward = Ward(writer, self.queues, self._solitude)
-        self._timer = RetryTimer(writer, self.clock, self._ladder, self._arrived)
+        self._isolation = IsolationGate()
+        self._isolation.on_reopen(self._resume)
+        self._isolated = IsolatedDispatcher(writer, self.queues, self._isolation)
+        self._timer = RetryTimer(writer, self.clock, self._retry_delays, self._arrived)
         now = self.clock.now()
-        latest_due = now + self._ladder[-1].total_seconds()
+        latest_due = now + self._retry_delays[-1].total_seconds()
         for counts in await writer.call(
             lambda file: recover(file, now=now, delivery_limit=self._delivery_limit, latest_due=latest_due)
         ):
@@ -167,7 +167,7 @@ class EmbeddedBus:
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
         await self.declare(queue)
         target = self.work_queue(queue)
-        consumer = EmbeddedConsumer(target, handler, prefetch=prefetch, ladder=self._ladder)
+        consumer = EmbeddedConsumer(target, handler, prefetch=prefetch, retry_delays=self._retry_delays)
         self._running.append(consumer)
         target.consumers.append(consumer)
         target.pump()
@@ -181,33 +181,37 @@ class EmbeddedBus:
         if group is None:
             return self._events.broadcast(names, handler)
         await self._events.join(group, names)
-        return await self.consume(group_queue(group), heard_by_group(names, handler))
+        return await self.consume(group_queue(group), group_handler(names, handler))
 
-    async def keep_groups(
+    async def reconcile_groups(
         self,
         service: str,
         rows: Mapping[str, Collection[str]],
         *,
-        formerly: Mapping[str, Collection[str]] | None = None,
+        former: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        await self._events.keep_groups(service, rows, formerly or {})
+        await self._events.reconcile_groups(service, rows, former or {})
 
     async def depth(self, queue: str) -> Depth:
         found = self.work_queue(queue)
-        return Depth(ready=found.ready, pending=found.in_hand + len(found.suspects) + found.delayed, dead=found.dead)
+        return Depth(
+            ready=found.ready, pending=found.in_flight + len(found.redelivered) + found.delayed, dead=found.dead
+        )
 
     async def oldest(self, queue: str) -> datetime | None:
         found = self.work_queue(queue)
         front = await self.running_writer().call(lambda file: file.first_seen(found.id))
         waiting = None if front is None else datetime.fromtimestamp(front, UTC)
-        moments = [moment for moment in (waiting, found.ages.oldest(self.clock.moment())) if moment is not None]
+        moments = [moment for moment in (waiting, found.retry_ages.oldest(self.clock.moment())) if moment is not None]
         return min(moments, default=None)
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         return await self._letters.page(self.work_queue(queue), after=_row_id(after or ""), limit=limit)
 
-    async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        await self._letters.park(self.work_queue(queue), body, reason, headers)
+    async def publish_dead_letter(
+        self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        await self._letters.add(self.work_queue(queue), body, reason, headers)
 
     async def replay(self, queue: str, id: str) -> bool:
         return await self._letters.replay(self.work_queue(queue), _row_id(id))
@@ -224,7 +228,7 @@ class EmbeddedBus:
 
     def running_writer(self) -> Writer:
         if self._writer is None:
-            raise NotTaken("the bus is not running")
+            raise NotPublished("the bus is not running")
         return self._writer
 
     def work_queue(self, name: str) -> WorkQueue:
@@ -241,9 +245,9 @@ class EmbeddedBus:
             id,
             writer=writer,
             timer=self._timer,
-            solitude=self._solitude,
-            on_suspect=self._ward.wake,
-            bug_tries=min(BUG_TRIES, self._delivery_limit),
+            isolation=self._isolation,
+            on_redelivered=self._isolated.notify,
+            max_bug_attempts=min(MAX_BUG_ATTEMPTS, self._delivery_limit),
         )
         return self.queues.setdefault(name, queue)
 

@@ -1,4 +1,4 @@
-"""Dead letters of the embedded bus: looked at, parked, replayed and purged."""
+"""Dead letters of the embedded bus: looked at, added, replayed and purged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from libs.bus.ports import DeadLetter, Replayed
 PAGE = 50
 
 
-class Floor(Protocol):
+class BusInternals(Protocol):
     """The bus below."""
 
     clock: BusClock
@@ -28,31 +28,31 @@ class Floor(Protocol):
 class DeadLetters:
     """Those of all queues. What the loop counts follows the file, whether or not a caller waits so long."""
 
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
+    def __init__(self, bus: BusInternals) -> None:
+        self._bus = bus
 
     async def page(self, queue: WorkQueue, *, after: int, limit: int) -> list[DeadLetter]:
-        rows = await self._floor.running_writer().call(lambda file: file.dead_page(queue.id, after=after, limit=limit))
+        rows = await self._bus.running_writer().call(lambda file: file.dead_page(queue.id, after=after, limit=limit))
         return [_dead_letter(queue.name, row) for row in rows]
 
-    async def park(self, queue: WorkQueue, body: bytes, reason: str, headers: Mapping[str, str] | None) -> None:
+    async def add(self, queue: WorkQueue, body: bytes, reason: str, headers: Mapping[str, str] | None) -> None:
         text = reason.encode(errors="replace").decode()
-        row = (0, text, self._floor.clock.now(), 1, encode_headers(headers), body)
+        row = (0, text, self._bus.clock.now(), 1, encode_headers(headers), body)
 
-        def parked(_: None, error: Exception | None) -> None:
+        def added(_: None, error: Exception | None) -> None:
             queue.dead += error is None
 
-        await self._floor.running_writer().call(lambda file: file.park(queue.id, row), parked)
+        await self._bus.running_writer().call(lambda file: file.insert_dead(queue.id, row), added)
 
     async def replay(self, queue: WorkQueue, id: int) -> bool:
-        now = self._floor.clock.now()
+        now = self._bus.clock.now()
 
         def replayed(size: int | None, error: Exception | None) -> None:
             if error is None and size is not None:
                 queue.dead -= 1
                 queue.arrived(1, size)
 
-        writer = self._floor.running_writer()
+        writer = self._bus.running_writer()
         return await writer.call(lambda file: file.replay(queue.id, id, now=now), replayed) is not None
 
     async def replay_many(
@@ -75,7 +75,7 @@ class DeadLetters:
         def purged(done: bool, error: Exception | None) -> None:
             queue.dead -= error is None and done
 
-        return await self._floor.running_writer().call(lambda file: file.purge(queue.id, id), purged)
+        return await self._bus.running_writer().call(lambda file: file.purge(queue.id, id), purged)
 
 
 def _dead_letter(queue: str, row: DeadRow) -> DeadLetter:

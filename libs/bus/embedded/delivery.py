@@ -1,4 +1,4 @@
-"""One message in hand, and its ends."""
+"""One message in flight, and its ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.queue_file import QueueFile
 from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
 from libs.bus.ports import Unavailable
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class EmbeddedDelivery:
-    """One message in hand."""
+    """One message in flight."""
 
-    __slots__ = ("_attempts", "_first_seen", "_headers", "_queue", "body", "consumer", "ended", "id")
+    __slots__ = ("_attempts", "_first_seen", "_headers", "_queue", "body", "consumer", "id", "settled")
 
     def __init__(self, queue: WorkQueue, row: StoredRow) -> None:
         self._queue = queue
         self.id, self._first_seen, attempts, returned, self._headers, self.body = row
         self._attempts = attempts + returned
         self.consumer: EmbeddedConsumer | None = None
-        self.ended = False
+        self.settled = False
 
     @property
     def queue(self) -> str:
@@ -48,13 +48,13 @@ class EmbeddedDelivery:
         return datetime.fromtimestamp(self._first_seen, UTC)
 
     async def ack(self) -> None:
-        self._end()
+        self._mark_settled()
         try:
             self._queue.writer.ack(self._queue.id, self.id)
         except Unavailable:
-            self.ended = False
+            self.settled = False
             raise
-        self._ended()
+        self._after_settlement()
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
         queue, id, attempts = self._queue, self.id, self.attempt
@@ -64,62 +64,62 @@ class EmbeddedDelivery:
         def delayed() -> None:
             queue.delayed += 1
             queue.timer.expect(due)
-            queue.ages.deferred(self.first_seen, delay, now=queue.timer.clock.moment())
+            queue.retry_ages.deferred(self.first_seen, delay, now=queue.timer.clock.moment())
 
-        await self._end_with(
+        await self._settle_with(
             lambda file: file.delay(queue.id, id, due=due, attempts=attempts, headers=headers, body=body), delayed
         )
 
-    async def bury(self, reason: str) -> None:
+    async def dead_letter(self, reason: str) -> None:
         queue, id, attempts = self._queue, self.id, self.attempt
         text = reason.encode(errors="replace").decode()
         died_at = queue.timer.clock.now()
 
-        def buried() -> None:
+        def dead_lettered() -> None:
             queue.dead += 1
 
-        await self._end_with(
-            lambda file: file.bury(queue.id, id, reason=text, died_at=died_at, attempts=attempts), buried
+        await self._settle_with(
+            lambda file: file.dead_letter(queue.id, id, reason=text, died_at=died_at, attempts=attempts), dead_lettered
         )
 
-    async def release(self) -> None:
-        self._end()
+    async def requeue(self) -> None:
+        self._mark_settled()
         again = EmbeddedDelivery(self._queue, (self.id, self._first_seen, self._attempts, 0, self._headers, self.body))
-        self._ended()
+        self._after_settlement()
         self._queue.hand(again)
 
-    async def _end_with(self, act: Callable[[QueueFile], None], then: Callable[[], None]) -> None:
+    async def _settle_with(self, act: Callable[[QueueFile], None], then: Callable[[], None]) -> None:
         """In hand until the commit; if that fails, the delivery may be ended in another way.
 
         Waits for the disk as long as it takes: whether the message is still here or elsewhere is known only then.
         """
-        self._end()
+        self._mark_settled()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def committed(_: None, error: Exception | None) -> None:
             if error is None:
                 then()
-                self._ended()
+                self._after_settlement()
             else:
-                self.ended = False
+                self.settled = False
             if not done.done():
                 done.set_result(None) if error is None else done.set_exception(error)
 
         try:
             self._queue.writer.run(act, committed)
         except Unavailable:
-            self.ended = False
+            self.settled = False
             raise
         # A caller that is cancelled does not undo what was submitted.
         await done
 
-    def _end(self) -> None:
-        if self.ended:
+    def _mark_settled(self) -> None:
+        if self.settled:
             raise RuntimeError(f"this delivery of {self.queue} was already ended")
-        self.ended = True
+        self.settled = True
 
-    def _ended(self) -> None:
-        self._queue.in_hand -= 1
+    def _after_settlement(self) -> None:
+        self._queue.in_flight -= 1
         if self.consumer is not None:
-            self.consumer.in_hand -= 1
+            self.consumer.in_flight -= 1
         self._queue.pump()

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.queue_file import QueueFile
 from libs.bus.embedded.rows import StoredRow, decode_headers
-from libs.bus.listening import EVENT_HEADER, heirs
+from libs.bus.subscribers import EVENT_HEADER, successors
 
 # So many rows are taken over in one transaction: mail is not held up by it.
 STEP = 200
 
 
 @dataclass(slots=True)
-class TakenOver:
+class TakeoverStep:
     """What one step did to the old queue, and the rows (and bytes) that came to others, by their numbers."""
 
     waiting: int = 0  # gone from it
@@ -26,7 +26,7 @@ class TakenOver:
     died: int = 0  # of those gone: no group hears them
     dead: int = 0  # dead letters gone from it
     arrived: dict[int, tuple[int, int]] = field(default_factory=dict)
-    buried: dict[int, int] = field(default_factory=dict)
+    dead_lettered: dict[int, int] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.waiting or self.delayed or self.dead)
@@ -34,27 +34,27 @@ class TakenOver:
 
 def take_over(
     file: QueueFile, old: int, rows: Mapping[str, Collection[str]], numbers: Mapping[str, int], *, now: float
-) -> TakenOver:
+) -> TakeoverStep:
     """One step from queue `old` to the queues of `rows`, whose numbers are `numbers`."""
-    done = TakenOver()
+    done = TakeoverStep()
     done.delayed = file.promote_all(old, STEP)
     for row in file.load(old, STEP):
         done.waiting += 1
         done.size += len(row[-1])
-        _hand_on(file, old, row, _heirs(rows, numbers, row[-2]), done, now=now)
+        _hand_on(file, old, row, _successors(rows, numbers, row[-2]), done, now=now)
     for id, _, _, _, headers, _ in file.dead_page(old, after=0, limit=STEP):
-        heir = next(iter(_heirs(rows, numbers, headers) or numbers.values()))
+        heir = next(iter(_successors(rows, numbers, headers) or numbers.values()))
         file.adopt_dead(id, heir)
-        done.buried[heir] = done.buried.get(heir, 0) + 1
+        done.dead_lettered[heir] = done.dead_lettered.get(heir, 0) + 1
         done.dead += 1
     return done
 
 
-def _heirs(rows: Mapping[str, Collection[str]], numbers: Mapping[str, int], headers: str | None) -> list[int]:
-    return [numbers[queue] for queue in heirs(rows, decode_headers(headers).get(EVENT_HEADER, ""))]
+def _successors(rows: Mapping[str, Collection[str]], numbers: Mapping[str, int], headers: str | None) -> list[int]:
+    return [numbers[queue] for queue in successors(rows, decode_headers(headers).get(EVENT_HEADER, ""))]
 
 
-def _hand_on(file: QueueFile, old: int, row: StoredRow, to: list[int], done: TakenOver, *, now: float) -> None:
+def _hand_on(file: QueueFile, old: int, row: StoredRow, to: list[int], done: TakeoverStep, *, now: float) -> None:
     id, first_seen, attempts, returned, headers, body = row
     for heir in to:
         file.insert(heir, [(first_seen, attempts, returned, headers, body)])
@@ -65,5 +65,5 @@ def _hand_on(file: QueueFile, old: int, row: StoredRow, to: list[int], done: Tak
         return
     event = decode_headers(headers).get(EVENT_HEADER, "")
     reason = f"no group of the service hears {event} any more"
-    file.bury(old, id, reason=reason, died_at=now, attempts=attempts + returned)
+    file.dead_letter(old, id, reason=reason, died_at=now, attempts=attempts + returned)
     done.died += 1

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.queue_file import QueueFile
 from libs.bus.embedded.rows import Row
 
 
@@ -92,7 +92,7 @@ def transact(file: QueueFile, operations: list[Operation]) -> Settled:
 def _insert(file: QueueFile, queue_id: int, group: list[Put]) -> Settled:
     # A row that nobody has had may have come in since the loop last heard (a retry that fell due, a replay). Whoever
     # is handed out before it would move the mark past it, and it would be passed over until the next start.
-    straight = file.all_in_hand(queue_id)
+    straight = file.all_in_flight(queue_id)
     first = file.insert(queue_id, [put.row for put in group])
     for id, put in enumerate(group, first):
         put.handed = straight = straight and put.handed

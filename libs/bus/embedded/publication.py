@@ -44,7 +44,7 @@ class Publication:
         if self._consumer is None:
             self._came()
         else:
-            self._consumer.in_hand -= 1
+            self._consumer.in_flight -= 1
             self._queue.pump()
 
     def _came(self) -> None:
@@ -58,5 +58,5 @@ class Publication:
         elif self.handed:
             self._queue.hand(EmbeddedDelivery(self._queue, (id, *self.row)), self._consumer)
         else:
-            self._consumer.in_hand -= 1
+            self._consumer.in_flight -= 1
             self._queue.arrived(1, len(self.row[-1]))

@@ -1,4 +1,4 @@
-"""What the event loop knows of each work queue: how many messages wait in the file, who consumes, what is in hand.
+"""What the event loop knows of each work queue: how many messages wait in the file, who consumes, what is in flight.
 
 A message that is published while a consumer has room and nothing waits is handed over from memory as soon as it is
 durable; all others are read from the file when a consumer has room. At most `prefetch` bodies a consumer are in memory.
@@ -14,13 +14,13 @@ from datetime import timedelta
 import structlog
 
 from libs.bus import dispatch
-from libs.bus.ages import Ages
 from libs.bus.embedded.delivery import EmbeddedDelivery
 from libs.bus.embedded.retries import RetryTimer
 from libs.bus.embedded.rows import StoredRow
 from libs.bus.embedded.writer import Writer
+from libs.bus.isolation import IsolationGate
 from libs.bus.ports import Delivery, Unavailable
-from libs.bus.solitude import Solitude
+from libs.bus.retry_ages import RetryAges
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -43,9 +43,9 @@ class WorkQueue:
         *,
         writer: Writer,
         timer: RetryTimer,
-        solitude: Solitude,
-        on_suspect: Callable[[], None],
-        bug_tries: int,
+        isolation: IsolationGate,
+        on_redelivered: Callable[[], None],
+        max_bug_attempts: int,
     ) -> None:
         self.name = name
         self.id = id
@@ -53,14 +53,14 @@ class WorkQueue:
         self.coming = self.coming_bytes = 0
         self.delayed = 0
         self.dead = 0
-        self.in_hand = 0
+        self.in_flight = 0
         self.writer = writer
         self.timer = timer
-        self.solitude = solitude
-        self.bug_tries = bug_tries
-        self.ages = Ages()
-        self.suspects: deque[EmbeddedDelivery] = deque()  # in hand when the process died: each is handled alone
-        self._on_suspect = on_suspect
+        self.isolation = isolation
+        self.max_bug_attempts = max_bug_attempts
+        self.retry_ages = RetryAges()
+        self.redelivered: deque[EmbeddedDelivery] = deque()  # in flight when the process died: each is handled alone
+        self._on_redelivered = on_redelivered
         self.consumers: list[EmbeddedConsumer] = []
         self._returned: deque[EmbeddedDelivery] = deque()
         self._loading = False
@@ -79,7 +79,7 @@ class WorkQueue:
             return None
         consumer = self._free_consumer()
         if consumer is not None:
-            consumer.in_hand += 1
+            consumer.in_flight += 1
         return consumer
 
     def arrived(self, count: int, size: int) -> None:
@@ -96,8 +96,8 @@ class WorkQueue:
     def hand(self, delivery: EmbeddedDelivery, reserved: EmbeddedConsumer | None = None) -> None:
         """To the consumer that was reserved, or to one with room, or else it waits at the front."""
         if reserved is not None:
-            reserved.in_hand -= 1
-        usable = reserved is not None and not reserved.stopped and not self.solitude.closed
+            reserved.in_flight -= 1
+        usable = reserved is not None and not reserved.stopped and not self.isolation.closed
         consumer = reserved if usable else self._free_consumer()
         if consumer is None:
             self._returned.append(delivery)
@@ -108,9 +108,9 @@ class WorkQueue:
         """Give waiting messages to consumers with room."""
         while self._returned and (consumer := self._free_consumer()) is not None:
             consumer.take(self._returned.popleft())
-        if self.suspects:
-            self._on_suspect()
-        if self.backlog and not self._loading and not self.solitude.closed:
+        if self.redelivered:
+            self._on_redelivered()
+        if self.backlog and not self._loading and not self.isolation.closed:
             room = sum(consumer.room for consumer in self.consumers)
             if room > 0:
                 self._load(min(room, MAX_LOAD))
@@ -120,7 +120,7 @@ class WorkQueue:
             self.consumers.remove(consumer)
 
     def _free_consumer(self) -> EmbeddedConsumer | None:
-        if self.solitude.closed:
+        if self.isolation.closed:
             return None
         return max((c for c in self.consumers if c.room > 0), key=lambda c: c.room, default=None)
 
@@ -133,16 +133,16 @@ class WorkQueue:
 
     def _loaded(self, rows: list[StoredRow], error: Exception | None) -> None:
         if error is not None:
-            log.warning("queue_not_loaded", queue=self.name, error=repr(error))
+            log.warning("queue_load_failed", queue=self.name, error=repr(error))
             asyncio.get_running_loop().call_later(LOAD_AGAIN, self._again)
             return
         self._loading = False
-        # The rows of a load are in hand from its commit on. None at all: the file is right, whatever was counted.
+        # The rows of a load are in flight from its commit on. None at all: the file is right, whatever was counted.
         self.backlog = max(0, self.backlog - len(rows)) if rows else 0
         self.backlog_bytes = max(0, self.backlog_bytes - sum(len(row[-1]) for row in rows)) if self.backlog else 0
         for row in rows:
             if row[3]:  # given back by a crash
-                self.suspects.append(EmbeddedDelivery(self, row))
+                self.redelivered.append(EmbeddedDelivery(self, row))
             else:
                 self.hand(EmbeddedDelivery(self, row))
         self.pump()
@@ -155,33 +155,33 @@ class WorkQueue:
 class EmbeddedConsumer:
     """A running subscription; owns the task of each handler that it started."""
 
-    def __init__(self, queue: WorkQueue, handler: Handler, *, prefetch: int, ladder: Sequence[timedelta]) -> None:
-        self.in_hand = 0
+    def __init__(self, queue: WorkQueue, handler: Handler, *, prefetch: int, retry_delays: Sequence[timedelta]) -> None:
+        self.in_flight = 0
         self.stopped = False
         self._queue = queue
         self._handler = handler
         self._prefetch = prefetch
-        self._ladder = ladder
+        self._retry_delays = retry_delays
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
 
     @property
     def room(self) -> int:
-        return self._prefetch - self.in_hand
+        return self._prefetch - self.in_flight
 
     def take(self, delivery: EmbeddedDelivery) -> None:
-        self._queue.solitude.begin()
+        self._queue.isolation.begin()
         self._start(delivery).add_done_callback(self._done)
 
-    async def handle_alone(self, delivery: EmbeddedDelivery) -> None:
-        """Returns when its handler is done; whoever calls takes care that nothing else is in hand."""
+    async def handle_isolated(self, delivery: EmbeddedDelivery) -> None:
+        """Returns when its handler is done; whoever calls takes care that nothing else is in flight."""
         task = self._start(delivery)
         task.add_done_callback(self._tasks.discard)
         await asyncio.wait({task})
 
     def _start(self, delivery: EmbeddedDelivery) -> asyncio.Task[None]:
-        self.in_hand += 1
-        self._queue.in_hand += 1
+        self.in_flight += 1
+        self._queue.in_flight += 1
         delivery.consumer = self
         task = self._loop.create_task(self._handle(delivery))
         self._tasks.add(task)
@@ -189,7 +189,7 @@ class EmbeddedConsumer:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        self._queue.solitude.end()
+        self._queue.isolation.end()
 
     async def stop(self) -> None:
         self.stopped = True
@@ -201,4 +201,6 @@ class EmbeddedConsumer:
         await cancelled(self._tasks)
 
     async def _handle(self, delivery: EmbeddedDelivery) -> None:
-        await dispatch.hand_over(self._handler, delivery, ladder=self._ladder, limit=self._queue.bug_tries)
+        await dispatch.run_handler(
+            self._handler, delivery, retry_delays=self._retry_delays, limit=self._queue.max_bug_attempts
+        )

@@ -1,10 +1,10 @@
-"""What a start makes of the file: what was in hand when the process died is given back, and all is counted."""
+"""What a start makes of the file: what was in flight when the process died is given back, and all is counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.bus.embedded.file import QueueFile, Table
+from libs.bus.embedded.queue_file import QueueFile, Table
 from libs.bus.embedded.rows import crashes_of, with_crashes
 
 
@@ -21,9 +21,9 @@ class Counts:
 
 
 def recover(file: QueueFile, *, now: float, delivery_limit: int, latest_due: float) -> list[Counts]:
-    """Give back what was in hand when the process died, counted.
+    """Give back what was in flight when the process died, counted.
 
-    What was alone in hand then has killed it; so often is a death. Its neighbours of other crashes are handled alone
+    What was alone in flight then has killed it; so often is a death. Its neighbours of other crashes are handled alone
     before anything is concluded about them.
     """
     for id, name, mark in file.db.execute("SELECT id, name, mark FROM queues").fetchall():
@@ -31,7 +31,7 @@ def recover(file: QueueFile, *, now: float, delivery_limit: int, latest_due: flo
         file.db.execute(f"UPDATE queue_{id} SET returned = returned + 1 WHERE id <= ?", (mark,))
     for queue, id in file.db.execute("SELECT queue, id FROM alone").fetchall():
         _blame(file, queue, id, now=now, delivery_limit=delivery_limit)
-    file.clear_alone()
+    file.clear_isolated()
     for table in file.tables.values():
         (last,) = file.db.execute(f"SELECT max(id) FROM queue_{table.id}").fetchone()
         table.next_id = (last or 0) + 1
@@ -46,8 +46,8 @@ def _blame(file: QueueFile, queue: int, id: int, *, now: float, delivery_limit: 
     for attempts, headers in rows:
         crashes = crashes_of(headers) + 1
         if crashes >= delivery_limit:
-            reason = f"alone in hand during {crashes} crashes of its consumer"
-            file.bury(queue, id, reason=reason, died_at=now, attempts=attempts)
+            reason = f"alone in flight during {crashes} crashes of its consumer"
+            file.dead_letter(queue, id, reason=reason, died_at=now, attempts=attempts)
         else:
             changed = with_crashes(headers, crashes)
             file.db.execute(f"UPDATE queue_{queue} SET headers = ? WHERE id = ?", (changed, id))

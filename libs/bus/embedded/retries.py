@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from libs.bus.dispatch import rung
+from libs.bus.dispatch import delay_step
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Unavailable
 
@@ -41,18 +41,18 @@ class RetryTimer:
         self,
         writer: Writer,
         clock: BusClock,
-        ladder: Sequence[timedelta],
+        retry_delays: Sequence[timedelta],
         arrived: Callable[[dict[int, tuple[int, int]]], None],
     ) -> None:
         self.clock = clock
         self._writer = writer
-        self._ladder = ladder
+        self._retry_delays = retry_delays
         self._arrived = arrived
         self._due: float | None = None
         self._handle: asyncio.TimerHandle | None = None
 
     def due_after(self, delay: timedelta) -> float:
-        return self.clock.now() + rung(self._ladder, delay).total_seconds()
+        return self.clock.now() + delay_step(self._retry_delays, delay).total_seconds()
 
     def expect(self, due: float | None) -> None:
         """A message is due then; None when there is none."""
@@ -77,7 +77,7 @@ class RetryTimer:
 
     def _promoted(self, promotion: Promoted, error: Exception | None) -> None:
         if error is not None:
-            log.warning("retries_not_promoted", error=repr(error))
+            log.warning("retry_promotion_failed", error=repr(error))
             self.expect(self.clock.now() + AGAIN)
             return
         promoted, due = promotion

@@ -14,7 +14,7 @@ StoredRow = tuple[int, float, int, int, str | None, bytes]
 DeadRow = tuple[int, str, float, int, str | None, bytes]
 
 
-# Among the headers, but not the caller's: tries that ended in a bug, and crashes with the message alone in hand. They
+# Among the headers, but not the caller's: tries that ended in a bug, and crashes with the message alone in flight. They
 # are there for the few that had one.
 _BUGS, _CRASHES = "facteur-bugs", "facteur-crashes"
 
@@ -45,12 +45,12 @@ def with_bugs(text: str | None, bugs: int) -> str | None:
 
 
 def crashes_of(text: str | None) -> int:
-    """The crashes with the message alone in hand."""
+    """The crashes with the message alone in flight."""
     return int(json.loads(text).get(_CRASHES, 0)) if text else 0
 
 
 def with_crashes(text: str | None, crashes: int) -> str | None:
-    """The same headers, after so many crashes with the message alone in hand."""
+    """The same headers, after so many crashes with the message alone in flight."""
     return _with(text, _CRASHES, crashes)
 
 

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 
 import structlog
 
-from libs.bus.embedded.file import QueueFile
 from libs.bus.embedded.operations import Ack, Operation, Put, Run, Settled, transact
-from libs.bus.ports import NotTaken, Unavailable
+from libs.bus.embedded.queue_file import QueueFile
+from libs.bus.ports import NotPublished, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +70,7 @@ class Writer:
         self._submit(Ack(queue_id, id))
 
     def run(self, act: Callable[[QueueFile], T], then: Callable[[T, Exception | None], None]) -> None:
-        """Do `act`; `then` hears its result, or the error, however long the disk takes. Raises `NotTaken`."""
+        """Do `act`; `then` hears its result, or the error, however long the disk takes. Raises `NotPublished`."""
         operation = Run(act, then, None)
         self._submit(operation)
         self._waiting.add(operation)
@@ -89,7 +89,7 @@ class Writer:
         """If the disk has kept the current group for longer than `limit`, no caller waits for it any more.
 
         What was submitted may still become durable: `Unavailable` never promises the contrary. Only callers give up:
-        the rows of a load are in hand once it is committed, whenever that is.
+        the rows of a load are in flight once it is committed, whenever that is.
         """
         since = self._group_since
         self.stalled = since is not None and time.monotonic() - since > limit.total_seconds()
@@ -106,11 +106,11 @@ class Writer:
             self._inbox.put(None)
         await asyncio.wait([self._ended], timeout=limit.total_seconds())
         if not self._ended.done():
-            log.error("queue_file_not_closed", waited=str(limit))
+            log.error("queue_file_close_timed_out", waited=str(limit))
 
     def _submit(self, operation: Operation) -> None:
         if self._closed:
-            raise NotTaken("the bus is closed")
+            raise NotPublished("the bus is closed")
         self._inbox.put(operation)
 
     def _settle(self, settled: Settled) -> None:
@@ -120,7 +120,7 @@ class Writer:
                 operation.settle(result, error)
             except Exception:
                 # A bug with one operation must not leave those behind it waiting.
-                log.exception("queue_operation_not_settled")
+                log.exception("queue_operation_callback_failed")
 
     def _abandon(self) -> None:
         """The thread has ended: nothing of what still waits will be done."""
@@ -134,7 +134,7 @@ class Writer:
             file = self._open_file()
         except Exception as error:
             if not isinstance(error, sqlite3.Error | OSError):
-                log.exception("queue_file_not_opened")
+                log.exception("queue_file_open_failed")
             self._closed = True
             self._tell(self._opened.set_exception, Unavailable(f"the queue file cannot be opened: {error}"))
             self._tell(self._ended.set_result, None)
@@ -167,7 +167,7 @@ class Writer:
         try:
             return self._commit(file, group)
         except Exception as error:
-            log.exception("queue_file_group_failed")
+            log.exception("queue_file_commit_failed")
             self.failing = True
             self._failed_acks += [operation for operation in group if isinstance(operation, Ack)]
             failure = Unavailable(f"the queue file: {error!r}")
@@ -180,7 +180,7 @@ class Writer:
         try:
             file.close()
         except sqlite3.Error as error:
-            log.error("queue_file_not_closed", error=str(error))
+            log.error("queue_file_close_timed_out", error=str(error))
         self._tell(self._abandon)
         self._tell(self._ended.set_result, None)
 
@@ -227,7 +227,7 @@ class Writer:
         except sqlite3.Error as error:
             # The transaction stays open: the next one rolls it back before it begins.
             self.failing = True
-            log.error("queue_file_not_rolled_back", error=str(error))
+            log.error("queue_file_rollback_failed", error=str(error))
 
     def _fail(self, operation: Operation, error: Exception) -> Settled:
         if isinstance(error, sqlite3.Error):
@@ -235,7 +235,7 @@ class Writer:
             log.error("queue_file_failed", error=str(error))
             # Of a full disk nothing was written; after any other failure the log of SQLite may hold it or not.
             full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            error = (NotTaken if full else Unavailable)(f"the queue file: {error}")
+            error = (NotPublished if full else Unavailable)(f"the queue file: {error}")
         if isinstance(operation, Ack):
             self._failed_acks.append(operation)
             return []
@@ -245,7 +245,7 @@ class Writer:
         try:
             return file.give_pages_back(VACUUM_STEP)
         except sqlite3.Error as error:
-            log.warning("queue_file_not_shrunk", error=str(error))
+            log.warning("queue_file_shrink_failed", error=str(error))
             return False
 
     def _tell(self, callback: Callable[..., object], *arguments: Any) -> None:

@@ -9,31 +9,31 @@ from datetime import datetime, timedelta
 
 from yarl import URL
 
-from libs.bus.listening import EVENT_HEADER, Ear, EventHandler, group_queue, heard_by_group
+from libs.bus.isolation import IsolationGate
 from libs.bus.ports import (
-    BUG_TRIES,
-    CRASH_TRIES,
     DEFAULT_LIMITS,
-    LADDER,
+    MAX_BUG_ATTEMPTS,
+    MAX_CRASHES,
+    RETRY_DELAYS,
     Consumer,
     DeadLetter,
     Depth,
     Event,
     Limits,
-    NotTaken,
+    NotPublished,
     Replayed,
 )
 from libs.bus.rabbitmq import messages
-from libs.bus.rabbitmq.consumer import Beside, Handler, RabbitConsumer
+from libs.bus.rabbitmq.broadcast import RabbitBroadcastSubscriber
+from libs.bus.rabbitmq.connection import Wire, connect
+from libs.bus.rabbitmq.consumer import ConsumerContext, Handler, RabbitConsumer
 from libs.bus.rabbitmq.dead_letters import DeadLetters
-from libs.bus.rabbitmq.ear import RabbitEar
 from libs.bus.rabbitmq.groups import Groups
+from libs.bus.rabbitmq.isolated_dispatcher import IsolatedDispatcher
 from libs.bus.rabbitmq.link import Link
-from libs.bus.rabbitmq.outgoing import Outgoing
-from libs.bus.rabbitmq.topology import EVENTS, Topology, alone_queue, count, dead_queue
-from libs.bus.rabbitmq.ward import Ward
-from libs.bus.rabbitmq.wire import Wire, connect
-from libs.bus.solitude import Solitude
+from libs.bus.rabbitmq.publisher import Publisher
+from libs.bus.rabbitmq.topology import EVENTS, Topology, dead_queue, isolation_queue, message_count
+from libs.bus.subscribers import EVENT_HEADER, BroadcastSubscriber, EventHandler, group_handler, group_queue
 from libs.envelope.model import utc_now
 from libs.tasks import cancelled
 
@@ -49,8 +49,8 @@ class RabbitBus:
         self,
         url: str,
         *,
-        ladder: Sequence[timedelta] = LADDER,
-        delivery_limit: int = CRASH_TRIES,
+        retry_delays: Sequence[timedelta] = RETRY_DELAYS,
+        delivery_limit: int = MAX_CRASHES,
         limits: Limits = DEFAULT_LIMITS,
         timeout: timedelta = timedelta(seconds=5),
         patience: timedelta = timedelta(seconds=2),
@@ -61,7 +61,7 @@ class RabbitBus:
         _check(url)
         self._url = url
         self._name = name
-        self._ladder = tuple(ladder)
+        self._retry_delays = tuple(retry_delays)
         self._delivery_limit = delivery_limit
         self._timeout = timeout
         self._patience = patience
@@ -74,26 +74,26 @@ class RabbitBus:
         self._declared: dict[str, None] = {}
         self._members: dict[str, frozenset[str]] = {}
         self._consumers: list[RabbitConsumer] = []
-        self._ears: list[RabbitEar] = []
+        self._broadcast: list[RabbitBroadcastSubscriber] = []
         self._empty_at: dict[str, datetime] = {}  # when nothing waited in a queue that was asked about
-        self._solitude = Solitude()
-        self._ward = Ward(
+        self._isolation = IsolationGate()
+        self._isolated = IsolatedDispatcher(
             self._wire,
             self._consumers,
-            self._solitude,
-            lambda: self._outgoing is not None and self._outgoing.link.usable,
+            self._isolation,
+            lambda: self._publisher is not None and self._publisher.link.usable,
             tries=delivery_limit,
             timeout=timeout,
         )
-        self._outgoing: Outgoing | None = None
+        self._publisher: Publisher | None = None
         self._incoming: Link | None = None
-        self._warding: asyncio.Task[None] | None = None
+        self._dispatching: asyncio.Task[None] | None = None
 
     @property
     def healthy(self) -> bool:
         return (
-            self._outgoing is not None
-            and self._outgoing.link.usable
+            self._publisher is not None
+            and self._publisher.link.usable
             and self._incoming is not None
             and self._incoming.usable
         )
@@ -102,7 +102,7 @@ class RabbitBus:
         # The link tells of each loss in one line; the driver would add a traceback to it.
         logging.getLogger("aiormq").setLevel(logging.CRITICAL)
         self._incoming = Link(lambda: self._connect("in"), _nothing, heartbeat=self._heartbeat, patience=self._patience)
-        self._outgoing = Outgoing(
+        self._publisher = Publisher(
             lambda: self._connect("out"),
             self._prepare,
             self._waiting,
@@ -114,19 +114,19 @@ class RabbitBus:
         until = asyncio.get_running_loop().time() + self._start_timeout.total_seconds()
         try:
             await self._incoming.first(until)
-            await self._outgoing.link.first(until)
-            self._warding = asyncio.get_running_loop().create_task(self._ward.run())
+            await self._publisher.link.first(until)
+            self._dispatching = asyncio.get_running_loop().create_task(self._isolated.run())
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        outgoing, self._outgoing = self._outgoing, None
-        if self._warding is not None:
-            await cancelled([self._warding])
+        publisher, self._publisher = self._publisher, None
+        if self._dispatching is not None:
+            await cancelled([self._dispatching])
         incoming, self._incoming = self._incoming, None
-        await asyncio.gather(*(one.cancel() for one in self._consumers), *(ear.cancel() for ear in self._ears))
-        links = [incoming] if outgoing is None else [incoming, outgoing.link]
+        await asyncio.gather(*(one.cancel() for one in self._consumers), *(ear.cancel() for ear in self._broadcast))
+        links = [incoming] if publisher is None else [incoming, publisher.link]
         await asyncio.gather(*(link.close() for link in links if link is not None))
 
     async def declare(self, *queues: str) -> None:
@@ -136,7 +136,7 @@ class RabbitBus:
                 self._declared[queue] = None
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        await self._running().to_queue(queue, messages.fresh(headers), body)
+        await self._running().to_queue(queue, messages.new_properties(headers), body)
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
         link = await self._link()
@@ -152,7 +152,7 @@ class RabbitBus:
             handler,
             queue=queue,
             prefetch=prefetch,
-            beside=self._beside(),
+            context=self._consumer_context(),
             timeout=self._timeout,
         )
         self._consumers.append(consumer)
@@ -160,42 +160,46 @@ class RabbitBus:
         return consumer
 
     async def emit(self, event: Event) -> None:
-        properties = messages.fresh({EVENT_HEADER: event.name})
+        properties = messages.new_properties({EVENT_HEADER: event.name})
         await self._running().to_exchange(EVENTS, event.name, properties, event.payload, mandatory=False)
 
     async def subscribe(self, names: Sequence[str], handler: EventHandler, *, group: str | None = None) -> Consumer:
         if group is None:
-            ear = RabbitEar(await self._link(), Ear(names, handler), timeout=self._timeout)
-            self._ears.append(ear)
+            ear = RabbitBroadcastSubscriber(
+                await self._link(), BroadcastSubscriber(names, handler), timeout=self._timeout
+            )
+            self._broadcast.append(ear)
             await ear.first()
             return ear
         queue = group_queue(group)
         if self._members.setdefault(queue, frozenset(names)) != frozenset(names):
             raise ValueError(f"the group {group!r} already hears {sorted(self._members[queue])} in this process")
-        return await self.consume(queue, heard_by_group(names, handler))
+        return await self.consume(queue, group_handler(names, handler))
 
-    async def keep_groups(
+    async def reconcile_groups(
         self,
         service: str,
         rows: Mapping[str, Collection[str]],
         *,
-        formerly: Mapping[str, Collection[str]] | None = None,
+        former: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        await self._groups.keep(await self._wire(), service, rows, formerly or {}, self._running())
+        await self._groups.reconcile(await self._wire(), service, rows, former or {}, self._running())
 
     async def depth(self, queue: str) -> Depth:
-        """`pending` counts what this process has in hand. Dead letters that somebody is looking at are not counted."""
+        """`pending` counts what this process has in flight. Dead letters that are being scanned are not counted."""
         wire = await self._wire()
-        pending = sum(consumer.in_hand for consumer in self._consumers if consumer.queue == queue)
-        if queue in self._ward.known:
-            pending += await count(wire, alone_queue(queue))
-        return Depth(ready=await count(wire, queue), pending=pending, dead=await count(wire, dead_queue(queue)))
+        pending = sum(consumer.in_flight for consumer in self._consumers if consumer.queue == queue)
+        if queue in self._isolated.known:
+            pending += await message_count(wire, isolation_queue(queue))
+        return Depth(
+            ready=await message_count(wire, queue), pending=pending, dead=await message_count(wire, dead_queue(queue))
+        )
 
     async def oldest(self, queue: str) -> datetime | None:
         now, consumers = utc_now(), [consumer for consumer in self._consumers if consumer.queue == queue]
         moments = [moment for consumer in consumers if (moment := consumer.oldest(now)) is not None]
         if await self._waiting(queue):
-            came = [moment for consumer in consumers if (moment := consumer.last_came()) is not None]
+            came = [moment for consumer in consumers if (moment := consumer.last_arrival()) is not None]
             moments.append(max([*came, self._empty_at.setdefault(queue, now)]))
         else:
             self._empty_at[queue] = now
@@ -204,8 +208,10 @@ class RabbitBus:
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
         return await self._dead_letters.page(await self._wire(), queue, after=after, limit=limit)
 
-    async def park(self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None) -> None:
-        properties = messages.buried(messages.fresh(headers), reason)
+    async def publish_dead_letter(
+        self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        properties = messages.for_dead_letter(messages.new_properties(headers), reason)
         await self._running().to_queue(dead_queue(queue), properties, body)
 
     async def replay(self, queue: str, id: str) -> bool:
@@ -231,34 +237,34 @@ class RabbitBus:
         for queue in self._declared:
             await self._topology.declare_work_queue(wire, queue)
 
-    def _beside(self) -> Beside:
-        return Beside(
-            outgoing=self._running(),
-            declare_rung=self._declare_rung,
-            declare_alone=self._declare_alone,
-            set_aside=self._ward.came,
-            solitude=self._solitude,
-            ladder=self._ladder,
-            bug_tries=min(BUG_TRIES, self._delivery_limit),
+    def _consumer_context(self) -> ConsumerContext:
+        return ConsumerContext(
+            publisher=self._running(),
+            declare_retry_queue=self._declare_retry_queue,
+            declare_isolation_queue=self._declare_isolation_queue,
+            on_isolated=self._isolated.notify,
+            isolation=self._isolation,
+            retry_delays=self._retry_delays,
+            max_bug_attempts=min(MAX_BUG_ATTEMPTS, self._delivery_limit),
         )
 
-    async def _declare_alone(self, name: str) -> None:
+    async def _declare_isolation_queue(self, name: str) -> None:
         await self._topology.declare_plain(await self._wire(), name)
 
-    async def _declare_rung(self, queue: str, delay: timedelta) -> None:
-        await self._topology.declare_rung(await self._wire(), queue, delay)
+    async def _declare_retry_queue(self, queue: str, delay: timedelta) -> None:
+        await self._topology.declare_retry_queue(await self._wire(), queue, delay)
 
     async def _waiting(self, queue: str) -> int:
-        return await count(await self._wire(), queue)
+        return await message_count(await self._wire(), queue)
 
-    def _running(self) -> Outgoing:
-        if self._outgoing is None:
-            raise NotTaken("the bus is not running")
-        return self._outgoing
+    def _running(self) -> Publisher:
+        if self._publisher is None:
+            raise NotPublished("the bus is not running")
+        return self._publisher
 
     async def _link(self) -> Link:
         if self._incoming is None:
-            raise NotTaken("the bus is not running")
+            raise NotPublished("the bus is not running")
         return self._incoming
 
     async def _wire(self) -> Wire:

@@ -11,9 +11,9 @@ import structlog
 from pamqp import commands
 from pamqp.base import Frame
 
-from libs.bus.ports import NotTaken, Refused, Unavailable
+from libs.bus.ports import NotPublished, Refused, Unavailable
 from libs.bus.rabbitmq import codec
-from libs.bus.rabbitmq.tap import Tap
+from libs.bus.rabbitmq.frame_demux import FrameDemux
 
 log = structlog.get_logger(__name__)
 
@@ -21,19 +21,19 @@ _CLASS_AND_METHOD = struct.Struct(">I")
 _BODY_SIZE = struct.Struct(">Q")
 
 
-class LeanChannel:
+class AmqpChannel:
     """Subclasses get the methods of the broker in `received` and whole contents in `content_received`.
 
     Everything but `call` is synchronous: it runs in the turn of the loop that read the frame.
     """
 
-    def __init__(self, tap: Tap, *, timeout: timedelta) -> None:
+    def __init__(self, demux: FrameDemux, *, timeout: timedelta) -> None:
         self.closed = False
         self.close_reason = ""
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tap = tap
+        self._demux = demux
         self._timeout = timeout.total_seconds()
-        self._number = tap.attach(self)
+        self._number = demux.attach(self)
         self._reply: asyncio.Future[Any] | None = None
         self._calling = asyncio.Lock()
         self._method: tuple[int, bytes] = (0, b"")
@@ -51,14 +51,14 @@ class LeanChannel:
         try:
             await self.call(commands.Channel.Close(reply_code=200, reply_text="", class_id=0, method_id=0))
         except (Unavailable, Refused) as error:
-            log.info("channel_not_closed", reason=error.reason)
+            log.info("channel_close_failed", reason=error.reason)
         self._end("closed")
 
     def drop(self, reason: str) -> None:
         """Close without waiting for the broker's reply."""
         if not self.closed:
             request = commands.Channel.Close(reply_code=200, reply_text="", class_id=0, method_id=0)
-            self._tap.send([codec.method(self._number, request)])
+            self._demux.send([codec.method(self._number, request)])
             self._end(reason)
 
     async def call(self, request: Frame) -> Any:
@@ -66,7 +66,7 @@ class LeanChannel:
         async with self._calling:
             self.ensure_open()
             self._reply = asyncio.get_running_loop().create_future()
-            self._tap.send([codec.method(self._number, request)])
+            self._demux.send([codec.method(self._number, request)])
             try:
                 async with asyncio.timeout(self._timeout):
                     return await self._reply
@@ -79,9 +79,9 @@ class LeanChannel:
                     self.drop(f"no reply to {request.name}")
 
     def ensure_open(self) -> None:
-        """Raises `NotTaken`."""
+        """Raises `NotPublished`."""
         if self.closed:
-            raise NotTaken(f"the channel is closed: {self.close_reason}")
+            raise NotPublished(f"the channel is closed: {self.close_reason}")
 
     # For subclasses
 
@@ -96,11 +96,11 @@ class LeanChannel:
         """The channel is closed: nothing more comes, nothing more can be sent."""
 
     def replied(self, reply: Any) -> None:
-        """What the call in hand waits for."""
+        """What the call in flight waits for."""
         if self._reply is not None and not self._reply.done():
             self._reply.set_result(reply)
 
-    # From the tap
+    # From the demux
 
     def lost(self) -> None:
         self._end("the connection is lost")
@@ -138,7 +138,7 @@ class LeanChannel:
 
     def _closed_by_broker(self, payload: bytes) -> None:
         close = codec.unmarshal_method(payload)
-        self._tap.send([codec.method(self._number, commands.Channel.CloseOk())])
+        self._demux.send([codec.method(self._number, commands.Channel.CloseOk())])
         reason = f"{close.reply_code} {close.reply_text}"
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(Refused(f"the broker refused: {reason}"))
@@ -148,7 +148,7 @@ class LeanChannel:
         if self.closed:
             return
         self.closed, self.close_reason = True, reason
-        self._tap.detach(self._number)
+        self._demux.detach(self._number)
         if self._reply is not None and not self._reply.done():
             self._reply.set_exception(Unavailable(f"the channel is closed: {reason}"))
         self.on_end()

@@ -22,10 +22,10 @@ import structlog
 from libs.bus.ports import DeadLetter, Refused, Replayed, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
+from libs.bus.rabbitmq.connection import Wire
 from libs.bus.rabbitmq.consumer import Publishes
-from libs.bus.rabbitmq.subscription import ConsumeChannel
-from libs.bus.rabbitmq.topology import count, dead_queue
-from libs.bus.rabbitmq.wire import Wire
+from libs.bus.rabbitmq.subscription import ConsumerChannel
+from libs.bus.rabbitmq.topology import dead_queue, message_count
 
 log = structlog.get_logger(__name__)
 
@@ -36,8 +36,8 @@ POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A dead letter in hand."""
+class ScannedLetter:
+    """A dead letter in flight."""
 
     tag: int
     id: str
@@ -51,7 +51,7 @@ class DeadLetters:
     def __init__(self, *, timeout: timedelta) -> None:
         self._timeout = timeout
         # The broker's lock is between connections; this one is between the callers of this process.
-        self._looking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def page(self, wire: Wire, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
         """Behind `after`; from the front when `after` is no longer there."""
@@ -62,18 +62,18 @@ class DeadLetters:
             async for found in scan.letters():
                 page = behind if passed else front
                 if len(page) < limit:
-                    page.append(self._shown(queue, found))
+                    page.append(self._to_dead_letter(queue, found))
                 if len(behind if after is not None else front) >= limit:
                     break
                 passed = passed or found.id == after
         return behind if passed else front
 
-    async def replay(self, wire: Wire, queue: str, id: str, outgoing: Publishes) -> bool:
+    async def replay(self, wire: Wire, queue: str, id: str, publisher: Publishes) -> bool:
         async with self.scan(wire, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
                 headers = messages.own_headers(found.properties)
-                await outgoing.to_queue(queue, messages.fresh(headers), found.body)
+                await publisher.to_queue(queue, messages.new_properties(headers), found.body)
                 scan.drop(found)
         return found is not None
 
@@ -82,7 +82,7 @@ class DeadLetters:
         wire: Wire,
         queue: str,
         matches: Callable[[DeadLetter], bool],
-        outgoing: Publishes,
+        publisher: Publishes,
         *,
         limit: int,
         pause: float,
@@ -91,12 +91,12 @@ class DeadLetters:
         count = 0
         async with self.scan(wire, dead_queue(queue)) as scan:
             async for found in scan.letters():
-                if not matches(self._shown(queue, found)):
+                if not matches(self._to_dead_letter(queue, found)):
                     continue
                 if count == limit:
                     return Replayed(count, more=True)
                 headers = messages.own_headers(found.properties)
-                await outgoing.to_queue(queue, messages.fresh(headers), found.body)
+                await publisher.to_queue(queue, messages.new_properties(headers), found.body)
                 scan.drop(found)
                 count += 1
                 await asyncio.sleep(pause)
@@ -109,14 +109,14 @@ class DeadLetters:
                 scan.drop(found)
         return found is not None
 
-    def _shown(self, queue: str, found: Found) -> DeadLetter:
+    def _to_dead_letter(self, queue: str, found: ScannedLetter) -> DeadLetter:
         return messages.dead_letter(queue, found.id, found.properties, found.body)
 
     @asynccontextmanager
     async def scan(self, wire: Wire, name: str) -> AsyncIterator[Scan]:
         """All messages of the queue `name`, for one caller in the cluster at a time."""
-        async with self._looking[name], _locked(wire, name, self._timeout):
-            waiting = await count(wire, name)
+        async with self._locks[name], _locked(wire, name, self._timeout):
+            waiting = await message_count(wire, name)
             scan = Scan(wire, name, waiting, self._timeout)
             try:
                 await scan.open()
@@ -134,14 +134,14 @@ class Scan:
         self._waiting = min(waiting, MAX_SCANNED)
         self._timeout = timeout
         self._arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
-        self._channel = ConsumeChannel(wire.tap, self._arrive, timeout=timeout)
+        self._channel = ConsumerChannel(wire.demux, self._arrive, timeout=timeout)
         self._total = waiting
         self.is_cut = waiting > MAX_SCANNED  # there are more than one pass looks at
 
     async def open(self) -> None:
         await self._channel.open()
 
-    async def letters(self) -> AsyncIterator[Found]:
+    async def letters(self) -> AsyncIterator[ScannedLetter]:
         """Oldest first. Raises `Unavailable` when the broker stops giving."""
         if not self._waiting:
             return
@@ -157,15 +157,15 @@ class Scan:
             id = properties.message_id or hashlib.sha256(body).hexdigest()
             # The broker may hold a message twice; each copy has an id of its own all the same.
             seen[id] = seen.get(id, 0) + 1
-            yield Found(tag, id if seen[id] == 1 else f"{id}~{seen[id]}", properties, body)
+            yield ScannedLetter(tag, id if seen[id] == 1 else f"{id}~{seen[id]}", properties, body)
 
-    async def find(self, id: str) -> Found | None:
+    async def find(self, id: str) -> ScannedLetter | None:
         async for found in self.letters():
             if found.id == id:
                 return found
         return None
 
-    def drop(self, found: Found) -> None:
+    def drop(self, found: ScannedLetter) -> None:
         """For ever."""
         self._channel.ack(found.tag)
         self._total -= 1
@@ -175,13 +175,13 @@ class Scan:
         await self._channel.close()
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                while await count(self._wire, self._name) < self._total:
+                while await message_count(self._wire, self._name) < self._total:
                     await asyncio.sleep(POLL)
         except (TimeoutError, Unavailable, Refused) as error:
             # Nothing is lost: the broker gives back what a closed channel held. Only the next look may come too early.
-            log.warning("dead_letters_not_back_in_time", queue=self._name, error=repr(error))
+            log.warning("dead_letters_return_timed_out", queue=self._name, error=repr(error))
 
-    def _arrive(self, channel: ConsumeChannel, tag: int, properties: bytes, body: bytes) -> None:
+    def _arrive(self, channel: ConsumerChannel, tag: int, properties: bytes, body: bytes) -> None:
         self._arrived.put_nowait((tag, properties, body))
 
     async def _next(self) -> tuple[int, bytes, bytes]:
@@ -224,12 +224,12 @@ async def _unlock(wire: Wire, lock: str) -> None:
         raise
     except (Unavailable, Refused) as error:
         # It goes with the connection at the latest.
-        log.warning("dead_letters_not_unlocked", lock=lock, reason=error.reason)
+        log.warning("dead_letters_unlock_failed", lock=lock, reason=error.reason)
 
 
 def _told(unlocking: asyncio.Future[Any]) -> None:
     if not unlocking.cancelled() and (error := unlocking.exception()) is not None:
-        log.warning("dead_letters_not_unlocked", reason=str(error))
+        log.warning("dead_letters_unlock_failed", reason=str(error))
 
 
 async def _try_lock(wire: Wire, lock: str) -> bool:

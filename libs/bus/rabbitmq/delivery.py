@@ -1,4 +1,4 @@
-"""One message in hand, and its ends."""
+"""One message in flight, and its ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import structlog
 from libs.bus.ports import Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
-from libs.bus.rabbitmq.subscription import ConsumeChannel
+from libs.bus.rabbitmq.subscription import ConsumerChannel
 from libs.bus.rabbitmq.topology import dead_queue
 from libs.envelope.model import utc_now
 
@@ -22,28 +22,28 @@ log = structlog.get_logger(__name__)
 
 
 class RabbitDelivery:
-    """One message in hand. When its channel is lost the broker has taken it back, and nothing can end it any more."""
+    """One message in flight. When its channel is lost the broker has taken it back, and nothing can end it any more."""
 
-    __slots__ = ("_alone", "_consumer", "_encoded", "_properties", "body", "channel", "ended", "tag")
+    __slots__ = ("_consumer", "_encoded", "_isolated", "_properties", "body", "channel", "settled", "tag")
 
     def __init__(
         self,
         consumer: RabbitConsumer,
-        channel: ConsumeChannel,
+        channel: ConsumerChannel,
         tag: int,
         properties: bytes,
         body: bytes,
         *,
-        alone: bool = False,
+        isolated: bool = False,
     ) -> None:
-        self._alone = alone
+        self._isolated = isolated
         self._consumer = consumer
         self._encoded = properties
         self._properties: Properties | None = None
         self.channel = channel
         self.tag = tag
         self.body = body
-        self.ended = False
+        self.settled = False
 
     @property
     def queue(self) -> str:
@@ -76,66 +76,68 @@ class RabbitDelivery:
         return datetime.fromtimestamp(self.properties.timestamp, UTC)
 
     async def ack(self) -> None:
-        self._end()
+        self._mark_settled()
         try:
             self.channel.ack(self.tag)
         except Unavailable:
-            self.ended = False
+            self.settled = False
             raise
-        self._consumer.unended.discard(self)
+        self._consumer.unsettled.discard(self)
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        properties = messages.again(self.properties, bug=bug)
+        properties = messages.for_retry(self.properties, bug=bug)
         content = self.body if body is None else body
-        await self._move(lambda: self._consumer.put_on_ladder(delay, properties, content))
-        self._consumer.ages.deferred(self.first_seen, delay, now=utc_now())
+        await self._move(lambda: self._consumer.publish_retry(delay, properties, content))
+        self._consumer.retry_ages.deferred(self.first_seen, delay, now=utc_now())
 
-    async def bury(self, reason: str) -> None:
-        properties = messages.buried(self.properties, reason)
-        await self._move(lambda: self._consumer.beside.outgoing.to_queue(dead_queue(self.queue), properties, self.body))
+    async def dead_letter(self, reason: str) -> None:
+        properties = messages.for_dead_letter(self.properties, reason)
+        await self._move(
+            lambda: self._consumer.context.publisher.to_queue(dead_queue(self.queue), properties, self.body)
+        )
 
-    async def set_aside(self) -> None:
+    async def isolate(self) -> None:
         """To those that are handled alone, as the same attempt."""
-        properties = messages.set_aside(self.properties)
-        await self._move(lambda: self._consumer.put_aside(properties, self.body))
+        properties = messages.for_isolation(self.properties)
+        await self._move(lambda: self._consumer.publish_isolated(properties, self.body))
 
-    def give_back(self) -> None:
+    def requeue_unhandled(self) -> None:
         """Without a word to its handler, which never saw it."""
-        if not self.lost and not self.ended:
-            self.ended = True
+        if not self.lost and not self.settled:
+            self.settled = True
             self.channel.requeue(self.tag)
 
-    async def release(self) -> None:
-        if self._alone:
+    async def requeue(self) -> None:
+        if self._isolated:
             # Requeued it would count as one that killed its consumer.
-            properties = messages.set_aside(self.properties)
-            await self._move(lambda: self._consumer.beside.outgoing.to_queue(self.queue, properties, self.body))
+            properties = messages.for_isolation(self.properties)
+            await self._move(lambda: self._consumer.context.publisher.to_queue(self.queue, properties, self.body))
             return
-        self._end()
+        self._mark_settled()
         try:
             self.channel.requeue(self.tag)
         except Unavailable:
-            self.ended = False
+            self.settled = False
             raise
-        self._consumer.unended.discard(self)
+        self._consumer.unsettled.discard(self)
 
     async def _move(self, publish: Callable[[], Awaitable[None]]) -> None:
         """It is durable elsewhere before it goes from here."""
-        self._end()
+        self._mark_settled()
         try:
             self.channel.ensure_open()
             await publish()
         except BaseException:
-            self.ended = False
+            self.settled = False
             raise
-        self._consumer.unended.discard(self)
+        self._consumer.unsettled.discard(self)
         if self.channel.closed:
             # It is in both places now. Raising would only make a third copy.
-            log.warning("moved_but_not_acknowledged", queue=self.queue)
+            log.warning("message_moved_without_ack", queue=self.queue)
         else:
             self.channel.ack(self.tag)
 
-    def _end(self) -> None:
-        if self.ended:
+    def _mark_settled(self) -> None:
+        if self.settled:
             raise RuntimeError(f"this delivery of {self.queue} was already ended")
-        self.ended = True
+        self.settled = True

@@ -13,20 +13,20 @@ from datetime import timedelta
 
 import structlog
 
-from libs.bus.listening import EVENT_HEADER, group_queue, heirs
 from libs.bus.ports import Refused
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
+from libs.bus.rabbitmq.connection import Wire
 from libs.bus.rabbitmq.consumer import Publishes
-from libs.bus.rabbitmq.dead_letters import DeadLetters, Found
-from libs.bus.rabbitmq.subscription import ConsumeChannel
-from libs.bus.rabbitmq.topology import Topology, count_both, dead_queue
-from libs.bus.rabbitmq.wire import Wire
+from libs.bus.rabbitmq.dead_letters import DeadLetters, ScannedLetter
+from libs.bus.rabbitmq.subscription import ConsumerChannel
+from libs.bus.rabbitmq.topology import Topology, dead_queue, queue_counts
+from libs.bus.subscribers import EVENT_HEADER, group_queue, successors
 
 log = structlog.get_logger(__name__)
 
 Rows = Mapping[str, Collection[str]]
-IN_HAND = 50
+PREFETCH = 50
 
 
 _Copies = Callable[[Properties], list[tuple[str, Properties]]]
@@ -40,17 +40,17 @@ class Groups:
         self._letters = letters
         self._timeout = timeout
 
-    async def keep(self, wire: Wire, service: str, rows: Rows, formerly: Rows, outgoing: Publishes) -> None:
-        """As `Bus.keep_groups`."""
-        known = await self._remember(wire, f"registry.{service}", rows, outgoing)
+    async def reconcile(self, wire: Wire, service: str, rows: Rows, former: Rows, publisher: Publishes) -> None:
+        """As `Bus.reconcile_groups`."""
+        known = await self._remember(wire, f"registry.{service}", rows, publisher)
         for group, names in rows.items():
             if gone := set(known.get(group, ())) - set(names):
                 await self._topology.unbind_group(wire, group_queue(group), gone)
-        for group, names in {**formerly, **known}.items():
+        for group, names in {**former, **known}.items():
             if group not in rows and group.startswith(f"{service}."):
-                await self._retire(wire, group, names, rows, outgoing)
+                await self._retire(wire, group, names, rows, publisher)
 
-    async def _remember(self, wire: Wire, registry: str, rows: Rows, outgoing: Publishes) -> dict[str, list[str]]:
+    async def _remember(self, wire: Wire, registry: str, rows: Rows, publisher: Publishes) -> dict[str, list[str]]:
         """All groups that the service ever had, as they were known before this call."""
         await self._topology.declare_plain(wire, registry)
         async with self._letters.scan(wire, registry) as scan:
@@ -58,36 +58,36 @@ class Groups:
             known = _joined(found)
             now = {**known, **{group: sorted(names) for group, names in rows.items()}}
             if now != known or len(found) > 1:
-                await outgoing.to_queue(registry, messages.fresh(None), json.dumps(now).encode())
+                await publisher.to_queue(registry, messages.new_properties(None), json.dumps(now).encode())
                 for letter in found:
                     scan.drop(letter)
         return known
 
-    async def _retire(self, wire: Wire, group: str, names: Collection[str], rows: Rows, outgoing: Publishes) -> None:
+    async def _retire(self, wire: Wire, group: str, names: Collection[str], rows: Rows, publisher: Publishes) -> None:
         queue = group_queue(group)
         try:
-            waiting, consumers = await count_both(wire, queue)
-            dead, _ = await count_both(wire, dead_queue(queue))
+            waiting, consumers = await queue_counts(wire, queue)
+            dead, _ = await queue_counts(wire, dead_queue(queue))
         except Refused:
             return  # there is no such queue any more
         if consumers:
-            log.info("group_still_consumed", group=group, consumers=consumers)
+            log.info("group_kept_for_its_consumers", group=group, consumers=consumers)
             return
         await self._topology.unbind_group(wire, queue, names)
         if not rows:
             if waiting or dead:
                 log.warning("events_left_behind", queue=queue, waiting=waiting, dead=dead)
             return
-        moved = await self._move(wire, queue, waiting, _living(rows, queue), outgoing)
-        moved += await self._move(wire, dead_queue(queue), dead, _departed(rows), outgoing)
+        moved = await self._move(wire, queue, waiting, _living(rows, queue), publisher)
+        moved += await self._move(wire, dead_queue(queue), dead, _departed(rows), publisher)
         if moved:
-            log.warning("events_taken_over", group=group, events=moved)
+            log.warning("events_moved", group=group, events=moved)
 
-    async def _move(self, wire: Wire, source: str, count: int, copies: _Copies, outgoing: Publishes) -> int:
+    async def _move(self, wire: Wire, source: str, count: int, copies: _Copies, publisher: Publishes) -> int:
         """At most `count` messages, each durable elsewhere before it goes from here. Returns how many."""
         arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
-        channel = ConsumeChannel(
-            wire.tap,
+        channel = ConsumerChannel(
+            wire.demux,
             lambda _, tag, properties, body: arrived.put_nowait((tag, properties, body)),
             timeout=self._timeout,
         )
@@ -96,16 +96,16 @@ class Groups:
             return moved
         await channel.open()
         try:
-            await channel.consume(source, prefetch=IN_HAND)
+            await channel.consume(source, prefetch=PREFETCH)
             while moved < count:
                 async with asyncio.timeout(self._timeout.total_seconds()):
                     tag, encoded, body = await arrived.get()
                 for target, copy in copies(decode_properties(encoded)):
-                    await outgoing.to_queue(target, copy, body)
+                    await publisher.to_queue(target, copy, body)
                 channel.ack(tag)
                 moved += 1
         except TimeoutError:
-            log.info("queue_gives_no_more", queue=source, moved=moved, counted=count)
+            log.info("queue_move_timed_out", queue=source, moved=moved, counted=count)
         finally:
             await channel.close()
         return moved
@@ -116,10 +116,10 @@ def _living(rows: Rows, source: str) -> _Copies:
 
     def copies(properties: Properties) -> list[tuple[str, Properties]]:
         event = str(properties.headers.get(EVENT_HEADER, ""))
-        if queues := heirs(rows, event):
-            return [(queue, messages.moved(properties)) for queue in queues]
+        if queues := successors(rows, event):
+            return [(queue, messages.for_move(properties)) for queue in queues]
         reason = f"no group of the service hears {event} any more; it waited in {source}"
-        return [(_first_dead(rows), messages.buried(properties, reason))]
+        return [(_first_dead(rows), messages.for_dead_letter(properties, reason))]
 
     return copies
 
@@ -128,8 +128,8 @@ def _departed(rows: Rows) -> _Copies:
     """To the dead letters of one that hears the same event now."""
 
     def copies(properties: Properties) -> list[tuple[str, Properties]]:
-        queues = heirs(rows, str(properties.headers.get(EVENT_HEADER, "")))
-        return [(dead_queue(queues[0]) if queues else _first_dead(rows), messages.still_dead(properties))]
+        queues = successors(rows, str(properties.headers.get(EVENT_HEADER, "")))
+        return [(dead_queue(queues[0]) if queues else _first_dead(rows), messages.for_dead_letter_move(properties))]
 
     return copies
 
@@ -138,12 +138,12 @@ def _first_dead(rows: Rows) -> str:
     return dead_queue(group_queue(next(iter(rows))))
 
 
-def _joined(found: list[Found]) -> dict[str, list[str]]:
+def _joined(found: list[ScannedLetter]) -> dict[str, list[str]]:
     """What the registry says. Two messages are there after a crash between writing the one and dropping the other."""
     known: dict[str, list[str]] = {}
     for letter in found:
         try:
             known |= json.loads(letter.body)
         except (ValueError, TypeError):
-            log.error("registry_of_groups_not_readable")
+            log.error("group_registry_unreadable")
     return known

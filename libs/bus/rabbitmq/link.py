@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import structlog
 
-from libs.bus.ports import NotTaken, Refused, Unavailable
-from libs.bus.rabbitmq.wire import Wire
+from libs.bus.ports import NotPublished, Refused, Unavailable
+from libs.bus.rabbitmq.connection import Wire
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -55,13 +55,13 @@ class Link:
         return self._wire
 
     async def ready(self) -> Wire:
-        """The connection if it is usable now or soon. Raises `NotTaken`."""
+        """The connection if it is usable now or soon. Raises `NotPublished`."""
         left = self._unusable_since + self._patience - self._loop.time()
         if not self.usable and left > 0:
             await asyncio.wait({wait := self._loop.create_task(self._usable.wait())}, timeout=left)
             wait.cancel()
         if self._wire is None or not self.usable:
-            raise NotTaken(self._trouble)
+            raise NotPublished(self._trouble)
         return self._wire
 
     async def first(self, until: float) -> None:
@@ -89,11 +89,11 @@ class Link:
                 continue
             except (Unavailable, Refused) as error:
                 self._went_down(error.reason)
-                log.warning("broker_unavailable", reason=error.reason, again_in_seconds=pause)
+                log.warning("broker_connection_failed", reason=error.reason, again_in_seconds=pause)
             except Exception as error:
                 # A bug, ours or the driver's, must not leave the process without a broker, and nobody knowing.
                 self._went_down(repr(error))
-                log.exception("broker_link_failed", again_in_seconds=pause)
+                log.exception("broker_connection_crashed", again_in_seconds=pause)
             finally:
                 self._wire = None
                 if wire is not None:
@@ -102,10 +102,10 @@ class Link:
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _came_up(self, wire: Wire) -> None:
-        wire.tap.on_blocked = self._blocked
+        wire.demux.on_blocked = self._blocked
         self._wire = wire
         self._up.set()
-        self._blocked(wire.tap.blocked)
+        self._blocked(wire.demux.blocked)
         log.info("broker_connected")
 
     def _went_down(self, trouble: str) -> None:
@@ -117,7 +117,7 @@ class Link:
     def _blocked(self, blocked: bool) -> None:
         if blocked:
             self._trouble = "the broker takes no messages now (memory or disk alarm)"
-            log.warning("broker_blocks_publishers")
+            log.warning("broker_blocked_publishers")
         self._set_usable(not blocked)
 
     def _set_usable(self, usable: bool) -> None:
@@ -130,8 +130,8 @@ class Link:
 
     async def _watch(self, wire: Wire) -> None:
         """Until the connection is gone. The broker sends something at least every half heartbeat."""
-        while not wire.tap.closed.done():
-            await asyncio.wait({wire.tap.closed}, timeout=self._heartbeat / 4)
-            if self._loop.time() - wire.tap.received_at > self._heartbeat * 1.5:
-                log.warning("broker_silent", seconds=self._heartbeat * 1.5)
-                wire.tap.abort()
+        while not wire.demux.closed.done():
+            await asyncio.wait({wire.demux.closed}, timeout=self._heartbeat / 4)
+            if self._loop.time() - wire.demux.received_at > self._heartbeat * 1.5:
+                log.warning("broker_timed_out", seconds=self._heartbeat * 1.5)
+                wire.demux.abort()

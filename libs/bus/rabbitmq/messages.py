@@ -16,7 +16,7 @@ from typing import Any
 from libs.bus.ports import DeadLetter
 from libs.bus.rabbitmq.codec import Properties
 
-RETURNS = "x-delivery-count"
+DELIVERY_COUNT = "x-delivery-count"
 _ATTEMPTS, _BUGS, _RETURNED = "facteur-attempts", "facteur-bugs", "facteur-returned"
 _REASON, _DIED_AT = "facteur-reason", "facteur-died-at"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
@@ -34,7 +34,7 @@ def new_message_id() -> str:
     return f"{_process}{next(_numbers):x}"
 
 
-def fresh(headers: Mapping[str, str] | None) -> Properties:
+def new_properties(headers: Mapping[str, str] | None) -> Properties:
     """A first publication, now."""
     return Properties(headers or {}, new_message_id(), int(time.time()))
 
@@ -42,17 +42,17 @@ def fresh(headers: Mapping[str, str] | None) -> Properties:
 def attempt(properties: Properties) -> int:
     """Retries that were asked for, and deliveries that a crash gave back since (`x-delivery-count`), and this one."""
     headers = properties.headers
-    return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get(RETURNS, 0))
+    return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get(DELIVERY_COUNT, 0))
 
 
-def returns(properties: Properties) -> int:
+def redeliveries(properties: Properties) -> int:
     """How often a consumer that died, or gave it up, has given it back."""
-    return int(properties.headers.get(RETURNS, 0))
+    return int(properties.headers.get(DELIVERY_COUNT, 0))
 
 
-def all_returns(properties: Properties) -> int:
+def total_redeliveries(properties: Properties) -> int:
     """The same, with those before it was set aside."""
-    return int(properties.headers.get(_RETURNED, 0)) + returns(properties)
+    return int(properties.headers.get(_RETURNED, 0)) + redeliveries(properties)
 
 
 def bugs(properties: Properties) -> int:
@@ -69,7 +69,7 @@ def own_headers(properties: Properties) -> dict[str, str]:
     }
 
 
-def again(properties: Properties, *, bug: bool = False) -> Properties:
+def for_retry(properties: Properties, *, bug: bool = False) -> Properties:
     """The same message on its way to a rung of the ladder, after a `bug` or an outage."""
     headers = {**own_headers(properties), _ATTEMPTS: attempt(properties)}
     if count := bugs(properties) + bug:
@@ -77,19 +77,19 @@ def again(properties: Properties, *, bug: bool = False) -> Properties:
     return Properties(headers, properties.message_id or new_message_id(), properties.timestamp)
 
 
-def set_aside(properties: Properties) -> Properties:
+def for_isolation(properties: Properties) -> Properties:
     """The same message and the same attempt, with no returns of the broker any more."""
     headers: dict[str, Any] = dict(own_headers(properties))
     if before := attempt(properties) - 1:
         headers[_ATTEMPTS] = before
-    if count := all_returns(properties):
+    if count := total_redeliveries(properties):
         headers[_RETURNED] = count
     if count := bugs(properties):
         headers[_BUGS] = count
     return Properties(headers, properties.message_id or new_message_id(), properties.timestamp)
 
 
-def buried(properties: Properties, reason: str) -> Properties:
+def for_dead_letter(properties: Properties, reason: str) -> Properties:
     """The same message on its way to the dead letters, under a new identity: it may die again one day."""
     headers = {
         **own_headers(properties),
@@ -100,16 +100,16 @@ def buried(properties: Properties, reason: str) -> Properties:
     return Properties(headers, new_message_id(), properties.timestamp)
 
 
-def moved(properties: Properties) -> Properties:
+def for_move(properties: Properties) -> Properties:
     """The same message, as it is, on its way to another queue."""
     headers = {name: value for name, value in properties.headers.items() if isinstance(value, str | int)}
     kept = {name: value for name, value in headers.items() if not name.startswith(_OF_THE_BROKER)}
     return Properties(kept, properties.message_id or new_message_id(), properties.timestamp)
 
 
-def still_dead(properties: Properties) -> Properties:
+def for_dead_letter_move(properties: Properties) -> Properties:
     """The same dead letter on its way to other dead letters: what the broker knows of its death is written down."""
-    copy = moved(properties)
+    copy = for_move(properties)
     if _REASON in copy.headers:
         return copy
     letter = dead_letter("", "", properties, b"")
@@ -123,7 +123,7 @@ def still_dead(properties: Properties) -> Properties:
 
 
 def dead_letter(queue: str, id: str, properties: Properties, body: bytes) -> DeadLetter:
-    """What the operator sees: `bury` left its reason, the broker left `x-death`."""
+    """What the operator sees: `dead_letter` left its reason, the broker left `x-death`."""
     headers = properties.headers
     death: dict[str, Any] = (headers.get("x-death") or [{}])[0]
     if _REASON in headers:

@@ -1,130 +1,122 @@
-"""Publishing with confirms: many messages in flight on one channel, each with its own time limit."""
+"""The publishing side: a connection of its own, since an alarm of the broker stops those that publish."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
-from pamqp import commands
 
-from libs.bus.ports import NotTaken, Refused, Unavailable
-from libs.bus.rabbitmq import codec
-from libs.bus.rabbitmq.channel import LeanChannel
+from libs.bus.ports import MAX_MESSAGE_BYTES, NotPublished, Refused, Unavailable
 from libs.bus.rabbitmq.codec import Properties
-from libs.bus.rabbitmq.tap import Tap
+from libs.bus.rabbitmq.confirm_channel import ConfirmChannel, Nacked
+from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.link import Link
 
 log = structlog.get_logger(__name__)
 
-# A broker that has an alarm stops reading: what is written then stays in our memory, so it has a bound.
-MAX_UNSENT_BYTES = 16 << 20
+# Seconds for which a count of waiting messages explains the refusals of a queue.
+COUNT_HOLDS = 1.0
+# Seconds between two connections that are cut because the broker refuses everything; doubled each time, up to a limit.
+FIRST_REST, LONGEST_REST = 30.0, 600.0
 
 
-class NoQueue(Refused):
-    """There is no such queue: the broker returned the message."""
+class Publisher:
+    """Two channels in confirm mode: one for the queues; one for exchanges, since a missing one closes its channel.
 
+    `waiting` asks how many messages are in a queue; with `max_messages` it is full.
+    """
 
-class Nacked(Refused):
-    """The broker said no, and nothing else: a full queue and one without a majority of its nodes look the same."""
-
-
-class ConfirmChannel(LeanChannel):
-    """A channel in confirm mode. `publish` returns when the broker has the message, on a majority of its nodes."""
-
-    def __init__(self, tap: Tap, *, timeout: timedelta, frame_size: int) -> None:
-        super().__init__(tap, timeout=timeout)
-        self._frame_size = frame_size
-        self._loop = asyncio.get_running_loop()
-        self._last_tag = 0
-        # By delivery tag, oldest first: future, message id, when it was sent (loop time).
-        self._unconfirmed: dict[int, tuple[asyncio.Future[None], str, float]] = {}
-        self._returned: dict[str, str] = {}
-        self._sweeper: asyncio.TimerHandle | None = None
-        # Since when (loop time) the broker has refused every message; None while it takes some.
-        self.nacking_since: float | None = None
-
-    async def open(self) -> None:
-        await super().open()
-        await self.call(commands.Confirm.Select())
-
-    async def publish(
-        self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool = True
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Wire]],
+        prepare: Callable[[Wire], Awaitable[None]],
+        waiting: Callable[[str], Awaitable[int]],
+        *,
+        max_messages: int,
+        timeout: timedelta,
+        heartbeat: timedelta,
+        patience: timedelta,
     ) -> None:
-        """Raises `NoQueue`, `Nacked`, `NotTaken` (not sent), `Unavailable` (nothing is known)."""
-        self.ensure_open()
-        if self._tap.unsent_bytes > MAX_UNSENT_BYTES:
-            raise NotTaken("the broker does not read what is sent to it")
-        pieces = codec.content(self._number, properties, body, frame_size=self._frame_size)
-        pieces.insert(0, codec.publish_method(self._number, exchange, routing_key, mandatory))
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._last_tag += 1
-        self._unconfirmed[self._last_tag] = (future, properties.message_id, self._loop.time())
-        self._tap.send(pieces)
-        if self._sweeper is None:
-            self._sweeper = self._loop.call_later(self._timeout, self._sweep)
-        await future
+        self._prepare = prepare
+        self._waiting = waiting
+        self._max_messages = max_messages
+        self._timeout = timeout
+        self._counts: dict[str, tuple[float, int]] = {}
+        self._rest, self._cut_at = FIRST_REST, float("-inf")
+        self._to_queues: ConfirmChannel | None = None
+        self._to_exchanges: ConfirmChannel | None = None
+        self.link = Link(connect, self._on_up, heartbeat=heartbeat, patience=patience)
 
-    def received(self, method: int, buffer: bytes, start: int, end: int) -> bool:
-        if method not in (codec.ACK, codec.NACK):
-            return False
-        tag, multiple = codec.confirmed(buffer, start)
-        nacked = method == codec.NACK
-        if not nacked:
-            self.nacking_since = None
-        elif self.nacking_since is None:
-            self.nacking_since = self._loop.time()
-        for settled in self._up_to(tag) if multiple else (tag,):
-            self._settle(settled, nacked)
-        return True
+    async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None:
+        """Raises as `Bus.publish` does."""
+        if len(body) > MAX_MESSAGE_BYTES:
+            raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
+        if not self.link.usable:
+            await self.link.ready()
+        channel = self._to_queues
+        if channel is None:
+            raise NotPublished("not connected")
+        try:
+            await channel.publish("", queue, properties, body)
+        except Nacked as error:
+            raise await self._explained(error, queue, channel) from error
 
-    def content_received(self, method: int, arguments: bytes, properties: bytes, body: bytes) -> None:
-        # Basic.Return comes before the Basic.Ack of the same message, which alone would look like success.
-        code = int.from_bytes(arguments[:2], "big")
-        text = arguments[3 : 3 + arguments[2]].decode(errors="replace")
-        self._returned[codec.decode_properties(properties).message_id] = f"{code} {text}"
+    async def to_exchange(
+        self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool
+    ) -> None:
+        """Raises as `Bus.publish` does."""
+        await self.link.ready()
+        if self._to_exchanges is None:
+            raise NotPublished("not connected")
+        await self._to_exchanges.publish(exchange, routing_key, properties, body, mandatory=mandatory)
 
-    def on_end(self) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        for future, _, _ in self._unconfirmed.values():
-            if not future.done():
-                future.set_exception(Unavailable(f"not confirmed: {self.close_reason}"))
-        self._unconfirmed.clear()
+    async def _explained(self, nack: Nacked, queue: str, channel: ConfirmChannel) -> Refused:
+        """A nack says nothing but no: the number of waiting messages tells a full queue from one without a leader."""
+        try:
+            count = await self._count(queue)
+        except (Unavailable, Refused) as error:
+            self._begin_anew(channel)
+            return Refused(f"{nack.reason}; how many wait in {queue} is not known: {error.reason}")
+        if count >= self._max_messages:
+            return Refused(f"the queue {queue} is full ({count} messages)")
+        self._begin_anew(channel)
+        return Refused(f"{nack.reason}; {count} wait in {queue}: it has no majority of its nodes, or is full by bytes")
 
-    def _up_to(self, tag: int) -> list[int]:
-        tags = []
-        for unconfirmed in self._unconfirmed:
-            if unconfirmed > tag:
-                break
-            tags.append(unconfirmed)
-        return tags
+    async def _count(self, queue: str) -> int:
+        now = asyncio.get_running_loop().time()
+        asked_at, count = self._counts.get(queue, (float("-inf"), 0))
+        if now - asked_at > COUNT_HOLDS:
+            count = await self._waiting(queue)
+            self._counts[queue] = now, count
+        return count
 
-    def _settle(self, tag: int, nacked: bool) -> None:
-        entry = self._unconfirmed.pop(tag, None)
-        if entry is None:
+    def _begin_anew(self, channel: ConfirmChannel) -> None:
+        """When the broker has refused everything for a while, another connection may lead to a node that does not."""
+        now, since = asyncio.get_running_loop().time(), channel.nacking_since
+        if since is None or now - since < self._timeout.total_seconds() or channel.closed:
             return
-        future, message_id, _ = entry
-        returned = self._returned.pop(message_id, "") if self._returned else ""
-        if future.done():
+        if now - self._cut_at > 2 * LONGEST_REST:
+            self._rest = FIRST_REST
+        if now - self._cut_at < self._rest:
             return
-        if returned:
-            future.set_exception(NoQueue(f"the broker refused the message: {returned}"))
-        elif nacked:
-            future.set_exception(Nacked("the broker refused the message (nack)"))
-        else:
-            future.set_result(None)
+        self._cut_at, self._rest = now, min(self._rest * 2, LONGEST_REST)
+        log.warning("broker_refused_everything", seconds=round(now - since, 1))
+        channel.drop("the broker refuses everything")
 
-    def _sweep(self) -> None:
-        """Nobody waits longer than the time limit; one timer serves all, since the oldest comes first."""
-        self._sweeper = None
-        now = self._loop.time()
-        for future, _, sent_at in self._unconfirmed.values():
-            if not future.done():
-                if now < sent_at + self._timeout:
-                    self._sweeper = self._loop.call_at(sent_at + self._timeout, self._sweep)
-                    return
-                future.set_exception(Unavailable(f"the broker did not confirm in {self._timeout:g} s"))
-        if self._unconfirmed and self._tap.received_at < now - self._timeout and not self._tap.blocked:
-            # Not a word in all that time: another node, or the same one after its restart, answers sooner.
-            log.warning("broker_silent", seconds=self._timeout)
-            self._tap.abort()
+    async def _on_up(self, wire: Wire) -> None:
+        await self._prepare(wire)
+        self._to_queues = await self._open(wire)
+        self._to_exchanges = await self._open(wire)
+
+    async def _open(self, wire: Wire) -> ConfirmChannel:
+        channel = ConfirmChannel(wire.demux, timeout=self._timeout, frame_size=wire.frame_size)
+        await channel.open()
+
+        def start_again(_: asyncio.Future[None]) -> None:
+            # A channel that the broker closed means that something is missing: preparing a new connection declares it.
+            wire.demux.abort()
+
+        channel.ended.add_done_callback(start_again)
+        return channel

@@ -11,23 +11,23 @@ from pamqp import commands
 
 from libs.bus.ports import Refused, Unavailable
 from libs.bus.rabbitmq import codec
-from libs.bus.rabbitmq.channel import LeanChannel
+from libs.bus.rabbitmq.channel import AmqpChannel
+from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.frame_demux import FrameDemux
 from libs.bus.rabbitmq.link import FIRST_PAUSE, LONGEST_PAUSE, Link
-from libs.bus.rabbitmq.tap import Tap
-from libs.bus.rabbitmq.wire import Wire
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
 # What came, on which channel: delivery tag, encoded properties, body.
-Arrived = Callable[["ConsumeChannel", int, bytes, bytes], None]
+OnDelivery = Callable[["ConsumerChannel", int, bytes, bytes], None]
 
 
-class ConsumeChannel(LeanChannel):
+class ConsumerChannel(AmqpChannel):
     """A channel that consumes."""
 
-    def __init__(self, tap: Tap, arrived: Arrived, *, timeout: timedelta) -> None:
-        super().__init__(tap, timeout=timeout)
+    def __init__(self, demux: FrameDemux, arrived: OnDelivery, *, timeout: timedelta) -> None:
+        super().__init__(demux, timeout=timeout)
         self._arrived = arrived
 
     async def consume(self, queue: str, *, prefetch: int, no_ack: bool = False, tag: str = "c") -> None:
@@ -46,11 +46,11 @@ class ConsumeChannel(LeanChannel):
 
     def ack(self, tag: int) -> None:
         self.ensure_open()
-        self._tap.send((codec.ack(self._number, tag),))
+        self._demux.send((codec.ack(self._number, tag),))
 
     def requeue(self, tag: int, *, multiple: bool = False) -> None:
         self.ensure_open()
-        self._tap.send((codec.requeue(self._number, tag, multiple=multiple),))
+        self._demux.send((codec.requeue(self._number, tag, multiple=multiple),))
 
     def received(self, method: int, buffer: bytes, start: int, end: int) -> bool:
         if method != codec.CANCEL:
@@ -66,19 +66,19 @@ class ConsumeChannel(LeanChannel):
 
 
 class Subscription:
-    """Owns the task that keeps a `ConsumeChannel` open. `declare` makes the queue and says what it is called."""
+    """Owns the task that keeps a `ConsumerChannel` open. `declare` makes the queue and says what it is called."""
 
     def __init__(
         self,
         link: Link,
         declare: Callable[[Wire], Awaitable[str]],
-        arrived: Arrived,
+        arrived: OnDelivery,
         *,
         prefetch: int,
         no_ack: bool,
         timeout: timedelta,
     ) -> None:
-        self.channel: ConsumeChannel | None = None
+        self.channel: ConsumerChannel | None = None
         self._link = link
         self._declare = declare
         self._arrived = arrived
@@ -103,7 +103,7 @@ class Subscription:
             try:
                 await self.channel.cancel()
             except (Unavailable, Refused) as error:
-                log.info("consumer_not_cancelled", reason=error.reason)
+                log.info("consumer_cancel_failed", reason=error.reason)
 
     async def close(self) -> None:
         """What is unacknowledged goes back."""
@@ -118,7 +118,7 @@ class Subscription:
         pause = FIRST_PAUSE
         while True:
             wire = await self._link.wire()
-            channel = ConsumeChannel(wire.tap, self._arrived, timeout=self._timeout)
+            channel = ConsumerChannel(wire.demux, self._arrived, timeout=self._timeout)
             try:
                 queue = await self._declare(wire)
                 await channel.open()
@@ -126,10 +126,10 @@ class Subscription:
             except Exception as error:
                 channel.drop("not consuming")
                 if isinstance(error, Unavailable | Refused):
-                    log.warning("cannot_consume", reason=error.reason, again_in_seconds=pause)
+                    log.warning("consume_failed", reason=error.reason, again_in_seconds=pause)
                 else:
                     # A bug must not leave the queue without its consumer, and nobody knowing.
-                    log.exception("cannot_consume", again_in_seconds=pause)
+                    log.exception("consume_failed", again_in_seconds=pause)
                 self._tell_first(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)

@@ -2,8 +2,8 @@
 
 <queue>           quorum, bounded, rejects when full; dies into <queue>.dead after the delivery limit
 <queue>.dead      quorum; stays until somebody replays or purges it
-<queue>.alone     quorum; messages that were in hand when a process died, to be handled one at a time. Declared with its
-                  queue and not when it is needed first, which is amid crashes: RabbitMQ 3.10 leaves a quorum queue
+<queue>.alone     quorum; messages that were in flight when a process died, to be handled one at a time. Declared with
+                  its queue and not when it is needed first, which is amid crashes: RabbitMQ 3.10 leaves a quorum queue
                   without a leader when it is killed within seconds of declaring it
 retry.<queue>.<n>s  quorum; its messages expire after n seconds into <queue>. Each queue has a ladder of its own, since
                   a rung stops at the first message that its queue does not take; a rung is declared when it is needed
@@ -26,10 +26,10 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
-from libs.bus.listening import MAX_UNHEARD, is_group_queue
 from libs.bus.ports import Limits
+from libs.bus.rabbitmq.connection import DeclaredDifferently, Wire
 from libs.bus.rabbitmq.messages import DELIVERY_LIMIT
-from libs.bus.rabbitmq.wire import Differs, Wire
+from libs.bus.subscribers import MAX_QUEUED_EVENTS, is_group_queue
 
 log = structlog.get_logger(__name__)
 
@@ -47,12 +47,12 @@ def dead_queue(queue: str) -> str:
     return f"{queue}.dead"
 
 
-def alone_queue(queue: str) -> str:
+def isolation_queue(queue: str) -> str:
     """Where what a consumer that died has given back waits to be handled alone."""
     return f"{queue}.alone"
 
 
-def rung_queue(queue: str, delay: timedelta) -> str:
+def retry_queue(queue: str, delay: timedelta) -> str:
     """One rung of the ladder of `queue`."""
     return f"retry.{queue}.{delay.total_seconds():g}s"
 
@@ -73,11 +73,11 @@ class Topology:
     async def declare_work_queue(self, wire: Wire, queue: str) -> None:
         dead, of_group = dead_queue(queue), is_group_queue(queue)
         await self._declare(wire, dead, self._dead_events if of_group else self._dead)
-        await self.declare_plain(wire, alone_queue(queue))
+        await self.declare_plain(wire, isolation_queue(queue))
         arguments = self._events if of_group else self._work
         await self._declare(wire, queue, {**arguments, "x-dead-letter-routing-key": dead})
 
-    async def declare_rung(self, wire: Wire, queue: str, delay: timedelta) -> None:
+    async def declare_retry_queue(self, wire: Wire, queue: str, delay: timedelta) -> None:
         arguments: FieldTable = {
             **_QUORUM,
             **_AT_LEAST_ONCE,
@@ -85,7 +85,7 @@ class Topology:
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": queue,
         }
-        await self._declare(wire, rung_queue(queue, delay), arguments)
+        await self._declare(wire, retry_queue(queue, delay), arguments)
 
     async def declare_plain(self, wire: Wire, name: str) -> None:
         """A queue without bounds whose messages nobody but their consumer moves."""
@@ -122,15 +122,15 @@ class Topology:
         """
         try:
             await wire.control(lambda channel: channel.declare_queue(name, durable=True, arguments=arguments))
-        except Differs as error:
+        except DeclaredDifferently as error:
             if name not in self._differing:
                 self._differing.add(name)
                 log.warning("queue_declared_differently", queue=name, reason=error.reason)
 
 
-async def declare_ear(wire: Wire, names: Iterable[str]) -> str:
+async def declare_broadcast_queue(wire: Wire, names: Iterable[str]) -> str:
     """An exclusive queue that hears the events called `names`; the broker names it and drops it with the connection."""
-    arguments: FieldTable = {"x-max-length": MAX_UNHEARD, "x-overflow": "drop-head"}
+    arguments: FieldTable = {"x-max-length": MAX_QUEUED_EVENTS, "x-overflow": "drop-head"}
 
     async def declare(channel: AbstractChannel) -> str:
         queue = await channel.declare_queue(exclusive=True, auto_delete=True, arguments=arguments)
@@ -141,12 +141,12 @@ async def declare_ear(wire: Wire, names: Iterable[str]) -> str:
     return await wire.control(declare)
 
 
-async def count(wire: Wire, queue: str) -> int:
+async def message_count(wire: Wire, queue: str) -> int:
     """The messages that wait in `queue`. Raises `Refused` if there is none."""
-    return (await count_both(wire, queue))[0]
+    return (await queue_counts(wire, queue))[0]
 
 
-async def count_both(wire: Wire, queue: str) -> tuple[int, int]:
+async def queue_counts(wire: Wire, queue: str) -> tuple[int, int]:
     """The messages that wait in `queue`, and its consumers. Raises `Refused` if there is none."""
 
     async def ask(channel: AbstractChannel) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from libs.envelope import Envelope, Recipient
 from libs.mail.address import InvalidAddress, domain_of, normalise, normalise_domain
 from services.relay.domain.entries import Entry, State
-from services.relay.domain.reporting import Event, Report, Way
+from services.relay.domain.reporting import Event, Report, ReportTarget
 
 BULK = 100  # recipients: a message with more of them lets others of a destination pass
 NOWHERE = "invalid"  # RFC 2606 2: no domain; the destination of what is no address
@@ -68,7 +68,7 @@ def entry_of(document: Document) -> Entry:
 def report_fields(report: Report, due_at: datetime) -> Document:
     return {
         "event": report.event,
-        "way": report.way,
+        "way": report.target,
         "status": report.status,
         "text": report.text,
         "server": report.server,
@@ -81,7 +81,7 @@ def report_fields(report: Report, due_at: datetime) -> Document:
 def report_of(fields: Document) -> Report:
     return Report(
         event=Event(fields["event"]),
-        way=Way(fields["way"]),
+        target=ReportTarget(fields["way"]),
         status=fields["status"],
         text=fields["text"],
         server=fields["server"],

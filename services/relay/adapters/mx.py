@@ -53,7 +53,7 @@ class MailExchangers:
         """Raises `Temporary`, `Permanent`; the reason begins with the status."""
         if domain.startswith("["):
             return self._literal(domain)
-        site, names = await self._exchangers(domain)
+        mx_group, names = await self._exchangers(domain)
         looked_up = await asyncio.gather(*(self._addresses(name) for name in names), return_exceptions=True)
         hosts: list[Host] = []
         failures: list[Temporary] = []
@@ -69,7 +69,7 @@ class MailExchangers:
                 hosts += [Host(name, str(address), self._smtp_port) for address in usable]
         if not hosts:
             raise _nowhere(domain, failures, private=private)
-        return Route(site, tuple(hosts[:MAX_ADDRESSES]))
+        return Route(mx_group, tuple(hosts[:MAX_ADDRESSES]))
 
     def _literal(self, domain: str) -> Route:
         address = parsed(domain.strip("[]").removeprefix("IPv6:"))
@@ -80,7 +80,7 @@ class MailExchangers:
         return Route(domain.lower(), (Host(domain, str(address), self._smtp_port),))
 
     async def _exchangers(self, domain: str) -> tuple[str, list[str]]:
-        """The site, and the names in the order to try."""
+        """The MX group, and the names in the order to try."""
         answer = await _told(self._resolver.mx(domain))
         if not answer.exists:
             raise Permanent(f"5.1.2 there is no domain {domain}")
@@ -139,7 +139,7 @@ def _nowhere(domain: str, failures: Sequence[Temporary], *, private: bool) -> Te
 
 
 def _site(names: Collection[str]) -> str:
-    """Domains whose mail goes to the same exchangers first are one site, however many they are."""
+    """Domains whose mail goes to the same exchangers first are one MX group, however many they are."""
     return ",".join(sorted(names)[:MAX_EXCHANGERS])
 
 

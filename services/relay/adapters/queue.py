@@ -19,7 +19,7 @@ from libs.envelope import Mail
 from libs.mongo import Batcher, IndexModel, UpdateOne, mongo_errors
 from services.relay.adapters.bodies import Bodies
 from services.relay.adapters.documents import BULK, Document, destinations_of, entry_of, ids, new_entries, report_fields
-from services.relay.domain.entries import DONE, Entry, Next, State
+from services.relay.domain.entries import DONE, Entry, State, Transition
 from services.relay.domain.reporting import Report
 
 MOST_ENTRIES = 100  # in a claim
@@ -32,11 +32,11 @@ _INDEXES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Settlement:
     """What became of an entry that was claimed, and what must be told of it."""
 
     entry: Entry
-    then: Next
+    transition: Transition
     report: Report | None = None
 
 
@@ -126,20 +126,24 @@ class MongoQueue:
                 return [entry_of(document) for document in found]
         return [entry_of(document | change | {"attempts": document["attempts"] + 1}) for document in found]
 
-    async def settle(self, verdicts: Sequence[Verdict], *, now: datetime) -> None:
+    async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
         """Write down what became of entries. Idempotent; a late one changes nothing that another holder has by now."""
-        if not verdicts:
+        if not settlements:
             return
         writes = [
-            UpdateOne(_held(verdict.entry, taken=verdict.then.state is State.SENT), self._change(verdict, now))
-            for verdict in verdicts
+            UpdateOne(
+                _held(settlement.entry, taken=settlement.transition.state is State.SENT), self._change(settlement, now)
+            )
+            for settlement in settlements
         ]
         with mongo_errors("outbound queue"):
             result = await self._entries.bulk_write(writes, ordered=False)
             if result.matched_count < len(writes):
-                late = [write for verdict in verdicts for write in self._late(verdict, now)]
+                late = [write for settlement in settlements for write in self._late(settlement, now)]
                 await self._entries.bulk_write(late, ordered=True)
-        self.bodies.done({verdict.entry.message for verdict in verdicts if verdict.then.state in DONE})
+        self.bodies.done(
+            {settlement.entry.message for settlement in settlements if settlement.transition.state in DONE}
+        )
 
     async def release(self, entries: Sequence[Entry], *, now: datetime) -> None:
         """Claimed and not begun: they are due again, and the try does not count."""
@@ -168,25 +172,27 @@ class MongoQueue:
             change = {"$set": {"state": State.QUEUED, "next_at": now}, "$inc": {"attempts": -1}, "$unset": _UNLEASED}
             return int((await self._entries.update_many(which, change)).modified_count)
 
-    def _change(self, verdict: Verdict, now: datetime) -> Document:
-        then = verdict.then
-        fields: Document = {"state": then.state, "next_at": then.next_at, "last_reply": then.reply}
-        if verdict.report is not None:
-            fields["report"] = report_fields(verdict.report, now)
-            if then.state not in DONE:
+    def _change(self, settlement: Settlement, now: datetime) -> Document:
+        transition = settlement.transition
+        fields: Document = {"state": transition.state, "next_at": transition.next_at, "last_reply": transition.reply}
+        if settlement.report is not None:
+            fields["report"] = report_fields(settlement.report, now)
+            if transition.state not in DONE:
                 fields["notified_delay"] = True
-        elif then.state in DONE:
+        elif transition.state in DONE:
             fields["expires_at"] = now + self._keep_done
         return {"$set": fields, "$unset": _UNLEASED}
 
-    def _late(self, verdict: Verdict, now: datetime) -> Iterator[UpdateOne]:
+    def _late(self, settlement: Settlement, now: datetime) -> Iterator[UpdateOne]:
         """For those whose lease was lost. In this order: each only where the one before did not apply."""
-        id, fence = verdict.entry.id, verdict.entry.fence
+        id, fence = settlement.entry.id, settlement.entry.fence
         sent = {"state": State.SENT, "expires_at": now + self._keep_done}
-        if verdict.then.state is State.SENT:
-            yield UpdateOne({"_id": id, "state": State.QUEUED}, self._change(verdict, now))
+        if settlement.transition.state is State.SENT:
+            yield UpdateOne({"_id": id, "state": State.QUEUED}, self._change(settlement, now))
             other = {"_id": id, "state": State.SENDING, "lease.fence": {"$ne": fence}}
-            yield UpdateOne(other, {"$set": {"taken": verdict.then.reply, "last_reply": verdict.then.reply}})
+            yield UpdateOne(
+                other, {"$set": {"taken": settlement.transition.reply, "last_reply": settlement.transition.reply}}
+            )
         else:
             yield UpdateOne(
                 {"_id": id, "lease.fence": fence, "taken": {"$exists": True}}, {"$set": sent, "$unset": _UNLEASED}

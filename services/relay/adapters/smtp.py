@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp_connection import PeerGone
-from services.relay.adapters.smtp_dialing import Dialer, Line, Unreached
+from services.relay.adapters.smtp_dialer import Dialer, HostUnavailable, Line
 from services.relay.adapters.smtp_transaction import HostLost, Transaction
-from services.relay.domain.carriage import split_by_need
 from services.relay.domain.replies import Outcome, Result, deferred
+from services.relay.domain.smtp_payload import split_by_need
 from services.relay.ports import Host
 
 KEEP_SECONDS = 20.0
@@ -67,7 +67,7 @@ class SmtpSession:
             try:
                 line = kept or await self._dialled(host)
                 results |= await self._transactions(line, envelope, left, raw)
-            except Unreached as error:
+            except HostUnavailable as error:
                 lost = deferred(f"{host.name}: {error}", status="4.4.1", server=host.name)
             except HostLost as error:
                 results |= error.results

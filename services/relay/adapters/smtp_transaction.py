@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp_connection import PeerGone
-from services.relay.adapters.smtp_dialing import Line, Timeouts
-from services.relay.domain.carriage import Load, load_for, rcpt_options
+from services.relay.adapters.smtp_dialer import Line, Timeouts
 from services.relay.domain.replies import Outcome, Result, deferred, judge
 from services.relay.domain.reply_lines import Reply
+from services.relay.domain.smtp_payload import Payload, payload_for, rcpt_options
 
 _DOT = re.compile(rb"(?m)^\.")
 _SLOWEST_OCTETS_A_SECOND = 10_000
@@ -43,13 +43,13 @@ class Transaction:
 
     async def run(self, envelope: Envelope, recipients: Sequence[Recipient], raw: bytes) -> tuple[Results, Results]:
         """The results, and those that another transaction may have at once. Raises `HostLost`."""
-        load = load_for(self._line.extensions, envelope, recipients, raw)
-        if isinstance(load, Result):
-            return {recipient.address: load for recipient in recipients}, {}
+        payload = payload_for(self._line.extensions, envelope, recipients, raw)
+        if isinstance(payload, Result):
+            return {recipient.address: payload for recipient in recipients}, {}
         try:
-            taken = await self._announced(envelope, recipients, load)
+            taken = await self._announced(envelope, recipients, payload)
             if taken:
-                await self._text(taken, load)
+                await self._text(taken, payload)
             elif self._connection.is_open:
                 await self._connection.command("RSET", seconds=self._command)
         except PeerGone as error:
@@ -58,9 +58,9 @@ class Transaction:
             raise HostLost("421 the server closes the connection", self._final())
         return self._results, self._postponed
 
-    async def _announced(self, envelope: Envelope, recipients: Sequence[Recipient], load: Load) -> list[str]:
+    async def _announced(self, envelope: Envelope, recipients: Sequence[Recipient], payload: Payload) -> list[str]:
         """MAIL and RCPT; the addresses that were taken."""
-        mail = " ".join((f"MAIL FROM:<{envelope.mail_from}>", *load.options))
+        mail = " ".join((f"MAIL FROM:<{envelope.mail_from}>", *payload.options))
         rcpts = [" ".join((f"RCPT TO:<{r.address}>", *rcpt_options(self._line.extensions, r))) for r in recipients]
         is_pipelined = self._line.offers("PIPELINING")  # RFC 2920 3.1
         if is_pipelined:
@@ -94,7 +94,7 @@ class Transaction:
             raise PeerGone(f"{reply.code} {reply.text}" if reply.code else f"not SMTP: {reply.text}")
         return reply
 
-    async def _text(self, taken: Sequence[str], load: Load) -> None:
+    async def _text(self, taken: Sequence[str], payload: Payload) -> None:
         reply = await self._connection.command("DATA", seconds=self._data)
         if reply.code == _CLOSING:
             raise PeerGone(f"{reply.code} {reply.text}")
@@ -103,7 +103,7 @@ class Transaction:
             if reply.is_positive:
                 self._connection.abort()
             return
-        self._conclude(taken, await self._after_dot(load.raw))
+        self._conclude(taken, await self._after_dot(payload.raw))
 
     async def _after_dot(self, raw: bytes) -> Result:
         """From here on nobody else may be given the message: the server may have it."""

@@ -63,7 +63,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Next:
+class Transition:
     """What becomes of an entry after a try. `tell` is the event that somebody must hear of."""
 
     state: State
@@ -72,19 +72,19 @@ class Next:
     tell: Event | None = None
 
 
-def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, jitter: float = 0.0) -> Next:
+def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, jitter: float = 0.0) -> Transition:
     """`entry.attempts` counts the try that gave `result`."""
     match result.outcome:
         case Outcome.SENT:
             # A server is never asked to report of the members of a list: that is told here, for the list.
             is_told_there = result.reports_onward and not entry.to.expanded
-            return Next(State.SENT, now, result.text, tell=None if is_told_there else Event.RELAYED)
+            return Transition(State.SENT, now, result.text, tell=None if is_told_there else Event.RELAYED)
         case Outcome.FAILED:
-            return Next(State.FAILED, now, result.text, tell=Event.FAILED)
+            return Transition(State.FAILED, now, result.text, tell=Event.FAILED)
         case Outcome.DEFERRED:
             age = now - entry.created_at
             if age >= schedule.give_up_after:
-                return Next(State.FAILED, now, result.text, tell=Event.FAILED)
+                return Transition(State.FAILED, now, result.text, tell=Event.FAILED)
             late = age >= schedule.delay_notice_after and not entry.notified_delay
             again = now + schedule.delay(entry.attempts, jitter=jitter)
-            return Next(State.QUEUED, again, result.text, tell=Event.DELAYED if late else None)
+            return Transition(State.QUEUED, again, result.text, tell=Event.DELAYED if late else None)

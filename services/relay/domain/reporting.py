@@ -23,7 +23,7 @@ class Event(StrEnum):
     RELAYED = "relayed"
 
 
-class Way(StrEnum):
+class ReportTarget(StrEnum):
     """How it is told."""
 
     SENDER = "sender"
@@ -36,7 +36,7 @@ class Report:
     """What must still be told of one entry. `group` names those that are told by one letter."""
 
     event: Event
-    way: Way
+    target: ReportTarget
     status: str
     text: str
     server: str = ""
@@ -51,15 +51,15 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 
 
-def way_of(envelope: Envelope, recipient: Recipient, event: Event) -> Way | None:
+def report_target(envelope: Envelope, recipient: Recipient, event: Event) -> ReportTarget | None:
     """None when nobody is to hear of it, because that is what was asked for, or because it is not the end."""
     if is_notified(envelope, recipient, _NEWS[event], elsewhere=True):
-        return Way.SENDER
+        return ReportTarget.SENDER
     if event is not Event.FAILED or (
         is_known_sender(envelope) and not requests_notification(recipient, NotifyEvent.FAILURE)
     ):
         return None
-    return Way.OWNER if _has_owner(envelope, recipient) else Way.DEAD_LETTER
+    return ReportTarget.OWNER if _has_owner(envelope, recipient) else ReportTarget.DEAD_LETTER
 
 
 def reported(recipient: Recipient, report: Report) -> FailedRecipient:

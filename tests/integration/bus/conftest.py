@@ -22,7 +22,7 @@ async def start_bus(rabbit_url: str) -> AsyncIterator[BusFactory]:
 
     async def start(**options: Any) -> RabbitBus:
         defaults: dict[str, Any] = {
-            "ladder": (timedelta(milliseconds=50), timedelta(milliseconds=400)),
+            "retry_delays": (timedelta(milliseconds=50), timedelta(milliseconds=400)),
             "timeout": timedelta(seconds=5),
             "patience": timedelta(seconds=1),
         }

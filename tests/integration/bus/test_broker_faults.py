@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Delivery, Event, NotTaken, Refused, Unavailable
+from libs.bus import Delivery, Event, NotPublished, Refused, Unavailable
 from libs.bus.rabbitmq import RabbitBus
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from tests.servers.rabbitmq import RabbitServer
@@ -89,7 +89,7 @@ async def test_a_broker_that_restarts_and_crashes_while_we_publish_and_consume_l
                 await asyncio.to_thread(rabbit_server.start)
                 await eventually(lambda: bus.healthy)
             enough.set()
-        # What was in hand at the crash is handled one by one, so that the limit is on a standstill, not on the whole.
+        # What was in flight at the crash is handled one by one, so that the limit is on a standstill, not on the whole.
         while not confirmed <= set(taken.bodies):
             before = len(taken.bodies)
             await eventually(lambda before=before: len(taken.bodies) > before)
@@ -107,7 +107,7 @@ async def test_without_a_broker_publishing_fails_at_once_and_recovers(
         await eventually(lambda: not bus.healthy)
         for _ in range(2):
             started = loop.time()
-            with pytest.raises(NotTaken):
+            with pytest.raises(NotPublished):
                 await bus.publish(queue, b"x")
             assert loop.time() - started < 3.0, "callers wait for the patience, not for the outage"
         with pytest.raises(Unavailable):
@@ -233,7 +233,7 @@ async def test_a_message_given_back_too_often_is_a_dead_letter_not_a_loss(
 
     async def give_back(delivery: Delivery) -> None:
         attempts.append(delivery.attempt)
-        await delivery.release()
+        await delivery.requeue()
 
     await bus.declare(queue)
     await bus.publish(queue, b"poison", {"trace": "t"})
@@ -253,7 +253,7 @@ async def test_a_message_given_back_too_often_is_a_dead_letter_not_a_loss(
 async def test_what_was_in_hand_when_the_connection_was_lost_cannot_be_acknowledged(
     bus: RabbitBus, queue: str, rabbit_server: RabbitServer, eventually: Eventually
 ) -> None:
-    in_hand: list[RabbitDelivery] = []
+    in_flight: list[RabbitDelivery] = []
     running = most = 0
     go = asyncio.Event()
 
@@ -261,7 +261,7 @@ async def test_what_was_in_hand_when_the_connection_was_lost_cannot_be_acknowled
         nonlocal running, most
         running += 1
         most = max(most, running)
-        in_hand.append(delivery)
+        in_flight.append(delivery)
         await go.wait()
         running -= 1
         if delivery.attempt > 1:
@@ -270,15 +270,15 @@ async def test_what_was_in_hand_when_the_connection_was_lost_cannot_be_acknowled
     for _ in range(3):
         await bus.publish(queue, b"x")
     await bus.consume(queue, hold, prefetch=3)
-    await eventually(lambda: len(in_hand) == 3)
+    await eventually(lambda: len(in_flight) == 3)
     await asyncio.to_thread(rabbit_server.control, "close_all_connections", "maintenance")
-    await eventually(lambda: in_hand[0].lost)
+    await eventually(lambda: in_flight[0].lost)
     with pytest.raises(Unavailable):
-        await in_hand[0].ack()
+        await in_flight[0].ack()
     go.set()
-    await eventually(lambda: len(in_hand) == 6)
+    await eventually(lambda: len(in_flight) == 6)
     assert most == 3, "handlers of the lost channel count too"
-    assert [delivery.attempt for delivery in in_hand] == [1, 1, 1, 2, 2, 2]
+    assert [delivery.attempt for delivery in in_flight] == [1, 1, 1, 2, 2, 2]
     await eventually(ready(bus, queue, 0))
 
 

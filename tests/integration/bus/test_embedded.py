@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from libs.bus import Delivery, Event, Limits, NotTaken, Refused, Unavailable
+from libs.bus import Delivery, Event, Limits, NotPublished, Refused, Unavailable
 from libs.bus.embedded import EmbeddedBus
 
 Eventually = Callable[..., Awaitable[None]]
@@ -201,7 +201,7 @@ async def test_a_full_file_refuses_with_nothing_half_kept_and_recovers(
     )
     kept = {number for number, result in enumerate(results) if result is None}
     assert 0 < len(kept) < 400
-    assert all(isinstance(result, NotTaken) for result in results if result is not None)
+    assert all(isinstance(result, NotPublished) for result in results if result is not None)
     assert not bus.healthy
     taken = await drain(bus, eventually)
     assert sorted(int(delivery.body.split()[0]) for delivery in taken) == sorted(kept)
@@ -270,8 +270,8 @@ async def test_a_jump_of_the_clock_over_a_restart_does_not_hold_retries_back(
 ) -> None:
     """Fault 30."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
-    ladder = (timedelta(milliseconds=300),)
-    first = await open_bus(clock=lambda: now, ladder=ladder)
+    retry_delays = (timedelta(milliseconds=300),)
+    first = await open_bus(clock=lambda: now, retry_delays=retry_delays)
     deferred = asyncio.Event()
 
     async def defer(delivery: Delivery) -> None:
@@ -282,7 +282,7 @@ async def test_a_jump_of_the_clock_over_a_restart_does_not_hold_retries_back(
     await first.consume(QUEUE, defer)
     await deferred.wait()
     await first.close()
-    second = await open_bus(clock=lambda: now + jump, ladder=ladder)
+    second = await open_bus(clock=lambda: now + jump, retry_delays=retry_delays)
     taken: list[int] = []
 
     async def take(delivery: Delivery) -> None:

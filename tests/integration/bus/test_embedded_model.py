@@ -24,7 +24,7 @@ import pytest
 
 from libs.bus import Delivery, Unavailable
 from libs.bus.embedded import EmbeddedBus
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.queue_file import QueueFile
 
 Eventually = Callable[..., Awaitable[None]]
 QUEUE = "mail.model"
@@ -36,7 +36,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Embedde
     opened: list[EmbeddedBus] = []
 
     async def start(**options: Any) -> EmbeddedBus:
-        bus = EmbeddedBus(tmp_path, **{"timeout": STALL, "ladder": (timedelta(seconds=0.05),), **options})
+        bus = EmbeddedBus(tmp_path, **{"timeout": STALL, "retry_delays": (timedelta(seconds=0.05),), **options})
         opened.append(bus)
         await bus.start()
         await bus.declare(QUEUE)
@@ -115,7 +115,7 @@ async def test_what_ends_while_the_disk_is_stalled_ends_once(
         attempts.append(delivery.attempt)
         await go.wait()
         if end == "bury":
-            await delivery.bury("poison")
+            await delivery.dead_letter("poison")
         elif delivery.attempt == 1:
             await delivery.retry(timedelta(0), reason="again")
         else:
@@ -135,7 +135,7 @@ async def test_what_ends_while_the_disk_is_stalled_ends_once(
 async def test_a_retry_that_falls_due_while_the_disk_is_stalled_comes_back(
     start: Any, tmp_path: Path, eventually: Eventually
 ) -> None:
-    bus = await start(ladder=(timedelta(seconds=0.3),))
+    bus = await start(retry_delays=(timedelta(seconds=0.3),))
     attempts: list[int] = []
 
     async def act(delivery: Delivery) -> None:
@@ -162,7 +162,7 @@ async def test_a_dead_letter_that_is_replayed_while_the_disk_is_stalled_comes_on
 ) -> None:
     bus = await start()
     await bus.publish(QUEUE, b"x")
-    consumer = await bus.consume(QUEUE, lambda delivery: delivery.bury("poison"))
+    consumer = await bus.consume(QUEUE, lambda delivery: delivery.dead_letter("poison"))
 
     async def is_dead() -> bool:
         return bool((await bus.depth(QUEUE)).dead)
@@ -266,7 +266,7 @@ from datetime import timedelta
 from pathlib import Path
 from libs.bus import Unavailable
 from libs.bus.embedded import EmbeddedBus
-from libs.bus.embedded.file import QueueFile
+from libs.bus.embedded.queue_file import QueueFile
 
 choice = random.Random(int(sys.argv[2]))
 commit = QueueFile.commit
@@ -287,12 +287,12 @@ async def act(delivery):
         case 0:
             await delivery.retry(timedelta(0), reason="again")
         case 1:
-            await delivery.bury("poison")
+            await delivery.dead_letter("poison")
             log("buried", name)
         case 2:
             raise ValueError("a bug")
         case 3:
-            await delivery.release()
+            await delivery.requeue()
         case _:
             log("acked", name)
             await delivery.ack()
@@ -307,8 +307,8 @@ async def publish(bus, share):
             pass
 
 async def main():
-    ladder = (timedelta(seconds=0.02),)
-    bus = EmbeddedBus(Path(sys.argv[1]), timeout=timedelta(seconds=0.2), ladder=ladder)
+    retry_delays = (timedelta(seconds=0.02),)
+    bus = EmbeddedBus(Path(sys.argv[1]), timeout=timedelta(seconds=0.2), retry_delays=retry_delays)
     await bus.start()
     await bus.declare("mail.model")
     await bus.consume("mail.model", act, prefetch=7)

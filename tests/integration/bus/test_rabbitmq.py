@@ -21,7 +21,7 @@ BusFactory = Callable[..., Awaitable[RabbitBus]]
 
 async def bury(bus: RabbitBus, queue: str, count: int, eventually: Eventually) -> None:
     async def poison(delivery: Delivery) -> None:
-        await delivery.bury("poison")
+        await delivery.dead_letter("poison")
 
     await asyncio.gather(*(bus.publish(queue, b"%d" % number) for number in range(count)))
     consumer = await bus.consume(queue, poison, prefetch=50)
@@ -251,14 +251,14 @@ async def test_an_event_queue_of_the_version_before_is_emptied_into_that_of_toda
     bus = await start_bus()
     await bus.publish(f"events.{service}.{event}", b"old", {"event": event})
     await bus.subscribe([event], hear, group=f"{service}.row")
-    rows, formerly = {f"{service}.row": [event]}, {f"{service}.{event}": [event]}
-    await bus.keep_groups(service, rows, formerly=formerly)
+    rows, former = {f"{service}.row": [event]}, {f"{service}.{event}": [event]}
+    await bus.reconcile_groups(service, rows, former=former)
     await eventually(lambda: b"old" in heard)
     await bus.emit(Event(event, b"new"))
     await eventually(lambda: b"new" in heard)
 
     async def all_that_could_not_be_heard_is_dead() -> bool:
-        await bus.keep_groups(service, rows, formerly=formerly)
+        await bus.reconcile_groups(service, rows, former=former)
         return (await bus.depth(f"events.{service}.row")).dead == 3
 
     await eventually(all_that_could_not_be_heard_is_dead)

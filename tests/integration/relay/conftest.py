@@ -14,12 +14,12 @@ import pytest
 
 from libs.envelope import Envelope, Mail, Peer, Recipient
 from libs.mongo import Mongo
-from services.relay.adapters.holders import Holders
-from services.relay.adapters.queue import MongoQueue, Verdict
+from services.relay.adapters.leases import Leases
+from services.relay.adapters.queue import MongoQueue, Settlement
 from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
-from services.relay.domain.entries import Entry, Next, State
-from services.relay.domain.reporting import Event, Report, Way
+from services.relay.domain.entries import Entry, State, Transition
+from services.relay.domain.reporting import Event, Report, ReportTarget
 from tests.integration.relay.running import Start, starting
 from tests.servers.dns import DnsServer
 from tests.servers.sink import Sink
@@ -54,13 +54,13 @@ class Replica:
     database: Any
     clock: Clock
     queue: MongoQueue = field(init=False)
-    holders: Holders = field(init=False)
+    leases: Leases = field(init=False)
     reports: ReportQueue = field(init=False)
     views: QueueViews = field(init=False)
 
     def __post_init__(self) -> None:
         self.queue = MongoQueue(self.database, holder=self.name, keep_done=KEEP_DONE)
-        self.holders = Holders(self.database, holder=self.name, monotonic=self.clock.monotonic)
+        self.leases = Leases(self.database, holder=self.name, monotonic=self.clock.monotonic)
         self.reports = ReportQueue(self.database, self.queue.bodies, keep_done=KEEP_DONE)
         self.views = QueueViews(self.database, self.queue.bodies, keep_done=KEEP_DONE)
 
@@ -71,23 +71,25 @@ class Replica:
         return await self.queue.claim(destination, **{"now": self.clock(), "messages": 20, **more})
 
     async def settle(self, entries: list[Entry], state: State, *, tell: Event | None = None) -> None:
-        await self.queue.settle([self.verdict(entry, state, tell=tell) for entry in entries], now=self.clock())
+        await self.queue.settle([self.settlement(entry, state, tell=tell) for entry in entries], now=self.clock())
 
-    def verdict(self, entry: Entry, state: State, *, tell: Event | None = None, way: Way = Way.SENDER) -> Verdict:
+    def settlement(
+        self, entry: Entry, state: State, *, tell: Event | None = None, target: ReportTarget = ReportTarget.SENDER
+    ) -> Settlement:
         now = self.clock()
         again = now + timedelta(minutes=5) if state is State.QUEUED else now
         report = None
         if tell:
-            report = Report(event=tell, way=way, status="5.1.1", text="550 5.1.1 no", created_at=now)
-        return Verdict(entry, Next(state, again, "said"), report)
+            report = Report(event=tell, target=target, status="5.1.1", text="550 5.1.1 no", created_at=now)
+        return Settlement(entry, Transition(state, again, "said"), report)
 
     async def look_after_the_dead(self) -> list[str]:
         """A heartbeat, and what belongs to it."""
-        await self.holders.renew(now=self.clock())
-        dead = await self.holders.dead(now=self.clock())
+        await self.leases.renew(now=self.clock())
+        dead = await self.leases.dead(now=self.clock())
         if dead:
             await self.queue.release_all(dead, now=self.clock())
-            await self.holders.leave(dead)
+            await self.leases.leave(dead)
         return dead
 
     async def states(self) -> dict[str, str]:
@@ -116,7 +118,7 @@ async def replica(mongo: Mongo, clock: Clock) -> Callable[[], Replica]:
     numbers = itertools.count(1)
     first = Replica("first", database, clock)
     await first.queue.prepare()
-    await first.holders.prepare()
+    await first.leases.prepare()
     return lambda: Replica(f"r{next(numbers)}", database, clock)
 
 

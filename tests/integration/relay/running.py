@@ -26,7 +26,7 @@ from libs.runtime.process import RunningService
 from libs.telemetry import Metrics
 from services.relay import app
 from services.relay.adapters.bodies import Bodies
-from services.relay.keeping import Keeping
+from services.relay.body_retention import BodyRetention
 from services.relay.settings import Settings
 from tests.servers.dns import DnsServer
 from tests.servers.facteur import free_port_base
@@ -109,7 +109,7 @@ class Relay:
 
     async def look_through(self) -> None:
         """What is done twice a day."""
-        await Keeping(Bodies(self._database), self.shared.blobs, utc_now).look_through()
+        await BodyRetention(Bodies(self._database), self.shared.blobs, utc_now).look_through()
 
     async def stop(self) -> None:
         """SIGTERM."""

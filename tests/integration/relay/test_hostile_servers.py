@@ -14,7 +14,7 @@ import uvloop
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp import SmtpSession
-from services.relay.adapters.smtp_dialing import Dialer, Login, Timeouts
+from services.relay.adapters.smtp_dialer import Dialer, Login, Timeouts
 from services.relay.domain.replies import Result
 from services.relay.ports import Host
 from tests.servers.certificates import Certificates

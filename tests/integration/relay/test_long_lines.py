@@ -11,7 +11,7 @@ import pytest
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp import SmtpSession
-from services.relay.adapters.smtp_dialing import Dialer, Timeouts
+from services.relay.adapters.smtp_dialer import Dialer, Timeouts
 from services.relay.domain.replies import Result
 from services.relay.ports import Host
 from tests.servers.hostile_smtp import HostileServer

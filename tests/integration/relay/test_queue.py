@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from services.relay.adapters.bodies import REST
-from services.relay.adapters.holders import LEASE
+from services.relay.adapters.leases import LEASE
 from services.relay.domain.entries import State
 from services.relay.domain.reporting import Event
 from tests.integration.relay.conftest import Clock, Replica, a_mail
@@ -99,19 +99,19 @@ async def test_what_a_dead_process_had_is_taken_over_and_its_connections_count_n
 ) -> None:
     dead, alive = replica(), replica()
     for each in (dead, alive):
-        await each.holders.renew(now=clock())
+        await each.leases.renew(now=clock())
     await dead.add("a@far.example")
     await dead.claim()
-    slots = [await dead.holders.connect("mx.far.example", limit=2, now=clock()) for _ in range(2)]
+    slots = [await dead.leases.connect("mx.far.example", limit=2, now=clock()) for _ in range(2)]
     assert all(slots)
-    assert await alive.holders.connect("mx.far.example", limit=2, now=clock()) is None
+    assert await alive.leases.connect("mx.far.example", limit=2, now=clock()) is None
     found = []
     for _ in range(3):
         clock.move(LEASE / 2)
         found.append(await alive.look_after_the_dead())
     assert found == [[], ["r1"], []]
     assert len(await alive.claim()) == 1
-    assert await alive.holders.connect("mx.far.example", limit=2, now=clock())
+    assert await alive.leases.connect("mx.far.example", limit=2, now=clock())
 
 
 async def test_a_process_that_was_away_itself_waits_before_it_takes_others_for_dead(
@@ -120,14 +120,14 @@ async def test_a_process_that_was_away_itself_waits_before_it_takes_others_for_d
     """After an outage of the database everybody's lease is over, and everybody has outcomes to write down."""
     first, second = replica(), replica()
     for each in (first, second):
-        await each.holders.renew(now=clock())
+        await each.leases.renew(now=clock())
     await first.add("a@far.example")
     late = await first.claim()
     clock.move(10 * LEASE)
-    assert not first.holders.holds
+    assert not first.leases.holds
     assert await second.look_after_the_dead() == []
     await first.settle(late, State.SENT)
-    await first.holders.renew(now=clock())
+    await first.leases.renew(now=clock())
     clock.move(LEASE / 2)
     for each in (first, second):
         assert await each.look_after_the_dead() == []
@@ -138,11 +138,11 @@ async def test_a_process_that_was_away_itself_waits_before_it_takes_others_for_d
 
 async def test_connections_of_all_processes_count_together(replica: Replicas, clock: Clock) -> None:
     processes = [replica() for _ in range(3)]
-    asked = [each.holders.connect("site", limit=5, now=clock()) for each in processes for _ in range(10)]
+    asked = [each.leases.connect("site", limit=5, now=clock()) for each in processes for _ in range(10)]
     slots = [slot for slot in await asyncio.gather(*asked) if slot]
     assert len(slots) == 5
-    await processes[0].holders.disconnect("site", slots[0])
-    assert await processes[2].holders.connect("site", limit=5, now=clock())
+    await processes[0].leases.disconnect("site", slots[0])
+    assert await processes[2].leases.connect("site", limit=5, now=clock())
 
 
 async def test_a_message_for_thousands_lets_others_pass(replica: Replicas) -> None:
@@ -239,7 +239,7 @@ async def test_a_report_is_due_with_its_outcome_and_is_the_same_letter_each_time
     await relay.settle(await relay.claim(), State.FAILED, tell=Event.FAILED)
     [letter] = await relay.reports.claim(now=clock())
     assert len(letter) == 3
-    assert await relay.reports.claim(now=clock()) == [], "it is in hand"
+    assert await relay.reports.claim(now=clock()) == [], "it is in flight"
     clock.move(timedelta(minutes=6))
     [again] = await relay.reports.claim(now=clock())
     assert [due.report.group for due in again] == [due.report.group for due in letter]

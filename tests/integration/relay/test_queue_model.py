@@ -21,11 +21,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from libs.envelope import Temporary
 from libs.mongo import Mongo
-from services.relay.adapters.holders import LEASE
-from services.relay.adapters.queue import Verdict
+from services.relay.adapters.leases import LEASE
+from services.relay.adapters.queue import Settlement
 from services.relay.domain.entries import Entry, State
 from services.relay.domain.reporting import Event
-from services.relay.ledger import Ledger
+from services.relay.outcome_writer import OutcomeWriter
 from tests.integration.relay.conftest import Clock, Replica
 from tests.servers.databases import drop_all
 
@@ -62,24 +62,24 @@ class Believed:
 
 
 class Process:
-    """A process of relay as its lanes use it. `has` is what it claimed and has not concluded.
+    """A process of relay as its connections use it. `has` is what it claimed and has not concluded.
 
     `unwritten` are the outcomes that it has not been able to write.
     """
 
     def __init__(self, name: str, database: Any, clock: Clock) -> None:
         self.replica = Replica(name, database, clock)
-        self.ledger = Ledger(self.replica.queue, clock)
+        self.outcomes = OutcomeWriter(self.replica.queue, clock)
         self.has: dict[str, Entry] = {}
         self.unwritten: dict[str, tuple[Entry, str]] = {}
         self.is_cut_off = False
         self._settle = self.replica.queue.settle
         self.replica.queue.settle = self._settle_if_connected  # type: ignore[method-assign]
 
-    async def _settle_if_connected(self, verdicts: Any, **more: Any) -> None:
+    async def _settle_if_connected(self, settlements: Any, **more: Any) -> None:
         if self.is_cut_off:
             raise Temporary("the database is away")
-        await self._settle(verdicts, **more)
+        await self._settle(settlements, **more)
 
 
 class Queue(RuleBasedStateMachine):
@@ -105,7 +105,7 @@ class Queue(RuleBasedStateMachine):
 
     def _new(self) -> Process:
         process = Process(next(self.names), self.database, self.clock)
-        self.run(process.replica.holders.renew(now=self.clock()))
+        self.run(process.replica.leases.renew(now=self.clock()))
         return process
 
     @rule(recipients=st.integers(1, 3))
@@ -118,7 +118,7 @@ class Queue(RuleBasedStateMachine):
     @rule(which=PROCESSES)
     def claim(self, which: int) -> None:
         process = self.processes[which]
-        if process.is_cut_off or not process.replica.holders.holds:
+        if process.is_cut_off or not process.replica.leases.holds:
             return
         for entry in self.run(process.replica.claim(DESTINATION, messages=2)):
             assert self.believed[entry.id].state == "queued", f"{entry.id} is sent again"
@@ -127,33 +127,33 @@ class Queue(RuleBasedStateMachine):
 
     @rule(which=PROCESSES, outcome=st.sampled_from(["taken", "refused", "later", "released"]))
     def conclude(self, which: int, outcome: str) -> None:
-        """Of the first entry in hand; a frozen process does so long after its lease."""
+        """Of the first entry in flight; a frozen process does so long after its lease."""
         process = self.processes[which]
         if not process.has:
             return
         id = next(iter(process.has))
         entry = process.has.pop(id)
-        if (known := process.ledger.taken(id)) is not None:
+        if (known := process.outcomes.taken(id)) is not None:
             # It came back before that could be written: no server sees it a second time.
-            self._write(process, Verdict(entry, known.then, known.report), "taken")
+            self._write(process, Settlement(entry, known.transition, known.report), "taken")
         elif outcome != "released":
             state = {"taken": State.SENT, "refused": State.FAILED, "later": State.QUEUED}[outcome]
             tell = Event.FAILED if outcome == "refused" else None
-            self._write(process, process.replica.verdict(entry, state, tell=tell), outcome)
+            self._write(process, process.replica.settlement(entry, state, tell=tell), outcome)
         elif process.is_cut_off:
             process.has[id] = entry
         else:
             self.run(process.replica.queue.release([entry], now=self.clock()))
             self._given_back(lambda believed: believed.fence == entry.fence, of=id)
 
-    def _write(self, process: Process, verdict: Verdict, outcome: str) -> None:
-        process.unwritten[verdict.entry.id] = (verdict.entry, outcome)
-        if self.run(process.ledger.write([verdict])):
-            del process.unwritten[verdict.entry.id]
-            self.believed[verdict.entry.id].settle(verdict.entry.fence, outcome)
+    def _write(self, process: Process, settlement: Settlement, outcome: str) -> None:
+        process.unwritten[settlement.entry.id] = (settlement.entry, outcome)
+        if self.run(process.outcomes.write([settlement])):
+            del process.unwritten[settlement.entry.id]
+            self.believed[settlement.entry.id].settle(settlement.entry.fence, outcome)
 
     def _flush(self, process: Process) -> None:
-        self.run(process.ledger.flush())
+        self.run(process.outcomes.flush())
         for id, (entry, outcome) in process.unwritten.items():
             self.believed[id].settle(entry.fence, outcome)
         process.unwritten.clear()
@@ -226,7 +226,7 @@ class Queue(RuleBasedStateMachine):
         self._flush(process)
         self.run(process.replica.queue.release_all([process.replica.name], now=self.clock()))
         self._given_back(lambda believed: believed.holder == process.replica.name)
-        self.run(process.replica.holders.leave([process.replica.name]))
+        self.run(process.replica.leases.leave([process.replica.name]))
         self.processes[which] = self._new()
 
     @rule(minutes=st.sampled_from([0.25, 1, 3, 6]))

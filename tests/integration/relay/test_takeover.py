@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from libs.mongo import Mongo
-from services.relay.adapters.takeover import Takeover
+from services.relay.adapters.legacy_migration import LegacyMigration
 from tests.integration.relay.conftest import BYTES, KEEP_DONE, Clock, Replica, a_mail
 
 Replicas = Callable[[], Replica]
@@ -45,7 +45,7 @@ async def test_every_entry_of_an_older_version_is_taken_over_as_it_was(
 ) -> None:
     database, relay = mongo.database("relay"), replica()
     await older_queue(database, clock)
-    assert await Takeover(database).round(now=clock()) == 5
+    assert await LegacyMigration(database).round(now=clock()) == 5
     assert await relay.states() == {
         "gone:waits@far.example": "queued", "large:waits@far.example": "queued",
         "m1:crashed@far.example": "queued", "m1:done@far.example": "sent", "m1:waits@far.example": "queued",
@@ -66,19 +66,19 @@ async def test_what_an_older_replica_sends_is_left_to_it_until_its_lease_is_over
 ) -> None:
     database, relay = mongo.database("relay"), replica()
     await older_queue(database, clock)
-    takeover = Takeover(database)
-    await takeover.round(now=clock())
+    legacy = LegacyMigration(database)
+    await legacy.round(now=clock())
     assert await database.entries.distinct("_id") == ["m1:sends@far.example"]
     await database.entries.update_one(
         {"_id": "m1:sends@far.example"},
         {"$set": {"state": "sent", "expires_at": clock() + KEEP_DONE}, "$unset": {"lease": "", "lease_until": ""}},
     )
-    await takeover.round(now=clock())
+    await legacy.round(now=clock())
     assert (await relay.states())["m1:sends@far.example"] == "sent"
-    await takeover.round(now=clock())
+    await legacy.round(now=clock())
     assert await database.messages.find_one({}) is not None, "its entries may come yet"
     clock.move(timedelta(hours=1))
-    await takeover.round(now=clock())
+    await legacy.round(now=clock())
     assert await database.messages.find_one({}) is None
 
 
@@ -88,8 +88,8 @@ async def test_a_takeover_that_was_cut_off_is_finished_by_the_next(
     database, relay = mongo.database("relay"), replica()
     await older_queue(database, clock)
     await database.entries.update_many({"state": "queued"}, {"$set": {"state": "moving", "was": "queued"}})
-    for takeover in (Takeover(database), Takeover(database)):
-        await takeover.round(now=clock())
+    for legacy in (LegacyMigration(database), LegacyMigration(database)):
+        await legacy.round(now=clock())
     assert sorted((await relay.states()).values()) == ["queued"] * 4 + ["sent"]
 
 
@@ -97,6 +97,6 @@ async def test_the_bytes_no_longer_go_by_a_clock(mongo: Mongo, clock: Clock, rep
     database = mongo.database("relay")
     replica()
     await older_queue(database, clock)
-    await Takeover(database).round(now=clock())
+    await LegacyMigration(database).round(now=clock())
     indexes = await database.messages.index_information()
     assert not [name for name, index in indexes.items() if "expireAfterSeconds" in index]

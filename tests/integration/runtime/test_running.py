@@ -90,7 +90,7 @@ class World:
         reasons = list(names)
 
         async def refuse(delivery: Any) -> None:
-            await delivery.bury(reasons.pop(0))
+            await delivery.dead_letter(reasons.pop(0))
             if not reasons:
                 died.set()
 
@@ -111,7 +111,7 @@ NOW = datetime(2024, 5, 17, tzinfo=UTC)
 
 @pytest.fixture
 async def world(tmp_path: Path, mongo: Mongo) -> AsyncIterator[World]:
-    bus, blobs = EmbeddedBus(tmp_path / "bus", ladder=[timedelta(milliseconds=5)]), FileBlobs(tmp_path / "blobs")
+    bus, blobs = EmbeddedBus(tmp_path / "bus", retry_delays=[timedelta(milliseconds=5)]), FileBlobs(tmp_path / "blobs")
     await bus.start()
     shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100))
     settings = ServiceSettings(port_base=free_port_base(), drain_deadline=timedelta(seconds=5))

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from libs.bus.listening import group_queue
+from libs.bus.subscribers import group_queue
 from libs.envelope import Verdict
 from libs.envelope.model import utc_now
 from libs.envelope.queues import STORE

@@ -74,7 +74,7 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture
 async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
-    bus = EmbeddedBus(tmp_path / "bus", ladder=[timedelta(milliseconds=5)])
+    bus = EmbeddedBus(tmp_path / "bus", retry_delays=[timedelta(milliseconds=5)])
     await bus.start()
     await bus.declare(ANTIVIRUS, STORE)
     yield bus

@@ -15,8 +15,8 @@ from libs.runtime.depths import Depths
 from libs.runtime.watchdog import Watchdog
 from libs.telemetry import Metrics
 from services.antivirus.metrics import AntivirusMetrics
-from services.relay.domain.reporting import Way
-from services.relay.reports import Reports
+from services.relay.domain.reporting import ReportTarget
+from services.relay.report_sender import ReportSender
 
 ALERTS = Path(__file__).parents[3] / "k8s/observability"
 
@@ -38,7 +38,7 @@ def of_the_queues() -> Metrics:
 
 def of_relay() -> Metrics:
     metrics, nothing = Metrics(), cast(Any, None)
-    Reports(
+    ReportSender(
         queue=nothing, bodies=nothing, blobs=nothing, reporter=nothing, dead_letters=nothing, give_up_after=nothing,
         metrics=metrics, clock=nothing, emit=nothing,
     )  # fmt: skip
@@ -68,5 +68,5 @@ def test_every_file_of_alerts_is_looked_at() -> None:
 
 def test_the_alert_of_relay_names_the_way_of_dead_letters_as_it_is_counted() -> None:
     text = (ALERTS / "relay-alerts.yaml").read_text()
-    assert set(re.findall(r'way="([^"]*)"', text)) == {Way.DEAD_LETTER.value}
-    assert 'facteur_relay_reports_total{outcome="told",way="dead letter"} 0.0' in of_relay().render().decode()
+    assert set(re.findall(r'target="([^"]*)"', text)) == {ReportTarget.DEAD_LETTER.value}
+    assert 'facteur_relay_reports_total{outcome="told",target="dead letter"} 0.0' in of_relay().render().decode()

@@ -27,7 +27,7 @@ def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
     )
 
 
-# None of them has a neighbour: to ask one before the values are understood would fail in another way.
+# None of them has a neighbour: to ask one before the values are understood would fail in another target.
 ACTING: dict[str, Callable[[Mail], Awaitable[Any]]] = {
     "router": RoutingHandler(NOTHING).route,
     "relay": Acceptance(NOTHING, NOTHING, NOTHING).accept,

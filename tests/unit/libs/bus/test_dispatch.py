@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.bus import Unavailable
-from libs.bus.dispatch import hand_over, rung
-from libs.bus.listening import heard_by_group
-from libs.bus.ports import KEEP_TRYING, LADDER, Delivery, Event
+from libs.bus.dispatch import delay_step, run_handler
+from libs.bus.ports import MAX_RETRY_AGE, RETRY_DELAYS, Delivery, Event
+from libs.bus.subscribers import group_handler
 from libs.envelope import Permanent, Temporary
 
-DAYS = KEEP_TRYING
+DAYS = MAX_RETRY_AGE
 SHORT = (timedelta(milliseconds=1), timedelta(milliseconds=2))
 
 
@@ -26,7 +26,7 @@ class Held:
     bugs: int = 0
     away: bool = False
     broken: bool = False
-    ended: bool = False
+    settled: bool = False
     end: list[str] = field(default_factory=list)
     queue: str = "q"
     body: bytes = b""
@@ -34,21 +34,21 @@ class Held:
     first_seen: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def ack(self) -> None:
-        self.ended = True
+        self.settled = True
         self.end.append("ack")
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
         self._try()
-        self.ended = True
+        self.settled = True
         self.end.append(f"{'bug, ' * bug}retry {delay / timedelta(milliseconds=1):g} ms: {reason}")
 
-    async def bury(self, reason: str) -> None:
+    async def dead_letter(self, reason: str) -> None:
         self._try()
-        self.ended = True
+        self.settled = True
         self.end.append(f"bury: {reason}")
 
-    async def release(self) -> None:
-        self.ended = True
+    async def requeue(self) -> None:
+        self.settled = True
         self.end.append("release")
 
     def _try(self) -> None:
@@ -66,7 +66,7 @@ LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
     [(0, 1), (1, 1), (2, 5), (30, 30), (31, 120), (1800, 1800), (99999, 1800)],
 )
 def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expected: int) -> None:
-    assert rung(LADDER, timedelta(seconds=delay)) == timedelta(seconds=expected)
+    assert delay_step(RETRY_DELAYS, timedelta(seconds=delay)) == timedelta(seconds=expected)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ async def test_a_delivery_whose_handler_raises_is_given_back(error: BaseExceptio
     async def fail(delivery: Delivery) -> None:
         raise error
 
-    await hand_over(fail, held, ladder=SHORT, limit=3)
+    await run_handler(fail, held, retry_delays=SHORT, limit=3)
     assert held.end == [end]
 
 
@@ -118,7 +118,7 @@ async def test_a_delivery_that_was_ended_before_the_handler_raised_stays_ended()
         raise ValueError("afterwards")
 
     held = Held()
-    await hand_over(ack_and_fail, held, ladder=SHORT, limit=3)
+    await run_handler(ack_and_fail, held, retry_delays=SHORT, limit=3)
     assert held.end == ["ack"]
 
 
@@ -138,5 +138,5 @@ async def test_an_event_that_no_member_knows_waits_for_the_end_of_the_update(
     async def hear(heard: Event) -> None: ...
 
     held = Held(headers={"event": event}, first_seen=first_seen or datetime.now(UTC))
-    await hand_over(heard_by_group(["Known"], hear), held, ladder=SHORT, limit=3)
+    await run_handler(group_handler(["Known"], hear), held, retry_delays=SHORT, limit=3)
     assert held.end == [end]

@@ -32,7 +32,7 @@ def figures(metrics: Metrics) -> dict[str, float]:
 async def test_each_queue_has_its_figures(bus: EmbeddedBus) -> None:
     for body in (b"1", b"2"):
         await bus.publish("mail.full", body)
-    await bus.park("mail.full", b"3", "poison")
+    await bus.publish_dead_letter("mail.full", b"3", "poison")
     metrics = Metrics()
     await Depths(bus, ["mail.full", "mail.empty", "mail.nobody-has-declared-it"], metrics).round()
     found = figures(metrics)

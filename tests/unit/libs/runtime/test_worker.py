@@ -16,7 +16,7 @@ from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
 from libs.bus import Delivery, Unavailable
 from libs.bus.embedded import EmbeddedBus
-from libs.bus.ports import BUG_TRIES, LEAST_TRIES, DeadLetter
+from libs.bus.ports import MAX_BUG_ATTEMPTS, MIN_ATTEMPTS, DeadLetter
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, decode, encode
 from libs.envelope.model import utc_now
 from libs.runtime import Outbox, QueueHandler, Route
@@ -142,7 +142,7 @@ class Line:
 
 @pytest.fixture
 async def line(tmp_path: Path) -> AsyncIterator[Line]:
-    bus, blobs = Bus(tmp_path / "bus", ladder=RUNGS), Blobs(tmp_path / "blobs")
+    bus, blobs = Bus(tmp_path / "bus", retry_delays=RUNGS), Blobs(tmp_path / "blobs")
     await bus.start()
     await bus.declare(QUEUE, NEXT, OTHER)
     yield Line(bus, blobs, Outbox(bus, blobs, inline_limit_bytes=INLINE_LIMIT))
@@ -199,7 +199,7 @@ DEFERRALS = {
 
 @pytest.mark.parametrize("error", DEFERRALS.values(), ids=DEFERRALS.keys())
 async def test_what_passes_is_tried_again_until_it_succeeds(line: Line, error: Exception) -> None:
-    tries = BUG_TRIES + 3  # an outage is no bug
+    tries = MAX_BUG_ATTEMPTS + 3  # an outage is no bug
     await line.work(raises(*[error] * tries, None))
     await line.send(a_mail())
     await line.until("done")
@@ -268,23 +268,23 @@ async def test_a_bug_is_tried_a_few_times_and_then_a_dead_letter(line: Line, han
     await line.work(handle)
     await line.send(a_mail())
     letter = await line.dead()
-    assert (letter.attempts, len(line.seen)) == (BUG_TRIES, BUG_TRIES)
-    assert letter.reason.startswith(f"failed {BUG_TRIES} times: ")
+    assert (letter.attempts, len(line.seen)) == (MAX_BUG_ATTEMPTS, MAX_BUG_ATTEMPTS)
+    assert letter.reason.startswith(f"failed {MAX_BUG_ATTEMPTS} times: ")
     assert decode(letter.body).raw == SMALL
 
 
 async def test_outages_before_it_do_not_count_as_tries_of_a_bug(line: Line) -> None:
-    outages = BUG_TRIES + 2
+    outages = MAX_BUG_ATTEMPTS + 2
     await line.work(raises(*[Temporary("the database is away")] * outages, KeyError("x")))
     await line.send(a_mail())
-    assert (await line.dead()).attempts == outages + BUG_TRIES
+    assert (await line.dead()).attempts == outages + MAX_BUG_ATTEMPTS
     assert await line.bus.replay(QUEUE, (await line.dead()).id)
     await line.until("buried", 2)
-    assert (await line.dead()).attempts == BUG_TRIES  # a replay begins anew
+    assert (await line.dead()).attempts == MAX_BUG_ATTEMPTS  # a replay begins anew
 
 
 async def test_a_bug_that_goes_away_leaves_no_trace(line: Line) -> None:
-    await line.work(raises(*[KeyError("x")] * (BUG_TRIES - 1), None))
+    await line.work(raises(*[KeyError("x")] * (MAX_BUG_ATTEMPTS - 1), None))
     await line.send(a_mail())
     await line.until("done")
     assert await line.is_empty()
@@ -310,7 +310,7 @@ async def test_a_handler_that_hangs_is_ended_at_its_deadline_and_tried_again(lin
 
 
 async def test_what_fails_for_days_is_a_dead_letter(tmp_path: Path) -> None:
-    bus = Bus(tmp_path / "bus", ladder=RUNGS, clock=lambda: utc_now() - timedelta(days=5, seconds=1))
+    bus = Bus(tmp_path / "bus", retry_delays=RUNGS, clock=lambda: utc_now() - timedelta(days=5, seconds=1))
     await bus.start()
     await bus.declare(QUEUE)
     old = Line(bus, Blobs(tmp_path), Outbox(bus, Blobs(tmp_path), inline_limit_bytes=INLINE_LIMIT))
@@ -318,7 +318,7 @@ async def test_what_fails_for_days_is_a_dead_letter(tmp_path: Path) -> None:
     await old.send(a_mail())
     letter = await old.dead()
     assert letter.reason == "gave up after 5 days, 0:00:00: the database is away"
-    assert letter.attempts == LEAST_TRIES  # not at the first hiccup after days without a consumer
+    assert letter.attempts == MIN_ATTEMPTS  # not at the first hiccup after days without a consumer
     await bus.close()
 
 
@@ -434,7 +434,7 @@ async def test_when_publishing_fails_nothing_is_acked(line: Line, steps: tuple[s
     line.bus.refused = {NEXT: Unavailable("the broker is blocked")}
     await line.work(handle)
     await line.send(a_mail())
-    await line.until("deferred", BUG_TRIES + 1)
+    await line.until("deferred", MAX_BUG_ATTEMPTS + 1)
     assert line.count("done") == line.count("buried") == 0
     line.bus.refused = {}
     await line.until("done")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from libs.blobs.files import FileBlobs
-from libs.bus import Delivery, NotTaken, Refused, Unavailable
+from libs.bus import Delivery, NotPublished, Refused, Unavailable
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Mail, Peer, Recipient, Temporary, decode
 from libs.envelope.model import utc_now
@@ -124,7 +124,7 @@ async def test_a_publish_that_is_cancelled_is_unknown_too(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [Refused("the queue is full"), NotTaken("no connection")], ids=["refused", "not sent"]
+    "error", [Refused("the queue is full"), NotPublished("no connection")], ids=["refused", "not sent"]
 )
 async def test_a_message_that_was_surely_not_taken_leaves_nothing(desk: Desk, error: Exception) -> None:
     desk.bus.error, desk.bus.takes = error, False
