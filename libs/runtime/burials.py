@@ -53,7 +53,7 @@ class Burials:
         self._blobs = blobs
         self._untold: deque[_Untold] = deque()
         self._counted = metrics.counter(
-            "facteur_buried",
+            "facteur_messages_dead_lettered",
             "Mail that was given up, by whether its sender was told: told, silent (null sender, spam, NOTIFY=NEVER,"
             " quarantine), unreadable, refused, late (ingress is away), lost.",
             ("queue", "sender"),

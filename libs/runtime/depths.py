@@ -22,11 +22,13 @@ class Depths:
         self._queues = queues
         self._clock = clock
         self._messages = metrics.gauge(
-            "facteur_queue_messages", "Messages of a queue: ready, pending (in hand, to be retried) or dead.",
+            "facteur_queue_messages", "Messages of a queue: ready, pending (in flight, or to be retried) or dead.",
             ("queue", "state"),
         )  # fmt: skip
         self._oldest = metrics.gauge(
-            "facteur_queue_oldest_seconds", "Time since the first publication of its oldest message.", ("queue",)
+            "facteur_queue_oldest_message_age_seconds",
+            "Time since the first publication of the oldest message of a queue.",
+            ("queue",),
         )
 
     async def round(self) -> None:

@@ -38,28 +38,28 @@ class Worker:
     traces: Traces
     deadline: timedelta
     burials: Burials | None = None
-    _in_hand: Gauge = field(init=False)
+    _in_flight: Gauge = field(init=False)
     _seconds: Histogram = field(init=False)
 
     def __post_init__(self) -> None:
         # Once and not for each message: to look a series up takes four times as long as to count.
-        self._in_hand = self.metrics.in_hand.labels(self.row.queue)
+        self._in_flight = self.metrics.in_flight.labels(self.row.queue)
         self._seconds = self.metrics.handle_seconds.labels(self.row.queue)
 
     async def __call__(self, delivery: Delivery) -> None:
-        """Ends `delivery`, unless the bus fails or the process stops: then it is left open, and given back by the bus.
+        """Ends `delivery`, unless the bus fails or the process stops: then it stays unsettled, and is redelivered.
 
         An outcome is counted in every case.
         """
-        queue, started, outcome = self.row.queue, time.perf_counter(), "left_open"
-        self._in_hand.inc()
+        queue, started, outcome = self.row.queue, time.perf_counter(), "unsettled"
+        self._in_flight.inc()
         try:
             outcome = await self._end(delivery)
         except Temporary as reason:
-            log.warning("delivery_left_open", queue=queue, reason=reason.reason)
+            log.warning("delivery_unsettled", queue=queue, reason=reason.reason)
             raise
         finally:
-            self._in_hand.dec()
+            self._in_flight.dec()
             self._seconds.observe(time.perf_counter() - started)
             self.metrics.handled.labels(queue, outcome).inc()
 
@@ -144,9 +144,9 @@ class Worker:
         """The sender is told first: a crash in between tells him again, under the same key."""
         if self.burials is not None:
             await self.burials.tell(self.row.queue, mail, waited_out=waited_out)
-        log.error("mail_buried", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
+        log.error("mail_dead_lettered", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
         await delivery.dead_letter(reason)
-        return "buried"
+        return "dead_lettered"
 
     async def _keep_blob(self, mail: Mail | None) -> None:
         """The collector must not take the bytes of a message that still waits. Raises `Missing`."""

@@ -26,20 +26,30 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
-        self.handled = self.counter("facteur_handled", "Messages handled, by queue and outcome.", ("queue", "outcome"))
-        self.handle_seconds = self.histogram("facteur_handle_seconds", "Time of one try at a message.", ("queue",))
-        self.heard = self.counter("facteur_heard", "Events heard, by name and outcome.", ("event", "outcome"))
-        self.published = self.counter("facteur_published", "Messages confirmed by the bus, by queue.", ("queue",))
+        self.handled = self.counter(
+            "facteur_messages_handled", "Tries at messages, by queue and outcome.", ("queue", "outcome")
+        )
+        self.handle_seconds = self.histogram(
+            "facteur_message_handling_seconds", "Time of one try at a message, by queue.", ("queue",)
+        )
+        self.heard = self.counter(
+            "facteur_events_handled", "Tries at events, by event and outcome.", ("event", "outcome")
+        )
+        self.published = self.counter(
+            "facteur_messages_published", "Messages that the bus confirmed, by queue.", ("queue",)
+        )
         self.background_rounds = self.counter(
             "facteur_background_rounds", "Rounds of background work, by name and outcome.", ("name", "outcome")
         )
         self.background_done = self.gauge(
-            "facteur_background_done_timestamp_seconds", "When a round of background work last succeeded.", ("name",)
+            "facteur_background_last_success_timestamp_seconds",
+            "When a round of background work last succeeded, by name.",
+            ("name",),
         )
         self._entries = self.gauge(
-            "facteur_memory_entries", "Entries of a bounded memory of this process, by name.", ("name",)
+            "facteur_cache_entries", "Entries of a bounded cache of this process, by name.", ("name",)
         )
-        self.in_hand = self.gauge("facteur_in_hand", "Messages in hand now, by queue.", ("queue",))
+        self.in_flight = self.gauge("facteur_messages_in_flight", "Messages in flight now, by queue.", ("queue",))
         self.step_seconds = self.histogram(
             "facteur_step_seconds", "Time of one engine, filter or step.", ("name", "outcome")
         )

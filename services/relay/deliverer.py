@@ -67,7 +67,9 @@ class Deliverer:
         self._clock = clock
         self._emit = emit
         self._jitter = jitter
-        self._results = metrics.counter("facteur_relay_results", "Tries at a recipient, by outcome.", ("outcome",))
+        self._results = metrics.counter(
+            "facteur_relay_delivery_attempts", "Delivery attempts to recipients, by outcome.", ("outcome",)
+        )
 
     async def batches(self, entries: Sequence[Entry]) -> list[tuple[Batch, Mail | None]]:
         """By message and copy. Raises `Temporary`; then nothing was tried."""

@@ -49,12 +49,12 @@ class ReportSender:
         self._clock = clock
         self._emit = emit
         self._told = metrics.counter(
-            "facteur_relay_reports",
-            "Reports of failures, delays and successes, by target and outcome.",
-            ("way", "outcome"),
+            "facteur_relay_notifications",
+            "Notifications of failures, delays and successes, by target and outcome.",
+            ("target", "outcome"),
         )
         for target in ReportTarget:  # so that an alert sees the first one as an increase
-            for outcome in ("told", "deferred", "refused"):
+            for outcome in ("sent", "deferred", "refused"):
                 self._told.labels(target, outcome)
 
     async def round(self) -> None:
@@ -81,7 +81,7 @@ class ReportSender:
             await self._later(dues, f"bug: {error!r}"[:300])
             return False
         else:
-            self._told.labels(report.target, "told").inc()
+            self._told.labels(report.target, "sent").inc()
             await self._queue.told(dues, now=self._clock(), parked=parked)
         return True
 

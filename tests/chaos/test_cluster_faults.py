@@ -223,7 +223,7 @@ def test_25_an_engine_that_is_gone_lets_nothing_through_and_nothing_is_lost(worl
 
     def deferred() -> bool:
         lines = world.facteur.call("GET", "antivirus", "/metrics").text.splitlines()
-        series = 'facteur_handled_total{outcome="deferred",queue="mail.antivirus"}'
+        series = 'facteur_messages_handled_total{outcome="deferred",queue="mail.antivirus"}'
         return any(line.startswith(series) and float(line.split()[-1]) >= 5 for line in lines)
 
     wait_for(deferred, what=lambda: metrics)

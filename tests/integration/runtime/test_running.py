@@ -278,7 +278,7 @@ async def test_the_sender_of_mail_that_is_given_up_is_told_before_it_is_a_dead_l
     assert b"5.3.0" in letter
     assert b"secret" not in letter
     assert b"it never works" not in letter, "what is wrong inside is nobody's business"
-    assert 'facteur_buried_total{queue="mail.one",sender="told"} 1.0' in page
+    assert 'facteur_messages_dead_lettered_total{queue="mail.one",sender="told"} 1.0' in page
 
 
 async def test_the_figures_of_queues_are_on_the_page_of_metrics(world: World) -> None:
@@ -359,7 +359,10 @@ async def test_events_that_are_heard_are_counted_and_a_hung_handler_is_ended(wor
         await world.shared.bus.emit(QuotaChanged(address="a@example.org").to_bus())
 
         async def done() -> bool:
-            return 'facteur_heard_total{event="QuotaChanged",outcome="done"} 1.0' in (await http.get("/metrics")).text
+            return (
+                'facteur_events_handled_total{event="QuotaChanged",outcome="done"} 1.0'
+                in (await http.get("/metrics")).text
+            )
 
         await until(done)
         assert 'outcome="failed"} 1.0' in (await http.get("/metrics")).text

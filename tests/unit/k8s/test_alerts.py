@@ -69,4 +69,4 @@ def test_every_file_of_alerts_is_looked_at() -> None:
 def test_the_alert_of_relay_names_the_way_of_dead_letters_as_it_is_counted() -> None:
     text = (ALERTS / "relay-alerts.yaml").read_text()
     assert set(re.findall(r'target="([^"]*)"', text)) == {ReportTarget.DEAD_LETTER.value}
-    assert 'facteur_relay_reports_total{outcome="told",target="dead letter"} 0.0' in of_relay().render().decode()
+    assert 'facteur_relay_notifications_total{outcome="sent",target="dead letter"} 0.0' in of_relay().render().decode()

@@ -49,7 +49,7 @@ class Held:
 
     async def requeue(self) -> None:
         self.settled = True
-        self.end.append("release")
+        self.end.append("requeue")
 
     def _try(self) -> None:
         if self.away:
@@ -78,14 +78,14 @@ def test_a_retry_waits_on_the_lowest_rung_that_is_long_enough(delay: int, expect
         (ValueError("bug"), Held(attempt=300), "bug, retry 2 ms: ValueError: bug"),
         (asyncio.CancelledError("a driver"), Held(), "bug, retry 1 ms: CancelledError: a driver"),
         (Permanent("no such event"), Held(), "bury: no such event"),
-        (Permanent("no such event"), Held(away=True), "release"),
+        (Permanent("no such event"), Held(away=True), "requeue"),
         (Temporary("engine down"), Held(), "retry 1 ms: engine down"),
         (Temporary("engine down"), Held(attempt=300), "retry 2 ms: engine down"),
         (Temporary("engine down"), Held(attempt=9, first_seen=LONG_AGO), "retry 2 ms: engine down"),
         (Temporary("engine down"), Held(attempt=10, first_seen=LONG_AGO), f"bury: gave up after {DAYS}: engine down"),
-        (Temporary("broker down"), Held(away=True), "release"),
-        (ValueError("bug"), Held(broken=True), "release"),
-        (Permanent("no such event"), Held(broken=True), "release"),
+        (Temporary("broker down"), Held(away=True), "requeue"),
+        (ValueError("bug"), Held(broken=True), "requeue"),
+        (Permanent("no such event"), Held(broken=True), "requeue"),
     ],
     ids=[
         "bug",

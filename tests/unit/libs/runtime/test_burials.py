@@ -41,7 +41,11 @@ class Reports:
 
 
 def counted(metrics: Metrics) -> list[str]:
-    lines = [line for line in metrics.render().decode().splitlines() if line.startswith("facteur_buried_total{")]
+    lines = [
+        line
+        for line in metrics.render().decode().splitlines()
+        if line.startswith("facteur_messages_dead_lettered_total{")
+    ]
     return [line.split('sender="')[1].split('"')[0] for line in lines]
 
 

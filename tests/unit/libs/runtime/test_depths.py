@@ -38,8 +38,8 @@ async def test_each_queue_has_its_figures(bus: EmbeddedBus) -> None:
     found = figures(metrics)
     assert found['facteur_queue_messages{queue="mail.full",state="ready"}'] == 2
     assert found['facteur_queue_messages{queue="mail.full",state="dead"}'] == 1
-    assert 7200 <= found['facteur_queue_oldest_seconds{queue="mail.full"}'] < 7300
-    assert found['facteur_queue_oldest_seconds{queue="mail.empty"}'] == 0
+    assert 7200 <= found['facteur_queue_oldest_message_age_seconds{queue="mail.full"}'] < 7300
+    assert found['facteur_queue_oldest_message_age_seconds{queue="mail.empty"}'] == 0
     assert not any("nobody" in name for name in found)
 
 
@@ -55,7 +55,7 @@ async def test_a_message_that_is_retried_for_days_is_the_oldest(bus: EmbeddedBus
         await depths.round()
     await depths.round()
     assert figures(metrics)[gauge] == 1
-    assert figures(metrics)['facteur_queue_oldest_seconds{queue="mail.full"}'] >= 7200
+    assert figures(metrics)['facteur_queue_oldest_message_age_seconds{queue="mail.full"}'] >= 7200
 
 
 async def test_without_a_bus_there_are_no_figures_rather_than_old_ones(bus: EmbeddedBus) -> None:

@@ -67,7 +67,7 @@ async def test_a_round_that_is_done_comes_again_after_its_period() -> None:
     _, pauses, metrics = await ran([None, None, None])
     assert pauses.seconds == [9, 9, 9]
     assert count(metrics, "done") == 3
-    done_at = metrics.registry.get_sample_value("facteur_background_done_timestamp_seconds", {"name": "work"})
+    done_at = metrics.registry.get_sample_value("facteur_background_last_success_timestamp_seconds", {"name": "work"})
     assert done_at is not None
 
 

@@ -107,7 +107,7 @@ class Line:
 
     def count(self, outcome: str) -> float:
         labels = {"queue": QUEUE, "outcome": outcome}
-        return self.metrics.registry.get_sample_value("facteur_handled_total", labels) or 0
+        return self.metrics.registry.get_sample_value("facteur_messages_handled_total", labels) or 0
 
     async def until(self, outcome: str, times: int = 1) -> None:
         async with asyncio.timeout(10):
@@ -115,7 +115,7 @@ class Line:
                 await asyncio.sleep(0.005)
 
     async def dead(self) -> DeadLetter:
-        await self.until("buried")
+        await self.until("dead_lettered")
         [letter] = await self.bus.dead_letters(QUEUE)
         return letter
 
@@ -177,7 +177,7 @@ async def test_what_is_done_goes_on_and_is_gone(line: Line) -> None:
     assert await line.is_empty()
     assert [mail.raw for queue in (NEXT, OTHER) for mail in await line.waiting(queue)] == [SMALL, SMALL]
     for queue in (NEXT, OTHER):
-        assert line.metrics.registry.get_sample_value("facteur_published_total", {"queue": queue}) == 1
+        assert line.metrics.registry.get_sample_value("facteur_messages_published_total", {"queue": queue}) == 1
     [told] = [entry for entry in lines if entry["log_level"] == "info"]
     assert (told["event"], told["to"]) == ("mail_handled", [NEXT, OTHER])
 
@@ -279,7 +279,7 @@ async def test_outages_before_it_do_not_count_as_tries_of_a_bug(line: Line) -> N
     await line.send(a_mail())
     assert (await line.dead()).attempts == outages + MAX_BUG_ATTEMPTS
     assert await line.bus.replay(QUEUE, (await line.dead()).id)
-    await line.until("buried", 2)
+    await line.until("dead_lettered", 2)
     assert (await line.dead()).attempts == MAX_BUG_ATTEMPTS  # a replay begins anew
 
 
@@ -385,7 +385,7 @@ async def test_who_holds_a_blob_at_the_end(
 ) -> None:
     await line.work(raises(error), needs_raw=False, keeps_blob=keeps_blob)
     await line.send(a_mail(LARGE))
-    await line.until("buried" if error else "done")
+    await line.until("dead_lettered" if error else "done")
     assert line.blobs.log == [("hold", QUEUE), *then]
 
 
@@ -435,7 +435,7 @@ async def test_when_publishing_fails_nothing_is_acked(line: Line, steps: tuple[s
     await line.work(handle)
     await line.send(a_mail())
     await line.until("deferred", MAX_BUG_ATTEMPTS + 1)
-    assert line.count("done") == line.count("buried") == 0
+    assert line.count("done") == line.count("dead_lettered") == 0
     line.bus.refused = {}
     await line.until("done")
     assert [mail.raw for mail in await line.waiting(NEXT)] == [SMALL]
@@ -470,8 +470,8 @@ async def test_a_delivery_that_cannot_be_ended_is_left_to_the_bus(line: Line) ->
     )  # fmt: skip
     with pytest.raises(Unavailable):
         await worker(Stuck())  # type: ignore[arg-type]
-    assert line.count("left_open") == 1
-    assert line.metrics.registry.get_sample_value("facteur_in_hand", {"queue": QUEUE}) == 0
+    assert line.count("unsettled") == 1
+    assert line.metrics.registry.get_sample_value("facteur_messages_in_flight", {"queue": QUEUE}) == 0
 
 
 async def test_a_worker_that_is_cancelled_leaves_its_delivery_in_the_queue(line: Line, tmp_path: Path) -> None:
@@ -486,7 +486,7 @@ async def test_a_worker_that_is_cancelled_leaves_its_delivery_in_the_queue(line:
     await line.send(a_mail())
     await taken.wait()
     await line.bus.close()
-    assert line.count("left_open") == 1
+    assert line.count("unsettled") == 1
     again = Bus(tmp_path / "bus")
     await again.start()
     assert (await again.depth(QUEUE)).ready == 1

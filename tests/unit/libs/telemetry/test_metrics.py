@@ -12,18 +12,18 @@ def test_the_common_series_have_the_names_that_dashboards_use() -> None:
     metrics.handled.labels("mail.store", "done").inc()
     metrics.handle_seconds.labels("mail.store").observe(0.02)
     metrics.published.labels("mail.store").inc(3)
-    metrics.in_hand.labels("mail.store").inc()
+    metrics.in_flight.labels("mail.store").inc()
     metrics.step_seconds.labels("spf", "pass").observe(0.001)
     metrics.heard.labels("QuotaChanged", "done").inc()
     page = metrics.render().decode()
     for line in (
-        'facteur_handled_total{outcome="done",queue="mail.store"} 1.0',
-        'facteur_handle_seconds_bucket{le="0.025",queue="mail.store"} 1.0',
-        'facteur_handle_seconds_sum{queue="mail.store"} 0.02',
-        'facteur_published_total{queue="mail.store"} 3.0',
-        'facteur_in_hand{queue="mail.store"} 1.0',
+        'facteur_messages_handled_total{outcome="done",queue="mail.store"} 1.0',
+        'facteur_message_handling_seconds_bucket{le="0.025",queue="mail.store"} 1.0',
+        'facteur_message_handling_seconds_sum{queue="mail.store"} 0.02',
+        'facteur_messages_published_total{queue="mail.store"} 3.0',
+        'facteur_messages_in_flight{queue="mail.store"} 1.0',
         'facteur_step_seconds_count{name="spf",outcome="pass"} 1.0',
-        'facteur_heard_total{event="QuotaChanged",outcome="done"} 1.0',
+        'facteur_events_handled_total{event="QuotaChanged",outcome="done"} 1.0',
     ):
         assert line in page.splitlines()
     assert "process_resident_memory_bytes" in page
