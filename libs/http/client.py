@@ -93,13 +93,7 @@ class Client:
 
     async def model(self, kind: type[M], method: str, path: str, **options: Any) -> M:
         """The answer as `kind`. Raises `Temporary`, or `Permanent` for a 4xx or an answer that does not fit."""
-        response = await self.call(method, path, **options)
-        if response.status_code >= 300:
-            raise Permanent(f"{method} {path}: {response.status_code} {response.text[:200]}")
-        try:
-            return kind.model_validate_json(response.content)
-        except ValidationError as error:
-            raise Permanent(f"{method} {path}: the answer does not fit: {error.error_count()} errors") from error
+        return read_answer(kind, f"{method} {path}", await self.call(method, path, **options))
 
     def _request(
         self,
@@ -146,6 +140,16 @@ class Client:
         except OSError as error:
             # While it is rotated, or a mount is late: no message is to blame for it.
             raise Temporary(f"our token: {error}") from error
+
+
+def read_answer(kind: type[M], what: str, response: Response) -> M:
+    """The content of `response` as `kind`. Raises `Permanent` when it is none; `what` was asked for."""
+    if response.status_code >= 300:
+        raise Permanent(f"{what}: {response.status_code} {response.text[:200]}")
+    try:
+        return kind.model_validate_json(response.content)
+    except ValidationError as error:
+        raise Permanent(f"{what}: the answer does not fit: {error.error_count()} errors") from error
 
 
 def _is_about_our_token(response: Response) -> bool:

@@ -1,6 +1,7 @@
 """Letters that the services write themselves: one composer, and one way in at ingress, like any other mail, each once.
 
-`compose` writes a `Letter`, `IngressPost` sends any message, `Notifications` tells what became of one (RFC 3464).
+`compose` writes a `Letter`, `libs.neighbours.IngressClient` sends it, `Notifications` reports what became of a message
+(RFC 3464).
 """
 
 from libs.postmaster.composer import Letter, compose, plain
@@ -14,10 +15,8 @@ from libs.postmaster.notify import (
     notify_without_success,
     requests_notification,
 )
-from libs.postmaster.post import IngressPost
 
 __all__ = [
-    "IngressPost",
     "Letter",
     "Notifications",
     "NotifyEvent",

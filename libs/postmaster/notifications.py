@@ -9,7 +9,7 @@ from hashlib import sha256
 from libs.envelope import Envelope
 from libs.mail.dsn import DsnAction, FailedRecipient, delivery_status, may_return, notice
 from libs.mail.headers import Headers
-from libs.postmaster.post import IngressPost
+from libs.neighbours import IngressClient
 
 
 class Notifications:
@@ -20,7 +20,7 @@ class Notifications:
 
     def __init__(
         self,
-        post: IngressPost,
+        post: IngressClient,
         *,
         hostname: str,
         author: str,

@@ -13,7 +13,8 @@ import structlog
 from libs.bus import Consumer, Event
 from libs.envelope import Temporary, queues
 from libs.http import Checks
-from libs.postmaster import IngressPost, Notifications
+from libs.neighbours import IngressClient
+from libs.postmaster import Notifications
 from libs.runtime.burials import PERIOD as BURIALS_PERIOD
 from libs.runtime.burials import Burials
 from libs.runtime.closing import ADAPTERS, LISTENER, within
@@ -56,7 +57,7 @@ class RunningService:
         self._dependencies = Dependencies(dependencies(service, shared), service.metrics)
         self._ingress = shared.client(service.settings, "ingress")
         reports = Notifications(
-            IngressPost(self._ingress),
+            IngressClient(self._ingress),
             hostname=service.settings.hostname,
             author=service.settings.notice_author,
             clock=shared.clock,

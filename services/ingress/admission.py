@@ -11,10 +11,11 @@ from libs.envelope import Recipient, Temporary
 from libs.mail import replies
 from libs.mail.address import Path
 from libs.mail.replies import Reply
+from libs.neighbours.quota import SendDecision
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import Refused
 from services.ingress.domain.relaying import Admitted, Submitter, canonical_of, is_relay_trick
-from services.ingress.ports import Allowance, Arrival, Directory, Quotas, Resolution, Screened, Screening, Sends
+from services.ingress.ports import Arrival, Directory, Quotas, Resolution, Screened, Screening, Sends
 
 OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
 _LOCAL_SENDER = replies.REFUSED_BY_POLICY.because("Authenticate to send from this domain")
@@ -103,7 +104,7 @@ class Admission:
         if send_class is None:
             return
         try:
-            answer = await self.sends.attempt(submitter.counted_as, send_class, len(recipients))
+            answer = await self.sends.attempt_send(submitter.counted_as, send_class, len(recipients))
         except Temporary as error:
             if self.policy.send_without_quota:
                 return
@@ -193,7 +194,7 @@ class Admission:
             raise Refused(OVER_QUOTA, "over quota")
 
 
-def _limit(answer: Allowance) -> Reply:
+def _limit(answer: SendDecision) -> Reply:
     """R-IN-07: when to try again, if that helps at all."""
     if answer.retry_at is None:
         return _LIMIT.quoting(f"{_LIMIT.text}: {answer.reason}")

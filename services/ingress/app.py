@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from libs.http import MongoKeys
+from libs.neighbours import AntispamClient, QuotaClient, RouterClient
 from libs.runtime import Service, Shared
 from libs.tls import CertificateFiles, Certificates
-from services.ingress.adapters.antispam import HttpScreening
-from services.ingress.adapters.quota import HttpQuotas, HttpSends
-from services.ingress.adapters.router import HttpDirectory
+from services.ingress.adapters.antispam import CachedScreening
+from services.ingress.adapters.quota import CachedQuotas
+from services.ingress.adapters.router import CachedDirectory
 from services.ingress.adapters.tls import self_signed
 from services.ingress.admission import Admission, Policy
 from services.ingress.api.messages import message_routes
@@ -50,15 +51,15 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     certificates = Certificates(await asyncio.to_thread(_certificate_files, settings))
     router, quota = shared.client(settings, "router"), shared.client(settings, "quota")
     # Router away: 451, for nobody else knows who is here. Quota away: mail for mailboxes goes on, sending waits (451).
-    directory = HttpDirectory(router, ttl=settings.directory_cache, clock=time.monotonic)
-    quotas = HttpQuotas(quota, ttl=settings.quota_cache, clock=time.monotonic)
+    directory = CachedDirectory(RouterClient(router), ttl=settings.directory_cache, clock=time.monotonic)
+    quotas = CachedQuotas(QuotaClient(quota), ttl=settings.quota_cache, clock=time.monotonic)
     blacklist = Blacklist(max_entries=MAX_KEYS, clock=time.time)
     banning = Banning(blacklist, shared.bus, shared.clock, settings.abuse_ban, settings.spared_networks)
     metrics = IngressMetrics()
     # Antispam away: nobody waits at RCPT, and honeypots and training addresses are addresses that nobody has.
     antispam = shared.client(settings, "antispam")
-    screening = HttpScreening(antispam, ttl=settings.directory_cache, clock=time.monotonic)
-    admission = Admission(_policy(settings), directory, quotas, HttpSends(quota), screening)
+    screening = CachedScreening(AntispamClient(antispam), ttl=settings.directory_cache, clock=time.monotonic)
+    admission = Admission(_policy(settings), directory, quotas, QuotaClient(quota), screening)
     acceptance = Acceptance(settings.max_received, settings.max_header_bytes, settings.max_header_count)
     unconfirmed = Unconfirmed(
         window=settings.unconfirmed_window.total_seconds(), max_entries=MAX_RETRIES, clock=time.monotonic
@@ -164,7 +165,7 @@ def _timeouts(settings: Settings) -> Timeouts:
     )
 
 
-def _authenticator(settings: Settings, directory: HttpDirectory, banning: Banning) -> Authenticator:
+def _authenticator(settings: Settings, directory: CachedDirectory, banning: Banning) -> Authenticator:
     def throttle(limit: int) -> Throttle:
         window = settings.auth_window.total_seconds()
         return Throttle(limit=limit, window=window, max_keys=MAX_KEYS, clock=time.monotonic)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
+from libs.neighbours.quota import SendDecision
 from services.ingress.domain.relaying import Login, SendClass
 
 
@@ -44,19 +45,10 @@ class Quotas(Protocol):
         """None where there is no limit, or nobody who knows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """Whether a message may be sent now; `retry_at` is None when waiting does not help."""
-
-    allowed: bool
-    retry_at: datetime | None = None
-    reason: str = ""
-
-
 class Sends(Protocol):
     """The quota service: send limits, checked and counted in one step (R-QT-04)."""
 
-    async def attempt(self, key: str, send_class: SendClass, recipients: int) -> Allowance: ...
+    async def attempt_send(self, key: str, send_class: SendClass, recipients: int) -> SendDecision: ...
 
 
 @dataclass(frozen=True, slots=True)

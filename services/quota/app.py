@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from libs.events import QuotaChanged
-from libs.postmaster import IngressPost
+from libs.neighbours import IngressClient, RouterClient, StoreClient
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
 from services.quota.adapters.neighbours import RouterDirectory, StoreCounter
@@ -36,8 +36,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     ingress, router, store = (shared.client(settings, name) for name in ("ingress", "router", "store"))
     accountant = UsageHandler(
         usage=usage,
-        counter=StoreCounter(store),
-        post=IngressPost(ingress),
+        counter=StoreCounter(StoreClient(store)),
+        post=IngressClient(ingress),
         write=partial(warning, author=settings.warn_sender, hostname=settings.hostname),
         bus=shared.bus,
         clock=shared.clock,
@@ -48,7 +48,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     async def changed(address: str) -> None:
         await shared.bus.emit(QuotaChanged(address=address).to_bus())
 
-    directory = RouterDirectory(router)
+    directory = RouterDirectory(RouterClient(router))
     api = routes(settings, usage, sends, directory, accountant, changed=changed, clock=shared.clock)
     try:
         yield Service(

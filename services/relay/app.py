@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from libs.dns import open_resolver
 from libs.http import Client
-from libs.postmaster import IngressPost, Notifications
+from libs.neighbours import IngressClient
+from libs.postmaster import Notifications
 from libs.runtime import Periodic, Service, Shared
 from libs.telemetry import Metrics
 from services.relay.adapters.dead_letters import DeadLetterQueue
@@ -113,7 +114,7 @@ def _deliverer(
 
 def _reports(settings: Settings, shared: Shared, queue: MongoQueue, ingress: Client, metrics: Metrics) -> ReportSender:
     notifications = Notifications(
-        IngressPost(ingress),
+        IngressClient(ingress),
         hostname=settings.hostname,
         author=settings.notice_author,
         clock=shared.clock,

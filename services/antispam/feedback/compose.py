@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.http import Client
+from libs.neighbours import RouterClient, StoreClient
 from libs.runtime import Shared
 from services.antispam.feedback.feedback import Feedback
-from services.antispam.feedback.router import RouterAccounts
 from services.antispam.feedback.screening import RecipientScreening
 from services.antispam.feedback.special_recipients import SpecialRecipients
-from services.antispam.feedback.store import StoreMessages
 from services.antispam.filtering.compose import FilteringSlice
 from services.antispam.learning.compose import LearningSlice
 from services.antispam.reputation.compose import ReputationSlice
@@ -46,7 +45,7 @@ def open_feedback(
     user_feedback = Feedback(
         learner=learning.learner,
         complaints=reputation.stored_complaints,
-        messages=StoreMessages(mailboxes),
+        messages=StoreClient(mailboxes),
         moves_teach=settings.junk_moves_train,
         clock=shared.clock,
     )
@@ -65,7 +64,7 @@ def open_feedback(
         environment=filtering.environment,
         greylist=reputation.greylist,
         honeypots=reputation.honeypots,
-        accounts=RouterAccounts(router),
+        accounts=RouterClient(router),
         times=reputation.greylist_times,
         clock=shared.clock,
     )

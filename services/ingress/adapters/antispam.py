@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Literal
-from urllib.parse import quote
+from dataclasses import asdict
+from datetime import timedelta
 
 import structlog
-from pydantic import BaseModel
 
 from libs.caching import Cache, Timed
 from libs.envelope import Permanent, Temporary
-from libs.http import Client
+from libs.neighbours import AntispamClient
+from libs.neighbours.antispam import Admission, Reception
 from services.ingress.ports import ADMITTED, Arrival, Screened
 
 log = structlog.get_logger(__name__)
@@ -26,30 +25,17 @@ _REST = 5.0  # after it: peers need not wait for it one by one
 _MAX_ENTRIES = 50_000
 
 
-class _Reception(BaseModel):
-    greylists: bool = False
-    purposes: dict[str, str] = {}
-
-
-class _Answer(BaseModel):
-    decision: Literal["accept", "defer", "refuse"]
-    note: str = ""
-    retry_at: datetime | None = None
-    keep_seconds: float = 0.0
-    whole_network: bool = False
-
-
-_NOTHING = _Reception()
+_NOTHING = Reception()
 
 Key = tuple[str, ...]  # peer, and for one triplet also sender and recipient
 
 
-class HttpScreening:
-    """`GET /v1/receptions/{domain}`, `POST /v1/admissions`. Antispam away: everybody is let in, nothing is special."""
+class CachedScreening:
+    """With antispam away all mail of strangers is let in, and no address is special."""
 
-    def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
-        self._client = client
-        self._receptions: Cache[str, _Reception] = Cache(
+    def __init__(self, antispam: AntispamClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
+        self._antispam = antispam
+        self._receptions: Cache[str, Reception] = Cache(
             self._ask, ttl=ttl.total_seconds(), max_entries=_MAX_ENTRIES, clock=clock, rest=5.0
         )
         self._passed: Timed[Key, str] = Timed(max_entries=_MAX_ENTRIES, clock=clock)
@@ -85,40 +71,30 @@ class HttpScreening:
             self._receptions.clear()
             self._passed.clear()
 
-    async def _answer(self, arrival: Arrival) -> _Answer | None:
+    async def _answer(self, arrival: Arrival) -> Admission | None:
         """None when there is none."""
         if self._asleep_until > self._clock():
             return None
         try:
             async with asyncio.timeout(_DEADLINE):
-                return await self._client.model(_Answer, "POST", "/v1/admissions", json=_body(arrival))
+                return await self._antispam.admission(**asdict(arrival))
         except (Temporary, Permanent, TimeoutError) as error:
             log.warning("not_screened", domain=arrival.domain, reason=str(error) or "antispam does not answer")
             self._asleep_until = self._clock() + _REST
             return None
 
-    async def _reception(self, domain: str) -> _Reception:
+    async def _reception(self, domain: str) -> Reception:
         try:
             return await self._receptions.get(domain)
         except (Temporary, Permanent):
             return _NOTHING
 
-    async def _ask(self, domain: str) -> _Reception:
+    async def _ask(self, domain: str) -> Reception:
         try:
             async with asyncio.timeout(_DEADLINE):
-                return await self._client.model(_Reception, "GET", f"/v1/receptions/{quote(domain, safe='')}")
+                return await self._antispam.reception(domain)
         except TimeoutError as error:
             raise Temporary("antispam does not answer") from error
 
     def _note(self, *keys: Key) -> str | None:
         return next((note for key in keys if (note := self._passed.get(key)) is not None), None)
-
-
-def _body(arrival: Arrival) -> dict[str, str | None]:
-    return {
-        "peer": arrival.peer,
-        "sender": arrival.sender,
-        "recipient": arrival.recipient,
-        "domain": arrival.domain,
-        "account": arrival.account,
-    }

@@ -7,51 +7,25 @@ import os
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
-from typing import Literal, TypeVar
-from urllib.parse import quote
-
-from pydantic import BaseModel, ValidationError
 
 from libs.caching import Cache, Timed
-from libs.envelope import Temporary
-from libs.http import Client
-from libs.http.outgoing import Response
+from libs.neighbours import RouterClient
 from services.ingress.domain.relaying import Login
 from services.ingress.ports import Resolution
 
 _MAX_ENTRIES = 50_000
 _INDIRECT = ":indirect"  # no address and no domain
 
-M = TypeVar("M", bound=BaseModel)
 
+class CachedDirectory:
+    """What the router says of recipients, logins and senders.
 
-class _Recipient(BaseModel):
-    status: Literal["local", "unknown", "not_ours"]
-    domain: str = ""
-    account: str | None = None
-    max_size_bytes: int | None = None
-    reason: str = ""
-
-
-class _Authentication(BaseModel):
-    account: str
-    may_send: bool = True
-
-
-class _Senders(BaseModel):
-    addresses: list[str]
-    may_send: bool = True
-
-
-class HttpDirectory:
-    """`GET /v1/recipients/{address}`, `POST /v1/authentications`, `GET /v1/senders/{account}`.
-
-    A login that succeeded is known again for a while by a keyed digest of login and password (the key dies with the
-    process), for Argon2 on every connection of every client would be the dearest thing in the house.
+    A login that succeeded is kept for a while under a keyed digest of login and password (the key dies with the
+    process): Argon2 at every connection of every client would cost more than all else.
     """
 
-    def __init__(self, client: Client, *, ttl: timedelta, clock: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(self, router: RouterClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
+        self._router = router
         seconds = ttl.total_seconds()
         self._recipients: Cache[str, Resolution] = Cache(
             self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=_depends_on
@@ -83,13 +57,10 @@ class HttpDirectory:
         if known is not None:
             return known
         generation = self._logins.generation
-        response = await self._client.call("POST", "/v1/authentications", json={"login": login, "password": password})
-        if response.status_code in (401, 403, 404, 422, 423):  # 423: suspended; the peer need not know
+        identity = await self._router.authenticate(login, password)
+        if identity is None or not identity.may_send:
             return None
-        answer = _read(_Authentication, response)
-        if not answer.may_send:
-            return None
-        found = Login(answer.account)
+        found = Login(identity.account)
         # A password that was changed while we asked is not remembered: `generation` is another one then.
         self._logins.put(digest, found, seconds=self._ttl, generation=generation, tags=(found.account,))
         return found
@@ -109,7 +80,7 @@ class HttpDirectory:
         self._domains.forget_tagged(domain)
 
     async def _ask_recipient(self, address: str) -> Resolution:
-        found = _read(_Recipient, await self._client.call("GET", f"/v1/recipients/{quote(address, safe='@')}"))
+        found = await self._router.recipient(address)
         return Resolution(found.status, found.domain, found.account, found.max_size_bytes, found.reason)
 
     async def _ask_domain(self, domain: str) -> str:
@@ -119,11 +90,8 @@ class HttpDirectory:
 
     async def _ask_senders(self, account: str) -> frozenset[str]:
         """None for an account that is gone or may not send: it was allowed in, and then something changed."""
-        response = await self._client.call("GET", f"/v1/senders/{quote(account, safe='@')}")
-        if response.status_code == 404:
-            return frozenset()
-        answer = _read(_Senders, response)
-        return frozenset(answer.addresses) if answer.may_send else frozenset()
+        sender = await self._router.sender(account)
+        return frozenset(sender.addresses) if sender is not None and sender.may_send else frozenset()
 
 
 def _depends_on(address: str, found: Resolution) -> tuple[str, ...]:
@@ -142,11 +110,3 @@ def _depends_on(address: str, found: Resolution) -> tuple[str, ...]:
         case _:
             is_direct = True
     return (address, kept, domain, found.domain) if is_direct else (address, kept, domain, found.domain, _INDIRECT)
-
-
-def _read(kind: type[M], response: Response) -> M:
-    """A router that answers nonsense is as good as none."""
-    try:
-        return kind.model_validate_json(response.content)
-    except ValidationError as error:
-        raise Temporary(f"router: {response.status_code}, {error.error_count()} errors in the answer") from error

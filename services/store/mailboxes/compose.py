@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from libs.http import Client
-from libs.postmaster import IngressPost, Notifications
+from libs.neighbours import IngressClient, QuotaClient, RouterClient
+from libs.postmaster import Notifications
 from libs.runtime import Periodic, Shared
 from libs.telemetry import Metrics
 from services.store.mailboxes.cleanup import Work, blob_expiry
@@ -23,7 +24,6 @@ from services.store.mailboxes.mongo_transaction_steps import MongoTransactionSte
 from services.store.mailboxes.over_quota_bounce import OverQuotaBounce
 from services.store.mailboxes.quota_limits import QuotaLimits
 from services.store.mailboxes.receipts import DeliveryReceipts
-from services.store.mailboxes.router import RouterDirectory, RouterJunkKeeps
 from services.store.mailboxes.schema import Collections
 from services.store.mailboxes.usage_publisher import UsagePublisher
 from services.store.settings import Settings
@@ -73,14 +73,14 @@ async def open_mailboxes(
     mailboxes = MongoMailboxes(mongo, collections, clock=clock)
     steps = MongoTransactionSteps(collections, clock=clock, tombstone_keep=settings.tombstone_keep)
     expunge = MongoExpunge(mongo, collections, steps, bodies)
-    directory = RouterDirectory(router)
+    directory = RouterClient(router)
     account_deletion = MongoAccountDeletion(mongo, collections, expunge, directory, clock=clock)
     missing_mailboxes = MissingMailboxes(mailboxes, account_deletion, directory)
     usage_publisher = UsagePublisher(
         shared.bus, MongoPublishedUsage(collections), window=settings.usage_window, recheck=settings.usage_recheck
     )
     notifications = Notifications(
-        IngressPost(ingress), hostname=settings.hostname, author=settings.notice_author, clock=clock
+        IngressClient(ingress), hostname=settings.hostname, author=settings.notice_author, clock=clock
     )
     junk = MongoJunkFolders(collections, expunge)
     return Mailboxes(
@@ -92,7 +92,7 @@ async def open_mailboxes(
         expunge=expunge,
         account_deletion=account_deletion,
         deliveries=MongoDelivery(mongo, collections, bodies, missing_mailboxes, clock=clock),
-        limits=QuotaLimits(quota, keep=settings.limit_cache),
+        limits=QuotaLimits(QuotaClient(quota), keep=settings.limit_cache),
         usage_publisher=usage_publisher,
         receipts=DeliveryReceipts(
             MongoReceipts(collections, clock=clock),
@@ -113,7 +113,7 @@ async def open_mailboxes(
         jobs={
             "mailboxes": account_deletion.resume,
             "bodies": MongoBodyCollector(mongo, collections, clock=clock, grace=settings.body_grace).collect,
-            "junk": junk_expiry(RouterJunkKeeps(router), junk, usage_publisher, clock=clock),
+            "junk": junk_expiry(RouterClient(router), junk, usage_publisher, clock=clock),
             "blobs": blob_expiry(shared.blobs, clock=clock, keep=settings.blob_keep),
         },
     )

@@ -21,7 +21,7 @@ MOST = 20_000  # messages in one round, so that it ends
 class JunkRetention(Protocol):
     """The router, which knows what each domain wishes."""
 
-    async def by_domain(self) -> Mapping[str, timedelta]:
+    async def junk_retentions(self) -> Mapping[str, timedelta]:
         """How long Junk is kept, of the domains that empty it. Raises `Temporary`."""
 
 
@@ -34,7 +34,7 @@ def junk_expiry(
         removed, now = 0, clock()
 
         async def expired() -> AsyncIterator[tuple[str, datetime]]:
-            for domain, keep in (await keeps.by_domain()).items():
+            for domain, keep in (await keeps.junk_retentions()).items():
                 for mailbox in await folders.mailboxes_with_junk(domain):
                     if removed < MOST:
                         yield mailbox, now - keep

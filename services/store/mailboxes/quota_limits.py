@@ -14,24 +14,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from pydantic import BaseModel
 
-from libs.envelope import Permanent, Temporary
-from libs.http import Client
+from libs.envelope import Temporary
+from libs.neighbours import QuotaClient
+from libs.neighbours.quota import MAX_LIMITS
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 100_000  # mailboxes
-AT_ONCE = 1000  # mailboxes in one call: as many as quota answers
 PATIENCE = 3.0  # seconds that a message waits for answers
 GRACE = 10.0  # seconds in which a quota that did not answer is not asked again
-
-
-class _Answer(BaseModel):
-    """Bytes by mailbox."""
-
-    limits: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +36,8 @@ class _Known:
 class QuotaLimits:
     """`monotonic` is a clock in seconds."""
 
-    def __init__(self, client: Client, *, keep: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
+    def __init__(self, quota: QuotaClient, *, keep: timedelta, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._quota = quota
         self._keep = keep.total_seconds()
         self._now = monotonic
         self._known: OrderedDict[str, _Known] = OrderedDict()
@@ -85,8 +78,8 @@ class QuotaLimits:
     def _asked(self, addresses: Sequence[str]) -> set[asyncio.Task[None]]:
         """The questions under way for `addresses`: many messages for one mailbox share one."""
         new = [address for address in dict.fromkeys(addresses) if address not in self._asking]
-        for at in range(0, len(new), AT_ONCE):
-            some = new[at : at + AT_ONCE]
+        for at in range(0, len(new), MAX_LIMITS):
+            some = new[at : at + MAX_LIMITS]
             task = asyncio.create_task(self._ask(some))
             self._asking |= dict.fromkeys(some, task)
             self._tasks.add(task)
@@ -95,13 +88,13 @@ class QuotaLimits:
 
     async def _ask(self, addresses: Sequence[str]) -> None:
         try:
-            answer = await self._client.model(_Answer, "POST", "/v1/limits/queries", json={"addresses": addresses})
-        except (Temporary, Permanent) as error:
+            limits = await self._quota.limits(addresses)
+        except Temporary as error:
             log.warning("limits_unknown", mailboxes=len(addresses), reason=error.reason)
             self._away_until = self._now() + GRACE
         else:
             for address in filter(self._is_ours, addresses):
-                self._remember(address, answer.limits.get(address))
+                self._remember(address, limits.get(address))
         finally:
             for address in filter(self._is_ours, addresses):
                 del self._asking[address]

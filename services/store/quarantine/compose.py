@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from libs.events import PolicyChanged
 from libs.http import Client
-from libs.postmaster import IngressPost
+from libs.neighbours import AntispamClient, IngressClient
 from libs.runtime import EventHandler, Periodic, Shared
 from libs.runtime.shared import make_secret
 from libs.settings import WrongSetting
@@ -73,13 +73,15 @@ def open_quarantine(
     actions_total = metrics.counter(
         "facteur_store_quarantine_actions", "Releases and deletions of quarantined mail.", ("action", "by")
     )
-    actions = QuarantineActions(entries, bodies, AntispamLists(antispam), shared.outbox, shared.bus, actions_total)
+    actions = QuarantineActions(
+        entries, bodies, AntispamLists(AntispamClient(antispam)), shared.outbox, shared.bus, actions_total
+    )
     wake, url = asyncio.Event(), public_url(settings)
     if not url:
         log.warning("public_url_missing", effect="no notices to senders, no digests, no public pages")
         return QuarantineService(entries, actions, wake)
     signer = TokenSigner(link_secrets(settings))
-    policies = AntispamPolicies(antispam, keep=settings.policy_cache)
+    policies = AntispamPolicies(AntispamClient(antispam), keep=settings.policy_cache)
     letters = QuarantineLetters(signer, url, settings.hostname, settings.quarantine_author)
     rates, notice_queue = (
         MongoRateLimits(collections, clock=shared.clock),
@@ -89,7 +91,7 @@ def open_quarantine(
         queue=notice_queue,
         policies=policies,
         rates=rates,
-        post=IngressPost(ingress),
+        post=IngressClient(ingress),
         letters=letters,
         limits=settings.notice_limits,
         give_up_after=settings.notice_give_up_after,
@@ -99,7 +101,7 @@ def open_quarantine(
     digests = DigestSender(
         schedule=MongoDigests(collections, lease=settings.digest_lease, clock=shared.clock),
         policies=policies,
-        post=IngressPost(ingress),
+        post=IngressClient(ingress),
         letters=letters,
         hour=settings.digest_hour,
         clock=shared.clock,

@@ -25,7 +25,7 @@ from libs.envelope.model import utc_now
 from libs.envelope.queues import ANTIVIRUS, QUARANTINE, RELAY
 from libs.http import Client
 from libs.mongo import Mongo
-from libs.postmaster import IngressPost
+from libs.neighbours import AntispamClient, IngressClient
 from libs.runtime import Shared
 from libs.runtime.process import RunningService
 from libs.telemetry import Metrics
@@ -232,8 +232,8 @@ class People:
         store, collections = self.settings["store"], Collections.of(self.mongo.database("store"))
         return DigestSender(
             schedule=MongoDigests(collections, lease=store.digest_lease, clock=self.clock),
-            policies=AntispamPolicies(self.neighbour("antispam"), keep=store.policy_cache),
-            post=IngressPost(self.neighbour("ingress")),
+            policies=AntispamPolicies(AntispamClient(self.neighbour("antispam")), keep=store.policy_cache),
+            post=IngressClient(self.neighbour("ingress")),
             letters=QuarantineLetters(self.signer, store.url_of("store"), store.hostname, store.quarantine_author),
             clock=self.clock,
             outcomes=Metrics().counter("digests", "Digests.", ("outcome",)),

@@ -23,7 +23,7 @@ from libs.envelope.model import utc_now
 from libs.events import QuotaChanged
 from libs.http import Check, Checks, Connections, Server, application
 from libs.mongo import Mongo
-from libs.postmaster import IngressPost
+from libs.neighbours import IngressClient
 from libs.runtime import EventHandler, MustEnd, Outbox, Periodic, QueueHandler, Route, Service, Shared, keeping
 from libs.runtime.dependencies import Dependencies
 from libs.runtime.process import RunningService
@@ -247,14 +247,14 @@ async def test_the_sender_of_mail_that_is_given_up_is_told_before_it_is_a_dead_l
 ) -> None:
     told: list[tuple[str, bytes]] = []
 
-    async def send(post: IngressPost, letter: bytes, *, to: str, key: str) -> None:
+    async def send(post: IngressClient, letter: bytes, *, to: str, key: str) -> None:
         assert (await world.shared.bus.depth("mail.one")).dead == 0
         told.append((to, letter))
 
     async def refuse(mail: Mail) -> Iterable[Route]:
         raise Permanent("it never works")
 
-    monkeypatch.setattr(IngressPost, "send", send)
+    monkeypatch.setattr(IngressClient, "send", send)
     raw = b"Subject: hello\r\n\r\nsecret"
     async with world.running(queue_handlers=(QueueHandler("mail.one", refuse),)) as http:
         envelope = Envelope(

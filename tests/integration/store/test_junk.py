@@ -14,13 +14,13 @@ from libs.envelope import Verdict
 from libs.envelope.model import utc_now
 from libs.http import Client
 from libs.mongo import Mongo
+from libs.neighbours import RouterClient
 from libs.runtime import Shared
 from services.router import app as router_app
 from services.store.mailboxes.cleanup import Work
 from services.store.mailboxes.junk_expiry import junk_expiry
 from services.store.mailboxes.messages import Usage
 from services.store.mailboxes.mongo_expunge import MongoJunkFolders
-from services.store.mailboxes.router import RouterJunkKeeps
 from services.store.mailboxes.schema import Collections
 from services.store.mailboxes.usage_publisher import UsagePublisher
 from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
@@ -76,7 +76,7 @@ async def router(shared: Shared) -> AsyncIterator[Client]:
 async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(replica: Replica, router: Client) -> None:
     told, clock = RecordedUsage(), Clock()
     folders = MongoJunkFolders(replica.collections, replica.expunge)
-    work: Work = junk_expiry(RouterJunkKeeps(router), folders, cast(UsagePublisher, told), clock=clock)
+    work: Work = junk_expiry(RouterClient(router), folders, cast(UsagePublisher, told), clock=clock)
     junk = {name: Verdict(spam=True, score=9, required=7, action="junk") for name in ("example.org", "kept.example")}
     await asyncio.gather(*(replica.deliver(a_mail(a_message(f"{n}"), MARIE, KEPT, verdicts=junk)) for n in range(20)))
     await replica.deliver(a_mail(a_message("wanted"), MARIE, JEAN))

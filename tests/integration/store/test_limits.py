@@ -14,9 +14,11 @@ from libs.envelope.model import utc_now
 from libs.events import AccountChanged, DomainChanged
 from libs.http import Client
 from libs.http.outgoing import Response
+from libs.neighbours import QuotaClient
+from libs.neighbours.quota import MAX_LIMITS
 from libs.runtime import Shared
 from services.quota import app as quota_app
-from services.store.mailboxes.quota_limits import AT_ONCE, GRACE, REMEMBERED, QuotaLimits
+from services.store.mailboxes.quota_limits import GRACE, REMEMBERED, QuotaLimits
 from tests.integration.store.building import JEAN, MARIE
 from tests.integration.store.conftest import running
 from tests.servers.tokens import bearer
@@ -59,7 +61,7 @@ async def client(port_base: int) -> AsyncIterator[CountingClient]:
 
 @pytest.fixture
 async def limits(client: CountingClient, clock: Clock) -> AsyncIterator[QuotaLimits]:
-    limits = QuotaLimits(client, keep=KEEP, monotonic=clock)
+    limits = QuotaLimits(QuotaClient(client), keep=KEEP, monotonic=clock)
     yield limits
     await limits.close()
 
@@ -104,7 +106,7 @@ async def test_a_limit_is_believed_for_a_while_and_asked_again_when_it_changed(
 async def test_a_thousand_mailboxes_are_one_question_and_each_has_the_limit_that_quota_shows(
     limits: QuotaLimits, client: CountingClient, shared: Shared, port_base: int
 ) -> None:
-    crowd = [f"User{n}@example.net" for n in range(AT_ONCE)]
+    crowd = [f"User{n}@example.net" for n in range(MAX_LIMITS)]
     async with running(quota_app, shared, port_base=port_base), a_quota_client(port_base) as quota:
         await give(shared, port_base, MARIE, 1000)
         await give(shared, port_base, "it/marie@example.org", 900)  # RFC 5322 3.2.3: a slash is an atom's, too

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from libs.mail.headers import Headers
 from libs.mail.message import parse
+from libs.neighbours.ingress import idempotency_key
 from libs.postmaster import Letter, compose
-from libs.postmaster.post import idempotency_key
 
 NOW = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from libs.envelope import Temporary
-from services.ingress.adapters.antispam import HttpScreening
+from libs.neighbours import AntispamClient
+from services.ingress.adapters.antispam import CachedScreening
 from services.ingress.ports import ADMITTED, Arrival, Screened
 
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,9 +42,9 @@ class Clock:
         return self.now
 
 
-def screening(antispam: Antispam) -> tuple[HttpScreening, Clock]:
+def screening(antispam: Antispam) -> tuple[CachedScreening, Clock]:
     clock = Clock()
-    return HttpScreening(antispam, ttl=timedelta(seconds=60), clock=clock), clock  # type: ignore[arg-type]
+    return CachedScreening(AntispamClient(antispam), ttl=timedelta(seconds=60), clock=clock), clock  # type: ignore[arg-type]
 
 
 def arrival(sender: str = "a@b.example", peer: str = "192.0.2.1", account: str | None = None) -> Arrival:

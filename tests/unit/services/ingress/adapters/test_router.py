@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
-import httpx
 import pytest
+from pydantic import BaseModel
 
 from libs.bus import Event
 from libs.events import AccountChanged, AccountDeleted, DomainChanged, RoutesChanged
-from services.ingress.adapters.router import HttpDirectory
+from libs.http.outgoing import Response
+from libs.neighbours import RouterClient
+from services.ingress.adapters.router import CachedDirectory
 from services.ingress.domain.blacklist import Blacklist
 from services.ingress.handlers import Attention
 
@@ -34,6 +37,10 @@ INDIRECT = {"info@example.org", "team@example.org", "old@example.org"}
 RECIPIENTS = [address for address in ANSWERS if not address.startswith("postmaster")] + ["x@far.example"]
 
 
+def an_answer(status: int, body: dict[str, Any]) -> Response:
+    return Response(status, {}, json.dumps(body).encode())
+
+
 class Router:
     """Answers and counts; `meanwhile` happens while it answers."""
 
@@ -42,17 +49,20 @@ class Router:
         self.passwords = {"jean": "old"}
         self.meanwhile: Callable[[], None] = lambda: None
 
-    async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def model(self, kind: type[BaseModel], method: str, path: str, **options: Any) -> BaseModel:
+        return kind.model_validate_json((await self.call(method, path, **options)).content)
+
+    async def call(self, method: str, path: str, **options: Any) -> Response:
         what, _, address = unquote(path).removeprefix("/v1/").partition("/")
         self.asked[f"{what} {address}".strip()] += 1
         await asyncio.sleep(0)
         if what == "recipients":
-            answer = httpx.Response(200, json=ANSWERS.get(address, {"status": "not_ours"}))
+            answer = an_answer(200, ANSWERS.get(address, {"status": "not_ours"}))
         elif what == "senders":
-            answer = httpx.Response(200, json={"addresses": [address, f"alias-of-{address}"]})
+            answer = an_answer(200, {"addresses": [address, f"alias-of-{address}"]})
         else:
             right = self.passwords.get(options["json"]["login"]) == options["json"]["password"]
-            answer = httpx.Response(200 if right else 401, json={"account": "jean@example.org"})
+            answer = an_answer(200 if right else 401, {"account": "jean@example.org"})
         self.meanwhile()
         return answer
 
@@ -63,18 +73,18 @@ def router() -> Router:
 
 
 @pytest.fixture
-def directory(router: Router) -> HttpDirectory:
-    return HttpDirectory(router, ttl=timedelta(seconds=60), clock=lambda: 0.0)  # type: ignore[arg-type]
+def directory(router: Router) -> CachedDirectory:
+    return CachedDirectory(RouterClient(router), ttl=timedelta(seconds=60), clock=lambda: 0.0)  # type: ignore[arg-type]
 
 
-def hearing(directory: HttpDirectory) -> Callable[[Event], Any]:
+def hearing(directory: CachedDirectory) -> Callable[[Event], Any]:
     """As the service hears events."""
     table = Attention(directory, lambda _: None, lambda _: None, Blacklist(max_entries=1, clock=lambda: 0.0)).table()
     handlers = {name: row.dispatch for row in table for name in row.names}
     return lambda event: handlers[event.name](event)
 
 
-async def asked_again(directory: HttpDirectory, router: Router, event: Event) -> set[str]:
+async def asked_again(directory: CachedDirectory, router: Router, event: Event) -> set[str]:
     """The recipients that are asked for after `event` although they were known before it."""
     for address in RECIPIENTS:
         await directory.recipient(address)
@@ -102,12 +112,12 @@ CHANGES: list[tuple[Event, set[str]]] = [
 
 @pytest.mark.parametrize(("event", "concerned"), CHANGES, ids=[f"{e.name} {n}" for n, (e, _) in enumerate(CHANGES)])
 async def test_a_change_makes_it_forget_what_depends_on_it_alone(
-    directory: HttpDirectory, router: Router, event: Event, concerned: set[str]
+    directory: CachedDirectory, router: Router, event: Event, concerned: set[str]
 ) -> None:
     assert await asked_again(directory, router, event) == concerned
 
 
-async def test_our_domains_are_asked_for_anew_by_any_of_their_names(directory: HttpDirectory, router: Router) -> None:
+async def test_our_domains_are_asked_for_anew_by_any_of_their_names(directory: CachedDirectory, router: Router) -> None:
     names = ("example.org", "alias.example", "far.example", "other.example")
     assert [await directory.is_ours(name) for name in names] == [True, True, False, False]
     router.asked.clear()
@@ -119,7 +129,7 @@ async def test_our_domains_are_asked_for_anew_by_any_of_their_names(directory: H
 
 
 async def test_senders_are_asked_for_anew_when_the_account_or_one_of_their_addresses_changed(
-    directory: HttpDirectory, router: Router
+    directory: CachedDirectory, router: Router
 ) -> None:
     accounts = ("jean@example.org", "marie@example.org")
     for changed, concerned in (
@@ -137,7 +147,7 @@ async def test_senders_are_asked_for_anew_when_the_account_or_one_of_their_addre
 
 
 async def test_an_old_password_does_not_work_once_the_change_was_heard(
-    directory: HttpDirectory, router: Router
+    directory: CachedDirectory, router: Router
 ) -> None:
     assert await directory.authenticate("jean", "old") is not None
     directory.address_changed("marie@example.org")
@@ -149,7 +159,7 @@ async def test_an_old_password_does_not_work_once_the_change_was_heard(
 
 
 async def test_a_password_that_is_changed_while_it_is_checked_is_not_remembered(
-    directory: HttpDirectory, router: Router
+    directory: CachedDirectory, router: Router
 ) -> None:
     def changed() -> None:
         router.passwords["jean"] = "new"
@@ -162,7 +172,7 @@ async def test_a_password_that_is_changed_while_it_is_checked_is_not_remembered(
 
 
 async def test_a_route_that_is_changed_while_it_is_asked_for_is_not_kept(
-    directory: HttpDirectory, router: Router
+    directory: CachedDirectory, router: Router
 ) -> None:
     router.meanwhile = lambda: directory.address_changed("jean@example.org")
     await directory.recipient("jean@example.org")

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from libs.http import Client
+from libs.neighbours import AntispamClient
 from services.store.quarantine.antispam import AntispamPolicies
 
 
@@ -27,7 +28,7 @@ class Antispam:
 
 async def test_an_answer_that_a_change_overtook_is_not_kept_and_a_crowd_asks_once() -> None:
     antispam = Antispam()
-    policies = AntispamPolicies(cast(Client, antispam), keep=timedelta(minutes=1))
+    policies = AntispamPolicies(AntispamClient(cast(Client, antispam)), keep=timedelta(minutes=1))
     crowd = [asyncio.create_task(policies.of("example.org")) for _ in range(10)]
     await asyncio.sleep(0)
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The way in for letters that the services write."""
+"""The API of ingress: the way in for messages that the services write."""
 
 from __future__ import annotations
 
@@ -6,10 +6,19 @@ from hashlib import sha256
 
 from libs.envelope import Permanent
 from libs.http import Client
+from libs.neighbours.operations import Answer, Operation
 
 
-class IngressPost:
-    """`POST /v1/messages` of ingress with the null sender (RFC 3834 3.3); its idempotency key makes a letter single."""
+class Submission(Answer):
+    """A message that was taken; nothing of it is read."""
+
+
+SUBMIT = Operation("POST", "/v1/messages", Submission)
+OPERATIONS = (SUBMIT,)
+
+
+class IngressClient:
+    """Sends messages with the null sender (RFC 3834 3.3); an idempotency key makes each single."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -18,7 +27,7 @@ class IngressPost:
         """Returns when the letter is on its way. Raises `Temporary`; `Permanent` when it is not taken."""
         response = await self._client.call(
             "POST",
-            "/v1/messages",
+            SUBMIT.target(),
             params={"from": "", "to": to},
             content=letter,
             headers={"Content-Type": "message/rfc822", "Idempotency-Key": idempotency_key(key)},
