@@ -1,0 +1,19 @@
+"""Files in OneNote sections (MS-ONESTORE 2.6.13)."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.antivirus.domain.file_formats import FileFormat
+from tests.specimens import formats
+from tests.specimens.opened import INNER, contents_of
+
+
+@pytest.mark.parametrize(
+    ("octets", "form"),
+    [
+        (formats.onenote(INNER), FileFormat.ONENOTE),
+    ],
+)
+def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
+    assert any(INNER in found for found in contents_of(octets, form))

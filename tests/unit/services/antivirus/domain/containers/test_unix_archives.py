@@ -1,0 +1,22 @@
+"""ar, cpio and RPM."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.antivirus.domain.file_formats import FileFormat
+from tests.specimens import formats
+from tests.specimens.opened import INNER, contents_of
+
+
+@pytest.mark.parametrize(
+    ("octets", "form"),
+    [
+        (formats.ar({"a": INNER}), FileFormat.AR),
+        (formats.cpio({"a": INNER}), FileFormat.CPIO),
+        (formats.old_cpio({"a": INNER}), FileFormat.CPIO),
+        (formats.rpm(formats.cpio({"a": INNER})), FileFormat.RPM),
+    ],
+)
+def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
+    assert any(INNER in found for found in contents_of(octets, form))

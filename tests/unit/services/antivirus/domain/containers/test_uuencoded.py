@@ -1,0 +1,19 @@
+"""Files that stand uuencoded in a text."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.antivirus.domain.file_formats import FileFormat
+from tests.specimens import antivirus
+from tests.specimens.opened import INNER, contents_of
+
+
+@pytest.mark.parametrize(
+    ("octets", "form"),
+    [
+        (b"See below.\r\n" + antivirus.uuencoded(INNER, "a.bin"), FileFormat.UUENCODED),
+    ],
+)
+def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
+    assert any(INNER in found for found in contents_of(octets, form))
