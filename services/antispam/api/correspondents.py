@@ -61,7 +61,7 @@ def correspondent_routes(
         domain: Annotated[str, Path(description="Main domain in which the senders are known.")], new: NewKnownSender
     ) -> Response:
         """A sender has proved to be a person. The answer is 422 for addresses of the domain itself."""
-        if not await correspondents.know(scope_of(domain), [_address(new.address)], validated=True):
+        if not await correspondents.record(scope_of(domain), [_address(new.address)], validated=True):
             raise Problem(422, "an address of the domain itself is never whitelisted automatically")
         return Response(status_code=204)
 

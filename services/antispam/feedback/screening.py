@@ -51,7 +51,7 @@ class Greylist(Protocol):
 class Honeypots(Protocol):
     """Hidden addresses."""
 
-    async def of(self, domain: str) -> Sequence[str]:
+    async def addresses_of(self, domain: str) -> Sequence[str]:
         """Raises `Temporary`."""
 
 
@@ -93,7 +93,7 @@ class RecipientScreening:
         rules = await self._rulebooks.rules_for(domain)
         found = dict.fromkeys((f"{name}@{domain}" for name in TRAINING), TRAINER) if rules.policy.training else {}
         if _is_on(rules, "honeypot"):
-            found |= dict.fromkeys(await self._honeypots.of(domain), HONEYPOT)
+            found |= dict.fromkeys(await self._honeypots.addresses_of(domain), HONEYPOT)
         return found
 
     async def screen(self, query: RcptQuery) -> RcptDecision:
@@ -109,13 +109,13 @@ class RecipientScreening:
             return RcptDecision("accept", "peer is on a white list", keep=_KNOWN)
         if sender and any(book.white.entry_for_sender(sender) for book in rules.books):
             return RcptDecision("accept", "sender is on a white list", keep=_KNOWN)
-        recipient = query.domain if self._times.by == "domain" else query.recipient.lower()
+        recipient = query.domain if self._times.per == "domain" else query.recipient.lower()
         return await self._greeted(Triplet(greylisted_network(peer), sender, recipient))
 
     async def _greeted(self, triplet: Triplet) -> RcptDecision:
         now = self._clock()
         passes = await self._greylist.network_passes(triplet.network, now)
-        if passes >= self._times.successes:
+        if passes >= self._times.network_passes:
             return RcptDecision("accept", f"network is known, {passes} passed before", keep=_KNOWN, whole_network=True)
         met = await self._greylist.record_attempt(triplet, now)
         if met.waited is None:

@@ -84,13 +84,13 @@ async def open_filtering(
     )
     runner, counters = Runner(chain), Counters(stored_counters, policy.rules, clock=shared.clock)
     metrics.registry.register(FilterMetrics(runner))
-    metrics.entries("digests", lambda: len(reputation.sightings))
+    metrics.entries("digests", lambda: len(reputation.mass_mailings))
     metrics.entries("counted messages", counters.remembered)
     environment = FilterEnvironment(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_host_names)),
         trusted_networks=settings.trusted_networks,
         peers=reputation.blacklisted_peers,
-        sightings=reputation.sightings,
+        sightings=reputation.mass_mailings,
         statistics=learning.statistics,
         dns=open_resolver(settings, metrics),
         lookups=_lookups(settings),

@@ -1,1 +1,1 @@
-"""What is remembered of peers and senders: greylist, bans, complaints, automatic whitelist, mass mailings."""
+"""The reputation of peers and senders: greylist, blacklisted peers, complaints, automatic whitelist, mass mailings."""

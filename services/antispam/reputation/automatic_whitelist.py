@@ -1,4 +1,4 @@
-"""The automatic whitelist as filters ask it: from memory, or with all the messages in hand in one query."""
+"""The automatic whitelist for filters: answers come from memory, or from one query for all waiting messages."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from libs.events import MailRelayed, SenderTrusted, SenderValidated
 from libs.mongo import Batcher
 from services.antispam.reputation.correspondents import Correspondent, CorrespondentKey, is_eligible
 
-_KNOWN = 600.0  # seconds that an answer is believed; changes are told by an event
-_UNKNOWN = 60.0
-_REST = 5.0  # after a failure
+_FOUND_TTL = 600.0  # seconds that an answer is kept; an event announces changes
+_NOT_FOUND_TTL = 60.0  # seconds
+_COOLDOWN = 5.0  # seconds without queries after a failure
 
 
 class CorrespondentStore(Protocol):
-    """Where they outlive a restart. All methods raise `Temporary`."""
+    """The stored correspondents. All methods raise `Temporary`."""
 
     async def find(
         self, wanted: Collection[CorrespondentKey], now: datetime
     ) -> Mapping[CorrespondentKey, Correspondent]: ...
 
-    async def know(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
-        """Once more, from now on."""
+    async def record(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
+        """Count one more message to each of them, or their validation."""
 
 
 class AutomaticWhitelist:
-    """At most `capacity` answers in memory, strangers included."""
+    """Answers for senders, of which at most `capacity` are in memory, unknown senders included."""
 
     def __init__(
         self,
@@ -47,58 +47,58 @@ class AutomaticWhitelist:
         self._capacity = capacity
         self._clock = clock
         self._monotonic = monotonic
-        self._known: OrderedDict[CorrespondentKey, tuple[float, Correspondent | None]] = OrderedDict()
+        self._answers: OrderedDict[CorrespondentKey, tuple[float, Correspondent | None]] = OrderedDict()
         self._batcher: Batcher[CorrespondentKey, Correspondent | None] = Batcher(self._find, max_items=200, lanes=2)
-        self._asleep_until = float("-inf")
+        self._retry_at = float("-inf")
         self._changes = 0
 
     async def find(self, domain: str, address: str) -> Correspondent | None:
-        """Raises `Temporary`, at once while the database was away a moment ago."""
+        """Return the correspondent, or None. Raises `Temporary`, at once during the cooldown after a failure."""
         wanted = CorrespondentKey(domain, address)
-        kept = self._known.get(wanted)
+        kept = self._answers.get(wanted)
         if kept is not None and kept[0] > self._monotonic():
             return kept[1]
-        if self._asleep_until > self._monotonic():
+        if self._retry_at > self._monotonic():
             raise Temporary("correspondents: the database did not answer a moment ago")
         return await self._batcher.add(wanted)
 
-    async def know(self, domain: str, addresses: Collection[str], *, validated: bool = False) -> Sequence[str]:
-        """Those that are known from now on, everywhere. Raises `Temporary`."""
-        fit = [address for address in dict.fromkeys(addresses) if is_eligible(domain, address)]
-        if fit:
-            wanted = [CorrespondentKey(domain, address) for address in fit]
-            await self._store.know(wanted, validated=validated, now=self._clock())
-            await self.changed(domain, fit)
-        return fit
+    async def record(self, domain: str, addresses: Collection[str], *, validated: bool = False) -> Sequence[str]:
+        """Put addresses on the whitelist of a domain and return the eligible ones. Raises `Temporary`."""
+        eligible = [address for address in dict.fromkeys(addresses) if is_eligible(domain, address)]
+        if eligible:
+            wanted = [CorrespondentKey(domain, address) for address in eligible]
+            await self._store.record(wanted, validated=validated, now=self._clock())
+            await self.changed(domain, eligible)
+        return eligible
 
     async def changed(self, domain: str, addresses: Sequence[str]) -> None:
-        """Every replica asks anew. Raises `Temporary`."""
+        """Make every replica drop its answers for these addresses. Raises `Temporary`."""
         fact = SenderTrusted(domain=domain, addresses=list(addresses))
         self.sender_trusted(fact)
         await self._bus.emit(fact.to_bus())
 
     async def mail_relayed(self, fact: MailRelayed) -> None:
         """Handle the event: an account of the domain wrote to these recipients. Raises `Temporary`."""
-        await self.know(fact.account.rpartition("@")[2], [address.lower() for address in fact.recipients])
+        await self.record(fact.account.rpartition("@")[2], [address.lower() for address in fact.recipients])
 
     async def sender_validated(self, fact: SenderValidated) -> None:
         """Handle the event: a sender in the quarantine proved to be a person. Raises `Temporary`."""
-        await self.know(fact.domain, [fact.address.lower()], validated=True)
+        await self.record(fact.domain, [fact.address.lower()], validated=True)
 
     def sender_trusted(self, fact: SenderTrusted) -> None:
-        """Another replica says so."""
+        """Handle the event: the next message from these addresses causes a query."""
         self._changes += 1
         for address in fact.addresses:
-            self._known.pop(CorrespondentKey(fact.domain, address), None)
+            self._answers.pop(CorrespondentKey(fact.domain, address), None)
 
     async def _find(self, wanted: Sequence[CorrespondentKey]) -> Sequence[Correspondent | None]:
         changes = self._changes
         try:
             found = await self._store.find(set(wanted), self._clock())
         except Temporary:
-            self._asleep_until = self._monotonic() + _REST
+            self._retry_at = self._monotonic() + _COOLDOWN
             raise
-        if changes == self._changes:  # else it may be what was true before the change
+        if changes == self._changes:  # otherwise the answers may be older than the change
             self._keep(wanted, found)
         return [found.get(one) for one in wanted]
 
@@ -106,6 +106,6 @@ class AutomaticWhitelist:
         now = self._monotonic()
         for one in wanted:
             correspondent = found.get(one)
-            self._known[one] = (now + (_UNKNOWN if correspondent is None else _KNOWN), correspondent)
-        while len(self._known) > self._capacity:
-            self._known.popitem(last=False)
+            self._answers[one] = (now + (_NOT_FOUND_TTL if correspondent is None else _FOUND_TTL), correspondent)
+        while len(self._answers) > self._capacity:
+            self._answers.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Peers that are refused for a short time, in memory."""
+"""The table of temporarily blacklisted peers in memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from libs.network import Ip, Network, NetworkTable, banned_network
 
 @dataclass(frozen=True, slots=True)
 class BlacklistedPeer:
-    """A peer that is refused until a moment, in UTC."""
+    """A peer that is blacklisted until a time in UTC."""
 
     address: str
     until: datetime
@@ -19,32 +19,32 @@ class BlacklistedPeer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
+class _Entry:
     until: datetime
     reason: str
 
 
 class BlacklistedPeerTable:
-    """At most `capacity` networks; when there are more, those go first whose time is over first."""
+    """At most `capacity` networks; beyond it, those that expire first are dropped."""
 
     def __init__(self, *, capacity: int) -> None:
         self._capacity = capacity
-        self._refused: dict[Network, _Refused] = {}
-        self._table: NetworkTable[_Refused] = NetworkTable()
+        self._entries: dict[Network, _Entry] = {}
+        self._table: NetworkTable[_Entry] = NetworkTable()
 
     def __len__(self) -> int:
-        return len(self._refused)
+        return len(self._entries)
 
     def reason(self, peer: Ip, now: datetime) -> str | None:
-        """Why `peer`, or a network around it, is refused now; None if it is not."""
-        if not self._refused:
+        """Return why `peer`, or a network around it, is blacklisted now; None if it is not."""
+        if not self._entries:
             return None
-        return next((refused.reason for _, refused in self._table.around(peer) if refused.until > now), None)
+        return next((entry.reason for _, entry in self._table.around(peer) if entry.until > now), None)
 
-    def refuse(self, address: str, until: datetime, reason: str, now: datetime) -> None:
-        """Refuse an address or a network until then; a moment that is over takes the refusal back.
+    def blacklist(self, address: str, until: datetime, reason: str, now: datetime) -> None:
+        """Blacklist an address or a network; an `until` that is over removes it.
 
-        An IPv6 address stands for its /64. What is no network is left out.
+        An IPv6 address stands for its /64. A text that is no network is ignored.
         """
         network = banned_network(address)
         if network is None:
@@ -52,18 +52,18 @@ class BlacklistedPeerTable:
         self._remove(network)
         if until <= now:
             return
-        self._refused[network] = refused = _Refused(until, reason)
-        self._table.put(network, refused)
-        if len(self._refused) > self._capacity:
-            self._make_room(now)
+        self._entries[network] = entry = _Entry(until, reason)
+        self._table.put(network, entry)
+        if len(self._entries) > self._capacity:
+            self._drop_surplus(now)
 
     def _remove(self, network: Network) -> None:
-        if self._refused.pop(network, None) is not None:
+        if self._entries.pop(network, None) is not None:
             self._table.remove(network)
 
-    def _make_room(self, now: datetime) -> None:
-        for network in [network for network, refused in self._refused.items() if refused.until <= now]:
+    def _drop_surplus(self, now: datetime) -> None:
+        for network in [network for network, entry in self._entries.items() if entry.until <= now]:
             self._remove(network)
-        surplus = len(self._refused) - self._capacity * 9 // 10
-        for network in heapq.nsmallest(max(surplus, 0), self._refused, key=lambda each: self._refused[each].until):
+        surplus = len(self._entries) - self._capacity * 9 // 10
+        for network in heapq.nsmallest(max(surplus, 0), self._entries, key=lambda each: self._entries[each].until):
             self._remove(network)

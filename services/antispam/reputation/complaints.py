@@ -1,4 +1,4 @@
-"""Peers, senders and domains that recipients complained about (R-SPAM-13, R-SPAM-28), in memory."""
+"""Peers, senders and domains that recipients complain about, in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SubjectKind = Literal["peer", "sender", "domain"]
 
 @dataclass(frozen=True, slots=True)
 class ComplaintSubject:
-    """What a complaint is about; `value` in lower case, an IPv6 peer as its /64."""
+    """The subject of a complaint; `value` is in lower case, and an IPv6 peer is its /64."""
 
     kind: SubjectKind
     value: str
@@ -21,7 +21,7 @@ class ComplaintSubject:
 
 @dataclass(frozen=True, slots=True)
 class ComplaintThresholds:
-    """Distinct complainants from which on a subject counts as bad."""
+    """Numbers of distinct complainants from which on a subject has a bad reputation."""
 
     peer: int
     sender: int
@@ -32,7 +32,7 @@ class ComplaintThresholds:
 
 
 def subjects_of(*, sender: str, peer: str) -> Sequence[ComplaintSubject]:
-    """What a complaint about a message with this envelope is about."""
+    """Return the subjects of a complaint about a message with this envelope."""
     sender, address = sender.lower(), parsed(peer) if peer else None
     found = (
         [ComplaintSubject("sender", sender), ComplaintSubject("domain", sender.rpartition("@")[2])]
@@ -43,28 +43,28 @@ def subjects_of(*, sender: str, peer: str) -> Sequence[ComplaintSubject]:
 
 
 class ReportedSubjects:
-    """Those over their threshold only, as they were read last: few, so that asking costs a look into a dictionary."""
+    """The subjects over their threshold, as they were read last. They are few, and a lookup is one of a dictionary."""
 
     def __init__(self, thresholds: ComplaintThresholds) -> None:
         self.thresholds = thresholds
         self._condemned: Mapping[ComplaintSubject, int] = {}
 
     def replace(self, over_threshold: Mapping[ComplaintSubject, int]) -> None:
-        """What was read just now: complainants by subject."""
+        """Replace all subjects over the threshold, with their numbers of complainants."""
         self._condemned = over_threshold
 
     def about_peer(self, peer: Ip) -> int:
-        """Complainants, 0 below the threshold."""
+        """Return the number of complainants about a peer, 0 below the threshold."""
         return self._condemned.get(ComplaintSubject("peer", network_of(peer)), 0) if self._condemned else 0
 
     def about_sender(self, address: str) -> int:
-        """Likewise, about a sender's address."""
+        """Return the number of complainants about a sender's address, 0 below the threshold."""
         return self._condemned.get(ComplaintSubject("sender", address), 0) if self._condemned else 0
 
     def about_domain(self, domain: str) -> int:
-        """Likewise, about a sender's domain."""
+        """Return the number of complainants about a sender's domain, 0 below the threshold."""
         return self._condemned.get(ComplaintSubject("domain", domain), 0) if self._condemned else 0
 
     def strength(self, kind: SubjectKind, complainants: int) -> float:
-        """1 at the threshold, 2 from twice as many on."""
+        """Return the weight of complaints: 1 at the threshold, up to 2 at twice the threshold."""
         return min(complainants / self.thresholds.of(kind), 2.0)

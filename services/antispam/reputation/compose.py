@@ -1,4 +1,4 @@
-"""Composition of the reputation slice: what is remembered of peers and senders, in MongoDB and in memory."""
+"""Composition of the reputation slice: its stores in MongoDB, its memory and its background work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _COMPLAINTS_PERIOD = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class ReputationSlice:
-    """What filters, feedback and the API ask; the `Mongo` classes are here for the pages of the API."""
+    """The objects for filters and feedback, and the stores for the pages of the API."""
 
     greylist: MongoGreylist
     greylist_times: GreylistTimes
@@ -35,7 +35,7 @@ class ReputationSlice:
     blacklisted_peers: BlacklistedPeerTable
     peers: PeerBlacklist
     stored_peers: MongoBlacklistedPeers
-    sightings: MassMailingCounter
+    mass_mailings: MassMailingCounter
     correspondents: AutomaticWhitelist
     stored_correspondents: MongoCorrespondents
     complaints: ReportedSubjects
@@ -45,26 +45,26 @@ class ReputationSlice:
 
 
 async def open_reputation(settings: Settings, shared: Shared, database: Any) -> ReputationSlice:
-    """Read what is kept in memory. Raises `Temporary` when MongoDB does not answer."""
+    """Create the indexes and fill the memory. Raises `Temporary` when MongoDB does not answer."""
     times = _greylist_times(settings)
     greylist, honeypots = MongoGreylist(database, times), MongoHoneypots(database)
     stored_peers = MongoBlacklistedPeers(database)
-    stored_sightings = MongoMassMailings(database, window=settings.mass_mailing_window)
-    stored_correspondents = MongoCorrespondents(database, memory=settings.automatic_whitelist_retention)
-    stored_complaints = MongoComplaints(database, memory=settings.complaint_retention)
-    for store in (greylist, honeypots, stored_peers, stored_sightings, stored_correspondents, stored_complaints):
+    stored_mass_mailings = MongoMassMailings(database, window=settings.mass_mailing_window)
+    stored_correspondents = MongoCorrespondents(database, retention=settings.automatic_whitelist_retention)
+    stored_complaints = MongoComplaints(database, retention=settings.complaint_retention)
+    for store in (greylist, honeypots, stored_peers, stored_mass_mailings, stored_correspondents, stored_complaints):
         await store.prepare()
 
     blacklisted_peers = BlacklistedPeerTable(capacity=settings.blacklisted_peers_capacity)
     peers = PeerBlacklist(
         blacklisted_peers, stored_peers, shared.bus, capacity=settings.blacklisted_peers_capacity, clock=shared.clock
     )
-    sightings = MassMailingCounter(
+    mass_mailings = MassMailingCounter(
         threshold=settings.mass_mailing_recipients,
         window=settings.mass_mailing_window,
         capacity=settings.mass_mailing_capacity,
     )
-    # Database away: the automatic whitelist is a finding with an error, complaints are those that were read last.
+    # Database away: the automatic whitelist reports the outcome `error`; complaints are those that were read last.
     correspondents = AutomaticWhitelist(
         stored_correspondents, shared.bus, capacity=settings.automatic_whitelist_capacity, clock=shared.clock
     )
@@ -74,7 +74,7 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
         complaints.replace(await stored_complaints.over_threshold(complaints.thresholds, shared.clock()))
 
     async def exchange() -> None:
-        await sightings.exchange(lambda counts: stored_sightings.add(counts, shared.clock()))
+        await mass_mailings.exchange(lambda counts: stored_mass_mailings.add(counts, shared.clock()))
 
     await peers.load()
     await refresh_complaints()
@@ -85,14 +85,14 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
         blacklisted_peers=blacklisted_peers,
         peers=peers,
         stored_peers=stored_peers,
-        sightings=sightings,
+        mass_mailings=mass_mailings,
         correspondents=correspondents,
         stored_correspondents=stored_correspondents,
         complaints=complaints,
         stored_complaints=stored_complaints,
         refresh_complaints=refresh_complaints,
         background=(
-            Periodic("sightings", exchange, settings.flush_period),
+            Periodic("mass mailing counts", exchange, settings.flush_period),
             Periodic("complaints", refresh_complaints, _COMPLAINTS_PERIOD),
             Periodic("blacklisted peers", peers.load, settings.rulebook_max_age),
         ),
@@ -102,10 +102,10 @@ async def open_reputation(settings: Settings, shared: Shared, database: Any) -> 
 def _greylist_times(settings: Settings) -> GreylistTimes:
     return GreylistTimes(
         delay=settings.greylisting_delay,
-        window=settings.greylisting_retry_window,
-        memory=settings.greylisting_retention,
-        successes=settings.greylisting_network_passes,
-        by=settings.greylisting_per,
+        retry_window=settings.greylisting_retry_window,
+        retention=settings.greylisting_retention,
+        network_passes=settings.greylisting_network_passes,
+        per=settings.greylisting_per,
     )
 
 

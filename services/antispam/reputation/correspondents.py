@@ -1,4 +1,4 @@
-"""Whom the people of a domain know (R-SPAM-06): senders that validated themselves, whom our users wrote to."""
+"""The correspondents of a domain: senders that validated themselves, and addresses that its users wrote to."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Correspondent:
-    """`times` counts messages of ours that were taken without a bounce, `validated` says that a person proved to be."""
+    """A known sender. `times` counts messages to it that its server accepted; `validated` means by the link."""
 
     validated: bool
     times: int
 
     @property
     def strength(self) -> float:
-        """A weight, not an absolute: an address can be forged, and one message may be a mistake."""
+        """Return a weight below certainty: an address can be forged, and one message may be a mistake."""
         return 1.0 if self.validated or self.times >= 3 else 0.7
 
     def __str__(self) -> str:
@@ -24,12 +24,12 @@ class Correspondent:
 
 @dataclass(frozen=True, slots=True)
 class CorrespondentKey:
-    """An address as one domain of ours knows it; both in lower case."""
+    """The address of a correspondent and the local domain that knows it, both in lower case."""
 
     domain: str
     address: str
 
 
 def is_eligible(domain: str, address: str) -> bool:
-    """Never addresses of one's own domain: spam pretends to come from there."""
+    """Return whether an address may be whitelisted: never one of the domain itself, which spam often forges."""
     return bool(address) and address.rpartition("@")[2] != domain

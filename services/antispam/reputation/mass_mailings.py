@@ -1,9 +1,9 @@
-"""How many recipients the same message went to lately, over all replicas (R-SPAM-21).
+"""Counts the recipients of the same message within a window, over all replicas, to find mass mailings.
 
 Each replica counts in memory and exchanges counts through the database every few seconds, so that no message waits for
-it. A replica shares a digest from its second message on: most mail is unique and never costs a write. The price: the
-total may be short by the first message of each replica that saw no second one, and late by one exchange. A mailing of
-dozens is seen anyway, only a few recipients later.
+the database. A replica shares a digest from its second message on: most mail is unique and never costs a write. So the
+total may lack the first message of each replica that saw no second one, and it is late by one exchange. A mailing to
+dozens of recipients is found all the same, a few recipients later.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ class _Seen:
     last_id: str
     here: int = 0  # recipients counted by this replica
     shared: int = 0  # of those, already in the shared total
-    total: int = 0  # shared total of all replicas, as of the last exchange
+    total: int = 0  # shared total of all replicas at the last exchange
     messages: int = 0
 
 
 class MassMailingCounter:
-    """At most `capacity` digests, the longest unseen go first."""
+    """Counts at most `capacity` digests; beyond it, the least recently seen are dropped."""
 
     def __init__(self, *, threshold: int, window: timedelta, capacity: int) -> None:
         self.threshold = threshold
@@ -40,7 +40,7 @@ class MassMailingCounter:
         return len(self._seen)
 
     def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
-        """Count; the recipients within the window. A message that the queue delivers again counts once."""
+        """Count and return the recipients within the window. A message that the queue delivers again counts once."""
         seen = self._seen.get(digest)
         if seen is None or now - seen.since > self._window:
             seen = self._seen[digest] = _Seen(now, "")
@@ -56,41 +56,41 @@ class MassMailingCounter:
         return self.count_of(digest, now)
 
     def without_counting(self) -> DryRunCounter:
-        """For a message that is only looked at."""
+        """Return a counter for a dry run."""
         return DryRunCounter(self)
 
     def count_of(self, digest: str, now: datetime) -> int:
-        """Recipients within the window so far."""
+        """Return the recipients within the window so far."""
         seen = self._seen.get(digest)
         if seen is None or now - seen.since > self._window:
             return 0
         return seen.total + seen.here - seen.shared
 
     async def exchange(self, add: Callable[[Mapping[str, int]], Awaitable[Mapping[str, int]]]) -> None:
-        """Add what the shared totals lack, by `add`, which returns the totals of these digests.
+        """Share the new counts by `add`, which returns the totals of their digests.
 
         Raises `Temporary` as `add` does; the counts then wait for the next exchange.
         """
         if not (counts := self.take_unshared()):
             return
         try:
-            self.learn_totals(counts, await add(counts))
+            self.set_totals(counts, await add(counts))
         except Temporary:
-            self.give_back(counts)
+            self.put_back(counts)
             raise
 
     def take_unshared(self) -> Mapping[str, int]:
-        """What the shared totals lack, by digest; `learn_totals` or `give_back` ends the exchange."""
+        """Return the counts that are not shared yet; `set_totals` or `put_back` ends the exchange."""
         taken = {digest: self._seen[digest].here - self._seen[digest].shared for digest in self._unshared}
         self._unshared.clear()
         return taken
 
-    def give_back(self, counts: Mapping[str, int]) -> None:
-        """The exchange failed: the counts wait for the next one."""
+    def put_back(self, counts: Mapping[str, int]) -> None:
+        """Keep the counts for the next exchange, since this one failed."""
         self._unshared.update(digest for digest in counts if digest in self._seen)
 
-    def learn_totals(self, counts: Mapping[str, int], totals: Mapping[str, int]) -> None:
-        """`counts` are shared now, and these are the totals that hold them."""
+    def set_totals(self, counts: Mapping[str, int], totals: Mapping[str, int]) -> None:
+        """Store the totals, which include `counts`."""
         for digest, count in counts.items():
             if digest in totals and (seen := self._seen.get(digest)):
                 seen.shared = min(seen.shared + count, seen.here)  # a new window may have begun meanwhile
@@ -99,16 +99,16 @@ class MassMailingCounter:
 
 @dataclass(frozen=True, slots=True)
 class DryRunCounter:
-    """Answers as if it counted the message, and does not."""
+    """Answers as the counter would, without counting the message."""
 
-    sightings: MassMailingCounter
+    counter: MassMailingCounter
 
     @property
     def threshold(self) -> int:
-        return self.sightings.threshold
+        return self.counter.threshold
 
     def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
-        return self.sightings.count_of(digest, now) + recipients
+        return self.counter.count_of(digest, now) + recipients
 
     def without_counting(self) -> DryRunCounter:
         return self

@@ -11,7 +11,7 @@ from services.antispam.reputation.blacklisted_peers import BlacklistedPeer
 
 
 class MongoBlacklistedPeers:
-    """`peers`: {_id: address, until, reason}; MongoDB deletes them when their time is over."""
+    """The collection `peers`: {_id: address, until, reason}; MongoDB deletes documents after `until`."""
 
     def __init__(self, database: Any) -> None:
         self._peers = database["peers"]
@@ -22,17 +22,19 @@ class MongoBlacklistedPeers:
             await self._peers.create_index("until", expireAfterSeconds=0)
 
     async def all(self, now: datetime, limit: int) -> Sequence[BlacklistedPeer]:
+        """Return the current peers, the longest blacklisted first. Raises `Temporary`."""
         with mongo_errors("blacklisted peers"):
             cursor = self._peers.find({"until": {"$gt": now}}).sort("until", -1).limit(limit)
             return [_peer(document) async for document in cursor]
 
     async def page(self, now: datetime, *, after: str, limit: int) -> Sequence[BlacklistedPeer]:
-        """Those still refused, by address. Raises `Temporary`."""
+        """Return the current peers after the address `after`, ordered by address. Raises `Temporary`."""
         with mongo_errors("blacklisted peers"):
             cursor = self._peers.find({"until": {"$gt": now}, "_id": {"$gt": after}}).sort("_id", 1).limit(limit)
             return [_peer(document) async for document in cursor]
 
     async def put(self, peer: BlacklistedPeer) -> None:
+        """Insert or replace a peer. Raises `Temporary`."""
         with mongo_errors("blacklisted peers"):
             fields = {"until": peer.until, "reason": peer.reason}
             await self._peers.update_one({"_id": peer.address}, {"$set": fields}, upsert=True)

@@ -1,4 +1,4 @@
-"""The automatic whitelist in MongoDB (R-SPAM-06)."""
+"""The automatic whitelist in MongoDB."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.antispam.reputation.correspondents import Correspondent, Correspon
 
 @dataclass(frozen=True, slots=True)
 class WhitelistEntry:
-    """An entry as administrators see it."""
+    """An entry of the automatic whitelist for administrators."""
 
     address: str
     correspondent: Correspondent
@@ -23,14 +23,14 @@ class WhitelistEntry:
 
 
 class MongoCorrespondents:
-    """`correspondents`: {_id: {domain, address}, validated, times, since, last, until}; MongoDB deletes what is old.
+    """The collection `correspondents`: {_id: {domain, address}, validated, times, since, last, until}.
 
-    All methods raise `Temporary`.
+    MongoDB deletes documents after `until`. All methods raise `Temporary`.
     """
 
-    def __init__(self, database: Any, *, memory: timedelta) -> None:
+    def __init__(self, database: Any, *, retention: timedelta) -> None:
         self._correspondents = database["correspondents"]
-        self._memory = memory
+        self._retention = retention
 
     async def prepare(self) -> None:
         """Create the indexes."""
@@ -40,16 +40,16 @@ class MongoCorrespondents:
     async def find(
         self, wanted: Collection[CorrespondentKey], now: datetime
     ) -> Mapping[CorrespondentKey, Correspondent]:
-        """One query for all."""
+        """Return the correspondents among `wanted`, by one query."""
         ids = [_id(one) for one in wanted]
         with mongo_errors("correspondents"):
-            cursor = self._correspondents.find({"_id": {"$in": ids}, "until": {"$gt": now}}, _SHOWN)
+            cursor = self._correspondents.find({"_id": {"$in": ids}, "until": {"$gt": now}}, _PROJECTION)
             return {CorrespondentKey(**found["_id"]): _correspondent(found) async for found in cursor}
 
-    async def know(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
-        """`times` may grow twice for a message that is told twice: it is a weight, and no account."""
+    async def record(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
+        """Count a message or a validation; an event that is heard twice counts twice, for `times` is only a weight."""
         change = {
-            "$max": {"last": now, "until": now + self._memory, "validated": validated},
+            "$max": {"last": now, "until": now + self._retention, "validated": validated},
             "$inc": {"times": int(not validated)},
             "$setOnInsert": {"since": now},
         }
@@ -59,20 +59,20 @@ class MongoCorrespondents:
             )
 
     async def page(self, domain: str, now: datetime, *, after: str, limit: int) -> Sequence[WhitelistEntry]:
-        """By address, behind `after`."""
+        """Return the entries after the address `after`, ordered by address."""
         between = {"$gt": {"domain": domain, "address": after}, "$lt": {"domain": domain, "address": chr(0x10FFFF)}}
         with mongo_errors("correspondents"):
             cursor = self._correspondents.find({"_id": between, "until": {"$gt": now}}).sort("_id", 1).limit(limit)
             return [_listed(found) async for found in cursor]
 
     async def delete(self, one: CorrespondentKey) -> bool:
-        """False when there was none."""
+        """Delete a correspondent; False when there was none."""
         with mongo_errors("correspondents"):
             done = await self._correspondents.delete_one({"_id": _id(one)})
         return bool(done.deleted_count)
 
 
-_SHOWN = {"validated": 1, "times": 1}
+_PROJECTION = {"validated": 1, "times": 1}
 
 
 def _id(one: CorrespondentKey) -> dict[str, str]:

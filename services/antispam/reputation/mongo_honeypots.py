@@ -1,4 +1,4 @@
-"""Hidden addresses in MongoDB (R-SPAM-12)."""
+"""Honeypot addresses in MongoDB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PER_DOMAIN = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Honeypot:
-    """An address that nobody knows but who harvests addresses; `hits` counts the messages to it."""
+    """A hidden address that only harvesters of addresses find; `hits` counts the messages to it."""
 
     address: str
     domain: str
@@ -25,7 +25,10 @@ class Honeypot:
 
 
 class MongoHoneypots:
-    """`honeypots`: {_id: address, domain, comment, created_at, hits, last_hit_at}. All methods raise `Temporary`."""
+    """The collection `honeypots`: {_id: address, domain, comment, created_at, hits, last_hit_at}.
+
+    All methods raise `Temporary`.
+    """
 
     def __init__(self, database: Any) -> None:
         self._honeypots = database["honeypots"]
@@ -35,13 +38,14 @@ class MongoHoneypots:
         with mongo_errors("honeypots"):
             await self._honeypots.create_index([("domain", 1), ("_id", 1)])
 
-    async def of(self, domain: str) -> Sequence[str]:
+    async def addresses_of(self, domain: str) -> Sequence[str]:
+        """Return the honeypots of a domain."""
         with mongo_errors("honeypots"):
             cursor = self._honeypots.find({"domain": domain}, {"_id": 1}).limit(PER_DOMAIN)
             return [found["_id"] async for found in cursor]
 
     async def add(self, honeypot: Honeypot) -> Honeypot:
-        """The honeypot, or the one that was there, with the new comment."""
+        """Return the stored honeypot: this one, or the existing one of the address with this comment."""
         new = {"domain": honeypot.domain, "created_at": honeypot.created_at, "hits": 0, "last_hit_at": None}
         with mongo_errors("honeypots"):
             return _honeypot(
@@ -54,19 +58,19 @@ class MongoHoneypots:
             )
 
     async def page(self, domain: str, *, after: str, limit: int) -> Sequence[Honeypot]:
-        """By address, behind `after`."""
+        """Return the honeypots after the address `after`, ordered by address."""
         with mongo_errors("honeypots"):
             cursor = self._honeypots.find({"domain": domain, "_id": {"$gt": after}}).sort("_id", 1).limit(limit)
             return [_honeypot(found) async for found in cursor]
 
     async def delete(self, address: str) -> Honeypot | None:
-        """What was deleted; None when there was none."""
+        """Delete a honeypot and return it; None when there was none."""
         with mongo_errors("honeypots"):
             found = await self._honeypots.find_one_and_delete({"_id": address})
         return _honeypot(found) if found else None
 
     async def record_hits(self, addresses: Sequence[str], now: datetime) -> None:
-        """A message came to these."""
+        """Count a message to each of the addresses."""
         with mongo_errors("honeypots"):
             await self._honeypots.update_many(
                 {"_id": {"$in": list(addresses)}}, {"$inc": {"hits": 1}, "$set": {"last_hit_at": now}}

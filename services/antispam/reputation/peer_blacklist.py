@@ -1,4 +1,4 @@
-"""Blacklisted peers: what is stored, what is in memory, what the other services hear."""
+"""The blacklist of peers: keeps the database, the table in memory and the other services consistent."""
 
 from __future__ import annotations
 
@@ -12,45 +12,45 @@ from services.antispam.reputation.mongo_blacklisted_peers import MongoBlackliste
 
 
 class PeerBlacklist:
-    """The memory is what filters ask; the store brings it back after a restart."""
+    """Filters use the table in memory; the store restores it after a restart."""
 
     def __init__(
         self,
-        memory: BlacklistedPeerTable,
+        table: BlacklistedPeerTable,
         store: MongoBlacklistedPeers,
         bus: Bus,
         *,
         capacity: int,
         clock: Callable[[], datetime],
     ) -> None:
-        self._memory = memory
+        self._table = table
         self._store = store
         self._bus = bus
         self._capacity = capacity
         self._clock = clock
 
     async def load(self) -> None:
-        """Read the stored ones into memory. Raises `Temporary`."""
+        """Read the stored peers into memory. Raises `Temporary`."""
         now = self._clock()
         for peer in await self._store.all(now, self._capacity):
-            self._memory.refuse(peer.address, peer.until, peer.reason, now)
+            self._table.blacklist(peer.address, peer.until, peer.reason, now)
 
     async def blacklist(self, peer: BlacklistedPeer) -> None:
-        """Store it and tell all; a moment that is over takes it back everywhere. Raises `Temporary`."""
+        """Store the peer and announce it; an `until` in the past removes it everywhere. Raises `Temporary`."""
         await self._store.put(peer)
         fact = PeerBlacklisted(address=peer.address, until_epoch=peer.until.timestamp(), reason=peer.reason)
         self.peer_blacklisted(fact)
         await self._bus.emit(fact.to_bus())
 
     def peer_blacklisted(self, fact: PeerBlacklisted) -> None:
-        """Another replica or service says so."""
-        peer = _peer(fact)
-        self._memory.refuse(peer.address, peer.until, peer.reason, self._clock())
+        """Handle the event: blacklist the peer in memory."""
+        peer = _peer_of(fact)
+        self._table.blacklist(peer.address, peer.until, peer.reason, self._clock())
 
     async def store_peer(self, fact: PeerBlacklisted) -> None:
-        """Store what another service found. Raises `Temporary`."""
-        await self._store.put(_peer(fact))
+        """Handle the event: store a peer that another service blacklisted. Raises `Temporary`."""
+        await self._store.put(_peer_of(fact))
 
 
-def _peer(fact: PeerBlacklisted) -> BlacklistedPeer:
+def _peer_of(fact: PeerBlacklisted) -> BlacklistedPeer:
     return BlacklistedPeer(fact.address, datetime.fromtimestamp(fact.until_epoch, UTC), fact.reason[:200])

@@ -21,7 +21,7 @@ SENDER = ComplaintSubject("sender", "$a@spam.example")
 
 @pytest.fixture
 async def complaints(mongo: Mongo) -> MongoComplaints:
-    made = MongoComplaints(mongo.database("antispam"), memory=30 * DAY)
+    made = MongoComplaints(mongo.database("antispam"), retention=30 * DAY)
     await made.prepare()
     return made
 
@@ -62,12 +62,12 @@ async def test_a_complaint_can_be_taken_back_cleared_and_grows_old(complaints: M
 
 
 async def test_whom_our_users_write_to_is_known_to_their_domain_for_a_time(mongo: Mongo) -> None:
-    known = MongoCorrespondents(mongo.database("antispam"), memory=180 * DAY)
+    known = MongoCorrespondents(mongo.database("antispam"), retention=180 * DAY)
     await known.prepare()
     luc, eve = CorrespondentKey("example.org", "luc@far.example"), CorrespondentKey("example.org", "eve@far.example")
-    await asyncio.gather(*(known.know([luc], validated=False, now=NOW + n * DAY) for n in range(3)))
-    await known.know([eve], validated=True, now=NOW)
-    await known.know([eve], validated=False, now=NOW)
+    await asyncio.gather(*(known.record([luc], validated=False, now=NOW + n * DAY) for n in range(3)))
+    await known.record([eve], validated=True, now=NOW)
+    await known.record([eve], validated=False, now=NOW)
     elsewhere = CorrespondentKey("example.com", "luc@far.example")
     found = await known.find([luc, eve, elsewhere], NOW)
     assert found == {luc: Correspondent(False, 3), eve: Correspondent(True, 1)}

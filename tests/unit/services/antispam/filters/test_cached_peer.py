@@ -9,7 +9,7 @@ from tests.specimens.filter_cases import OTHER, OTHER_WAY, STEPS, Case, filter_t
 
 def blacklisted() -> Context:
     environment = an_environment()
-    environment.peers.refuse("192.0.2.1", NOW.replace(hour=13), "honeypot", NOW)  # type: ignore[attr-defined]
+    environment.peers.blacklist("192.0.2.1", NOW.replace(hour=13), "honeypot", NOW)  # type: ignore[attr-defined]
     return a_context(environment=environment)
 
 
@@ -24,6 +24,6 @@ async def test_a_blacklisted_peer_hits_until_its_time_is_over() -> None:
     context = a_context(environment=environment)
     outcomes = []
     for until in (NOW.replace(hour=13), NOW):
-        environment.peers.refuse("::ffff:192.0.2.1", until, "honeypot", NOW)  # type: ignore[attr-defined]
+        environment.peers.blacklist("::ffff:192.0.2.1", until, "honeypot", NOW)  # type: ignore[attr-defined]
         outcomes.append((await STEPS["cached_peer"].check(a_view(), context)).outcome)
     assert outcomes == ["hit", "miss"]

@@ -33,7 +33,7 @@ class Store:
         self.queries.append(len(wanted))
         return {one: self.known[one] for one in wanted if one in self.known}
 
-    async def know(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
+    async def record(self, wanted: Collection[CorrespondentKey], *, validated: bool, now: datetime) -> None:
         for one in wanted:
             self.known[one] = Correspondent(validated, int(not validated))
 
@@ -84,7 +84,7 @@ async def test_a_change_is_known_at_once_here_and_told_to_the_others() -> None:
     there, _, _ = some(store)
     assert [await one.find("a.example", "x@b.example") for one in (here, there)] == [None, None]
     wanted = ["x@b.example", "x@b.example", "me@a.example", ""]
-    assert await here.know("a.example", wanted) == ["x@b.example"]
+    assert await here.record("a.example", wanted) == ["x@b.example"]
     assert await here.find("a.example", "x@b.example") is not None
     there.sender_trusted(SenderTrusted.from_bus(bus.events[0]))
     assert await there.find("a.example", "x@b.example") is not None

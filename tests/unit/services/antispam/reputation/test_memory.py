@@ -37,7 +37,7 @@ def test_unique_mail_is_never_shared_and_the_rest_only_by_what_is_new() -> None:
     taken = memory.take_unshared()
     assert taken == {"d": 5}
     assert memory.count_of("d", NOW) == 5  # while the exchange is under way
-    memory.learn_totals(taken, {"d": 30})
+    memory.set_totals(taken, {"d": 30})
     assert saw(memory, "d", "3") == 31
     assert memory.take_unshared() == {"d": 1}
 
@@ -46,7 +46,7 @@ def test_counts_that_could_not_be_shared_wait_for_the_next_exchange() -> None:
     memory = sightings()
     for id in "12":
         saw(memory, "d", id)
-    memory.give_back(memory.take_unshared())
+    memory.put_back(memory.take_unshared())
     assert memory.count_of("d", NOW) == 2
     assert memory.take_unshared() == {"d": 2}
 
@@ -70,7 +70,7 @@ def test_a_glance_counts_nothing() -> None:
 def test_peers_make_room_by_who_is_over_first() -> None:
     memory = BlacklistedPeerTable(capacity=20)
     for n in range(1, 101):
-        memory.refuse(f"192.0.2.{n}", NOW + n * MINUTE, "abuse", NOW)
+        memory.blacklist(f"192.0.2.{n}", NOW + n * MINUTE, "abuse", NOW)
     assert len(memory) <= 20
     for number, refused in ((100, True), (1, False)):
         peer = parsed(f"192.0.2.{number}")
@@ -94,7 +94,7 @@ def test_peers_make_room_by_who_is_over_first() -> None:
 )
 def test_a_network_is_refused_as_an_address_is(banned: str, refused: str, free: str) -> None:
     memory = BlacklistedPeerTable(capacity=20)
-    memory.refuse(banned, NOW + MINUTE, "abuse", NOW)
+    memory.blacklist(banned, NOW + MINUTE, "abuse", NOW)
 
     def reason(address: str, at: datetime = NOW) -> str | None:
         peer = parsed(address)
@@ -102,28 +102,28 @@ def test_a_network_is_refused_as_an_address_is(banned: str, refused: str, free: 
         return memory.reason(peer, at)
 
     assert (reason(refused), reason(free), reason(refused, NOW + 2 * MINUTE)) == ("abuse", None, None)
-    memory.refuse(banned, NOW, "", NOW)
+    memory.blacklist(banned, NOW, "", NOW)
     assert (reason(refused), len(memory)) == (None, 0)
 
 
 def test_a_ban_that_is_over_does_not_hide_a_wider_one() -> None:
     memory, peer = BlacklistedPeerTable(capacity=20), parsed("192.0.2.1")
     assert peer is not None
-    memory.refuse("192.0.2.1", NOW + MINUTE, "narrow", NOW)
-    memory.refuse("192.0.2.0/24", NOW + 5 * MINUTE, "wide", NOW)
+    memory.blacklist("192.0.2.1", NOW + MINUTE, "narrow", NOW)
+    memory.blacklist("192.0.2.0/24", NOW + 5 * MINUTE, "wide", NOW)
     assert [memory.reason(peer, NOW + n * MINUTE) for n in (0, 2, 6)] == ["narrow", "wide", None]
 
 
 @pytest.mark.parametrize("text", ["0.0.0.0/0", "::/0", "10.0.0.0/7", "192.0.2.0/33", "", "x"])
 def test_no_ban_refuses_half_the_world(text: str) -> None:
     memory = BlacklistedPeerTable(capacity=20)
-    memory.refuse(text, NOW + MINUTE, "abuse", NOW)
+    memory.blacklist(text, NOW + MINUTE, "abuse", NOW)
     assert len(memory) == 0
 
 
 def test_what_is_no_address_is_not_refused() -> None:
     memory = BlacklistedPeerTable(capacity=20)
-    memory.refuse("localhost", NOW + MINUTE, "abuse", NOW)
+    memory.blacklist("localhost", NOW + MINUTE, "abuse", NOW)
     assert len(memory) == 0
 
 
