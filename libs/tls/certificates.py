@@ -52,10 +52,10 @@ class Certificates:
                 return False
             self.context = self._files.context()
         except OSError as error:
-            log.warning("certificate_not_read", file=str(self._files.certificate), reason=str(error))
+            log.warning("certificate_reload_failed", file=str(self._files.certificate), reason=str(error))
             return False
         self._stamp = stamp
-        log.info("certificate_changed", file=str(self._files.certificate))
+        log.info("certificate_reloaded", file=str(self._files.certificate))
         return True
 
     async def watch(self, period: timedelta) -> None:

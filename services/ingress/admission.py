@@ -13,8 +13,8 @@ from libs.mail.address import Path
 from libs.mail.replies import Reply
 from libs.neighbours.quota import SendDecision
 from services.ingress.domain.parameters import RcptArguments
-from services.ingress.domain.refusal import Refused
-from services.ingress.domain.relaying import Admitted, Submitter, canonical_of, is_relay_trick
+from services.ingress.domain.refusal import CommandRefused
+from services.ingress.domain.relaying import AcceptedRecipient, Submitter, canonical_of, is_relay_trick
 from services.ingress.ports import Arrival, Directory, Quotas, Resolution, Screened, Screening, Sends
 
 OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
@@ -27,7 +27,7 @@ _GREYLISTED = replies.DEFERRED_BY_POLICY.because("Greylisted, try again later")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AdmissionPolicy:
     """The settings of admission."""
 
     main_domain: str
@@ -40,30 +40,30 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Asks the router, the quota service and antispam. All methods raise `Refused`."""
+    """Asks the router, the quota service and antispam. All methods raise `CommandRefused`."""
 
-    policy: Policy
+    policy: AdmissionPolicy
     directory: Directory
     quotas: Quotas
     sends: Sends
     screening: Screening
 
-    async def sender(self, path: Path, submitter: Submitter) -> None:
+    async def check_sender(self, path: Path, submitter: Submitter) -> None:
         """May this sender be used by this submitter?"""
         if path.is_postmaster:
-            raise Refused(replies.BAD_SENDER_SYNTAX)
+            raise CommandRefused(replies.BAD_SENDER_SYNTAX)
         if path.is_null:  # RFC 5321 4.5.5: notifications, also those of our own users' clients
             return
         try:
             if submitter.login is not None:
                 if canonical_of(path) not in await self.directory.senders(submitter.login.account):
-                    raise Refused(replies.SENDER_NOT_YOURS, "sender")
+                    raise CommandRefused(replies.SENDER_NOT_YOURS, "sender")
             elif self._is_checked(submitter) and await self.directory.is_ours(path.domain):
-                raise Refused(_LOCAL_SENDER, "sender")
+                raise CommandRefused(_LOCAL_SENDER, "sender")
         except Temporary as error:
-            raise Refused(replies.LOOKUP_FAILED, "router") from error
+            raise CommandRefused(replies.LOOKUP_FAILED, "router") from error
 
-    async def recipient(
+    async def admit_recipient(
         self,
         asked: RcptArguments,
         submitter: Submitter,
@@ -72,30 +72,30 @@ class Admission:
         null_sender: bool,
         size_bytes: int,
         sender: str = "",
-    ) -> Admitted:
+    ) -> AcceptedRecipient:
         """The recipient as it goes on. `already` holds the addresses of this transaction."""
         path = asked.path
         if path.is_null:
-            raise Refused(replies.NO_NULL_FORWARD_PATH)
+            raise CommandRefused(replies.NO_NULL_FORWARD_PATH)
         if null_sender and already:
-            raise Refused(_NULL_SENDER, "null sender")
+            raise CommandRefused(_NULL_SENDER, "null_sender")
         if len(already) >= self.policy.max_recipients:
-            raise Refused(replies.TOO_MANY_RECIPIENTS, "too many")
+            raise CommandRefused(replies.TOO_MANY_RECIPIENTS, "too_many_recipients")
         if is_relay_trick(path):
-            raise Refused(_NOT_A_HOST, "relay")
+            raise CommandRefused(_NOT_A_HOST, "relay")
         # RFC 5321 4.5.1: postmaster without a domain is somebody here, in any case
         address = f"postmaster@{self.policy.main_domain}" if path.is_postmaster else canonical_of(path)
         try:
             found = await self.directory.recipient(address)
         except Temporary as error:
-            raise Refused(replies.LOOKUP_FAILED, "router") from error
+            raise CommandRefused(replies.LOOKUP_FAILED, "router") from error
         purpose = await self._purpose(address, found, submitter, sender)
         admitted = await self._admit(asked, address, found, submitter, size_bytes, purpose)
         if found.domain and not purpose and submitter.is_stranger:
             return await self._screened(admitted, submitter, sender)
         return admitted
 
-    async def sending(self, submitter: Submitter, recipients: Collection[Recipient]) -> None:
+    async def count_send(self, submitter: Submitter, recipients: Collection[Recipient]) -> None:
         """Count the message against the send limits of its class (R-IN-07)."""
         if submitter.login is None and not submitter.relays:
             return
@@ -104,13 +104,13 @@ class Admission:
         if send_class is None:
             return
         try:
-            answer = await self.sends.attempt_send(submitter.counted_as, send_class, len(recipients))
+            answer = await self.sends.attempt_send(submitter.send_key, send_class, len(recipients))
         except Temporary as error:
             if self.policy.send_without_quota:
                 return
-            raise Refused(replies.DEFERRED_BY_POLICY, "quota") from error
+            raise CommandRefused(replies.DEFERRED_BY_POLICY, "quota") from error
         if not answer.allowed:
-            raise Refused(_limit(answer), "send limit")
+            raise CommandRefused(_limit(answer), "send_limit")
 
     async def own_addresses(self, submitter: Submitter) -> frozenset[str] | None:
         """The addresses that whoever authenticated may use; None for everybody else."""
@@ -119,7 +119,7 @@ class Admission:
         try:
             return await self.directory.senders(submitter.login.account)
         except Temporary as error:
-            raise Refused(replies.LOOKUP_FAILED, "router") from error
+            raise CommandRefused(replies.LOOKUP_FAILED, "router") from error
 
     def _is_checked(self, submitter: Submitter) -> bool:
         trusted = submitter.internal or submitter.may_relay
@@ -133,17 +133,17 @@ class Admission:
         submitter: Submitter,
         size_bytes: int,
         purpose: str,
-    ) -> Admitted:
+    ) -> AcceptedRecipient:
         if found.status == "unknown" and not purpose:
-            raise Refused(_unknown(found.reason), "unknown")
+            raise CommandRefused(_unknown(found.reason), "unknown")
         if found.status == "not_ours" and not submitter.may_relay:
-            raise Refused(replies.RELAY_DENIED, "relay")
+            raise CommandRefused(replies.RELAY_DENIED, "relay")
         limit = min(found.max_size_bytes or self.policy.max_message_bytes, self.policy.largest_message_bytes)
         if size_bytes > limit:
-            raise Refused(replies.MESSAGE_TOO_LARGE, "size")
+            raise CommandRefused(replies.MESSAGE_TOO_LARGE, "size")
         if found.account is not None and not purpose:
             await self._check_room(found.account, size_bytes)
-        return Admitted(
+        return AcceptedRecipient(
             address,
             Recipient(
                 # The case of a foreign local part means something to its owner (RFC 5321 2.4).
@@ -170,17 +170,17 @@ class Admission:
         account = submitter.login.account
         answer = await self.screening.screen(Arrival(submitter.address, sender, address, found.domain, account))
         if answer.decision == "refuse":
-            raise Refused(replies.REFUSED_BY_POLICY.quoting(answer.note), "training")
+            raise CommandRefused(replies.REFUSED_BY_POLICY.quoting(answer.note), "training")
         if answer.decision == "defer":
-            raise Refused(replies.LOOKUP_FAILED, "antispam")
+            raise CommandRefused(replies.LOOKUP_FAILED, "antispam")
         return purpose
 
-    async def _screened(self, admitted: Admitted, submitter: Submitter, sender: str) -> Admitted:
+    async def _screened(self, admitted: AcceptedRecipient, submitter: Submitter, sender: str) -> AcceptedRecipient:
         """R-IN-14. Last of all: what is refused for ever need not come again to hear it."""
         recipient = admitted.recipient
         answer = await self.screening.screen(Arrival(submitter.address, sender.lower(), admitted.key, recipient.domain))
         if answer.decision == "defer":
-            raise Refused(_greylisted(answer), "greylisted")
+            raise CommandRefused(_greylisted(answer), "greylisted")
         if not answer.note:
             return admitted
         return replace(admitted, recipient=recipient.model_copy(update={"screened": answer.note}))
@@ -191,7 +191,7 @@ class Admission:
         except Temporary:
             return  # open: the store delays what does not fit
         if room is not None and room <= size_bytes:
-            raise Refused(OVER_QUOTA, "over quota")
+            raise CommandRefused(OVER_QUOTA, "over_quota")
 
 
 def _limit(answer: SendDecision) -> Reply:

@@ -1,4 +1,4 @@
-"""AUTH: the password is the router's matter, how often one may guess is ours (RFC 4954 9)."""
+"""AUTH: the router checks the password; this module limits how often a peer may guess (RFC 4954 9)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import structlog
 
 from libs.envelope import Temporary
 from libs.mail import replies
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import Login
 from services.ingress.domain.throttle import Throttle, delay
 from services.ingress.ports import Directory
 
 log = structlog.get_logger(__name__)
 
-_TOO_MANY = replies.AUTH_UNAVAILABLE.because("Too many failed attempts, try again later")
+_TOO_MANY_FAILURES = replies.AUTH_UNAVAILABLE.because("Too many failed attempts, try again later")
 
 
-class Familiar:
-    """Pairs of login and address that got in lately, the newest `max_entries` of them."""
+class KnownLogins:
+    """The last `max_entries` pairs of login and address that authenticated."""
 
     def __init__(self, *, max_entries: int) -> None:
         self._max_entries = max_entries
         self._pairs: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def add(self, login: str, address: str) -> None:
+    def record(self, login: str, address: str) -> None:
         self._pairs[login, address] = None
         self._pairs.move_to_end((login, address))
         if len(self._pairs) > self._max_entries:
@@ -40,47 +40,56 @@ class Familiar:
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Counts attempts per address and per account, known or not, and slows their answers down."""
+    """Counts attempts per address and per account, whether it exists or not, and delays answers to failures.
+
+    `on_abuse` is called with an address from which too many attempts failed. Delays are seconds.
+    """
 
     directory: Directory
     addresses: Throttle
     accounts: Throttle
     first_delay: float
     longest_delay: float
-    abused: Callable[[str], Awaitable[None]]
+    on_abuse: Callable[[str], Awaitable[None]]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    familiar: Familiar = field(default_factory=lambda: Familiar(max_entries=10_000))
+    known_logins: KnownLogins = field(default_factory=lambda: KnownLogins(max_entries=10_000))
 
     async def check(self, login: str, password: str, address: str) -> Login:
-        """Who it is. `address` is the peer as it is counted. Raises `Refused`."""
+        """Return the account of a login. Raises `CommandRefused`.
+
+        `address` is the network by which the peer is counted.
+        """
         buckets = self._buckets(login.lower(), address)
         if any(throttle.is_blocked(key) for throttle, key in buckets):
             await self.pause(self.first_delay)
-            raise Refused(_TOO_MANY, "throttled")
+            raise CommandRefused(_TOO_MANY_FAILURES, "throttled")
         failures = max(throttle.attempt(key) for throttle, key in buckets)
         try:
             found = await self.directory.authenticate(login, password)
         except Temporary as error:
             _forgive(buckets)
-            raise Refused(replies.AUTH_UNAVAILABLE, "unavailable") from error
+            raise CommandRefused(replies.AUTH_UNAVAILABLE, "unavailable") from error
         if found is None:
             await self._failed(address, failures)
-            raise Refused(replies.AUTH_FAILED, "failed")
+            raise CommandRefused(replies.AUTH_FAILED, "failed")
         _forgive(buckets)
-        self.familiar.add(login.lower(), address)
+        self.known_logins.record(login.lower(), address)
         return found
 
     def _buckets(self, name: str, address: str) -> tuple[tuple[Throttle, str], ...]:
-        """What an attempt counts against. A familiar pair has a bucket of its own: neither a flood of guesses from
-        elsewhere nor one wrong device in the same office locks its owner out."""
-        if (name, address) in self.familiar:
+        """Return what an attempt counts against.
+
+        A pair that authenticated before has a bucket of its own: neither a flood of guesses from elsewhere nor one
+        misconfigured device in the same office locks its owner out.
+        """
+        if (name, address) in self.known_logins:
             return ((self.accounts, f"{name} {address}"),)
         return ((self.addresses, address), (self.accounts, name))
 
     async def _failed(self, address: str, failures: int) -> None:
-        log.warning("auth_failed", peer=address, failures=failures)
+        log.warning("authentication_failed", peer=address, failures=failures)
         if self.addresses.is_blocked(address):
-            await self.abused(address)
+            await self.on_abuse(address)
         await self.pause(delay(failures, first=self.first_delay, longest=self.longest_delay))
 
 

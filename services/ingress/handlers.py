@@ -18,7 +18,7 @@ from libs.events import (
     RoutesChanged,
 )
 from libs.runtime import EventHandler
-from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.blacklist import Blacklist, BlacklistEntry
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class CacheInvalidation:
     """Keeps caches true, by key: a change of one address costs nothing for the others.
 
     Every process hears every event; what it misses, the short life of its caches mends.
@@ -63,8 +63,8 @@ class Attention:
 
     async def peer_blacklisted(self, fact: PeerBlacklisted) -> None:
         """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
-        if not self.blacklist.add(Entry(fact.address, fact.until_epoch, fact.reason)):
-            log.warning("ban_not_understood", peer=fact.address[:100], reason=fact.reason)
+        if not self.blacklist.put(BlacklistEntry(fact.address, fact.until_epoch, fact.reason)):
+            log.warning("invalid_ban_ignored", peer=fact.address[:100], reason=fact.reason)
 
     def table(self) -> tuple[EventHandler[Any], ...]:
         """The handlers of events; all of them are broadcast."""

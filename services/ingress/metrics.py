@@ -1,4 +1,4 @@
-"""The series of ingress. Labels are listeners, classes and reasons, never addresses."""
+"""The metrics of ingress. Labels are listeners, classes and reasons, never addresses."""
 
 from __future__ import annotations
 
@@ -12,27 +12,34 @@ from libs.telemetry import Metrics
 
 
 class IngressMetrics(Metrics):
-    """What operators see of the listeners."""
+    """The metrics of all listeners."""
 
     def __init__(self) -> None:
         super().__init__()
-        labels = ("listener", "command", "reason")
-        self.open_sessions = self.gauge("facteur_smtp_sessions_open", "Sessions now, by listener.", ("listener",))
-        self.sessions = self.counter(
-            "facteur_smtp_sessions", "Connections and what came of them.", ("listener", "outcome")
+        self.open_sessions = self.gauge(
+            "facteur_ingress_open_sessions", "Sessions that are open, by listener.", ("listener",)
         )
-        self.refused = self.counter("facteur_refused", "Refusals by listener, command and reason.", labels)
-        self.auth = self.counter("facteur_smtp_auth", "Authentications, by outcome.", ("outcome",))
+        self.connections = self.counter(
+            "facteur_ingress_connections", "Connections, by listener and outcome.", ("listener", "outcome")
+        )
+        self.refusals = self.counter(
+            "facteur_ingress_refusals",
+            "Commands that were refused, by listener, command and reason.",
+            ("listener", "command", "reason"),
+        )
+        self.authentications = self.counter(
+            "facteur_ingress_authentications", "Attempts to authenticate, by outcome.", ("outcome",)
+        )
         self._listeners: dict[Listener, ListenerMetrics] = {}
-        self.registry.register(_Tallies(self._listeners))
+        self.registry.register(_PlainCounters(self._listeners))
 
     def of(self, listener: Listener) -> ListenerMetrics:
-        """The series of one listener."""
+        """Return the metrics of one listener."""
         return self._listeners.setdefault(listener, ListenerMetrics(self, listener))
 
 
 class ListenerMetrics:
-    """One listener's series. What each command counts is a plain number, shown when somebody looks."""
+    """The metrics of one listener. Those that every command changes are plain numbers, read at each scrape."""
 
     def __init__(self, metrics: IngressMetrics, listener: Listener) -> None:
         self._metrics = metrics
@@ -50,29 +57,32 @@ class ListenerMetrics:
         self.octets += octets
 
     def count_connection(self, outcome: str) -> None:
-        self._metrics.sessions.labels(self._listener, outcome).inc()
+        self._metrics.connections.labels(self._listener, outcome).inc()
 
     def refused(self, command: str, reason: str) -> None:
-        self._metrics.refused.labels(self._listener, command, reason).inc()
+        self._metrics.refusals.labels(self._listener, command, reason).inc()
 
     def authenticated(self, outcome: str) -> None:
-        self._metrics.auth.labels(outcome).inc()
+        self._metrics.authentications.labels(outcome).inc()
 
 
-class _Tallies(Collector):
-    """The plain numbers as Prometheus wants them."""
+class _PlainCounters(Collector):
+    """Exports the plain numbers."""
 
     def __init__(self, listeners: dict[Listener, ListenerMetrics]) -> None:
         self._listeners = listeners
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        label = ("listener",)
         replies = CounterMetricFamily(
-            "facteur_smtp_replies", "Replies by listener and class.", labels=(*label, "class")
+            "facteur_ingress_replies", "SMTP replies, by listener and class of code.", labels=("listener", "class")
         )
-        messages = CounterMetricFamily("facteur_accepted_messages", "Messages accepted, by listener.", labels=label)
+        messages = CounterMetricFamily(
+            "facteur_ingress_accepted_messages", "Messages that were accepted, by listener.", labels=("listener",)
+        )
         octets = CounterMetricFamily(
-            "facteur_accepted_bytes", "Octets of accepted messages, by listener.", labels=label
+            "facteur_ingress_accepted_bytes",
+            "Bytes of accepted messages, by listener.",
+            labels=("listener",),
         )
         for name, series in self._listeners.items():
             for digit in range(2, 6):

@@ -51,7 +51,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
         more = {
             "FACTEUR_ANTIVIRUS_ENGINES": f'["builtin", "{clamd.tcp}"]',
             "FACTEUR_ANTIVIRUS_ENGINE_DEADLINE": "PT5S",
-            "FACTEUR_INGRESS_PUBLISH_DEADLINE": "PT8S",
+            "FACTEUR_INGRESS_PUBLISH_TIMEOUT": "PT8S",
         }
         directory = tmp_path_factory.mktemp("chaos")
         facteur = cluster_of(directory, mongo_url=mongod.url, bus_url=rabbit.url, more=more)

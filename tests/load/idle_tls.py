@@ -23,7 +23,7 @@ import uvloop
 
 from libs.lineserver import Connection, ConnectionLimits, Listener, ListenerOptions, PeerTimeout, Rejection
 from libs.tls import Certificates
-from services.ingress.adapters.tls import self_signed
+from services.ingress.adapters.self_signed import self_signed
 
 LIMIT_KIB = 25.0
 _CLIENT = """

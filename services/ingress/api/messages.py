@@ -19,11 +19,11 @@ from libs.mail.address import InvalidAddress, Path, parse_path
 from libs.mail.address_list import parse_addresses
 from libs.mail.replies import Reply
 from services.ingress.domain.budget import Budget
-from services.ingress.domain.composing import Attachment, Letter, compose
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.composing import Attachment, Draft, compose
+from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import canonical_of
 from services.ingress.metrics import IngressMetrics
-from services.ingress.submitting import Parcel, Submitting
+from services.ingress.submission import HttpSubmission, SubmissionHandler
 
 
 def _decoded(value: object) -> bytes:
@@ -98,7 +98,7 @@ _BODIES: dict[str, Any] = {
 
 
 def message_routes(
-    submitting: Submitting,
+    submitting: SubmissionHandler,
     budget: Budget,
     metrics: IngressMetrics,
     *,
@@ -137,14 +137,14 @@ def message_routes(
             once = _once(request, key, caller, body)
             match request.headers.get("content-type", "").partition(";")[0].strip().lower():
                 case "message/rfc822":
-                    parcel = _raw(body, sender, to, account, once, _peer(request))
+                    submission = _raw(body, sender, to, account, once, _peer(request))
                 case "application/json":
-                    parcel = await asyncio.to_thread(
+                    submission = await asyncio.to_thread(
                         _composed, body, once, _peer(request), now=clock(), hostname=hostname
                     )
                 case _:
                     raise Problem(415, "send message/rfc822 or application/json")
-            return AcceptedMessage(id=await _submit(submitting, parcel, metrics))
+            return AcceptedMessage(id=await _submit(submitting, submission, metrics))
         finally:
             share.close()
 
@@ -152,20 +152,20 @@ def message_routes(
 
 
 def _once(request: Request, key: str | None, caller: str, body: bytes) -> Once | None:
-    """A key of a service stands for what its letter is about: the letter is composed anew for a retry, with another
+    """A key of a service stands for what its draft is about: the draft is composed anew for a retry, with another
     date. Everybody else's stands for one message, octet by octet.
     """
     return None if key is None else once_of(request, key, b"" if caller in _SERVICES else body)
 
 
-async def _submit(submitting: Submitting, parcel: Parcel, metrics: IngressMetrics) -> str:
+async def _submit(submitting: SubmissionHandler, submission: HttpSubmission, metrics: IngressMetrics) -> str:
     series = metrics.of("http")
     try:
-        id = await submitting.submit(parcel)
-    except Refused as refused:
+        id = await submitting.submit(submission)
+    except CommandRefused as refused:
         series.refused("POST", refused.reason)
         raise _problem(refused.reply) from refused
-    series.accepted(len(parcel.raw))
+    series.accepted(len(submission.raw))
     return id
 
 
@@ -185,16 +185,16 @@ def _problem(reply: Reply) -> Problem:
 
 def _raw(
     body: bytes, sender: str | None, to: list[str] | None, account: str | None, once: Once | None, peer: Peer
-) -> Parcel:
+) -> HttpSubmission:
     if sender is None or not to:
         raise Problem(422, "a raw message needs from and to in the query")
     # HTTP carries files as they are on disk; on the wire of mail a line ends with CR LF (RFC 2046 5.2.1).
     raw = body.replace(b"\n", b"\r\n") if b"\r" not in body else body
     paths = [_path("to", recipient) for recipient in to]
-    return Parcel(_path("from", sender), paths, raw, peer, account=_account(account), once=once)
+    return HttpSubmission(_path("from", sender), paths, raw, peer, account=_account(account), once=once)
 
 
-def _composed(body: bytes, once: Once | None, peer: Peer, *, now: datetime, hostname: str) -> Parcel:
+def _composed(body: bytes, once: Once | None, peer: Peer, *, now: datetime, hostname: str) -> HttpSubmission:
     """Parses and renders, which takes a while for large attachments: call it off the loop."""
     try:
         check_json(body)
@@ -202,14 +202,14 @@ def _composed(body: bytes, once: Once | None, peer: Peer, *, now: datetime, host
         author = _mailbox("from", given.sender)
         recipients = [_mailbox("to", recipient) for recipient in given.to]
         files = [Attachment(each.filename, each.content_type, each.content) for each in given.attachments]
-        letter = Letter(author, recipients, given.subject, given.text, given.html, files)
-        raw = compose(letter, id=new_id(now), now=now, hostname=hostname)
+        draft = Draft(author, recipients, given.subject, given.text, given.html, files)
+        raw = compose(draft, id=new_id(now), now=now, hostname=hostname)
     except ValidationError as error:
         raise invalid_body(error.errors(), "the message is not valid") from None
     except ValueError as error:
         raise Problem(422, str(error)) from None
     paths = [_path("to", address) for _, address in recipients]
-    return Parcel(_path("from", author[1]), paths, raw, peer, account=_account(given.account), once=once)
+    return HttpSubmission(_path("from", author[1]), paths, raw, peer, account=_account(given.account), once=once)
 
 
 def _mailbox(field: str, text: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, RequestBody, require
 from libs.network import banned_network, shown
-from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.blacklist import Blacklist, BlacklistEntry
 
 
 class SessionsView(BaseModel):
@@ -48,7 +48,7 @@ def operation_routes(
     blacklist: Blacklist,
     *,
     clock: Callable[[], datetime],
-    tell: Callable[[Entry], Awaitable[None]],
+    tell: Callable[[BlacklistEntry], Awaitable[None]],
 ) -> APIRouter:
     """`tell` makes a change known to all replicas, this one too."""
     router = APIRouter(prefix="/v1", tags=["operation"], dependencies=[Depends(require(ADMIN))])
@@ -72,16 +72,16 @@ def operation_routes(
         address: Annotated[str, Path(description="IP address or network.")], ban: PeerRefusal
     ) -> RefusedPeerView:
         until = clock() + timedelta(seconds=ban.seconds)
-        entry = Entry(_key(address), until.timestamp(), ban.reason)
+        entry = BlacklistEntry(_key(address), until.timestamp(), ban.reason)
         await tell(entry)
         return RefusedPeerView(address=entry.address, until=until, reason=entry.reason)
 
     @router.delete("/blacklist/{address:path}", status_code=204, summary="Let a peer in again")
     async def delete_refused_peer(address: Annotated[str, Path(description="IP address or network.")]) -> Response:
         key = _key(address)
-        if not blacklist.holds(key):
+        if not blacklist.has_entry(key):
             raise Problem(404, "this peer is not refused")
-        await tell(Entry(key, 0.0, ""))
+        await tell(BlacklistEntry(key, 0.0, ""))
         return Response(status_code=204)
 
     return router

@@ -11,15 +11,15 @@ from libs.mail.address import InvalidAddress, canonical
 from libs.mail.headers import Headers
 from libs.mail.limits import MessageLimits
 from libs.mail.replies import Reply
-from services.ingress.domain.content import Fault
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.content import ContentFault
+from services.ingress.domain.refusal import CommandRefused
 
-FAULT_REPLIES: dict[Fault, Reply] = {
-    Fault.TOO_LARGE: replies.MESSAGE_TOO_LARGE,
-    Fault.BARE_LINE_END: replies.BARE_LINE_BREAK,
-    Fault.NUL: replies.BAD_CONTENT.because("NUL in the message"),
-    Fault.LINE_TOO_LONG: Reply(500, "5.6.0", "A line of the message is too long"),  # RFC 5321 4.5.3.1.6
-    Fault.NO_ROOM: replies.STORAGE_FULL,
+FAULT_REPLIES: dict[ContentFault, Reply] = {
+    ContentFault.TOO_LARGE: replies.MESSAGE_TOO_LARGE,
+    ContentFault.BARE_LINE_END: replies.BARE_LINE_BREAK,
+    ContentFault.NUL: replies.BAD_CONTENT.because("NUL in the message"),
+    ContentFault.LINE_TOO_LONG: Reply(500, "5.6.0", "A line of the message is too long"),  # RFC 5321 4.5.3.1.6
+    ContentFault.NO_ROOM: replies.STORAGE_FULL,
 }
 
 _HEADER_TOO_LARGE = replies.BAD_CONTENT.because("The header is too large")
@@ -44,7 +44,7 @@ class Acceptance:
     max_header_count: int
 
     def check(self, raw: bytes, listener: Listener, own: frozenset[str] | None) -> None:
-        """`own` are the addresses of whoever authenticated. Raises `Refused`."""
+        """`own` are the addresses of whoever authenticated. Raises `CommandRefused`."""
         if own is None and self._is_plain(raw):
             return
         # One field and one octet more than we take, so that what is too much shows.
@@ -57,9 +57,9 @@ class Acceptance:
             ),
         )
         if headers.body_start > self.max_header_bytes or len(headers) > self.max_header_count:
-            raise Refused(_HEADER_TOO_LARGE, "header")
+            raise CommandRefused(_HEADER_TOO_LARGE, "header")
         if headers.count("received") > self.max_received:  # RFC 5321 6.3
-            raise Refused(replies.MAIL_LOOP, "loop")
+            raise CommandRefused(replies.MAIL_LOOP, "loop")
         if own is not None:
             self._check_author(headers, own)
         elif listener == "mx":
@@ -78,11 +78,11 @@ class Acceptance:
 
     def _check_singles(self, headers: Headers) -> None:
         if any(headers.count(name) > 1 for name in _SINGLE):
-            raise Refused(_TWICE, "header")
+            raise CommandRefused(_TWICE, "header")
         authors = headers.addresses("from")
         domains = {address.rpartition("@")[2].lower() for _, address in authors if "@" in address}
         if len(domains) > 1 or len(authors) > _MAX_AUTHORS:
-            raise Refused(_SEVERAL_AUTHORS, "header")
+            raise CommandRefused(_SEVERAL_AUTHORS, "header")
 
     def _check_author(self, headers: Headers, own: frozenset[str]) -> None:
         """RFC 6409 6.1: whoever authenticated writes in no other name."""
@@ -94,4 +94,4 @@ class Acceptance:
         except InvalidAddress:
             authors = set()
         if not authors or not authors <= own or len(addresses) > _MAX_AUTHORS:
-            raise Refused(_FROM_NOT_YOURS, "sender")
+            raise CommandRefused(_FROM_NOT_YOURS, "sender")

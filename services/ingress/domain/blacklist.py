@@ -12,7 +12,7 @@ _KEPT_WHEN_FULL = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class BlacklistEntry:
     """`address` is an address or a network, `until_epoch` in seconds, UTC."""
 
     address: str
@@ -26,10 +26,10 @@ class Blacklist:
     def __init__(self, *, max_entries: int, clock: Callable[[], float]) -> None:
         self._max_entries = max_entries
         self._clock = clock
-        self._entries: dict[Network, Entry] = {}
-        self._table: NetworkTable[Entry] = NetworkTable()
+        self._entries: dict[Network, BlacklistEntry] = {}
+        self._table: NetworkTable[BlacklistEntry] = NetworkTable()
 
-    def add(self, entry: Entry) -> bool:
+    def put(self, entry: BlacklistEntry) -> bool:
         """Replaces what was known of the network; an entry that is over takes it off. False for what is no network."""
         network = banned_network(entry.address)
         if network is None:
@@ -42,24 +42,24 @@ class Blacklist:
             self._table.put(network, entry)
         return True
 
-    def refuses(self, address: str) -> bool:
+    def is_banned(self, address: str) -> bool:
         """Whether the peer at `address` is refused now."""
         if not self._entries or (peer := parsed(address)) is None:
             return False
-        return self._refuses(peer)
+        return self._is_banned(peer)
 
-    def holds(self, address: str) -> bool:
+    def has_entry(self, address: str) -> bool:
         """Whether there is an entry for this very address or network."""
         network = banned_network(address)
         entry = self._entries.get(network) if network is not None else None
         return entry is not None and entry.until_epoch > self._clock()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[BlacklistEntry]:
         """Those that hold now, by address."""
         now = self._clock()
         return sorted((e for e in self._entries.values() if e.until_epoch > now), key=lambda e: e.address)
 
-    def _refuses(self, peer: Ip) -> bool:
+    def _is_banned(self, peer: Ip) -> bool:
         now = self._clock()
         return any(entry.until_epoch > now for _, entry in self._table.around(peer))
 

@@ -11,14 +11,14 @@ _FOR_LARGE = 7 / 8
 
 
 @dataclass(slots=True)
-class _Held:
+class _Usage:
     """What is held for one network."""
 
     messages: int = 0
     octets: int = 0
 
 
-_NOTHING = _Held()
+_NOTHING = _Usage()
 
 
 class Budget:
@@ -35,8 +35,8 @@ class Budget:
         self._large_bytes = max(int(max_bytes * _FOR_LARGE), min(largest_bytes, max_bytes))
         self._peer_messages = max(int(max_messages * peer_share), 1)
         self._peer_bytes = max(int(max_bytes * peer_share), largest_bytes)
-        self._all = _Held()
-        self._networks: dict[str, _Held] = {}
+        self._all = _Usage()
+        self._networks: dict[str, _Usage] = {}
 
     @property
     def messages(self) -> int:
@@ -46,11 +46,11 @@ class Budget:
     def held_bytes(self) -> int:
         return self._all.octets
 
-    def open(self, expected_bytes: int, networks: Sequence[str] = ()) -> Share | None:
+    def open(self, expected_bytes: int, networks: Sequence[str] = ()) -> BudgetShare | None:
         """Begin a message; None when it is one too many, or when there is no room for what it promised."""
         if not self.has_room(expected_bytes, networks):
             return None
-        return Share(self, networks)
+        return BudgetShare(self, networks)
 
     def has_room(self, expected_bytes: int, networks: Sequence[str] = ()) -> bool:
         """Whether a message of that size could begin now."""
@@ -65,20 +65,20 @@ class Budget:
             most_messages, most_bytes = 2 * most_messages, 2 * most_bytes
         return True
 
-    def enter(self, networks: Sequence[str]) -> list[_Held]:
+    def count_message(self, networks: Sequence[str]) -> list[_Usage]:
         """Count one message; what is held in each of the networks, all of them last."""
         every = []
         for network in networks:
             held = self._networks.get(network)
             if held is None:
-                held = self._networks[network] = _Held()
+                held = self._networks[network] = _Usage()
             held.messages += 1
             every.append(held)
         self._all.messages += 1
         every.append(self._all)
         return every
 
-    def take(self, octets: int, every: Sequence[_Held], *, of_message: int) -> bool:
+    def reserve(self, octets: int, every: Sequence[_Usage], *, of_message: int) -> bool:
         """False, and nothing taken, when there is no room for more of a message that has grown to `of_message`."""
         limit = self._max_bytes if of_message + octets <= _ORDINARY_OCTETS else self._large_bytes
         if self._all.octets + octets > limit:
@@ -92,7 +92,7 @@ class Budget:
             held.octets += octets
         return True
 
-    def leave(self, networks: Sequence[str], every: Sequence[_Held]) -> None:
+    def release_message(self, networks: Sequence[str], every: Sequence[_Usage]) -> None:
         """One message less; networks of which nothing is left are forgotten."""
         for held in every:
             held.messages -= 1
@@ -102,7 +102,7 @@ class Budget:
                 del self._networks[network]
 
 
-class Share:
+class BudgetShare:
     """What one message holds of the budget."""
 
     __slots__ = ("_budget", "_every", "_networks", "_octets")
@@ -110,12 +110,12 @@ class Share:
     def __init__(self, budget: Budget, networks: Sequence[str]) -> None:
         self._budget = budget
         self._networks = networks
-        self._every = budget.enter(networks)
+        self._every = budget.count_message(networks)
         self._octets = 0
 
     def grow(self, octets: int) -> bool:
         """Octets came in; False when there is no room for them."""
-        if not self._budget.take(octets, self._every, of_message=self._octets):
+        if not self._budget.reserve(octets, self._every, of_message=self._octets):
             return False
         self._octets += octets
         return True
@@ -129,4 +129,4 @@ class Share:
     def close(self) -> None:
         """The message is gone."""
         self.shrink()
-        self._budget.leave(self._networks, self._every)
+        self._budget.release_message(self._networks, self._every)

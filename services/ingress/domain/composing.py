@@ -31,7 +31,7 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Draft:
     """Authors and recipients are (display name, address)."""
 
     author: tuple[str, str]
@@ -42,27 +42,27 @@ class Letter:
     attachments: Sequence[Attachment] = ()
 
 
-def compose(letter: Letter, *, id: str, now: datetime, hostname: str) -> bytes:
+def compose(draft: Draft, *, id: str, now: datetime, hostname: str) -> bytes:
     """The octets of the message. Raises `ValueError` where a value could not stand in a header."""
     head = (
-        fold("From", mailbox(*letter.author))
-        + fold("To", ", ".join(mailbox(*recipient) for recipient in letter.recipients))
-        + fold("Subject", letter.subject)
+        fold("From", mailbox(*draft.author))
+        + fold("To", ", ".join(mailbox(*recipient) for recipient in draft.recipients))
+        + fold("Subject", draft.subject)
         + fold("Date", format_datetime(now))
         + fold("Message-ID", f"<{id}@{hostname}>")
         + b"MIME-Version: 1.0\r\n"
     )
-    return head + _body(letter, id)
+    return head + _body(draft, id)
 
 
-def _body(letter: Letter, id: str) -> bytes:
+def _body(draft: Draft, id: str) -> bytes:
     bodies = [
-        _text(kind, content) for kind, content in (("plain", letter.text), ("html", letter.html)) if content is not None
+        _text(kind, content) for kind, content in (("plain", draft.text), ("html", draft.html)) if content is not None
     ]
     content = bodies[0] if len(bodies) == 1 else _multipart("alternative", bodies or [_text("plain", "")], f"=_a_{id}")
-    if not letter.attachments:
+    if not draft.attachments:
         return content
-    return _multipart("mixed", [content, *(_attached(each) for each in letter.attachments)], f"=_m_{id}")
+    return _multipart("mixed", [content, *(_attached(each) for each in draft.attachments)], f"=_m_{id}")
 
 
 def _multipart(kind: str, parts: Sequence[bytes], boundary: str) -> bytes:

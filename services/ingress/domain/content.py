@@ -11,24 +11,24 @@ from hashlib import sha256
 from io import BytesIO
 
 
-class Fault(StrEnum):
+class ContentFault(StrEnum):
     """Why content cannot be taken, the first one that was seen."""
 
-    TOO_LARGE = "too large"
-    BARE_LINE_END = "bare CR or LF"
-    NUL = "NUL"
-    LINE_TOO_LONG = "line too long"
-    NO_ROOM = "no room"
+    TOO_LARGE = "too_large"
+    BARE_LINE_END = "bare_line_end"
+    NUL = "nul"
+    LINE_TOO_LONG = "line_too_long"
+    NO_ROOM = "no_memory"
 
 
-class Content:
+class MessageContent:
     """A message as it grows. With a fault, nothing of it is kept any more."""
 
     __slots__ = ("_held", "_kept", "_line", "_max_bytes", "_max_line", "_sha256", "_whole", "fault", "size_bytes")
 
     def __init__(self, *, max_bytes: int, max_line: int) -> None:
         self.size_bytes = 0
-        self.fault: Fault | None = None
+        self.fault: ContentFault | None = None
         self._max_bytes = max_bytes
         self._max_line = max_line
         self._held = b""  # a CR at the end of a part: the next part says whether it is bare
@@ -37,7 +37,7 @@ class Content:
         self._kept: BytesIO | None = None
         self._whole = b""  # a message that came in one piece is never copied
 
-    def add(self, part: bytes) -> None:
+    def append(self, part: bytes) -> None:
         """Take the next octets, dots already unstuffed."""
         if self._held:
             part, self._held = self._held + part, b""
@@ -49,7 +49,7 @@ class Content:
             if self.fault is None:
                 self._keep(part)
 
-    def refuse(self, fault: Fault) -> None:
+    def reject(self, fault: ContentFault) -> None:
         """Keep nothing more, free what was kept."""
         self.fault = self.fault or fault
         self._kept, self._whole = None, b""
@@ -57,7 +57,7 @@ class Content:
     def finish(self) -> bytes:
         """The whole message, empty after a fault."""
         if self._held:
-            self.refuse(Fault.BARE_LINE_END)
+            self.reject(ContentFault.BARE_LINE_END)
         return self._whole if self._kept is None else self._kept.getvalue()
 
     @property
@@ -67,13 +67,13 @@ class Content:
     def _inspect(self, part: bytes) -> None:
         ends = part.count(b"\r\n")
         if self.size_bytes > self._max_bytes:
-            self.refuse(Fault.TOO_LARGE)
+            self.reject(ContentFault.TOO_LARGE)
         elif part.count(b"\n") != ends or part.count(b"\r") != ends:
-            self.refuse(Fault.BARE_LINE_END)
+            self.reject(ContentFault.BARE_LINE_END)
         elif b"\0" in part:
-            self.refuse(Fault.NUL)
+            self.reject(ContentFault.NUL)
         elif not self._lines_fit(part):
-            self.refuse(Fault.LINE_TOO_LONG)
+            self.reject(ContentFault.LINE_TOO_LONG)
 
     def _lines_fit(self, part: bytes) -> bool:
         """Jumps from the last line end within reach to the next: a look for each longest line, not for each line."""

@@ -11,7 +11,7 @@ from typing import Final
 from libs.mail import replies, xtext
 from libs.mail.address import InvalidAddress, NeedsSmtputf8, Path, parse_path
 from libs.mail.replies import Reply
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.refusal import CommandRefused
 
 # RFC 5321 4.1.1: blanks belong between the parts only. Honest senders put them around the colon and inside the
 # brackets, and old appliances leave the brackets out. What stands between the brackets is judged by `parse_path`.
@@ -71,7 +71,7 @@ class RcptArguments:
 
 
 def mail_arguments(text: str, *, extended: bool) -> MailArguments:
-    """Read what stands behind MAIL. Raises `Refused`."""
+    """Read what stands behind MAIL. Raises `CommandRefused`."""
     path_text, parameters = _split("FROM:", text, extended=extended)
     smtputf8 = _flag(parameters, "SMTPUTF8")
     path = _path("FROM:", path_text, smtputf8=smtputf8)
@@ -87,14 +87,14 @@ def mail_arguments(text: str, *, extended: bool) -> MailArguments:
     )
     # RFC 4954 5: taken and not believed, for we trust no peer to name another sender. Some say it without a value.
     if len(parameters.pop("AUTH", None) or "") > _MAX_AUTH:
-        raise Refused(replies.BAD_ARGUMENTS)
+        raise CommandRefused(replies.BAD_ARGUMENTS)
     parameters.pop("SMTPUTF8", None)
     _refuse_unknown(parameters)
     return arguments
 
 
 def rcpt_arguments(text: str, *, extended: bool, smtputf8: bool) -> RcptArguments:
-    """Read what stands behind RCPT. Raises `Refused`."""
+    """Read what stands behind RCPT. Raises `CommandRefused`."""
     path_text, parameters = _split("TO:", text, extended=extended)
     path = _path("TO:", path_text, smtputf8=smtputf8)
     if not parameters:
@@ -107,13 +107,13 @@ def rcpt_arguments(text: str, *, extended: bool, smtputf8: bool) -> RcptArgument
 def _split(keyword: str, text: str, *, extended: bool) -> tuple[str, dict[str, str | None]]:
     match = _ARGUMENT.fullmatch(text)
     if match is None or f"{match[1].upper()}:" != keyword:
-        raise Refused(_SYNTAX[keyword])
+        raise CommandRefused(_SYNTAX[keyword])
     path, rest = match[3] if match[2] is None else match[2].rstrip(" \t"), match[4]
     if "\t" in path:
-        raise Refused(replies.BAD_CHARACTERS)
+        raise CommandRefused(replies.BAD_CHARACTERS)
     parameters = _parameters(keyword, rest) if rest else {}
     if parameters and not extended:  # RFC 5321 2.2.1: without EHLO there are no extensions
-        raise Refused(replies.UNKNOWN_PARAMETER)
+        raise CommandRefused(replies.UNKNOWN_PARAMETER)
     return path, parameters
 
 
@@ -123,12 +123,12 @@ def _parameters(keyword: str, text: str) -> dict[str, str | None]:
     for word in text.split():
         parameter = _PARAMETER.fullmatch(word)
         if parameter is None:
-            raise Refused(_SYNTAX[keyword])
+            raise CommandRefused(_SYNTAX[keyword])
         name, value = parameter[1].upper(), parameter[2]
         if name == "SIZE" and parameters.get(name) is not None:
             value = str(max(_size(value), _size(parameters[name])))
         elif parameters.get(name, value) != value:
-            raise Refused(_SYNTAX[keyword])
+            raise CommandRefused(_SYNTAX[keyword])
         parameters[name] = value
     return parameters
 
@@ -137,9 +137,9 @@ def _path(keyword: str, text: str, *, smtputf8: bool) -> Path:
     try:
         return _parse(text, smtputf8=smtputf8, root_dot=keyword == "FROM:")
     except NeedsSmtputf8:
-        raise Refused(replies.SMTPUTF8_NEEDED) from None
+        raise CommandRefused(replies.SMTPUTF8_NEEDED) from None
     except InvalidAddress as error:
-        raise Refused(_BAD_PATH[keyword].because(f"{_BAD_PATH[keyword].text}: {error}")) from None
+        raise CommandRefused(_BAD_PATH[keyword].because(f"{_BAD_PATH[keyword].text}: {error}")) from None
 
 
 def _size(value: str | None) -> int:
@@ -147,13 +147,13 @@ def _size(value: str | None) -> int:
     if value is None:
         return 0
     if not (value.isascii() and value.isdigit() and len(value) <= 20):
-        raise Refused(replies.BAD_ARGUMENTS)
+        raise CommandRefused(replies.BAD_ARGUMENTS)
     return int(value)
 
 
 def _flag(parameters: Mapping[str, str | None], name: str) -> bool:
     if parameters.get(name) is not None:
-        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} takes no value"))
+        raise CommandRefused(replies.BAD_ARGUMENTS.because(f"{name} takes no value"))
     return name in parameters
 
 
@@ -162,14 +162,14 @@ def _text(parameters: dict[str, str | None], name: str, *, default: str = "") ->
         return default
     value = parameters.pop(name)
     if value is None:
-        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} needs a value"))
+        raise CommandRefused(replies.BAD_ARGUMENTS.because(f"{name} needs a value"))
     return value
 
 
 def _one_of(parameters: dict[str, str | None], name: str, allowed: tuple[str, ...]) -> str:
     value = _text(parameters, name).upper()
     if value and value not in allowed:
-        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} is {' or '.join(allowed)}"))
+        raise CommandRefused(replies.BAD_ARGUMENTS.because(f"{name} is {' or '.join(allowed)}"))
     return value
 
 
@@ -177,7 +177,7 @@ def _body_type(parameters: dict[str, str | None]) -> str:
     """RFC 6152 3."""
     value = _text(parameters, "BODY", default="7BIT").upper()
     if value not in ("7BIT", "8BITMIME"):
-        raise Refused(_BAD_BODY)
+        raise CommandRefused(_BAD_BODY)
     return "" if value == "7BIT" else value
 
 
@@ -188,7 +188,7 @@ def _xtext(parameters: dict[str, str | None], name: str, *, limit: int) -> str:
         return ""
     decoded = xtext.decode(value)
     if len(value) > limit or not value.isascii() or not decoded.isprintable():
-        raise Refused(replies.BAD_ARGUMENTS.because(f"{name} is xtext of at most {limit} characters"))
+        raise CommandRefused(replies.BAD_ARGUMENTS.because(f"{name} is xtext of at most {limit} characters"))
     return decoded
 
 
@@ -197,7 +197,7 @@ def _notify(parameters: dict[str, str | None]) -> tuple[str, ...]:
     value = _text(parameters, "NOTIFY").upper()
     words = tuple(dict.fromkeys(value.split(","))) if value else ()
     if words != ("NEVER",) and not _NOTIFY_WORDS.issuperset(words):
-        raise Refused(replies.BAD_ARGUMENTS.because("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY"))
+        raise CommandRefused(replies.BAD_ARGUMENTS.because("NOTIFY is NEVER, or a list of SUCCESS, FAILURE, DELAY"))
     return words
 
 
@@ -211,15 +211,15 @@ def _orcpt(parameters: dict[str, str | None], *, smtputf8: bool) -> str:
         return ""
     match = _ORCPT.fullmatch(value)
     if match is None or len(value) > _MAX_ORCPT or not (value.isascii() or smtputf8):
-        raise Refused(_BAD_ORCPT)
+        raise CommandRefused(_BAD_ORCPT)
     kind, address = match[1], xtext.decode(match[2])
     if kind.lower() == "utf-8":
         address = "".join(c if c.isascii() else rf"\x{{{ord(c):X}}}" for c in address)
     if not address.isprintable():
-        raise Refused(_BAD_ORCPT)
+        raise CommandRefused(_BAD_ORCPT)
     return f"{kind};{address}"
 
 
 def _refuse_unknown(parameters: Mapping[str, str | None]) -> None:
     if parameters:
-        raise Refused(replies.UNKNOWN_PARAMETER)
+        raise CommandRefused(replies.UNKNOWN_PARAMETER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from libs.mail.replies import Reply
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """The peer's wish cannot be granted: `reply` is the answer, `reason` one word for the metrics."""
 
     def __init__(self, reply: Reply, reason: str = "syntax") -> None:

@@ -20,7 +20,7 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class AcceptedRecipient:
     """A recipient that was taken, and the most that it takes. Two with the same `key` are one."""
 
     key: str
@@ -57,7 +57,7 @@ class Submitter:
         return "relay" if self.relays and remote else None
 
     @property
-    def counted_as(self) -> str:
+    def send_key(self) -> str:
         """The key of the send counters."""
         return self.login.account if self.login else self.address
 

@@ -19,7 +19,7 @@ class Unconfirmed:
         self._clock = clock
         self._known: OrderedDict[bytes, tuple[float, tuple[str, ...]]] = OrderedDict()
 
-    def leave(self, key: bytes, id: str) -> None:
+    def record(self, key: bytes, id: str) -> None:
         """Nobody knows what became of the message `id`."""
         now = self._clock()
         ends, ids = self._known.get(key, (now, ()))
@@ -28,7 +28,7 @@ class Unconfirmed:
         while len(self._known) > self._max_entries:
             self._known.popitem(last=False)
 
-    def take_up(self, key: bytes) -> str | None:
+    def claim(self, key: bytes) -> str | None:
         """The id under which the message is to be published now; it is the caller's, to use or to leave again."""
         if key not in self._known:
             return None

@@ -11,8 +11,8 @@ from services.ingress.smtp.session import Session
 async def greet(session: Session) -> bool:
     """Send the greeting; False when the peer is refused before it (RFC 5321 3.1, 4.3.1)."""
     context = session.context
-    if context.timeouts.greet_delay:
-        await _wait_in_silence(session, context.timeouts.greet_delay)
+    if context.timeouts.greeting_delay:
+        await _wait_in_silence(session, context.timeouts.greeting_delay)
     if session.connection.has_spoken():
         session.metrics.count_connection("early_talker")
         session.say(replies.TALKED_TOO_EARLY)

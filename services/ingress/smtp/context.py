@@ -14,7 +14,7 @@ from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates
 from services.ingress.domain.timeouts import Timeouts
 from services.ingress.metrics import IngressMetrics
-from services.ingress.reception import Reception
+from services.ingress.publisher import MessagePublisher
 from services.ingress.settings import Settings
 
 
@@ -26,7 +26,7 @@ class SmtpContext:
     admission: Admission
     acceptance: Acceptance
     authenticator: Authenticator
-    reception: Reception
+    publisher: MessagePublisher
     blacklist: Blacklist
     budget: Budget
     duplicates: Duplicates

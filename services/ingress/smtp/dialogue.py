@@ -9,7 +9,7 @@ import structlog
 from libs.lineserver import Disconnected, LineTooLong, MalformedLine, PeerTimeout
 from libs.mail import replies
 from libs.mail.replies import Reply
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.refusal import CommandRefused
 from services.ingress.smtp.commands import COMMANDS, Command, split_command
 from services.ingress.smtp.connect import greet
 from services.ingress.smtp.session import Session
@@ -114,7 +114,7 @@ class Dialogue:
             return replies.BAD_CHARACTERS
         try:
             return await command.run(session, text)
-        except Refused as refused:
+        except CommandRefused as refused:
             session.metrics.refused(command.name, refused.reason)
             return refused.reply
         except (Disconnected, PeerTimeout, LineTooLong, MalformedLine):

@@ -6,20 +6,21 @@ import re
 
 from libs.mail import replies
 from libs.mail.replies import Reply
-from services.ingress.domain.sequence import before_starttls
+from services.ingress.domain.session_state import before_starttls
 from services.ingress.smtp.session import Session
 
-# Wider than RFC 5321 4.1.2: hosts greet with underscores and worse. Nothing that could end a comment or a phrase.
+# Wider than RFC 5321 4.1.2: hosts greet with underscores and worse. Nothing that could end a comment or a phrase in
+# the Received field is allowed.
 _NAME = re.compile(r"""[^\x00-\x20"(),;<>@\\\x7f-\U0010ffff]{1,255}""")
 _BAD_NAME = replies.BAD_ARGUMENTS.because("Greet with a host name or an address literal")
 _EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "CHUNKING")
 
 
 async def ehlo(session: Session, argument: str) -> Reply:
-    """RFC 5321 4.1.1.1."""
+    """RFC 5321 4.1.1.1: greet, and announce the extensions."""
     if not _NAME.fullmatch(argument):
         return _BAD_NAME
-    _greeted(session, argument, extended=True)
+    _begin_session(session, argument, extended=True)
     offers = [*_EXTENSIONS, f"SIZE {session.context.settings.largest_message_bytes}"]
     if session.state.tls is None:
         offers.append("STARTTLS")
@@ -29,15 +30,18 @@ async def ehlo(session: Session, argument: str) -> Reply:
 
 
 async def helo(session: Session, argument: str) -> Reply:
-    """RFC 5321 4.1.1.1: no extension counts after it."""
+    """RFC 5321 4.1.1.1: greet without extensions."""
     if not _NAME.fullmatch(argument):
         return _BAD_NAME
-    _greeted(session, argument, extended=False)
+    _begin_session(session, argument, extended=False)
     return Reply(250, "", session.context.settings.hostname)
 
 
 async def starttls(session: Session, argument: str) -> Reply | None:
-    """RFC 3207. What the peer sent behind the command in the clear ended the session before (`Command.pipelines`)."""
+    """RFC 3207 4: start TLS.
+
+    A peer that pipelined anything behind the command was disconnected before (`Command.pipelines`).
+    """
     if argument:
         return replies.BAD_ARGUMENTS
     if problem := before_starttls(session.state, session.profile):
@@ -48,7 +52,7 @@ async def starttls(session: Session, argument: str) -> Reply | None:
     return None
 
 
-def _greeted(session: Session, name: str, *, extended: bool) -> None:
+def _begin_session(session: Session, name: str, *, extended: bool) -> None:
     session.end_transaction()
     session.state.helo = name
     session.state.extended = extended

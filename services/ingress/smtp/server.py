@@ -10,7 +10,7 @@ from datetime import timedelta
 from libs.lineserver import Connection, ConnectionLimits, LineSession, Listener, ListenerOptions, Rejection
 from libs.mail import replies
 from libs.mail.replies import Reply
-from services.ingress.domain.sequence import Profile
+from services.ingress.domain.session_state import ListenerProfile
 from services.ingress.metrics import ListenerMetrics
 from services.ingress.smtp.connection import SmtpConnection
 from services.ingress.smtp.context import SmtpContext
@@ -32,14 +32,14 @@ class SmtpProtocol:
     """SMTP on one listener (`LineProtocol`)."""
 
     context: SmtpContext
-    profile: Profile
+    profile: ListenerProfile
     metrics: ListenerMetrics
 
     def open_session(self, connection: Connection) -> LineSession:
         return Dialogue(Session(connection, self.context, self.profile, self.metrics))
 
     def is_banned(self, address: str) -> bool:
-        return self.context.blacklist.refuses(address)
+        return self.context.blacklist.is_banned(address)
 
     def rejection(self, reason: Rejection) -> bytes:
         return _REJECTIONS[reason].line()
@@ -54,7 +54,7 @@ class SmtpProtocol:
 class SmtpServer:
     """All SMTP listeners; the runner starts and stops them."""
 
-    def __init__(self, context: SmtpContext, profiles: Sequence[Profile]) -> None:
+    def __init__(self, context: SmtpContext, profiles: Sequence[ListenerProfile]) -> None:
         settings = context.settings
         limits = ConnectionLimits(limit=settings.max_connections, limit_per_peer=settings.max_connections_per_peer)
         self._listeners = [
@@ -82,15 +82,15 @@ class SmtpServer:
         return {listener.options.name: len(listener) for listener in self._listeners}
 
 
-def _options(context: SmtpContext, profile: Profile) -> ListenerOptions:
+def _options(context: SmtpContext, profile: ListenerProfile) -> ListenerOptions:
     settings, timeouts = context.settings, context.timeouts
     return ListenerOptions(
         name=profile.name,
         addresses=settings.host,
         port=profile.port + settings.port_base,
         header_timeout=timeouts.command,
-        handshake_timeout=settings.tls_timeout.total_seconds(),
-        write_timeout=timeouts.silence,
+        handshake_timeout=settings.tls_handshake_timeout.total_seconds(),
+        write_timeout=timeouts.data_block,
         implicit_tls=profile.implicit_tls,
         proxy_networks=settings.proxy_networks,
     )

@@ -11,9 +11,9 @@ from libs.lineserver import Connection, LineTooLong
 from libs.mail import replies
 from libs.mail.replies import Reply
 from libs.network import is_in, networks_of
-from services.ingress.domain.budget import Share
+from services.ingress.domain.budget import BudgetShare
 from services.ingress.domain.relaying import Login, Submitter
-from services.ingress.domain.sequence import Profile, State
+from services.ingress.domain.session_state import ListenerProfile, SessionState
 from services.ingress.domain.timeouts import Progress
 from services.ingress.metrics import ListenerMetrics
 from services.ingress.smtp.context import SmtpContext
@@ -23,23 +23,23 @@ class Session:
     """What commands read and change."""
 
     def __init__(
-        self, connection: Connection, context: SmtpContext, profile: Profile, metrics: ListenerMetrics
+        self, connection: Connection, context: SmtpContext, profile: ListenerProfile, metrics: ListenerMetrics
     ) -> None:
         self.connection = connection
         self.context = context
         self.profile = profile
         self.metrics = metrics
-        self.state = State()
+        self.state = SessionState()
         if connection.tls is not None:
             self.state.tls = Tls(version=connection.tls.version, cipher=connection.tls.cipher)
         self.address, self.port = connection.peer
         self.networks = networks_of(self.address)
-        self.counted_as = self.networks[0]
+        self.peer_key = self.networks[0]
         settings = context.settings
         relays = is_in(self.address, settings.relay_networks)
         internal = relays or is_in(self.address, settings.internal_networks)
         self.submitter = Submitter(profile.name, self.address, internal=internal, relays=relays)
-        self.share: Share | None = None
+        self.share: BudgetShare | None = None
         self.auth_failures = 0
         # Since the last message was accepted.
         self.commands = self.idle_commands = self.errors = 0
@@ -158,7 +158,7 @@ class Session:
         await self.connection.flush()
         context = self.context
         await self.connection.start_tls(
-            context.certificates.context, timeout=context.settings.tls_timeout.total_seconds()
+            context.certificates.context, timeout=context.settings.tls_handshake_timeout.total_seconds()
         )
         tls = self.connection.tls
         assert tls is not None

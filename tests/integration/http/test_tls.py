@@ -16,7 +16,7 @@ from fastapi import APIRouter, Request
 from libs.http import Checks, Client, Connections, Server, application, tls
 from libs.telemetry import Metrics
 from libs.tls import Certificates
-from services.ingress.adapters.tls import self_signed
+from services.ingress.adapters.self_signed import self_signed
 from tests.servers.tokens import tokens_in
 
 

@@ -324,7 +324,7 @@ async def start(
 
             consumer = await bus.consume(ANTIVIRUS, take, prefetch=50)
             stack.push_async_callback(consumer.stop)
-            given = {"port_base": port_base, "var_dir": var_dir, "auth_delay": timedelta(0), **settings}
+            given = {"port_base": port_base, "var_dir": var_dir, "auth_failure_delay": timedelta(0), **settings}
             own = app.Settings(**given)
             shared = shared.of(app.NAME, own)
             service = await stack.enter_async_context(app.build(own, shared))

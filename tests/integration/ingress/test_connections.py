@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from libs.events import PeerBlacklisted
-from services.ingress.adapters.tls import self_signed
+from services.ingress.adapters.self_signed import self_signed
 from services.ingress.admission import Admission
 
 Eventually = Callable[..., Awaitable[None]]
@@ -40,7 +40,7 @@ async def test_a_certificate_that_changes_is_used_without_a_restart_and_a_broken
     first, second = (self_signed(tmp_path / name, "mx.example.org") for name in ("first", "second"))
     chain = tmp_path / "chain.pem"
     chain.write_bytes(first.certificate.read_bytes() + first.key.read_bytes())
-    ingress = await start(certificate_file=chain, certificate_check=timedelta(seconds=0.05))
+    ingress = await start(certificate_file=chain, certificate_check_interval=timedelta(seconds=0.05))
     expected = [ssl.PEM_cert_to_DER_cert(files.certificate.read_text()) for files in (first, second)]
     for listener in ("mx", "submission", "submissions"):
         assert await presented(ingress, listener) == expected[0]
@@ -88,7 +88,7 @@ async def test_no_handshake_is_lost_however_early_its_octets_come(ingress: Any, 
 
 
 async def test_a_peer_that_does_not_shake_hands_is_let_go(start: Any) -> None:
-    ingress = await start(tls_timeout=timedelta(seconds=0.3))
+    ingress = await start(tls_handshake_timeout=timedelta(seconds=0.3))
     reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port("submissions"))
     async with asyncio.timeout(10):
         assert await reader.read() == b""
@@ -305,9 +305,9 @@ async def test_without_file_descriptors_load_is_shed_and_service_goes_on(
     await crowd.gather(ingress.port("mx"), 60)
     await served.envelope()
     await served.say("NOOP", expect=250)
-    assert ingress.metric("facteur_smtp_sessions_open", listener="mx") < 60
+    assert ingress.metric("facteur_ingress_open_sessions", listener="mx") < 60
     await crowd.leave()
-    await eventually(lambda: ingress.metric("facteur_smtp_sessions_open", listener="mx") <= 1)
+    await eventually(lambda: ingress.metric("facteur_ingress_open_sessions", listener="mx") <= 1)
     await served.data(specimen)
     newcomer = await ingress.mx()
     await newcomer.envelope()
@@ -349,7 +349,7 @@ async def test_at_the_end_nobody_is_waited_for_beyond_the_deadline(start: Any) -
 
 async def test_a_peer_that_does_not_read_our_replies_is_let_go(start: Any) -> None:
     ingress = await start(
-        silence_timeout=timedelta(seconds=0.3),
+        data_block_timeout=timedelta(seconds=0.3),
         max_commands=10**9,
         max_idle_commands=10**9,
         max_commands_per_second=10**6,
@@ -400,7 +400,7 @@ async def test_a_session_that_swallows_its_cancellation_has_ended_before_the_lis
                 swallowed.append("a cancellation")
         await asyncio.sleep(30)
 
-    monkeypatch.setattr(Admission, "recipient", recipient)
+    monkeypatch.setattr(Admission, "admit_recipient", recipient)
     peer = await ingress.mx()
     await peer.say("MAIL FROM:<someone@example.net>", expect=250)
     await peer.send(b"RCPT TO:<jean.toto@example.org>\r\n")

@@ -183,7 +183,7 @@ async def test_the_owner_gets_in_from_where_it_got_in_before_however_many_guess(
 
 
 async def test_an_address_that_guesses_is_refused_at_connect_for_a_while(start: Any, encode_plain: Plain) -> None:
-    ingress = await start(auth_failures_per_address=5, auth_failures_per_session=50, spared_networks=())
+    ingress = await start(auth_failures_per_address=5, auth_failures_per_session=50, ban_exempt_networks=())
     await guess(ingress, JEAN, 5, encode_plain, source="127.0.0.2")
     refused = await ingress.connect(greeted=False, source="127.0.0.2")
     assert (await refused.reply()).startswith("421 4.7.0")
@@ -192,7 +192,7 @@ async def test_an_address_that_guesses_is_refused_at_connect_for_a_while(start: 
 
 
 async def test_failures_are_answered_later_and_later(start: Any, encode_plain: Plain) -> None:
-    slow = {"auth_delay": timedelta(seconds=0.05), "auth_longest_delay": timedelta(seconds=0.4)}
+    slow = {"auth_failure_delay": timedelta(seconds=0.05), "auth_failure_max_delay": timedelta(seconds=0.4)}
     ingress = await start(auth_failures_per_session=20, auth_failures_per_account=20, **slow)
     peer = await ingress.connect("submissions")
     await peer.say("EHLO client.example.net", expect=250)

@@ -239,7 +239,7 @@ async def test_a_command_that_trickles_in_is_cut_off(start: Any) -> None:
 
 
 async def test_a_message_that_trickles_in_is_cut_off(start: Any) -> None:
-    ingress = await start(slow_grace=timedelta(seconds=0.3), min_bytes_per_second=1000)
+    ingress = await start(slow_message_grace=timedelta(seconds=0.3), min_bytes_per_second=1000)
     peer = await ingress.mx()
     await peer.envelope()
     await peer.say("DATA", expect=354)
@@ -265,7 +265,7 @@ async def test_connections_of_one_address_are_limited_and_others_are_served(star
     assert await one_more.is_closed()
     others = [await ingress.connect(source="127.0.0.2") for _ in range(3)]
     assert (await (await ingress.connect(greeted=False, source="127.0.0.3")).reply()).startswith("421 4.7.0")
-    assert ingress.metric("facteur_smtp_sessions_open", listener="mx") == 8
+    assert ingress.metric("facteur_ingress_open_sessions", listener="mx") == 8
     for peer in crowd:
         await peer.say("QUIT", expect=221)
         assert await peer.is_closed()

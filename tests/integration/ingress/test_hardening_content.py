@@ -158,7 +158,7 @@ async def test_a_retry_of_a_message_whose_250_was_not_heard_makes_no_second_copy
     await first.send(specimen.replace(b"\r\n.", b"\r\n..") + b".\r\n")
     first.writer.transport.abort()
     await eventually(lambda: len(ingress.received) == 1)
-    await eventually(lambda: ingress.metric("facteur_smtp_sessions_open", listener="mx") == 0)
+    await eventually(lambda: ingress.metric("facteur_ingress_open_sessions", listener="mx") == 0)
     retry = await ingress.mx()
     await retry.envelope()
     assert (await retry.data(specimen)).endswith(f"accepted as {ingress.received[0].envelope.id}")
@@ -189,7 +189,7 @@ async def test_a_message_cut_off_before_its_end_is_nothing(ingress: Any, eventua
     await peer.say("DATA", expect=354)
     await peer.send(b"Subject: half\r\n\r\nand\r\n.")
     await peer.close()
-    await eventually(lambda: ingress.metric("facteur_smtp_sessions_open", listener="mx") == 0)
+    await eventually(lambda: ingress.metric("facteur_ingress_open_sessions", listener="mx") == 0)
     await asyncio.sleep(0)
     assert ingress.received == []
 

@@ -35,7 +35,7 @@ async def test_nothing_is_relayed_for_strangers_whatever_the_form_of_the_address
     for address, reply in TRICKS:
         await peer.say(f"RCPT TO:<{address}>", expect=reply)
     await peer.say("DATA", expect="503 5.5.1")
-    assert ingress.metric("facteur_refused_total", listener="mx", command="RCPT", reason="relay") == 8
+    assert ingress.metric("facteur_ingress_refusals_total", listener="mx", command="RCPT", reason="relay") == 8
 
 
 async def test_a_source_route_to_us_is_ignored(ingress: Any, specimen: bytes, eventually: Eventually) -> None:

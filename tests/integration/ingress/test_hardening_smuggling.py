@@ -64,7 +64,7 @@ async def test_commands_sent_in_the_clear_behind_starttls_are_never_carried_out(
 
 
 async def test_who_talks_before_the_greeting_is_sent_away(start: Any) -> None:
-    ingress = await start(greet_delay=timedelta(seconds=0.5))
+    ingress = await start(greeting_delay=timedelta(seconds=0.5))
     early = await ingress.connect(greeted=False)
     await early.send(b"EHLO client.example.net\r\n")
     assert (await early.reply()).startswith("554 5.5.0")

@@ -47,8 +47,8 @@ async def fast_then_slow(ingress: Any, peer: Any, octets: int) -> str:
 
 async def test_bursts_that_end_in_a_drip_neither_hold_the_memory_nor_last(start: Any, specimen: bytes) -> None:
     ingress = await start(
-        max_bytes_in_receipt=8 * MB, max_message_bytes=2 * MB, largest_message_bytes=2 * MB,
-        slow_grace=timedelta(seconds=2),
+        max_incoming_bytes=8 * MB, max_message_bytes=2 * MB, largest_message_bytes=2 * MB,
+        slow_message_grace=timedelta(seconds=2),
     )  # fmt: skip
     hostile = [await ingress.mx() for _ in range(13)]
     attack = [asyncio.create_task(fast_then_slow(ingress, peer, 2 * MB - 100_000)) for peer in hostile]
@@ -82,7 +82,7 @@ async def _chunks_of_one(peer: Any) -> None:
 async def test_chunks_have_one_pace_however_they_are_cut(
     start: Any, attack: Callable[[Any], Awaitable[None]], request: Any
 ) -> None:
-    ingress = await start(slow_grace=timedelta(seconds=0.5), min_bytes_per_second=1000)
+    ingress = await start(slow_message_grace=timedelta(seconds=0.5), min_bytes_per_second=1000)
     peer = await ingress.mx()
     await peer.envelope()
     await peer.send(b"BDAT 5000\r\n" if request.node.callspec.id.startswith("one chunk") else b"BDAT 2\r\nxx")
@@ -98,7 +98,7 @@ async def test_chunks_have_one_pace_however_they_are_cut(
 
 
 async def test_a_tls_handshake_that_drips_ends_in_time_on_both_kinds_of_port(start: Any) -> None:
-    ingress = await start(tls_timeout=timedelta(seconds=0.5))
+    ingress = await start(tls_handshake_timeout=timedelta(seconds=0.5))
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(505)
     mx = await ingress.mx()
     await mx.say("STARTTLS", expect=220)
@@ -112,7 +112,7 @@ async def test_a_tls_handshake_that_drips_ends_in_time_on_both_kinds_of_port(sta
 
 
 async def test_a_slow_link_that_keeps_the_least_rate_is_heard_to_the_end(start: Any, eventually: Eventually) -> None:
-    ingress = await start(slow_grace=timedelta(seconds=2), min_bytes_per_second=500)
+    ingress = await start(slow_message_grace=timedelta(seconds=2), min_bytes_per_second=500)
     peer = await ingress.mx()
     await peer.envelope()
     await peer.say("DATA", expect=354)

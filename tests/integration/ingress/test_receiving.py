@@ -36,8 +36,8 @@ async def test_a_message_is_on_the_bus_when_the_peer_hears_250(
     assert envelope.size_bytes == len(specimen)
     peer_seen = envelope.peer
     assert (peer_seen.address, peer_seen.helo, peer_seen.protocol) == ("127.0.0.1", "client.example.net", "ESMTP")
-    assert ingress.metric("facteur_accepted_messages_total", listener="mx") == 1
-    assert ingress.metric("facteur_accepted_bytes_total", listener="mx") == len(specimen)
+    assert ingress.metric("facteur_ingress_accepted_messages_total", listener="mx") == 1
+    assert ingress.metric("facteur_ingress_accepted_bytes_total", listener="mx") == len(specimen)
     await peer.say("QUIT", expect="221 2.0.0")
     assert await peer.is_closed()
 
@@ -291,7 +291,7 @@ async def test_an_address_that_leads_in_a_circle_says_so(ingress: Any, neighbour
 
 
 async def test_more_than_fits_is_told_to_come_again(start: Any, specimen: bytes) -> None:
-    ingress = await start(max_bytes_in_receipt=10_000, max_messages_in_receipt=2, max_share_per_peer=1)
+    ingress = await start(max_incoming_bytes=10_000, max_incoming_messages=2, max_incoming_share_per_peer=1)
     first, second, third = [await ingress.mx() for _ in range(3)]
     await first.say("MAIL FROM:<someone@example.net> SIZE=20000", expect="452 4.3.1")
     for peer in (first, second, third):

@@ -22,14 +22,14 @@ from libs.bus.rabbitmq import RabbitBus
 from libs.envelope import Mail, Peer, Recipient, Temporary, decode
 from libs.envelope.model import utc_now
 from libs.runtime import Outbox
-from services.ingress import reception
+from services.ingress import publisher as reception
 from services.ingress.domain.unconfirmed import Unconfirmed
-from services.ingress.reception import Reception, Submission
+from services.ingress.publisher import MailTransaction, MessagePublisher
 from tests.servers.rabbitmq import RabbitServer
 
 QUEUE = "test.unconfirmed"
 RAW = b"Subject: large\r\n\r\n" + b"x" * 5000
-SUBMISSION = Submission(
+SUBMISSION = MailTransaction(
     listener="mx",
     peer=Peer(address="192.0.2.7"),
     mail_from="someone@example.net",
@@ -85,7 +85,7 @@ class Desk:
         self.blobs = FileBlobs(directory)
         memory = Unconfirmed(window=60, max_entries=100, clock=time.monotonic)
         outbox = Outbox(bus, self.blobs, inline_limit_bytes=1000)
-        self.reception = Reception(outbox, self.blobs, utc_now, timedelta(seconds=8), memory)
+        self.publisher = MessagePublisher(outbox, self.blobs, utc_now, timedelta(seconds=8), memory)
         self.published: list[Mail] = []
         self.consumer: Consumer
 
@@ -97,7 +97,7 @@ class Desk:
         return [mail.envelope.id for mail in self.published]
 
     async def take(self) -> str:
-        return await self.reception.take(SUBMISSION, RAW, sha256=sha256(RAW).hexdigest())
+        return await self.publisher.publish(SUBMISSION, RAW, sha256=sha256(RAW).hexdigest())
 
     async def take_until_taken(self) -> str:
         """As peers do."""

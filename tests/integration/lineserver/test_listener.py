@@ -16,7 +16,7 @@ import uvloop
 
 from libs.lineserver import Connection, ConnectionLimits, Disconnected, Listener, ListenerOptions, Rejection
 from libs.tls import Certificates
-from services.ingress.adapters.tls import self_signed
+from services.ingress.adapters.self_signed import self_signed
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from libs.lineserver import Connection, Disconnected
-from services.ingress.adapters.tls import self_signed
+from services.ingress.adapters.self_signed import self_signed
 
 
 class MemoryTransport:

@@ -8,7 +8,7 @@ import pytest
 
 from libs.envelope import Temporary
 from services.ingress.authentication import Authenticator
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import Login
 from services.ingress.domain.throttle import Throttle
 from services.ingress.ports import Resolution
@@ -55,7 +55,7 @@ class Guard:
             accounts=throttle(3),
             first_delay=1,
             longest_delay=8,
-            abused=self._abused,
+            on_abuse=self._abused,
             pause=self._pause,
         )
 
@@ -68,7 +68,7 @@ class Guard:
     async def reply(self, login: str, password: str, address: str = "192.0.2.1") -> str:
         try:
             await self.authenticator.check(login, password, address)
-        except Refused as refused:
+        except CommandRefused as refused:
             return f"{refused.reply.code} {refused.reply.enhanced}"
         return "235"
 

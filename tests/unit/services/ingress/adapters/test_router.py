@@ -19,7 +19,7 @@ from libs.http.outgoing import Response
 from libs.neighbours import RouterClient
 from services.ingress.adapters.router import CachedDirectory
 from services.ingress.domain.blacklist import Blacklist
-from services.ingress.handlers import Attention
+from services.ingress.handlers import CacheInvalidation
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "jean@example.org": {"status": "local", "domain": "example.org", "account": "jean@example.org"},
@@ -79,7 +79,9 @@ def directory(router: Router) -> CachedDirectory:
 
 def hearing(directory: CachedDirectory) -> Callable[[Event], Any]:
     """As the service hears events."""
-    table = Attention(directory, lambda _: None, lambda _: None, Blacklist(max_entries=1, clock=lambda: 0.0)).table()
+    table = CacheInvalidation(
+        directory, lambda _: None, lambda _: None, Blacklist(max_entries=1, clock=lambda: 0.0)
+    ).table()
     handlers = {name: row.dispatch for row in table for name in row.names}
     return lambda event: handlers[event.name](event)
 

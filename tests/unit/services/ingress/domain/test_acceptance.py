@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingress.domain.acceptance import Acceptance
-from services.ingress.domain.refusal import Refused
+from services.ingress.domain.refusal import CommandRefused
 
 ACCEPTANCE = Acceptance(max_received=3, max_header_bytes=400, max_header_count=12)
 
@@ -40,7 +40,7 @@ class Thorough(Acceptance):
 def verdict(acceptance: Acceptance, raw: bytes, own: frozenset[str] | None = None) -> str:
     try:
         acceptance.check(raw, "mx" if own is None else "submission", own)
-    except Refused as refused:
+    except CommandRefused as refused:
         return f"{refused.reply.code} {refused.reply.enhanced}"
     return "250"
 

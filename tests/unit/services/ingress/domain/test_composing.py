@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.composing import Attachment, Letter, compose
+from services.ingress.domain.composing import Attachment, Draft, compose
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def composed(**fields: Any) -> bytes:
     given = {"author": ("", "a@example.org"), "recipients": [("", "b@example.org")], "subject": "x", **fields}
-    return compose(Letter(**given), id="0123", now=NOW, hostname="mx.example.org")
+    return compose(Draft(**given), id="0123", now=NOW, hostname="mx.example.org")
 
 
 def test_a_plain_letter() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from services.ingress.domain.blacklist import Blacklist, Entry
+from services.ingress.domain.blacklist import Blacklist, BlacklistEntry
 from services.ingress.domain.budget import Budget
 from services.ingress.domain.duplicates import Duplicates, message_key
 from services.ingress.domain.throttle import Throttle, delay
@@ -65,23 +65,23 @@ def test_delays_double_in_steps_up_to_the_longest() -> None:
 
 def test_a_ban_ends_by_itself_or_by_an_entry_that_is_over(clock: Clock) -> None:
     blacklist = Blacklist(max_entries=10, clock=clock)
-    blacklist.add(Entry("192.0.2.1", 1060, "x"))
-    blacklist.add(Entry("192.0.2.2", 1060, "x"))
-    blacklist.add(Entry("192.0.2.2", 0, ""))
+    blacklist.put(BlacklistEntry("192.0.2.1", 1060, "x"))
+    blacklist.put(BlacklistEntry("192.0.2.2", 1060, "x"))
+    blacklist.put(BlacklistEntry("192.0.2.2", 0, ""))
     assert [entry.address for entry in blacklist.entries()] == ["192.0.2.1"]
-    assert blacklist.refuses("192.0.2.1")
+    assert blacklist.is_banned("192.0.2.1")
     clock.now += 60
-    assert not blacklist.refuses("192.0.2.1")
+    assert not blacklist.is_banned("192.0.2.1")
     assert blacklist.entries() == []
 
 
 def test_a_blacklist_holds_a_bounded_number_of_peers(clock: Clock) -> None:
     blacklist = Blacklist(max_entries=10, clock=clock)
     for n in range(100):
-        blacklist.add(Entry(f"192.0.2.{n}", 1060 + n, "x"))
+        blacklist.put(BlacklistEntry(f"192.0.2.{n}", 1060 + n, "x"))
     assert len(blacklist.entries()) == 10
-    assert blacklist.refuses("192.0.2.99")
-    assert not blacklist.refuses("192.0.2.1")
+    assert blacklist.is_banned("192.0.2.99")
+    assert not blacklist.is_banned("192.0.2.1")
 
 
 @pytest.mark.parametrize(
@@ -106,20 +106,20 @@ def test_a_blacklist_holds_a_bounded_number_of_peers(clock: Clock) -> None:
 )
 def test_an_address_and_a_network_are_banned_alike(clock: Clock, banned: str, peer: str, refused: bool) -> None:
     blacklist = Blacklist(max_entries=10, clock=clock)
-    blacklist.add(Entry(banned, 1060, "x"))
-    assert blacklist.refuses(peer) is refused
-    blacklist.add(Entry(banned, 0, ""))
-    assert not blacklist.refuses(peer)
+    blacklist.put(BlacklistEntry(banned, 1060, "x"))
+    assert blacklist.is_banned(peer) is refused
+    blacklist.put(BlacklistEntry(banned, 0, ""))
+    assert not blacklist.is_banned(peer)
 
 
 def test_a_narrow_ban_that_is_over_does_not_hide_a_wide_one(clock: Clock) -> None:
     blacklist = Blacklist(max_entries=10, clock=clock)
-    blacklist.add(Entry("192.0.2.0/24", 1100, "x"))
-    blacklist.add(Entry("192.0.2.1", 1010, "x"))
+    blacklist.put(BlacklistEntry("192.0.2.0/24", 1100, "x"))
+    blacklist.put(BlacklistEntry("192.0.2.1", 1010, "x"))
     clock.now += 50
-    assert blacklist.refuses("192.0.2.1")
-    assert blacklist.holds("192.0.2.0/24")
-    assert not blacklist.holds("192.0.2.1")
+    assert blacklist.is_banned("192.0.2.1")
+    assert blacklist.has_entry("192.0.2.0/24")
+    assert not blacklist.has_entry("192.0.2.1")
 
 
 def test_a_message_is_known_again_for_a_while(clock: Clock) -> None:
@@ -191,7 +191,7 @@ def test_the_largest_message_fits_into_a_small_budget_and_large_ones_leave_room_
     assert ordinary.grow(megabyte)
 
 
-TIMEOUTS = Timeouts(greet_delay=0, idle=300, command=60, silence=180, grace=180, min_rate=256, whole=3600)
+TIMEOUTS = Timeouts(greeting_delay=0, idle=300, command=60, data_block=180, grace=180, min_rate=256, message=3600)
 MB = 1024 * 1024
 
 
@@ -203,7 +203,7 @@ def seconds_until_cut(arrivals: Iterable[tuple[float, int]], timeouts: Timeouts 
             return progress.deadline(now)
         now += after
         progress.waited(after)
-        progress.came(octets)
+        progress.received(octets)
     return None
 
 
@@ -214,7 +214,7 @@ def at(rate: float, octets: int, every: float = 1.0) -> Iterator[tuple[float, in
 
 HONEST = {
     "the least rate": at(256, 800_000),
-    "in lumps of two minutes": at(256, 800_000, every=120),
+    "in blocks of two minutes": at(256, 800_000, every=120),
     "20 MB over 48 kbit/s": at(6000, 20 * MB),
     "20 MB over 48 kbit/s with a tunnel of two minutes each half megabyte": (
         arrival for _ in range(7) for arrival in (*at(12_000, MB // 2), (120.0, 12_000))

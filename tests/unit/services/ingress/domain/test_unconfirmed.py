@@ -14,30 +14,30 @@ class Clock:
 
 def test_a_retry_takes_the_id_up_once() -> None:
     memory = Unconfirmed(window=10, max_entries=10, clock=Clock())
-    memory.leave(b"key", "1")
-    assert [memory.take_up(b"other"), memory.take_up(b"key"), memory.take_up(b"key")] == [None, "1", None]
+    memory.record(b"key", "1")
+    assert [memory.claim(b"other"), memory.claim(b"key"), memory.claim(b"key")] == [None, "1", None]
 
 
 def test_the_same_octets_sent_twice_stay_two_messages() -> None:
     memory = Unconfirmed(window=10, max_entries=10, clock=Clock())
-    memory.leave(b"key", "1")
-    memory.leave(b"key", "2")
-    assert [memory.take_up(b"key") for _ in range(3)] == ["1", "2", None]
+    memory.record(b"key", "1")
+    memory.record(b"key", "2")
+    assert [memory.claim(b"key") for _ in range(3)] == ["1", "2", None]
 
 
 def test_what_is_older_than_the_window_is_another_message() -> None:
     clock = Clock()
     memory = Unconfirmed(window=10, max_entries=10, clock=clock)
-    memory.leave(b"key", "1")
-    memory.leave(b"again", "2")
+    memory.record(b"key", "1")
+    memory.record(b"again", "2")
     clock.now = 10
-    assert memory.take_up(b"key") is None
-    memory.leave(b"again", "3")
-    assert [memory.take_up(b"again") for _ in range(2)] == ["3", None]
+    assert memory.claim(b"key") is None
+    memory.record(b"again", "3")
+    assert [memory.claim(b"again") for _ in range(2)] == ["3", None]
 
 
 def test_the_oldest_go_when_there_are_too_many() -> None:
     memory = Unconfirmed(window=10, max_entries=2, clock=Clock())
     for key in (b"a", b"b", b"a", b"c"):
-        memory.leave(key, key.decode())
-    assert [memory.take_up(key) for key in (b"a", b"b", b"c")] == ["a", None, "c"]
+        memory.record(key, key.decode())
+    assert [memory.claim(key) for key in (b"a", b"b", b"c")] == ["a", None, "c"]

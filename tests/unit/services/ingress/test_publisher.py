@@ -20,10 +20,10 @@ from libs.envelope.model import utc_now
 from libs.envelope.queues import ANTIVIRUS
 from libs.runtime import Outbox
 from services.ingress.domain.unconfirmed import Unconfirmed
-from services.ingress.reception import Reception, Submission
+from services.ingress.publisher import MailTransaction, MessagePublisher
 
 RAW = b"Subject: large\r\n\r\n" + b"x" * 500
-SUBMISSION = Submission(
+SUBMISSION = MailTransaction(
     listener="mx",
     peer=Peer(address="192.0.2.7"),
     mail_from="someone@example.net",
@@ -56,15 +56,15 @@ class Desk:
         self.blobs = FileBlobs(directory)
         memory = Unconfirmed(window=60, max_entries=100, clock=time.monotonic)
         outbox = Outbox(bus, self.blobs, inline_limit_bytes=100)
-        self.reception = Reception(outbox, self.blobs, utc_now, timedelta(seconds=1), memory)
+        self.publisher = MessagePublisher(outbox, self.blobs, utc_now, timedelta(seconds=1), memory)
         self.published: list[Mail] = []
 
     async def hear(self, delivery: Delivery) -> None:
         self.published.append(decode(delivery.body))
         await delivery.ack()
 
-    async def take(self, submission: Submission = SUBMISSION, raw: bytes = RAW, *, id: str | None = None) -> str:
-        return await self.reception.take(submission, raw, sha256=sha256(raw).hexdigest(), id=id)
+    async def take(self, submission: MailTransaction = SUBMISSION, raw: bytes = RAW, *, id: str | None = None) -> str:
+        return await self.publisher.publish(submission, raw, sha256=sha256(raw).hexdigest(), id=id)
 
     async def ids(self, count: int) -> list[str]:
         async with asyncio.timeout(30):

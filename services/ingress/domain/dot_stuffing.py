@@ -6,18 +6,18 @@ text is refused for its bare CR or LF once the true end has come.
 
 from __future__ import annotations
 
-from services.ingress.domain.content import Content
+from services.ingress.domain.content import MessageContent
 
 _END = b"\r\n.\r\n"
 _BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
 
 
-class DotStream:
+class DotUnstuffer:
     """Feeds `content` with what stands before the end."""
 
     __slots__ = ("_content", "_skip", "_tail")
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: MessageContent) -> None:
         self._content = content
         # The line end of the DATA command counts as the first half of the end: an empty message is a lone dot.
         self._tail = b"\r\n"
@@ -39,7 +39,7 @@ class DotStream:
         if b"\r\n." in part:
             part = part.replace(b"\r\n.", b"\r\n")
         if part:
-            self._content.add(part[self._skip :] if self._skip else part)
+            self._content.append(part[self._skip :] if self._skip else part)
             self._skip = 0
 
 

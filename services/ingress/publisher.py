@@ -1,4 +1,4 @@
-"""Taking a message: its envelope, the queue, and what the peer may be told then."""
+"""Publishes an accepted message: its envelope, its blob, the queue."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """Everything about a message but its octets."""
+class MailTransaction:
+    """Everything that is known of a message, apart from its content."""
 
     listener: Listener
     peer: Peer
@@ -36,8 +36,8 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
-    """Publishes what was accepted."""
+class MessagePublisher:
+    """Publishes messages to the first queue. `deadline` bounds the wait for the broker."""
 
     outbox: Outbox
     blobs: Blobs
@@ -45,16 +45,17 @@ class Reception:
     deadline: timedelta
     unconfirmed: Unconfirmed
 
-    async def take(self, submission: Submission, raw: bytes, *, sha256: str, id: str | None = None) -> str:
-        """The id of the message, once it is durable in the queue; `id` is that of a caller who keeps it for a retry.
+    async def publish(self, transaction: MailTransaction, raw: bytes, *, sha256: str, id: str | None = None) -> str:
+        """Return the id of the message, once it is durable in the queue. A caller that retries passes its `id`.
 
-        Raises `Temporary`. Then nothing was kept, or nobody knows: the next try of the same message has the same id.
+        Raises `Temporary` when the message was not kept, or when that is unknown: then the next try of the same
+        message has the same id.
         """
         now = self.clock()
-        # Not of the peer: the retry of a large provider comes from another of its addresses.
-        key = message_key("", submission.mail_from, (each.address for each in submission.recipients), sha256)
-        earlier = id or self.unconfirmed.take_up(key)
-        mail = Mail(_envelope(submission, raw, id=earlier or new_id(now), received_at=now, sha256=sha256), raw)
+        # The peer is no part of the key: the retry of a large provider comes from another of its addresses.
+        key = message_key("", transaction.mail_from, (each.address for each in transaction.recipients), sha256)
+        earlier = id or self.unconfirmed.claim(key)
+        mail = Mail(_envelope(transaction, raw, id=earlier or new_id(now), received_at=now, sha256=sha256), raw)
         unknown = True
         try:
             async with asyncio.timeout(self.deadline.total_seconds()):
@@ -62,16 +63,16 @@ class Reception:
                 await self.outbox.send(ANTIVIRUS, mail)
             unknown = False
         except (Refused, NotPublished):
-            # An earlier try may be in the queue all the same, and needs the blob.
+            # An earlier try may be in the queue nevertheless, and then it needs the blob.
             if earlier is None:
                 unknown = False
-                await self._forget(mail.envelope)
+                await self._delete_blob(mail.envelope)
             raise
         except TimeoutError as error:
             raise Temporary(f"not published within {self.deadline}") from error
         finally:
             if unknown and id is None:
-                self.unconfirmed.leave(key, mail.envelope.id)
+                self.unconfirmed.record(key, mail.envelope.id)
         envelope = mail.envelope
         log.info(
             "mail_received", id=envelope.id, listener=envelope.listener, peer=envelope.peer.address,
@@ -79,29 +80,29 @@ class Reception:
         )  # fmt: skip
         return envelope.id
 
-    async def _forget(self, envelope: Envelope) -> None:
-        """A blob without a message is an orphan; the collector takes what is left here."""
+    async def _delete_blob(self, envelope: Envelope) -> None:
+        """Delete the blob of a message that was not published; the collector deletes what is left here."""
         if envelope.blob is None:
             return
         try:
             async with asyncio.timeout(5):
                 await self.blobs.delete(envelope.blob)
         except (Temporary, TimeoutError) as error:
-            log.warning("orphan_left", id=envelope.id, reason=str(error) or "the blob store does not answer")
+            log.warning("orphan_blob_left", id=envelope.id, reason=str(error) or "the blob store does not answer")
 
 
-def _envelope(submission: Submission, raw: bytes, *, id: str, received_at: datetime, sha256: str) -> Envelope:
+def _envelope(transaction: MailTransaction, raw: bytes, *, id: str, received_at: datetime, sha256: str) -> Envelope:
     return Envelope(
         id=id,
         received_at=received_at,
-        listener=submission.listener,
-        peer=submission.peer,
-        mail_from=submission.mail_from,
-        ret=submission.ret,
-        envid=submission.envid,
-        smtputf8=submission.smtputf8,
-        body_type=submission.body_type,
-        recipients=submission.recipients,
+        listener=transaction.listener,
+        peer=transaction.peer,
+        mail_from=transaction.mail_from,
+        ret=transaction.ret,
+        envid=transaction.envid,
+        smtputf8=transaction.smtputf8,
+        body_type=transaction.body_type,
+        recipients=transaction.recipients,
         size_bytes=len(raw),
         sha256=sha256,
         verdicts={},

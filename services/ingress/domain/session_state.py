@@ -8,14 +8,14 @@ from libs.envelope import Tls
 from libs.envelope.model import Listener
 from libs.mail import replies
 from libs.mail.replies import Reply
-from services.ingress.domain.content import Content
+from services.ingress.domain.content import MessageContent
 from services.ingress.domain.parameters import MailArguments
-from services.ingress.domain.relaying import Admitted, Login
+from services.ingress.domain.relaying import AcceptedRecipient, Login
 from services.ingress.domain.timeouts import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ListenerProfile:
     """What a listener asks of its peers."""
 
     name: Listener
@@ -35,8 +35,8 @@ class Transaction:
 
     mail: MailArguments
     mail_from: str
-    recipients: dict[str, Admitted] = field(default_factory=dict)
-    chunks: Content | None = None
+    recipients: dict[str, AcceptedRecipient] = field(default_factory=dict)
+    chunks: MessageContent | None = None
     progress: Progress | None = None
     failed: bool = False
 
@@ -47,7 +47,7 @@ class Transaction:
 
 
 @dataclass(slots=True)
-class State:
+class SessionState:
     """What a session knows of its peer."""
 
     helo: str = ""
@@ -77,7 +77,7 @@ _TWICE = replies.BAD_SEQUENCE.because("That was done already")
 _NO_AUTH_HERE = replies.BAD_SEQUENCE.because("Authentication is not offered here, use the submission port")
 
 
-def before_mail(state: State, profile: Profile) -> Reply | None:
+def before_mail(state: SessionState, profile: ListenerProfile) -> Reply | None:
     """Why MAIL cannot come now."""
     if not state.helo:
         return _HELO_FIRST
@@ -88,14 +88,14 @@ def before_mail(state: State, profile: Profile) -> Reply | None:
     return _NESTED if state.transaction is not None else None
 
 
-def before_rcpt(state: State) -> Reply | None:
+def before_rcpt(state: SessionState) -> Reply | None:
     """Why RCPT cannot come now."""
     if state.transaction is None:
         return _MAIL_FIRST if state.helo else _HELO_FIRST
     return _IN_CHUNKS if state.transaction.chunks is not None else None
 
 
-def before_content(state: State, *, chunked: bool) -> Reply | None:
+def before_content(state: SessionState, *, chunked: bool) -> Reply | None:
     """Why DATA (or BDAT if `chunked`) cannot come now."""
     transaction = state.transaction
     if transaction is None:
@@ -109,14 +109,14 @@ def before_content(state: State, *, chunked: bool) -> Reply | None:
     return None
 
 
-def before_starttls(state: State, profile: Profile) -> Reply | None:
+def before_starttls(state: SessionState, profile: ListenerProfile) -> Reply | None:
     """Why STARTTLS cannot come now."""
     if state.tls is not None or state.login is not None or profile.implicit_tls:
         return _TWICE
     return _NESTED if state.transaction is not None else None
 
 
-def before_auth(state: State, profile: Profile) -> Reply | None:
+def before_auth(state: SessionState, profile: ListenerProfile) -> Reply | None:
     """Why AUTH cannot come now."""
     if state.tls is None:
         return replies.ENCRYPTION_NEEDED
