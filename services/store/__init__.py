@@ -3,11 +3,11 @@
 Consumes   `mail.store` and `mail.quarantine`; the events AccountChanged and AccountDeleted (router), QuotaChanged,
            PolicyChanged
 Emits      the events MailboxUsageChanged, JunkMoved, MailQuarantined, MailReleased and SenderValidated; released mail
-           to `mail.router`; through ingress, a notification to the sender of mail that waited for its mailbox in vain,
-           notices to senders of held mail and digests to accounts
+           to `mail.router`; through ingress: bounces of mail for full mailboxes, notices to senders of quarantined
+           mail, and digests to accounts
 Owns       folders, messages, bodies, tombstones, the quarantine
-Fails      a mailbox over its quota waits alone, the others get their copy at once. With quota away the last known limit
-           counts, or none. With antispam or ingress away notices and digests wait. With MongoDB away nothing is
-           acknowledged. A delivery is one transaction with a unique key (message id, mailbox): however often the queue
-           brings a message, it is there once.
+Fails      mail for a mailbox over its quota waits alone, the other mailboxes get their copy at once. With quota away
+           the last known limit counts, or none. With antispam or ingress away notices and digests wait. With MongoDB
+           away nothing is acknowledged. A delivery is one transaction with a unique key (message id, mailbox): a
+           message is stored once, however often the queue delivers it.
 """

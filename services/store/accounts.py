@@ -1,4 +1,4 @@
-"""Mailboxes come and go with their accounts; limits of quota are forgotten when they change."""
+"""Creates and deletes mailboxes with their accounts, and forgets quota limits when they change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Accounts:
     clock: Callable[[], datetime]
 
     async def account_event(self, event: AccountChanged | AccountDeleted) -> None:
-        """Both kinds come through one durable queue, in the order in which they were emitted."""
+        """Both events come through one durable queue, in the order in which they were emitted."""
         match event:
             case AccountChanged():
                 await self.account_changed(event)
@@ -35,7 +35,7 @@ class Accounts:
                 await self.account_deleted(event)
 
     async def account_changed(self, account: AccountChanged) -> None:
-        """A new account has its folders before its first message."""
+        """Create the folders of a new account before its first message."""
         address = mailbox_address(account.address)
         if account.made_at is not None:
             await self.account_deletion.assign(address, made_at=account.made_at)
@@ -43,18 +43,20 @@ class Accounts:
             await self.mailboxes.ensure([address])
 
     async def account_deleted(self, account: AccountDeleted) -> None:
-        """Every folder and message goes, and what waits in the quarantine; the next account begins empty."""
+        """Delete all folders, messages and quarantined mail of the account. The next account of the address starts
+        empty.
+        """
         address, deleted_at = mailbox_address(account.address), account.deleted_at or self.clock()
         await self.account_deletion.delete_account(address, deleted_at)
         await self.quarantine.delete_account(address, before=deleted_at)
 
     async def quota_changed(self, event: QuotaChanged) -> None:
-        """Each process has its own memory of limits, so each must hear it; `@domain` means all of a domain."""
+        """Forget a limit. Each process has its own cache and needs the event. `@domain` means all of a domain."""
         address = event.address
         self.limits.forget(address if address.startswith("@") else mailbox_address(address))
 
     def table(self) -> tuple[EventHandler[Any], ...]:
-        """The handlers of events."""
+        """Return the event handlers."""
         return (
             EventHandler[AccountChanged | AccountDeleted](
                 (AccountChanged, AccountDeleted), self.account_event, group="store", name="accounts"

@@ -1,4 +1,4 @@
-"""Mail into mailboxes and into the quarantine; mailboxes made and removed with their accounts."""
+"""Handlers of the queues: mail is delivered to mailboxes or put into the quarantine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryHandler:
-    """Handles what comes from the queues. `large` bounds how many messages of the blob store are in memory."""
+    """Handles `mail.store` and `mail.quarantine`. `large` bounds how many messages of the blob store are in memory."""
 
     deliveries: MongoDelivery
     quarantine: MongoQuarantine
@@ -71,7 +71,7 @@ class DeliveryHandler:
             self._missed(envelope, wanted, outcome)
 
     def _missed(self, envelope: Envelope, wanted: Mapping[str, Recipient], outcome: DeliveryOutcome) -> None:
-        """Raises `NotDelivered` for those who have not got it."""
+        """Raises `NotDelivered` for the recipients without a copy."""
         chosen = {
             "over quota": outcome.over_quota,
             "former account": outcome.gone,
@@ -87,10 +87,10 @@ class DeliveryHandler:
         )
 
     async def hold(self, mail: Mail) -> Iterable[Route]:
-        """Into the quarantine."""
+        """Put the mail into the quarantine."""
         envelope = await self._with_body(mail, lambda body: self.quarantine.insert(mail.envelope, body))
         if envelope is None:
-            log.info("quarantine_skipped", reason="the accounts of all recipients have ended")
+            log.info("quarantine_skipped", reason="the accounts of all recipients were deleted")
             return ()
         fact = MailQuarantined(
             id=envelope.id,
@@ -112,8 +112,8 @@ class DeliveryHandler:
 
 
 def _checked(mail: Mail) -> Body:
-    """A body is shared by its digest: bytes that are not those that the peer gave us must never be taken for them."""
+    """Check the digest: bodies are shared by it, so other bytes must never be stored under it. Raises `Permanent`."""
     body = Body.of(mail.raw)
     if body.id != mail.envelope.sha256:
-        raise Permanent("the bytes are not those of the envelope: damaged on the way")
+        raise Permanent("the message is damaged: its SHA-256 differs from that of the envelope")
     return body

@@ -1,4 +1,4 @@
-"""What goes away by age: bodies that nothing refers to, quarantined mail, blobs of the claim check."""
+"""Deletes by age: unreferenced bodies, quarantined mail, old junk, blobs of the claim check."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from libs.runtime import Periodic
 
 log = structlog.get_logger(__name__)
 
-# The second copy of a message that was published twice, by a crash, may want its bytes soon after the first is done.
+# A crash may publish a message twice: the second copy needs the blob shortly after the first is done.
 RELEASED_KEEP = timedelta(hours=1)
 
 Work = Callable[[], Awaitable[int]]
 
 
 def cleanup_rounds(jobs: dict[str, Work], *, period: timedelta, removed: Counter) -> tuple[Periodic, ...]:
-    """A row of background work for each job, so that one that fails keeps no other from its turn."""
+    """Return a background loop for each job, so that a job that fails does not hold up the others."""
 
     def row(name: str, work: Work) -> Periodic:
         async def round() -> None:
@@ -35,5 +35,8 @@ def cleanup_rounds(jobs: dict[str, Work], *, period: timedelta, removed: Counter
 
 
 def blob_expiry(blobs: Blobs, *, clock: Callable[[], datetime], keep: timedelta) -> Work:
-    """Blobs of messages that are done, and those that a crash left: no message that waits is so old without a try."""
+    """Delete blobs of finished messages, and blobs that a crash left behind.
+
+    A message that waits on a queue is retried more often than `keep`, so its blob is never that old.
+    """
     return lambda: blobs.collect(clock() - keep, released_before=clock() - RELEASED_KEEP)

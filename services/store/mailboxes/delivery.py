@@ -1,4 +1,4 @@
-"""From a mail on the queue to the copies for its mailboxes."""
+"""Builds the copies for mailboxes from a mail of the queue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, Summa
 
 
 def recipients_by_mailbox(envelope: Envelope) -> dict[str, Recipient]:
-    """The recipient for each mailbox, the first one where two lead to the same. Raises `Permanent`."""
+    """Return the recipient of each mailbox, the first one where two share a mailbox. Raises `Permanent`."""
     found: dict[str, Recipient] = {}
     for recipient in envelope.recipients:
         found.setdefault(mailbox_address(recipient.address), recipient)
@@ -23,7 +23,7 @@ def recipients_by_mailbox(envelope: Envelope) -> dict[str, Recipient]:
 
 @lru_cache(maxsize=65536)
 def mailbox_address(address: str) -> str:
-    """The key of a mailbox. Raises `Permanent` for what is no address."""
+    """Return the key of a mailbox. Raises `Permanent` for an invalid address."""
     try:
         return canonical(address)
     except InvalidAddress as error:
@@ -62,14 +62,17 @@ def _copies(
             edits=changes,
             size=size,
             received_at=envelope.received_at,
-            # Ingress answers 452 at the limit; what it accepted below it is taken, or it would wait for days.
+            # Ingress answers 452 at the limit. Mail accepted below the limit is stored even if it goes over it,
+            # or it would wait for days.
             limit=None if limit is None else limit + size - 1,
             accepted_at=envelope.received_at,
         )
 
 
 def placement(verdict: Verdict | None, *, released: bool) -> tuple[str, str]:
-    """(folder id, subject tag) by R-SPAM-41. What a person released from the quarantine is neither junk nor tagged."""
+    """Return (folder id, subject tag) by the action of the verdict. Mail released from the quarantine is neither junk
+    nor tagged.
+    """
     if verdict is None or released:
         return INBOX, ""
     match verdict.action:
@@ -78,12 +81,12 @@ def placement(verdict: Verdict | None, *, released: bool) -> tuple[str, str]:
         case "tag":
             return INBOX, verdict.subject_prefix
         case _:
-            # Nothing is done about it. Quarantined mail does not come here; if it does, someone decided so.
+            # Quarantined mail does not come here unless it was released.
             return INBOX, ""
 
 
 class _RenderedHeaders:
-    """Summary and edits of one raw message, read once for each subject tag."""
+    """Caches the summary and the edits of one raw message by subject tag."""
 
     def __init__(self, raw: bytes, hostname: str) -> None:
         self.raw = raw

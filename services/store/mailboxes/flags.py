@@ -11,7 +11,7 @@ from services.store.mailboxes.refusals import InvalidRequest
 SEEN = "\\Seen"
 MAX_FLAGS = 64
 
-# RFC 9051 2.3.2, RFC 5788 registry and what clients use: each is kept in this one spelling.
+# RFC 9051 2.3.2, the registry of RFC 5788, and keywords that clients use: each is stored in this spelling.
 _SPELLING = {
     flag.lower(): flag
     for flag in (
@@ -20,11 +20,11 @@ _SPELLING = {
         *("Junk", "NonJunk"),
     )
 }
-_KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]{1,50}")  # an atom: RFC 9051 9
+_KEYWORD = re.compile(r"[!#$&'+,\-./0-9:;<=>?@A-Z^_`a-z|}~]{1,50}")  # RFC 9051 9: an atom
 
 
 def clean_flag(flag: str) -> str:
-    """The one spelling of a flag; keywords that nobody registered are in lower case. Raises `InvalidRequest`."""
+    """Return the canonical spelling of a flag; unregistered keywords are lower-cased. Raises `InvalidRequest`."""
     known = _SPELLING.get(flag.lower())
     if known:
         return known
@@ -35,7 +35,7 @@ def clean_flag(flag: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """What to do with flags: first `replace` all if it is not None, then `add`, then `remove`."""
+    """A change of flags: first `replace` all flags if it is not None, then `add`, then `remove`."""
 
     add: frozenset[str] = frozenset()
     remove: frozenset[str] = frozenset()
@@ -45,7 +45,7 @@ class FlagChange:
     def of(
         cls, *, add: Iterable[str] = (), remove: Iterable[str] = (), replace: Iterable[str] | None = None
     ) -> FlagChange:
-        """From flags as people write them. Raises `InvalidRequest`."""
+        """Build a change from flags in any spelling. Raises `InvalidRequest`."""
         return cls(
             frozenset(map(clean_flag, add)),
             frozenset(map(clean_flag, remove)),
@@ -53,7 +53,7 @@ class FlagChange:
         )
 
     def apply(self, flags: Iterable[str]) -> tuple[str, ...]:
-        """The flags afterwards, sorted. Raises `InvalidRequest` when they are too many."""
+        """Return the new flags, sorted. Raises `InvalidRequest` when they are too many."""
         start = frozenset(flags) if self.replace is None else self.replace
         after = (start | self.add) - self.remove
         if len(after) > MAX_FLAGS:

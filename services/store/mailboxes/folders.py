@@ -1,4 +1,4 @@
-"""Folders: the five that are always there, names, and the tree that names with `/` make (R-ST-01)."""
+"""Folders: the five special folders, names, and the hierarchy that `/` in names makes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SPECIAL = {
     TRASH: ("Trash", "\\Trash"),
 }
 
-MAX_FOLDERS = 500  # the document of the mailbox holds them all and is written at each delivery
+MAX_FOLDERS = 500  # the mailbox document holds all folders and is written by each delivery
 MAX_NAME_OCTETS = 255
 MAX_DEPTH = 10
 
@@ -44,7 +44,7 @@ class Folder:
 
     @property
     def uid_next(self) -> int:
-        """RFC 9051 2.3.1.1: no message that comes has a smaller UID."""
+        """RFC 9051 2.3.1.1: the UID of the next message is not smaller."""
         return self.last_uid + 1
 
 
@@ -68,7 +68,7 @@ def clean_name(name: str) -> str:
 
 
 def find(folders: Mapping[str, Folder], name: str) -> Folder:
-    """The folder called `name`, as people write it. Raises `NotFound`."""
+    """Return the folder called `name`, in any normalisation. Raises `NotFound`."""
     try:
         wanted = clean_name(name)
     except InvalidRequest:
@@ -80,7 +80,7 @@ def find(folders: Mapping[str, Folder], name: str) -> Folder:
 
 
 def names_to_create(folders: Mapping[str, Folder], name: str) -> list[str]:
-    """`name` and its missing parents, outermost first (RFC 9051 6.3.4). Raises `Conflict`, `InvalidRequest`."""
+    """Return `name` and its missing parents, outermost first (RFC 9051 6.3.4). Raises `Conflict`, `InvalidRequest`."""
     name = clean_name(name)
     taken = {folder.name for folder in folders.values()}
     if name in taken:
@@ -93,7 +93,10 @@ def names_to_create(folders: Mapping[str, Folder], name: str) -> list[str]:
 
 
 def renamed(folders: Mapping[str, Folder], id: str, name: str) -> dict[str, str]:
-    """New names by folder id, for the folder and all below it (RFC 9051 6.3.6). Raises `Conflict`, `InvalidRequest`."""
+    """Return the new names by folder id, for the folder and its descendants (RFC 9051 6.3.6).
+
+    Raises `Conflict`, `InvalidRequest`.
+    """
     folder, name = folders[id], clean_name(name)
     if id in SPECIAL:
         raise Conflict("a special folder keeps its name")
@@ -109,12 +112,12 @@ def renamed(folders: Mapping[str, Folder], id: str, name: str) -> dict[str, str]
 
 
 def below(folders: Mapping[str, Folder], folder: Folder) -> list[Folder]:
-    """Every folder inside `folder`, at any depth."""
+    """Return the descendants of `folder`, at any depth."""
     return [other for other in folders.values() if other.name.startswith(folder.name + "/")]
 
 
 def check_deletable(folders: Mapping[str, Folder], id: str) -> None:
-    """Raises `Conflict` for a special folder and for one that holds others."""
+    """Raises `Conflict` for a special folder and for a folder with children."""
     if id in SPECIAL:
         raise Conflict("a special folder cannot be deleted")
     if below(folders, folders[id]):

@@ -1,4 +1,4 @@
-"""Junk that is old enough, by domain (R-SPAM-44)."""
+"""Expunges old junk, by the retention that each domain sets."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from services.store.mailboxes.usage_publisher import UsagePublisher
 
 log = structlog.get_logger(__name__)
 
-MOST = 20_000  # messages in one round, so that it ends
+MAX_MESSAGES = 20_000  # in one round, so that it ends
 
 
 class JunkRetention(Protocol):
-    """The router, which knows what each domain wishes."""
+    """The router, which knows the retention of junk of each domain."""
 
     async def junk_retentions(self) -> Mapping[str, timedelta]:
-        """How long Junk is kept, of the domains that empty it. Raises `Temporary`."""
+        """Return the retention of the domains that empty Junk. Raises `Temporary`."""
 
 
 def junk_expiry(
     keeps: JunkRetention, folders: MongoJunkFolders, usage_publisher: UsagePublisher, *, clock: Callable[[], datetime]
 ) -> Work:
-    """One round; what it frees is told at once. A mailbox that cannot be cleaned keeps no other one full."""
+    """Return a job that expunges old junk and publishes the usage at once. A mailbox that fails does not hold up
+    others.
+    """
 
     async def work() -> int:
         removed, now = 0, clock()
@@ -36,7 +38,7 @@ def junk_expiry(
         async def expired() -> AsyncIterator[tuple[str, datetime]]:
             for domain, keep in (await keeps.junk_retentions()).items():
                 for mailbox in await folders.mailboxes_with_junk(domain):
-                    if removed < MOST:
+                    if removed < MAX_MESSAGES:
                         yield mailbox, now - keep
 
         async def clean(item: tuple[str, datetime]) -> None:
@@ -44,7 +46,7 @@ def junk_expiry(
             async for changed in folders.expunge_before(*item):
                 usage_publisher.enqueue([changed.usage])
                 removed += len(changed.messages)
-                if removed >= MOST:
+                if removed >= MAX_MESSAGES:
                     return
 
         await each(expired(), clean, park=_put_off)
@@ -54,5 +56,5 @@ def junk_expiry(
 
 
 async def _put_off(item: tuple[str, datetime], reason: str) -> None:
-    """Until the next round."""
+    """Leave the mailbox to the next round."""
     log.error("junk_not_expunged", mailbox=item[0], reason=reason)

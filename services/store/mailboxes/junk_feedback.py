@@ -1,4 +1,4 @@
-"""What a move says about a message: into Junk it is spam, back out of it it is not (R-SPAM-43)."""
+"""Reports moves into and out of Junk to antispam, which learns from them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from libs.envelope import Temporary
 from libs.events import JunkMoved
 from services.store.mailboxes.folders import DRAFTS, JUNK, SENT, TRASH
 
-_OWN = frozenset({DRAFTS, SENT})  # what one wrote oneself teaches nothing
+_OWN = frozenset({DRAFTS, SENT})  # the user's own messages are no training samples
 
 
 def classify_move(origins: Mapping[str, str], target: str) -> tuple[bool, list[str]]:
-    """(spam, ids) of a move or a copy to the folder `target`; `origins` are the folders they came from, by message id.
+    """Return (spam, ids) of a move or copy to the folder `target`; `origins` are the source folders by message id.
 
-    What leaves Junk for the trash was spam and stays it. What the filter itself puts into Junk is delivered there, and
-    no move.
+    A move into Junk means spam, a move out of Junk means ham. A message that leaves Junk for Trash stays spam. Mail
+    that the filter itself puts into Junk is delivered there, not moved.
     """
     if target == JUNK:
         return True, [id for id, folder in origins.items() if folder not in _OWN]
@@ -33,12 +33,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JunkFeedback:
-    """The move is done already: a lesson that cannot be told is lost, and no reader waits for it."""
+    """The move is done already: feedback that cannot be emitted is lost, and no client waits for it."""
 
     bus: Bus
 
     async def report_move(self, mailbox: str, origins: Mapping[str, str], target: str) -> None:
-        """Messages came from the folders `origins` (by id) into the folder `target`."""
+        """Report that messages came from the folders `origins` (by id) into the folder `target`."""
         spam, ids = classify_move(origins, target)
         if not ids:
             return

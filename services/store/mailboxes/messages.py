@@ -1,4 +1,4 @@
-"""What a mailbox knows of a message: the copy with its own flags, UID and date, and the body that copies share."""
+"""Messages of a mailbox: each copy has its own flags, UID and date, and shares its body with other copies."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Literal
 
 from libs.mail.dates import read_date
 from libs.mail.encoded_words import decode_words
@@ -17,7 +18,7 @@ MAX_FIELD = 1000  # characters of a header kept for lists and searches
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The raw message as it came, named by its SHA-256: one for all who received it."""
+    """The raw message as received, named by its SHA-256: one for all recipients."""
 
     id: str
     raw: bytes
@@ -29,7 +30,10 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What lists and searches show. Texts are decoded and cut at `MAX_FIELD`; `date` is the Date field, if readable."""
+    """The fields that lists and searches show.
+
+    Texts are decoded and cut at `MAX_FIELD`. `date` is the Date field, if it can be parsed.
+    """
 
     subject: str
     sender: str
@@ -39,7 +43,7 @@ class Summary:
 
 
 def summarise(headers: Headers, *, tag: str = "") -> Summary:
-    """`tag` is put before the subject, as in the rendered message."""
+    """Summarise the headers. `tag` is put before the subject, as in the rendered message."""
     subject, tag = headers.decoded("subject"), decode_words(tag).strip()
     if tag and not subject.startswith(tag):
         subject = f"{tag} {subject}".strip()
@@ -53,13 +57,13 @@ def summarise(headers: Headers, *, tag: str = "") -> Summary:
 
 
 def _date(text: str | None) -> datetime | None:
-    """RFC 5322 3.3; a date without a zone is taken for UTC, one that no calendar or database can hold for none."""
+    """Parse a date (RFC 5322 3.3). A date without a zone is UTC; one that the database cannot hold is None."""
     date = read_date(text) if text else None
     return date if date and date.year >= 1970 else None
 
 
 def least_id_at(moment: datetime) -> str:
-    """No id of `new_id` that was made at `moment` or later sorts before it (RFC 9562 5.7: milliseconds come first)."""
+    """Return a lower bound of the ids made at `moment` or later (RFC 9562 5.7: milliseconds come first)."""
     return f"{int(moment.timestamp() * 1000):012x}"
 
 
@@ -67,9 +71,10 @@ def least_id_at(moment: datetime) -> str:
 class Copy:
     """A message on its way into one folder of one mailbox.
 
-    `key` is unique in the mailbox: the same key never shows twice (None: always a new message). `limit` is that of the
-    mailbox in bytes, None where nobody knows one. `size` is that of the rendered message, bytes. `accepted_at` is when
-    the cluster took the mail, None for what its owner puts there: mail taken for a former account is not delivered.
+    `key` is unique in the mailbox: the same key is stored once (None: always a new message). `limit` is the limit of
+    the mailbox in bytes, None without one. `size` is that of the rendered message, in bytes. `accepted_at` is when the
+    cluster accepted the mail, None for messages that the user appends: mail accepted for a former account is not
+    delivered.
     """
 
     mailbox: str
@@ -87,7 +92,7 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class MailboxDelivery:
-    """One body for some mailboxes, each at most once."""
+    """One body for several mailboxes, at most once in each."""
 
     body: Body
     copies: tuple[Copy, ...]
@@ -95,7 +100,9 @@ class MailboxDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Exact totals of a mailbox; `version` grows with every change. `made_at` is when its account was, if known."""
+    """Exact totals of a mailbox. `version` grows with every change. `made_at` is when its account was created, if
+    known.
+    """
 
     address: str
     used_bytes: int
@@ -104,11 +111,16 @@ class Usage:
     made_at: datetime | None = None
 
 
+# The account was deleted, or could not be looked up.
+Unavailable = Literal["gone", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
-    """What became of a delivery: totals of every mailbox that has it now, and who has not got it.
+    """The outcome of a delivery: the totals of every mailbox that has the message, and the mailboxes without it.
 
-    `over_quota` have no room; the accounts of `gone` were deleted; whether those of `unknown` were cannot be told now.
+    `over_quota` have no room, the accounts of `gone` were deleted, and the accounts of `unknown` could not be looked
+    up.
     """
 
     usages: tuple[Usage, ...]
@@ -118,12 +130,12 @@ class DeliveryOutcome:
 
     @property
     def missed(self) -> frozenset[str]:
-        """Mailboxes that have not got it."""
+        """Return the mailboxes without the message."""
         return self.over_quota | self.gone | self.unknown
 
     @classmethod
     def joined(cls, parts: Iterable[DeliveryOutcome]) -> DeliveryOutcome:
-        """Of a delivery that was written in several steps."""
+        """Join the outcomes of a delivery that was written in several transactions."""
         parts = list(parts)
         return cls(
             tuple(usage for part in parts for usage in part.usages),
@@ -135,7 +147,7 @@ class DeliveryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message in a mailbox. `id` stays when it moves, `uid` and `modseq` belong to its folder."""
+    """A message in a mailbox. `id` survives moves; `uid` and `modseq` belong to its folder."""
 
     id: str
     mailbox: str

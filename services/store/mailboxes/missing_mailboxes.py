@@ -1,35 +1,32 @@
-"""Mail for a mailbox that is not there: a new account's first, or that of an account that is gone."""
+"""Resolves mail for a mailbox that does not exist: that of a new account, or of a deleted one."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 import structlog
 
 from libs.envelope import Permanent, Temporary
-from services.store.mailboxes.messages import Copy
+from services.store.mailboxes.messages import Copy, Unavailable
 from services.store.mailboxes.mongo_account_deletion import MongoAccountDeletion
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.ports import AccountDirectory
 
 log = structlog.get_logger(__name__)
 
-Unavailable = Literal["gone", "unknown"]
-
 
 @dataclass(frozen=True, slots=True)
 class MissingMailboxes:
-    """The router is asked only about an address that had an account before, and mail that came in after its end."""
+    """Asks the router only about addresses of former accounts, and only for mail accepted after their deletion."""
 
     mailboxes: MongoMailboxes
     account_deletion: MongoAccountDeletion
     directory: AccountDirectory
 
     async def resolve(self, addresses: Collection[str], copies: Iterable[Copy]) -> dict[str, Unavailable]:
-        """Make the mailboxes that belong to somebody; the others are closed. Raises `Temporary`."""
+        """Create the mailboxes that belong to an account and return the others as unavailable. Raises `Temporary`."""
         former = await self.account_deletion.deletion_times(addresses)
         await self.mailboxes.ensure(address for address in addresses if address not in former)
         newest = _newest(copies)
@@ -51,14 +48,14 @@ class MissingMailboxes:
                 return "unknown"
             await self.account_deletion.assign(address, made_at=made_at)
         except (Temporary, Permanent) as error:
-            # Its mail waits; that of others in the same batch does not.
+            # Mail for this address waits; mail for others in the same batch does not.
             log.warning("account_lookup_failed", mailbox=address, reason=error.reason)
             return "unknown"
         return None
 
 
 def _newest(copies: Iterable[Copy]) -> Mapping[str, datetime]:
-    """By mailbox; a copy whose moment is not known counts as newer than all."""
+    """Return the newest acceptance time by mailbox. A copy without that time counts as newer than all."""
     newest: dict[str, datetime] = {}
     unknown = set()
     for copy in copies:

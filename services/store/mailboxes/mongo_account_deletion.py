@@ -1,8 +1,8 @@
-"""Mailboxes whose account is gone, and those of another account that has the address now.
+"""Empties mailboxes of deleted accounts, and assigns mailboxes to the next account of an address.
 
-An account is known by the moment at which it was made. The end of one leaves a tombstone with its moment; its mailbox
-is marked first, so that nothing is delivered any more, and emptied then. A step of the emptying holds only while the
-mark is there: a slow replica never touches what belongs to the next account.
+An account is identified by its creation time. Deleting an account leaves a tombstone with the time. The mailbox is
+marked first, so that nothing is delivered to it, and then emptied. Each step checks the mark: a slow replica never
+touches messages of the next account.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from services.store.mailboxes.schema import Collections, new_mailbox, to_millise
 
 log = structlog.get_logger(__name__)
 
-# Longer than any mail waits, is held or can be replayed; the tombstone of an address that is used again is needed less.
-REMEMBERED = timedelta(days=400)
+# Longer than any mail waits, is quarantined or can be replayed.
+TOMBSTONE_KEEP = timedelta(days=400)
 
 
 class MongoAccountDeletion:
-    """All methods raise `Temporary` when MongoDB, or where it is asked the router, does not answer."""
+    """All methods raise `Temporary` when MongoDB, or the router where it is asked, does not answer."""
 
     def __init__(
         self,
@@ -50,24 +50,24 @@ class MongoAccountDeletion:
         self._clock = clock
 
     async def deletion_times(self, addresses: Collection[str]) -> Mapping[str, datetime]:
-        """When the last account of each of these was deleted; of those without a former account nothing."""
+        """Return when the last account of each address was deleted, for addresses with a former account."""
         with mongo_errors("read tombstones of accounts"):
             found = self._departed.find({"_id": {"$in": list(addresses)}}, {"deleted_at": 1})
             return {document["_id"]: document["deleted_at"] async for document in found}
 
     async def delete_account(self, address: str, deleted_at: datetime) -> None:
-        """The account that had `address` until then is gone, with all that was its own. Idempotent."""
+        """Delete all data of the account that had `address` until `deleted_at`. Idempotent."""
         deleted_at = to_milliseconds(deleted_at)
-        await self._bury(address, deleted_at)
+        await self._write_tombstone(address, deleted_at)
         if not await self._mark(address, deleted_at):
-            # A younger account has the mailbox: what an unmarked delivery may have left of the former one goes.
+            # A newer account owns the mailbox. A delivery before the mark may have left messages of the former one.
             await self._expunge.stored_before(address, deleted_at)
             return
         await self._expunge.former_account(address, keep_from=deleted_at)
         if await self._is_empty(address):
             await self._mongo.transaction(partial(self._remove, address))
             return
-        # Mail came in after the deletion and before it was heard: it belongs to the next account, if there is one.
+        # Mail came in after the deletion and before its event: it belongs to the next account, if there is one.
         made_at = await self._directory.made_at(address)
         if made_at is not None and made_at > deleted_at:
             await self.assign(address, made_at=made_at)
@@ -76,9 +76,9 @@ class MongoAccountDeletion:
             await self._mongo.transaction(partial(self._remove, address))
 
     async def assign(self, address: str, *, made_at: datetime) -> None:
-        """The mailbox is that of the account made at `made_at`; it is made, empty, unless it is there. Idempotent.
+        """Assign the mailbox to the account created at `made_at`; create it unless it exists. Idempotent.
 
-        What is told late of an account that is gone makes none.
+        A late event of a deleted account creates nothing.
         """
         made_at, former = to_milliseconds(made_at), (await self.deletion_times([address])).get(address)
         if former is not None and made_at <= former:
@@ -98,7 +98,7 @@ class MongoAccountDeletion:
                 await self._mailboxes.update_one({"_id": address, "account_made_at": None}, {"$set": change})
 
     async def resume(self) -> int:
-        """Mailboxes that a crash left half empty: each is emptied; how many those were."""
+        """Empty the mailboxes that a crash left half empty; return how many there were."""
         with mongo_errors("read mailboxes that leave"):
             found = await self._mailboxes.find({"leaving": {"$exists": True}}, {"leaving": 1}).to_list(None)
 
@@ -108,13 +108,13 @@ class MongoAccountDeletion:
         await each(found, end, park=_put_off)
         return len(found)
 
-    async def _bury(self, address: str, deleted_at: datetime) -> None:
-        change = {"$max": {"deleted_at": deleted_at, "expires_at": self._clock() + REMEMBERED}}
-        with mongo_errors("bury account"):
+    async def _write_tombstone(self, address: str, deleted_at: datetime) -> None:
+        change = {"$max": {"deleted_at": deleted_at, "expires_at": self._clock() + TOMBSTONE_KEEP}}
+        with mongo_errors("write tombstone of account"):
             await self._departed.update_one({"_id": address}, change, upsert=True)
 
     async def _mark(self, address: str, moment: datetime) -> bool:
-        """Whether the mailbox leaves: it does unless its account was made after `moment`, or there is none."""
+        """Mark the mailbox as leaving unless its account was created after `moment`; return whether it is marked."""
         of_the_former = {"_id": address, "account_made_at": {"$not": {"$gt": moment}}}
         with mongo_errors("mark mailbox"):
             await self._mailboxes.update_one({**of_the_former, "leaving": None}, {"$set": {"leaving": moment}})
@@ -128,13 +128,13 @@ class MongoAccountDeletion:
 
     async def _create(self, address: str, made_at: datetime, *, is_second: bool) -> None:
         with mongo_errors("create mailbox"):
-            grave = await self._departed.find_one({"_id": address}, {"uidvalidity": 1}) or {}
-            fresh = _fresh(address, self._clock(), above=grave.get("uidvalidity", 0))
+            tombstone = await self._departed.find_one({"_id": address}, {"uidvalidity": 1}) or {}
+            fresh = _fresh(address, self._clock(), above=tombstone.get("uidvalidity", 0))
             owned = {"account_made_at": made_at, **({"not_before": made_at} if is_second else {})}
             await self._mailboxes.update_one({"_id": address}, {"$setOnInsert": {**fresh, **owned}}, upsert=True)
 
     async def _remove(self, address: str, session: Any) -> None:
-        """The delete comes first: a delivery that is under way conflicts with it, and one of the two starts anew."""
+        """Delete the mailbox document first: a concurrent delivery conflicts with it and is restarted."""
         found = await self._mailboxes.find_one_and_delete(
             {"_id": address, "leaving": {"$exists": True}}, session=session
         )  # fmt: skip
@@ -142,7 +142,7 @@ class MongoAccountDeletion:
             await self._forget(address, found, session)
 
     async def _replace(self, address: str, made_at: datetime, session: Any) -> None:
-        """Another mailbox takes the place of the one that leaves, with the mail that came for its account already."""
+        """Replace the leaving mailbox by a new one, which keeps the mail received for the new account."""
         leaving = {"_id": address, "leaving": {"$exists": True}}
         found = await self._mailboxes.find_one(leaving, session=session)
         if found is None:
@@ -158,7 +158,7 @@ class MongoAccountDeletion:
         await self._forget(address, found, session)
 
     async def _forget(self, address: str, mailbox: Mapping[str, Any], session: Any) -> None:
-        """What remembers the messages of the former account, and what the neighbours were told of them."""
+        """Delete the tombstones of messages and the published usage of the former account."""
         await self._tombstones.delete_many({"mailbox": address}, session=session)
         await self._told.delete_one({"_id": address}, session=session)
         change = {"$max": {"uidvalidity": mailbox["uidvalidity"]}}
@@ -166,12 +166,12 @@ class MongoAccountDeletion:
 
 
 async def _put_off(document: Mapping[str, Any], reason: str) -> None:
-    """Until the next round."""
+    """Leave the mailbox to the next round."""
     log.error("mailbox_not_emptied", mailbox=document["_id"], reason=reason)
 
 
 def _fresh(address: str, now: datetime, *, above: int) -> dict[str, Any]:
-    """RFC 9051 2.3.1.1: a UIDVALIDITY above that of any mailbox that had the name before."""
+    """RFC 9051 2.3.1.1: the UIDVALIDITY is greater than that of any earlier mailbox of the name."""
     mailbox = {**new_mailbox(now), "domain": address.rpartition("@")[2]}
     mailbox["uidvalidity"] = max(mailbox["uidvalidity"], above + 1)
     for folder in mailbox["folders"].values():

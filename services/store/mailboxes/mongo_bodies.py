@@ -1,8 +1,8 @@
-"""Bodies: one for each distinct raw message, however many mailboxes hold it (R-ST-02).
+"""Bodies: one for each distinct raw message, however many mailboxes hold it.
 
-A body of one document is written in the transaction that refers to it. A larger one is written before, whole or not at
-all, and is loose until a transaction refers to it. Either way that transaction changes the body's document, so that it
-conflicts with a collector that is about to delete it.
+A body that fits one document is written in the transaction that references it. A larger body is written before, whole
+or not at all, and is loose until a transaction references it. Either way that transaction updates the body's document,
+so that it conflicts with a collector that is about to delete it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ CHUNK_BYTES = 4 * 1024 * 1024
 
 
 class BodiesCollected(Exception):
-    """Large bodies that the collector took after they were written and before anyone referred to them."""
+    """Large bodies that the collector deleted after they were written and before they were referenced."""
 
     def __init__(self, ids: Sequence[str]) -> None:
-        super().__init__(f"{len(ids)} bodies are gone")
+        super().__init__(f"{len(ids)} bodies were collected")
         self.ids = ids
 
 
@@ -42,20 +42,20 @@ class MongoBodies:
         self._clock = clock
 
     async def write_large(self, bodies: Iterable[Body]) -> None:
-        """Make sure that those which do not fit one document are there. Idempotent."""
+        """Write the bodies that do not fit one document, unless they exist. Idempotent."""
         for body in bodies:
             if len(body.raw) > INLINE_BYTES:
                 await self._mongo.transaction(partial(self._write_chunks, body))
 
     async def ref(self, session: Any, bodies: Iterable[Body]) -> None:
-        """In the transaction of the messages that refer to them. Raises `BodiesCollected` for large ones."""
+        """Reference bodies in the transaction of their messages. Raises `BodiesCollected` for large bodies."""
         distinct = {body.id: body for body in bodies}.values()
         inline = [body for body in distinct if len(body.raw) <= INLINE_BYTES]
         large = [body for body in distinct if len(body.raw) > INLINE_BYTES]
         touch = {
             "$set": {"touched_at": self._clock()},
             "$inc": {"touches": 1},
-        }  # $inc: a write, whatever the clock says
+        }  # $inc always writes, even within one clock tick
         if inline:
             await self._bodies.bulk_write(
                 [UpdateOne({"_id": body.id}, {**touch, "$setOnInsert": _inline(body)}, upsert=True) for body in inline],
@@ -71,15 +71,15 @@ class MongoBodies:
             raise BodiesCollected(gone)
 
     async def unref(self, session: Any, ids: Iterable[str]) -> None:
-        """In the transaction that removes what refers to them: the collector looks whether anything else does."""
+        """Mark bodies as loose in the transaction that removes messages; the collector checks for other references."""
         loose = {"bodies": sorted(set(ids)), "since": self._clock()}
         if loose["bodies"]:
             await self._loose.insert_one(loose, session=session)
 
     async def pieces(self, id: str) -> AsyncGenerator[bytes]:
-        """The raw bytes in order; the first piece holds the header block.
+        """Yield the raw bytes in order; the first piece holds the header block.
 
-        Raises `LookupError`: a body that is referred to is there, or there is a bug.
+        Raises `LookupError` for a missing body: a referenced body exists, or there is a bug.
         """
         with mongo_errors("read body"):
             document = await self._bodies.find_one({"_id": id})
@@ -94,7 +94,7 @@ class MongoBodies:
                 yield chunk["content"]
 
     async def raw(self, id: str) -> bytes:
-        """All of it."""
+        """Return the whole body."""
         return b"".join([piece async for piece in self.pieces(id)])
 
     async def _write_chunks(self, body: Body, session: Any) -> None:
@@ -112,7 +112,7 @@ class MongoBodies:
             session=session,
         )
         if result.upserted_id is None:
-            return  # it came and went in one transaction with its chunks
+            return  # its chunks exist: they are written and deleted in one transaction with it
         for n, start in enumerate(starts):
             chunk = {"_id": {"body": body.id, "n": n}, "content": body.raw[start : start + CHUNK_BYTES]}
             await self._chunks.insert_one(chunk, session=session)
@@ -128,7 +128,12 @@ AT_ONCE = 100  # bodies in one transaction
 
 
 class MongoBodyCollector:
-    """Raises `Temporary` when MongoDB does not answer."""
+    """Deletes unreferenced bodies without a race against deliveries.
+
+    Only loose bodies are examined: their message was expunged, or their first message may never have come. A delivery
+    of the same body updates its document, so that one of the two transactions is aborted and sees the other's changes.
+    Methods raise `Temporary` when MongoDB does not answer.
+    """
 
     def __init__(
         self, mongo: Mongo, collections: Collections, *, clock: Callable[[], datetime], grace: timedelta
@@ -139,7 +144,7 @@ class MongoBodyCollector:
         self._grace = grace
 
     async def collect(self) -> int:
-        """One round; how many bodies were deleted. What cannot be settled keeps nothing else from it."""
+        """Run one round and return how many bodies were deleted. An entry that fails does not hold up the others."""
         before = self._clock() - self._grace
         collected = 0
 
@@ -156,13 +161,13 @@ class MongoBodyCollector:
                 yield loose
 
     async def _put_off(self, loose: dict[str, Any], reason: str) -> None:
-        """As if its bodies had become loose just now: they are looked at again after the grace."""
+        """Postpone the entry by the grace period, as if its bodies had become loose just now."""
         log.error("bodies_not_deleted", bodies=len(loose.get("bodies", ())), reason=reason)
         with mongo_errors("put off loose bodies"):
             await self._collections.loose.update_one({"_id": loose["_id"]}, {"$set": {"since": self._clock()}})
 
     async def _settle(self, loose: dict[str, Any], before: datetime) -> int:
-        """A crash in the middle settles it again, which finds less to do."""
+        """Delete the unused bodies of an entry. After a crash it runs again and finds less to do."""
         bodies, collected = loose["bodies"], 0
         for at in range(0, len(bodies), AT_ONCE):
             work = partial(self._delete_unused, bodies[at : at + AT_ONCE], before)
@@ -186,6 +191,6 @@ class MongoBodyCollector:
         return len(unused)
 
     async def _recently_touched(self, bodies: Sequence[str], before: datetime) -> bool:
-        """Whoever touched one may be about to refer to it, or may have died before: it stays loose."""
+        """A recent touch may precede a reference, or a crash before one: the body stays loose."""
         young = {"_id": {"$in": list(bodies)}, "touched_at": {"$gte": before}}
         return await self._collections.bodies.find_one(young, {"_id": 1}) is not None

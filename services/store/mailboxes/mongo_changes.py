@@ -1,4 +1,4 @@
-"""Changes to messages that are there: flags, moves, copies. Each is one transaction with exact counters."""
+"""Changes of existing messages: flags, moves, copies. Each is one transaction with exact counters."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ Match = Callable[[Message], bool]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The messages as they are now (or were, if expunged), and the totals of their mailbox. `origins` are the folders
-    that moved and copied ones came from, by id."""
+    """The messages after the change (before it, if expunged), and the totals of their mailbox.
+
+    `origins` are the source folders of moved and copied messages, by id.
+    """
 
     messages: tuple[Message, ...]
     usage: Usage
@@ -30,7 +32,7 @@ class Changed:
 
 
 class MongoChanges:
-    """Methods take at most `AT_ONCE` ids, leave out those that are not there, raise `NotFound` when none is.
+    """Methods take at most `AT_ONCE` ids, skip missing messages, and raise `NotFound` when all are missing.
 
     All raise `Temporary` when MongoDB does not answer.
     """
@@ -46,7 +48,7 @@ class MongoChanges:
     async def flag(
         self, mailbox: str, ids: Sequence[str], change: FlagChange, *, match: Match | None = None
     ) -> Changed:
-        """Raises `PreconditionFailed` when `match` does not take one of them as it is."""
+        """Change flags. Raises `PreconditionFailed` when `match` rejects the present state of a message."""
         return await self._mongo.transaction(lambda s: self._flag(s, mailbox, ids, change, match))
 
     async def _flag(
@@ -70,7 +72,7 @@ class MongoChanges:
         return Changed(tuple(map(message_of, documents)), usage_of(state))
 
     async def move(self, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
-        """Into `folder` under new UIDs; ids, dates and flags stay. Those that are there already stay as they are."""
+        """Move messages into `folder` under new UIDs. Ids, dates and flags stay. Messages already there stay as is."""
         return await self._mongo.transaction(lambda session: self._move(session, mailbox, ids, folder))
 
     async def _move(self, session: Any, mailbox: str, ids: Sequence[str], folder: str) -> Changed:
@@ -91,9 +93,9 @@ class MongoChanges:
     async def copy(
         self, mailbox: str, ids: Sequence[str], folder: str, *, limit: int | None, key: str | None = None
     ) -> Changed:
-        """New messages in `folder` with the same bodies. Raises `Conflict` when the mailbox would break `limit`.
+        """Create messages in `folder` with the same bodies. Raises `Conflict` when the mailbox would break `limit`.
 
-        With `key` the same copies are made once, however often it is asked for.
+        With `key` the same copies are created once, however often the request is repeated.
         """
         try:
             return await self._mongo.transaction(lambda s: self._copy(s, mailbox, ids, folder, limit, key))
@@ -124,7 +126,7 @@ class MongoChanges:
         return Changed(tuple(map(message_of, documents)), usage_of(state), origins)
 
     async def copied(self, mailbox: str, ids: Sequence[str], key: str) -> Changed:
-        """What `copy` made with `key` and is still there."""
+        """Return the existing messages that `copy` created with `key`."""
         keys = [_copy_key(key, id) for id in ids]
         with mongo_errors("read copies"):
             wanted = {"key": {"$in": keys}, "mailbox": mailbox}

@@ -1,4 +1,4 @@
-"""Messages that go for ever: chosen ones, whole folders, whole mailboxes."""
+"""Expunges messages: chosen ones, whole folders, whole mailboxes, old junk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.store.mailboxes.mongo_transaction_steps import AT_ONCE, MongoTrans
 from services.store.mailboxes.refusals import NotFound
 from services.store.mailboxes.schema import Collections, message_of, usage_of
 
-OF_QUEUE = "^[0-9a-f]{32}$"  # the keys of messages that a queue brought
+QUEUE_KEY = "^[0-9a-f]{32}$"  # the keys of messages that came from a queue
 
 
 class MongoExpunge:
@@ -31,9 +31,9 @@ class MongoExpunge:
         self._bodies = bodies
 
     async def messages(self, mailbox: str, ids: Sequence[str], *, match: Match | None = None) -> Changed:
-        """At most `AT_ONCE` of them; their UIDs are remembered for a while.
+        """Expunge at most `AT_ONCE` messages; their UIDs are remembered for a while.
 
-        Raises `NotFound` when none is there, `PreconditionFailed` when `match` does not take one of them as it is.
+        Raises `NotFound` when none exists, `PreconditionFailed` when `match` rejects the present state of one.
         """
         return await self._mongo.transaction(lambda session: self._expunge(session, mailbox, ids, match))
 
@@ -54,9 +54,9 @@ class MongoExpunge:
         return Changed(tuple(map(message_of, documents)), usage_of(state))
 
     async def folder(self, mailbox: str, folder: str, *, last_uid: int, before: datetime | None = None) -> Usage | None:
-        """Expunge what the folder holds up to `last_uid` (received before `before`); None if that was nothing.
+        """Expunge the messages of the folder up to `last_uid` (received before `before`); None if there were none.
 
-        In steps, so that deliveries go on; each step is exact.
+        It works in steps, so that deliveries continue; each step is exact.
         """
         wanted: dict[str, Any] = {"mailbox": mailbox, "folder": folder, "uid": {"$lte": last_uid}}
         if before is not None:
@@ -64,14 +64,14 @@ class MongoExpunge:
         return await self._expunge_all(mailbox, wanted)
 
     async def former_account(self, mailbox: str, *, keep_from: datetime | None = None) -> None:
-        """Every message of a mailbox that is leaving; mail that the cluster took at `keep_from` or later stays.
+        """Expunge a leaving mailbox; mail that the cluster accepted at `keep_from` or later stays.
 
-        Ends early when the mailbox is there no more: then another replica was quicker, or it is another one already.
+        It ends early when the mailbox no longer exists: another replica was faster, or a new account has it.
         """
         wanted: dict[str, Any] = {"mailbox": mailbox}
         if keep_from is not None:
-            # What was appended has another key, and a date that its owner chose.
-            wanted["$nor"] = [{"received_at": {"$gte": keep_from}, "key": {"$regex": OF_QUEUE}}]
+            # Appended messages have other keys, and dates that the user chose.
+            wanted["$nor"] = [{"received_at": {"$gte": keep_from}, "key": {"$regex": QUEUE_KEY}}]
         while ids := await self._some(wanted):
             try:
                 await self._mongo.transaction(partial(self._expunge, mailbox=mailbox, ids=ids, of_former=True))
@@ -87,7 +87,7 @@ class MongoExpunge:
         return found is not None
 
     async def stored_before(self, mailbox: str, moment: datetime) -> Usage | None:
-        """What the mailbox held before `moment`, by its ids, which are ordered by time; None if that was nothing."""
+        """Expunge messages stored before `moment`, by their time-ordered ids; None if there were none."""
         return await self._expunge_all(mailbox, {"mailbox": mailbox, "_id": {"$lt": least_id_at(moment)}})
 
     async def _expunge_all(self, mailbox: str, wanted: Mapping[str, Any]) -> Usage | None:
@@ -100,7 +100,7 @@ class MongoExpunge:
             try:
                 usage = (await self.messages(mailbox, ids)).usage
             except NotFound:
-                continue  # someone else was quicker
+                continue  # another replica was faster
         return usage
 
     async def _some(self, wanted: Mapping[str, Any]) -> list[str]:
@@ -110,28 +110,28 @@ class MongoExpunge:
 
 
 class MongoJunkFolders:
-    """All methods raise `Temporary` when MongoDB does not answer."""
+    """Finds and empties Junk folders. All methods raise `Temporary` when MongoDB does not answer."""
 
     def __init__(self, collections: Collections, expunge: MongoExpunge) -> None:
         self._collections = collections
         self._expunge = expunge
 
     async def mailboxes_with_junk(self, domain: str) -> list[str]:
-        """The mailboxes of `domain` that have something in Junk."""
+        """Return the mailboxes of `domain` with messages in Junk."""
         with mongo_errors("find Junk folders"):
             wanted = {"domain": domain, f"folders.{JUNK}.messages": {"$gt": 0}}
             return [found["_id"] async for found in self._collections.mailboxes.find(wanted, {"_id": 1})]
 
     async def expunge_before(self, mailbox: str, before: datetime) -> AsyncIterator[Changed]:
-        """Expunges what came into its Junk folder before that time, some messages at a time."""
+        """Expunge messages that came into Junk before that time, some at a time."""
         while ids := await self._old(mailbox, before):
             try:
                 yield await self._expunge.messages(mailbox, ids)
             except NotFound:
-                continue  # someone else was quicker
+                continue  # another replica was faster
 
     async def _old(self, mailbox: str, before: datetime) -> list[str]:
-        """By when they came into the folder, not by their own date: an old message may have been moved there today."""
+        """Select by the time of arrival in the folder, not by date: an old message may have been moved there today."""
         wanted = {
             "mailbox": mailbox,
             "folder": JUNK,

@@ -1,4 +1,4 @@
-"""Mailboxes and their folders: one small document each, written by every change to the mailbox."""
+"""Mailboxes and their folders: one small document each, which every change of the mailbox writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MongoMailboxes:
         self._clock = clock
 
     async def ensure(self, addresses: Iterable[str]) -> None:
-        """Create those that are missing, with their special folders. Idempotent."""
+        """Create missing mailboxes with their special folders. Idempotent."""
         empty = new_mailbox(self._clock())
         with mongo_errors("create mailbox"):
             for address in addresses:
@@ -34,14 +34,14 @@ class MongoMailboxes:
                 await self._mailboxes.update_one({"_id": address}, made, upsert=True)
 
     async def folders(self, address: str) -> dict[str, Folder]:
-        """By id."""
+        """Return the folders by id."""
         return folders_of(await self._get(address))
 
     async def usage(self, address: str) -> Usage:
         return usage_of(await self._get(address))
 
     async def create_folder(self, address: str, name: str) -> Folder:
-        """With its missing parents. Raises `Conflict`, `InvalidRequest`."""
+        """Create a folder and its missing parents. Raises `Conflict`, `InvalidRequest`."""
         return await self._mongo.transaction(lambda session: self._create(session, address, name))
 
     async def _create(self, session: Any, address: str, name: str) -> Folder:
@@ -92,14 +92,14 @@ class MongoMailboxes:
         await self._change(session, address, {"$unset": {f"folders.{id}": ""}})
 
     async def check_deletable(self, address: str, id: str) -> None:
-        """As `delete_empty_folder` would refuse, but for messages."""
+        """Raises as `delete_empty_folder` does, except for messages in the folder."""
         folders = await self.folders(address)
         if id not in folders:
             raise NotFound("there is no such folder")
         check_deletable(folders, id)
 
     async def recount(self, address: str) -> Usage:
-        """Count the messages anew and repair the counters, in one step that no change can come between."""
+        """Recount the messages and repair the counters in one transaction."""
         return await self._mongo.transaction(lambda session: self._recount(session, address))
 
     async def _recount(self, session: Any, address: str) -> Usage:
@@ -127,7 +127,7 @@ class MongoMailboxes:
             return await self._read(None, address)
 
     async def _read(self, session: Any, address: str) -> dict[str, Any]:
-        """In a transaction the driver's errors go up as they are, since it starts anew for some of them."""
+        """Inside a transaction the driver's errors propagate unchanged, since it is retried for some of them."""
         found: dict[str, Any] | None = await self._mailboxes.find_one(
             {"_id": address, "leaving": None}, session=session
         )
@@ -147,14 +147,17 @@ def _check_unchanged(folder: Folder, match: Match | None) -> None:
 
 
 class MongoPublishedUsage:
-    """A collection of its own, so that writing it conflicts with no delivery."""
+    """The usage that was published, in a collection of its own, so that writing it conflicts with no delivery.
+
+    It reveals events lost in a crash between a delivery and its event.
+    """
 
     def __init__(self, collections: Collections) -> None:
         self._told = collections.told
         self._mailboxes = collections.mailboxes
 
     async def mark_published(self, usages: Sequence[Usage]) -> None:
-        """`$max`: replicas may come in any order."""
+        """`$max`: replicas may write in any order."""
         if not usages:
             return
         writes = [UpdateOne({"_id": u.address}, {"$max": {"version": u.version}}, upsert=True) for u in usages]

@@ -1,4 +1,4 @@
-"""Reading messages: by id, page by page in a folder, by search. Lists never touch bodies or rendered headers."""
+"""Reads messages: by id, by page of a folder, by search. Lists never read bodies or rendered headers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MongoMessages:
         self._tombstones = collections.tombstones
 
     async def get(self, mailbox: str, id: str) -> Message:
-        """With its rendered headers. Raises `NotFound`."""
+        """Return a message with its rendered headers. Raises `NotFound`."""
         with mongo_errors("read message"):
             found = await self._messages.find_one({"_id": id, "mailbox": mailbox})
         if found is None:
@@ -29,7 +29,7 @@ class MongoMessages:
         return message_of(found)
 
     async def by_key(self, mailbox: str, key: str) -> Message:
-        """The message that was stored under `key`. Raises `NotFound` when it was deleted since."""
+        """Return the message stored under `key`. Raises `NotFound` when it has been deleted since."""
         with mongo_errors("read message"):
             found = await self._messages.find_one({"key": key, "mailbox": mailbox}, LIST_PROJECTION)
         if found is None:
@@ -39,7 +39,7 @@ class MongoMessages:
     async def page(
         self, mailbox: str, folder: str, *, after: int | None, limit: int, newest_first: bool, changed_since: int = 0
     ) -> list[Message]:
-        """At most `limit` messages in the order of their UIDs, behind the UID `after`."""
+        """Return at most `limit` messages in UID order, behind the UID `after`."""
         wanted: dict[str, Any] = {"mailbox": mailbox, "folder": folder}
         if after is not None:
             wanted["uid"] = {"$lt" if newest_first else "$gt": after}
@@ -62,9 +62,9 @@ class MongoMessages:
                 yield message_of(document)
 
     async def vanished(self, mailbox: str, folder: str, *, since: int) -> list[int]:
-        """UIDs that were expunged or moved away after the modification sequence number `since`, ascending.
+        """Return UIDs that were expunged or moved after the modification sequence `since`, ascending (RFC 7162 3.2.10).
 
-        Those whose tombstone has expired are not among them.
+        UIDs whose tombstone has expired are missing.
         """
         wanted = {"mailbox": mailbox, "folder": folder, "modseq": {"$gt": since}}
         with mongo_errors("read tombstones"):

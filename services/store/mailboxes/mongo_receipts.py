@@ -1,4 +1,4 @@
-"""Notifications of deliveries that must still be sent, and for whom one was: no recipient is reported twice."""
+"""The durable queue of delivery receipts, and the recipients that were reported: no recipient is reported twice."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from libs.mongo import DuplicateKey, ReturnDocument, UpdateOne, mongo_errors
 from services.store.mailboxes.receipts import DeliveryReceipt
 from services.store.mailboxes.schema import Collections
 
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
-KEPT = timedelta(days=30)  # longer than any mail waits on a queue, from which it may come again
+MIN_BACKOFF, MAX_BACKOFF = timedelta(seconds=10), timedelta(minutes=15)
+KEPT = timedelta(days=30)  # longer than any mail waits on a queue that may redeliver it
 
 
 class MongoReceipts:
@@ -27,7 +27,7 @@ class MongoReceipts:
         self._clock = clock
 
     async def store(self, receipt: DeliveryReceipt) -> None:
-        """Durable on return, once however often it is called: one that was sent is not due again."""
+        """Store the receipt durably. Idempotent: a receipt that was sent is not due again."""
         fields = {
             "envelope": receipt.envelope.model_dump(mode="json", exclude_defaults=True),
             "header": receipt.header,
@@ -42,10 +42,10 @@ class MongoReceipts:
             await self._receipts.update_one({"_id": receipt.id}, {"$setOnInsert": fields}, upsert=True)
 
     async def claim(self) -> DeliveryReceipt | None:
-        """One that is due; it is due again, for any replica, if this one does not end it within a while."""
+        """Lease a due receipt. Any replica may claim it again if this one does not finish it in time."""
         now = self._clock()
-        growing = {"$multiply": [FIRST_PAUSE.total_seconds(), {"$pow": [2, {"$min": ["$tries", 10]}]}]}
-        seconds = {"$toLong": {"$min": [growing, LONGEST_PAUSE.total_seconds()]}}
+        growing = {"$multiply": [MIN_BACKOFF.total_seconds(), {"$pow": [2, {"$min": ["$tries", 10]}]}]}
+        seconds = {"$toLong": {"$min": [growing, MAX_BACKOFF.total_seconds()]}}
         later = {"$dateAdd": {"startDate": now, "unit": "second", "amount": seconds}}
         change = [{"$set": {"due_at": later, "tries": {"$add": ["$tries", 1]}}}]
         with mongo_errors("claim receipt"):
@@ -55,12 +55,14 @@ class MongoReceipts:
         return _receipt(found) if found else None
 
     async def unreported(self, receipt: DeliveryReceipt) -> tuple[FailedRecipient, ...]:
-        """Those whom this receipt reports, from now on for ever: of two with the same recipient the first one does."""
+        """Claim the recipients for this receipt, for ever: of two receipts with the same recipient the first one
+        reports it.
+        """
         marks = {_mark(receipt, recipient): recipient for recipient in receipt.recipients}
         fields = {"receipt": receipt.id, "expires_at": receipt.noted_at + KEPT}
         writes = [UpdateOne({"_id": mark}, {"$setOnInsert": fields}, upsert=True) for mark in marks]
         with suppress(DuplicateKey), mongo_errors("mark recipients"):
-            # Where another replica is first with some, the others are written all the same.
+            # Where another replica has marked some of them first, the rest is written all the same.
             await self._heard.bulk_write(writes, ordered=False)
         with mongo_errors("read marks"):
             mine = self._heard.find({"_id": {"$in": list(marks)}, "receipt": receipt.id}, {"_id": 1})
@@ -68,7 +70,7 @@ class MongoReceipts:
         return tuple(recipient for mark, recipient in marks.items() if mark in found)
 
     async def finish(self, id: str, state: str) -> None:
-        """It stays without what it said, so that the same delivery makes no other one."""
+        """Keep the receipt without its content, so that a repeated delivery creates no other one."""
         gone = dict.fromkeys(("due_at", "envelope", "header", "recipients"), "")
         with mongo_errors("end receipt"):
             await self._receipts.update_one({"_id": id}, {"$set": {"state": state}, "$unset": gone})

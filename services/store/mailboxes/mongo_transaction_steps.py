@@ -1,4 +1,4 @@
-"""What every change to messages does: read them, count them, remember the UIDs that go. All inside a transaction."""
+"""Steps that changes of messages share inside a transaction: read, count, write tombstones of UIDs, write fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Documents = list[dict[str, Any]]
 
 
 class MongoTransactionSteps:
-    """The book-keeping of one store. Methods raise the driver's errors, for the transaction around them."""
+    """Methods raise the driver's errors, for the transaction around them."""
 
     def __init__(self, collections: Collections, *, clock: Callable[[], datetime], tombstone_keep: timedelta) -> None:
         self._collections = collections
@@ -28,7 +28,7 @@ class MongoTransactionSteps:
     async def read(
         self, session: Any, mailbox: str, ids: Sequence[str], fields: Mapping[str, int] = LIST_PROJECTION
     ) -> Documents:
-        """In the order of their UIDs, so that copies and moves keep it."""
+        """Return the messages in the order of their UIDs, so that copies and moves keep it."""
         wanted = {"_id": {"$in": list(ids[:AT_ONCE])}, "mailbox": mailbox}
         found: Documents = await self._collections.messages.find(
             wanted, fields or None, session=session
@@ -48,9 +48,9 @@ class MongoTransactionSteps:
         expunged: bool = False,
         leaving: bool = False,
     ) -> dict[str, Any]:
-        """Change the counters, number the change in each of `folders`; the mailbox as it is afterwards.
+        """Update the counters, assign a modseq in each of `folders`, and return the mailbox after that.
 
-        `leaving` is a mailbox whose account is gone, in which nothing else is changed any more.
+        `leaving` selects a mailbox whose account was deleted; no other change touches it.
         """
         mark = {"leaving": {"$exists": True}} if leaving else {"leaving": None}
         wanted = {"_id": mailbox, **mark, **({f"folders.{target}": {"$exists": True}} if target else {})}
@@ -80,7 +80,7 @@ class MongoTransactionSteps:
     async def write_tombstones(
         self, session: Any, mailbox: str, documents: Documents, state: Mapping[str, Any], *, keys: bool
     ) -> None:
-        """Tombstones of UIDs that leave their folder, and of keys that must not be delivered again."""
+        """Write tombstones of UIDs that leave their folder, and of keys that must not be delivered again."""
         now = self._clock()
         leaving: dict[str, Documents] = {}
         for document in documents:
@@ -100,7 +100,7 @@ class MongoTransactionSteps:
             await self._collections.tombstones.insert_many(stones, session=session)
 
     async def write_fields(self, session: Any, documents: Documents, fields: Sequence[str]) -> None:
-        """Write `fields` of `documents` as they are here; those with the same values in one step."""
+        """Write `fields` of `documents`; documents with the same values share one update."""
         alike: dict[tuple[Any, ...], list[str]] = {}
         for document in documents:
             alike.setdefault(tuple(document[field] for field in fields), []).append(document["_id"])
@@ -115,11 +115,12 @@ class MongoTransactionSteps:
 
 
 def _recent_keys(documents: Documents, since: datetime) -> list[str]:
-    """No queue brings a message again after so long, so the keys of older ones need not be remembered."""
+    """A queue never redelivers a message after this time, so the keys of older messages need no tombstone."""
     return [d["key"] for d in documents if "key" in d and d["received_at"] >= since]
 
 
 def counters_out(documents: Documents) -> Counter[str]:
+    """Return the counter changes for messages that leave their folders."""
     counts: Counter[str] = Counter()
     for document in documents:
         folder = f"folders.{document['folder']}"
@@ -130,6 +131,7 @@ def counters_out(documents: Documents) -> Counter[str]:
 
 
 def counters_in(documents: Documents, folder: str) -> Counter[str]:
+    """Return the counter changes for messages that arrive in `folder`."""
     return Counter(
         {
             f"folders.{folder}.messages": len(documents),

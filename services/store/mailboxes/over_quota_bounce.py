@@ -1,4 +1,4 @@
-"""What becomes of mail that its mailboxes cannot take: it waits, and then its sender is told that it was in vain."""
+"""Mail that cannot be delivered to its mailboxes waits, and is bounced when it has waited too long."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OverQuotaBounce:
-    """Shorter than that of the runner, which buries what is tried for five days: nobody is told of that."""
+    """`give_up_after` is shorter than the runner's five days, after which mail is a dead letter without a bounce."""
 
     reporter: DsnSender
     clock: Callable[[], datetime]
@@ -27,10 +27,10 @@ class OverQuotaBounce:
     returned: Counter
 
     async def wait(self, envelope: Envelope, raw: bytes, error: Temporary) -> None:
-        """Returns when the senders of all of `envelope` were told of the end, and nothing waits any more.
+        """Return when all recipients of `envelope` were bounced and none of them waits any more.
 
-        Raises `Temporary` for those who wait on. `Permanent` for those whose time is over and whose sender must not or
-        cannot be told: a person finds them among the dead letters, where no mail is that was returned.
+        Raises `Temporary` for recipients that still wait. Raises `Permanent` for recipients that have waited too long
+        and whose sender must not or cannot be notified: they end as a dead letter, which never contains bounced mail.
         """
         now = self.clock()
         envelope = envelope.to(waiting.since(envelope.recipients, now))
@@ -55,7 +55,7 @@ class OverQuotaBounce:
         try:
             await self.reporter.report(envelope, raw, tuple(reports.values()), event="store")
         except Permanent as refusal:
-            # A notification is never answered by another one (RFC 5321 6.1).
+            # RFC 5321 6.1: a notification is never answered by another one.
             log.error("notification_refused", id=envelope.id, reason=refusal.reason)
             return ()
         log.warning("mail_bounced", id=envelope.id, recipients=len(heard), reason=error.reason)

@@ -1,4 +1,9 @@
-"""The notification of a delivery (RFC 3461 5.2.3) to a sender who asked for it: who has got the mail."""
+"""Delivery receipts: DSNs of successful deliveries for senders that ask for them (RFC 3461 5.2.3, NOTIFY=SUCCESS).
+
+A receipt is stored after the delivery and sent in the background. Its final states: sent, already_sent, refused
+(ingress rejects it), expired (it could not be sent for long) or failed (a bug). No error here affects the delivery,
+which is complete before a receipt begins.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +32,9 @@ DELIVERED = "2.0.0"  # RFC 3463 3.1
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """One notification: of one message, for the recipients that got it together. `envelope` has no recipients.
+    """One notification: of one message, for the recipients that were delivered together. `envelope` has no recipients.
 
-    `header` is the header block as it came: with a success nothing else goes back, whatever RET says (RFC 3461 4.3).
+    `header` is the header block as received: a success returns nothing else, whatever RET says (RFC 3461 4.3).
     """
 
     id: str
@@ -40,7 +45,7 @@ class DeliveryReceipt:
 
 
 def build_receipt(envelope: Envelope, raw: bytes, *, missed: Collection[str], now: datetime) -> DeliveryReceipt | None:
-    """None where nobody asked, which is nearly always. The mailboxes in `missed` have not got the mail."""
+    """Return None without a request, which is nearly always. The mailboxes in `missed` have no copy."""
     if not any(recipient.notify for recipient in envelope.recipients):
         return None
     heard: dict[str, FailedRecipient] = {}
@@ -66,7 +71,9 @@ def build_receipt(envelope: Envelope, raw: bytes, *, missed: Collection[str], no
 
 
 def _delivered(recipient: Recipient) -> FailedRecipient:
-    """What is behind an alias of ours is nobody's business. One with several mailboxes is expanded (5.2.7.2)."""
+    """Members and targets of a local alias stay private. An alias with several mailboxes is expanded (RFC 3461
+    5.2.7.2).
+    """
     return FailedRecipient(
         address=recipient.original or recipient.address,
         original=recipient.orcpt,
@@ -104,12 +111,12 @@ class ReceiptQueue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipts:
-    """`patience` is how long one is tried; it must be shorter than ingress remembers an idempotency key."""
+    """`patience` is how long a receipt is tried; it must be shorter than ingress remembers an idempotency key."""
 
     queue: ReceiptQueue
     reporter: DsnSender
     clock: Callable[[], datetime]
-    patience: timedelta
+    give_up_after: timedelta
     period: timedelta
     outcomes: Counter
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -117,11 +124,14 @@ class DeliveryReceipts:
 
     @property
     def background(self) -> Periodic:
-        """The background work."""
+        """Return the background loop."""
         return Periodic("receipts", self.round, self.period, self.wake)
 
     async def delivered(self, envelope: Envelope, raw: bytes, missed: Collection[str]) -> None:
-        """The mail is durable in its mailboxes but those in `missed`. Never raises: nothing is to be repeated."""
+        """Store a receipt for mail that is durable in its mailboxes except those in `missed`.
+
+        Never raises, since the delivery must not be repeated.
+        """
         try:
             receipt = build_receipt(envelope, raw, missed=missed, now=self.clock())
             if receipt is not None:
@@ -131,7 +141,7 @@ class DeliveryReceipts:
             self.outcomes.labels("lost").inc()
 
     async def round(self) -> None:
-        """Every receipt that is due. Raises `Temporary` when the database or ingress does not answer."""
+        """Send every receipt that is due. Raises `Temporary` when the database or ingress does not answer."""
         while self._in_memory:
             await self.queue.store(self._in_memory[0])
             self._in_memory.popleft()
@@ -159,7 +169,7 @@ class DeliveryReceipts:
             yield receipt
 
     async def _send(self, receipt: DeliveryReceipt) -> None:
-        if self.clock() - receipt.noted_at > self.patience:
+        if self.clock() - receipt.noted_at > self.give_up_after:
             await self._ended(receipt, "expired")
             return
         try:

@@ -1,23 +1,23 @@
-"""Why a request on a mailbox cannot be granted; the API gives each its status."""
+"""Reasons for rejecting a request on a mailbox; the API maps each to a status."""
 
 from __future__ import annotations
 
 
 class Refusal(Exception):
-    """`str()` is one plain sentence for whoever asked."""
+    """`str()` is one plain sentence for the client."""
 
 
 class NotFound(Refusal):
-    """No such mailbox, folder, message, part or quarantined mail."""
+    """The mailbox, folder, message, part or quarantined message does not exist."""
 
 
 class Conflict(Refusal):
-    """It does not fit what is there: a name in use, a special folder, a full mailbox."""
+    """The request conflicts with the present state: a name in use, a special folder, a full mailbox."""
 
 
 class InvalidRequest(Refusal):
-    """The request itself is wrong: a name or a flag that cannot be."""
+    """The request itself is invalid: a malformed name or flag."""
 
 
 class PreconditionFailed(Refusal):
-    """What the caller saw has changed since (`If-Match`)."""
+    """The resource has changed since the client read it (`If-Match`, RFC 9110 13.1.1)."""

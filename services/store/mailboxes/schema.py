@@ -1,26 +1,26 @@
 """The collections of the store, their documents and indexes.
 
 mailboxes   {_id: address, domain, uidvalidity, version, used_bytes, messages, made_at, changed_at, expunged_at?,
-            account_made_at?: when its account was made; not_before?: what the cluster took before that was for another
-            account of the address; leaving?: its account is gone, it is being emptied,
+            account_made_at?: when its account was created; not_before?: mail accepted before that was for a former
+            account of the address; leaving?: its account was deleted, the mailbox is being emptied,
             folders: {id: {name, special_use, uidvalidity, last_uid, modseq, messages, unseen, bytes, revision}}}
 messages    {_id, mailbox, folder, uid, modseq, key?, body, prefix, edits?, size, subject, from, to, message_id, date,
             flags, received_at, saved_at?: when it was moved into its folder (RFC 8514)}
 bodies      {_id: sha256, size, touched_at, touches, raw | chunks: how many}
 chunks      {_id: {body, n}, content}: of a body too large for one document
-loose       {_id, bodies: [sha256], since}: bodies that may have lost their last message, for the collector
+loose       {_id, bodies: [sha256], since}: bodies that may be unreferenced, for the collector
 tombstones  {_id, mailbox, folder, modseq, uids, keys, expires_at}: one for each expunge
-departed    {_id: address, deleted_at, uidvalidity?, expires_at}: accounts that are gone
-told        {_id: address, version}: what the neighbours know of the usage
-receipts    {_id: "message:batch", state: due | told | told_already | refused | late | failed, noted_at, expires_at,
+departed    {_id: address, deleted_at, uidvalidity?, expires_at}: deleted accounts
+told        {_id: address, version}: the usage that was published
+receipts    {_id: "message:batch", state: due | sent | already_sent | refused | expired | failed, noted_at, expires_at,
             due_at?, tries, envelope?, header?, recipients?}: notifications of deliveries
 heard       {_id: "message:recipient", receipt, expires_at}: which receipt reports a recipient
 quarantine  {_id, envelope, body, reason, infected, sender, domains, recipients, subject, from, to, message_id, date,
             at, expires_at, notice: {state: none | due | decided | sent | refused | failed, reason?, due_at?, tries?,
             recipients?, whitelists?, language?}}; recipients are addresses and accounts, for searches
-digests     {_id: domain, until, lease_until}: up to when its accounts were told what waits for them;
-            {_id: "account domain until", expires_at}: who was told of a period
-rates       {_id, count, expires_at}: of a window of time
+digests     {_id: domain, until, lease_until}: the end of the last period that its digests cover;
+            {_id: "account domain until", expires_at}: the digests that were sent
+rates       {_id, count, expires_at}: counters of time windows
 burnt       {_id: nonce, expires_at}: challenges that were answered
 
 Every change to a mailbox writes its document in the same transaction, so that changes to one mailbox happen one after
@@ -39,7 +39,7 @@ from libs.mongo import mongo_errors
 from services.store.mailboxes.folders import JUNK, SPECIAL, Folder
 from services.store.mailboxes.messages import Copy, Message, Summary, Usage
 
-# Newest first, with the texts in the keys: a search of a large mailbox reads this and not the documents.
+# Newest first, with the texts in the keys: a search of a large mailbox reads the index, not the documents.
 SEARCH_INDEX = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
 
 
@@ -48,7 +48,7 @@ _DOMAIN_OF_ID = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}
 
 @dataclass(frozen=True, slots=True)
 class Collections:
-    """Handles of the driver, by name."""
+    """The collections, by name."""
 
     mailboxes: Any
     messages: Any
@@ -70,15 +70,17 @@ class Collections:
         return cls(**{name: database[name] for name in cls.__slots__})
 
     async def prepare(self) -> None:
-        """Create what is missing; a transaction should find its collections. Idempotent. Raises `Temporary`."""
+        """Create missing collections and indexes, since transactions need them. Idempotent. Raises `Temporary`."""
         with mongo_errors("create indexes"):
             for collection, keys, options in self._indexes():
                 await collection.create_index(keys, **options)
-            # Mailboxes of before there was the field; none of them after the first start.
+            # Mailboxes written before the field existed; none after the first start.
             await self.mailboxes.update_many({"domain": {"$exists": False}}, [{"$set": {"domain": _DOMAIN_OF_ID}}])
 
     def _indexes(self) -> list[tuple[Any, list[tuple[str, int]], dict[str, Any]]]:
-        """(collection, keys, options). An index on `_id` is there anyway: asking for it creates the collection."""
+        """Return (collection, keys, options). Asking for the index on `_id`, which always exists, creates the
+        collection.
+        """
         has_key = {"partialFilterExpression": {"key": {"$exists": True}}}
         return [
             (self.messages, [("mailbox", 1), ("folder", 1), ("uid", 1)], {"unique": True}),
@@ -111,19 +113,19 @@ class Collections:
         ]
 
 
-# What lists need of a message: everything but the rendered headers.
+# Lists need every field of a message except the rendered headers.
 LIST_PROJECTION = {"prefix": 0, "edits": 0, "key": 0}
 
 
 def to_milliseconds(moment: datetime) -> datetime:
-    """As the database keeps it, with milliseconds: what was read must be equal to what is told."""
+    """Truncate to milliseconds as the database does, so that stored and given times compare equal."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def new_mailbox(now: datetime) -> dict[str, Any]:
-    """An empty mailbox with its special folders, without its `_id`.
+    """Return an empty mailbox with its special folders, without its `_id`.
 
-    UIDVALIDITY and version start at the clock, so that a mailbox that is made again under an old name is seen as new.
+    UIDVALIDITY and version start at the clock, so that a mailbox created again under an old name is seen as new.
     """
     uidvalidity = int(now.timestamp())
     return {
@@ -138,7 +140,7 @@ def new_mailbox(now: datetime) -> dict[str, Any]:
 
 
 def new_folder(name: str, uidvalidity: int, *, special_use: str | None = None) -> dict[str, Any]:
-    """RFC 7162 3.1.2.1: modification sequence numbers are positive; 1 is that of the empty folder."""
+    """RFC 7162 3.1.2.1: modification sequence numbers are positive; an empty folder has 1."""
     return {
         "name": name,
         "special_use": special_use,
@@ -153,7 +155,7 @@ def new_folder(name: str, uidvalidity: int, *, special_use: str | None = None) -
 
 
 def folders_of(mailbox: dict[str, Any]) -> dict[str, Folder]:
-    """By id."""
+    """Return the folders by id."""
     return {id: Folder(id=id, **document) for id, document in mailbox["folders"].items()}
 
 
@@ -164,7 +166,7 @@ def usage_of(mailbox: dict[str, Any]) -> Usage:
 
 
 def message_document(copy: Copy, body: str, *, uid: int, modseq: int, now: datetime) -> dict[str, Any]:
-    """A new message."""
+    """Return the document of a new message."""
     document = {
         "_id": new_id(now),
         "mailbox": copy.mailbox,
@@ -190,7 +192,7 @@ def message_document(copy: Copy, body: str, *, uid: int, modseq: int, now: datet
 
 
 def message_of(document: dict[str, Any]) -> Message:
-    """A message; `prefix` and `edits` are empty where they were not read (`LIST_PROJECTION`)."""
+    """Return a message; `prefix` and `edits` are empty where they were not read (`LIST_PROJECTION`)."""
     return Message(
         id=document["_id"],
         mailbox=document["mailbox"],

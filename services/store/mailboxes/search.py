@@ -1,4 +1,4 @@
-"""What a search looks for, and whether the text of a message holds it."""
+"""Search criteria, and full-text search in a message."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime
 from libs.mail.html import text_of_html
 from libs.mail.message import parse
 
-MAX_TEXT_OCTETS = 1024 * 1024  # of one part: what a person would ever read
+MAX_TEXT_OCTETS = 1024 * 1024  # of one part: more than a person reads
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCriteria:
-    """All that is given must fit. Texts are found anywhere, in any case; `folder` is an id; sizes are bytes.
+    """A message must match all given criteria. Texts match anywhere, in any case; `folder` is an id; sizes are bytes.
 
-    `since` counts in, `before` does not; both are about the time at which the message was received.
+    `since` is inclusive, `before` exclusive; both apply to the time of receipt.
     """
 
     folder: str = ""
@@ -32,7 +32,7 @@ class SearchCriteria:
 
 
 def contains_text(raw: bytes, text: str) -> bool:
-    """Whether the subject or a text part of the message, as a person reads it, has `text` in it. CPU-heavy."""
+    """Return whether the subject or a displayed text part contains `text`. CPU-heavy."""
     wanted = " ".join(text.casefold().split())
     message = parse(raw)
     if wanted in _words(message.subject):
@@ -46,5 +46,5 @@ def contains_text(raw: bytes, text: str) -> bool:
 
 
 def _words(text: str) -> str:
-    """Line breaks are no part of what people search for."""
+    """Line breaks do not separate words that a search looks for."""
     return " ".join(text.casefold().split())

@@ -1,4 +1,4 @@
-"""Mail that its mailbox cannot take now: since when it waits, when that is long enough, who hears of the end."""
+"""Rules for undelivered mail: since when it waits, when it has waited too long, and what its bounce says."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ TIME_EXPIRED = "4.4.7"
 
 
 class NotDelivered(Temporary):
-    """`narrowed` has the recipients whose mailboxes did not take the mail.
+    """`narrowed` has the recipients whose mailboxes have no copy.
 
-    `full` of them (by address) have no room; the accounts that it was for are `gone`, and no waiting helps.
+    The mailboxes of `full` (by address) have no room; the accounts of `gone` were deleted, so that waiting is useless.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class NotDelivered(Temporary):
 
 
 def since(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, ...]:
-    """The same; whoever did not wait yet waits from `now` on."""
+    """Return the recipients; those without a start of waiting wait from `now` on."""
     return tuple(
         recipient if recipient.waiting_since else recipient.model_copy(update={"waiting_since": now})
         for recipient in recipients
@@ -41,7 +41,7 @@ def since(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, 
 
 
 def late(recipients: tuple[Recipient, ...], now: datetime, patience: timedelta) -> tuple[Recipient, ...]:
-    """Those who have waited for `patience` (RFC 5321 4.5.4.1: four or five days)."""
+    """Return the recipients that have waited for `patience` (RFC 5321 4.5.4.1: four or five days)."""
     return tuple(r for r in recipients if r.waiting_since is not None and now - r.waiting_since >= patience)
 
 
@@ -50,10 +50,10 @@ def is_gone(recipient: Recipient, error: Temporary) -> bool:
 
 
 def failed(recipient: Recipient, error: Temporary) -> FailedRecipient:
-    """As the sender knows the recipient: what is behind an alias of ours is nobody's business."""
+    """Report the recipient by the address that the sender used: targets of a local alias stay private."""
     status, diagnostic = TIME_EXPIRED, "the mailbox could not be reached for days"
     if is_gone(recipient, error):
-        status, diagnostic = NO_MAILBOX, "there is no such mailbox any more"
+        status, diagnostic = NO_MAILBOX, "the mailbox no longer exists"
     elif isinstance(error, NotDelivered) and recipient.address in error.full:
         status, diagnostic = MAILBOX_FULL, "the mailbox is full"
     return FailedRecipient(

@@ -1,7 +1,7 @@
-"""Tells the neighbours of usage: soon, seldom, and never not at all.
+"""Publishes the usage of mailboxes.
 
-Totals are absolute and versioned, so that many changes of a mailbox within a moment are one event. What was told is
-written down; what a crash left untold is found again at the start and now and then.
+Totals are absolute and versioned, so that many changes of a mailbox within a moment are one event. Published versions
+are recorded; events that a crash lost are found at the start and from time to time.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ MAX_CONCURRENT_EVENTS = 50
 
 
 class PublishedUsage(Protocol):
-    """What the neighbours know."""
+    """The record of the usage that was published."""
 
     async def mark_published(self, usages: Sequence[Usage]) -> None:
-        """They know these now. Raises `Temporary`."""
+        """Record these totals. Raises `Temporary`."""
 
     def unpublished(self) -> AsyncIterator[Usage]:
-        """Totals that nobody was told of. Raises `Temporary`."""
+        """Yield totals without an event. Raises `Temporary`."""
 
 
 class UsagePublisher:
@@ -47,7 +47,7 @@ class UsagePublisher:
         self._something = asyncio.Event()
 
     def enqueue(self, usages: Iterable[Usage]) -> None:
-        """These are the totals now."""
+        """Publish these totals soon."""
         for usage in usages:
             known = self._waiting.get(usage.address)
             if known is None or known.version < usage.version:
@@ -57,7 +57,7 @@ class UsagePublisher:
 
     @property
     def background(self) -> tuple[Periodic, ...]:
-        """The background work: tell what changes, and look now and then for what a crash left untold."""
+        """Return the background loops: publish changes, and look for changes that a crash left unpublished."""
         recheck = timedelta(seconds=self._recheck)
         return (
             Periodic("usage", self.round, recheck, self._something),
@@ -65,24 +65,24 @@ class UsagePublisher:
         )
 
     async def round(self) -> None:
-        """Tell what changed within the window. Raises `Temporary`; what could not be told waits on."""
+        """Publish the changes of one window. Raises `Temporary`; unpublished changes stay queued."""
         await asyncio.sleep(self._window)
         await self.flush()
 
     async def requeue_unpublished(self) -> None:
-        """Look for what a crash left untold. Raises `Temporary`."""
+        """Queue changes that a crash left unpublished. Raises `Temporary`."""
         async for usage in self._memory.unpublished():
             self.enqueue([usage])
 
     async def close(self) -> None:
-        """Tell the last; what cannot be told now is found at the next start."""
+        """Publish the last changes; changes that fail now are found at the next start."""
         try:
             await self.flush()
         except Temporary as error:
             log.warning("usage_not_published", mailboxes=len(self._waiting), reason=error.reason)
 
     async def flush(self) -> None:
-        """Tell all that waits now. Raises `Temporary`; what could not be told waits on."""
+        """Publish all queued changes now. Raises `Temporary`; unpublished changes stay queued."""
         self._something.clear()
         batch, self._waiting = list(self._waiting.values()), {}
         while batch:
@@ -90,7 +90,7 @@ class UsagePublisher:
             try:
                 await self._publish(now)
             except BaseException:
-                self.enqueue([*now, *batch])  # told twice is no harm
+                self.enqueue([*now, *batch])  # a repeated event does no harm
                 raise
 
     async def _publish(self, usages: Sequence[Usage]) -> None:
@@ -98,7 +98,7 @@ class UsagePublisher:
         done = []
         for usage, result in zip(usages, results, strict=True):
             if isinstance(result, TypeError | ValueError):
-                # It would fail at every try, and keep the others from being told: the next change is another event.
+                # It would fail at every attempt and hold up the others; the next change makes another event.
                 log.error("usage_event_rejected", mailbox=usage.address, reason=reason_of(result))
             elif result is not None:
                 continue

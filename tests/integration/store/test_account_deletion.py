@@ -128,7 +128,7 @@ async def test_what_a_crash_left_half_empty_is_emptied(replicas: list[Replica]) 
     one, two = replicas
     await one.account_deletion.assign(MARIE, made_at=FIRST)
     await one.deliver(taken_at(FIRST, "of the former"))
-    await one.account_deletion._bury(MARIE, END)
+    await one.account_deletion._write_tombstone(MARIE, END)
     assert await one.account_deletion._mark(MARIE, END)
     assert await two.account_deletion.resume() == 1
     assert await one.collections.mailboxes.find_one({"_id": MARIE}) is None
