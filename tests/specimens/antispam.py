@@ -128,7 +128,7 @@ def an_environment(models: ModelCache | None = None, *, least: int = 50, zone: Z
         own_names=frozenset({"mx.example.org"}),
         trusted_networks=(IPv4Network("127.0.0.0/8"),),
         peers=BlacklistedPeerTable(capacity=100),
-        sightings=MassMailingCounter(threshold=3, window=timedelta(minutes=10), capacity=100),
+        mass_mailings=MassMailingCounter(threshold=3, window=timedelta(minutes=10), capacity=100),
         statistics=BayesStatistics(models or ModelCache(always="default", capacity=1000), min_messages=least),
         dns=zone or Zone(ZONE),
         lookups=LookupSettings(dnsbl=("one.bl.example", "two.bl.example"), uribl=("one.bl.example", "two.bl.example")),

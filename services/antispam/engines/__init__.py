@@ -1,1 +1,1 @@
-"""External engines over their own protocols: SpamAssassin and Rspamd."""
+"""Clients of the external engines SpamAssassin and Rspamd, over their own protocols."""

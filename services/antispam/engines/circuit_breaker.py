@@ -1,4 +1,6 @@
-"""An engine that failed several times in a row is left alone for a while: not all mail must wait for a dead one."""
+"""A circuit breaker for engines: one that fails several times in a row is not asked for a while, so that mail does not
+wait for a dead engine.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,13 @@ _FAILURES = 3
 
 
 class EngineClient(ExternalEngine, Protocol):
-    """An adapter."""
+    """An engine that can be closed."""
 
     async def close(self) -> None: ...
 
 
 class CircuitBreaker:
-    """The engine with its rests, in which every question fails at once; then one may try again."""
+    """Wraps an engine. While the breaker is open every scan fails at once; then one message tries again."""
 
     def __init__(
         self, engine: EngineClient, *, cooldown: timedelta, monotonic: Callable[[], float] = time.monotonic
@@ -35,11 +37,11 @@ class CircuitBreaker:
         self._reason = ""
 
     async def scan(self, mail: MailView) -> EngineResult:
-        """Raises `Temporary`, in a rest with the reason of the last failure."""
+        """Raises `Temporary`, while the breaker is open with the reason of the last failure."""
         if self._failures >= _FAILURES:
             if self._monotonic() < self._open_until:
                 raise Temporary(f"not asked since it failed before: {self._reason}")
-            self._open_until = self._monotonic() + self._cooldown  # whoever comes meanwhile does not try as well
+            self._open_until = self._monotonic() + self._cooldown  # other messages do not try meanwhile
         try:
             result = await self._engine.scan(mail)
         except Temporary as error:

@@ -1,4 +1,4 @@
-"""Where an external engine listens: `tcp://HOST:PORT` or `unix:/PATH` for spamd, `http://HOST:PORT` for Rspamd."""
+"""The address of spamd: `tcp://HOST:PORT` or `unix:/PATH`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class EngineAddress:
-    """Either `path` or `host` and `port`."""
+    """Either `path`, or `host` and `port`."""
 
     host: str = ""
     port: int = 0
@@ -16,7 +16,7 @@ class EngineAddress:
 
     @classmethod
     def parse(cls, text: str) -> EngineAddress:
-        """Raises `ValueError` that says what it should be."""
+        """Parse the setting. Raises a `ValueError` that says which forms are valid."""
         if text.startswith("unix:/"):
             return cls(path=text.removeprefix("unix:"))
         parts = urlsplit(text)

@@ -1,4 +1,4 @@
-"""Rspamd, by HTTP: `/checkv2` with the envelope in header fields (https://docs.rspamd.com, "Protocol")."""
+"""A client of Rspamd over HTTP: `/checkv2` with the envelope in header fields (https://docs.rspamd.com, "Protocol")."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from libs.envelope import Temporary
 from services.antispam.engines.model import EngineResult
 from services.antispam.message.mail_view import MailView
 
-_RECIPIENTS = 100  # that are named; it asks for them for rules about their number only
+_RECIPIENTS = 100  # in the request; Rspamd has only rules about their number
 _VALUE_LIMIT = 998
 
 
@@ -22,16 +22,16 @@ class RspamdSymbol(BaseModel):
 
 
 class RspamdResponse(BaseModel):
-    """What we read of it."""
+    """The fields of the response that count."""
 
     score: float
     symbols: dict[str, RspamdSymbol] = {}
 
 
 class Rspamd:
-    """Asks one Rspamd (its normal or proxy worker), at most `connections` times at once.
+    """Asks one Rspamd (its normal or proxy worker), with at most `connections` requests at once.
 
-    `required` is the score from which on its answers call spam: the `required_score` in them is that of refusing.
+    `required` is the score from which on a message is spam: `required_score` in its responses is that of refusing.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Rspamd:
         """Raises `Temporary`."""
         headers = list(_envelope_fields(mail, self._hostname))
         try:
-            async with asyncio.timeout(self._deadline):  # httpx counts each operation anew
+            async with asyncio.timeout(self._deadline):  # httpx limits each operation by itself
                 response = await self._http.post("/checkv2", content=mail.raw, headers=headers)
         except (TimeoutError, httpx.TimeoutException):
             raise Temporary(f"Rspamd: no answer within {self._deadline:g} seconds") from None
@@ -78,7 +78,7 @@ class Rspamd:
 
 
 def parse_result(answer: RspamdResponse, required: float) -> EngineResult:
-    """The symbols that weigh most come first; those that weigh nothing are left out."""
+    """Read the response. The symbols that weigh most come first; those that weigh nothing are left out."""
     weighing = {name: abs(symbol.score) for name, symbol in answer.symbols.items() if symbol.score}
     return EngineResult(answer.score, required, sorted(weighing, key=weighing.__getitem__, reverse=True))
 
@@ -98,6 +98,6 @@ def _envelope_fields(mail: MailView, hostname: str) -> Iterator[tuple[bytes, byt
 
 
 def _printable(text: str) -> bytes:
-    """Neither a line end nor a control character, whatever a stranger said in HELO."""
+    """Replace line ends and control characters: a stranger chose the text, in HELO for example."""
     kept = "".join(character if character.isprintable() else "?" for character in text)
     return kept[:_VALUE_LIMIT].encode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""SpamAssassin's daemon, by the SPAMC protocol (spamd/PROTOCOL in its source) over TCP or a Unix socket.
+"""A client of SpamAssassin's daemon, by the SPAMC protocol (spamd/PROTOCOL in its source), over TCP or a Unix socket.
 
-A connection is for one request, by the protocol. What spamd has to say: `--max-children` not less than our
-`engine_connections`, since a request more than it has children waits.
+The protocol has one request per connection. Run spamd with `--max-children` not less than the setting
+`engine_connections`: requests beyond the number of its children wait.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _VERDICT = re.compile(rb"(?im)^Spam:[ \t]*\w+[ \t]*;[ \t]*(-?[0-9.]+)[ \t]*/[ \t
 
 
 class Spamd:
-    """Asks one spamd for its symbols, at most `connections` times at once."""
+    """Asks one spamd for its symbols, with at most `connections` requests at once."""
 
     def __init__(
         self, address: EngineAddress, *, hostname: str, connections: int, limit_bytes: int, deadline: timedelta
@@ -30,15 +30,15 @@ class Spamd:
         self.limit_bytes = limit_bytes
         self._address = address
         self._hostname = hostname
-        self._places = asyncio.Semaphore(connections)
+        self._free_connections = asyncio.Semaphore(connections)
         self._deadline = deadline.total_seconds()
 
     async def scan(self, mail: MailView) -> EngineResult:
-        """Raises `Temporary`; waiting for a free place counts, for mail waits as well."""
+        """Raises `Temporary`. The deadline includes the wait for a free connection, since the mail waits as well."""
         try:
-            async with asyncio.timeout(self._deadline), self._places:
-                ours = trace(mail, hostname=self._hostname)
-                answer = await self._asked(rendered(ours, repairs(mail.headers), mail.raw))
+            async with asyncio.timeout(self._deadline), self._free_connections:
+                fields = trace(mail, hostname=self._hostname)
+                answer = await self._request(rendered(fields, repairs(mail.headers), mail.raw))
         except TimeoutError:
             raise Temporary(f"spamd: no answer within {self._deadline:g} seconds") from None
         except OSError as error:
@@ -46,9 +46,9 @@ class Spamd:
         return parse_result(answer)
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """No connection is kept open."""
 
-    async def _asked(self, message: bytes) -> bytes:
+    async def _request(self, message: bytes) -> bytes:
         address = self._address
         if address.path:
             reader, writer = await asyncio.open_unix_connection(address.path)
@@ -56,15 +56,15 @@ class Spamd:
             reader, writer = await asyncio.open_connection(address.host, address.port)
         try:
             writer.write(b"SYMBOLS SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(message) + message)
-            writer.write_eof()  # it reads by lines, so one that does not end with one would keep it waiting
+            writer.write_eof()  # spamd reads lines, and would wait for the end of an unfinished one
             await writer.drain()
-            return await _whole(reader)
+            return await _read_all(reader)
         finally:
-            writer.transport.abort()  # it has answered, or shall not
+            writer.transport.abort()  # the answer has come, or is too late
 
 
-async def _whole(reader: asyncio.StreamReader) -> bytes:
-    """Up to the end of the connection, which is how the protocol ends an answer."""
+async def _read_all(reader: asyncio.StreamReader) -> bytes:
+    """Read up to the end of the connection, by which the protocol ends an answer."""
     answer = bytearray()
     while piece := await reader.read(8192):
         answer += piece
@@ -74,7 +74,7 @@ async def _whole(reader: asyncio.StreamReader) -> bytes:
 
 
 def parse_result(answer: bytes) -> EngineResult:
-    """From an answer to SYMBOLS. Raises `Temporary` for anything else."""
+    """Read the answer to SYMBOLS. Raises `Temporary` for anything else."""
     header, _, body = answer.partition(b"\r\n\r\n")
     status, verdict = _STATUS.match(header), _VERDICT.search(header)
     if status is None or status[1] != b"0" or verdict is None:

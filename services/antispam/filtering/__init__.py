@@ -1,1 +1,1 @@
-"""Running the chain: context, plan of steps, runner, verdicts, statistics of filters."""
+"""Runs the chain: context, plan of steps, runner, verdicts, statistics of filters."""

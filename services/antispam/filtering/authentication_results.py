@@ -1,4 +1,4 @@
-"""What was found out about the sender, in the words of RFC 8601: of the methods that were tried, and no others."""
+"""The results of authentication in the form of RFC 8601: of the methods that were evaluated, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.antispam.message.mail_view import MailView
 
 
 def authentication_results_of(mail: MailView) -> str | None:
-    """For `Envelope.authentication`; None for mail of ours, and where the chain ended before anything was asked."""
+    """Render `Envelope.authentication`; None for mail of our own, and where the chain ended before any method ran."""
     results = list(_results(mail))
     return rendered_results(results) if results else None
 
@@ -35,7 +35,7 @@ def _results(mail: MailView) -> Iterator[MethodResult]:
 
 
 def _of_spf(spf: SpfCheck, mail: MailView) -> MethodResult:
-    """RFC 8601 2.7.2: the identity that was looked at."""
+    """RFC 8601 2.7.2: the property is the identity that was checked."""
     asked = ("smtp.mailfrom", mail.envelope.mail_from) if mail.sender else ("smtp.helo", mail.envelope.peer.helo)
     return MethodResult("spf", spf.result.value, "" if spf.result.value == "pass" else spf.reason, (asked,))
 

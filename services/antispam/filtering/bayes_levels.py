@@ -1,4 +1,4 @@
-"""Seven levels of what the learned statistics say, from surely ham to surely spam (R-SPAM-24), and their weights."""
+"""Seven levels of the score of the learned statistics, from surely ham to surely spam, and their weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bisect import bisect_right
 _LEVELS = ("surely ham", "ham", "rather ham", "undecided", "rather spam", "spam", "surely spam")
 _BOUNDS = (-2.0, -1.0, -0.25, 0.1, 0.8, 2.0)  # log-odds, nats
 
-# (log-odds, strength); straight lines between. At 0.8 the chain's 8 points for Bayes make the default 7.5, so that a
+# (log-odds, strength), joined by straight lines. At 0.8 the chain's 8 points for Bayes make the default 7.5, so that a
 # message which looks like nothing but spam needs no second witness: on the public corpus, in three folds and with all
 # offline filters, 97 % of spam and 1.5 of 1000 ham come to 7.5; in folds made at random 96.6 % and 2.3 of 1000. The
 # line grows on, so that another `required` sorts as well, but by one point a nat only: were it steeper, form would
@@ -24,18 +24,18 @@ _STRENGTHS = (
 )
 _KNOTS = [log_odds for log_odds, _ in _STRENGTHS]
 
-# Whose mail looks like nothing that was learned has a few words only that mean something: a second witness is needed.
+# A message that is like nothing learned so far has only few words that count: it needs a second filter to be spam.
 _FEW = 8
 _AT_MOST_BY_FEW = 0.8
 
 
 def level_of(log_odds: float) -> str:
-    """In words."""
+    """Name the level of `log_odds`."""
     return _LEVELS[bisect_right(_BOUNDS, log_odds)]
 
 
 def strength_of(log_odds: float, words: int) -> float:
-    """From -0.7 (surely ham) over 0 (undecided) to 1.5 (surely spam), for odds over so many words."""
+    """Weigh `log_odds` over so many words: from -0.7 (surely ham) over 0 (undecided) to 1.5 (surely spam)."""
     strength = _on_the_line(log_odds)
     return min(strength, _AT_MOST_BY_FEW) if words < _FEW else strength
 

@@ -90,7 +90,7 @@ async def open_filtering(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_host_names)),
         trusted_networks=settings.trusted_networks,
         peers=reputation.blacklisted_peers,
-        sightings=reputation.mass_mailings,
+        mass_mailings=reputation.mass_mailings,
         statistics=learning.statistics,
         dns=open_resolver(settings, metrics),
         lookups=_lookups(settings),

@@ -1,4 +1,4 @@
-"""What a filter may know besides the message: the rulebooks of the domain, and what the process keeps in memory."""
+"""What a filter may use besides the message: the rulebooks of the domain, and the environment of the process."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from services.antispam.policy.rulebook import Rulebook
 
 
 class BlacklistedPeers(Protocol):
-    """Peers that are refused for a short time."""
+    """The peers that are refused for a short time."""
 
     def reason(self, peer: Ip, now: datetime) -> str | None:
-        """Why `peer` is refused now; None if it is not."""
+        """Return why `peer` is refused now; None if it is not."""
 
 
-class Sightings(Protocol):
-    """How often the same message was seen lately."""
+class MassMailings(Protocol):
+    """Counts how many recipients the same message went to lately."""
 
     def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
-        """Count `recipients` more of this digest; how many it went to within the window."""
+        """Count `recipients` more for this digest; return how many it went to within the window."""
 
     @property
     def threshold(self) -> int:
-        """Recipients from which on a message is a mass mailing."""
+        """The number of recipients from which on a message is a mass mailing."""
 
-    def without_counting(self) -> Sightings:
-        """The same, but asking leaves no trace."""
+    def without_counting(self) -> MassMailings:
+        """Return a counter that reads the same counts and changes none."""
 
 
-class Learned(Protocol):
-    """What the statistics say of a message: mean log-odds in nats, above 0 for spam, over so many tokens."""
+class LearnedScore(Protocol):
+    """The score of the learned statistics: mean log-odds in nats, above 0 for spam, over so many tokens."""
 
     @property
     def log_odds(self) -> float: ...
@@ -47,29 +47,29 @@ class Learned(Protocol):
 
 
 class Statistics(Protocol):
-    """Bayes, of all and of the domain."""
+    """The Bayesian classifier, over the statistics of all domains and of one."""
 
-    def judge(self, mail: MailView, domain: str) -> Learned | None:
-        """None while too little was learned. `domain` is empty for what all learned."""
+    def judge(self, mail: MailView, domain: str) -> LearnedScore | None:
+        """Score the message; None while too little was learned. An empty `domain` means the statistics of all."""
 
 
 class Correspondent(Protocol):
-    """A sender that the users of a domain know; `str()` says why."""
+    """A sender that the users of a domain correspond with; `str()` says why it counts as one."""
 
     @property
     def strength(self) -> float:
-        """The weight of knowing it, 1 at most."""
+        """The weight of the correspondence, 1 at most."""
 
 
-class KnownSenders(Protocol):
-    """Whom the people of a domain know (R-SPAM-06)."""
+class Correspondents(Protocol):
+    """The senders on the automatic whitelists of the domains."""
 
     async def find(self, domain: str, address: str) -> Correspondent | None:
-        """Raises `Temporary`."""
+        """Find `address` among the correspondents of `domain`. Raises `Temporary`."""
 
 
 class Complaints(Protocol):
-    """What recipients complained about: 0 complainants below the threshold (R-SPAM-13, R-SPAM-28)."""
+    """How many recipients complained about a peer, a sender, a domain: 0 below the threshold."""
 
     def about_peer(self, peer: Ip) -> int: ...
     def about_sender(self, address: str) -> int: ...
@@ -121,38 +121,38 @@ class LookupSettings:
 
 @dataclass(frozen=True, slots=True)
 class FilterEnvironment:
-    """What the whole process knows; the same for every domain."""
+    """What filters may use of the process; the same for every domain."""
 
     own_names: frozenset[str]
     trusted_networks: Sequence[IPv4Network | IPv6Network]
     peers: BlacklistedPeers
-    sightings: Sightings
+    mass_mailings: MassMailings
     statistics: Statistics
     dns: Resolver
-    correspondents: KnownSenders
+    correspondents: Correspondents
     complaints: Complaints
     lookups: LookupSettings = field(default_factory=LookupSettings)
     arc_trusted_sealers: frozenset[str] = frozenset()
-    engines: Engines = field(default_factory=dict)  # that were configured
+    engines: Engines = field(default_factory=dict)  # the configured ones
     images: ImageReader | None = None
 
     def trusts(self, peer: Ip) -> bool:
-        """A machine of ours: what is asked of strangers' servers is not asked of it."""
+        """Whether `peer` is a machine of this site, which the rules for servers of strangers do not concern."""
         return is_in(peer, self.trusted_networks)
 
     def is_stranger(self, mail: MailView) -> bool:
-        """It came from a server that is none of ours: only then DNS is asked about it."""
+        """Whether a server of a stranger handed the message in: only then DNS is asked about it."""
         peer = mail.peer
         return peer is not None and mail.cached("stranger", lambda: not self.trusts(peer))
 
     def without_counting(self) -> FilterEnvironment:
-        """The same, for a message that is only looked at."""
-        return replace(self, sightings=self.sightings.without_counting())
+        """Return the environment for a dry run: no count changes."""
+        return replace(self, mass_mailings=self.mass_mailings.without_counting())
 
 
 @dataclass(slots=True)
 class Context:
-    """For one run of the chain: the domain, its policy, its rulebooks (those for all first, then its own)."""
+    """What one run of the chain uses: the domain, its policy, its rulebooks (of all domains first, then its own)."""
 
     domain: str
     policy: Policy

@@ -1,8 +1,8 @@
-"""Statistics by domain and day (R-SPAM-47), counted in memory and written together.
+"""Statistics by domain and day, counted in memory and written together.
 
-A message that this process meets again counts once. A crash loses the counts of the last seconds; a write whose answer
-was lost, or a message that another process had counted when it crashed, counts twice: they are figures for people, and
-no mail waits for them.
+A message that comes to this process again counts once. A crash loses the counts of the last seconds; a write whose
+answer was lost, or a message that another process had counted when it crashed, counts twice: the figures are for
+information, and no mail waits for them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ Key = tuple[str, str]  # domain or account, ISO day
 
 
 class CounterStore(Protocol):
-    """Where statistics are kept by domain or account, and day."""
+    """The storage of statistics, by domain or account, and day."""
 
     async def add(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
         """Add counts by (domain, ISO day) and name. Raises `Temporary`."""
 
     async def add_for_accounts(self, counts: Mapping[tuple[str, str], Mapping[str, int]]) -> None:
-        """Likewise, by (account, ISO day)."""
+        """Add counts by (account, ISO day) and name. Raises `Temporary`."""
 
     async def end_account(self, account: str, *, until: str) -> None:
-        """Forget the days of `account` up to the ISO day `until`. Raises `Temporary`."""
+        """Delete the days of `account` up to the ISO day `until`. Raises `Temporary`."""
 
 
 class HitStore(Protocol):
-    """Where rules keep how often they matched."""
+    """The storage of how often rules matched."""
 
     async def add_hits(self, hits: Mapping[str, int]) -> None:
         """Add counts by rule name. Raises `Temporary`."""
@@ -53,17 +53,17 @@ class Counters:
         self._hits: Counter[str] = Counter()
         self._counts: defaultdict[Key, Counter[str]] = defaultdict(Counter)
         self._accounts: defaultdict[Key, Counter[str]] = defaultdict(Counter)
-        self._met: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._counted: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
     def remembered(self) -> int:
-        """Messages that it would know again."""
-        return len(self._met)
+        """How many messages are remembered, so that they are not counted again."""
+        return len(self._counted)
 
     def count(
         self, domain: str, judgement: Judgement, verdict: Verdict, *, id: str, accounts: Collection[str] = ()
     ) -> None:
-        """The message `id` for `domain` (empty: outgoing) and for these accounts in it."""
-        if self._is_known("judged", id, domain):
+        """Count the message `id` for `domain` (empty: outgoing) and for these accounts in it."""
+        if self._is_counted("judged", id, domain):
             return
         day = self._clock().date().isoformat()
         counts = self._counts[domain, day]
@@ -81,19 +81,19 @@ class Counters:
             counts[f"filter:{test.name}" if test.outcome == "hit" else f"error:{test.name}"] += 1
 
     def held(self, fact: MailQuarantined) -> None:
-        """A message is in the quarantine, for what reason ever."""
-        if not self._is_known("held", fact.id, *fact.domains):
+        """Handle the event: count a quarantined message, whatever the reason."""
+        if not self._is_counted("held", fact.id, *fact.domains):
             self._add("quarantined", fact.domains, fact.accounts)
             if fact.infected:
                 self._add("viruses", fact.domains, fact.accounts)
 
     def released(self, fact: MailReleased) -> None:
-        """Somebody let it go."""
-        if not self._is_known("released", fact.id, *fact.domains, *fact.accounts):
+        """Handle the event: count a message that was released from the quarantine."""
+        if not self._is_counted("released", fact.id, *fact.domains, *fact.accounts):
             self._add("released", fact.domains, fact.accounts)
 
     async def account_deleted(self, fact: AccountDeleted) -> None:
-        """Its statistics end with it, those that are not written yet too. Raises `Temporary`."""
+        """Handle the event: delete the statistics of the account, the unwritten ones too. Raises `Temporary`."""
         until = (fact.deleted_at or self._clock()).date().isoformat()
         for account, day in [*self._accounts]:
             if account == fact.address and day <= until:
@@ -101,7 +101,7 @@ class Counters:
         await self._store.end_account(fact.address, until=until)
 
     async def flush(self) -> None:
-        """Write what was counted. Raises `Temporary`, and keeps the counts then."""
+        """Write the counts; on `Temporary`, which it raises, they are kept."""
         if self._counts:
             await self._flush_counts()
         if self._accounts:
@@ -126,13 +126,13 @@ class Counters:
         for account in accounts:
             self._accounts[account, day][name] += 1
 
-    def _is_known(self, *key: str) -> bool:
-        known = key in self._met
-        self._met[key] = None
-        self._met.move_to_end(key)
-        if len(self._met) > _REMEMBERED:
-            self._met.popitem(last=False)
-        return known
+    def _is_counted(self, *key: str) -> bool:
+        counted = key in self._counted
+        self._counted[key] = None
+        self._counted.move_to_end(key)
+        if len(self._counted) > _REMEMBERED:
+            self._counted.popitem(last=False)
+        return counted
 
     async def _flush_counts(self) -> None:
         counts, self._counts = self._counts, defaultdict(Counter)

@@ -1,4 +1,4 @@
-"""What logic rules may ask of a message besides the findings."""
+"""The facts of a message that logic rules may use besides the scores of filters."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.expressions import Value
 
-# Name -> what it is; shown by the API, and the names that an expression may use.
+# Name -> meaning; the API shows them, and they are the names that an expression may use.
 FACTS: Mapping[str, str] = {
     "size": "octets of the message",
     "recipients": "recipients of the envelope",
-    "attachments": "MIME parts that are no text",
+    "attachments": "MIME parts that are not displayed as text",
     "links": "links in the text",
     "text_length": "characters of the visible text",
     "subject": "the subject, decoded, in lower case",
     "sender": "the envelope sender in lower case, empty for none",
-    "sender_domain": "its domain",
+    "sender_domain": "the domain of the envelope sender",
     "author": "the address in the From header, in lower case",
-    "author_domain": "its domain",
-    "submitted": "1 when one of ours handed it in",
+    "author_domain": "the domain of the author",
+    "submitted": "1 when an authenticated client or our own software submitted it",
     "encrypted": "1 when it came over TLS",
 }
 
 
 def facts_of(mail: MailView) -> dict[str, Value]:
-    """The facts of one message, by the names of `FACTS`."""
+    """Collect the facts of one message, by the names of `FACTS`."""
     author = mail.authors[0] if mail.authors else ""
     return {
         "size": float(mail.envelope.size_bytes),

@@ -1,4 +1,4 @@
-"""Pattern rules against a message: each area is searched once, whatever the number of rules and domains."""
+"""Matches pattern rules against a message: each area is searched once, however many rules and domains there are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from services.antispam.message.mail_view import MailView
 from services.antispam.policy.rulebook import P, PatternRuleSet
 from services.antispam.policy.rules import Area
 
-AREA_LIMIT = 64 * 1024  # characters: RE2 is linear, and this bounds the line
+AREA_LIMIT = 64 * 1024  # characters: RE2 takes linear time, and this bounds it
 
 
 def matching_rules(mail: MailView, scope: str, kind: str, rules: PatternRuleSet[P]) -> Sequence[str]:
-    """The names of the rules that match. `kind` and `scope` tell the rulebooks of one message apart."""
+    """Return the names of the rules that match. `kind` and `scope` tell the rulebooks of one message apart."""
     if not rules.by_area:
         return ()
     return mail.cached(f"{kind} of {scope}", lambda: _matching_rules(mail, rules))

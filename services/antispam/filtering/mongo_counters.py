@@ -1,4 +1,4 @@
-"""Statistics in MongoDB: a document a domain and day, a document an account and day."""
+"""Statistics in MongoDB: one document per domain and day, one per account and day."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ class MongoCounters:
         keep = int(self._keep.total_seconds() * 1000)
         until = {"$add": [{"$dateFromString": {"dateString": "$_id.day", "onError": "$$NOW"}}, keep]}
         with mongo_errors("statistics"):
-            # Those of domains had no end once.
+            # Documents of domains were once written without an end.
             await self._statistics.update_many({"until": None}, [{"$set": {"until": until}}])
             for collection in (self._statistics, self._accounts):
                 await collection.create_index("until", expireAfterSeconds=0)
 
     async def add(self, counts: Counts) -> None:
-        """By (domain, ISO day)."""
+        """Add counts by (domain, ISO day) and name. Raises `Temporary`."""
         await self._add(self._statistics, "domain", counts)
 
     async def add_for_accounts(self, counts: Counts) -> None:
-        """By (account, ISO day)."""
+        """Add counts by (account, ISO day) and name. Raises `Temporary`."""
         await self._add(self._accounts, "account", counts)
 
     async def days(self, domain: str, *, first: str, last: str) -> Sequence[tuple[str, Mapping[str, int]]]:
-        """(ISO day, counts) of `domain`, both ends included. Raises `Temporary`."""
+        """Read (ISO day, counts) of `domain` from `first` to `last`, both included. Raises `Temporary`."""
         return await self._days(self._statistics, "domain", domain, first, last)
 
     async def days_of_account(self, account: str, *, first: str, last: str) -> Sequence[tuple[str, Mapping[str, int]]]:
-        """Likewise."""
+        """Read (ISO day, counts) of `account` from `first` to `last`, both included. Raises `Temporary`."""
         return await self._days(self._accounts, "account", account, first, last)
 
     async def end_account(self, account: str, *, until: str) -> None:
-        """Forget the days of `account` up to the ISO day `until`: its next owner sees nothing of them."""
+        """Delete the days of `account` up to the ISO day `until`, so that its next owner sees nothing of them."""
         between = {"$gte": {"account": account, "day": ""}, "$lte": {"account": account, "day": until}}
         with mongo_errors("statistics"):
             await self._accounts.delete_many({"_id": between})

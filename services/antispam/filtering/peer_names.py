@@ -1,4 +1,4 @@
-"""The names of the peer's address, and which of them are really its own."""
+"""The names of the peer's address in DNS, and which of them resolve back to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from libs.dns import Answer, Ip, Resolver
 from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 
-_NAMES = 5  # anybody may put thousands of names at an address of his own
+_NAMES = 5  # the owner of an address may publish thousands of names for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +22,24 @@ class PeerNames:
 
 
 async def peer_names_of(mail: MailView, context: Context) -> PeerNames:
-    """Asked once a message. Raises `Temporary`. The peer is known."""
+    """Look up the names of the peer, which must be known, once per message. Raises `Temporary`."""
     peer = mail.peer
     assert peer is not None
-    return await mail.fetch_once("peer_names", lambda: _ask(peer, context.environment.dns))
+    return await mail.fetch_once("peer_names", lambda: _look_up(peer, context.environment.dns))
 
 
-async def _ask(peer: Ip, resolver: Resolver) -> PeerNames:
+async def _look_up(peer: Ip, resolver: Resolver) -> PeerNames:
     claimed = (await resolver.ptr(peer)).records[:_NAMES]
-    answers = await asyncio.gather(*(addresses(resolver, name, peer) for name in claimed), return_exceptions=True)
-    told = [(name, answer) for name, answer in zip(claimed, answers, strict=True) if isinstance(answer, Answer)]
-    confirmed = tuple(name for name, answer in told if peer in answer.records)
+    answers = await asyncio.gather(*(addresses_of(resolver, name, peer) for name in claimed), return_exceptions=True)
+    answered = [(name, answer) for name, answer in zip(claimed, answers, strict=True) if isinstance(answer, Answer)]
+    confirmed = tuple(name for name, answer in answered if peer in answer.records)
     for answer in answers:
         if isinstance(answer, BaseException) and not confirmed:
             raise answer
     return PeerNames(claimed, confirmed)
 
 
-async def addresses(resolver: Resolver, name: str, peer: Ip) -> Answer[Ip]:
-    """Of the peer's family. Raises `Temporary`."""
+async def addresses_of(resolver: Resolver, name: str, peer: Ip) -> Answer[Ip]:
+    """Look up the addresses of `name` of the peer's family. Raises `Temporary`."""
     found = await (resolver.a(name) if isinstance(peer, IPv4Address) else resolver.aaaa(name))
     return Answer(tuple(found.records), exists=found.exists)

@@ -1,4 +1,4 @@
-"""The runner: a message through the chain, once for each domain that it is for."""
+"""The runner: it takes a message through the chain, once for each domain of its recipients."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StepResult:
 
 @dataclass(slots=True)
 class Judgement:
-    """What the chain found: every step that ran, the sum, and the step that ended it, if one did."""
+    """The result of the chain: every step that ran, the sum, and the step that ended the chain, if one did."""
 
     results: list[StepResult] = field(default_factory=list)
     score: float = 0.0
@@ -50,7 +50,7 @@ class Judgement:
 
     @property
     def whitelisted(self) -> str:
-        """Why it was accepted without more ado; empty if it was not."""
+        """Why a whitelist accepted the message; empty if none did."""
         if self.ended_by is None or self.ended_by.step.kind is not Kind.ACCEPT:
             return ""
         return f"{self.ended_by.step.name}: {self.ended_by.report.reason}"
@@ -64,17 +64,17 @@ class Runner:
         self.totals = {step.name: StepTotals() for step in chain}
 
     def without_counting(self) -> Runner:
-        """Another one, whose tallies go nowhere."""
+        """Return a runner for dry runs, which counts for itself."""
         return Runner(self._chain)
 
     async def run(self, mail: MailView, context: Context, plan: Plan) -> Judgement:
-        """One message, for one domain."""
+        """Run the chain over a message for one domain."""
         async with self.open_run(mail) as chain_run:
             return await chain_run.run(context, plan)
 
     @asynccontextmanager
     async def open_run(self, mail: MailView) -> AsyncIterator[ChainRun]:
-        """One message, for all its domains. What still waits for an answer when it is over is cancelled."""
+        """Open the run of a message for all its domains; filters that still wait at the end are cancelled."""
         chain_run = ChainRun(mail, self.totals)
         try:
             yield chain_run
@@ -83,7 +83,7 @@ class Runner:
 
 
 class ChainRun:
-    """A message on its way. The filters that ask outside do so at the same time, once for all domains."""
+    """The run of a message. Filters that ask outside the process do so at the same time, once for all domains."""
 
     def __init__(self, mail: MailView, totals: Mapping[str, StepTotals]) -> None:
         self._mail = mail
@@ -91,7 +91,7 @@ class ChainRun:
         self._in_progress: dict[str, asyncio.Task[tuple[Report, float]]] = {}
 
     async def run(self, context: Context, plan: Plan) -> Judgement:
-        """Through the steps of `plan` that are on, up to the first that ends the chain."""
+        """Run the steps of `plan` that are on, up to the first that ends the chain."""
         judgement = Judgement()
         scores: dict[str, float] = {}
         context.scores = scores
@@ -120,12 +120,12 @@ class ChainRun:
         return judgement
 
     async def close(self) -> None:
-        """No task outlives its message."""
+        """Cancel the filters that still wait: no task outlives its message."""
         if self._in_progress:
             await cancelled(self._in_progress.values())
 
     def _start(self, context: Context, plan: Plan) -> None:
-        """Not before the first of them has its turn: a chain that ends before asks nobody anything."""
+        """Start the filters that ask outside at the turn of the first: a chain that ends before asks nothing."""
         for planned in plan:
             step = planned.step
             if (
@@ -141,9 +141,9 @@ class ChainRun:
                 self._in_progress[step.name] = asyncio.create_task(self._check(step, context, asked=True))
 
     async def _report(self, step: Step, context: Context) -> tuple[Report, float]:
-        """With the seconds that it took by itself, which is not how long the chain waited for it."""
+        """Return the report and the seconds that the filter took, which is not how long the chain waited for it."""
         if self._mail.unknown and (missing := step.required & self._mail.unknown):
-            return Report("miss", f"not judged: nobody told the {', '.join(sorted(missing))}"), 0.0
+            return Report("miss", f"not judged: the {', '.join(sorted(missing))} is unknown"), 0.0
         if (known := self._mail.reports.get(step.name)) is not None:
             pending = self._in_progress.pop(step.name, None)
             return (known, 0.0) if pending is None else pending.result()
@@ -155,7 +155,7 @@ class ChainRun:
         started = time.perf_counter()
         mail = self._mail
         try:
-            # What asks and was not started has nothing to ask, so it needs no time limit: these cost more than it does.
+            # A filter that asks outside and was not started has no question, and needs no time limit.
             if step.deadline is None or (step.needs_lookup is not None and not asked):
                 report = await step.check(mail, context)
             else:
@@ -169,7 +169,7 @@ class ChainRun:
             log.error("filter_failed", filter=step.name, id=mail.envelope.id, exc_info=error)
             report = Report("error", type(error).__name__)
         if not step.per_domain:
-            mail.reports[step.name] = report  # it says the same for every domain of this message
+            mail.reports[step.name] = report  # the report is the same for every domain of this message
         return report, time.perf_counter() - started
 
     def _count(self, name: str, outcome: FilterOutcome, seconds: float) -> None:
@@ -183,7 +183,7 @@ class ChainRun:
 
 
 def all_results(plan: Plan, judgement: Judgement) -> Iterator[StepResult]:
-    """Every step of `plan`, also those that did not run, with the reason why."""
+    """Yield a result for every step of `plan`; the outcome of those that did not run says why."""
     result = {item.step.name: item for item in judgement.results}
     ended = False
     for planned in plan:

@@ -1,4 +1,4 @@
-"""From what the chain found to what becomes of the message: policy decides."""
+"""Turns the result of the chain into a verdict, as the policy of the domain decides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STAGE = "antispam"
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Scores as people of this domain see them (R-SPAM-40): higher is spam, or below zero is spam."""
+    """Scores in the convention of the domain: either higher is spam, or below zero is spam."""
 
     policy: Policy
     spam: bool
@@ -27,7 +27,7 @@ class Scale:
         if not self._below_zero:
             return round(score, 2)
         left = round(self.policy.required - score, 2)
-        # The score that just reaches `required` is spam, so it must be seen below zero.
+        # A score that just reaches `required` is spam, so it must be shown below zero.
         return min(left, -0.01) if self.spam else left
 
     def part(self, score: float) -> float:
@@ -39,14 +39,14 @@ class Scale:
 
 
 def is_spam(judgement: Judgement, policy: Policy) -> bool:
-    """A whitelist or a blacklist that ended the chain has the last word, else the total."""
+    """A step that ended the chain decides, else the total does."""
     if judgement.ended_by is not None:
         return judgement.ended_by.step.kind is Kind.REFUSE
     return judgement.score >= policy.required
 
 
 def verdict_of(judgement: Judgement, policy: Policy) -> Verdict:
-    """The verdict for a domain with `policy`. Of the findings only hits and errors travel with the message."""
+    """Make the verdict under `policy`. Of the findings only hits and errors travel with the message."""
     spam = is_spam(judgement, policy)
     scale = Scale(policy, spam)
     return Verdict(

@@ -14,7 +14,7 @@ from services.antispam.message.report import MISS, Report
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only what a stranger handed in, if somebody sealed it."""
+    """Only sealed mail of strangers is checked."""
     return context.environment.is_stranger(mail) and "ARC-Seal" in mail.headers
 
 

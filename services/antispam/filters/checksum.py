@@ -13,8 +13,8 @@ from services.antispam.message.report import MISS, Report, hit
 async def check(mail: MailView, context: Context) -> Report:
     if mail.is_submitted:
         return MISS
-    envelope, sightings = mail.envelope, context.environment.sightings
-    seen = sightings.saw(
+    envelope, counter = mail.envelope, context.environment.mass_mailings
+    total = counter.saw(
         mail.digest, recipients=len(envelope.recipients), message_id=envelope.id, now=context.now
     )  # fmt: skip
-    return hit(f"went to {seen} recipients lately") if seen >= sightings.threshold else MISS
+    return hit(f"went to {total} recipients lately") if total >= counter.threshold else MISS

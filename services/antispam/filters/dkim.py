@@ -16,7 +16,7 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only what a stranger handed in, if somebody signed it."""
+    """Only signed mail of strangers is checked."""
     return context.environment.is_stranger(mail) and "DKIM-Signature" in mail.headers
 
 

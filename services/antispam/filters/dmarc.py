@@ -20,7 +20,7 @@ _STRENGTHS = {"reject": 1.0, "quarantine": 0.8, "none": 0.1}
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only what a stranger handed in."""
+    """Only mail of strangers is checked."""
     return context.environment.is_stranger(mail)
 
 

@@ -17,7 +17,7 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only about a stranger, where there are lists."""
+    """Only mail of strangers is checked, where lists are configured."""
     return bool(context.environment.lookups.dnsbl) and context.environment.is_stranger(mail)
 
 

@@ -11,7 +11,7 @@ from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-# Of two, one reader shows the first and another checks the last: the classic way to show a forged author.
+# One reader shows the first of two, another checks the last: the classic way to show a forged author.
 _ONCE = ("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID")
 
 

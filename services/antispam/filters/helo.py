@@ -13,7 +13,7 @@ from functools import lru_cache
 from libs.mail.address import InvalidAddress, normalise_domain
 from libs.network import Ip, parsed
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.peer_names import addresses, peer_names_of
+from services.antispam.filtering.peer_names import addresses_of, peer_names_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.registered_domain import registered_domain
 from services.antispam.message.report import MISS, Report, hit
@@ -22,14 +22,14 @@ REQUIRED = frozenset({"helo"})
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only for a stranger that gave what could be its name."""
-    return context.environment.is_stranger(mail) and _by_itself(mail, context) is MISS
+    """Only a stranger whose HELO could be its name is looked up."""
+    return context.environment.is_stranger(mail) and _without_lookup(mail, context) is MISS
 
 
 async def check(mail: MailView, context: Context) -> Report:
     if not context.environment.is_stranger(mail):
         return MISS
-    report = _by_itself(mail, context)
+    report = _without_lookup(mail, context)
     return report if report is not MISS or _name(mail).startswith("[") else await _against_dns(mail, context)
 
 
@@ -37,10 +37,10 @@ def _name(mail: MailView) -> str:
     return mail.envelope.peer.helo.lower().removesuffix(".")
 
 
-def _by_itself(mail: MailView, context: Context) -> Report:
+def _without_lookup(mail: MailView, context: Context) -> Report:
     name = _name(mail)
     if name in context.environment.own_names:
-        return hit(f"{name} is our own name")
+        return hit(f"{name} is a name of this site")
     if name.startswith("["):
         return MISS if _is_literal_of(name, mail.peer) else hit(f"{name} is not the peer's address", 0.7)
     return _form(name)
@@ -48,14 +48,14 @@ def _by_itself(mail: MailView, context: Context) -> Report:
 
 @lru_cache(maxsize=4096)  # the same peers come again and again
 def _form(name: str) -> Report:
-    """RFC 5321 2.3.5: only resolvable, fully-qualified domain names."""
+    """RFC 5321 2.3.5: only resolvable, fully-qualified domain names are permitted."""
     if parsed(name):
         return hit(f"{name} is an address without brackets", 0.7)
     try:
         full = "." in normalise_domain(name)
     except InvalidAddress:
         full = False
-    return MISS if full else hit(f"{name!r} is no full host name", 0.5)
+    return MISS if full else hit(f"{name!r} is no fully qualified host name", 0.5)
 
 
 def _is_literal_of(name: str, peer: Ip | None) -> bool:
@@ -64,16 +64,16 @@ def _is_literal_of(name: str, peer: Ip | None) -> bool:
 
 
 async def _against_dns(mail: MailView, context: Context) -> Report:
-    """RFC 5321 4.1.4 forbids to refuse for it, so it is a weak sign; a name that does not exist is a stronger one."""
+    """RFC 5321 4.1.4 forbids refusing mail for a mismatch, so it is a weak sign; a missing name is a stronger one."""
     assert mail.peer is not None
     name = _name(mail)
-    own = await addresses(context.environment.dns, name, mail.peer)
+    own = await addresses_of(context.environment.dns, name, mail.peer)
     if mail.peer in own.records:
         return MISS
     if not own.exists:
-        return hit(f"there is no {name}", 0.5)
+        return hit(f"{name} does not exist", 0.5)
     # Hosts behind one name differ in their first labels, so only the registered domains must agree.
     confirmed = (await peer_names_of(mail, context)).confirmed
     if any(registered_domain(each) == (registered_domain(name) or name) for each in confirmed):
         return MISS
-    return hit(f"{name}, but the address is {confirmed[0] if confirmed else 'nobody'}'s", 0.2)
+    return hit(f"{name}, but the address {f'belongs to {confirmed[0]}' if confirmed else 'has no confirmed name'}", 0.2)

@@ -16,7 +16,7 @@ REQUIRED = frozenset({"sender"})
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only what a stranger handed in, unless it is from nobody."""
+    """Only mail of strangers is checked, unless it is of the null sender."""
     return context.environment.is_stranger(mail) and "@" in mail.sender
 
 
@@ -25,14 +25,14 @@ async def check(mail: MailView, context: Context) -> Report:
         return MISS
     domain, dns = mail.sender.rpartition("@")[2], context.environment.dns
     if domain.startswith("["):
-        return hit(f"{domain} is no domain")
+        return hit(f"{domain} is an address literal, not a domain")
     found = await dns.mx(domain)
     if any(mx.exchange for mx in found.records):
         return MISS
     if found:
-        return hit(f"{domain} takes no mail (null MX)")
+        return hit(f"{domain} accepts no mail (null MX)")
     if not found.exists:
-        return hit(f"there is no {domain}")
+        return hit(f"{domain} does not exist")
     if not (await dns.a(domain) or await dns.aaaa(domain)):
         return hit(f"{domain} has neither MX nor address")
     strength = context.environment.lookups.address_without_mx

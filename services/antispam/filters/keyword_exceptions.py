@@ -10,12 +10,12 @@ from services.antispam.message.report import MISS, Report, one_line
 
 async def check(mail: MailView, context: Context) -> Report:
     found: list[str] = []
-    spares: set[str] = set()
+    exempts: set[str] = set()
     for book in context.books:
         for name in matching_rules(mail, book.scope, "exceptions", book.exceptions):
             found.append(name)
-            spares.update(book.exceptions.rules[name].spares)
+            exempts.update(book.exceptions.rules[name].spares)
     if not found:
         return MISS
-    reason = one_line(f"{', '.join(found)} spare {', '.join(sorted(spares))}")
-    return Report("hit", reason, rules=tuple(found), exempts=frozenset(spares))
+    reason = one_line(f"{', '.join(found)} exempts from {', '.join(sorted(exempts))}")
+    return Report("hit", reason, rules=tuple(found), exempts=frozenset(exempts))

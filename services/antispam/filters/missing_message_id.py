@@ -18,4 +18,4 @@ async def check(mail: MailView, context: Context) -> Report:
     value = mail.headers.get("Message-ID")
     if value is None:
         return hit("no Message-ID header")
-    return MISS if "@" in value and "<" in value else hit("the Message-ID has no form <left@right>", 0.6)
+    return MISS if "@" in value and "<" in value else hit("the Message-ID is not of the form <left@right>", 0.6)

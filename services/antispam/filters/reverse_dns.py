@@ -14,7 +14,7 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only what a stranger handed in."""
+    """Only mail of strangers is checked."""
     return context.environment.is_stranger(mail)
 
 

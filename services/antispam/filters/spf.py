@@ -53,7 +53,7 @@ async def spf_strict(mail: MailView, context: Context) -> Report:
 async def spf_vouched(mail: MailView, context: Context) -> Report:
     """Reports a fail that did not decide, because an aligned signature or a trusted ARC chain vouches for the message.
 
-    It adds nothing to the score: it says why `spf` did not hit, and that nobody should write to the envelope sender.
+    It adds nothing to the score: it says why `spf` did not hit, and that the envelope sender should not be written to.
     `spf` has asked everything that it needs.
 
     See: RFC 7208 8.4, RFC 7489 10.1.

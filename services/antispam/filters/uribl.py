@@ -18,7 +18,7 @@ from services.antispam.message.report import MISS, Report, hit
 
 
 def needs_lookup(mail: MailView, context: Context) -> bool:
-    """Only what a stranger handed in, where there are lists."""
+    """Only mail of strangers is checked, where lists are configured."""
     return bool(context.environment.lookups.uribl) and context.environment.is_stranger(mail)
 
 

@@ -14,7 +14,7 @@ from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
-_TOLERANCE = timedelta(hours=26)  # a day, and a clock that forgot its time zone
+_TOLERANCE = timedelta(hours=26)  # a day, and two hours for clocks with a wrong time zone
 
 
 async def check(mail: MailView, context: Context) -> Report:

@@ -1,1 +1,1 @@
-"""Text and fingerprints of images, read in processes of their own."""
+"""Reads text and fingerprints of images, in processes of their own."""

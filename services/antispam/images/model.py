@@ -1,4 +1,4 @@
-"""What is known of the images of a message: their text, and a fingerprint that survives small changes."""
+"""The images of a message: their text, and a fingerprint that survives small changes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class ImageLimits:
 
 
 def images_of(mail: MailView, limits: ImageLimits) -> Sequence[bytes]:
-    """The decoded image parts, the first ones; those over the size limit are left out.
+    """Decode the first image parts; those over the size limit are left out.
 
-    What a part is called is the sender's word: an image under another type is not displayed by readers either.
+    The declared type counts: mail programs do not display an image under another type either.
     """
     found: list[bytes] = []
     for part in mail.leaves:
@@ -45,7 +45,7 @@ def has_images(mail: MailView) -> bool:
 
 
 def nearest(fingerprint: int, known: Iterable[int], *, within: int) -> int | None:
-    """The known fingerprint that differs in the fewest bits, at most `within`; None if there is none."""
+    """Find the known fingerprint that differs in the fewest bits, at most `within`; None if there is none."""
     best, least = None, within + 1
     for candidate in known:
         if (distance := (fingerprint ^ candidate).bit_count()) < least:

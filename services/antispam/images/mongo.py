@@ -12,7 +12,7 @@ from libs.mongo import DuplicateKey, mongo_errors
 
 @dataclass(frozen=True, slots=True)
 class KnownImage:
-    """`fingerprint` in 16 hex digits; `scope` is a domain of ours or `default`."""
+    """`fingerprint` in 16 hex digits; `scope` is a hosted domain or `default`."""
 
     id: str
     scope: str
@@ -33,7 +33,7 @@ class MongoKnownImages:
             await self._images.create_index([("scope", 1), ("fingerprint", 1)], unique=True)
 
     async def add(self, image: KnownImage) -> KnownImage:
-        """The image, or the entry that was there already. Raises `Temporary`."""
+        """Store the image and return it, or the entry that is there already. Raises `Temporary`."""
         fields = {name: getattr(image, name) for name in _FIELDS}
         with mongo_errors("images"):
             try:
@@ -47,20 +47,20 @@ class MongoKnownImages:
         return image
 
     async def page(self, scope: str, *, after: str, limit: int) -> Sequence[KnownImage]:
-        """By fingerprint, behind `after`. Raises `Temporary`."""
+        """Read a page in the order of fingerprints, behind `after`. Raises `Temporary`."""
         wanted = {"scope": scope, "fingerprint": {"$gt": after}}
         with mongo_errors("images"):
             found = self._images.find(wanted).sort("fingerprint", 1).limit(limit)
             return [_image(document) async for document in found]
 
     async def get(self, id: str) -> KnownImage | None:
-        """Raises `Temporary`."""
+        """Read the entry; None if there is none. Raises `Temporary`."""
         with mongo_errors("images"):
             found = await self._images.find_one({"_id": id})
         return _image(found) if found else None
 
     async def delete(self, id: str) -> KnownImage | None:
-        """What was deleted; None when there was no such entry. Raises `Temporary`."""
+        """Delete the entry and return it; None if there is none. Raises `Temporary`."""
         with mongo_errors("images"):
             found = await self._images.find_one_and_delete({"_id": id})
         return _image(found) if found else None

@@ -1,8 +1,8 @@
-"""The process that looks at strangers' images: `python -m` this module, with DATA, LANGUAGES and PIXELS.
+"""The process that reads images of strangers: `python -m` this module, with DATA, LANGUAGES and PIXELS.
 
 A process of its own, since decoders and OCR are C code that a crafted image may crash, hang or fill with memory: it
 can be killed. Standard input: 4 octets of length, then an image, again and again; standard output: 4 octets of length,
-then {"fingerprint": ..., "text": ...}. It ends with its input. DATA empty: no text is read.
+then {"fingerprint": ..., "text": ...}. It ends at the end of its input. With an empty DATA no text is read.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from PIL import Image, UnidentifiedImageError
 
 _MEMORY_OCTETS = 1024**3
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF")
-_LEAST_SIDE = 24  # pixels: below it an icon, a spacer, a pixel that counts readers
+_LEAST_SIDE = 24  # pixels: smaller ones are icons, spacers and tracking pixels
 _LEAST_TEXT_SIDE = 40
-_TEXT_PIXELS = 1_500_000  # what is larger is made smaller before it is read: that takes a second otherwise
-_LEAST_BITS = 5  # of 64, of either kind
-_LEAST_CONTRAST = 16  # of 255: a plain surface looks like every other one
+_TEXT_PIXELS = 1_500_000  # larger images are scaled down before OCR, which takes a second otherwise
+_LEAST_BITS = 5  # of 64, both ones and zeros
+_LEAST_CONTRAST = 16  # of 255: all plain surfaces look alike
 
-# What Pillow's decoders make of broken and hostile images.
+# The exceptions of Pillow's decoders for broken and hostile images.
 _BROKEN = (
     *(UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, OSError, ValueError),
     *(SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, RuntimeError, MemoryError, struct.error),
@@ -44,7 +44,7 @@ def main(data: str, languages: str, pixels: str) -> None:
 
 
 def analyse(octets: bytes, read: ReadText, *, pixels: int) -> dict[str, object]:
-    """Empty for what is no image, a broken one or one of too many pixels."""
+    """Return the fingerprint and the text; nothing for a broken image, one of too many pixels, or other data."""
     try:
         with Image.open(BytesIO(octets), formats=_FORMATS) as image:
             width, height = image.size
@@ -60,8 +60,8 @@ def analyse(octets: bytes, read: ReadText, *, pixels: int) -> dict[str, object]:
 def fingerprint(grey: Image.Image) -> int | None:
     """dHash: in a thumbnail of 9 times 8 grey pixels, for each whether its right neighbour is darker.
 
-    None for a plain surface, and for one that only grows darker or lighter: too many look like them. Scale, colour,
-    contrast and small changes leave nearly all bits as they are.
+    None for a plain surface and a plain gradient, since too many images look like them. Scale, colour, contrast and
+    small changes leave nearly all bits as they are.
     """
     small = grey.resize((9, 8), Image.Resampling.BOX)
     values = small.tobytes()
@@ -75,7 +75,7 @@ def fingerprint(grey: Image.Image) -> int | None:
 
 
 def _on_white(image: Image.Image) -> Image.Image:
-    """Grey, with what shines through as white as mail programs show it."""
+    """Convert to grey; transparent areas become white, as mail programs show them."""
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         opaque = image.convert("RGBA")
         white = Image.new("RGBA", opaque.size, "white")
@@ -96,8 +96,8 @@ def _no_text(grey: Image.Image) -> str:
 
 
 def _tesseract(data: str, languages: str) -> ReadText:
-    """One API object for all images: reading the language takes longer than reading an image."""
-    import tesserocr  # only where text is wanted: it takes its time, and its memory
+    """Make one API object for all images: loading a language takes longer than reading an image."""
+    import tesserocr  # imported only for OCR: it takes time and memory
 
     api = tesserocr.PyTessBaseAPI(path=data, lang=languages)
 
@@ -113,7 +113,7 @@ def _tesseract(data: str, languages: str) -> ReadText:
 
 
 def _next_image(stream: BinaryIO) -> bytes:
-    """The next image; empty at the end."""
+    """Read the next image; empty at the end of the input."""
     length = stream.read(4)
     return stream.read(int.from_bytes(length, "big")) if len(length) == 4 else b""
 

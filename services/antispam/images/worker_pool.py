@@ -1,7 +1,7 @@
-"""Images, looked at by processes of their own (`image_worker`), each image once: what is known of it is kept.
+"""A pool of processes (`worker`) that read images; the result for each image is cached.
 
-A process starts with the first image that needs it. One that is late is killed with whatever hangs in it, and the next
-image starts another; the same image is not tried again.
+A process starts with the first image that needs it. A late one is killed, and the next image starts another; the image
+that it failed on is not tried again.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class _WorkerAnswer(BaseModel):
 
 
 def worker_command(*, data: str, languages: str, pixels: int) -> Sequence[str]:
-    """`data` is tesseract's directory of languages; empty: no text is read."""
+    """Make the command of a process. `data` is tesseract's directory of languages; if empty, no text is read."""
     return (sys.executable, "-m", "services.antispam.images.worker", data, languages, str(pixels))
 
 
 class ImageWorkerPool:
-    """At most `workers` images are looked at at a time."""
+    """Reads at most `workers` images at a time."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class ImageWorkerPool:
         self._limits = limits
         self._deadline = deadline
         self._capacity = capacity
-        self._cache: OrderedDict[bytes, ImageFacts | None] = OrderedDict()  # None: it killed a process
+        self._cache: OrderedDict[bytes, ImageFacts | None] = OrderedDict()  # None: its process died or was killed
         self._in_progress: dict[bytes, asyncio.Task[ImageFacts]] = {}
         self._workers = [_Worker(command) for _ in range(workers)]
         self._free: asyncio.Queue[_Worker] = asyncio.Queue()
@@ -64,17 +64,17 @@ class ImageWorkerPool:
             self._free.put_nowait(worker)
 
     async def read_images(self, mail: MailView) -> Sequence[ImageFacts]:
-        """Raises `Temporary` when one of them cannot be looked at."""
+        """Read the images of a message. Raises `Temporary` if one of them cannot be read."""
         images = mail.cached("images", lambda: images_of(mail, self._limits))
         return [await self.read_image(image) for image in images]
 
     async def read_image(self, image: bytes) -> ImageFacts:
-        """What is known of one image. Raises `Temporary`."""
+        """Read one image. Raises `Temporary`."""
         digest = sha256(image).digest()
         if digest in self._cache:
             self._cache.move_to_end(digest)
             if (known := self._cache[digest]) is None:
-                raise Temporary("an image that nobody could look at in time before")
+                raise Temporary("an image that could not be read in time before")
             return known
         task = self._in_progress.get(digest)
         if task is None:  # the copies of a mass mailing wait for the first
@@ -83,7 +83,7 @@ class ImageWorkerPool:
         return await asyncio.shield(task)
 
     async def close(self) -> None:
-        """End the processes; nothing is looked at any more."""
+        """End the processes; no image is read any more."""
         await cancelled(self._in_progress.values())
         for worker in self._workers:
             await worker.kill()
@@ -96,7 +96,7 @@ class ImageWorkerPool:
             raise Temporary(f"no process was free for an image within {seconds:g} seconds") from None
         try:
             async with asyncio.timeout(seconds):
-                read_images = await worker.read(image)
+                facts = await worker.read(image)
         except BaseException as error:
             await worker.kill()
             if isinstance(error, TimeoutError | OSError | EOFError | ValidationError):
@@ -105,29 +105,29 @@ class ImageWorkerPool:
             raise
         finally:
             self._free.put_nowait(worker)
-        self._remember(digest, read_images)
-        return read_images
+        self._remember(digest, facts)
+        return facts
 
     def _finished(self, digest: bytes, task: asyncio.Task[ImageFacts]) -> None:
         del self._in_progress[digest]
         if not task.cancelled():
-            task.exception()  # whoever still waits gets it
+            task.exception()  # the messages that still wait get it
 
-    def _remember(self, digest: bytes, read_images: ImageFacts | None) -> None:
-        self._cache[digest] = read_images
+    def _remember(self, digest: bytes, facts: ImageFacts | None) -> None:
+        self._cache[digest] = facts
         while len(self._cache) > self._capacity:
             self._cache.popitem(last=False)
 
 
 class _Worker:
-    """A place for one process."""
+    """One process, which is started when it is needed."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
         self._process: Process | None = None
 
     async def read(self, image: bytes) -> ImageFacts:
-        """Raises `OSError`, `EOFError` (the process died) or `ValidationError`."""
+        """Have the process read an image. Raises `OSError`, `EOFError` (the process died) or `ValidationError`."""
         if self._process is None or self._process.returncode is not None:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True, env=_environment()
@@ -144,14 +144,14 @@ class _Worker:
         return ImageFacts(answer.fingerprint, answer.text[:_TEXT_LIMIT])
 
     async def kill(self) -> None:
-        """Kill it, whatever it does: it has nothing to lose."""
+        """Kill the process, whatever it does: it has no state to lose."""
         process, self._process = self._process, None
         if process is None:
             return
         if process.returncode is None:
             process.kill()
         if process.stdout is not None:
-            await process.stdout.read()  # asyncio sees the end of a process only behind all that it said
+            await process.stdout.read()  # asyncio sees the end of a process only behind all of its output
         await process.wait()
 
 
@@ -163,4 +163,4 @@ def _environment() -> dict[str, str]:
 def _reason(error: BaseException, seconds: float) -> str:
     if isinstance(error, TimeoutError):
         return f"an image took longer than {seconds:g} seconds"
-    return "the process that looks at images ended"
+    return "the process that reads images ended"

@@ -1,1 +1,1 @@
-"""What a filter may read of a message: content, view, tokens, report; nothing here asks the network."""
+"""What a filter reads of a message: content, envelope, tokens, domains, trace fields; and the report that it makes."""

@@ -1,4 +1,4 @@
-"""Lists in DNS: who stands on them (RFC 5782), and how many of them must say so."""
+"""DNS blocklists (RFC 5782): whether enough of them list an address or a domain."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from ipaddress import IPv4Address, IPv4Network
 from libs.dns import Answer, Resolver
 from libs.envelope import Temporary
 
-# RFC 5782 2.1: what is listed has an address here. Anything else is a parked domain's or a captive portal's.
+# RFC 5782 2.1: the answer for an entry is in this network. Others come from parked domains and captive portals.
 _LISTED = IPv4Network("127.0.0.0/8")
-# What total answer to who may not ask, or asks wrongly: their own numbers, not an entry.
+# Answers of lists to clients that may not ask or ask wrongly: status codes, not entries.
 _NO_ENTRY = (IPv4Network("127.255.255.0/24"), IPv4Network("127.0.0.1/32"), IPv4Network("127.0.1.255/32"))
 
 
 @dataclass(frozen=True, slots=True)
 class BlocklistResult:
-    """What the total say about one thing: those that have it, those that did not answer, how many there are."""
+    """The answers about one name: the lists that have it, the lists that did not answer, the number of lists."""
 
     listed_by: tuple[str, ...]
     unanswered: tuple[str, ...]
@@ -26,12 +26,12 @@ class BlocklistResult:
 
     @property
     def is_listed(self) -> bool:
-        """By at least half of them."""
+        """Whether at least half of the lists have it."""
         return bool(self.listed_by) and 2 * len(self.listed_by) >= self.total
 
     @property
     def is_undecided(self) -> bool:
-        """Those that did not answer could have made the difference."""
+        """Whether the lists that did not answer could have changed the result."""
         return (
             bool(self.unanswered)
             and not self.is_listed
@@ -40,15 +40,15 @@ class BlocklistResult:
 
 
 async def look_up(resolver: Resolver, zones: Sequence[str], name_under: Callable[[str], str]) -> BlocklistResult:
-    """All lists are asked at the same time; `name_under` gives the name to ask for under a list's zone."""
-    answers = await asyncio.gather(*(_has(resolver, name_under(zone)) for zone in zones))
+    """Ask all lists at the same time; `name_under` makes the name to look up under the zone of a list."""
+    answers = await asyncio.gather(*(_is_on(resolver, name_under(zone)) for zone in zones))
     listed_by = tuple(zone for zone, has in zip(zones, answers, strict=True) if has)
     unanswered = tuple(zone for zone, has in zip(zones, answers, strict=True) if has is None)
     return BlocklistResult(listed_by, unanswered, len(zones))
 
 
-async def _has(resolver: Resolver, name: str) -> bool | None:
-    """None when the list did not say."""
+async def _is_on(resolver: Resolver, name: str) -> bool | None:
+    """None if the list did not answer."""
     try:
         return _read(await resolver.a(name))
     except Temporary:

@@ -1,4 +1,4 @@
-"""What stands in a message: each fact is worked out when it is first asked for, and then kept."""
+"""The content of a message: each fact is computed when it is first used, and then kept."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from services.antispam.message.digest import message_digest
 from services.antispam.message.lazy_property import lazy_property
 from services.antispam.message.tokens import tokenize
 
-TEXT_LIMIT_OCTETS = 128 * 1024  # of all texts together: nobody reads on, and every filter's cost is bounded by it
+TEXT_LIMIT_OCTETS = (
+    128 * 1024
+)  # of all texts together: no reader goes on longer, and it bounds the cost of every filter
 AUTHORS_LIMIT = 100
 ADDRESS_LIMIT = 320  # RFC 5321 4.5.3.1: 64 octets, the @, 255 octets
 
 
 def tokens_of(raw: bytes) -> frozenset[str]:
-    """What the statistics count of a raw message."""
+    """Return the tokens of a raw message for the learned statistics."""
     return MessageContent(raw).tokens
 
 
 class MessageContent:
-    """A raw message as it reads. Nothing here raises, whatever it looks like."""
+    """The content of a raw message. No attribute raises, whatever the message looks like."""
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
 
     def read(self) -> None:
-        """Work out now what takes long for a large message."""
+        """Compute the facts that take long for a large message now."""
         _ = self.text, self.links, self.digest, self.attachments, self.tokens
 
     @lazy_property
@@ -46,13 +48,13 @@ class MessageContent:
 
     @lazy_property
     def authors(self) -> tuple[str, ...]:
-        """The addresses of the From field in lower case, at most a hundred: ingress takes no more."""
+        """The addresses of the From field in lower case, at most a hundred: ingress accepts no more."""
         mailboxes = self.headers.addresses("From")[:AUTHORS_LIMIT]
         return tuple(address.lower() for _, address in mailboxes if len(address) <= ADDRESS_LIMIT)
 
     @lazy_property
     def subject(self) -> str:
-        """Decoded, on one line."""
+        """The decoded subject, on one line."""
         return self.message.subject
 
     @lazy_property
@@ -62,7 +64,7 @@ class MessageContent:
 
     @lazy_property
     def attachments(self) -> Sequence[Part]:
-        """The parts that are no text to be read at once."""
+        """The parts that mail programs do not display as the text of the message."""
         return tuple(part for part in self.leaves if not _is_read(part))
 
     @lazy_property
@@ -77,31 +79,31 @@ class MessageContent:
 
     @lazy_property
     def html_text(self) -> str:
-        """What a reader sees of the HTML."""
+        """The visible text of the HTML."""
         return text_of_html(self.html) if self.html else ""
 
     @lazy_property
     def text(self) -> str:
-        """All that a reader sees besides the subject."""
+        """All visible text besides the subject."""
         return "\n".join(part for part in (self.plain, self.html_text) if part)
 
     @lazy_property
     def links(self) -> Sequence[Link]:
-        """Where the message leads: what HTML links and loads first, then addresses in plain text (tag is empty)."""
+        """The links and loaded resources of the HTML, then the URLs in plain text (whose tag is empty)."""
         shown = links(self.html) if self.html else []
         lower = self.plain.lower()
-        if "://" not in lower and "www." not in lower:  # a quick look, since the search for them is slow
+        if "://" not in lower and "www." not in lower:  # a quick test, since the search for URLs is slow
             return shown
         return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain)))
 
     @lazy_property
     def tokens(self) -> frozenset[str]:
-        """What the statistics count."""
+        """The tokens for the learned statistics."""
         return tokenize(self.headers, (self.plain, self.html), self.leaves)
 
     @lazy_property
     def digest(self) -> str:
-        """The same for messages that differ in their recipient, numbers and spacing only: 40 hex digits."""
+        """40 hex digits that are equal for messages that differ in recipient, numbers and spacing only."""
         text = self.plain or self.html_text
         return message_digest(",".join(self.authors), self.subject, text, [len(p.raw) for p in self.attachments])
 

@@ -1,4 +1,4 @@
-"""One digest for all copies of a mass mailing (R-SPAM-21)."""
+"""One digest for all copies of a mass mailing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from collections.abc import Sequence
 from hashlib import sha1
 
-# What senders vary between copies: numbers, spacing, punctuation, and the address or name of the recipient.
+# Senders vary numbers, spacing, punctuation, and the address or name of the recipient between copies.
 _VARIES = bytes(range(0x41)) + bytes(range(0x5B, 0x61)) + bytes(range(0x7B, 0x80))
 _ADDRESS = re.compile(r"(?<![^\s@<>()\",;:])[^\s@<>()\",;:]++@[^\s@<>()\",;:]++")
 _URL_TAIL = re.compile(r"(https?://[^\s/\"'<>?#]{1,255})[^\s\"'<>]*+")
-_SHORT_OCTETS = 100  # "ok, thanks" is the same from anyone: then the author belongs to the message
+_SHORT_OCTETS = 100  # "ok, thanks" is the same from many authors: a short text is told apart by its author
 
 
 def message_digest(author: str, subject: str, text: str, attachment_sizes: Sequence[int]) -> str:
-    """160 bits as 40 hex digits over subject, text and sizes of attachments, normalised; a short one with its author.
+    """Hash subject, text and sizes of attachments, normalised, of a short message the author too: 40 hex digits.
 
-    A mark of sameness and no proof of anything, hence SHA-1 will do.
+    The digest marks copies and proves nothing, hence SHA-1 suffices.
     """
     if "@" in text:
         text = _ADDRESS.sub("", text)

@@ -1,4 +1,4 @@
-"""Facts that are worked out at most once."""
+"""Attributes that are computed at most once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class lazy_property(Generic[T]):
-    """`functools.cached_property` without the lock that Python 3.11 takes at each first call: one loop reads it."""
+    """`functools.cached_property` without the lock that Python 3.11 takes at each first access: one loop reads it."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self._compute = compute

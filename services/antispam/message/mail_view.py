@@ -1,4 +1,4 @@
-"""What filters may know of a message: its content, and how it came."""
+"""A message as filters see it: its content and its envelope."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ _SUBMITTED = frozenset({"submission", "submissions", "http", "internal"})
 
 
 class MailView(MessageContent):
-    """A message with its envelope. Nothing here raises either.
+    """A message with its envelope. No attribute raises.
 
-    `unknown` names parts of the envelope that nobody told (`sender`, `recipients`, `helo`): they are not judged.
+    `unknown` names the parts of the envelope (`sender`, `recipients`, `helo`) that are not known, and not judged.
     """
 
     def __init__(self, mail: Mail, unknown: frozenset[str] = frozenset()) -> None:
         super().__init__(mail.raw)
         self.unknown = unknown
         self.envelope: Envelope = mail.envelope
-        self.reports: dict[str, Report] = {}  # of the filters that say the same for every domain, by name
+        self.reports: dict[str, Report] = {}  # by name, of the filters whose report is the same for every domain
         self._cache: dict[str, Any] = {}
         self._in_progress: SingleFlight[str, Any] = SingleFlight()
 
     def cached(self, key: str, compute: Callable[[], T]) -> T:
-        """A fact that only one filter knows to work out, kept for the other domains of the same message."""
+        """Compute a fact of one filter once, and keep it for the other domains of the same message."""
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]  # type: ignore[no-any-return]
 
     def cached_value(self, key: str) -> Any:
-        """What was kept or asked under `key`; None if it was not."""
+        """Return what is cached under `key`; None if nothing is."""
         return self._cache.get(key)
 
     async def fetch_once(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
-        """As `cached`, for what is asked outside the process: once, however many filters want to know."""
+        """Like `cached`, for questions outside the process: asked once, however many filters wait for the answer."""
 
         async def fetch() -> T:
             self._cache[key] = answer = await work()
@@ -54,12 +54,12 @@ class MailView(MessageContent):
 
     @lazy_property
     def is_submitted(self) -> bool:
-        """Handed in by one of ours (signed in, or by API): what is asked of servers is not asked of their client."""
+        """Whether an authenticated client or an API handed it in: rules for servers do not concern clients."""
         return self.envelope.peer.account is not None or self.envelope.listener in _SUBMITTED
 
     @lazy_property
     def peer(self) -> Ip | None:
-        """Address of the server that handed it in; None when one of ours did, or it is unknown."""
+        """The address of the server that handed it in; None if it was submitted, or the address is unknown."""
         return None if self.is_submitted else parsed(self.envelope.peer.address)
 
     @lazy_property

@@ -1,4 +1,4 @@
-"""The domains that a message names: in its headers, and where its links lead."""
+"""The domains that a message names, in its links and headers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAILTO = re.compile(r"mailto:[^@?\s]{1,64}@([a-z0-9.-]{1,253})", re.IGNORECASE)
 
 
 def named_domains(mail: MailView, limit: int) -> tuple[str, ...]:
-    """Registered domains, links first since they are what spam is sent for; each once, at most `limit`."""
+    """Return the registered domains, those of links first since spam is sent for them; each once, at most `limit`."""
     found: dict[str, None] = {}
     for name in _names(mail):
         if site := registered_domain(name):

@@ -1,4 +1,4 @@
-"""A message that somebody asks about: what is told of its envelope, what it tells itself, what nobody knows."""
+"""Reconstructs the envelope of a message that the API checks, from the request and from its own trace fields."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.antispam.message.traces import Hop, Trace, read_trace
 
 @dataclass(frozen=True, slots=True)
 class GivenEnvelope:
-    """What whoever asks says of the envelope; None where he says nothing. An empty sender is the null sender."""
+    """What the request says of the envelope; None where it says nothing. An empty sender is the null sender."""
 
     sender: str | None = None
     recipients: tuple[str, ...] = ()
@@ -23,14 +23,14 @@ class GivenEnvelope:
 
 
 def reconstruct_mail(
-    raw: bytes, told: GivenEnvelope, *, is_trusted: Callable[[Ip], bool], domain: str, now: datetime
+    raw: bytes, given: GivenEnvelope, *, is_trusted: Callable[[Ip], bool], domain: str, now: datetime
 ) -> tuple[Mail, frozenset[str]]:
-    """The message as it came, and the parts of its envelope that neither `told` nor its trace fields tell."""
+    """Return the message as it came, and the parts of its envelope that neither `given` nor its trace fields say."""
     trace = read_trace(raw, is_trusted)
-    # Address and name are those of one hop: what is told of one does not go with what a field says of the other.
-    hop = trace.hop if told.peer is None and told.helo is None else _hop(told)
-    sender = trace.sender if told.sender is None else told.sender
-    recipients = _recipients(told, trace, domain)
+    # Address and HELO name belong to one hop: a given one is not combined with one from a field.
+    hop = trace.hop if given.peer is None and given.helo is None else _hop(given)
+    sender = trace.sender if given.sender is None else given.sender
+    recipients = _recipients(given, trace, domain)
     helo = hop.helo if hop else None
     unknown = {"sender": sender is None, "recipients": not recipients, "helo": helo is None}
     envelope = Envelope(
@@ -47,12 +47,12 @@ def reconstruct_mail(
     return Mail(envelope, trace.raw), frozenset(name for name, is_unknown in unknown.items() if is_unknown)
 
 
-def _hop(told: GivenEnvelope) -> Hop:
-    return Hop(told.peer or "", told.helo, is_submission=False, at=None)
+def _hop(given: GivenEnvelope) -> Hop:
+    return Hop(given.peer or "", given.helo, is_submission=False, at=None)
 
 
-def _recipients(told: GivenEnvelope, trace: Trace, domain: str) -> tuple[Recipient, ...]:
-    if told.recipients:
-        return tuple(Recipient(address=address, domain=domain) for address in told.recipients)
+def _recipients(given: GivenEnvelope, trace: Trace, domain: str) -> tuple[Recipient, ...]:
+    if given.recipients:
+        return tuple(Recipient(address=address, domain=domain) for address in given.recipients)
     address = trace.recipient or trace.original_recipient
     return (Recipient(address=address, domain=domain, original=trace.original_recipient or ""),) if address else ()

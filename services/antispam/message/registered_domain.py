@@ -1,4 +1,4 @@
-"""The domain that somebody registered, from any name below it (the public suffix list, as of the package's release)."""
+"""The registered domain above any name, by the public suffix list as of the release of its package."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from publicsuffixlist import PublicSuffixList
 
 @lru_cache(maxsize=1)
 def _suffixes() -> PublicSuffixList:
-    """Read from the package when it is first needed (60 ms); nothing is ever fetched."""
+    """The list is read from the package at the first use (60 ms); nothing is ever fetched."""
     return PublicSuffixList()
 
 
 def load_suffixes() -> None:
-    """At the start, before a message has to wait for it."""
+    """Read the list at the start, so that no message has to wait for it."""
     _suffixes()
 
 

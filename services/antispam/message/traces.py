@@ -1,4 +1,4 @@
-"""The envelope of a message that was delivered before, from the fields that its way left on it (RFC 5321 4.4)."""
+"""Reads the envelope of a delivered message from its trace fields (RFC 5321 4.4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _INSIDE = tuple(
 _MOST_HOPS = 10
 _READ = 2_000  # characters of a field
 
-# `from NAME (COMMENTS) by ...`; what stands in the comments differs from server to server.
+# `from NAME (COMMENTS) by ...`; the content of the comments differs from server to server.
 _FROM = re.compile(r"\s*+from\s++(\S++)((?:(?!\sby\s).)*+)", re.IGNORECASE | re.DOTALL)
 _LITERAL = re.compile(r"\[(?:IPv6:)?([0-9a-f.:]{2,45})\]", re.IGNORECASE)
 _BARE = re.compile(r"\(([0-9a-f.:]{2,45})\)", re.IGNORECASE)
@@ -31,7 +31,7 @@ _GREETED = re.compile(r"\b(?:helo|ehlo)[= ]\s*([^\s()]+)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What the fields say; None is what they do not say. `raw` is the message without the fields that are ours."""
+    """What the trace fields say; None where they say nothing. `raw` is the message without the fields of this site."""
 
     raw: bytes
     sender: str | None = None
@@ -42,7 +42,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """The hand-over to the site that delivered: `helo` is None where the field does not say it."""
+    """The hop to the site that delivered; `helo` is None where the field does not give it."""
 
     peer: str
     helo: str | None
@@ -51,30 +51,30 @@ class Hop:
 
 
 def read_trace(raw: bytes, is_trusted: Callable[[Ip], bool]) -> Trace:
-    """The topmost field of each name counts, for those below may be anybody's. Never raises.
+    """Read the topmost field of each name, since strangers may have written those below. Never raises.
 
-    `is_trusted` tells machines of ours: the hop at which a stranger handed it in is the first that is none of theirs.
+    `is_trusted` tells the machines of this site: a stranger handed the message in at the first hop from another one.
     """
     headers, original = Headers(raw), original_of(raw)
-    is_of_us = original.raw is not raw
+    is_own = original.raw is not raw
     return Trace(
         raw=original.raw,
         sender=_address(headers.get("Return-Path")),
         recipient=_address(headers.get("Delivered-To")) or None,
-        original_recipient=_address(headers.get("X-Facteur-Envelope-To" if is_of_us else "X-Original-To")) or None,
-        hop=_own_hop(headers, original) if is_of_us else _border(headers, is_trusted),
+        original_recipient=_address(headers.get("X-Facteur-Envelope-To" if is_own else "X-Original-To")) or None,
+        hop=_own_hop(headers, original) if is_own else _border(headers, is_trusted),
     )
 
 
 def _own_hop(headers: Headers, original: Original) -> Hop | None:
-    """What we wrote ourselves says exactly how it came."""
+    """The fields that this site wrote say exactly how the message came."""
     if not original.peer:
         return None
     return Hop(original.peer, headers.get("X-Facteur-Helo"), original.submitted, _date(headers.get("Received") or ""))
 
 
 def _address(value: str | None) -> str | None:
-    """In normal form where it has one; empty is the null path, None is no path at all."""
+    """The address in normal form where it has one; empty for the null path, None where there is no path."""
     if value is None:
         return None
     text = value.strip()[:_READ]
@@ -95,7 +95,7 @@ def _border(headers: Headers, is_trusted: Callable[[Ip], bool]) -> Hop | None:
 
 
 def _hop(value: str) -> Hop | None:
-    """None where no address stands in it, as with what was handed over inside a machine."""
+    """None where the field has no address, as for a hop inside one machine."""
     match = _FROM.match(value)
     if match is None:
         return None

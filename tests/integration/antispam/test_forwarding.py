@@ -107,6 +107,6 @@ async def test_what_nobody_told_is_not_judged(replica: Any, zone_server: ZoneSer
         by_name = {found["filter"]: found for found in checked["findings"]}
         for name in ("no_sender", "spf", "spf_none", "dmarc", "invalid_mx", "helo", "same_sender_recipient"):
             assert by_name[name]["outcome"] in ("miss", "off"), name
-        assert by_name["no_sender"]["reason"] == "not judged: nobody told the sender"
+        assert by_name["no_sender"]["reason"] == "not judged: the sender is unknown"
     assert (await found(replica, raw, "no_sender", **{"from": ""}))[1] == "hit"
     assert (await found(replica, raw, "helo", peer="192.0.2.50", helo=""))[1] == "hit"
