@@ -43,7 +43,7 @@ class Connections:
         metrics = metrics or Metrics()
         self._gauge = metrics.gauge("facteur_http_connections", "HTTP connections that are open now.")
         self._ended = metrics.counter(
-            "facteur_http_connections_ended", "HTTP connections that a limit ended, by reason.", ("reason",)
+            "facteur_http_connections_closed", "HTTP connections that a limit ended, by reason.", ("reason",)
         )
         self._next_line = 0.0
 
@@ -106,5 +106,5 @@ class Connections:
         now = time.monotonic()
         if now >= self._next_line:
             self._next_line = now + LOG_EVERY_SECONDS
-            log.warning("http_connection_ended", reason=reason, peer=peer, open=self._open)
+            log.warning("http_connection_closed", reason=reason, peer=peer, open=self._open)
         return False

@@ -195,7 +195,7 @@ class LastResort:
         try:
             await self._app(scope, receive, noted)
         except ClientDisconnect:
-            log.info("client_went_away", path=scope["path"])
+            log.info("http_client_disconnected", path=scope["path"])
         except Exception as error:
             if started:
                 raise  # the server logs it and cuts the connection: half an answer must not look whole

@@ -55,7 +55,7 @@ class TlsListener:
             try:
                 accepted, address = await loop.sock_accept(listening)
             except OSError as error:
-                log.warning("http_not_accepted", reason=error.strerror)
+                log.warning("http_accept_failed", reason=error.strerror)
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             handshake = _Handshake(accepted, str(address[0]), self._connections)

@@ -89,7 +89,7 @@ class EmbeddedMongod:
         if not self._ended_by_itself:
             return False
         assert self._process is not None
-        log.error("mongod_ended", status=self._process.returncode, reason=self._last_words())
+        log.error("mongod_exited", status=self._process.returncode, reason=self._last_words())
         try:
             await self.start()
         finally:

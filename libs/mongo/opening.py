@@ -85,7 +85,7 @@ async def _answers(mongo: Mongo, deadline: timedelta) -> None:
                     await mongo.check()
                 except Temporary as error:
                     reason = error.reason
-                    log.info("waiting_for_mongodb", reason=reason)
+                    log.info("mongodb_unreachable", reason=reason)
                     await asyncio.sleep(0.5)
                 else:
                     return

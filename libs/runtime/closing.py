@@ -39,20 +39,20 @@ async def within(limit: timedelta, name: str, step: Coroutine[Any, Any, Any]) ->
         late = not task.done()
         await cancelled([task])
     if late:
-        log.error("not_closed_in_time", step=name, limit=limit.total_seconds())
+        log.error("shutdown_step_timed_out", step=name, limit=limit.total_seconds())
     elif not task.cancelled() and (error := task.exception()) is not None:
-        log.error("not_closed_cleanly", step=name, exc_info=error)
+        log.error("shutdown_step_failed", step=name, exc_info=error)
 
 
-def end_hard_after(limit: timedelta) -> threading.Timer:
+def exit_after(limit: timedelta) -> threading.Timer:
     """Begin to count; cancel what is returned when the process need not end after all."""
-    timer = threading.Timer(limit.total_seconds(), _end_hard, [limit])
+    timer = threading.Timer(limit.total_seconds(), _exit_now, [limit])
     timer.daemon = True
     timer.start()
     return timer
 
 
-def _end_hard(limit: timedelta) -> None:
+def _exit_now(limit: timedelta) -> None:
     """Nothing is lost by it: what is in hand is not acknowledged, and comes again."""
     threads = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
     line = f"facteur: ended hard, not down within {limit.total_seconds():g} s; threads: {', '.join(threads)}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from libs.envelope import Permanent, Temporary
 
 
-def gist(group: ExceptionGroup) -> Exception:
+def merge_errors(group: ExceptionGroup) -> Exception:
     """What a group of errors amounts to: with a bug, the group; else `Temporary` before `Permanent`.
 
     Another try meets the permanent one again, and then alone.

@@ -19,7 +19,7 @@ import structlog
 
 from libs.bus.dispatch import is_being_cancelled
 from libs.envelope import Permanent, Temporary
-from libs.runtime.failures import gist
+from libs.runtime.failures import merge_errors
 from libs.telemetry import Metrics
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ async def rest(seconds: float, wake: asyncio.Event | None) -> None:
             await wake.wait()
 
 
-class Rounds:
+class PeriodicRunner:
     """Runs one row until it is cancelled, or until `is_stopping` says that the service ends."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Rounds:
             self._count("must_end")
             raise
         except ExceptionGroup as group:
-            self._failed(gist(group), started)
+            self._failed(merge_errors(group), started)
         except Exception as error:
             self._failed(error, started)
         except asyncio.CancelledError as error:
@@ -129,7 +129,7 @@ class Rounds:
         else:
             self.failures, self.reason = 0, ""
             self._count("done")
-            self._metrics.background_done.labels(self.name).set_to_current_time()
+            self._metrics.periodic_last_success.labels(self.name).set_to_current_time()
             return True
         return False
 
@@ -142,13 +142,13 @@ class Rounds:
         self.reason = reason_of(error)
         if isinstance(error, Temporary | Permanent):
             self._count("failed")
-            log.warning("background_round_failed", work=self.name, failures=self.failures, reason=self.reason)
+            log.warning("periodic_job_failed", work=self.name, failures=self.failures, reason=self.reason)
         else:
             self._count("bug")
-            log.error("background_round_failed", work=self.name, failures=self.failures, exc_info=error)
+            log.error("periodic_job_failed", work=self.name, failures=self.failures, exc_info=error)
 
     def _count(self, outcome: str) -> None:
-        self._metrics.background_rounds.labels(self.name, outcome).inc()
+        self._metrics.periodic_runs.labels(self.name, outcome).inc()
 
     def _back_off(self) -> float:
         """Seconds: doubled with each failure, up to a limit; less by a random part, so that replicas do not meet."""
@@ -180,7 +180,7 @@ async def each(
         except (Exception, asyncio.CancelledError) as error:
             if is_being_cancelled():
                 raise
-            log.error("background_item_failed", exc_info=error)
+            log.error("periodic_item_failed", exc_info=error)
             await park(item, reason_of(error))
         else:
             in_a_row = 0

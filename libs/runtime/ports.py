@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable
 
 
-def look_at_ports(addresses: Iterable[tuple[str, int, str]]) -> None:
+def check_ports_free(addresses: Iterable[tuple[str, int, str]]) -> None:
     """Bind each (host, port, whose) for a moment. Raises `OSError` that names the first one that is taken."""
     for host, port, whose in addresses:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

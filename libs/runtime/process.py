@@ -17,9 +17,9 @@ import uvloop
 from libs.envelope import Permanent, Temporary
 from libs.mongo import embedded_port
 from libs.runtime import closing
-from libs.runtime.database import database_rounds
 from libs.runtime.descriptors import raise_limit
-from libs.runtime.ports import look_at_ports
+from libs.runtime.embedded_database import supervise_database
+from libs.runtime.ports import check_ports_free
 from libs.runtime.restart import start_again
 from libs.runtime.running import RunningService
 from libs.runtime.service import ServiceModule
@@ -56,7 +56,7 @@ def run(*modules: ServiceModule, ready: Ready | None = None, again: bool = False
         _agree(chosen)
         configure_logs(chosen[0][1].log_level)
         raise_limit()
-        look_at_ports(_addresses(chosen))
+        check_ports_free(_addresses(chosen))
         failures = uvloop.run(_Process(chosen, ready).run())
     except (WrongSetting, Temporary, Permanent, OSError) as error:
         sys.exit(f"facteur: {error or repr(error)}")
@@ -102,7 +102,7 @@ class _Process:
 
     async def run(self) -> Sequence[str]:
         """Returns why the process must end. A signal while everything still opens cuts that short."""
-        living = asyncio.create_task(self._live())
+        living = asyncio.create_task(self._serve())
 
         def told() -> None:
             if not self._up and not self._over.is_set():
@@ -123,9 +123,9 @@ class _Process:
         if not self._over.is_set():
             self._over.set()
             longest = max(settings.drain_deadline for _, settings in self._chosen)
-            closing.end_hard_after(longest + closing.CLOSING)
+            closing.exit_after(longest + closing.CLOSING)
 
-    async def _live(self) -> None:
+    async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
             services = [module.NAME for module, _ in self._chosen]
             shared = await _opened(stack, open_shared(self._first, services))
@@ -133,11 +133,11 @@ class _Process:
             await self._start(stack, shared)
             if self._ready is not None:
                 await self._ready(self._first)
-            _spare_collector()
+            _tune_garbage_collector()
             self._up = True
-            log.info("ready", services=services)
+            log.info("process_ready", services=services)
             await self._over.wait()
-            log.info("stopping")
+            log.info("shutdown_started")
 
     async def _build(self, stack: AsyncExitStack, shared: Shared) -> None:
         """All services, to be closed at the same time."""
@@ -159,12 +159,12 @@ class _Process:
         watchdog = Watchdog(all_metrics)
         watchdog.start()
         stack.push_async_callback(watchdog.stop)
-        keeping = asyncio.create_task(database_rounds(shared.mongo, all_metrics[0], self._must_end))
+        keeping = asyncio.create_task(supervise_database(shared.mongo, all_metrics[0], self._must_end))
         stack.push_async_callback(cancelled, [keeping])
         await _all([self._begin(service) for service in self._running])
 
     async def _begin(self, service: RunningService) -> None:
-        await service.meet_neighbours()
+        await service.wait_for_neighbours()
         await service.begin(on_failure=self._end)
 
     def _must_end(self, reason: str) -> None:
@@ -181,7 +181,7 @@ async def _all(begins: Sequence[Coroutine[Any, Any, None]]) -> None:
         await cancelled(tasks)
 
 
-def _spare_collector() -> None:
+def _tune_garbage_collector() -> None:
     """What lives as long as the process is not looked at again and again, and what a message leaves is freed by its
     reference counts: the collector has little to find, and looks for it less often.
     """
@@ -201,7 +201,7 @@ async def _entered(opening: AbstractAsyncContextManager[T]) -> T:
     try:
         return await opening.__aenter__()
     except ValueError as error:
-        log.debug("not_opened", exc_info=error)
+        log.debug("open_failed", exc_info=error)
         raise WrongSetting(" ".join(str(error).split())) from error
 
 

@@ -15,18 +15,18 @@ from libs.envelope import Temporary, queues
 from libs.http import Checks
 from libs.neighbours import IngressClient
 from libs.postmaster import Notifications
-from libs.runtime.burials import PERIOD as BURIALS_PERIOD
-from libs.runtime.burials import Burials
 from libs.runtime.closing import ADAPTERS, LISTENER, within
-from libs.runtime.dependencies import PERIOD as LOOK_PERIOD
+from libs.runtime.dead_letter_blobs import PERIOD, keep_dead_letter_blobs
+from libs.runtime.dead_letter_reports import PERIOD as REPORTS_PERIOD
+from libs.runtime.dead_letter_reports import DeadLetterReports
+from libs.runtime.dependencies import PERIOD as DEPENDENCIES_PERIOD
 from libs.runtime.dependencies import Dependencies
-from libs.runtime.depths import PERIOD as DEPTHS_PERIOD
-from libs.runtime.depths import Depths
-from libs.runtime.failures import gist
+from libs.runtime.failures import merge_errors
 from libs.runtime.http_server import dependencies, http_server
-from libs.runtime.keeping import PERIOD, keep_dead_letters
-from libs.runtime.needs import neighbours_answer
-from libs.runtime.periodic import MustEnd, Periodic, Rounds, periodic
+from libs.runtime.neighbour_readiness import wait_until_ready
+from libs.runtime.periodic import MustEnd, Periodic, PeriodicRunner, periodic
+from libs.runtime.queue_depths import PERIOD as DEPTHS_PERIOD
+from libs.runtime.queue_depths import QueueDepths
 from libs.runtime.service import EventHandler, Listener, Service
 from libs.runtime.shared import Shared
 from libs.runtime.worker import Worker
@@ -49,7 +49,7 @@ class RunningService:
         self._shared = shared
         self._consumers: list[Consumer] = []
         self._listeners: list[Listener] = []
-        self._in_hand: set[asyncio.Task[Any]] = set()
+        self._in_flight: set[asyncio.Task[Any]] = set()
         self._background: list[asyncio.Task[None]] = []
         # Readiness is a promise about the whole service: it is given when the last listener is up.
         self._not_ready = "the service starts"
@@ -62,9 +62,11 @@ class RunningService:
             author=service.settings.notice_author,
             clock=shared.clock,
         )
-        self._burials = Burials(reports, shared.blobs, service.metrics) if service.queue_handlers else None
+        self._dead_letter_reports = (
+            DeadLetterReports(reports, shared.blobs, service.metrics) if service.queue_handlers else None
+        )
         self._rounds = [
-            Rounds(row, service.metrics, is_stopping=lambda: self._stopping) for row in self._background_rows()
+            PeriodicRunner(row, service.metrics, is_stopping=lambda: self._stopping) for row in self._background_rows()
         ]
         self._server = http_server(service, shared, self._checks())
         self.failure = ""
@@ -72,7 +74,7 @@ class RunningService:
     async def start(self, *, on_failure: Callable[[], None]) -> None:
         """The API first, then what takes mail. Raises `OSError` when a port is taken, `Temporary`.
 
-        A process of several services calls `open`, `meet_neighbours` and `begin` itself.
+        A process of several services calls `open`, `wait_for_neighbours` and `begin` itself.
         `on_failure` is called when background work says that the process must end; `failure` then says why.
         """
         await self.open()
@@ -94,14 +96,14 @@ class RunningService:
             await listener.start()
         self._not_ready = ""
 
-    async def meet_neighbours(self) -> None:
+    async def wait_for_neighbours(self) -> None:
         """Wait for those that it needs at once, but not for long."""
         needs, settings = self._service.needs, self._service.settings
         if needs:
             self._not_ready = f"the service waits for {', '.join(needs)}"
         clients = [(name, self._shared.client(settings, name)) for name in needs]
         try:
-            await neighbours_answer(clients, deadline=settings.neighbour_deadline)
+            await wait_until_ready(clients, deadline=settings.neighbour_deadline)
         finally:
             for _, client in clients:
                 await client.close()
@@ -111,7 +113,7 @@ class RunningService:
         for row in self._service.event_handlers:
             dispatch = partial(self._dispatch, row)
             # A broadcast need not be finished before the process stops, and cannot be given back.
-            handle = self._owned(dispatch) if row.group else dispatch
+            handle = self._tracked(dispatch) if row.group else dispatch
             self._consumers.append(await bus.subscribe(row.names, handle, group=row.subscription))
 
     async def _consume(self) -> None:
@@ -119,9 +121,9 @@ class RunningService:
         for row in service.queue_handlers:
             worker = Worker(
                 row, self._shared.blobs, self._shared.outbox, service.metrics, self._shared.traces,
-                service.settings.handler_deadline, self._burials,
+                service.settings.handler_deadline, self._dead_letter_reports,
             )  # fmt: skip
-            self._consumers.append(await bus.consume(row.queue, self._owned(worker), prefetch=row.prefetch))
+            self._consumers.append(await bus.consume(row.queue, self._tracked(worker), prefetch=row.prefetch))
 
     @property
     def metrics(self) -> Metrics:
@@ -140,14 +142,14 @@ class RunningService:
             *(within(grace, "consumer", consumer.stop()) for consumer in self._consumers),
             *(within(grace + LISTENER, "listener", listener.stop(grace)) for listener in self._listeners),
         )
-        while self._in_hand and (left := end - asyncio.get_running_loop().time()) > 0:
-            await asyncio.wait(self._in_hand, timeout=left)
+        while self._in_flight and (left := end - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._in_flight, timeout=left)
 
     async def stop(self) -> None:
         """End what is still in hand, HTTP and background work. Only then may the adapters be closed."""
-        if self._in_hand:
-            log.warning("given_back", service=self._service.name, deliveries=len(self._in_hand))
-        await cancelled(self._in_hand)
+        if self._in_flight:
+            log.warning("deliveries_returned", service=self._service.name, deliveries=len(self._in_flight))
+        await cancelled(self._in_flight)
         await asyncio.gather(
             within(ADAPTERS, "http", self._server.stop()),
             within(ADAPTERS, "background work", cancelled(self._background)),
@@ -166,19 +168,19 @@ class RunningService:
         if self._not_ready:
             raise Temporary(self._not_ready)
 
-    def _owned(self, handle: Callable[[T], Awaitable[None]]) -> Callable[[T], Awaitable[None]]:
+    def _tracked(self, handle: Callable[[T], Awaitable[None]]) -> Callable[[T], Awaitable[None]]:
         """What is in hand is known, so that it can be waited for."""
 
-        async def owned(given: T) -> None:
+        async def tracked(given: T) -> None:
             task = asyncio.current_task()
             assert task is not None
-            self._in_hand.add(task)
+            self._in_flight.add(task)
             try:
                 await handle(given)
             finally:
-                self._in_hand.discard(task)
+                self._in_flight.discard(task)
 
-        return owned
+        return tracked
 
     async def _dispatch(self, row: EventHandler[Any], event: Event) -> None:
         deadline, outcome = self._service.settings.handler_deadline, "failed"
@@ -190,11 +192,11 @@ class RunningService:
             late = f"not heard within {deadline}" if limit.expired() else "something it waited for timed out"
             raise Temporary(f"{event.name}: {late}") from error
         except ExceptionGroup as group:
-            raise gist(group) from group
+            raise merge_errors(group) from group
         finally:
             self._service.metrics.heard.labels(event.name, outcome).inc()
 
-    async def _keep_groups(self) -> None:
+    async def _remove_stale_groups(self) -> None:
         """Queues that no row names any more hear nothing more, and are emptied into those of today."""
         durable = [row for row in self._service.event_handlers if row.group]
         await self._shared.bus.reconcile_groups(
@@ -204,25 +206,25 @@ class RunningService:
         )
 
     def _background_rows(self) -> Iterable[Periodic]:
-        yield Periodic("dependencies", self._dependencies.look, LOOK_PERIOD)
+        yield Periodic("dependency_checks", self._dependencies.update, DEPENDENCIES_PERIOD)
         yield from map(periodic, self._service.background)
         # A service without a queue watches over those of the others: its figures are there when they are away.
-        depths = Depths(self._shared.bus, self._service.queues or queues.ALL, self._service.metrics)
-        yield Periodic("depths of queues", depths.round, DEPTHS_PERIOD)
-        if self._burials is not None:
-            yield Periodic("senders of mail that was given up", self._burials.tell_the_rest, BURIALS_PERIOD)
+        depths = QueueDepths(self._shared.bus, self._service.queues or queues.ALL, self._service.metrics)
+        yield Periodic("queue_depths", depths.update, DEPTHS_PERIOD)
+        if self._dead_letter_reports is not None:
+            yield Periodic("dead_letter_reports", self._dead_letter_reports.send_pending, REPORTS_PERIOD)
         if any(row.group for row in self._service.event_handlers):
-            yield Periodic("groups of events", self._keep_groups, GROUPS_PERIOD)
+            yield Periodic("event_groups", self._remove_stale_groups, GROUPS_PERIOD)
         if own := [row.queue for row in self._service.queue_handlers]:
-            keep = partial(keep_dead_letters, self._shared.bus, self._shared.blobs, own)
-            yield Periodic("keeping of dead letters", keep, PERIOD)
+            keep = partial(keep_dead_letter_blobs, self._shared.bus, self._shared.blobs, own)
+            yield Periodic("dead_letter_blobs", keep, PERIOD)
 
-    async def _repeat(self, rounds: Rounds, on_failure: Callable[[], None]) -> None:
+    async def _repeat(self, rounds: PeriodicRunner, on_failure: Callable[[], None]) -> None:
         """A round that fails is tried again. What ends the repeating itself ends the process, with its reason."""
         try:
             await rounds.run()
         except Exception as error:
             reason = str(error) if isinstance(error, MustEnd) else repr(error)
             self.failure = f"{self._service.name}: {rounds.name}: {reason}"
-            log.error("background_must_end", service=self._service.name, work=rounds.name, exc_info=error)
+            log.error("process_exit_requested", service=self._service.name, work=rounds.name, exc_info=error)
             on_failure()

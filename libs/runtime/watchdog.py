@@ -71,12 +71,12 @@ class Watchdog:
         while not self._over.wait(self._beat):
             if self._beats != seen:
                 if looks >= STUCK_AFTER:
-                    log.warning("event_loop_goes_on", stuck_looks=looks)
+                    log.warning("event_loop_recovered", stuck_looks=looks)
                 seen, looks = self._beats, 0
                 continue
             looks += 1
             if looks == STUCK_AFTER or looks % (12 * STUCK_AFTER) == 0:
-                log.error("event_loop_stuck", looks=looks, where=self._where())
+                log.error("event_loop_blocked", looks=looks, where=self._where())
 
     def _where(self) -> list[str]:
         """The innermost calls of the loop's thread."""

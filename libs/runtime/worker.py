@@ -16,8 +16,8 @@ from libs.bus import Delivery
 from libs.bus.dispatch import is_being_cancelled, retries_expired
 from libs.bus.ports import MAX_BUG_ATTEMPTS, MAX_RETRY_AGE, RETRY_DELAYS
 from libs.envelope import Mail, Malformed, Newer, Permanent, Temporary, decode, encode
-from libs.runtime.burials import Burials
-from libs.runtime.failures import gist
+from libs.runtime.dead_letter_reports import DeadLetterReports
+from libs.runtime.failures import merge_errors
 from libs.runtime.outbox import Outbox
 from libs.runtime.service import QueueHandler, Route
 from libs.telemetry import Metrics, Traces
@@ -37,7 +37,7 @@ class Worker:
     metrics: Metrics
     traces: Traces
     deadline: timedelta
-    burials: Burials | None = None
+    dead_letter_reports: DeadLetterReports | None = None
     _in_flight: Gauge = field(init=False)
     _seconds: Histogram = field(init=False)
 
@@ -67,13 +67,13 @@ class Worker:
         try:
             mail = decode(delivery.body)
         except Malformed as error:
-            return await self._bury(delivery, None, error.reason)
+            return await self._dead_letter(delivery, None, error.reason)
         except Newer as error:
-            return await self._again(delivery, None, error)
+            return await self._retry(delivery, None, error)
         with structlog.contextvars.bound_contextvars(id=mail.envelope.id):
-            return await self._conclude(delivery, mail)
+            return await self._process(delivery, mail)
 
-    async def _conclude(self, delivery: Delivery, mail: Mail) -> str:
+    async def _process(self, delivery: Delivery, mail: Mail) -> str:
         try:
             with self.traces.span(self.row.queue, delivery.headers, message_id=mail.envelope.id) as headers:
                 steps = await self._handle(mail)
@@ -81,14 +81,14 @@ class Worker:
                     await self._keep_blob(mail)  # what the service did with another copy may have released it
                 await self._publish(steps, headers)
         except Permanent as error:
-            return await self._bury(delivery, mail, error.reason)
+            return await self._dead_letter(delivery, mail, error.reason)
         except Temporary as error:
-            return await self._again(delivery, mail, error)
+            return await self._retry(delivery, mail, error)
         except Exception as error:
             log.error("handler_failed", queue=self.row.queue, attempt=delivery.attempt, exc_info=error)
             if delivery.bugs + 1 >= MAX_BUG_ATTEMPTS:
-                return await self._bury(delivery, mail, f"failed {MAX_BUG_ATTEMPTS} times: {error!r}")
-            return await self._again(delivery, mail, Temporary(f"bug: {error!r}"), bug=True)
+                return await self._dead_letter(delivery, mail, f"failed {MAX_BUG_ATTEMPTS} times: {error!r}")
+            return await self._retry(delivery, mail, Temporary(f"bug: {error!r}"), bug=True)
         await delivery.ack()
         await self._release_blob(mail)
         log.info("mail_handled", queue=self.row.queue, to=[step.queue for step in steps])
@@ -105,7 +105,7 @@ class Worker:
             late = f"no result within {self.deadline}" if limit.expired() else "something it waited for timed out"
             raise Temporary(late) from error
         except ExceptionGroup as group:
-            raise gist(group) from group
+            raise merge_errors(group) from group
         except asyncio.CancelledError as error:
             raise _uncancelled(error) from error
 
@@ -116,7 +116,7 @@ class Worker:
         elif steps:
             results = await asyncio.gather(*(self._send(step, headers) for step in steps), return_exceptions=True)
             if failures := [result for result in results if isinstance(result, Exception)]:
-                raise gist(ExceptionGroup("not published", failures))
+                raise merge_errors(ExceptionGroup("not published", failures))
 
     async def _send(self, step: Route, headers: dict[str, str]) -> None:
         try:
@@ -125,14 +125,14 @@ class Worker:
             raise _uncancelled(error) from error
         self.metrics.published.labels(step.queue).inc()
 
-    async def _again(self, delivery: Delivery, mail: Mail | None, error: Temporary, *, bug: bool = False) -> str:
+    async def _retry(self, delivery: Delivery, mail: Mail | None, error: Temporary, *, bug: bool = False) -> str:
         if retries_expired(delivery):
             reason = f"gave up after {MAX_RETRY_AGE}: {error.reason}"
-            return await self._bury(delivery, mail, reason, waited_out=True)
+            return await self._dead_letter(delivery, mail, reason, waited_out=True)
         try:
             await self._keep_blob(mail)
         except Permanent as missing:
-            return await self._bury(delivery, mail, f"{missing.reason}, after: {error.reason}")
+            return await self._dead_letter(delivery, mail, f"{missing.reason}, after: {error.reason}")
         delay = RETRY_DELAYS[min(delivery.attempt, len(RETRY_DELAYS)) - 1]
         log.warning("mail_deferred", queue=self.row.queue, attempt=delivery.attempt, reason=error.reason)
         narrowed = error.narrowed if mail is not None else None
@@ -140,10 +140,12 @@ class Worker:
         await delivery.retry(delay, reason=error.reason, body=body, bug=bug)
         return "deferred"
 
-    async def _bury(self, delivery: Delivery, mail: Mail | None, reason: str, *, waited_out: bool = False) -> str:
+    async def _dead_letter(
+        self, delivery: Delivery, mail: Mail | None, reason: str, *, waited_out: bool = False
+    ) -> str:
         """The sender is told first: a crash in between tells him again, under the same key."""
-        if self.burials is not None:
-            await self.burials.tell(self.row.queue, mail, waited_out=waited_out)
+        if self.dead_letter_reports is not None:
+            await self.dead_letter_reports.tell(self.row.queue, mail, waited_out=waited_out)
         log.error("mail_dead_lettered", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
         await delivery.dead_letter(reason)
         return "dead_lettered"

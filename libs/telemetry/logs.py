@@ -75,7 +75,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    log.critical("crashed", exc_info=(kind, error, trace))
+    log.critical("process_crashed", exc_info=(kind, error, trace))
 
 
 def _thread_crashed(crash: threading.ExceptHookArgs) -> None:

@@ -38,12 +38,12 @@ class Metrics:
         self.published = self.counter(
             "facteur_messages_published", "Messages that the bus confirmed, by queue.", ("queue",)
         )
-        self.background_rounds = self.counter(
-            "facteur_background_rounds", "Rounds of background work, by name and outcome.", ("name", "outcome")
+        self.periodic_runs = self.counter(
+            "facteur_periodic_job_runs", "Runs of periodic jobs, by name and outcome.", ("name", "outcome")
         )
-        self.background_done = self.gauge(
-            "facteur_background_last_success_timestamp_seconds",
-            "When a round of background work last succeeded, by name.",
+        self.periodic_last_success = self.gauge(
+            "facteur_periodic_job_last_success_timestamp_seconds",
+            "When a periodic job last succeeded, by name.",
             ("name",),
         )
         self._entries = self.gauge(
@@ -51,7 +51,7 @@ class Metrics:
         )
         self.in_flight = self.gauge("facteur_messages_in_flight", "Messages in flight now, by queue.", ("queue",))
         self.step_seconds = self.histogram(
-            "facteur_step_seconds", "Time of one engine, filter or step.", ("name", "outcome")
+            "facteur_step_duration_seconds", "Time of one engine, filter or step.", ("name", "outcome")
         )
 
     def counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:

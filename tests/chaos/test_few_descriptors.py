@@ -39,6 +39,6 @@ def test_idle_http_connections_keep_no_mail_out(facteur: Facteur) -> None:
                 smtp.sendmail("a@example.net", [ACCOUNTS[0]], content)
         facteur.wait_for_message(ACCOUNTS[0], "n19")
         metrics = facteur.call("GET", "ingress", "/metrics").text
-    assert 'facteur_http_connections_ended_total{reason="idle"}' in metrics
-    assert "http_connection_ended" in facteur.log()
+    assert 'facteur_http_connections_closed_total{reason="idle"}' in metrics
+    assert "http_connection_closed" in facteur.log()
     assert "Too many open files" not in facteur.log()

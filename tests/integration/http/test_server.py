@@ -207,7 +207,7 @@ async def test_a_client_that_goes_away_is_no_error(running: Server, port: int) -
         async with asyncio.timeout(10):
             while not lines:
                 await asyncio.sleep(0.01)
-    assert [line["event"] for line in lines] == ["client_went_away"]
+    assert [line["event"] for line in lines] == ["http_client_disconnected"]
 
 
 async def test_a_port_that_is_taken_is_one_clear_line(running: Server, port: int) -> None:
@@ -316,7 +316,7 @@ async def test_a_peer_that_reads_no_answer_is_cut(
             while not lines:
                 await asyncio.sleep(0.01)
         writer.transport.abort()
-    assert (lines[0]["event"], lines[0]["reason"]) == ("http_connection_ended", "unread")
+    assert (lines[0]["event"], lines[0]["reason"]) == ("http_connection_closed", "unread")
     assert reader is not None
 
 

@@ -10,7 +10,7 @@ from libs.bus import Event
 from libs.bus.embedded import EmbeddedBus
 from libs.events import AccountChanged, AccountDeleted, DomainChanged
 from libs.mongo import Mongo
-from libs.runtime.periodic import Rounds
+from libs.runtime.periodic import PeriodicRunner
 from libs.telemetry import Metrics
 from services.router.adapters.outbox import EventOutbox
 
@@ -119,7 +119,7 @@ async def test_a_bus_that_is_away_delays_events_and_loses_none(mongo: Mongo, bus
     await bus.subscribe(NAMES, listener, group="test")
     await bus.close()
     emitter = EventOutbox(database, bus, timedelta(milliseconds=20))
-    work = asyncio.create_task(Rounds(emitter.row, Metrics()).run())
+    work = asyncio.create_task(PeriodicRunner(emitter.row, Metrics()).run())
     try:
         await asyncio.sleep(0)
         await bus.start()

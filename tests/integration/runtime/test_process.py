@@ -138,7 +138,7 @@ def test_what_does_not_finish_in_time_is_given_back(process: Process) -> None:
     assert process.ends() == 0
     # The handler ended before what it uses was closed, so that it failed of nothing else.
     assert process.out() == ["taken", "handler ended", "quota closed"]
-    assert '"event":"given_back"' in process.err()
+    assert '"event":"deliveries_returned"' in process.err()
     assert "handler_failed" not in process.err()
     assert asyncio.run(depths(process.directory)) == {"mail.quota": 1, "mail.next": 0}
 
@@ -147,7 +147,7 @@ def test_background_work_that_fails_is_logged_and_the_process_goes_on(process: P
     process.start(*TINY, FACTEUR_QUOTA_BACKGROUND="raises")
     process.until_ready()
     process.touch("fail")
-    process.until(lambda: "background_round_failed" in process.err())
+    process.until(lambda: "periodic_job_failed" in process.err())
     [failed] = [line for line in map(json.loads, process.err().splitlines()) if "_failed" in line["event"]]
     assert (failed["work"], failed["failures"]) == ("watch", 1)
     assert "KeyError: 'a bug'" in failed["exception"]
@@ -223,5 +223,5 @@ def test_a_service_of_ours_starts_is_ready_and_stops(process: Process) -> None:
     process.signal(signal.SIGINT)
     assert process.ends() == 0
     events = [json.loads(line)["event"] for line in process.err().splitlines()]
-    assert events[0] == "ready"
-    assert events[-1] == "stopping"
+    assert events[0] == "process_ready"
+    assert events[-1] == "shutdown_started"

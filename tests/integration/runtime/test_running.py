@@ -24,7 +24,17 @@ from libs.events import QuotaChanged
 from libs.http import Check, Checks, Connections, Server, application
 from libs.mongo import Mongo
 from libs.neighbours import IngressClient
-from libs.runtime import EventHandler, MustEnd, Outbox, Periodic, QueueHandler, Route, Service, Shared, keeping
+from libs.runtime import (
+    EventHandler,
+    MustEnd,
+    Outbox,
+    Periodic,
+    QueueHandler,
+    Route,
+    Service,
+    Shared,
+    dead_letter_blobs,
+)
 from libs.runtime.dependencies import Dependencies
 from libs.runtime.process import RunningService
 from libs.runtime.shared import open_shared
@@ -71,7 +81,7 @@ class World:
         try:
             await running.open()
             if meets:
-                await running.meet_neighbours()
+                await running.wait_for_neighbours()
             await running.begin(on_failure=lambda: pytest.fail(running.failure))
             async with self.http() as http:
                 yield http
@@ -371,7 +381,7 @@ async def test_events_that_are_heard_are_counted_and_a_hung_handler_is_ended(wor
 async def test_the_bytes_of_dead_letters_are_kept_however_long_they_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeping, "PAGE", 2)
+    monkeypatch.setattr(dead_letter_blobs, "PAGE", 2)
     for name in ("a1", "b2", "c3", "free"):
         await world.blobs.put(name, b"x" * 1000)
         await world.bury("mail.two", name, blob=None if name == "free" else name)
@@ -382,7 +392,7 @@ async def test_the_bytes_of_dead_letters_are_kept_however_long_they_wait(
     await world.shared.bus.declare(*QUEUES)
     for _ in range(2):  # in a later round as well
         age(world, long_after - timedelta(days=30))
-        await keeping.keep_dead_letters(world.shared.bus, world.blobs, QUEUES)
+        await dead_letter_blobs.keep_dead_letter_blobs(world.shared.bus, world.blobs, QUEUES)
         assert all([await is_younger(world, name, long_after - timedelta(days=14)) for name in ("a1", "b2", "c3")])
     assert await world.blobs.collect(long_after - timedelta(days=14)) == 1
     assert await world.blobs.get("a1") == b"x" * 1000
@@ -490,7 +500,7 @@ async def test_background_work_that_fails_is_counted_and_the_service_goes_on(
         async def counted() -> bool:
             lines = (await http.get("/metrics")).text.splitlines()
             return any(
-                line.startswith("facteur_background_rounds_total") and name in line and '"bug"' in line
+                line.startswith("facteur_periodic_job_runs_total") and name in line and '"bug"' in line
                 for line in lines
             )
 
@@ -532,7 +542,7 @@ async def test_dependencies_are_series_of_which_changes_are_logged() -> None:
 
     async def look() -> list[tuple[Any, ...]]:
         with capture_logs() as logs:
-            await looked_at.look()
+            await looked_at.update()
         return [(line["event"], line["name"], line.get("reason")) for line in logs]
 
     def up(name: str) -> float | None:
@@ -544,7 +554,7 @@ async def test_dependencies_are_series_of_which_changes_are_logged() -> None:
     assert await look() == []
     assert (up("bus"), up("database")) == (1, 0)
     answers["database"] = True
-    assert await look() == [("dependency_back", "database", None)]
+    assert await look() == [("dependency_restored", "database", None)]
     assert up("database") == 1
 
 

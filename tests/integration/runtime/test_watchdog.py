@@ -23,7 +23,7 @@ class Stuck:
     def on_something(self) -> None:
         never = threading.Event()
         for _ in range(1000):
-            if any(line["event"] == "event_loop_stuck" for line in self._logs):
+            if any(line["event"] == "event_loop_blocked" for line in self._logs):
                 return
             never.wait(0.01)
 
@@ -36,10 +36,10 @@ async def test_a_stuck_loop_is_told_with_its_place_and_so_is_that_it_goes_on() -
         await asyncio.sleep(2 * BEAT)
         Stuck(logs).on_something()
         async with asyncio.timeout(10):
-            while not any(line["event"] == "event_loop_goes_on" for line in logs):
+            while not any(line["event"] == "event_loop_recovered" for line in logs):
                 await asyncio.sleep(BEAT)
         await watchdog.stop()
-    [stuck] = [line for line in logs if line["event"] == "event_loop_stuck"]
+    [stuck] = [line for line in logs if line["event"] == "event_loop_blocked"]
     assert stuck["looks"] == STUCK_AFTER
     assert any("on_something" in call for call in stuck["where"])
     assert metrics.registry.get_sample_value("facteur_event_loop_lag_seconds") is not None
@@ -52,4 +52,4 @@ async def test_a_loop_that_goes_on_is_not_told_of() -> None:
         for _ in range(10):
             await asyncio.sleep(BEAT)
         await watchdog.stop()
-    assert [line for line in logs if line["event"] == "event_loop_stuck"] == []
+    assert [line for line in logs if line["event"] == "event_loop_blocked"] == []

@@ -15,7 +15,7 @@ from pymongo.errors import AutoReconnect
 
 from libs.envelope import Verdict
 from libs.mongo import Mongo
-from libs.runtime.periodic import Rounds
+from libs.runtime.periodic import PeriodicRunner
 from libs.telemetry import Metrics
 from services.store.mailboxes.delivery import build_delivery
 from services.store.mailboxes.flags import FlagChange
@@ -243,7 +243,7 @@ async def test_usage_that_a_crash_left_untold_is_told_at_the_next_start(mongo: M
         response = await store.quota.get("/v1/usage/crashed@example.org")
         return response.status_code == 200 and response.json()["used_bytes"] == outcome.usages[0].used_bytes
 
-    tasks = [asyncio.create_task(Rounds(row, Metrics()).run()) for row in restarted.background]
+    tasks = [asyncio.create_task(PeriodicRunner(row, Metrics()).run()) for row in restarted.background]
     await store.until(quota_knows)
     for task in tasks:
         task.cancel()

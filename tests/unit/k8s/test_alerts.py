@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 import yaml
 
-from libs.runtime.burials import Burials
+from libs.runtime.dead_letter_reports import DeadLetterReports
 from libs.runtime.dependencies import Dependencies
-from libs.runtime.depths import Depths
+from libs.runtime.queue_depths import QueueDepths
 from libs.runtime.watchdog import Watchdog
 from libs.telemetry import Metrics
 from services.antivirus.metrics import AntivirusMetrics
@@ -31,8 +31,8 @@ def of_the_runner() -> Metrics:
 def of_the_queues() -> Metrics:
     metrics = Metrics()
     nothing = cast(Any, None)
-    Depths(nothing, (), metrics)
-    Burials(nothing, nothing, metrics)
+    QueueDepths(nothing, (), metrics)
+    DeadLetterReports(nothing, nothing, metrics)
     return metrics
 
 

@@ -61,7 +61,7 @@ def test_the_series_tell_what_is_open_and_what_was_ended() -> None:
     connections.admit(Peer("192.0.2.2"))
     page = metrics.render().decode()
     assert "facteur_http_connections 1.0" in page
-    assert 'facteur_http_connections_ended_total{reason="idle"} 1.0' in page
+    assert 'facteur_http_connections_closed_total{reason="idle"} 1.0' in page
 
 
 @settings(max_examples=100, deadline=None)

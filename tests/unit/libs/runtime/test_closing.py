@@ -35,7 +35,11 @@ async def done() -> None:
     pass
 
 
-STEPS = {"done": (done, []), "late": (stubborn, ["not_closed_in_time"]), "a bug": (failing, ["not_closed_cleanly"])}
+STEPS = {
+    "done": (done, []),
+    "late": (stubborn, ["shutdown_step_timed_out"]),
+    "a bug": (failing, ["shutdown_step_failed"]),
+}
 
 
 @pytest.mark.parametrize(("step", "told"), STEPS.values(), ids=STEPS.keys())

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from libs.envelope import Permanent, Temporary
-from libs.runtime.periodic import TEMPORARY_IN_A_ROW, MustEnd, Periodic, Rounds, each, periodic, rest
+from libs.runtime.periodic import TEMPORARY_IN_A_ROW, MustEnd, Periodic, PeriodicRunner, each, periodic, rest
 from libs.telemetry import Metrics
 
 Script = list[BaseException | None]
@@ -49,25 +49,25 @@ def scripted(script: Script) -> Callable[[], asyncio.Future[None]]:
     return round
 
 
-async def ran(script: Script, *, wake: asyncio.Event | None = None) -> tuple[Rounds, Pauses, Metrics]:
+async def ran(script: Script, *, wake: asyncio.Event | None = None) -> tuple[PeriodicRunner, Pauses, Metrics]:
     """All rounds of `script`, each with what it raises."""
     pauses, metrics = Pauses(len(script)), Metrics()
     row = Periodic("work", scripted(script), timedelta(seconds=9), wake)
-    rounds = Rounds(row, metrics, is_stopping=pauses.over, pause=pauses, jitter=lambda: 0.0)
+    rounds = PeriodicRunner(row, metrics, is_stopping=pauses.over, pause=pauses, jitter=lambda: 0.0)
     await rounds.run()
     return rounds, pauses, metrics
 
 
 def count(metrics: Metrics, outcome: str) -> float:
     labels = {"name": "work", "outcome": outcome}
-    return metrics.registry.get_sample_value("facteur_background_rounds_total", labels) or 0.0
+    return metrics.registry.get_sample_value("facteur_periodic_job_runs_total", labels) or 0.0
 
 
 async def test_a_round_that_is_done_comes_again_after_its_period() -> None:
     _, pauses, metrics = await ran([None, None, None])
     assert pauses.seconds == [9, 9, 9]
     assert count(metrics, "done") == 3
-    done_at = metrics.registry.get_sample_value("facteur_background_last_success_timestamp_seconds", {"name": "work"})
+    done_at = metrics.registry.get_sample_value("facteur_periodic_job_last_success_timestamp_seconds", {"name": "work"})
     assert done_at is not None
 
 
@@ -86,7 +86,7 @@ async def test_a_round_that_fails_is_logged_counted_shown_and_tried_again(
 ) -> None:
     with capture_logs() as logs:
         rounds, _, metrics = await ran([error, error, None])
-    assert [line["event"] for line in logs] == ["background_round_failed"] * 2
+    assert [line["event"] for line in logs] == ["periodic_job_failed"] * 2
     assert (count(metrics, outcome), count(metrics, "done")) == (2, 1)
     assert rounds.reason == ""
     assert (await ran([error]))[0].reason.startswith(reason)
@@ -120,7 +120,9 @@ async def test_a_row_is_woken_and_what_wakes_it_during_a_round_causes_another() 
         rounds_done += 1
         wake.set()
 
-    rounds = Rounds(Periodic("work", round, timedelta(hours=1), wake), Metrics(), is_stopping=lambda: rounds_done == 5)
+    rounds = PeriodicRunner(
+        Periodic("work", round, timedelta(hours=1), wake), Metrics(), is_stopping=lambda: rounds_done == 5
+    )
     async with asyncio.timeout(10):
         await rounds.run()
 
@@ -138,7 +140,7 @@ async def test_a_row_ends_when_it_is_cancelled() -> None:
         began.set()
         await asyncio.Event().wait()
 
-    task = asyncio.create_task(Rounds(Periodic("work", round, timedelta(hours=1)), Metrics()).run())
+    task = asyncio.create_task(PeriodicRunner(Periodic("work", round, timedelta(hours=1)), Metrics()).run())
     await began.wait()
     task.cancel()
     async with asyncio.timeout(10):

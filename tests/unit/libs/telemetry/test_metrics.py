@@ -22,7 +22,7 @@ def test_the_common_series_have_the_names_that_dashboards_use() -> None:
         'facteur_message_handling_seconds_sum{queue="mail.store"} 0.02',
         'facteur_messages_published_total{queue="mail.store"} 3.0',
         'facteur_messages_in_flight{queue="mail.store"} 1.0',
-        'facteur_step_seconds_count{name="spf",outcome="pass"} 1.0',
+        'facteur_step_duration_seconds_count{name="spf",outcome="pass"} 1.0',
         'facteur_events_handled_total{event="QuotaChanged",outcome="done"} 1.0',
     ):
         assert line in page.splitlines()

@@ -12,7 +12,7 @@ import pytest
 from libs.bus import Bus, Event
 from libs.envelope import Temporary
 from libs.events import MailboxUsageChanged
-from libs.runtime.periodic import Rounds
+from libs.runtime.periodic import PeriodicRunner
 from libs.telemetry import Metrics
 from services.store.mailboxes.messages import Usage
 from services.store.mailboxes.usage_publisher import UsagePublisher
@@ -82,7 +82,7 @@ async def test_what_could_not_be_told_waits_and_newer_totals_take_its_place(
 async def test_it_runs_by_itself_and_finds_what_a_crash_left_untold(publisher: UsagePublisher, wire: Wire) -> None:
     wire.lost = [usage("lost", 5)]
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(Rounds(row, Metrics()).run()) for row in publisher.background]
+        tasks = [group.create_task(PeriodicRunner(row, Metrics()).run()) for row in publisher.background]
         while wire.remembered != [("lost", 5)]:
             await asyncio.sleep(0)
         for task in tasks:

@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 _AGAIN = 0.1  # seconds
 
 
-async def neighbours_answer(clients: Sequence[tuple[str, Client]], *, deadline: timedelta) -> None:
+async def wait_until_ready(clients: Sequence[tuple[str, Client]], *, deadline: timedelta) -> None:
     """Returns when all of them are ready, or after `deadline`: then the service starts without, and defers."""
     await asyncio.gather(*(_answers(name, client, deadline) for name, client in clients))
 

@@ -27,7 +27,7 @@ TIME_EXPIRED, NOT_PROCESSED = "4.4.7", "5.3.0"
 DEADLINE = timedelta(seconds=10)
 PERIOD = timedelta(minutes=1)
 # So many wait for an ingress that is away, with their headers only.
-MAX_UNTOLD = 200
+MAX_PENDING = 200
 
 
 class Reports(Protocol):
@@ -39,19 +39,19 @@ class Reports(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Untold:
+class _PendingReport:
     envelope: Envelope
     raw: bytes  # or its header
     recipients: Sequence[FailedRecipient]
 
 
-class Burials:
+class DeadLetterReports:
     """Tells senders. A notification has one key a message, so that a second try tells nobody twice."""
 
     def __init__(self, reports: Reports, blobs: Blobs, metrics: Metrics) -> None:
         self._reports = reports
         self._blobs = blobs
-        self._untold: deque[_Untold] = deque()
+        self._pending: deque[_PendingReport] = deque()
         self._counted = metrics.counter(
             "facteur_messages_dead_lettered",
             "Mail that was given up, by whether its sender was told: told, silent (null sender, spam, NOTIFY=NEVER,"
@@ -61,19 +61,19 @@ class Burials:
 
     async def tell(self, queue: str, mail: Mail | None, *, waited_out: bool) -> None:
         """Before the message goes to the dead letters. Never fails, and takes a bounded time."""
-        self._counted.labels(queue, await self._tell(queue, mail, waited_out=waited_out)).inc()
+        self._counted.labels(queue, await self._report_outcome(queue, mail, waited_out=waited_out)).inc()
 
-    async def tell_the_rest(self) -> None:
+    async def send_pending(self) -> None:
         """Those for whom ingress was away. Raises `Temporary` while it still is."""
-        while self._untold:
-            untold = self._untold[0]
+        while self._pending:
+            pending = self._pending[0]
             try:
-                await self._report(untold)
+                await self._report(pending)
             except Permanent as error:
-                log.error("notification_refused", id=untold.envelope.id, reason=error.reason)
-            self._untold.popleft()
+                log.error("notification_refused", id=pending.envelope.id, reason=error.reason)
+            self._pending.popleft()
 
-    async def _tell(self, queue: str, mail: Mail | None, *, waited_out: bool) -> str:
+    async def _report_outcome(self, queue: str, mail: Mail | None, *, waited_out: bool) -> str:
         if mail is None:
             return "unreadable"
         envelope = mail.envelope
@@ -94,23 +94,23 @@ class Burials:
         unique = tuple({each.address: each for each in recipients}.values())
         try:
             async with asyncio.timeout(DEADLINE.total_seconds()):
-                await self._report(_Untold(envelope, await self._raw(mail), unique))
+                await self._report(_PendingReport(envelope, await self._raw(mail), unique))
         except Permanent as error:
             log.error("notification_refused", id=envelope.id, reason=error.reason)
             return "refused"
         except (Temporary, TimeoutError) as error:
-            log.warning("notification_waits", id=envelope.id, reason=str(error))
+            log.warning("notification_deferred", id=envelope.id, reason=str(error))
             header = b"" if envelope.blob else Headers(mail.raw).raw
             # RFC 3461 4.3: only the header goes back then, also to who asked for all.
-            return self._later(_Untold(envelope.model_copy(update={"ret": "HDRS"}), header, unique))
+            return self._later(_PendingReport(envelope.model_copy(update={"ret": "HDRS"}), header, unique))
         except Exception:
             # A notification that cannot be made is no reason to keep the message from the dead letters.
             log.exception("notification_failed", id=envelope.id)
             return "refused"
         return "told"
 
-    async def _report(self, untold: _Untold) -> None:
-        await self._reports.report(untold.envelope, untold.raw, untold.recipients, event="given-up")
+    async def _report(self, pending: _PendingReport) -> None:
+        await self._reports.report(pending.envelope, pending.raw, pending.recipients, event="given-up")
 
     async def _raw(self, mail: Mail) -> bytes:
         blob = mail.envelope.blob
@@ -121,8 +121,8 @@ class Burials:
         except Permanent:
             return b""  # the bytes are gone, which may be why it is given up
 
-    def _later(self, untold: _Untold) -> str:
-        if len(self._untold) >= MAX_UNTOLD:
+    def _later(self, pending: _PendingReport) -> str:
+        if len(self._pending) >= MAX_PENDING:
             return "lost"
-        self._untold.append(untold)
+        self._pending.append(pending)
         return "late"

@@ -19,7 +19,7 @@ PERIOD = timedelta(hours=12)
 PAGE = 200
 
 
-async def keep_dead_letters(bus: Bus, blobs: Blobs, queues: Sequence[str]) -> None:
+async def keep_dead_letter_blobs(bus: Bus, blobs: Blobs, queues: Sequence[str]) -> None:
     """Hold the blobs of the dead letters of `queues`, to be done each `PERIOD`. Raises `Temporary`.
 
     One queue that cannot be read does not keep the others from theirs.
@@ -29,7 +29,7 @@ async def keep_dead_letters(bus: Bus, blobs: Blobs, queues: Sequence[str]) -> No
         try:
             await _touch_all(bus, blobs, queue)
         except Temporary as error:
-            log.warning("dead_letters_not_kept", queue=queue, reason=error.reason)
+            log.warning("dead_letter_blobs_not_refreshed", queue=queue, reason=error.reason)
             late = error
     if late is not None:
         raise late
@@ -53,4 +53,4 @@ async def _touch(blobs: Blobs, letter: DeadLetter) -> None:
     except Malformed:
         return  # an event, or poison: it has no blob that could be known
     except Missing as error:
-        log.error("dead_letter_without_its_bytes", queue=letter.queue, dead_letter=letter.id, reason=error.reason)
+        log.error("dead_letter_blob_missing", queue=letter.queue, dead_letter=letter.id, reason=error.reason)

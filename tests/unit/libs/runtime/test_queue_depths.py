@@ -11,7 +11,7 @@ import pytest
 from libs.bus import Delivery
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope.model import utc_now
-from libs.runtime.depths import Depths
+from libs.runtime.queue_depths import QueueDepths
 from libs.telemetry import Metrics
 
 
@@ -34,7 +34,7 @@ async def test_each_queue_has_its_figures(bus: EmbeddedBus) -> None:
         await bus.publish("mail.full", body)
     await bus.publish_dead_letter("mail.full", b"3", "poison")
     metrics = Metrics()
-    await Depths(bus, ["mail.full", "mail.empty", "mail.nobody-has-declared-it"], metrics).round()
+    await QueueDepths(bus, ["mail.full", "mail.empty", "mail.nobody-has-declared-it"], metrics).update()
     found = figures(metrics)
     assert found['facteur_queue_messages{queue="mail.full",state="ready"}'] == 2
     assert found['facteur_queue_messages{queue="mail.full",state="dead"}'] == 1
@@ -50,18 +50,18 @@ async def test_a_message_that_is_retried_for_days_is_the_oldest(bus: EmbeddedBus
     await bus.publish("mail.full", b"1")
     await bus.consume("mail.full", defer)
     metrics, gauge = Metrics(), 'facteur_queue_messages{queue="mail.full",state="pending"}'
-    depths = Depths(bus, ["mail.full"], metrics)
+    depths = QueueDepths(bus, ["mail.full"], metrics)
     while (await bus.depth("mail.full")).ready or not (await bus.depth("mail.full")).pending:
-        await depths.round()
-    await depths.round()
+        await depths.update()
+    await depths.update()
     assert figures(metrics)[gauge] == 1
     assert figures(metrics)['facteur_queue_oldest_message_age_seconds{queue="mail.full"}'] >= 7200
 
 
 async def test_without_a_bus_there_are_no_figures_rather_than_old_ones(bus: EmbeddedBus) -> None:
     metrics = Metrics()
-    depths = Depths(bus, ["mail.full"], metrics)
-    await depths.round()
+    depths = QueueDepths(bus, ["mail.full"], metrics)
+    await depths.update()
     await bus.close()
-    await depths.round()
+    await depths.update()
     assert figures(metrics) == {}

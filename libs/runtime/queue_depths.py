@@ -1,4 +1,4 @@
-"""How full the queues are and how old what waits in them is, for alerts."""
+"""The depth of the queues and the age of their oldest messages, for alerts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from libs.telemetry import Metrics
 PERIOD = timedelta(seconds=15)
 
 
-class Depths:
-    """The gauges of `queues`. Each replica says the same of a queue, so that alerts take the greatest."""
+class QueueDepths:
+    """The gauges of `queues`. All replicas report the same queues, so that alerts take the maximum."""
 
     def __init__(
         self, bus: Bus, queues: Sequence[str], metrics: Metrics, *, clock: Callable[[], datetime] = utc_now
@@ -31,20 +31,20 @@ class Depths:
             ("queue",),
         )
 
-    async def round(self) -> None:
-        """Without the bus, which is a dependency of its own, there are no figures rather than old ones."""
+    async def update(self) -> None:
+        """Measure all queues. Without the bus the series are removed: old figures would mislead an alert."""
         try:
             for queue in self._queues:
-                await self._look(queue)
+                await self._measure(queue)
         except Unavailable:
             self._messages.clear()
             self._oldest.clear()
 
-    async def _look(self, queue: str) -> None:
+    async def _measure(self, queue: str) -> None:
         try:
             depth, oldest = await self._bus.depth(queue), await self._bus.oldest(queue)
         except Refused:
-            return  # nobody has declared it yet
+            return  # it is not declared yet
         for state in ("ready", "pending", "dead"):
             self._messages.labels(queue, state).set(getattr(depth, state))
         age = 0.0 if oldest is None else (self._clock() - oldest).total_seconds()

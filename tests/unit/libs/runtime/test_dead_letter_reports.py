@@ -12,7 +12,7 @@ import pytest
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, Verdict
 from libs.envelope.queues import ANTIVIRUS, QUARANTINE
 from libs.mail.dsn import FailedRecipient
-from libs.runtime.burials import MAX_UNTOLD, Burials
+from libs.runtime.dead_letter_reports import MAX_PENDING, DeadLetterReports
 from libs.telemetry import Metrics
 
 RAW = b"From: a@else.where\r\nSubject: hello\r\n\r\nbody\r\n"
@@ -67,7 +67,7 @@ async def test_the_sender_hears_of_it_unless_that_would_be_backscatter(
     queue: str, mail: Mail | None, outcome: str
 ) -> None:
     reports, metrics = Reports(), Metrics()
-    await Burials(reports, cast(Any, None), metrics).tell(queue, mail, waited_out=False)
+    await DeadLetterReports(reports, cast(Any, None), metrics).tell(queue, mail, waited_out=False)
     assert counted(metrics) == [outcome]
     assert bool(reports.sent) == (outcome == "told")
 
@@ -75,7 +75,7 @@ async def test_the_sender_hears_of_it_unless_that_would_be_backscatter(
 async def test_the_notification_names_recipients_as_the_sender_knows_them_and_says_why() -> None:
     aliased = (JEAN.model_copy(update={"original": "info@example.org"}), JEAN)
     reports = Reports()
-    burials = Burials(reports, cast(Any, None), Metrics())
+    burials = DeadLetterReports(reports, cast(Any, None), Metrics())
     await burials.tell(ANTIVIRUS, a_mail(*aliased), waited_out=True)
     await burials.tell(ANTIVIRUS, a_mail(), waited_out=False)
     assert [(to, recipients) for to, _, recipients in reports.sent] == [
@@ -92,19 +92,19 @@ async def test_the_notification_names_recipients_as_the_sender_knows_them_and_sa
 )
 async def test_a_notification_that_fails_keeps_no_mail_from_the_dead_letters(error: Exception, outcome: str) -> None:
     metrics = Metrics()
-    await Burials(Reports(error), cast(Any, None), metrics).tell(ANTIVIRUS, a_mail(), waited_out=False)
+    await DeadLetterReports(Reports(error), cast(Any, None), metrics).tell(ANTIVIRUS, a_mail(), waited_out=False)
     assert counted(metrics) == [outcome]
 
 
 async def test_those_for_whom_ingress_was_away_hear_later_once() -> None:
     reports = Reports(Temporary("ingress is away"))
-    burials = Burials(reports, cast(Any, None), Metrics())
-    for _ in range(MAX_UNTOLD + 1):
+    burials = DeadLetterReports(reports, cast(Any, None), Metrics())
+    for _ in range(MAX_PENDING + 1):
         await burials.tell(ANTIVIRUS, a_mail(), waited_out=False)
     with pytest.raises(Temporary):
-        await burials.tell_the_rest()
+        await burials.send_pending()
     reports.error = None
-    await burials.tell_the_rest()
-    await burials.tell_the_rest()
-    assert len(reports.sent) == MAX_UNTOLD
+    await burials.send_pending()
+    await burials.send_pending()
+    assert len(reports.sent) == MAX_PENDING
     assert all(b"Subject" in raw and b"body" not in raw for _, raw, _ in reports.sent), "headers are what is kept"
