@@ -5,7 +5,7 @@
 
 from libs.envelope.framing import Malformed, Newer, decode, encode
 from libs.envelope.model import Envelope, Finding, Mail, Peer, Recipient, Tls, Verdict, new_id
-from libs.envelope.outcomes import Permanent, Temporary, understood
+from libs.envelope.outcomes import Permanent, Temporary, check_actions, understood
 
 __all__ = [
     "Envelope",
@@ -19,6 +19,7 @@ __all__ = [
     "Temporary",
     "Tls",
     "Verdict",
+    "check_actions",
     "decode",
     "encode",
     "new_id",

@@ -10,8 +10,6 @@ from typing import Literal, get_args
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from libs.envelope.outcomes import understood
-
 SCHEMA_VERSION = 1
 
 # What this version knows. The fields themselves are open (`str`): a newer version beside this one may write another
@@ -192,12 +190,6 @@ class Envelope(Model):
     def found(self, *findings: Finding) -> Envelope:
         """The same envelope with `findings` added."""
         return self.model_copy(update={"findings": (*self.findings, *findings)})
-
-    def check_actions(self) -> None:
-        """For a stage that acts on verdicts. Raises `Temporary` for an action that only a newer version knows."""
-        if not self.released:
-            for verdict in self.verdicts.values():
-                understood(verdict.action, ACTIONS, "action")
 
     def to(self, recipients: tuple[Recipient, ...]) -> Envelope:
         """The same envelope for `recipients` only."""

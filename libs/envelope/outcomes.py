@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from libs.envelope.model import Envelope
+from libs.envelope.model import ACTIONS, Envelope
 
 
 class Temporary(Exception):
@@ -39,3 +37,10 @@ def understood(value: str, known: Collection[str], what: str) -> str:
     if value not in known:
         raise Temporary(f"{what} {value[:100]!r} is not known to this version; it waits for a newer one")
     return value
+
+
+def check_actions(envelope: Envelope) -> None:
+    """Check the verdicts before a stage acts on them. Raises `Temporary` for actions of a newer version."""
+    if not envelope.released:
+        for verdict in envelope.verdicts.values():
+            understood(verdict.action, ACTIONS, "action")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.envelope import Mail, queues
+from libs.envelope import Mail, check_actions, queues
 from libs.runtime import QueueHandler, Route
 from services.relay.adapters.queue import MongoQueue
 from services.relay.queue_runner import QueueRunner
@@ -22,7 +22,7 @@ class Acceptance:
 
     async def accept(self, mail: Mail) -> Iterable[Route]:
         """Nothing goes on from here. Raises `Temporary`."""
-        mail.envelope.check_actions()
+        check_actions(mail.envelope)
         self.queue_runner.expect(await self.queue.add(mail, now=self.clock()))
         return ()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from libs.envelope import Envelope, Mail
+from libs.envelope import Envelope, Mail, check_actions
 from libs.envelope.queues import QUARANTINE, RELAY, ROUTER, STORE
 from libs.events import AccountChanged, AccountDeleted, DomainChanged, Fact, RoutesChanged
 from libs.runtime import EventHandler, QueueHandler, Route
@@ -29,7 +29,7 @@ class RoutingHandler:
     async def route(self, mail: Mail) -> Iterable[Route]:
         """One message a queue, each with all of its recipients."""
         envelope = mail.envelope
-        envelope.check_actions()
+        check_actions(envelope)
         resolutions = await self.resolver.resolve_all([recipient.address for recipient in envelope.recipients])
         _report_lost_branches(envelope, resolutions)
         if sum(len(resolution.deliveries) for resolution in resolutions) > FEW:

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 
 from libs.blobs import Blobs
 from libs.bus import Bus
-from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
+from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, check_actions
 from libs.events import MailQuarantined
 from libs.runtime import Route
 from services.store.mailboxes.delivery import build_delivery, recipients_by_mailbox
@@ -60,7 +60,7 @@ class DeliveryHandler:
             await self.bounce.wait(error.narrowed or mail.envelope, body.raw, error)
 
     async def _place(self, envelope: Envelope, body: Body) -> None:
-        envelope.check_actions()
+        check_actions(envelope)
         wanted = recipients_by_mailbox(envelope)
         limits = await self.limits.of(wanted)
         outcome = await self.deliveries.deliver(build_delivery(envelope, body, limits=limits, hostname=self.hostname))

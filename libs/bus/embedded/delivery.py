@@ -5,14 +5,37 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from libs.bus.embedded.queue_file import QueueFile
+from libs.bus.embedded.retries import RetryTimer
 from libs.bus.embedded.rows import StoredRow, bugs_of, decode_headers, with_bugs
+from libs.bus.embedded.writer import Writer
 from libs.bus.ports import Unavailable
+from libs.bus.retry_ages import RetryAges
 
-if TYPE_CHECKING:
-    from libs.bus.embedded.queues import EmbeddedConsumer, WorkQueue
+
+class DeliveryOwner(Protocol):
+    """The consumer of a delivery."""
+
+    in_flight: int
+
+
+class DeliveryQueue(Protocol):
+    """The queue of a delivery: its counters, and where its changes are written."""
+
+    name: str
+    id: int
+    writer: Writer
+    timer: RetryTimer
+    retry_ages: RetryAges
+    delayed: int
+    dead: int
+    in_flight: int
+
+    def hand(self, delivery: EmbeddedDelivery) -> None: ...
+
+    def pump(self) -> None: ...
 
 
 class EmbeddedDelivery:
@@ -20,11 +43,11 @@ class EmbeddedDelivery:
 
     __slots__ = ("_attempts", "_first_seen", "_headers", "_queue", "body", "consumer", "id", "settled")
 
-    def __init__(self, queue: WorkQueue, row: StoredRow) -> None:
+    def __init__(self, queue: DeliveryQueue, row: StoredRow) -> None:
         self._queue = queue
         self.id, self._first_seen, attempts, returned, self._headers, self.body = row
         self._attempts = attempts + returned
-        self.consumer: EmbeddedConsumer | None = None
+        self.consumer: DeliveryOwner | None = None
         self.settled = False
 
     @property

@@ -109,6 +109,10 @@ class RabbitConsumer:
         await cancelled([*self._tasks, *self._moves])
         await self.subscription.close()
 
+    async def publish(self, queue: str, properties: Properties, body: bytes) -> None:
+        """Publish a message whose delivery is about to be settled, with confirmation."""
+        await self.context.publisher.to_queue(queue, properties, body)
+
     async def publish_retry(self, delay: timedelta, properties: Properties, body: bytes) -> None:
         """On the lowest rung of the queue's own ladder that is not shorter than `delay`."""
         rung = dispatch.delay_step(self.context.retry_delays, delay)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 
@@ -13,12 +13,24 @@ from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.subscription import ConsumerChannel
 from libs.bus.rabbitmq.topology import dead_queue
+from libs.bus.retry_ages import RetryAges
 from libs.envelope.model import utc_now
 
-if TYPE_CHECKING:
-    from libs.bus.rabbitmq.consumer import RabbitConsumer
-
 log = structlog.get_logger(__name__)
+
+
+class DeliveryOwner(Protocol):
+    """The consumer of a delivery: what is unsettled, and where its message goes next."""
+
+    queue: str
+    unsettled: set[RabbitDelivery]
+    retry_ages: RetryAges
+
+    async def publish(self, queue: str, properties: Properties, body: bytes) -> None: ...
+
+    async def publish_retry(self, delay: timedelta, properties: Properties, body: bytes) -> None: ...
+
+    async def publish_isolated(self, properties: Properties, body: bytes) -> None: ...
 
 
 class RabbitDelivery:
@@ -28,7 +40,7 @@ class RabbitDelivery:
 
     def __init__(
         self,
-        consumer: RabbitConsumer,
+        consumer: DeliveryOwner,
         channel: ConsumerChannel,
         tag: int,
         properties: bytes,
@@ -92,9 +104,7 @@ class RabbitDelivery:
 
     async def dead_letter(self, reason: str) -> None:
         properties = messages.for_dead_letter(self.properties, reason)
-        await self._move(
-            lambda: self._consumer.context.publisher.to_queue(dead_queue(self.queue), properties, self.body)
-        )
+        await self._move(lambda: self._consumer.publish(dead_queue(self.queue), properties, self.body))
 
     async def isolate(self) -> None:
         """To those that are handled alone, as the same attempt."""
@@ -111,7 +121,7 @@ class RabbitDelivery:
         if self._isolated:
             # Requeued it would count as one that killed its consumer.
             properties = messages.for_isolation(self.properties)
-            await self._move(lambda: self._consumer.context.publisher.to_queue(self.queue, properties, self.body))
+            await self._move(lambda: self._consumer.publish(self.queue, properties, self.body))
             return
         self._mark_settled()
         try:
