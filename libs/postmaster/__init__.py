@@ -1,7 +1,6 @@
-"""Letters that the services write themselves: one composer, and one way in at ingress, like any other mail, each once.
+"""Messages that the services send themselves, through ingress like any other mail, each once.
 
-`compose` writes a `Letter`, `libs.neighbours.IngressClient` sends it, `Notifications` reports what became of a message
-(RFC 3464).
+`compose` writes a `Letter`, `Notifications` sends delivery status notifications (RFC 3464).
 """
 
 from libs.postmaster.composer import Letter, compose, plain

@@ -1,8 +1,8 @@
-"""The one composer of letters that the services write: text, perhaps with HTML, from values that strangers chose.
+"""Composes messages of the services: text, optionally with HTML, from values that strangers chose.
 
-An address in an envelope may be anything that RFC 5321 lets through, an account may have any letters (RFC 6531): no
-value ever adds a field or a line, and none makes the composer fail. Only what is not a stranger's (`author`,
-`hostname`) raises `ValueError` when it is wrong.
+An envelope address may be anything that RFC 5321 permits, an account may have any letters (RFC 6531): no value ever
+adds a field or a line, and none makes the composer fail. Only values of the operator (`author`, `hostname`) raise
+`ValueError` when they are invalid.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _MESSAGE_ID = pattern(r"<[!-;=?-~]{1,250}>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """From `author` (called `author_name`) to `to`. The same `key` gives the same Message-ID.
+    """A message from `author` (with the display name `author_name`) to `to`. The same `key` gives the same Message-ID.
 
-    `answers` is the Message-ID that the letter answers; what is none is left out. `automatic` is the keyword of
-    RFC 3834 5: `auto-replied` where a message caused the letter, `auto-generated` where none did.
+    `answers` is the Message-ID of the message answered; an invalid one is left out. `automatic` is the keyword of RFC
+    3834 5: `auto-replied` where a message caused this one, `auto-generated` where none did.
     """
 
     author_name: str
@@ -44,7 +44,7 @@ class Letter:
 
 
 def compose(letter: Letter, *, hostname: str, now: datetime) -> bytes:
-    """The octets of the message, in ASCII, with CR LF."""
+    """Return the octets of the message, in ASCII, with CR LF."""
     digest = sha256(letter.key.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     head = (
         fold("From", mailbox(plain(letter.author_name), letter.author))
@@ -60,7 +60,7 @@ def compose(letter: Letter, *, hostname: str, now: datetime) -> bytes:
     text = _part("plain", letter.text)
     if not letter.html:
         return head + text
-    # RFC 2045 6.7: no line of quoted-printable has `=_` in it, so that no part can hold the boundary.
+    # RFC 2045 6.7: `=_` never occurs in quoted-printable, so that no part can contain the boundary.
     line = f"--=_{digest}".encode()
     parts = b"".join(line + b"\r\n" + part + b"\r\n" for part in (text, _part("html", letter.html)))
     return (
@@ -74,18 +74,22 @@ def compose(letter: Letter, *, hostname: str, now: datetime) -> bytes:
 
 
 def plain(text: str) -> str:
-    """On one line, without control, format and bidirectional characters, which could lie about what stands there."""
+    """Return the text on one line, without control, format and bidirectional characters, which could mislead the
+    reader.
+    """
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _unstructured(text: str) -> str:
-    """For a field of free text. What looks like an encoded-word is none (RFC 2047 5): it is shown as it stands."""
+    """Encode a field of free text. Text that looks like an encoded-word (RFC 2047 5) is encoded, so that it is shown as
+    it stands.
+    """
     text = plain(text)[:MAX_SUBJECT_CHARACTERS]
     return " ".join(encode_words(text)) if "=?" in text else text
 
 
 def _threaded(message_id: str) -> bytes:
-    """RFC 3834 3.1.6: clients show the letter under the message that it answers."""
+    """RFC 3834 3.1.6: clients show the response under the message that it answers."""
     if not _MESSAGE_ID.fullmatch(message_id):
         return b""
     return fold("In-Reply-To", message_id) + fold("References", message_id)

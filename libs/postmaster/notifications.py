@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464) and notices to owners: each once, however often it is asked."""
+"""Sends delivery status notifications (RFC 3464) and notices to owners of forwards, each once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from libs.neighbours import IngressClient
 
 
 class Notifications:
-    """`author` is the address that they come from, `hostname` the server that reports.
+    """`author` is the From address of notifications, `hostname` the reporting server.
 
-    A failed message of up to `return_limit_bytes` is returned whole to who asked for that.
+    A failed message of up to `return_limit_bytes` is returned whole where the sender asked for that.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Notifications:
         await self._post.send(notification, to=envelope.mail_from, key=key)
 
     async def notify_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
-        """To the owner of a forward of ours. Raises `Temporary`; `Permanent` when nobody takes it."""
+        """Notify the owner of a local forward. Raises `Temporary`; `Permanent` when nobody takes it."""
         key = _key(f"forward:{owner}", envelope, recipients)
         refusals = "\n".join(f"{recipient.address}: {recipient.diagnostic}" for recipient in recipients)
         text = (

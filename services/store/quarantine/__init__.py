@@ -1,1 +1,1 @@
-"""The quarantine for people: what is done with held mail, notices to senders, digests, pages that need no login."""
+"""The quarantine: actions on held mail, notices to senders, digests, and pages that need no login."""

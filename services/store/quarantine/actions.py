@@ -1,4 +1,4 @@
-"""What is done with held mail, whoever asks: an administrator by API, an account or a sender by a link."""
+"""Actions on quarantined mail, for administrators by the API, and for accounts and senders by links."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ By = Literal["administrator", "account", "sender"]
 
 @dataclass(frozen=True, slots=True)
 class QuarantineActions:
-    """All methods raise `Temporary`; what is asked of an entry that is gone raises `NotFound`."""
+    """All methods raise `Temporary`; those on an entry that is gone raise `NotFound`."""
 
     entries: MongoQuarantine
     bodies: MongoBodies
@@ -36,16 +36,19 @@ class QuarantineActions:
     async def release(
         self, item: QuarantinedMessage, addresses: Collection[str] | None, *, by: By, force: bool = False
     ) -> tuple[str, ...]:
-        """To those of `addresses` who wait (None: to all), behind the filters; who they were. Raises `Conflict`."""
+        """Release the message to `addresses` (None: all recipients), past the filters; return the recipients.
+
+        Raises `Conflict` for malware without `force`.
+        """
         leaving, _ = split(item, addresses, force=force)
-        # Confirmed first, told second, taken out last: a crash in between releases again, and nobody gets it twice.
+        # Publish, emit, then remove: a crash in between releases again, and the delivery is stored once.
         await self.outbox.send(ROUTER, Mail(released(leaving), await self.bodies.raw(item.body)))
         fact = MailReleased(id=item.envelope.id, domains=domains_of(leaving), accounts=accounts_of(leaving.recipients))
         await self.bus.emit(fact.to_bus())
         return await self._remove(item, leaving, "released", by)
 
     async def delete(self, item: QuarantinedMessage, addresses: Collection[str] | None, *, by: By) -> tuple[str, ...]:
-        """For those of `addresses` who wait (None: for all), for ever; who they were."""
+        """Delete the message for `addresses` (None: all recipients); return the recipients."""
         leaving, _ = split(item, addresses, force=True)
         return await self._remove(item, leaving, "deleted", by)
 
@@ -57,15 +60,18 @@ class QuarantineActions:
         colour: Literal["white", "black"],
         whole_domain: bool,
     ) -> tuple[str, str, tuple[str, ...]]:
-        """(list, what was listed, the domains of ours that it counts for). Raises `InvalidRequest` without a sender."""
+        """Add the sender, or its domain, to a list; return (list, listed value, local domains).
+
+        Raises `InvalidRequest` without a sender or a local recipient.
+        """
         sender = item.envelope.mail_from.lower()
         value = sender.rpartition("@")[2] if whole_domain else sender
         if not value:
-            raise InvalidRequest("this message has no sender, and what has none cannot be listed")
+            raise InvalidRequest("this message has the null sender, which cannot be listed")
         chosen, _ = split(item, addresses, force=True)
         domains = tuple(sorted({to.domain for to in chosen.recipients if to.domain}))
         if not domains:
-            raise InvalidRequest("no recipient is in a domain of ours whose list it could be")
+            raise InvalidRequest("no recipient is in a local domain that has lists")
         for domain in domains:
             await self.lists.add(colour, value, domain=domain, comment=f"from the quarantine: {item.envelope.id}")
         return f"sender_{colour}", value, domains

@@ -1,6 +1,6 @@
-"""antispam over HTTP: what the policy of a domain says of the quarantine, and its white and black lists.
+"""Policies and sender lists of the antispam service.
 
-With antispam away no notice is decided and no digest begun: both wait. What was asked is remembered for a while.
+With antispam away no notice is decided and no digest begins: both wait. Policies are cached.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ REMEMBERED = 10_000  # domains
 
 
 class AntispamPolicies:
-    """`monotonic` is a clock in seconds."""
+    """Caches policies by domain. `monotonic` is a clock in seconds."""
 
     def __init__(
         self, antispam: AntispamClient, *, keep: timedelta, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._antispam = antispam
-        # An answer that a change overtook is not kept.
+        # An answer that a concurrent change has outdated is not cached.
         self._policies: Cache[str, NoticePolicy] = Cache(
             self._asked, ttl=keep.total_seconds(), max_entries=REMEMBERED, clock=monotonic, rest=0
         )
 
     async def of(self, domain: str) -> NoticePolicy:
-        """Raises `Temporary`; `Permanent` where antispam knows no such domain."""
+        """Return the policy of a domain. Raises `Temporary`, or `Permanent` for a domain unknown to antispam."""
         return await self._policies.get(domain)
 
     def forget(self, domain: str) -> None:
-        """It changed; empty: all did."""
+        """Forget the policy of a domain; an empty domain means all."""
         if domain:
             self._policies.forget(domain)
         else:
@@ -46,12 +46,12 @@ class AntispamPolicies:
 
 
 class AntispamLists:
-    """`POST /v1/lists/...`: an entry that is there already stays."""
+    """The white and black lists of senders. Adding an existing entry changes nothing."""
 
     def __init__(self, antispam: AntispamClient) -> None:
         self._antispam = antispam
 
     async def add(self, colour: Literal["white", "black"], value: str, *, domain: str, comment: str) -> None:
-        """Raises `Temporary`; `InvalidRequest` for what antispam takes for no sender."""
+        """Add a sender. Raises `Temporary`, or `InvalidRequest` for an invalid sender."""
         if not await self._antispam.list_sender(colour, value, domain=domain, comment=comment):
             raise InvalidRequest("this sender cannot be listed")

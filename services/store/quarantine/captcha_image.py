@@ -1,4 +1,4 @@
-"""The picture of a captcha: a few distorted characters, drawn by ourselves."""
+"""Draws the image of a captcha: a few distorted characters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ INK, PAPER = 40, 255
 
 
 def picture(text: str, seed: bytes) -> bytes:
-    """`text` as a PNG of grey levels; `seed` makes it the same again. Takes some milliseconds: call it off the loop."""
+    """Draw `text` as a greyscale PNG; the same `seed` draws the same image. It takes milliseconds: call it off the
+    loop.
+    """
     chance = random.Random(seed)
     sheet = Image.new("L", (WIDTH, HEIGHT), PAPER)
     for position, character in enumerate(text):
@@ -29,14 +31,14 @@ def picture(text: str, seed: bytes) -> bytes:
 
 
 def _turned(character: str, chance: random.Random) -> Image.Image:
-    """A mask of one character, larger or smaller, leaning to one side."""
+    """Draw a mask of one character in a random size and angle."""
     mask = Image.new("L", (64, 72), 0)
     ImageDraw.Draw(mask).text((32, 36), character, fill=255, font=_font(chance.randint(40, 54)), anchor="mm")
     return mask.rotate(chance.uniform(-28, 28), resample=Image.Resampling.BICUBIC)
 
 
 def _waved(sheet: Image.Image, chance: random.Random) -> Image.Image:
-    """Columns slide up and down along a sine: what cuts a line of text into letters by its rows finds none."""
+    """Shift the columns along a sine, so that a segmentation by rows finds no characters."""
     height, length, phase = chance.uniform(3, 6), chance.uniform(50, 90), chance.uniform(0, 6)
     waved = Image.new("L", sheet.size, PAPER)
     for left in range(WIDTH):
@@ -46,7 +48,7 @@ def _waved(sheet: Image.Image, chance: random.Random) -> Image.Image:
 
 
 def _scratched(sheet: Image.Image, chance: random.Random) -> None:
-    """Lines through the characters, in their ink, and dust."""
+    """Draw lines through the characters in their colour, and noise."""
     draw = ImageDraw.Draw(sheet)
     for _ in range(4):
         start, end = (0, chance.randint(10, HEIGHT - 10)), (WIDTH, chance.randint(10, HEIGHT - 10))
@@ -58,5 +60,5 @@ def _scratched(sheet: Image.Image, chance: random.Random) -> None:
 
 @lru_cache(maxsize=32)
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The font that Pillow brings along."""
+    """Load the font that Pillow includes."""
     return ImageFont.load_default(size)

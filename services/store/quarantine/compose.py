@@ -66,8 +66,8 @@ def open_quarantine(
 ) -> QuarantineService:
     """Raises `WrongSetting` when links are wanted and cannot be signed. Without a public URL there are no links.
 
-    antispam away: notices and digests wait, and whitelisting by the API is answered with 503. ingress away: notices
-    and digests wait.
+    With antispam away notices and digests wait, and whitelisting by the API is answered with 503. With ingress away
+    notices and digests wait.
     """
     entries = MongoQuarantine(shared.mongo, collections, bodies, clock=shared.clock, keep=settings.quarantine_keep)
     actions_total = metrics.counter(

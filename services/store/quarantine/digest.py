@@ -1,4 +1,4 @@
-"""When digests are due, and what stands in them."""
+"""Rules of digests: when they are due, and what they list."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Literal
 from services.store.quarantine.model import QuarantinedMessage
 
 LENGTH = {"daily": timedelta(days=1), "weekly": timedelta(days=7)}
-# What was held just before a digest is due may not be visible yet.
+# A message quarantined just before a digest is due may not be visible yet.
 SETTLED = timedelta(minutes=2)
-SHOWN = 100  # entries in one digest; of the others it says how many
+SHOWN = 100  # entries in one digest; the others are only counted
 
 
 @dataclass(frozen=True, slots=True)
 class DigestPeriod:
-    """Everything that came to the quarantine from `since` on and before `until`."""
+    """The messages that were quarantined from `since` on and before `until`."""
 
     since: datetime
     until: datetime
@@ -25,9 +25,9 @@ class DigestPeriod:
 def period_due(
     often: Literal["daily", "weekly"], *, hour: int, sent_until: datetime | None, now: datetime
 ) -> DigestPeriod | None:
-    """The period to tell of now, None when all was told. Weeks begin on Monday; `hour` is in UTC.
+    """Return the period that is due, None when all periods were sent. Weeks begin on Monday; `hour` is in UTC.
 
-    What an outage left untold comes with the next one; a domain that is told for the first time hears of one period.
+    A period that an outage skipped is part of the next one. The first digest of a domain covers one period.
     """
     settled = now - SETTLED
     until = settled.replace(hour=hour, minute=0, second=0, microsecond=0)
@@ -42,7 +42,7 @@ def period_due(
 
 @dataclass(frozen=True, slots=True)
 class DigestEntry:
-    """An entry as one account sees it: `recipients` are those of its addresses that the message waits for."""
+    """A message in a digest; `recipients` are the addresses of the account that it is held for."""
 
     id: str
     sender: str
@@ -54,21 +54,21 @@ class DigestEntry:
 
 @dataclass(slots=True)
 class DigestContent:
-    """What one digest says: the first entries, and how many there are."""
+    """The content of one digest: the first entries, and the number of all."""
 
     waiting: list[DigestEntry] = field(default_factory=list)
     count: int = 0
 
 
 class DigestBuilder:
-    """Entries of a domain, one after the other, into the digests of its accounts."""
+    """Distributes the messages of a domain to the digests of its accounts."""
 
     def __init__(self, domain: str) -> None:
         self._domain = domain
         self.accounts: dict[str, DigestContent] = {}
 
     def add(self, held: QuarantinedMessage) -> None:
-        """Malware is told to nobody (R-AV-02). An address of many has no account: its administrators decide."""
+        """Malware is never listed. An address with several members has no account: its administrators decide."""
         own: dict[str, list[str]] = {}
         for to in held.envelope.recipients:
             if to.domain == self._domain and to.account and not held.infected:

@@ -1,4 +1,4 @@
-"""Digests: what came to the quarantine in a period, told to each account once (R-ST-06)."""
+"""Sends digests: the messages quarantined in a period, once to each account."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from services.store.quarantine.ports import DigestSchedule, MailSubmission, Noti
 
 log = structlog.get_logger(__name__)
 
-# How long those that cannot be told are tried again, each time a lease ends; less than ingress remembers a key.
+# How long failed digests are retried, whenever a lease ends. Less than ingress remembers an idempotency key.
 GIVE_UP_AFTER = timedelta(hours=12)
 
 
 @dataclass(frozen=True, slots=True)
 class DigestSender:
-    """`hour` is that of the day, in UTC, up to which a digest tells."""
+    """`hour` is the hour of the day, in UTC, at which a period ends."""
 
     schedule: DigestSchedule
     policies: NoticePolicies
@@ -36,18 +36,18 @@ class DigestSender:
     outcomes: Counter
 
     async def round(self) -> None:
-        """Every domain whose digest is due. One that cannot be told now comes with the next round."""
+        """Send the digests of every domain that are due. A digest that fails now is sent in a later round."""
         await each(filter(None, await self.schedule.domains()), self._known_domain, park=self._put_off)
 
     async def _put_off(self, domain: str, reason: str) -> None:
-        """The period stays untold, and its lease keeps the domain from failing in every round."""
+        """Leave the period unsent; its lease keeps the domain from failing in every round."""
         log.error("digest_failed", domain=domain, reason=reason)
         self.outcomes.labels("failed").inc()
 
     async def _known_domain(self, domain: str) -> None:
         try:
             await self._domain(domain)
-        except Permanent as error:  # a domain of other people, whose mail of ours was held on its way out
+        except Permanent as error:  # a remote domain: outgoing mail to it was quarantined
             log.debug("digest_skipped", domain=domain, reason=error.reason)
 
     async def _domain(self, domain: str) -> None:
@@ -65,7 +65,7 @@ class DigestSender:
         for account, told in builder.accounts.items():
             try:
                 await self._account(account, told, period, policy, domain)
-            except Temporary as error:  # a full mailbox, perhaps: it keeps nobody else's
+            except Temporary as error:  # perhaps a full mailbox: the other accounts get their digest
                 missing += 1
                 log.warning("digest_deferred", domain=domain, reason=error.reason)
         if not missing or self.clock() > period.until + GIVE_UP_AFTER:
@@ -74,7 +74,9 @@ class DigestSender:
     async def _account(
         self, account: str, told: DigestContent, period: DigestPeriod, policy: NoticePolicy, domain: str
     ) -> None:
-        """Raises `Temporary`. What cannot be sent at all is told as done: the next digest of the account is another."""
+        """Raises `Temporary`. A digest that can never be sent counts as sent: the next digest of the account is another
+        one.
+        """
         if await self.schedule.was_sent(account, domain, period):
             return
         try:
@@ -95,7 +97,7 @@ class DigestSender:
         )
         try:
             await self.post.send(letter, to=account, key=f"digest:{domain}:{account}:{period.until.isoformat()}")
-        except Permanent as error:  # suspended, or deleted meanwhile: the others get theirs
+        except Permanent as error:  # suspended, or deleted meanwhile: the other accounts get their digest
             log.warning("digest_refused", reason=error.reason)
             return "refused"
         return "sent"

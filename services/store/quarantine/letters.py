@@ -1,7 +1,7 @@
-"""Notices and digests: what they say in text and HTML, free of what a spammer wrote in them.
+"""Composes notices and digests in text and HTML, with no content that a spammer could exploit.
 
-Subjects and senders come from strangers: control characters go before they are shown, and HTML is escaped. How a letter
-is written down is a matter of `libs.postmaster`.
+Subjects and senders come from strangers: control characters are removed, and HTML is escaped. `libs.postmaster` writes
+the message.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from services.store.quarantine.texts import TEXTS, Language
 
 PATHS = {"validate": "/public/quarantine/validate", "own": "/public/quarantine/held"}
 
-# What makes a text worth a spammer's while: an address to go to, to write to or to call.
+# What a spammer would advertise: a URL, an email address, a phone number.
 _BAIT = re.compile(r"://|www\.|@|[\w-]\.[a-z]{2,}|[+\d][\d ().-]{6,}\d|bit\.ly", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantineLetters:
-    """`public_url` is where the pages are for the world, without a slash at its end; `author` a local part."""
+    """`public_url` is the public URL of the pages, without a slash at its end; `author` is a local part."""
 
     signer: TokenSigner
     public_url: str
@@ -41,7 +41,7 @@ class QuarantineLetters:
     def notice(
         self, held: QuarantinedMessage, plan: NoticePlan, link: QuarantineLink, *, domain: str, now: datetime
     ) -> bytes:
-        """To the envelope sender, who is asked to prove itself."""
+        """Compose the notice to the envelope sender, which asks for a captcha."""
         texts, url = TEXTS[plan.language], self.url(link)
         asked = [to.original or to.address for to in held.envelope.recipients if to.address in plan.recipients]
         facts = [texts["notice_to"].format(recipients=", ".join(asked[:20]))]
@@ -71,7 +71,7 @@ class QuarantineLetters:
         )
 
     def digest(self, account: str, told: DigestContent, *, language: Language, domain: str, now: datetime) -> bytes:
-        """To an account of ours: what waits for it, with a link for each."""
+        """Compose the digest for a local account: its held messages, with a link for each."""
         texts = TEXTS[language]
         rows = [
             (entry, self.url(QuarantineLink("own", entry.id, entry.expires_at, entry.recipients)))
@@ -118,7 +118,7 @@ class QuarantineLetters:
 
 
 def moment(at: datetime) -> str:
-    """The same in every language."""
+    """Format a time, in the same way in every language."""
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 

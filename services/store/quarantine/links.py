@@ -1,7 +1,7 @@
-"""Links that act without a login: what a link is for is signed into it, and it ends.
+"""Signed links that need no login; each has a purpose and an expiry.
 
-A token is `payload.signature`, both in the URL alphabet of base64; the payload is JSON, the signature HMAC-SHA-256
-(RFC 2104). Whoever has the token may do what it says and nothing else, so that it travels in mail to one person only.
+A token is `payload.signature`, both in base64url (RFC 4648 5); the payload is JSON, the signature HMAC-SHA-256 (RFC
+2104). The holder of a token may do what it says and nothing else, so it is mailed to one person only.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Purpose = Literal["validate", "own"]
 
 
 class InvalidToken(Exception):
-    """Forged, damaged, for something else, or past its end: whoever shows it learns no more than that."""
+    """The token is forged, damaged, expired or for another purpose. The holder is not told which."""
 
 
 @dataclass(frozen=True, slots=True)
 class QuarantineLink:
-    """`validate`: the sender of the entry `held` shows that it is a person. `own`: `recipients` of it decide."""
+    """`validate`: the sender of the message `entry` solves a captcha. `own`: `recipients` of the message decide."""
 
     purpose: Purpose
     entry: str
@@ -35,12 +35,12 @@ class QuarantineLink:
 
     @property
     def key(self) -> str:
-        """The same for every token of the same link, whenever it was made."""
+        """Return the same key for every token of the same link."""
         return "|".join((self.purpose, self.entry, *self.recipients))
 
 
 class TokenSigner:
-    """Signs with the first of `secrets` and takes all of them, so that they rotate."""
+    """Signs with the first of `secrets` and verifies with all, so that they can be rotated."""
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets = secrets
@@ -49,7 +49,7 @@ class TokenSigner:
         return self.sign("link", [link.purpose, link.entry, int(link.expires_at.timestamp()), *link.recipients])
 
     def link(self, token: str, purpose: Purpose, now: datetime) -> QuarantineLink:
-        """Raises `InvalidToken`."""
+        """Verify the token of a link. Raises `InvalidToken`."""
         match self.verify("link", token):
             case [str(found), str(held), int(epoch), *recipients] if found == purpose and epoch > now.timestamp():
                 return QuarantineLink(purpose, held, datetime.fromtimestamp(epoch, UTC), tuple(map(str, recipients)))
@@ -57,12 +57,12 @@ class TokenSigner:
                 raise InvalidToken
 
     def sign(self, kind: str, content: Sequence[str | int]) -> str:
-        """`content` in a token that is good as `kind` only."""
+        """Sign `content` as a token that is valid as `kind` only."""
         payload = json.dumps(content, separators=(",", ":")).encode()
         return f"{_text(payload)}.{_text(self._signature(self._secrets[0], kind, payload))}"
 
     def verify(self, kind: str, token: str) -> list[object]:
-        """Raises `InvalidToken`."""
+        """Verify a token and return its content. Raises `InvalidToken`."""
         payload, _, signature = token[:MAX_TOKEN].partition(".")
         try:
             content, given = _octets(payload), _octets(signature)
@@ -74,7 +74,7 @@ class TokenSigner:
         return found
 
     def digest(self, kind: str, text: str) -> bytes:
-        """32 octets that nobody can know who does not know the secret; the first secret counts."""
+        """Derive 32 octets from the first secret, unpredictable without it."""
         return self._signature(self._secrets[0], kind, text.encode())
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Mail that waits for a person (R-ST-06)."""
+"""Quarantined messages: held mail that waits for a decision."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from services.store.mailboxes.refusals import Conflict, NotFound
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedMessage:
-    """A quarantined message. `envelope` names the recipients who still wait for it, `body` the raw bytes."""
+    """A quarantined message. `envelope` names the recipients it is still held for, `body` the raw bytes."""
 
     id: str
     envelope: Envelope
@@ -31,9 +31,9 @@ class QuarantinedMessage:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineFilter:
-    """What a search looks for; empty means anything. Texts are parts of what they are sought in, in any case.
+    """Criteria of a search; empty criteria match anything. Texts match parts of fields, in any case.
 
-    `account` is an account or an address of a recipient, `since` and `until` the time at which it was held.
+    `account` is an account or address of a recipient; `since` and `until` apply to the time of quarantining.
     """
 
     domain: str = ""
@@ -47,49 +47,49 @@ class QuarantineFilter:
 
 
 def entry_id(envelope: Envelope) -> str:
-    """The same for the same message and recipients: antivirus and antispam may each hold some of them."""
+    """Return the same id for the same message and recipients: antivirus and antispam may each hold some recipients."""
     recipients = "\n".join(sorted(recipient.address for recipient in envelope.recipients))
     return f"{envelope.id}-{sha256(recipients.encode()).hexdigest()[:12]}"
 
 
 def is_infected(envelope: Envelope) -> bool:
-    """Whether an engine found malware: such mail leaves the quarantine only by force."""
+    """Return whether an engine found malware: such mail leaves the quarantine only by force."""
     return any(finding.stage == "antivirus" and finding.outcome == "infected" for finding in envelope.findings)
 
 
 def domains_of(envelope: Envelope) -> list[str]:
-    """Whose administrators the message concerns: our domains, else those of the addresses."""
+    """Return the domains whose administrators are responsible: local domains, else those of the addresses."""
     return sorted({recipient.domain or _domain(recipient.address) for recipient in envelope.recipients})
 
 
 def accounts_of(recipients: Iterable[Recipient]) -> list[str]:
-    """The mailboxes of ours behind the recipients, where each has one."""
+    """Return the local accounts of the recipients."""
     return sorted({recipient.account for recipient in recipients if recipient.account})
 
 
 def split(
     held: QuarantinedMessage, addresses: Collection[str] | None, *, force: bool
 ) -> tuple[Envelope, Envelope | None]:
-    """(the envelope of those recipients, the envelope that stays held or None). None for `addresses` means everyone.
+    """Return (envelope of those recipients, remaining envelope or None). None for `addresses` means all recipients.
 
-    Raises `Conflict` for malware without `force`, `NotFound` when none of the recipients waits for it.
+    Raises `Conflict` for malware without `force`, `NotFound` when the message is held for none of the recipients.
     """
     if held.infected and not force:
         raise Conflict("an engine found malware in this message; add force=true to release it all the same")
     chosen = tuple(r for r in held.envelope.recipients if addresses is None or r.address in addresses)
     if not chosen:
-        raise NotFound("the message waits for none of these recipients")
+        raise NotFound("the message is held for none of these recipients")
     return held.envelope.to(chosen), without(held.envelope, [recipient.address for recipient in chosen])
 
 
 def without(envelope: Envelope, addresses: Collection[str]) -> Envelope | None:
-    """For those who wait on; None when nobody does."""
+    """Return the envelope without these recipients; None when none remains."""
     staying = tuple(recipient for recipient in envelope.recipients if recipient.address not in addresses)
     return envelope.to(staying) if staying else None
 
 
 def released(envelope: Envelope) -> Envelope:
-    """Behind the filters: what they found stays on record, what they decided does not count any more."""
+    """Return the envelope as released: findings stay on record, verdicts have no effect any more."""
     verdicts = {domain: _pardoned(verdict) for domain, verdict in envelope.verdicts.items()}
     return envelope.model_copy(update={"released": True, "verdicts": verdicts, "quarantine_reason": "", "blob": None})
 

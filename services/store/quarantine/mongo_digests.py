@@ -1,4 +1,4 @@
-"""Who was told what waits in the quarantine, so that each period is told once, however many replicas run."""
+"""The record of digests, so that each period is sent once, however many replicas run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.store.quarantine.digest import DigestPeriod
 from services.store.quarantine.model import QuarantinedMessage
 from services.store.quarantine.mongo_quarantine import readable_message
 
-REMEMBERED = timedelta(days=40)  # longer than any period
+RECORD_KEEP = timedelta(days=40)  # longer than any period
 
 
 class MongoDigests:
@@ -25,7 +25,7 @@ class MongoDigests:
         self._clock = clock
 
     async def domains(self) -> list[str]:
-        """Those for which something waits."""
+        """Return the domains with quarantined messages."""
         with mongo_errors("domains of the quarantine"):
             found: list[str] = await self._entries.distinct("domains")
         return found
@@ -36,19 +36,19 @@ class MongoDigests:
         return found.get("until") if found else None
 
     async def claim(self, domain: str, period: DigestPeriod) -> bool:
-        """Whether it is this replica's turn to tell the accounts of `domain` of `period`, for the length of a lease."""
+        """Lease the period of `domain` to this replica; return False when another replica has it or it is complete."""
         now = self._clock()
         untold = [{"until": None}, {"until": {"$lt": period.until}}]
         free = {"_id": domain, "$or": untold, "lease_until": {"$not": {"$gt": now}}}
         with mongo_errors("claim digest"):
             try:
                 await self._digests.update_one(free, {"$set": {"lease_until": now + self._lease}}, upsert=True)
-            except DuplicateKey:  # it is there, and another replica has it or is done with it
+            except DuplicateKey:  # another replica has leased or completed it
                 return False
         return True
 
     async def complete(self, domain: str, period: DigestPeriod) -> None:
-        """All of them were told."""
+        """Record that all accounts of the domain have their digest."""
         change = {"$max": {"until": period.until}, "$unset": {"lease_until": ""}}
         with mongo_errors("end digest"):
             await self._digests.update_one({"_id": domain}, change)
@@ -58,12 +58,12 @@ class MongoDigests:
             return await self._digests.find_one({"_id": _sent_id(account, domain, period)}) is not None
 
     async def mark_sent(self, account: str, domain: str, period: DigestPeriod) -> None:
-        change = {"$set": {"expires_at": period.until + REMEMBERED}}
+        change = {"$set": {"expires_at": period.until + RECORD_KEEP}}
         with mongo_errors("note digest"):
             await self._digests.update_one({"_id": _sent_id(account, domain, period)}, change, upsert=True)
 
     async def entries(self, domain: str, period: DigestPeriod) -> AsyncIterator[QuarantinedMessage]:
-        """What came in the period and waits still, the oldest first."""
+        """Yield the messages that were quarantined in the period and still are, oldest first."""
         query = {"domains": domain, "infected": False, "at": {"$gte": period.since, "$lt": period.until}}
         with mongo_errors("read quarantine"):
             async for document in self._entries.find(query).sort("_id", 1):
@@ -72,5 +72,5 @@ class MongoDigests:
 
 
 def _sent_id(account: str, domain: str, period: DigestPeriod) -> str:
-    """An account may have addresses in several domains, each with a digest of its own."""
+    """An account may have addresses in several domains, with a digest for each."""
     return f"{account} {domain} {period.until.isoformat()}"

@@ -1,4 +1,4 @@
-"""The ledger of notices: a field of the quarantined message, so that it goes when the message goes."""
+"""The queue of notices: a field of the quarantined message, so that it is deleted with the message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.store.quarantine.notice import NoticeClaim, NoticePlan
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=15)
+MIN_BACKOFF, MAX_BACKOFF = timedelta(seconds=10), timedelta(minutes=15)
 
 
 class MongoNotices:
@@ -27,9 +27,9 @@ class MongoNotices:
         self._clock = clock
 
     async def claim(self) -> NoticeClaim | None:
-        """One that is due; it is due again, for any replica, if this one does not end it within a while.
+        """Lease a due notice. Any replica may claim it again if this one does not finish it in time.
 
-        An entry that cannot be read ends here with its reason, and the next one is claimed.
+        An unreadable entry ends here with its reason, and the next one is claimed.
         """
         while found := await self._next():
             try:
@@ -41,9 +41,9 @@ class MongoNotices:
 
     async def _next(self) -> dict[str, Any] | None:
         now = self._clock()
-        # Each try waits longer than the one before: that is the lease, too.
-        growing = {"$multiply": [_seconds(FIRST_PAUSE), {"$pow": [2, "$notice.tries"]}]}
-        seconds = {"$min": [growing, _seconds(LONGEST_PAUSE)]}
+        # Each attempt waits longer than the one before; the time is the lease as well.
+        growing = {"$multiply": [_seconds(MIN_BACKOFF), {"$pow": [2, "$notice.tries"]}]}
+        seconds = {"$min": [growing, _seconds(MAX_BACKOFF)]}
         later = {"$dateAdd": {"startDate": now, "unit": "second", "amount": {"$toLong": seconds}}}
         change = [{"$set": {"notice.due_at": later, "notice.tries": {"$add": ["$notice.tries", 1]}}}]
         with mongo_errors("claim notice"):
@@ -56,7 +56,7 @@ class MongoNotices:
         return found
 
     async def record_decision(self, id: str, plan: NoticePlan) -> bool:
-        """From now on there is one notice, and it is this one; False when another replica was first, or it is gone."""
+        """Record the plan of the notice. Returns False when another replica was first or the entry is gone."""
         fields = {"recipients": plan.recipients, "whitelists": plan.whitelists, "language": plan.language}
         change = {"notice.state": "decided", **{f"notice.{name}": value for name, value in fields.items()}}
         with mongo_errors("decide notice"):
@@ -64,19 +64,19 @@ class MongoNotices:
         return bool(done.matched_count)
 
     async def finish(self, id: str, *, state: str, reason: str = "") -> None:
-        """`sent`, or `refused` or `failed` for a reason."""
+        """Record the final state: `sent`, or `refused` or `failed` with a reason."""
         change = {"$set": {"notice.state": state, "notice.reason": reason}, "$unset": {"notice.due_at": ""}}
         with mongo_errors("end notice"):
             await self._entries.update_one({"_id": id}, change)
 
     async def plan_of(self, id: str) -> NoticePlan | None:
-        """What was decided for the entry; None when nothing was, or it is gone."""
+        """Return the recorded plan of the entry; None without a plan or entry."""
         with mongo_errors("read notice"):
             found = await self._entries.find_one({"_id": id}, {"notice": 1})
         return _plan(found.get("notice", {})) if found else None
 
     async def has_sibling(self, held: QuarantinedMessage) -> bool:
-        """Whether the sender has a notice for the same message, held a second time for other recipients."""
+        """Return whether the sender has a notice for the same message, held in another entry for other recipients."""
         of_message = {"$gte": f"{held.envelope.id}-", "$lt": f"{held.envelope.id}.", "$ne": held.id}
         query = {"_id": of_message, "notice.state": {"$in": ["decided", "sent"]}}
         with mongo_errors("read notice"):

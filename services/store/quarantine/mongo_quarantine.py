@@ -1,4 +1,4 @@
-"""The quarantine: entries that share bodies with the mailboxes."""
+"""The storage of the quarantine: entries that share bodies with the mailboxes."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ class MongoQuarantine:
         self._batcher: Batcher[tuple[Envelope, Body], Envelope | None] = Batcher(self._flush, max_items=50)
 
     async def insert(self, envelope: Envelope, body: Body) -> Envelope | None:
-        """Durable on return; the same message for the same recipients is there once.
+        """Store the message durably; the same message for the same recipients is stored once.
 
-        For whom it waits: whose account ended after the mail came in waits for nothing. None when that is everyone.
+        Returns the envelope of the recipients it is held for. Recipients whose account was deleted after the mail came
+        in are left out; None when all are.
         """
         await self._bodies.write_large([body])
         return await self._batcher.add((envelope, body))
@@ -78,7 +79,7 @@ class MongoQuarantine:
         except BodiesCollected:
             await self._bodies.write_large(bodies)
             await self._mongo.transaction(write)
-        # Asked after the entries are written: an account that ends from now on finds them itself.
+        # Read after the entries are written: a deletion of an account from now on finds them itself.
         ended = await self._deletion_times({_owner(to) for envelope, _ in batch for to in envelope.recipients})
         waiting = [_still_waiting(envelope, ended) for envelope, _ in batch]
         for (envelope, _), staying in zip(batch, waiting, strict=True):
@@ -112,7 +113,7 @@ class MongoQuarantine:
         }
 
     async def get(self, id: str) -> QuarantinedMessage:
-        """Raises `NotFound`."""
+        """Return an entry. Raises `NotFound`."""
         with mongo_errors("read quarantine"):
             found = await self._entries.find_one({"_id": id})
         if found is None:
@@ -120,7 +121,7 @@ class MongoQuarantine:
         return message_of(found)
 
     async def page(self, wanted: QuarantineFilter, *, after: str, limit: int) -> list[QuarantinedMessage]:
-        """Newest first, behind the id `after`."""
+        """Return a page of entries, newest first, behind the id `after`."""
         query = _query(wanted)
         if after:
             query["_id"] = {"$lt": after}
@@ -129,7 +130,7 @@ class MongoQuarantine:
         return [message_of(document) for document in found]
 
     async def remove_recipients(self, id: str, addresses: Collection[str]) -> None:
-        """These recipients wait no more; with the last of them the entry goes. What is gone already is fine."""
+        """Remove recipients; with the last of them the entry is deleted. Idempotent."""
         while True:
             with mongo_errors("narrow quarantine"):
                 found = await self._entries.find_one({"_id": id}, {"envelope": 1})
@@ -137,17 +138,17 @@ class MongoQuarantine:
                 return
             staying = without(Envelope.model_validate_json(found["envelope"]), addresses)
             if staying is None:
-                # Whoever else takes recipients now finds none left: these were all.
+                # These were all recipients: a concurrent removal finds none left.
                 await self.delete(id)
                 return
             with mongo_errors("narrow quarantine"):
-                # Two who take theirs at the same time: one of them looks again.
+                # Of two concurrent removals one fails and reads the entry again.
                 done = await self._entries.update_one(found, {"$set": _of_recipients(staying)})
             if done.matched_count:
                 return
 
     async def delete_account(self, account: str, *, before: datetime) -> None:
-        """Nothing that was taken before waits for `account` any more; the other recipients of it wait on."""
+        """Remove `account` from messages accepted before that time; their other recipients stay."""
         with mongo_errors("read quarantine"):
             found = await self._entries.find({"recipients": account}).to_list(None)
         for held in filter(None, map(readable_message, found)):
@@ -156,7 +157,7 @@ class MongoQuarantine:
                 await self.remove_recipients(held.id, own)
 
     async def delete(self, *ids: str) -> int:
-        """How many there were."""
+        """Delete entries and return how many existed."""
 
         async def work(session: Any) -> int:
             wanted = {"_id": {"$in": list(ids)}}
@@ -168,7 +169,7 @@ class MongoQuarantine:
         return await self._mongo.transaction(work)
 
     async def expire(self) -> int:
-        """Remove what is too old; how many those were."""
+        """Delete expired entries and return how many there were."""
         expired = 0
         while True:
             with mongo_errors("expire quarantine"):
@@ -184,13 +185,13 @@ def _owner(to: Recipient) -> str:
 
 
 def _still_waiting(envelope: Envelope, ended: Mapping[str, datetime]) -> Envelope | None:
-    """For the recipients whose accounts did not end after it came in, whoever has their addresses now."""
+    """Leave out recipients whose accounts were deleted after the mail came in, whoever has their addresses now."""
     former = {to.address for to in envelope.recipients if envelope.received_at < ended.get(_owner(to), _NEVER)}
     return without(envelope, former) if former else envelope
 
 
 def _of_recipients(envelope: Envelope) -> dict[str, Any]:
-    """What of an entry depends on who waits for it."""
+    """Return the fields of an entry that depend on its recipients."""
     addresses = {address.lower() for to in envelope.recipients for address in (to.address, to.original) if address}
     return {
         "envelope": envelope.model_dump_json(exclude_defaults=True),
@@ -221,7 +222,7 @@ def _contains(text: str) -> dict[str, str]:
 
 
 def readable_message(document: dict[str, Any]) -> QuarantinedMessage | None:
-    """An entry for a list of many, where one that cannot be read must not hide the others."""
+    """Read an entry for a list: an unreadable entry must not hide the others."""
     try:
         return message_of(document)
     except Exception as error:
@@ -230,7 +231,7 @@ def readable_message(document: dict[str, Any]) -> QuarantinedMessage | None:
 
 
 def message_of(document: dict[str, Any]) -> QuarantinedMessage:
-    """An entry as it is stored."""
+    """Read an entry from its document."""
     return QuarantinedMessage(
         id=document["_id"],
         envelope=Envelope.model_validate_json(document["envelope"]),

@@ -1,4 +1,4 @@
-"""Limits that hold over all replicas: counters of fixed windows of time, and what is good only once."""
+"""Rate limits over all replicas: counters of fixed time windows, and nonces that are valid once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MongoRateLimits:
         self._clock = clock
 
     async def allow(self, what: str, whom: str, *, limit: int, window: timedelta) -> bool:
-        """Count one more `what` for `whom`; False when there were `limit` in this window already."""
+        """Count one more `what` by `whom`; return False beyond `limit` in this window."""
         seconds, now = int(window.total_seconds()), self._clock()
         start = int(now.timestamp()) // seconds * seconds
         key = f"{what}:{sha256(whom.encode()).hexdigest()[:32]}:{start}"
@@ -29,12 +29,12 @@ class MongoRateLimits:
         with mongo_errors("count"):
             try:
                 found = await self._counted(key, change)
-            except DuplicateKey:  # another replica counted the first one just now
+            except DuplicateKey:  # another replica has just created the counter
                 found = await self._counted(key, change)
         return bool(found["count"] <= limit)
 
     async def use_once(self, nonce: str, *, until: datetime) -> bool:
-        """Whether this is the first time that anybody shows `nonce`, which nobody takes any more after `until`."""
+        """Return whether `nonce` is used for the first time. It must not be accepted after `until`."""
         with mongo_errors("use up"):
             try:
                 await self._burnt.insert_one({"_id": nonce, "expires_at": until + timedelta(minutes=5)})

@@ -1,7 +1,7 @@
-"""Whether a sender whose mail waits in the quarantine may be told so (R-SPAM-42). When in doubt: no.
+"""Rules of notices: whether a sender may be notified that its mail is held. When in doubt: no.
 
-A notice answers mail whose sender nobody has proved, so that each one to a forged address is spam of our own making.
-RFC 3834 2 names what no automatic response may answer.
+A notice answers mail whose sender is not proved, so that each notice to a forged address is backscatter. RFC 3834 2
+names what no automatic response may answer.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from libs.mail.address import InvalidAddress, domain_of, normalise
 from libs.mail.headers import Headers
 from services.store.quarantine.model import QuarantinedMessage, is_infected
 
-# Findings of antispam that call the sender forged, or likely so. One that could not be had leaves it open.
+# Findings of antispam for a forged sender, or a likely one. A finding that failed leaves it open.
 FORGERY = frozenset({"spf", "spf_strict", "spf_vouched", "spf_softfail", "dmarc"})
-# Banned by an administrator, or caught in a trap: no captcha lifts that.
+# Banned by an administrator or a honeypot: no captcha lifts that.
 BANNED = frozenset({"cached_peer", "ip_blacklist", "sender_blacklist", "honeypot"})
 
-# RFC 3834 2 and 3.1.1, RFC 5321 4.5.1, and what the robots of the field are called.
+# RFC 3834 2 and 3.1.1, RFC 5321 4.5.1, and common names of automatic senders.
 _ROBOT = re.compile(
     r"(?:mailer-daemon|postmaster|abuse|no-?reply(?:[-+.].*)?|do-?not-?reply|bounces?(?:[-+.=].*)?|listserv|majordomo"
     r"|owner-.*|.*-(?:owner|request|bounces?|errors?|admin|return)|prvs=.*|srs[01][=+-].*)",
@@ -36,7 +36,7 @@ _MARKS_OF_LISTS_AND_ROBOTS = (
 
 @dataclass(frozen=True, slots=True)
 class NoticePolicy:
-    """What the administrator of a domain decided on notices and digests."""
+    """The settings of a domain for notices and digests."""
 
     notices: bool = True
     notices_to_own_senders: bool = True
@@ -47,7 +47,7 @@ class NoticePolicy:
 
 @dataclass(frozen=True, slots=True)
 class NoticePlan:
-    """A notice that was decided: whom the link delivers to, and for which domains it whitelists the sender."""
+    """A decided notice: the recipients that the link delivers to, and the domains that whitelist the sender."""
 
     recipients: tuple[str, ...]
     whitelists: tuple[str, ...]
@@ -56,7 +56,7 @@ class NoticePlan:
 
 @dataclass(frozen=True, slots=True)
 class NoticeClaim:
-    """A notice in hand. `plan` is None while it is not decided; `tries` counts this one."""
+    """A claimed notice. `plan` is None while it is not decided; `tries` counts this attempt."""
 
     held: QuarantinedMessage
     plan: NoticePlan | None
@@ -64,7 +64,7 @@ class NoticeClaim:
 
 
 def no_notice_reason(envelope: Envelope, headers: Headers) -> str:
-    """Of the message itself, whatever the policy: one word for the reason, empty when it may be answered."""
+    """Return why the message itself forbids a notice, whatever the policy; empty when it may be answered."""
     verdicts = {to.domain: envelope.verdicts.get(to.domain) for to in held_as_spam(envelope)}
     if is_infected(envelope):
         return "malware"
@@ -83,7 +83,7 @@ def no_notice_reason(envelope: Envelope, headers: Headers) -> str:
 
 
 def plan_notice(envelope: Envelope, policies: Mapping[str, NoticePolicy]) -> NoticePlan | None:
-    """Of those who wait, whose domains allow a notice to this sender; None when none does."""
+    """Plan the notice for recipients whose domains allow it; None when none does."""
     sender_domain = domain_of(envelope.mail_from)
     chosen = [to for to in held_as_spam(envelope) if _allows(policies[to.domain], to, sender_domain)]
     if not chosen:
@@ -97,12 +97,12 @@ def plan_notice(envelope: Envelope, policies: Mapping[str, NoticePolicy]) -> Not
 
 
 def held_as_spam(envelope: Envelope) -> tuple[Recipient, ...]:
-    """The recipients of ours who wait because their domain's verdict says so."""
+    """Return the local recipients whose domain's verdict quarantined the message."""
     return tuple(to for to in envelope.recipients if to.domain and _quarantines(envelope.verdicts.get(to.domain)))
 
 
 def is_automatic(headers: Headers) -> bool:
-    """RFC 3834 2 and 5: answers of machines, bulk mail, mailing lists."""
+    """Return whether the message is an automatic response, bulk mail or from a mailing list (RFC 3834 2 and 5)."""
     submitted = (headers.get("auto-submitted") or "no").partition(";")[0].strip().lower()
     if submitted != "no" or any(mark in headers for mark in _MARKS_OF_LISTS_AND_ROBOTS):
         return True
@@ -122,7 +122,7 @@ def _why_not_to(sender: str) -> str:
     except InvalidAddress:
         return "no_address"
     if domain.startswith("[") or "." not in domain or not sender.isascii():
-        return "no_address"  # a host by its number, a bare name, or a reader that may not take SMTPUTF8
+        return "no_address"  # an address literal, a name without a dot, or a server that may not offer SMTPUTF8
     return "automatic" if _ROBOT.fullmatch(local) else ""
 
 

@@ -1,8 +1,7 @@
-"""The notice to the sender of held mail (R-SPAM-42): decided once, sent once, tried again while it cannot be.
+"""Sends notices to senders of held mail: each is decided once, sent once, and retried while it fails.
 
-due ─▶ decided ─▶ sent, refused, or failed (a bug, with its reason). Who takes a step writes it down before the next
-one; the letter itself carries an idempotency key, so that a crash between its sending and the last step sends no second
-one.
+due ─▶ decided ─▶ sent, refused, or failed (a bug, with its reason). Each step is recorded before the next one; the
+message has an idempotency key, so that a crash between sending and recording sends no second one.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class NoticeSender:
     outcomes: Counter
 
     async def round(self) -> None:
-        """Every notice that is due. Raises `Temporary` when the ledger does not answer."""
+        """Send every notice that is due. Raises `Temporary` when the database does not answer."""
         await each(self._claims(), self._one, park=self._parked)
 
     async def _claims(self) -> AsyncIterator[NoticeClaim]:
@@ -55,13 +54,13 @@ class NoticeSender:
             yield claim
 
     async def _parked(self, claim: NoticeClaim, reason: str) -> None:
-        """No further try can succeed: the mail waits for an administrator, and the entry says why."""
+        """No further attempt can succeed: the mail waits for an administrator, and the entry has the reason."""
         log.error("notice_failed", id=claim.held.envelope.id, reason=reason)
         await self.queue.finish(claim.held.id, state="failed", reason=reason)
         self.outcomes.labels("failed").inc()
 
     async def _one(self, claim: NoticeClaim) -> None:
-        """A notice that cannot be sent now keeps no other one waiting. Raises `Temporary` for the ledger alone."""
+        """A notice that fails now holds up no other one. Raises `Temporary` for the database alone."""
         id = claim.held.id
         if self.clock() - claim.held.at > self.give_up_after:
             await self._refused(id, "expired")
@@ -95,7 +94,7 @@ class NoticeSender:
         return None
 
     async def _within_limits(self, held: QuarantinedMessage, plan: NoticePlan) -> bool:
-        """The narrowest first, so that one sender does not use up what is for all."""
+        """Check the narrowest limit first, so that one sender does not use up the limit of all."""
         limits, envelope = self.limits, held.envelope
         domains = sorted({to.domain for to in envelope.recipients if to.address in plan.recipients})
         wanted = [
@@ -113,7 +112,7 @@ class NoticeSender:
         link = QuarantineLink("validate", held.id, held.expires_at)
         domain = next((to.domain for to in held.envelope.recipients if to.address in plan.recipients), "")
         if not domain:
-            raise Permanent("nobody waits for it any more")
+            raise Permanent("the message is held for no recipient any more")
         letter = await asyncio.to_thread(self.letters.notice, held, plan, link, domain=domain, now=self.clock())
         await self.post.send(letter, to=held.envelope.mail_from, key=f"notice:{held.envelope.id}")
 

@@ -1,6 +1,6 @@
-"""Pages for people without a login: plain HTML, no script, nothing from elsewhere, every value escaped.
+"""Renders the public pages: plain HTML, no script, no external resources, every value escaped.
 
-WCAG 2.2: a language, one heading, labels for fields, errors that are announced, and a person to ask beside the picture.
+WCAG 2.2: a language, one heading, labels for fields, errors that are announced, and a contact beside the captcha.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HEADERS = {
         f"default-src 'none'; img-src data:; style-src 'sha256-{_STYLE_DIGEST}'; form-action 'self'; base-uri 'none'; "
         "frame-ancestors 'none'"
     ),
-    # The address of the page is the key to it: it goes into no log of another site and into no cache.
+    # The URL of the page is the key to it: it must reach no log of another site and no cache.
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -46,12 +46,12 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """In one language. Everything that comes back is a whole HTML document."""
+    """Pages in one language. Methods return a whole HTML document."""
 
     language: Language
 
     def validation(self, asked: CaptchaPrompt, *, error: str = "") -> str:
-        """`error` names the sentence that says what went wrong."""
+        """Render the captcha page. `error` is the name of an error text."""
         held = asked.held
         facts = {"to": ", ".join(asked.recipients), "subject": self._subject(held), "held": moment(held.at)}
         return self._page(
@@ -69,7 +69,7 @@ class Pages:
         )
 
     def own(self, held: QuarantinedMessage, recipients: Iterable[str]) -> str:
-        """What the owner of a mailbox may do with what waits for it."""
+        """Render the page on which an account releases or deletes a held message."""
         sender = held.summary.sender or held.envelope.mail_from
         facts = {
             "from": sender, "to": ", ".join(recipients), "subject": self._subject(held), "held": moment(held.at),
@@ -86,7 +86,7 @@ class Pages:
         )
 
     def message(self, title: str, *sentences: str, **values: str) -> str:
-        """A page of `sentences` and nothing to do."""
+        """Render a page of `sentences` without a form."""
         return self._page(title, *(self._paragraph(sentence, **values) for sentence in sentences))
 
     def _page(self, title: str, *content: str) -> str:
@@ -126,7 +126,7 @@ class Pages:
 
 
 def language_of(accepted: str) -> Language:
-    """From `Accept-Language` (RFC 9110 12.5.4): French if it stands before English, in the order of browsers."""
+    """Select a language by `Accept-Language` (RFC 9110 12.5.4): the first one known, in the order of browsers."""
     for part in accepted[:200].lower().split(","):
         match part.strip()[:2]:
             case "fr":

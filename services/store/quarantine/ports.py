@@ -1,4 +1,4 @@
-"""Neighbours and schedules of the quarantine. Every method raises `Temporary`."""
+"""Neighbours and storage of the quarantine that unit tests replace. Every method raises `Temporary`."""
 
 from __future__ import annotations
 

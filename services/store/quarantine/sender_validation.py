@@ -1,4 +1,4 @@
-"""What the pages do: a sender who shows that it is a person, the owner of a mailbox who decides."""
+"""The actions of the public pages: a sender solves a captcha, an account decides on its held mail."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class TooManyAttempts(Exception):
-    """Of anything: come back later."""
+    """A rate limit is exceeded."""
 
 
 class CaptchaFailed(Exception):
-    """`wrong`, or `stale`: the challenge was used, is too old, or belongs to another link."""
+    """`wrong`, or `stale`: the challenge was used, has expired, or belongs to another link."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptchaPrompt:
-    """What a sender sees. `drawing` is a PNG."""
+    """The content of the captcha page. `drawing` is a PNG."""
 
     held: QuarantinedMessage
     plan: NoticePlan
@@ -45,19 +45,19 @@ class CaptchaPrompt:
 
     @property
     def postmasters(self) -> list[str]:
-        """Whom a person may ask who cannot read the picture (RFC 5321 4.5.1)."""
+        """Return the contacts for people who cannot read the image (RFC 5321 4.5.1)."""
         waiting = (to for to in self.held.envelope.recipients if to.address in self.plan.recipients)
         return [f"postmaster@{domain}" for domain in dict.fromkeys(to.domain for to in waiting if to.domain)]
 
     @property
     def recipients(self) -> list[str]:
-        """As the sender wrote them."""
+        """Return the recipients as the sender wrote them."""
         return [to.original or to.address for to in self.held.envelope.recipients if to.address in self.plan.recipients]
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
-    """Where the message went, and whose whitelist the sender is in."""
+    """The recipients the message was released to, and the domains that whitelist the sender."""
 
     recipients: tuple[str, ...]
     domains: tuple[str, ...]
@@ -81,7 +81,7 @@ class SenderValidation:
     answers: Counter
 
     async def prompt(self, token: str) -> CaptchaPrompt:
-        """A new challenge. Showing it changes nothing: mail scanners open every link."""
+        """Issue a challenge. It changes nothing: mail scanners open every link."""
         link = self.signer.link(token, "validate", self.clock())
         held, plan = await self._waiting(link)
         if not await self.rates.allow("view", link.key, limit=self.limits.views_a_link_an_hour, window=HOUR):
@@ -90,7 +90,7 @@ class SenderValidation:
         return CaptchaPrompt(held, plan, challenge, await self._draw(challenge))
 
     async def validate(self, token: str, *, challenge: str, answer: str, address: str) -> ValidationResult:
-        """Deliver the message and whitelist its sender, if `answer` is right. Raises `CaptchaFailed`."""
+        """Release the message and whitelist its sender if `answer` is right. Raises `CaptchaFailed`."""
         link = self.signer.link(token, "validate", self.clock())
         held, plan = await self._waiting(link)
         await self._check_rate(link, address)
@@ -100,21 +100,21 @@ class SenderValidation:
         return ValidationResult(recipients, plan.whitelists)
 
     async def message_for_owner(self, token: str) -> tuple[QuarantinedMessage, list[str]]:
-        """What waits for the owner of the link, and for which of its addresses."""
+        """Return the message of an account's link, and the addresses of the account that it is held for."""
         link = self.signer.link(token, "own", self.clock())
         held = await self.entries.get(link.entry)
         addresses = [to.address for to in held.envelope.recipients if to.address in link.recipients]
         if not addresses:
-            raise NotFound("nothing waits for it any more")
+            raise NotFound("the message is not held any more")
         return held, addresses
 
     async def release(self, token: str) -> tuple[str, ...]:
-        """To the owner of the link. Raises `Conflict` for malware."""
+        """Release the message to the account of the link. Raises `Conflict` for malware."""
         held, addresses = await self.message_for_owner(token)
         return await self.actions.release(held, addresses, by="account")
 
     async def delete(self, token: str) -> None:
-        """For the owner of the link; others wait on."""
+        """Delete the message for the account of the link; it stays held for other recipients."""
         held, addresses = await self.message_for_owner(token)
         await self.actions.delete(held, addresses, by="account")
 
@@ -122,11 +122,11 @@ class SenderValidation:
         held, plan = await self.entries.get(link.entry), await self.notices.plan_of(link.entry)
         waiting = {to.address for to in held.envelope.recipients}
         if plan is None or not waiting.intersection(plan.recipients):
-            raise NotFound("nothing waits for it any more")
+            raise NotFound("the message is not held any more")
         return held, plan
 
     async def _check_rate(self, link: QuarantineLink, address: str) -> None:
-        """The link first: a stranger's tries with his own link use up nobody else's."""
+        """Check the limit of the link first: attempts with one link use up no other limit."""
         limits = self.limits
         if not await self.rates.allow("answer link", link.key, limit=limits.answers_a_link_a_day, window=DAY):
             raise TooManyAttempts
@@ -148,7 +148,7 @@ class SenderValidation:
             raise CaptchaFailed("wrong")
 
     async def _release(self, held: QuarantinedMessage, plan: NoticePlan) -> tuple[str, ...]:
-        """Trust first: with its last recipient the entry goes, and nobody could come back for what was forgotten."""
+        """Whitelist first: releasing to the last recipient deletes the entry, and no attempt could follow."""
         for domain in plan.whitelists:
             fact = SenderValidated(domain=domain, address=held.envelope.mail_from.lower())
             await self.bus.emit(fact.to_bus())

@@ -1,4 +1,4 @@
-"""Every sentence of letters and pages, in English and French. Whoever puts values in (`str.format`) escapes them."""
+"""The texts of notices, digests and pages, in English and French. The caller escapes the values it inserts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _ENGLISH = {
     "notice_at": "Received: {at}",
     "notice_ask": "To have it delivered, open this page and copy the characters of a picture:",
     "notice_until": "The message waits until {until} and is then deleted. You get this notice once for this message.",
-    "notice_ignore": "If you did not write this message, somebody used your address: do nothing, and it goes away.",
+    "notice_ignore": "If you did not write this message, someone else used your address: do nothing, and it expires.",
     "notice_button": "Have my message delivered",
     "digest_subject": "Quarantine: {count} messages are waiting for {account}",
     "digest_subject_one": "Quarantine: 1 message is waiting for {account}",
-    "digest_intro": "These messages for {account} were held as spam. What you leave is deleted after its time.",
+    "digest_intro": "These messages for {account} were held as spam. If you do nothing, they are deleted later.",
     "digest_more": "And {count} more, which your administrator can show you.",
     "digest_warning": "The links work without a password: do not forward this message.",
     "digest_look": "Deliver or delete",
@@ -31,28 +31,28 @@ _ENGLISH = {
     "validate_title": "Have your message delivered",
     "validate_intro": "Your message was held by the spam filter. Show that you are a person, and it is delivered.",
     "picture_label": "The {count} letters and digits in the picture",
-    "picture_alt": "Picture of {count} distorted letters and digits. Below stands whom to ask if you cannot read it.",
-    "picture_help": "You cannot read the picture? A person can release the message: ask the recipient, or write to "
-    "{people}, and say that it was held at {at}.",
+    "picture_alt": "Picture of {count} distorted letters and digits. The contact below helps if you cannot read it.",
+    "picture_help": "You cannot read the picture? An administrator can release the message: ask the recipient, or "
+    "write to {people}, and say that it was held at {at}.",
     "validate_button": "Deliver my message",
     "wrong": "That was not the right answer. Here is another one.",
     "stale": "That picture was used already, or it is too old. Here is another one.",
     "delivered_title": "Delivered",
     "delivered": "Thank you: your message is on its way to {recipients}.",
     "trusted": "{domains} knows you from now on: your next messages are less likely to be held.",
-    "own_intro": "This message was held as spam. What shall become of it?",
+    "own_intro": "This message was held as spam. What do you want to do with it?",
     "own_release": "Deliver it to me",
     "own_delete": "Delete it",
     "own_released": "The message is on its way to {recipients}.",
     "own_deleted_title": "Deleted",
     "own_deleted": "The message was deleted.",
-    "gone_title": "Nothing waits here",
-    "gone": "This link is not valid any more: the message was delivered or deleted, or its time is over.",
-    "limit_title": "Too many tries",
-    "limit": "There were too many tries. Please come back later.",
-    "away_title": "Not now",
-    "away": "This cannot be done at the moment, and nothing was changed. Please try again in a minute.",
-    "refused_title": "This cannot be done",
+    "gone_title": "Message not found",
+    "gone": "This link is no longer valid: the message was delivered or deleted, or the link has expired.",
+    "limit_title": "Too many attempts",
+    "limit": "There were too many attempts. Please try again later.",
+    "away_title": "Temporarily unavailable",
+    "away": "This is not possible at the moment, and nothing was changed. Please try again in a minute.",
+    "refused_title": "This is not possible",
     "refused": "This message cannot be delivered. Please ask the recipient.",
 }
 
