@@ -27,7 +27,7 @@ from services.antispam.chain import CHAIN
 from services.antispam.engines.compose import open_engines
 from services.antispam.feedback.compose import FeedbackSlice, open_feedback
 from services.antispam.filtering.compose import FilteringSlice, open_filtering
-from services.antispam.handlers import Judge, handles, hears
+from services.antispam.handlers import Judge, event_handlers, queue_handlers
 from services.antispam.images.compose import open_images
 from services.antispam.learning.compose import LearningSlice, open_learning
 from services.antispam.policy.compose import PolicySlice, open_policy
@@ -41,7 +41,7 @@ __all__ = ["NAME", "Settings", "build"]
 
 @asynccontextmanager
 async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
-    """Raises `Temporary` when MongoDB does not answer."""
+    """Open the slices and yield the service. Raises `Temporary` when MongoDB does not answer."""
     database, metrics = shared.mongo.database(NAME), Metrics()
     engines, images = open_engines(settings), await open_images(settings, database)
     policy = await open_policy(database)
@@ -83,8 +83,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
                 *_reputation_routes(filtering, reputation, shared.clock),
                 *_feedback_routes(feedback, learning, reputation),
             ),
-            queue_handlers=handles(judge),
-            event_handlers=hears(filtering, learning, reputation, feedback),
+            queue_handlers=queue_handlers(judge),
+            event_handlers=event_handlers(filtering, learning, reputation, feedback),
             background=(*filtering.background, *learning.background, *reputation.background),
             body_limit_bytes=settings.api_message_limit_bytes,
         )

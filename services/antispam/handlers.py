@@ -1,4 +1,4 @@
-"""`mail.antispam`: judge, then send on: to the router, or to the quarantine where the policy of the domain says so."""
+"""Handlers of antispam: the queue `mail.antispam` is judged and goes to the router or the quarantine; the events."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from libs.events import (
 )
 from libs.runtime import EventHandler, QueueHandler, Route
 from services.antispam.feedback.compose import FeedbackSlice
-from services.antispam.feedback.screening import PURPOSES, TRAINER
+from services.antispam.feedback.screening import PURPOSES, TRAINING
 from services.antispam.feedback.special_recipients import SpecialRecipients, is_special, without_special
 from services.antispam.filtering.authentication_results import authentication_results_of
 from services.antispam.filtering.compose import FilteringSlice
@@ -37,11 +37,11 @@ from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT, OUTGOING
 from services.antispam.reputation.compose import ReputationSlice
 
-_LARGE_OCTETS = 256 * 1024  # above it a message is read in a thread, so that the others do not wait
+_LARGE_OCTETS = 256 * 1024  # a larger message is parsed in a thread, so that others do not wait
 
 
 class Judge:
-    """One verdict for each domain of ours that a message is for."""
+    """Judges a message once for each of its local domains."""
 
     def __init__(
         self,
@@ -63,77 +63,77 @@ class Judge:
         self._clock = clock
 
     async def judge(self, mail: Mail) -> Iterable[Route]:
-        """The handler. Raises `Temporary` for a policy that cannot be read and a purpose that is not known."""
+        """Handle a message. Raises `Temporary` for a policy that cannot be read and for an unknown purpose."""
         for recipient in mail.envelope.recipients:
             understood(recipient.purpose, PURPOSES, "purpose")
-        # Someone looked at it and let it go; or it is a letter of ours, which quotes the spam that it is about.
-        if mail.envelope.released or _is_our_letter(mail.envelope):
+        # A released message is not judged again, and neither is mail of the system, which may quote spam.
+        if mail.envelope.released or _is_system_mail(mail.envelope):
             return (Route(queues.ROUTER, mail),)
         verdicts, authentication = await self._verdicts(mail)
         found = {"verdicts": verdicts, "authentication": authentication}
         judged = mail.with_envelope(mail.envelope.model_copy(update=found)) if verdicts else mail
         if not is_special(mail.envelope):
-            return _parted(judged)
-        ours = await self._special_recipients.process(judged)
+            return _split_by_action(judged)
+        special = await self._special_recipients.process(judged)
         others = without_special(judged.envelope)
-        return (*ours, *_parted(judged.with_envelope(others))) if others else ours
+        return (*special, *_split_by_action(judged.with_envelope(others))) if others else special
 
     async def explain(
         self, mail: Mail, scope: str, *, unknown: frozenset[str] = frozenset()
     ) -> tuple[DomainRules, Judgement]:
-        """What the chain finds under the policy of `scope` (a domain, `default`, `outgoing`); nothing is counted.
+        """Run the chain with the policy of `scope` (a domain, `default`, `outgoing`) without counting anything.
 
-        `unknown` are parts of the envelope that are not judged.
+        `unknown` are parts of the envelope that filters ignore.
         """
         rules = await self._rulebooks.rules_for(scope)
         domain = "" if scope in (DEFAULT, OUTGOING) else scope
         await self._learner.load_domain(domain)
         context = Context(domain, rules.policy, rules.books, self._environment.without_counting(), self._clock())
-        return rules, await self._runner.without_counting().run(await _viewed(mail, unknown), context, rules.plan)
+        return rules, await self._runner.without_counting().run(await _view_of(mail, unknown), context, rules.plan)
 
     async def _verdicts(self, mail: Mail) -> tuple[Mapping[str, Verdict], str | None]:
-        """By domain, and what was found out about the sender on the way."""
+        """Return the verdicts by domain, and the authentication results of the sender."""
         recipients = mail.envelope.recipients
-        domains = dict.fromkeys(to.domain for to in recipients if to.purpose != TRAINER)
+        domains = dict.fromkeys(to.domain for to in recipients if to.purpose != TRAINING)
         rules_by_domain = {domain: await self._rulebooks.rules_for(domain or OUTGOING) for domain in domains}
         rules_by_domain = {domain: rules for domain, rules in rules_by_domain.items() if rules.policy.enabled}
         if not rules_by_domain:
             return {}, None
         verdicts: dict[str, Verdict] = {}
-        view = await _viewed(mail)
+        view = await _view_of(mail)
         async with self._runner.open_run(view) as chain_run:
             for domain, rules in rules_by_domain.items():
                 await self._learner.load_domain(domain)
                 context = Context(domain, rules.policy, rules.books, self._environment, self._clock())
                 judgement = await chain_run.run(context, rules.plan)
                 verdict = verdict_of(judgement, rules.policy)
-                verdicts[domain] = verdict if domain else _leaving(verdict)
+                verdicts[domain] = verdict if domain else _for_remote(verdict)
                 accounts = {to.account for to in recipients if to.account and to.domain == domain}
                 self._counters.count(domain, judgement, verdicts[domain], id=mail.envelope.id, accounts=accounts)
         return verdicts, authentication_results_of(view)
 
 
-def _is_our_letter(envelope: Envelope) -> bool:
-    """Notices, digests, delivery reports: only services hand in mail of the null sender over HTTP for no account."""
+def _is_system_mail(envelope: Envelope) -> bool:
+    """Return whether it is a notice, a digest or a DSN: only services submit null-sender mail without an account."""
     return envelope.listener == "http" and not envelope.mail_from and not envelope.peer.account
 
 
-async def _viewed(mail: Mail, unknown: frozenset[str] = frozenset()) -> MailView:
+async def _view_of(mail: Mail, unknown: frozenset[str] = frozenset()) -> MailView:
     view = MailView(mail, unknown)
     if mail.envelope.size_bytes > _LARGE_OCTETS:
         await asyncio.to_thread(view.read)
     return view
 
 
-def _leaving(verdict: Verdict) -> Verdict:
-    """R-SPAM-41: no subject is changed and no folder chosen in copies for other servers; they can only be held."""
+def _for_remote(verdict: Verdict) -> Verdict:
+    """Return the verdict for remote recipients: they get no subject prefix and no folder, only the quarantine."""
     if verdict.action == "quarantine":
         return verdict
     return verdict.model_copy(update={"action": "none", "subject_prefix": ""})
 
 
-def _parted(mail: Mail) -> Sequence[Route]:
-    """Recipients whose domain quarantines leave on their own queue; the others go on."""
+def _split_by_action(mail: Mail) -> Sequence[Route]:
+    """Route recipients whose domain quarantines the message to the quarantine, and the others to the router."""
     envelope = mail.envelope
     held = tuple(to for to in envelope.recipients if _action(envelope, to) == "quarantine")
     if not held:
@@ -156,15 +156,19 @@ def _held(envelope: Envelope, recipients: tuple[Recipient, ...]) -> Envelope:
     return envelope.model_copy(update={"recipients": recipients, "quarantine_reason": reason})
 
 
-def handles(judge: Judge) -> Sequence[QueueHandler]:
-    """The table of queues."""
+def queue_handlers(judge: Judge) -> Sequence[QueueHandler]:
+    """Return the table of queues."""
     return (QueueHandler(queue=queues.ANTISPAM, handle=judge.judge, needs_raw=True, prefetch=50),)
 
 
-def hears(
+def event_handlers(
     filtering: FilteringSlice, learning: LearningSlice, reputation: ReputationSlice, feedback: FeedbackSlice
 ) -> Sequence[EventHandler[Any]]:
-    """The table of events. Every replica drops what it holds in memory; one of them stores what must be kept."""
+    """Return the table of events.
+
+    Rows without a group reach every replica, which updates its memory. Rows with a group reach one of them, which
+    writes to the database.
+    """
     return (
         EventHandler(PolicyChanged, filtering.policy_changed),
         EventHandler(PeerBlacklisted, reputation.peers.peer_blacklisted),
@@ -176,7 +180,7 @@ def hears(
         EventHandler(JunkMoved, feedback.user_feedback.junk_moved, group="antispam", name="junk"),
         EventHandler(MailQuarantined, filtering.counters.held, group="antispam", name="quarantined"),
         EventHandler(MailReleased, filtering.counters.released, group="antispam", name="released"),
-        # Each replica drops what it has not written yet, and the deletion may be done twice.
+        # Each replica drops its unwritten counts, and the deletion in the database may happen twice.
         EventHandler(AccountDeleted, filtering.counters.account_deleted),
         EventHandler(AccountDeleted, filtering.counters.account_deleted, group="antispam", name="accounts"),
     )

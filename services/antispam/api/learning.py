@@ -52,9 +52,9 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Cal
             raise Problem(422, "the body must be a raw message")
         scope = scope_of(domain)
         original = original_of(raw)
-        before = await user_feedback.teach(original, kind, scope=scope)
+        before = await user_feedback.train(original, kind, scope=scope)
         if by:
-            await user_feedback.complain(original, kind, who=by.lower())
+            await user_feedback.record_complaint(original, kind, complainant=by.lower())
         return LearningResult(changed=before != kind, before=before, now=kind, domain=domain_of(scope))
 
     @router.post(

@@ -60,7 +60,7 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
         """What ingress must know of a domain when a message comes in."""
         scope = scope_of(domain)
         return ReceptionRules.model_validate(
-            {"greylists": await screening.greylists(scope), "purposes": await screening.purposes(scope)}
+            {"greylists": await screening.is_greylisting(scope), "purposes": await screening.special_addresses(scope)}
         )
 
     @router.post("/admissions", dependencies=[ingress], summary="Ask whether a recipient is admitted")

@@ -1,1 +1,1 @@
-"""What people and traps teach: training by moves and mail, honeypots, and the screening of recipients at RCPT."""
+"""Feedback of users and honeypots: training by moves and by mail, complaints, and the screening of recipients."""

@@ -1,4 +1,4 @@
-"""Composition of the feedback slice: training, honeypots, the screening of recipients at RCPT."""
+"""Composition of the feedback slice: training, special recipients, and the screening of recipients at RCPT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.antispam.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class FeedbackSlice:
-    """`user_feedback` hears of moves, `interception` gets mail for special recipients, `reception` answers ingress."""
+    """`user_feedback` handles moves, `special_recipients` their mail, and `screening` the queries of ingress."""
 
     user_feedback: Feedback
     special_recipients: SpecialRecipients
@@ -39,14 +39,14 @@ def open_feedback(
     learning: LearningSlice,
     reputation: ReputationSlice,
 ) -> FeedbackSlice:
-    """Nothing is connected before the first question."""
-    # Both are asked in the background of mail. Router away: trainers are told to come again; store away: lessons wait.
+    """Create the objects; connections are opened by the first requests."""
+    # Neither neighbour is needed for mail. Router away: training mail is deferred; store away: training by moves waits.
     router, mailboxes = shared.client(settings, "router"), shared.client(settings, "store")
     user_feedback = Feedback(
         learner=learning.learner,
         complaints=reputation.stored_complaints,
         messages=StoreClient(mailboxes),
-        moves_teach=settings.junk_moves_train,
+        moves_train=settings.junk_moves_train,
         clock=shared.clock,
     )
     special_recipients = SpecialRecipients(
@@ -56,8 +56,8 @@ def open_feedback(
         honeypot_hits=reputation.honeypots,
         user_feedback=user_feedback,
         clock=shared.clock,
-        ban=settings.honeypot_ban_duration,
-        learns=settings.honeypot_trains,
+        ban_duration=settings.honeypot_ban_duration,
+        trains=settings.honeypot_trains,
     )
     screening = RecipientScreening(
         rulebooks=filtering.rulebooks,

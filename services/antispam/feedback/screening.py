@@ -1,4 +1,4 @@
-"""What ingress asks at RCPT: whether an address is antispam's own, and whether a stranger has to wait (R-IN-14)."""
+"""Screening of recipients for ingress at RCPT: special addresses of antispam, and greylisting (RFC 6647 2.4)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from typing import Literal, Protocol
 from libs.network import parsed
 from services.antispam.filtering.context import FilterEnvironment
 from services.antispam.filtering.rulebook_cache import DomainRules, RulebookCache
-from services.antispam.learning.samples import TRAINING
+from services.antispam.learning.samples import TRAINING_ADDRESSES
 from services.antispam.reputation.greylist import GreylistState, GreylistTimes, Triplet, greylisted_network
 
-HONEYPOT, TRAINER = "honeypot", "training"  # purposes of a recipient
-PURPOSES = ("", HONEYPOT, TRAINER)
+HONEYPOT, TRAINING = "honeypot", "training"  # purposes of a recipient
+PURPOSES = ("", HONEYPOT, TRAINING)
 
-_KNOWN = timedelta(minutes=10)  # what passed needs no second question so soon
+_ACCEPT_TTL = timedelta(minutes=10)  # how long ingress may keep the decision to accept
 
 
 @dataclass(frozen=True, slots=True)
 class RcptQuery:
-    """A recipient at RCPT. `account` is whoever authenticated, None for strangers."""
+    """A recipient at RCPT. `account` is the authenticated one, None without authentication."""
 
     peer: str
     sender: str
@@ -32,7 +32,7 @@ class RcptQuery:
 
 @dataclass(frozen=True, slots=True)
 class RcptDecision:
-    """`note` is what became of greylisting. An answer is good for `keep`, with `whole_network` for all of it."""
+    """The answer for a recipient, explained by `note`. Ingress may keep it for `keep`, also for the `whole_network`."""
 
     decision: Literal["accept", "defer", "refuse"]
     note: str = ""
@@ -41,38 +41,41 @@ class RcptDecision:
     whole_network: bool = False
 
 
-class Greylist(Protocol):
-    """Who came before. All methods raise `Temporary`."""
+class GreylistStore(Protocol):
+    """The stored triplets and networks. All methods raise `Temporary`."""
 
     async def network_passes(self, network: str, now: datetime) -> int: ...
     async def record_attempt(self, triplet: Triplet, now: datetime) -> GreylistState: ...
 
 
-class Honeypots(Protocol):
-    """Hidden addresses."""
+class HoneypotAddresses(Protocol):
+    """The stored honeypots."""
 
     async def addresses_of(self, domain: str) -> Sequence[str]:
-        """Raises `Temporary`."""
+        """Return the honeypots of a domain. Raises `Temporary`."""
 
 
-class Accounts(Protocol):
-    """The router."""
+class AccountProfiles(Protocol):
+    """The accounts of the router."""
 
     async def profile(self, account: str) -> str | None:
-        """None when there is no such account. Raises `Temporary`."""
+        """Return the profile of an account, or None when it does not exist. Raises `Temporary`."""
 
 
 class RecipientScreening:
-    """All methods raise `Temporary`; ingress lets in then."""
+    """Decides whether a recipient is accepted, deferred or refused.
+
+    All methods raise `Temporary`; ingress accepts the recipient then.
+    """
 
     def __init__(
         self,
         *,
         rulebooks: RulebookCache,
         environment: FilterEnvironment,
-        greylist: Greylist,
-        honeypots: Honeypots,
-        accounts: Accounts,
+        greylist: GreylistStore,
+        honeypots: HoneypotAddresses,
+        accounts: AccountProfiles,
         times: GreylistTimes,
         clock: Callable[[], datetime],
     ) -> None:
@@ -84,46 +87,49 @@ class RecipientScreening:
         self._times = times
         self._clock = clock
 
-    async def greylists(self, domain: str) -> bool:
-        """Whether strangers have to wait at all."""
+    async def is_greylisting(self, domain: str) -> bool:
+        """Return whether the domain greylists at all."""
         return _is_on(await self._rulebooks.rules_for(domain), "greylisting")
 
-    async def purposes(self, domain: str) -> Mapping[str, str]:
-        """What addresses of the domain are for that nobody reads."""
+    async def special_addresses(self, domain: str) -> Mapping[str, str]:
+        """Return the addresses of the domain whose mail goes to antispam instead of a mailbox, with their purposes."""
         rules = await self._rulebooks.rules_for(domain)
-        found = dict.fromkeys((f"{name}@{domain}" for name in TRAINING), TRAINER) if rules.policy.training else {}
+        found: dict[str, str] = {}
+        if rules.policy.training:
+            found |= dict.fromkeys((f"{name}@{domain}" for name in TRAINING_ADDRESSES), TRAINING)
         if _is_on(rules, "honeypot"):
             found |= dict.fromkeys(await self._honeypots.addresses_of(domain), HONEYPOT)
         return found
 
     async def screen(self, query: RcptQuery) -> RcptDecision:
-        """May it come in now?"""
+        """Decide about a recipient: an authenticated account may only train, other peers may be greylisted."""
         if query.account is not None:
-            return await self._trainer(query, query.account)
+            return await self._screen_trainer(query, query.account)
         rules = await self._rulebooks.rules_for(query.domain)
         peer = parsed(query.peer)
         if peer is None or not _is_on(rules, "greylisting") or self._environment.trusts(peer):
-            return RcptDecision("accept", keep=_KNOWN)
+            return RcptDecision("accept", keep=_ACCEPT_TTL)
         sender = query.sender.lower()
         if any(book.white.entry_for_peer(peer) for book in rules.books):
-            return RcptDecision("accept", "peer is on a white list", keep=_KNOWN)
+            return RcptDecision("accept", "peer is on a whitelist", keep=_ACCEPT_TTL)
         if sender and any(book.white.entry_for_sender(sender) for book in rules.books):
-            return RcptDecision("accept", "sender is on a white list", keep=_KNOWN)
+            return RcptDecision("accept", "sender is on a whitelist", keep=_ACCEPT_TTL)
         recipient = query.domain if self._times.per == "domain" else query.recipient.lower()
-        return await self._greeted(Triplet(greylisted_network(peer), sender, recipient))
+        return await self._greylisted(Triplet(greylisted_network(peer), sender, recipient))
 
-    async def _greeted(self, triplet: Triplet) -> RcptDecision:
+    async def _greylisted(self, triplet: Triplet) -> RcptDecision:
         now = self._clock()
         passes = await self._greylist.network_passes(triplet.network, now)
         if passes >= self._times.network_passes:
-            return RcptDecision("accept", f"network is known, {passes} passed before", keep=_KNOWN, whole_network=True)
-        met = await self._greylist.record_attempt(triplet, now)
-        if met.waited is None:
-            return RcptDecision("defer", "greylisted", retry_at=met.first_at + self._times.delay)
-        return RcptDecision("accept", f"passed after {met.waited.total_seconds():.0f} s", keep=_KNOWN)
+            note = f"network is known, {passes} passed before"
+            return RcptDecision("accept", note, keep=_ACCEPT_TTL, whole_network=True)
+        state = await self._greylist.record_attempt(triplet, now)
+        if state.waited is None:
+            return RcptDecision("defer", "greylisted", retry_at=state.first_at + self._times.delay)
+        return RcptDecision("accept", f"passed after {state.waited.total_seconds():.0f} s", keep=_ACCEPT_TTL)
 
-    async def _trainer(self, query: RcptQuery, account: str) -> RcptDecision:
-        """R-SPAM-43: managers only, and for their own domain."""
+    async def _screen_trainer(self, query: RcptQuery, account: str) -> RcptDecision:
+        """Accept only managers, and only for their own domain."""
         if account.rpartition("@")[2] == query.domain and await self._accounts.profile(account) == "manager":
             return RcptDecision("accept")
         return RcptDecision("refuse", "Only managers of the domain train its filters")

@@ -1,4 +1,4 @@
-"""Mail for addresses that are antispam's own: it ends here, and in no mailbox (R-SPAM-12, R-SPAM-43)."""
+"""Processes mail for special recipients, training addresses and honeypots, which no mailbox gets."""
 
 from __future__ import annotations
 
@@ -14,77 +14,87 @@ from libs.envelope import Envelope, Mail, Recipient, queues
 from libs.mail.originals import Original, attached_to
 from libs.runtime import Route
 from services.antispam.feedback.feedback import Feedback
-from services.antispam.feedback.screening import HONEYPOT, TRAINER
+from services.antispam.feedback.screening import HONEYPOT, TRAINING
 from services.antispam.filtering.context import FilterEnvironment
 from services.antispam.filtering.rulebook_cache import RulebookCache
-from services.antispam.learning.samples import TRAINING
+from services.antispam.learning.samples import TRAINING_ADDRESSES
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT
 from services.antispam.reputation.blacklisted_peers import BlacklistedPeer
-from services.antispam.reputation.peer_blacklist import PeerBlacklist
 
 log = structlog.get_logger(__name__)
 
-REASON = "honeypot"  # of the quarantine: the sender of such mail is told nothing
+REASON = "honeypot"  # of the quarantine, which sends no notice to the sender of such mail
 
 
 class HoneypotHits(Protocol):
-    """Where hits are counted."""
+    """The stored honeypots, which count their messages."""
 
     async def record_hits(self, addresses: Sequence[str], now: datetime) -> None:
-        """Raises `Temporary`."""
+        """Count a message to each of the addresses. Raises `Temporary`."""
+
+
+class Blacklist(Protocol):
+    """The blacklist of peers."""
+
+    async def blacklist(self, peer: BlacklistedPeer) -> None:
+        """Blacklist a peer in all services. Raises `Temporary`."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpecialRecipients:
-    """`ban` is for how long a peer is refused; `learns`: what came to a honeypot is learned as spam, for all."""
+    """The handler of special recipients.
+
+    A peer that sends to a honeypot is blacklisted for `ban_duration`; with `trains` its mail is learned as spam in the
+    statistics for all domains.
+    """
 
     rulebooks: RulebookCache
     environment: FilterEnvironment
-    peers: PeerBlacklist
+    peers: Blacklist
     honeypot_hits: HoneypotHits
     user_feedback: Feedback
     clock: Callable[[], datetime]
-    ban: timedelta
-    learns: bool
+    ban_duration: timedelta
+    trains: bool
 
     async def process(self, mail: Mail) -> Sequence[Route]:
-        """For the recipients with a purpose; where the rest goes is not decided here. Raises `Temporary`.
+        """Process the special recipients and return the routes of their mail. Raises `Temporary`.
 
-        Whatever fails is tried again from the start, and nothing here happens twice by it but the count of hits.
+        A failure is tried again from the start, and only the number of hits grows twice by that.
         """
         recipients = mail.envelope.recipients
         for recipient in recipients:
-            if recipient.purpose == TRAINER:
+            if recipient.purpose == TRAINING:
                 await self._train(mail, recipient)
-        trapped = tuple(recipient for recipient in recipients if recipient.purpose == HONEYPOT)
-        return (await self._trap(mail, trapped),) if trapped else ()
+        honeypots = tuple(recipient for recipient in recipients if recipient.purpose == HONEYPOT)
+        return (await self._quarantine(mail, honeypots),) if honeypots else ()
 
     async def _train(self, mail: Mail, recipient: Recipient) -> None:
-        """Ingress let in nobody but a manager."""
+        """Learn the attached messages. Ingress accepts such mail from managers only."""
         domain = recipient.domain
-        kind, who = TRAINING[_local_part(recipient)], mail.envelope.peer.account or mail.envelope.mail_from
+        kind = TRAINING_ADDRESSES[_local_part(recipient)]
+        trainer = mail.envelope.peer.account or mail.envelope.mail_from
         originals: list[Original] = await asyncio.to_thread(lambda: list(attached_to(mail.raw)))
         for original in originals:
-            await self.user_feedback.teach(original, kind, scope=domain)
-            await self.user_feedback.complain(original, kind, who=who)
-        log.info("mail_learned", id=mail.envelope.id, kind=kind, domain=domain, messages=len(originals))
+            await self.user_feedback.train(original, kind, scope=domain)
+            await self.user_feedback.record_complaint(original, kind, complainant=trainer)
+        log.info("training_mail_learned", id=mail.envelope.id, kind=kind, domain=domain, messages=len(originals))
 
-    async def _trap(self, mail: Mail, trapped: tuple[Recipient, ...]) -> Route:
+    async def _quarantine(self, mail: Mail, honeypots: tuple[Recipient, ...]) -> Route:
         now, view = self.clock(), MailView(mail)
-        await self.honeypot_hits.record_hits(
-            [f"{_local_part(recipient)}@{recipient.domain}" for recipient in trapped], now
-        )
-        if view.peer is not None and not await self._spares(view, trapped[0].domain):
-            await self.peers.blacklist(BlacklistedPeer(str(view.peer), now + self.ban, "wrote to a honeypot"))
-        if self.learns:
-            await self.user_feedback.teach(Original(mail.raw), "spam", scope=DEFAULT)
-        log.info("honeypot_hit", id=mail.envelope.id, domain=trapped[0].domain)
-        held = mail.envelope.model_copy(update={"recipients": trapped, "quarantine_reason": REASON})
+        addresses = [f"{_local_part(recipient)}@{recipient.domain}" for recipient in honeypots]
+        await self.honeypot_hits.record_hits(addresses, now)
+        if view.peer is not None and not await self._is_exempt(view, honeypots[0].domain):
+            await self.peers.blacklist(BlacklistedPeer(str(view.peer), now + self.ban_duration, "wrote to a honeypot"))
+        if self.trains:
+            await self.user_feedback.train(Original(mail.raw), "spam", scope=DEFAULT)
+        log.info("honeypot_mail_quarantined", id=mail.envelope.id, domain=honeypots[0].domain)
+        held = mail.envelope.model_copy(update={"recipients": honeypots, "quarantine_reason": REASON})
         return Route(queues.QUARANTINE, mail.with_envelope(held))
 
-    async def _spares(self, view: MailView, domain: str) -> bool:
-        """Machines of ours, and those that an administrator trusts: behind them are many."""
+    async def _is_exempt(self, view: MailView, domain: str) -> bool:
+        """Return whether the peer is trusted or whitelisted, and so may send mail of many other users."""
         peer = view.peer
         if peer is None or self.environment.trusts(peer):
             return True
@@ -93,16 +103,16 @@ class SpecialRecipients:
 
 
 def _local_part(recipient: Recipient) -> str:
-    """The address may lie in an alias domain; what it is known by lies in the main one."""
+    """Return the local part: the address may be in an alias domain, but special addresses are in the main domain."""
     return recipient.address.lower().rpartition("@")[0]
 
 
 def is_special(envelope: Envelope) -> bool:
-    """Whether any recipient is antispam's own."""
+    """Return whether any recipient is special."""
     return any(recipient.purpose for recipient in envelope.recipients)
 
 
 def without_special(envelope: Envelope) -> Envelope | None:
-    """For the others; None when there are none."""
+    """Return the envelope for the ordinary recipients, None when there are none."""
     others = tuple(recipient for recipient in envelope.recipients if not recipient.purpose)
     return envelope.to(others) if others else None

@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class FilteringSlice:
-    """What judges mail, and what the API shows of it."""
+    """The objects that judge mail, and the stores for the pages of the API."""
 
     rulebooks: RulebookCache
     environment: FilterEnvironment
@@ -78,13 +78,13 @@ async def open_filtering(
     stored_counters = MongoCounters(database, keep=settings.statistics_retention)
     await stored_counters.prepare()
     await asyncio.to_thread(load_suffixes)
-    # MongoDB away: a domain that was judged before is judged on with what was read last, another one waits.
+    # MongoDB away: mail of a domain whose rulebook was read before is judged with that one, other mail waits.
     rulebooks = RulebookCache(
         policy.rulebooks.load, chain, max_age=settings.rulebook_max_age, capacity=settings.rulebook_capacity
     )
     runner, counters = Runner(chain), Counters(stored_counters, policy.rules, clock=shared.clock)
     metrics.registry.register(FilterMetrics(runner))
-    metrics.entries("digests", lambda: len(reputation.mass_mailings))
+    metrics.entries("mass mailings", lambda: len(reputation.mass_mailings))
     metrics.entries("counted messages", counters.remembered)
     environment = FilterEnvironment(
         own_names=frozenset(name.lower() for name in (settings.hostname, *settings.own_host_names)),
@@ -100,7 +100,7 @@ async def open_filtering(
         engines=engines,
         images=images,
     )
-    background = (Periodic("statistics", counters.flush, settings.flush_period),)
+    background = (Periodic("mail statistics", counters.flush, settings.flush_period),)
     return FilteringSlice(rulebooks, environment, runner, counters, stored_counters, shared, background)
 
 

@@ -15,7 +15,7 @@ from services.antispam.learning.model import MailClass
 Tokens = frozenset[str]
 Key = tuple[str, str]  # scope, digest
 
-TRAINING: Mapping[str, MailClass] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses
+TRAINING_ADDRESSES: Mapping[str, MailClass] = {"spam": "spam", "ham": "ham"}  # local parts of training addresses
 
 
 @dataclass(frozen=True, slots=True)

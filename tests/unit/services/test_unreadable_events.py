@@ -12,14 +12,14 @@ import pytest
 from libs.bus import Event
 from libs.envelope import Permanent
 from libs.runtime import EventHandler
-from services.antispam.handlers import hears
+from services.antispam.handlers import event_handlers
 from services.quota.handlers import UsageHandler
 from services.store.accounts import Accounts
 
 # An unreadable event must not reach any of these: the test checks that none was called.
 NOTHING: Any = NonCallableMock()
 ROWS: tuple[EventHandler[Any], ...] = (
-    *hears(NOTHING, NOTHING, NOTHING, NOTHING),
+    *event_handlers(NOTHING, NOTHING, NOTHING, NOTHING),
     *UsageHandler(*[NOTHING] * len(fields(UsageHandler))).table(),
     *Accounts(*[NOTHING] * len(fields(Accounts))).table(),
 )
