@@ -1,13 +1,14 @@
-"""relay: what leaves for other servers.
+"""relay: sends mail to other servers.
 
 Consumes   the queue mail.relay
 Emits      through ingress, delivery status notifications to senders that are known not to be forged, and notices to the
-           owners of forwards; dead letters of mail.relay for what nobody else can hear of; the events MailRelayed and
-           MailParked
-Owns       the outbound queue (an entry a message and recipient), the connections of the cluster to each mx_group
+           owners of forwards; dead letters of mail.relay for failures that no sender or owner can be told of; the
+           events MailRelayed and MailParked
+Owns       the outbound queue (one entry for each message and recipient), and the connections of the cluster to each
+           MX group
 Fails      deferred: a peer, DNS or a smarthost that does not answer is tried again with growing delays for five days.
-           What is sent when the process dies goes back to the queue after two minutes, at SIGTERM at once. It is sent
-           again if the peer's answer was not written down by then (RFC 1047: better twice than never).
+           An entry that is being sent when its process dies is queued again after two minutes, at SIGTERM at once. It
+           is sent again if the peer's reply was not stored by then (RFC 1047: duplicates are better than losses).
 
 An entry:
 
@@ -24,15 +25,15 @@ An entry:
                                                  NOTIFY=NEVER           v                v
                                               +------------------------ done <----------+
 
-`settle` writes under the fence of the claim, so that a late holder changes nothing that another one has by now; only
-that a peer took the message is believed of anybody. An outcome and the report that it causes are one write. `queued`
-with a delay of hours may have a report due as well. A message goes with the last of its entries that is not done.
+`settle` writes under the fence of the claim, so that a late holder cannot change an entry that another one has claimed;
+only the news that a peer accepted the message counts from any holder. An outcome and the report that it causes are one
+write. An entry that is queued for hours may have a report due as well. A message is deleted after its last entry.
 
 A report:
 
-    due --------> claimed --- told: a letter to the sender or the owner, or a dead letter ---> done
+    due --------> claimed --- sent to the sender or the owner, or published as a dead letter ---> done
      ^               |
-     +---------------+  not taken now: again, growing pauses, for five days
+     +---------------+  deferred: tried again after growing pauses, for five days
      |               |
-     +---------------+  refused, or five days are over: it becomes a dead letter, which is tried without end
+     +---------------+  refused, or five days have passed: becomes a dead letter, which is tried without end
 """

@@ -44,11 +44,14 @@ __all__ = ["NAME", "Settings", "build"]
 
 @asynccontextmanager
 async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
-    """Raises `Temporary` when MongoDB does not answer, `ValueError` for a wrong smarthost, login or file."""
+    """Build the service.
+
+    Raises `Temporary` when MongoDB does not answer, `ValueError` for an invalid smarthost, login or file.
+    """
     metrics = Metrics()
     database = shared.mongo.database(NAME)
     holder = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    queue = MongoQueue(database, holder=holder, keep_done=settings.keep_done)
+    queue = MongoQueue(database, holder=holder, done_retention=settings.done_retention)
     leases = Leases(database, holder=holder, monotonic=time.monotonic)
     legacy = LegacyMigration(database)
     await queue.prepare()
@@ -62,15 +65,15 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         deliverer=_deliverer(settings, shared, queue, outcomes, metrics),
         destinations=_destinations(settings, metrics),
         session=SmtpTransport(_dialer(settings)).session,
-        limits=ConcurrencyLimits(settings.destination_limit, settings.total_limit),
+        limits=ConcurrencyLimits(settings.connections_per_mx_group, settings.max_connections),
         clock=shared.clock,
     )
     ingress = shared.client(settings, "ingress")
     reports = _reports(settings, shared, queue, ingress, metrics)
     retention = BodyRetention(queue.bodies, shared.blobs, shared.clock)
-    views = QueueViews(database, queue.bodies, keep_done=settings.keep_done)
+    views = QueueViews(database, queue.bodies, done_retention=settings.done_retention)
 
-    async def take_over() -> None:
+    async def migrate() -> None:
         await legacy.round(now=shared.clock())
 
     try:
@@ -83,11 +86,11 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             listeners=(queue_runner,),
             background=(
                 Periodic("heartbeat", queue_runner.heartbeat, RENEWAL),
-                Periodic("look", queue_runner.look, settings.poll_period),
-                Periodic("reports", reports.round, settings.poll_period),
+                Periodic("poll", queue_runner.poll, settings.poll_period),
+                Periodic("reports", reports.send_due, settings.poll_period),
                 Periodic("collect", retention.collect, timedelta(seconds=15)),
-                Periodic("keep_bodies", retention.look_through, timedelta(hours=12)),
-                Periodic("take_over", take_over, MINUTE),
+                Periodic("refresh_bodies", retention.refresh, timedelta(hours=12)),
+                Periodic("migrate_legacy_entries", migrate, MINUTE),
             ),
         )
     finally:
@@ -98,7 +101,7 @@ def _deliverer(
     settings: Settings, shared: Shared, queue: MongoQueue, outcomes: OutcomeWriter, metrics: Metrics
 ) -> Deliverer:
     schedule = Schedule(
-        settings.first_delay, settings.longest_delay, settings.give_up_after, settings.delay_notice_after
+        settings.first_retry_delay, settings.longest_retry_delay, settings.give_up_after, settings.delay_notice_after
     )
     return Deliverer(
         bodies=queue.bodies,
@@ -121,7 +124,7 @@ def _reports(settings: Settings, shared: Shared, queue: MongoQueue, ingress: Cli
         return_limit_bytes=settings.return_limit_bytes,
     )
     return ReportSender(
-        queue=ReportQueue(shared.mongo.database(NAME), queue.bodies, keep_done=settings.keep_done),
+        queue=ReportQueue(shared.mongo.database(NAME), queue.bodies, done_retention=settings.done_retention),
         bodies=queue.bodies,
         blobs=shared.blobs,
         reporter=notifications,

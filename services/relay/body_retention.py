@@ -1,4 +1,4 @@
-"""What the queue needs in the background: bytes kept while something needs them, and let go when nothing does."""
+"""Keeps the bytes of queued messages while an entry needs them, and releases them afterwards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 class BodyRetention:
-    """Two rounds."""
+    """Runs two background tasks: `collect` and `refresh`."""
 
     def __init__(self, bodies: Bodies, blobs: Blobs, clock: Callable[[], datetime]) -> None:
         self._bodies = bodies
@@ -24,32 +24,34 @@ class BodyRetention:
         self._clock = clock
 
     async def collect(self) -> None:
-        """Messages whose last entry is done. Raises `Temporary`."""
+        """Release the bytes of messages whose last entry is finished. Raises `Temporary`."""
         for message, blob in await self._bodies.collect(now=self._clock()):
             if blob is not None:
-                await self._let_go(message, blob)
+                await self._release(message, blob)
 
-    async def _let_go(self, message: str, blob: str) -> None:
-        """The bytes are held under the name of the queue from which they came. A message that was added again
-        meanwhile, and was then held, keeps them."""
+    async def _release(self, message: str, blob: str) -> None:
+        """Release the bytes, which are held under the name of their queue.
+
+        A message that was added again meanwhile, and was then held, keeps them.
+        """
         try:
             if not await self._bodies.has(message):
                 await self._blobs.release(blob, RELAY)
             if await self._bodies.has(message):
                 await self._blobs.hold(blob, RELAY)
         except (Temporary, Missing) as error:
-            log.warning("blob_not_released", id=message, reason=error.reason)  # it goes by its age
+            log.warning("blob_not_released", id=message, reason=error.reason)  # it expires by its age
 
-    async def look_through(self) -> None:
-        """All of the queue, now and then: the collector of blobs takes what nobody touches, and a message may wait for
-        weeks. Raises `Temporary`."""
+    async def refresh(self) -> None:
+        """Touch the bytes of the whole queue now and then: the collector of blobs deletes untouched ones, and a message
+        may wait for weeks. Raises `Temporary`."""
         after = ""
-        while page := await self._bodies.look_through(after):
+        while page := await self._bodies.page(after):
             for message, blob in page:
                 try:
                     if blob is not None:
                         await self._blobs.touch(blob)
                 except Missing as error:
-                    # It fails when it is tried next, and its sender hears of it.
+                    # The next attempt fails, and its sender is notified.
                     log.error("message_bytes_missing", id=message, reason=error.reason)
             after = page[-1][0]

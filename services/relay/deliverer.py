@@ -1,4 +1,4 @@
-"""Claimed entries to servers: what is sent to whom, and what becomes of each entry."""
+"""Delivers claimed entries to servers, and decides the outcome of each entry."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from libs.mail.render import received
 from libs.telemetry import Metrics
 from services.relay.adapters.bodies import Bodies
 from services.relay.adapters.queue import Settlement
+from services.relay.adapters.smtp import SmtpSession
 from services.relay.domain.entries import Entry, Schedule, State, after
 from services.relay.domain.message_copy import copy_of, subject_tag
 from services.relay.domain.named_recipients import named_recipients
 from services.relay.domain.replies import Result, deferred, failed, unroutable
 from services.relay.domain.reporting import Report, ReportTarget, report_target
 from services.relay.outcome_writer import OutcomeWriter
-from services.relay.ports import Route, Session
+from services.relay.ports import Route
 
 log = structlog.get_logger(__name__)
 
-TRANSACTION_DEADLINE = timedelta(hours=1)  # a peer that gives an octet a minute has no more than this
+TRANSACTION_DEADLINE = timedelta(hours=1)  # bounds a peer that sends an octet a minute
 GONE = failed("5.3.0 the message is no longer kept", status="5.3.0")
 
 Results = Mapping[str, Result]
@@ -36,7 +37,7 @@ Results = Mapping[str, Result]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Entries of one message that get the same copy of it."""
+    """Entries of one message that receive the same copy of it."""
 
     message: str
     tag: str
@@ -44,7 +45,7 @@ class Batch:
 
 
 class Deliverer:
-    """Sends batches. No error leaves `deliver`: each entry has an outcome, and the outcome is remembered."""
+    """Sends batches. `deliver` raises no error: each entry gets an outcome, and the outcome is remembered."""
 
     def __init__(
         self,
@@ -72,7 +73,7 @@ class Deliverer:
         )
 
     async def batches(self, entries: Sequence[Entry]) -> list[tuple[Batch, Mail | None]]:
-        """By message and copy. Raises `Temporary`; then nothing was tried."""
+        """Group `entries` by message and copy. Raises `Temporary`; then nothing was attempted."""
         mails = await self._bodies.get({entry.message for entry in entries})
         groups: dict[tuple[str, str], list[Entry]] = {}
         for entry in entries:
@@ -81,20 +82,20 @@ class Deliverer:
             groups.setdefault((entry.message, tag), []).append(entry)
         return [(Batch(*key, group), mails.get(key[0])) for key, group in groups.items()]
 
-    async def deliver(self, batch: Batch, mail: Mail | None, route: Route | Result, session: Session) -> None:
-        """One copy of one message to the servers of `route`, or to none where the result is known already."""
-        known = {entry.id: settlement for entry in batch.entries if (settlement := self._outcomes.taken(entry.id))}
+    async def deliver(self, batch: Batch, mail: Mail | None, route: Route | Result, session: SmtpSession) -> None:
+        """Send one copy of one message to the servers of `route`, or conclude a result that is known already."""
+        known = {entry.id: settlement for entry in batch.entries if (settlement := self._outcomes.accepted(entry.id))}
         if known:
-            # This process knows that a server took it: the entry came back before that could be written.
+            # A server has accepted it: the entry was requeued before that could be written.
             again = [Settlement(e, known[e.id].transition, known[e.id].report) for e in batch.entries if e.id in known]
             await self._outcomes.write(again)
         entries = [entry for entry in batch.entries if entry.id not in known]
         if entries:
-            results = await self._tried(mail, entries, batch.tag, route, session)
+            results = await self._attempt(mail, entries, batch.tag, route, session)
             await self._conclude(entries, mail.envelope if mail else None, results)
 
-    async def _tried(
-        self, mail: Mail | None, entries: Sequence[Entry], tag: str, route: Route | Result, session: Session
+    async def _attempt(
+        self, mail: Mail | None, entries: Sequence[Entry], tag: str, route: Route | Result, session: SmtpSession
     ) -> Results:
         if mail is None:
             return dict.fromkeys((entry.recipient for entry in entries), GONE)
@@ -102,10 +103,10 @@ class Deliverer:
         alive = [entry.to for entry in entries if entry.recipient not in results]
         if isinstance(route, Result):
             return results | dict.fromkeys((recipient.address for recipient in alive), route)
-        return results | dict(await self._sent(mail, alive, tag, route, session)) if alive else results
+        return results | dict(await self._send(mail, alive, tag, route, session)) if alive else results
 
-    async def _sent(
-        self, mail: Mail, recipients: Sequence[Recipient], tag: str, route: Route, session: Session
+    async def _send(
+        self, mail: Mail, recipients: Sequence[Recipient], tag: str, route: Route, session: SmtpSession
     ) -> Results:
         only = recipients[0] if len(recipients) == 1 else None
         try:
@@ -121,7 +122,7 @@ class Deliverer:
         except Missing:
             result = GONE
         except Exception as error:
-            # A bug must not make a message come back each second: it waits as if a server had refused it for now.
+            # After a bug the message waits as after a temporary refusal, and is not tried again each second.
             log.error("delivery_failed", id=mail.envelope.id, exc_info=error)
             result = deferred("4.3.0 internal error", status="4.3.0")
         return {recipient.address: result for recipient in recipients}
@@ -141,14 +142,14 @@ class Deliverer:
             )  # fmt: skip
         await self._outcomes.write(settlements)
         if envelope is not None:
-            await self._announce(envelope, [v.entry.to for v in settlements if v.transition.state is State.SENT])
+            await self._emit_relayed(envelope, [v.entry.to for v in settlements if v.transition.state is State.SENT])
 
     def _settlement(self, entry: Entry, envelope: Envelope | None, result: Result, now: datetime) -> Settlement:
         self._results.labels(result.outcome).inc()
         transition = after(entry, result, self._schedule, now=now, jitter=self._jitter())
         if transition.tell is None:
             return Settlement(entry, transition)
-        # Of a message that is not there nothing is known, and so nobody but an operator can hear.
+        # The envelope of a lost message is unknown, so that only an operator can be told.
         target = report_target(envelope, entry.to, transition.tell) if envelope else ReportTarget.DEAD_LETTER
         if target is None:
             return Settlement(entry, transition)
@@ -162,12 +163,12 @@ class Deliverer:
         )
         return Settlement(entry, transition, report)
 
-    async def _announce(self, envelope: Envelope, taken: Sequence[Recipient]) -> None:
+    async def _emit_relayed(self, envelope: Envelope, taken: Sequence[Recipient]) -> None:
         if not (addresses := named_recipients(envelope, taken)):
             return
         fact = MailRelayed(id=envelope.id, account=envelope.peer.account or "", recipients=addresses)
         try:
             await self._emit(fact.to_bus())
         except Temporary as error:
-            # It is a weight in antispam, and the next message to the same person tells it again.
+            # The event only adds weight in antispam, and the next message to the same recipient repeats it.
             log.warning("event_emit_failed", id=envelope.id, reason=error.reason)

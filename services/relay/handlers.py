@@ -1,4 +1,4 @@
-"""What relay does with a message from the queue: it is in the outbound queue, then the broker may forget it."""
+"""Accepts mail from the bus: once a message is in the outbound queue, the bus may forget it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from services.relay.queue_runner import QueueRunner
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Queues mail and wakes the queue_runner."""
+    """Stores mail in the outbound queue and wakes the queue runner."""
 
     queue: MongoQueue
     queue_runner: QueueRunner

@@ -1,8 +1,8 @@
-"""What this process knows of tries, until the database knows it too.
+"""Writes the outcomes of delivery attempts, and remembers them until they are in the database.
 
-An outcome that cannot be written is not forgotten: it is written as soon as the database answers, and an entry that the
-peer took is never sent again by this process, whoever gives it back meanwhile. What the process knew and had not
-written when it died is sent again: RFC 1047, better twice than never.
+An outcome that cannot be written is written as soon as the database answers. This process never sends an entry again
+that a peer has accepted, even if the entry is requeued meanwhile. An outcome that was not written when the process died
+leads to a second delivery (RFC 1047: duplicates are better than losses).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class OutcomeWriter:
-    """Outcomes on their way into the database, in batches."""
+    """Writes outcomes to the database in batches."""
 
     def __init__(self, queue: MongoQueue, clock: Callable[[], datetime]) -> None:
         self._queue = queue
@@ -35,16 +35,16 @@ class OutcomeWriter:
 
     @property
     def fences(self) -> set[str]:
-        """Under which these were claimed."""
+        """The fences under which the unwritten entries were claimed."""
         return {settlement.entry.fence for settlement in self._unwritten.values()}
 
-    def taken(self, id: str) -> Settlement | None:
-        """The outcome of an entry that a server took, if the database does not know it yet."""
+    def accepted(self, id: str) -> Settlement | None:
+        """The outcome of an entry that a server accepted, if the database does not have it yet."""
         settlement = self._unwritten.get(id)
         return settlement if settlement is not None and settlement.transition.state is State.SENT else None
 
     async def write(self, settlements: Sequence[Settlement]) -> bool:
-        """Whether they are in the database. False: they are remembered, and written by `flush`."""
+        """Write the outcomes. Returns False when they are only remembered, for `flush` to write."""
         self._unwritten |= {settlement.entry.id: settlement for settlement in settlements}
         try:
             await self._writes.add(settlements)
@@ -54,7 +54,7 @@ class OutcomeWriter:
         return True
 
     async def flush(self) -> None:
-        """Write what is left. Raises `Temporary`."""
+        """Write the remembered outcomes. Raises `Temporary`."""
         if self._unwritten:
             await self._write([list(self._unwritten.values())])
 

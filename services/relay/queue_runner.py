@@ -20,12 +20,13 @@ from libs.envelope import Permanent, Temporary
 from libs.tasks import cancelled
 from services.relay.adapters.leases import Leases
 from services.relay.adapters.queue import MOST_ENTRIES, MongoQueue
+from services.relay.adapters.smtp import SmtpSession
 from services.relay.deliverer import Deliverer
 from services.relay.domain.connection_scheduler import ConnectionScheduler, ScheduledConnection
 from services.relay.domain.entries import Entry
 from services.relay.domain.replies import Result, deferred, failed
 from services.relay.outcome_writer import OutcomeWriter
-from services.relay.ports import Destinations, Route, Session
+from services.relay.ports import Destinations, Route
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +56,7 @@ class QueueRunner:
         outcomes: OutcomeWriter,
         deliverer: Deliverer,
         destinations: Destinations,
-        session: Callable[[], Session],
+        session: Callable[[], SmtpSession],
         limits: ConcurrencyLimits,
         clock: Callable[[], datetime],
     ) -> None:
@@ -74,20 +75,20 @@ class QueueRunner:
         self._tasks: set[asyncio.Task[None]] = set()
         self._finding: dict[str, asyncio.Task[None]] = {}
         self._work = asyncio.Condition()
-        self._looking = asyncio.Lock()
+        self._polling = asyncio.Lock()
         self._turns = 0
         self._in_flight: set[str] = set()
         self._lost: set[str] = set()
         self._stopping = False
 
     async def start(self) -> None:
-        """Nothing to bind."""
+        """Do nothing: there is no socket to bind."""
 
     async def stop(self, grace: timedelta) -> None:
-        """Claim nothing more, let transactions end within `grace`, give back at once what was not sent."""
+        """Claim no more entries, let transactions end within `grace`, and requeue unsent entries at once."""
         self._stopping = True
-        async with self._looking:
-            pass  # a look that had begun is over, and no other one begins
+        async with self._polling:
+            pass  # a poll that had begun is over, and no other one begins
         await cancelled([*self._finding.values()])
         await self._notify()
         if self._tasks:
@@ -96,27 +97,27 @@ class QueueRunner:
         try:
             await self._outcomes.flush()
             await self._queue.release_all([self._leases.holder], now=self._clock())
-            await self._leases.leave([self._leases.holder])
+            await self._leases.remove([self._leases.holder])
         except Temporary as error:
-            # Others find out that we are gone, and go on when our lease is over.
+            # Other processes take the entries over when the lease of this one ends.
             log.warning("lease_release_failed", reason=error.reason, unwritten=self._outcomes.unwritten)
 
     async def heartbeat(self) -> None:
-        """A round: write down what is known first, then say that we live, then take over from those who do not."""
+        """Flush the outcomes, renew the lease of this process, then requeue the entries of dead processes."""
         await self._outcomes.flush()
         if self._stopping:
             return
         await self._leases.renew(now=self._clock())
-        await self._find_lost()
-        if dead := await self._leases.dead(now=self._clock()):
+        await self._requeue_lost()
+        if dead := await self._leases.expired(now=self._clock()):
             count = await self._queue.release_all(dead, now=self._clock())
-            await self._leases.leave(dead)
-            log.warning("leases_taken_over", leases=dead, entries=count)
+            await self._leases.remove(dead)
+            log.warning("leases_taken_over", holders=dead, entries=count)
 
-    async def _find_lost(self) -> None:
-        """What is ours and in nobody's hand: a claim of which the answer was lost, or a release that was not written.
+    async def _requeue_lost(self) -> None:
+        """Requeue entries that this process has claimed and does not serve, since an answer to it was lost.
 
-        Seen twice, and never while a claim is on its way.
+        An entry must be seen twice, and never while a claim is under way.
         """
         if self._claims:
             return
@@ -127,12 +128,12 @@ class QueueRunner:
             await self._queue.release_fences(again, now=self._clock())
         self._lost = lost - again
 
-    async def look(self) -> None:
-        """A round: what is due now. Raises `Temporary`."""
-        async with self._looking:
+    async def poll(self) -> None:
+        """Schedule the destinations that are due now. Raises `Temporary`."""
+        async with self._polling:
             if self._stopping:
                 return
-            if not self._leases.holds:
+            if not self._leases.is_valid:
                 await self._leases.renew(now=self._clock())
             self._suspended = await self._queue.suspended()
             ready = await self._queue.ready(now=self._clock())
@@ -140,11 +141,11 @@ class QueueRunner:
         self.expect(ready)
 
     def hold(self, destination: str, *, held: bool) -> None:
-        """An operator did so; other processes see it at their next look."""
+        """Suspend or resume a destination at once; other processes see it at their next poll."""
         (self._suspended.add if held else self._suspended.discard)(destination)
 
     def expect(self, destinations: Iterable[str]) -> None:
-        """Something is due for `destinations`."""
+        """Schedule `destinations`, for which entries are due."""
         if self._stopping:
             return
         for destination in destinations:
@@ -178,7 +179,7 @@ class QueueRunner:
         if self._stopping:
             return
         while (connection := self._scheduler.open(monotonic())) is not None:
-            self._start(self._serve(connection))
+            self._start(self._run_connection(connection))
         if (idle := self._scheduler.idle()) is not None:
             idle.must_close = True
         if any(connection.busy_since is None for connection in self._scheduler.connections):
@@ -202,27 +203,27 @@ class QueueRunner:
             else:
                 log.error("connection_failed", exc_info=error)
 
-    async def _serve(self, connection: ScheduledConnection) -> None:
+    async def _run_connection(self, connection: ScheduledConnection) -> None:
         slot: str | None = None
         session = self._session()
         try:
-            slot = await self._leases.connect(connection.mx_group, limit=self._limits.mx_group, now=self._clock())
+            slot = await self._leases.acquire_slot(connection.mx_group, limit=self._limits.mx_group, now=self._clock())
             while slot is not None and not self._stopping:
                 if (destination := self._scheduler.next_destination(connection.mx_group)) is not None:
-                    await self._turn(connection, destination, session)
+                    await self._serve_destination(connection, destination, session)
                     if self._scheduler.must_yield(connection, monotonic()):
                         break
-                elif not await self._more(connection):
+                elif not await self._wait_for_work(connection):
                     break
         finally:
             self._scheduler.close(connection, is_full=slot is None)
             await session.close()
             if slot is not None:
-                await self._leases.disconnect(connection.mx_group, slot)
+                await self._leases.release_slot(connection.mx_group, slot)
             self._open_connections()
 
-    async def _more(self, connection: ScheduledConnection) -> bool:
-        """Wait a while for more to do over the same connection."""
+    async def _wait_for_work(self, connection: ScheduledConnection) -> bool:
+        """Wait for more work for the same connection; False when it is to be closed."""
         connection.busy_since = None
         try:
             async with asyncio.timeout(IDLE_TIMEOUT.total_seconds()):
@@ -235,11 +236,11 @@ class QueueRunner:
             connection.busy_since = monotonic()
         return not self._stopping and not connection.must_close
 
-    async def _turn(self, connection: ScheduledConnection, destination: str, session: Session) -> None:
+    async def _serve_destination(self, connection: ScheduledConnection, destination: str, session: SmtpSession) -> None:
         route = await self._route(destination)
         mx_group = route.mx_group if isinstance(route, Route) else connection.mx_group
         if mx_group != connection.mx_group:
-            self._mx_groups[destination] = mx_group  # it has moved: its mail is another connection's
+            self._mx_groups[destination] = mx_group  # its MX group has changed: another connection serves it
             self.expect([destination])
             return
         left = {entry.id: entry for entry in await self._claim(destination)}
@@ -247,9 +248,9 @@ class QueueRunner:
         fences = {entry.fence for entry in left.values()}
         try:
             if len(left) >= MOST_ENTRIES or len({entry.message for entry in left.values()}) >= MESSAGES_PER_TURN:
-                self.expect([destination])  # others may help
+                self.expect([destination])  # other connections may help
             for batch, mail in await self._deliverer.batches(list(left.values())) if left else ():
-                if self._stopping or not self._leases.holds:
+                if self._stopping or not self._leases.is_valid:
                     break
                 connection.busy_since = monotonic()
                 for entry in batch.entries:
@@ -261,8 +262,8 @@ class QueueRunner:
                 await self._release(list(left.values()))
 
     async def _claim(self, destination: str) -> list[Entry]:
-        """One claim at a time for a destination: two would choose the same entries."""
-        if self._stopping or destination in self._suspended or not self._leases.holds:
+        """Claim due entries. Claims of a destination are serialized: two would choose the same entries."""
+        if self._stopping or destination in self._suspended or not self._leases.is_valid:
             return []
         self._turns += 1
         lock = self._claims.setdefault(destination, asyncio.Lock())

@@ -1,4 +1,5 @@
-"""What became of messages, to whom it concerns: a state of its own, with its own tries, behind the outcome."""
+"""Sends reports of failures, delays and successes. A report has its own state and its own attempts, apart from the
+outcome of the delivery."""
 
 from __future__ import annotations
 
@@ -14,18 +15,19 @@ from libs.envelope import Envelope, Mail, Permanent, Temporary
 from libs.events import MailParked
 from libs.telemetry import Metrics
 from services.relay.adapters.bodies import Bodies
+from services.relay.adapters.dead_letters import DeadLetterQueue
 from services.relay.adapters.report_queue import Due, ReportQueue
 from services.relay.domain.reporting import Event, ReportTarget, pause, reported
-from services.relay.ports import DeadLetters, Reporter
+from services.relay.ports import Reporter
 
 log = structlog.get_logger(__name__)
 
-# Then ingress is away: the others, claimed already, come back when their claim is over.
+# So many deferrals in a row mean that ingress is unavailable. The claimed reports are due again when their lease ends.
 MOST_DEFERRED = 10
 
 
 class ReportSender:
-    """Letters to senders and owners; dead letters for what nobody else can hear of, or could not be told of."""
+    """Notifies senders and owners of forwards; failures that none of them can be told of become dead letters."""
 
     def __init__(
         self,
@@ -34,7 +36,7 @@ class ReportSender:
         bodies: Bodies,
         blobs: Blobs,
         reporter: Reporter,
-        dead_letters: DeadLetters,
+        dead_letters: DeadLetterQueue,
         give_up_after: timedelta,
         metrics: Metrics,
         clock: Callable[[], datetime],
@@ -48,48 +50,48 @@ class ReportSender:
         self._give_up_after = give_up_after
         self._clock = clock
         self._emit = emit
-        self._told = metrics.counter(
+        self._sent = metrics.counter(
             "facteur_relay_notifications",
             "Notifications of failures, delays and successes, by target and outcome.",
             ("target", "outcome"),
         )
         for target in ReportTarget:  # so that an alert sees the first one as an increase
             for outcome in ("sent", "deferred", "refused"):
-                self._told.labels(target, outcome)
+                self._sent.labels(target, outcome)
 
-    async def round(self) -> None:
-        """Tell what is due. Raises `Temporary` when the database does not answer."""
+    async def send_due(self) -> None:
+        """Send the due reports. Raises `Temporary` when the database does not answer."""
         in_a_row = 0
         while letters := await self._queue.claim(now=self._clock()):
             for dues in letters:
-                in_a_row = 0 if await self._tell(dues) else in_a_row + 1
+                in_a_row = 0 if await self._send(dues) else in_a_row + 1
                 if in_a_row >= MOST_DEFERRED:
                     return
 
-    async def _tell(self, dues: Sequence[Due]) -> bool:
-        """False when it must be told later."""
+    async def _send(self, dues: Sequence[Due]) -> bool:
+        """Send one notification; False when it is deferred."""
         report = dues[0].report
         try:
-            parked = await self._told_by(report.target, dues)
+            parked = await self._send_to(report.target, dues)
         except Temporary as error:
-            await self._later(dues, error.reason)
+            await self._defer(dues, error.reason)
             return False
         except Permanent as error:
-            await self._not_taken(dues, error.reason)
+            await self._give_up(dues, error.reason)
         except Exception as error:
             log.error("report_failed", id=dues[0].entry.message, exc_info=error)
-            await self._later(dues, f"bug: {error!r}"[:300])
+            await self._defer(dues, f"bug: {error!r}"[:300])
             return False
         else:
-            self._told.labels(report.target, "sent").inc()
-            await self._queue.told(dues, now=self._clock(), parked=parked)
+            self._sent.labels(report.target, "sent").inc()
+            await self._queue.mark_sent(dues, now=self._clock(), parked=parked)
         return True
 
-    async def _told_by(self, target: ReportTarget, dues: Sequence[Due]) -> str:
-        """The mark of the dead letter, if it is one. Raises `Temporary`, `Permanent`."""
+    async def _send_to(self, target: ReportTarget, dues: Sequence[Due]) -> str:
+        """Return the mark of the dead letter, if the report became one. Raises `Temporary`, `Permanent`."""
         mail = (await self._bodies.get([dues[0].entry.message])).get(dues[0].entry.message)
         if target is ReportTarget.DEAD_LETTER or mail is None:
-            return await self._park(dues, mail)
+            return await self._dead_letter(dues, mail)
         letters = [reported(due.entry.to, due.report) for due in dues]
         if target is ReportTarget.OWNER:
             await self._to_owners(mail.envelope, dues)
@@ -102,8 +104,8 @@ class ReportSender:
             letters = [reported(due.entry.to, due.report) for due in dues if due.entry.to.account == owner]
             await self._reporter.notify_owner(envelope, owner, letters)
 
-    async def _park(self, dues: Sequence[Due], mail: Mail | None) -> str:
-        """The bytes stay in the frame or in the blob store, where the keeper of dead letters touches them."""
+    async def _dead_letter(self, dues: Sequence[Due], mail: Mail | None) -> str:
+        """Publish the message as a dead letter. A large body stays in the blob store, where it is touched regularly."""
         mark = self._clock().isoformat()
         reason = dues[0].report.text
         recipients = tuple(due.entry.to for due in dues)
@@ -121,11 +123,11 @@ class ReportSender:
         try:
             await self._emit(fact.to_bus())
         except Temporary as error:
-            log.warning("event_emit_failed", id=envelope.id, reason=error.reason)  # the dead letter is there
+            log.warning("event_emit_failed", id=envelope.id, reason=error.reason)  # the dead letter exists
         return mark
 
     async def _raw(self, mail: Mail) -> bytes:
-        """Empty where the bytes are lost: the sender hears of it all the same."""
+        """The bytes of the message; empty where they are lost, since the sender is notified all the same."""
         if mail.envelope.blob is None:
             return mail.raw
         try:
@@ -133,26 +135,26 @@ class ReportSender:
         except Missing:
             return b""
 
-    async def _later(self, dues: Sequence[Due], reason: str) -> None:
-        """A dead letter is tried until it is one; a letter to a person as long as the message itself would be."""
+    async def _defer(self, dues: Sequence[Due], reason: str) -> None:
+        """Try it again: a dead letter without limit, a notification for as long as the message itself."""
         report, now = dues[0].report, self._clock()
-        self._told.labels(report.target, "deferred").inc()
+        self._sent.labels(report.target, "deferred").inc()
         log.warning("report_deferred", id=dues[0].entry.message, attempts=report.attempts, reason=reason)
         if report.target is not ReportTarget.DEAD_LETTER and now - report.created_at >= self._give_up_after:
-            await self._not_taken(dues, reason)
+            await self._give_up(dues, reason)
             return
         again = replace(report, attempts=report.attempts + 1)
-        await self._queue.again(dues, again, due_at=now + pause(report.attempts))
+        await self._queue.reschedule(dues, again, due_at=now + pause(report.attempts))
 
-    async def _not_taken(self, dues: Sequence[Due], reason: str) -> None:
-        """Nobody takes the letter. The end of a message is then an operator's to hear; a delay or a success is not."""
+    async def _give_up(self, dues: Sequence[Due], reason: str) -> None:
+        """Handle a refused notification: an operator is told of a failure, but not of a delay or a success."""
         report, now = dues[0].report, self._clock()
-        self._told.labels(report.target, "refused").inc()
+        self._sent.labels(report.target, "refused").inc()
         log.error("report_refused", id=dues[0].entry.message, report=report.event, reason=reason)
         if report.event is not Event.FAILED:
-            await self._queue.told(dues, now=now)
+            await self._queue.mark_sent(dues, now=now)
             return
         text = f"{report.text}; {report.target} could not be told: {reason}"[:900]
         parked = replace(report, target=ReportTarget.DEAD_LETTER, attempts=report.attempts + 1, text=text)
         due_at = now if report.target is not ReportTarget.DEAD_LETTER else now + pause(report.attempts)
-        await self._queue.again(dues, parked, due_at=due_at)
+        await self._queue.reschedule(dues, parked, due_at=due_at)

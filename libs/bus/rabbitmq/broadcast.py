@@ -19,7 +19,7 @@ class RabbitBroadcastSubscriber:
         self._subscriber = ear
         self._subscription = Subscription(
             link,
-            lambda wire: declare_broadcast_queue(wire, ear.names),
+            lambda connection: declare_broadcast_queue(connection, ear.names),
             self._arrived,
             prefetch=0,
             no_ack=True,

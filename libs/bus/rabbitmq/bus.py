@@ -25,7 +25,7 @@ from libs.bus.ports import (
 )
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.broadcast import RabbitBroadcastSubscriber
-from libs.bus.rabbitmq.connection import Wire, connect
+from libs.bus.rabbitmq.connection import Connection, connect
 from libs.bus.rabbitmq.consumer import ConsumerContext, Handler, RabbitConsumer
 from libs.bus.rabbitmq.dead_letters import DeadLetters
 from libs.bus.rabbitmq.groups import Groups
@@ -78,7 +78,7 @@ class RabbitBus:
         self._empty_at: dict[str, datetime] = {}  # when nothing waited in a queue that was asked about
         self._isolation = IsolationGate()
         self._isolated = IsolatedDispatcher(
-            self._wire,
+            self._connection,
             self._consumers,
             self._isolation,
             lambda: self._publisher is not None and self._publisher.link.usable,
@@ -132,7 +132,7 @@ class RabbitBus:
     async def declare(self, *queues: str) -> None:
         for queue in queues:
             if queue not in self._declared:
-                await self._topology.declare_work_queue(await self._wire(), queue)
+                await self._topology.declare_work_queue(await self._connection(), queue)
                 self._declared[queue] = None
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
@@ -141,9 +141,9 @@ class RabbitBus:
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
         link = await self._link()
 
-        async def declare(wire: Wire) -> str:
-            await self._topology.declare_work_queue(wire, queue)
-            await self._topology.bind_group(wire, queue, self._members.get(queue, ()))
+        async def declare(connection: Connection) -> str:
+            await self._topology.declare_work_queue(connection, queue)
+            await self._topology.bind_group(connection, queue, self._members.get(queue, ()))
             return queue
 
         consumer = RabbitConsumer(
@@ -183,16 +183,18 @@ class RabbitBus:
         *,
         former: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        await self._groups.reconcile(await self._wire(), service, rows, former or {}, self._running())
+        await self._groups.reconcile(await self._connection(), service, rows, former or {}, self._running())
 
     async def depth(self, queue: str) -> Depth:
         """`pending` counts what this process has in flight. Dead letters that are being scanned are not counted."""
-        wire = await self._wire()
+        connection = await self._connection()
         pending = sum(consumer.in_flight for consumer in self._consumers if consumer.queue == queue)
         if queue in self._isolated.known:
-            pending += await message_count(wire, isolation_queue(queue))
+            pending += await message_count(connection, isolation_queue(queue))
         return Depth(
-            ready=await message_count(wire, queue), pending=pending, dead=await message_count(wire, dead_queue(queue))
+            ready=await message_count(connection, queue),
+            pending=pending,
+            dead=await message_count(connection, dead_queue(queue)),
         )
 
     async def oldest(self, queue: str) -> datetime | None:
@@ -206,7 +208,7 @@ class RabbitBus:
         return min(moments, default=None)
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
-        return await self._dead_letters.page(await self._wire(), queue, after=after, limit=limit)
+        return await self._dead_letters.page(await self._connection(), queue, after=after, limit=limit)
 
     async def publish_dead_letter(
         self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None
@@ -215,27 +217,27 @@ class RabbitBus:
         await self._running().to_queue(dead_queue(queue), properties, body)
 
     async def replay(self, queue: str, id: str) -> bool:
-        return await self._dead_letters.replay(await self._wire(), queue, id, self._running())
+        return await self._dead_letters.replay(await self._connection(), queue, id, self._running())
 
     async def replay_many(
         self, queue: str, matches: Callable[[DeadLetter], bool], *, limit: int, per_second: float
     ) -> Replayed:
         return await self._dead_letters.replay_many(
-            await self._wire(), queue, matches, self._running(), limit=limit, pause=1 / per_second
+            await self._connection(), queue, matches, self._running(), limit=limit, pause=1 / per_second
         )
 
     async def purge(self, queue: str, id: str) -> bool:
-        return await self._dead_letters.purge(await self._wire(), queue, id)
+        return await self._dead_letters.purge(await self._connection(), queue, id)
 
-    async def _connect(self, direction: str) -> Wire:
+    async def _connect(self, direction: str) -> Connection:
         name = f"{self._name} {direction}"
         return await connect(self._url, name=name, heartbeat=self._heartbeat, timeout=self._timeout)
 
-    async def _prepare(self, wire: Wire) -> None:
+    async def _prepare(self, connection: Connection) -> None:
         """Everything that we publish to is there, also on a broker that came back empty."""
-        await self._topology.declare_events(wire)
+        await self._topology.declare_events(connection)
         for queue in self._declared:
-            await self._topology.declare_work_queue(wire, queue)
+            await self._topology.declare_work_queue(connection, queue)
 
     def _consumer_context(self) -> ConsumerContext:
         return ConsumerContext(
@@ -249,13 +251,13 @@ class RabbitBus:
         )
 
     async def _declare_isolation_queue(self, name: str) -> None:
-        await self._topology.declare_plain(await self._wire(), name)
+        await self._topology.declare_plain(await self._connection(), name)
 
     async def _declare_retry_queue(self, queue: str, delay: timedelta) -> None:
-        await self._topology.declare_retry_queue(await self._wire(), queue, delay)
+        await self._topology.declare_retry_queue(await self._connection(), queue, delay)
 
     async def _waiting(self, queue: str) -> int:
-        return await message_count(await self._wire(), queue)
+        return await message_count(await self._connection(), queue)
 
     def _running(self) -> Publisher:
         if self._publisher is None:
@@ -267,7 +269,7 @@ class RabbitBus:
             raise NotPublished("the bus is not running")
         return self._incoming
 
-    async def _wire(self) -> Wire:
+    async def _connection(self) -> Connection:
         return await (await self._link()).ready()
 
 
@@ -281,5 +283,5 @@ def _check(url: str) -> None:
         raise ValueError("bus address: there is no host in it")
 
 
-async def _nothing(wire: Wire) -> None:
+async def _nothing(connection: Connection) -> None:
     """The consuming connection needs no preparation: each subscription declares what it consumes."""

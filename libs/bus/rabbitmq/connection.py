@@ -27,14 +27,14 @@ class DeclaredDifferently(Refused):
     """It exists already, with other arguments."""
 
 
-class Wire:
+class Connection:
     """`control` is for declaring and asking; the channels that carry mail hang on `demux`."""
 
-    def __init__(self, connection: aio_pika.Connection, demux: FrameDemux, *, timeout: timedelta) -> None:
+    def __init__(self, driver: aio_pika.Connection, demux: FrameDemux, *, timeout: timedelta) -> None:
         self.demux = demux
-        self._connection = connection
+        self._driver = driver
         self._timeout = timeout
-        transport = connection.transport
+        transport = driver.transport
         assert transport is not None, "connected"
         self.frame_size: int = transport.connection.connection_tune.frame_max or 131072
 
@@ -42,7 +42,7 @@ class Wire:
         """Do `act` on a channel for it alone. Raises `Unavailable`, `Refused`, `DeclaredDifferently`."""
 
         async def on_a_channel() -> T:
-            async with self._connection.channel(publisher_confirms=False) as channel:
+            async with self._driver.channel(publisher_confirms=False) as channel:
                 return await act(channel)
 
         return await bounded(on_a_channel(), self._timeout)
@@ -50,31 +50,31 @@ class Wire:
     async def close(self) -> None:
         self.demux.flush()
         try:
-            await bounded(self._connection.close(), self._timeout)
+            await bounded(self._driver.close(), self._timeout)
         except (Unavailable, Refused) as error:
             log.info("connection_close_failed", reason=error.reason)
         finally:
             self.demux.abort()
 
 
-async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> Wire:
+async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> Connection:
     """Raises `Unavailable`."""
     factory = DemuxTransportFactory()
     address = URL(url).update_query(heartbeat=int(heartbeat.total_seconds()), name=name)
-    connection = aio_pika.Connection(address)
-    connection.kwargs["transport_factory"] = factory
+    driver = aio_pika.Connection(address)
+    driver.kwargs["transport_factory"] = factory
     try:
-        await bounded(connection.connect(), timeout)
+        await bounded(driver.connect(), timeout)
     except (Unavailable, Refused) as error:
         reason = error.reason if factory.demux is None else factory.demux.close_reason or error.reason
         raise Unavailable(f"{_place(address)}: {reason}") from error
     finally:
-        if connection.transport is None:
-            await connection.close()
+        if driver.transport is None:
+            await driver.close()
             if factory.demux is not None:
                 factory.demux.abort()
     assert factory.demux is not None, "aio-pika asks the factory for its transport"
-    return Wire(connection, factory.demux, timeout=timeout)
+    return Connection(driver, factory.demux, timeout=timeout)
 
 
 async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 import structlog
 
@@ -17,9 +16,10 @@ from libs.bus.ports import Delivery
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.confirm_channel import NoQueue
-from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.connection import Connection
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.link import Link
+from libs.bus.rabbitmq.publisher import Publisher
 from libs.bus.rabbitmq.subscription import ConsumerChannel, Subscription
 from libs.bus.rabbitmq.topology import isolation_queue, retry_queue
 from libs.bus.retry_ages import RetryAges
@@ -34,17 +34,11 @@ _DELIVERY_COUNT = messages.DELIVERY_COUNT.encode()
 ISOLATE_AGAIN = 1.0  # seconds
 
 
-class Publishes(Protocol):
-    """Where retries and dead letters go."""
-
-    async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class ConsumerContext:
     """What consumers of one bus share: where messages go, and how they wait for one another."""
 
-    publisher: Publishes
+    publisher: Publisher
     declare_retry_queue: Callable[[str, timedelta], Awaitable[None]]
     declare_isolation_queue: Callable[[str], Awaitable[None]]
     on_isolated: Callable[[str], None]  # told the queue whose message it was
@@ -59,7 +53,7 @@ class RabbitConsumer:
     def __init__(
         self,
         link: Link,
-        declare: Callable[[Wire], Awaitable[str]],
+        declare: Callable[[Connection], Awaitable[str]],
         handler: Handler,
         *,
         queue: str,

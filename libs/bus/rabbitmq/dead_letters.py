@@ -22,8 +22,8 @@ import structlog
 from libs.bus.ports import DeadLetter, Refused, Replayed, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
-from libs.bus.rabbitmq.connection import Wire
-from libs.bus.rabbitmq.consumer import Publishes
+from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.publisher import Publisher
 from libs.bus.rabbitmq.subscription import ConsumerChannel
 from libs.bus.rabbitmq.topology import dead_queue, message_count
 
@@ -53,12 +53,12 @@ class DeadLetters:
         # The broker's lock is between connections; this one is between the callers of this process.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def page(self, wire: Wire, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
+    async def page(self, connection: Connection, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
         """Behind `after`; from the front when `after` is no longer there."""
         front: list[DeadLetter] = []
         behind: list[DeadLetter] = []
         passed = False
-        async with self.scan(wire, dead_queue(queue)) as scan:
+        async with self.scan(connection, dead_queue(queue)) as scan:
             async for found in scan.letters():
                 page = behind if passed else front
                 if len(page) < limit:
@@ -68,8 +68,8 @@ class DeadLetters:
                 passed = passed or found.id == after
         return behind if passed else front
 
-    async def replay(self, wire: Wire, queue: str, id: str, publisher: Publishes) -> bool:
-        async with self.scan(wire, dead_queue(queue)) as scan:
+    async def replay(self, connection: Connection, queue: str, id: str, publisher: Publisher) -> bool:
+        async with self.scan(connection, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
                 headers = messages.own_headers(found.properties)
@@ -79,17 +79,17 @@ class DeadLetters:
 
     async def replay_many(
         self,
-        wire: Wire,
+        connection: Connection,
         queue: str,
         matches: Callable[[DeadLetter], bool],
-        publisher: Publishes,
+        publisher: Publisher,
         *,
         limit: int,
         pause: float,
     ) -> Replayed:
         """One pass over those that are there now; a pause of so many seconds follows each that goes back."""
         count = 0
-        async with self.scan(wire, dead_queue(queue)) as scan:
+        async with self.scan(connection, dead_queue(queue)) as scan:
             async for found in scan.letters():
                 if not matches(self._to_dead_letter(queue, found)):
                     continue
@@ -102,8 +102,8 @@ class DeadLetters:
                 await asyncio.sleep(pause)
             return Replayed(count, more=scan.is_cut)
 
-    async def purge(self, wire: Wire, queue: str, id: str) -> bool:
-        async with self.scan(wire, dead_queue(queue)) as scan:
+    async def purge(self, connection: Connection, queue: str, id: str) -> bool:
+        async with self.scan(connection, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
                 scan.drop(found)
@@ -113,11 +113,11 @@ class DeadLetters:
         return messages.dead_letter(queue, found.id, found.properties, found.body)
 
     @asynccontextmanager
-    async def scan(self, wire: Wire, name: str) -> AsyncIterator[Scan]:
+    async def scan(self, connection: Connection, name: str) -> AsyncIterator[Scan]:
         """All messages of the queue `name`, for one caller in the cluster at a time."""
-        async with self._locks[name], _locked(wire, name, self._timeout):
-            waiting = await message_count(wire, name)
-            scan = Scan(wire, name, waiting, self._timeout)
+        async with self._locks[name], _locked(connection, name, self._timeout):
+            waiting = await message_count(connection, name)
+            scan = Scan(connection, name, waiting, self._timeout)
             try:
                 await scan.open()
                 yield scan
@@ -128,13 +128,13 @@ class DeadLetters:
 class Scan:
     """One pass over a dead-letter queue that nobody else looks at, from its front."""
 
-    def __init__(self, wire: Wire, name: str, waiting: int, timeout: timedelta) -> None:
-        self._wire = wire
+    def __init__(self, connection: Connection, name: str, waiting: int, timeout: timedelta) -> None:
+        self._connection = connection
         self._name = name
         self._waiting = min(waiting, MAX_SCANNED)
         self._timeout = timeout
         self._arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
-        self._channel = ConsumerChannel(wire.demux, self._arrive, timeout=timeout)
+        self._channel = ConsumerChannel(connection.demux, self._arrive, timeout=timeout)
         self._total = waiting
         self.is_cut = waiting > MAX_SCANNED  # there are more than one pass looks at
 
@@ -175,7 +175,7 @@ class Scan:
         await self._channel.close()
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                while await message_count(self._wire, self._name) < self._total:
+                while await message_count(self._connection, self._name) < self._total:
                     await asyncio.sleep(POLL)
         except (TimeoutError, Unavailable, Refused) as error:
             # Nothing is lost: the broker gives back what a closed channel held. Only the next look may come too early.
@@ -193,14 +193,14 @@ class Scan:
 
 
 @asynccontextmanager
-async def _locked(wire: Wire, name: str, limit: timedelta) -> AsyncIterator[None]:
+async def _locked(connection: Connection, name: str, limit: timedelta) -> AsyncIterator[None]:
     """One at a time in the whole cluster. Raises `Unavailable` when others keep it too long."""
     lock = f"lock.{name}"
     loop = asyncio.get_running_loop()
     deadline = loop.time() + 4 * limit.total_seconds()
     held = False
     try:
-        while not (held := await _try_lock(wire, lock)):
+        while not (held := await _try_lock(connection, lock)):
             if loop.time() > deadline:
                 raise Unavailable(f"somebody else is looking at {name}")
             await asyncio.sleep(POLL)
@@ -211,12 +211,12 @@ async def _locked(wire: Wire, name: str, limit: timedelta) -> AsyncIterator[None
         raise
     finally:
         if held:
-            await _unlock(wire, lock)
+            await _unlock(connection, lock)
 
 
-async def _unlock(wire: Wire, lock: str) -> None:
+async def _unlock(connection: Connection, lock: str) -> None:
     """Whoever is cancelled once more does not leave the lock. The lock of another connection is left alone."""
-    unlocking = asyncio.ensure_future(wire.control(lambda channel: channel.queue_delete(lock)))
+    unlocking = asyncio.ensure_future(connection.control(lambda channel: channel.queue_delete(lock)))
     try:
         await asyncio.shield(unlocking)
     except asyncio.CancelledError:
@@ -232,9 +232,9 @@ def _told(unlocking: asyncio.Future[Any]) -> None:
         log.warning("dead_letters_unlock_failed", reason=str(error))
 
 
-async def _try_lock(wire: Wire, lock: str) -> bool:
+async def _try_lock(connection: Connection, lock: str) -> bool:
     try:
-        await wire.control(lambda channel: channel.declare_queue(lock, exclusive=True))
+        await connection.control(lambda channel: channel.declare_queue(lock, exclusive=True))
     except Refused:
         return False
     return True

@@ -16,9 +16,9 @@ import structlog
 from libs.bus.ports import Refused
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
-from libs.bus.rabbitmq.connection import Wire
-from libs.bus.rabbitmq.consumer import Publishes
+from libs.bus.rabbitmq.connection import Connection
 from libs.bus.rabbitmq.dead_letters import DeadLetters, ScannedLetter
+from libs.bus.rabbitmq.publisher import Publisher
 from libs.bus.rabbitmq.subscription import ConsumerChannel
 from libs.bus.rabbitmq.topology import Topology, dead_queue, queue_counts
 from libs.bus.subscribers import EVENT_HEADER, group_queue, successors
@@ -40,20 +40,24 @@ class Groups:
         self._letters = letters
         self._timeout = timeout
 
-    async def reconcile(self, wire: Wire, service: str, rows: Rows, former: Rows, publisher: Publishes) -> None:
+    async def reconcile(
+        self, connection: Connection, service: str, rows: Rows, former: Rows, publisher: Publisher
+    ) -> None:
         """As `Bus.reconcile_groups`."""
-        known = await self._remember(wire, f"registry.{service}", rows, publisher)
+        known = await self._remember(connection, f"registry.{service}", rows, publisher)
         for group, names in rows.items():
             if gone := set(known.get(group, ())) - set(names):
-                await self._topology.unbind_group(wire, group_queue(group), gone)
+                await self._topology.unbind_group(connection, group_queue(group), gone)
         for group, names in {**former, **known}.items():
             if group not in rows and group.startswith(f"{service}."):
-                await self._retire(wire, group, names, rows, publisher)
+                await self._retire(connection, group, names, rows, publisher)
 
-    async def _remember(self, wire: Wire, registry: str, rows: Rows, publisher: Publishes) -> dict[str, list[str]]:
+    async def _remember(
+        self, connection: Connection, registry: str, rows: Rows, publisher: Publisher
+    ) -> dict[str, list[str]]:
         """All groups that the service ever had, as they were known before this call."""
-        await self._topology.declare_plain(wire, registry)
-        async with self._letters.scan(wire, registry) as scan:
+        await self._topology.declare_plain(connection, registry)
+        async with self._letters.scan(connection, registry) as scan:
             found = [letter async for letter in scan.letters()]
             known = _joined(found)
             now = {**known, **{group: sorted(names) for group, names in rows.items()}}
@@ -63,31 +67,35 @@ class Groups:
                     scan.drop(letter)
         return known
 
-    async def _retire(self, wire: Wire, group: str, names: Collection[str], rows: Rows, publisher: Publishes) -> None:
+    async def _retire(
+        self, connection: Connection, group: str, names: Collection[str], rows: Rows, publisher: Publisher
+    ) -> None:
         queue = group_queue(group)
         try:
-            waiting, consumers = await queue_counts(wire, queue)
-            dead, _ = await queue_counts(wire, dead_queue(queue))
+            waiting, consumers = await queue_counts(connection, queue)
+            dead, _ = await queue_counts(connection, dead_queue(queue))
         except Refused:
             return  # there is no such queue any more
         if consumers:
             log.info("group_kept_for_its_consumers", group=group, consumers=consumers)
             return
-        await self._topology.unbind_group(wire, queue, names)
+        await self._topology.unbind_group(connection, queue, names)
         if not rows:
             if waiting or dead:
                 log.warning("events_left_behind", queue=queue, waiting=waiting, dead=dead)
             return
-        moved = await self._move(wire, queue, waiting, _living(rows, queue), publisher)
-        moved += await self._move(wire, dead_queue(queue), dead, _departed(rows), publisher)
+        moved = await self._move(connection, queue, waiting, _living(rows, queue), publisher)
+        moved += await self._move(connection, dead_queue(queue), dead, _departed(rows), publisher)
         if moved:
             log.warning("events_moved", group=group, events=moved)
 
-    async def _move(self, wire: Wire, source: str, count: int, copies: _Copies, publisher: Publishes) -> int:
+    async def _move(
+        self, connection: Connection, source: str, count: int, copies: _Copies, publisher: Publisher
+    ) -> int:
         """At most `count` messages, each durable elsewhere before it goes from here. Returns how many."""
         arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
         channel = ConsumerChannel(
-            wire.demux,
+            connection.demux,
             lambda _, tag, properties, body: arrived.put_nowait((tag, properties, body)),
             timeout=self._timeout,
         )

@@ -15,7 +15,7 @@ import structlog
 
 from libs.bus.isolation import IsolationGate
 from libs.bus.ports import Refused, Unavailable
-from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.connection import Connection
 from libs.bus.rabbitmq.consumer import RabbitConsumer
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.messages import DELIVERY_LIMIT, redeliveries, total_redeliveries
@@ -37,7 +37,7 @@ class IsolatedDispatcher:
 
     def __init__(
         self,
-        wire: Callable[[], Awaitable[Wire]],
+        connection: Callable[[], Awaitable[Connection]],
         consumers: list[RabbitConsumer],
         isolation: IsolationGate,
         can_publish: Callable[[], bool],
@@ -45,7 +45,7 @@ class IsolatedDispatcher:
         tries: int,
         timeout: timedelta,
     ) -> None:
-        self._wire = wire
+        self._connection = connection
         self._consumers = consumers
         self._isolation = isolation
         self._can_publish = can_publish
@@ -88,25 +88,25 @@ class IsolatedDispatcher:
         it had killed its consumer."""
         if not self._can_publish():
             return False
-        wire = await self._wire()
+        connection = await self._connection()
         for queue in {consumer.queue for consumer in self._consumers if not consumer.stopped}:
-            if queue in self._pending or await self._waiting(wire, queue):
+            if queue in self._pending or await self._waiting(connection, queue):
                 self.known.add(queue)
                 async with self._isolation.isolated():
-                    await self._take(wire, queue)
+                    await self._take(connection, queue)
         return True
 
-    async def _waiting(self, wire: Wire, queue: str) -> int:
+    async def _waiting(self, connection: Connection, queue: str) -> int:
         try:
-            return await message_count(wire, isolation_queue(queue))
+            return await message_count(connection, isolation_queue(queue))
         except Refused:
             return 0  # nothing was ever moved there
 
-    async def _take(self, wire: Wire, queue: str) -> None:
+    async def _take(self, connection: Connection, queue: str) -> None:
         self._pending.discard(queue)  # first: more may be moved there at any moment
         emptied = False
         try:
-            emptied = await self._emptied(wire, queue)
+            emptied = await self._emptied(connection, queue)
         except Refused:
             emptied = True  # there may be no such queue any more: its count decides from now on
             raise
@@ -114,9 +114,9 @@ class IsolatedDispatcher:
             if not emptied:
                 self._pending.add(queue)
 
-    async def _emptied(self, wire: Wire, queue: str) -> bool:
+    async def _emptied(self, connection: Connection, queue: str) -> bool:
         """False when the others have their turn before the rest."""
-        channel = ConsumerChannel(wire.demux, _unexpected, timeout=self._timeout)
+        channel = ConsumerChannel(connection.demux, _unexpected, timeout=self._timeout)
         await channel.open()
         try:
             for _ in range(BATCH):

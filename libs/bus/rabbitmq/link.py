@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from libs.bus.ports import NotPublished, Refused, Unavailable
-from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.connection import Connection
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -25,8 +25,8 @@ class Link:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[Wire]],
-        on_up: Callable[[Wire], Awaitable[None]],
+        connect: Callable[[], Awaitable[Connection]],
+        on_up: Callable[[Connection], Awaitable[None]],
         *,
         heartbeat: timedelta,
         patience: timedelta,
@@ -36,7 +36,7 @@ class Link:
         self._heartbeat = heartbeat.total_seconds()
         self._patience = patience.total_seconds()
         self._loop = asyncio.get_running_loop()
-        self._wire: Wire | None = None
+        self._connection: Connection | None = None
         self._up = asyncio.Event()
         self._usable = asyncio.Event()
         self._unusable_since = self._loop.time()
@@ -48,21 +48,21 @@ class Link:
         """Connected, and the broker takes messages."""
         return self._usable.is_set()
 
-    async def wire(self) -> Wire:
+    async def connection(self) -> Connection:
         """The connection, as soon as there is one."""
-        while self._wire is None:
+        while self._connection is None:
             await self._up.wait()
-        return self._wire
+        return self._connection
 
-    async def ready(self) -> Wire:
+    async def ready(self) -> Connection:
         """The connection if it is usable now or soon. Raises `NotPublished`."""
         left = self._unusable_since + self._patience - self._loop.time()
         if not self.usable and left > 0:
             await asyncio.wait({wait := self._loop.create_task(self._usable.wait())}, timeout=left)
             wait.cancel()
-        if self._wire is None or not self.usable:
+        if self._connection is None or not self.usable:
             raise NotPublished(self._trouble)
-        return self._wire
+        return self._connection
 
     async def first(self, until: float) -> None:
         """Wait for the first connection until then (loop time). Raises `Unavailable` with what is wrong."""
@@ -78,13 +78,13 @@ class Link:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            wire: Wire | None = None
+            connection: Connection | None = None
             try:
-                wire = await self._connect()
-                await self._on_up(wire)
+                connection = await self._connect()
+                await self._on_up(connection)
                 pause = FIRST_PAUSE
-                self._came_up(wire)
-                await self._watch(wire)
+                self._came_up(connection)
+                await self._watch(connection)
                 self._went_down("the connection to the broker is lost")
                 continue
             except (Unavailable, Refused) as error:
@@ -95,22 +95,22 @@ class Link:
                 self._went_down(repr(error))
                 log.exception("broker_connection_crashed", again_in_seconds=pause)
             finally:
-                self._wire = None
-                if wire is not None:
-                    await wire.close()
+                self._connection = None
+                if connection is not None:
+                    await connection.close()
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _came_up(self, wire: Wire) -> None:
-        wire.demux.on_blocked = self._blocked
-        self._wire = wire
+    def _came_up(self, connection: Connection) -> None:
+        connection.demux.on_blocked = self._blocked
+        self._connection = connection
         self._up.set()
-        self._blocked(wire.demux.blocked)
+        self._blocked(connection.demux.blocked)
         log.info("broker_connected")
 
     def _went_down(self, trouble: str) -> None:
         self._trouble = trouble
-        self._wire = None
+        self._connection = None
         self._up.clear()
         self._set_usable(False)
 
@@ -128,10 +128,10 @@ class Link:
         else:
             self._usable.clear()
 
-    async def _watch(self, wire: Wire) -> None:
+    async def _watch(self, connection: Connection) -> None:
         """Until the connection is gone. The broker sends something at least every half heartbeat."""
-        while not wire.demux.closed.done():
-            await asyncio.wait({wire.demux.closed}, timeout=self._heartbeat / 4)
-            if self._loop.time() - wire.demux.received_at > self._heartbeat * 1.5:
+        while not connection.demux.closed.done():
+            await asyncio.wait({connection.demux.closed}, timeout=self._heartbeat / 4)
+            if self._loop.time() - connection.demux.received_at > self._heartbeat * 1.5:
                 log.warning("broker_timed_out", seconds=self._heartbeat * 1.5)
-                wire.demux.abort()
+                connection.demux.abort()

@@ -11,7 +11,7 @@ import structlog
 from libs.bus.ports import MAX_MESSAGE_BYTES, NotPublished, Refused, Unavailable
 from libs.bus.rabbitmq.codec import Properties
 from libs.bus.rabbitmq.confirm_channel import ConfirmChannel, Nacked
-from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.connection import Connection
 from libs.bus.rabbitmq.link import Link
 
 log = structlog.get_logger(__name__)
@@ -30,8 +30,8 @@ class Publisher:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[Wire]],
-        prepare: Callable[[Wire], Awaitable[None]],
+        connect: Callable[[], Awaitable[Connection]],
+        prepare: Callable[[Connection], Awaitable[None]],
         waiting: Callable[[str], Awaitable[int]],
         *,
         max_messages: int,
@@ -105,18 +105,18 @@ class Publisher:
         log.warning("broker_refused_everything", seconds=round(now - since, 1))
         channel.drop("the broker refuses everything")
 
-    async def _on_up(self, wire: Wire) -> None:
-        await self._prepare(wire)
-        self._to_queues = await self._open(wire)
-        self._to_exchanges = await self._open(wire)
+    async def _on_up(self, connection: Connection) -> None:
+        await self._prepare(connection)
+        self._to_queues = await self._open(connection)
+        self._to_exchanges = await self._open(connection)
 
-    async def _open(self, wire: Wire) -> ConfirmChannel:
-        channel = ConfirmChannel(wire.demux, timeout=self._timeout, frame_size=wire.frame_size)
+    async def _open(self, connection: Connection) -> ConfirmChannel:
+        channel = ConfirmChannel(connection.demux, timeout=self._timeout, frame_size=connection.frame_size)
         await channel.open()
 
         def start_again(_: asyncio.Future[None]) -> None:
             # A channel that the broker closed means that something is missing: preparing a new connection declares it.
-            wire.demux.abort()
+            connection.demux.abort()
 
         channel.ended.add_done_callback(start_again)
         return channel

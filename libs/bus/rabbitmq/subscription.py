@@ -12,7 +12,7 @@ from pamqp import commands
 from libs.bus.ports import Refused, Unavailable
 from libs.bus.rabbitmq import codec
 from libs.bus.rabbitmq.channel import AmqpChannel
-from libs.bus.rabbitmq.connection import Wire
+from libs.bus.rabbitmq.connection import Connection
 from libs.bus.rabbitmq.frame_demux import FrameDemux
 from libs.bus.rabbitmq.link import FIRST_PAUSE, LONGEST_PAUSE, Link
 from libs.tasks import cancelled
@@ -71,7 +71,7 @@ class Subscription:
     def __init__(
         self,
         link: Link,
-        declare: Callable[[Wire], Awaitable[str]],
+        declare: Callable[[Connection], Awaitable[str]],
         arrived: OnDelivery,
         *,
         prefetch: int,
@@ -117,10 +117,10 @@ class Subscription:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            wire = await self._link.wire()
-            channel = ConsumerChannel(wire.demux, self._arrived, timeout=self._timeout)
+            connection = await self._link.connection()
+            channel = ConsumerChannel(connection.demux, self._arrived, timeout=self._timeout)
             try:
-                queue = await self._declare(wire)
+                queue = await self._declare(connection)
                 await channel.open()
                 await channel.consume(queue, prefetch=self._prefetch, no_ack=self._no_ack)
             except Exception as error:

@@ -27,7 +27,7 @@ from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
 from libs.bus.ports import Limits
-from libs.bus.rabbitmq.connection import DeclaredDifferently, Wire
+from libs.bus.rabbitmq.connection import Connection, DeclaredDifferently
 from libs.bus.rabbitmq.messages import DELIVERY_LIMIT
 from libs.bus.subscribers import MAX_QUEUED_EVENTS, is_group_queue
 
@@ -70,14 +70,14 @@ class Topology:
         self._dead_events: FieldTable = {**self._dead, **bounds, **_DROP_HEAD}
         self._differing: set[str] = set()
 
-    async def declare_work_queue(self, wire: Wire, queue: str) -> None:
+    async def declare_work_queue(self, connection: Connection, queue: str) -> None:
         dead, of_group = dead_queue(queue), is_group_queue(queue)
-        await self._declare(wire, dead, self._dead_events if of_group else self._dead)
-        await self.declare_plain(wire, isolation_queue(queue))
+        await self._declare(connection, dead, self._dead_events if of_group else self._dead)
+        await self.declare_plain(connection, isolation_queue(queue))
         arguments = self._events if of_group else self._work
-        await self._declare(wire, queue, {**arguments, "x-dead-letter-routing-key": dead})
+        await self._declare(connection, queue, {**arguments, "x-dead-letter-routing-key": dead})
 
-    async def declare_retry_queue(self, wire: Wire, queue: str, delay: timedelta) -> None:
+    async def declare_retry_queue(self, connection: Connection, queue: str, delay: timedelta) -> None:
         arguments: FieldTable = {
             **_QUORUM,
             **_AT_LEAST_ONCE,
@@ -85,17 +85,17 @@ class Topology:
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": queue,
         }
-        await self._declare(wire, retry_queue(queue, delay), arguments)
+        await self._declare(connection, retry_queue(queue, delay), arguments)
 
-    async def declare_plain(self, wire: Wire, name: str) -> None:
+    async def declare_plain(self, connection: Connection, name: str) -> None:
         """A queue without bounds whose messages nobody but their consumer moves."""
-        await self._declare(wire, name, {**_QUORUM, "x-delivery-limit": NO_LIMIT})
+        await self._declare(connection, name, {**_QUORUM, "x-delivery-limit": NO_LIMIT})
 
-    async def declare_events(self, wire: Wire) -> None:
+    async def declare_events(self, connection: Connection) -> None:
         """The exchange of events."""
-        await wire.control(lambda channel: channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True))
+        await connection.control(lambda channel: channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True))
 
-    async def bind_group(self, wire: Wire, queue: str, names: Iterable[str]) -> None:
+    async def bind_group(self, connection: Connection, queue: str, names: Iterable[str]) -> None:
         """`queue` gets the events called `names`."""
 
         async def bind(channel: AbstractChannel) -> None:
@@ -103,9 +103,9 @@ class Topology:
             for name in names:
                 await bound.bind(EVENTS, name)
 
-        await wire.control(bind)
+        await connection.control(bind)
 
-    async def unbind_group(self, wire: Wire, queue: str, names: Iterable[str]) -> None:
+    async def unbind_group(self, connection: Connection, queue: str, names: Iterable[str]) -> None:
         """`queue` gets the events called `names` no more."""
 
         async def unbind(channel: AbstractChannel) -> None:
@@ -113,22 +113,22 @@ class Topology:
             for name in names:
                 await bound.unbind(EVENTS, name)
 
-        await wire.control(unbind)
+        await connection.control(unbind)
 
-    async def _declare(self, wire: Wire, name: str, arguments: FieldTable) -> None:
+    async def _declare(self, connection: Connection, name: str, arguments: FieldTable) -> None:
         """A queue that is there with other arguments is used as it is: a changed limit must not stop a service.
 
         A broker never changes the arguments of a queue. Its policies can (docs/operating.md).
         """
         try:
-            await wire.control(lambda channel: channel.declare_queue(name, durable=True, arguments=arguments))
+            await connection.control(lambda channel: channel.declare_queue(name, durable=True, arguments=arguments))
         except DeclaredDifferently as error:
             if name not in self._differing:
                 self._differing.add(name)
                 log.warning("queue_declared_differently", queue=name, reason=error.reason)
 
 
-async def declare_broadcast_queue(wire: Wire, names: Iterable[str]) -> str:
+async def declare_broadcast_queue(connection: Connection, names: Iterable[str]) -> str:
     """An exclusive queue that hears the events called `names`; the broker names it and drops it with the connection."""
     arguments: FieldTable = {"x-max-length": MAX_QUEUED_EVENTS, "x-overflow": "drop-head"}
 
@@ -138,19 +138,19 @@ async def declare_broadcast_queue(wire: Wire, names: Iterable[str]) -> str:
             await queue.bind(EVENTS, name)
         return queue.name
 
-    return await wire.control(declare)
+    return await connection.control(declare)
 
 
-async def message_count(wire: Wire, queue: str) -> int:
+async def message_count(connection: Connection, queue: str) -> int:
     """The messages that wait in `queue`. Raises `Refused` if there is none."""
-    return (await queue_counts(wire, queue))[0]
+    return (await queue_counts(connection, queue))[0]
 
 
-async def queue_counts(wire: Wire, queue: str) -> tuple[int, int]:
+async def queue_counts(connection: Connection, queue: str) -> tuple[int, int]:
     """The messages that wait in `queue`, and its consumers. Raises `Refused` if there is none."""
 
     async def ask(channel: AbstractChannel) -> tuple[int, int]:
         result = (await channel.declare_queue(queue, passive=True)).declaration_result
         return result.message_count or 0, result.consumer_count or 0
 
-    return await wire.control(ask)
+    return await connection.control(ask)

@@ -1,7 +1,8 @@
 """The messages of the queue: `bodies` {_id, envelope, raw | blob in the envelope, done_at?}.
 
-A message goes with its last entry and not by a clock. Soon after entries are done `done_at` is written; minutes later
-the message goes, if none of its entries is alive. An addition takes `done_at` away first, so that it keeps its bytes.
+A message is deleted after its last entry, and does not expire. Soon after entries are finished `done_at` is written;
+minutes later the message is deleted, if none of its entries is active. An addition removes `done_at` first, so that it
+keeps its bytes.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from libs.envelope import Envelope, Mail
 from libs.mongo import DeleteOne, UpdateOne, mongo_errors
 from services.relay.adapters.documents import without_recipients
 
-# Longer than an addition may take (the deadline of a handler): what it adds to is not deleted under its hands.
+# Longer than an addition may take (the deadline of a handler), so that its message is not deleted meanwhile.
 REST = timedelta(minutes=5)
 _PAGE = 100
 _MARKED = 1000  # in a write
 
 
 class Bodies:
-    """Envelopes without recipients, and bytes."""
+    """Stores envelopes without recipients, and bytes."""
 
     def __init__(self, database: Any) -> None:
         self._bodies = database["bodies"]
@@ -35,7 +36,7 @@ class Bodies:
             await self._bodies.create_index("done_at", sparse=True)
 
     async def add(self, mails: Sequence[Mail]) -> None:
-        """Before their entries: an entry never lacks its message."""
+        """Store messages, before their entries: an entry never lacks its message."""
         writes = [
             UpdateOne(
                 {"_id": mail.envelope.id}, {"$setOnInsert": _fields(mail), "$unset": {"done_at": ""}}, upsert=True
@@ -46,17 +47,17 @@ class Bodies:
             await self._bodies.bulk_write(writes, ordered=False)
 
     async def get(self, messages: Collection[str]) -> dict[str, Mail]:
-        """Those that are there. The bytes of a large one are in the blob store, and not in `content`."""
+        """The messages that exist. The bytes of a large one are in the blob store, and not in `content`."""
         with mongo_errors("outbound queue"):
             found = [document async for document in self._bodies.find({"_id": {"$in": list(messages)}})]
         return {d["_id"]: Mail(Envelope.model_validate_json(d["envelope"]), d["raw"]) for d in found}
 
     def done(self, messages: Iterable[str]) -> None:
-        """Entries of these were concluded: `collect` looks whether any is left."""
+        """Remember messages with finished entries, for `collect` to examine."""
         self._done.update(messages)
 
     async def collect(self, *, now: datetime) -> list[tuple[str, str | None]]:
-        """Delete the messages of which no entry is alive any more; which, and the blobs that they had."""
+        """Delete the messages without active entries, and return them with their blobs."""
         await self._mark_done(now)
         deleted: list[tuple[str, str | None]] = []
         with mongo_errors("outbound queue"):
@@ -66,16 +67,16 @@ class Bodies:
                 if not page:
                     return deleted
                 alive = await self._alive([document["_id"] for document in page])
-                # Only as it was seen: an addition meanwhile has taken `done_at` away.
+                # Only unchanged ones: a concurrent addition has removed `done_at`.
                 over = [d for d in page if d["_id"] not in alive]
                 deletions = [DeleteOne(_as_seen(d)) for d in over]
                 kept = [UpdateOne(_as_seen(d), {"$unset": {"done_at": ""}}) for d in page if d["_id"] in alive]
                 await self._bodies.bulk_write([*deletions, *kept], ordered=False)
                 deleted += map(_with_blob, over)
 
-    async def look_through(self, after: str) -> list[tuple[str, str | None]]:
-        """A page of messages behind the id `after`, with the blobs that they have. Those that nothing needs are done:
-        a process that died may not have said so."""
+    async def page(self, after: str) -> list[tuple[str, str | None]]:
+        """A page of messages behind the id `after`, with their blobs. Messages without active entries are marked as
+        finished, which a process that died may have missed."""
         with mongo_errors("outbound queue"):
             query = self._bodies.find({"_id": {"$gt": after}}, {"envelope": 1}).sort("_id", 1).limit(_PAGE)
             found = [document async for document in query]

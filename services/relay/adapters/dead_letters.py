@@ -1,4 +1,4 @@
-"""The dead letters of relay's queue, for messages that were taken from it long ago."""
+"""Publishes dead letters to the queue of relay, for messages that left it long ago."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from libs.envelope import Mail, encode, queues
 
 
 class DeadLetterQueue:
-    """An operator sees them as all others: `GET /v1/dead-letters`, replay, purge."""
+    """Operators list, replay and delete them like all others, with `/v1/dead-letters`."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus

@@ -2,8 +2,8 @@
 
 `deliveries` {_id: MESSAGE:RECIPIENT, message, to: the recipient as JSON, destination, bulk, state, attempts,
 created_at, next_at, last_reply, notified_delay?, lease? {holder, fence}, taken?, report?, parked?, expires_at?}.
-`taken` is what a late holder knew: the server took it. `report` is what must still be told. `expires_at` stands on what
-is done and told, and on nothing else.
+`taken` is the reply of a server that accepted the message, as a late holder reported it. `report` is pending. An entry
+has `expires_at` when it is finished and reported, and not before.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from libs.mail.address import InvalidAddress, domain_of, normalise, normalise_do
 from services.relay.domain.entries import Entry, State
 from services.relay.domain.reporting import Event, Report, ReportTarget
 
-BULK = 100  # recipients: a message with more of them lets others of a destination pass
-NOWHERE = "invalid"  # RFC 2606 2: no domain; the destination of what is no address
+BULK = 100  # recipients: a message with more of them yields to others for the same destination
+NOWHERE = "invalid"  # RFC 2606 2: a reserved name; the destination of invalid addresses
 
 Document = dict[str, Any]
 
 
 def new_entries(envelope: Envelope, now: datetime) -> Iterator[tuple[str, Document]]:
-    """Id and fields of an entry for each recipient, one by one: there may be tens of thousands."""
+    """Yield the id and the fields of an entry for each recipient: there may be tens of thousands."""
     bulk = int(len(envelope.recipients) > BULK)
     for recipient in envelope.recipients:
         yield f"{envelope.id}:{recipient.address}", new_entry(envelope.id, recipient, now, bulk=bulk)
 
 
 def new_entry(message: str, recipient: Recipient, now: datetime, *, bulk: int = 0) -> Document:
-    """An odd address is no reason to refuse the others: it has an entry that fails, and somebody hears of it."""
+    """The fields of an entry. An invalid address gets an entry that fails and is reported, beside valid ones."""
     destination, recipient = _destination(recipient)
     return {
         "message": message,
@@ -92,7 +92,7 @@ def report_of(fields: Document) -> Report:
 
 
 def without_recipients(envelope: Envelope) -> str:
-    """The envelope of a message as it is kept: each entry has its own recipient."""
+    """The envelope as it is stored: each entry has its own recipient."""
     return envelope.to(()).model_dump_json()
 
 

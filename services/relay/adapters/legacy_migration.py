@@ -1,8 +1,8 @@
-"""Entries of an older version, which kept them in `entries` and `messages`: taken over one by one, nothing is lost.
+"""Migrates entries of an older version, which kept them in `entries` and `messages`, without losing any.
 
-An older replica may still run, and sends what it finds `queued` there. So each entry is first taken out of its sight
-(`moving`), then written anew, then deleted; a crash between leaves it `moving`, and the next round goes on with it.
-What an older replica is sending is left to it until its lease is over.
+An older replica may still run and send the entries that are `queued` there. Each entry is therefore first marked as
+`moving`, which hides it, then written anew, then deleted. After a crash in between the next round continues. Entries
+that an older replica is sending are left to it until its lease expires.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEPT = ("state", "attempts", "created_at", "next_at", "notified_delay", "last_r
 
 
 class LegacyMigration:
-    """A round of background work. Several replicas may do it at a time."""
+    """Does one round of background work at a time. Several replicas may do so concurrently."""
 
     def __init__(self, database: Any) -> None:
         self._old_entries = database["entries"]
@@ -32,11 +32,11 @@ class LegacyMigration:
         self._bodies = Bodies(database)
 
     async def round(self, *, now: datetime) -> int:
-        """How many entries were taken over; 0 when there was nothing (yet)."""
+        """Migrate entries, and return their number; 0 when there was none (yet)."""
         moved = 0
         with mongo_errors("outbound queue of an older version"):
             await self._keep_messages()
-            # Done ones too: they keep a message single that comes a second time.
+            # Finished entries too: they suppress duplicates of their messages.
             while page := [d async for d in self._old_entries.find(_free(now)).limit(_PAGE)]:
                 moved += await self._move(page, now)
             if not moved and await self._old_entries.find_one({}, {"_id": 1}) is None:
@@ -44,13 +44,13 @@ class LegacyMigration:
         return moved
 
     async def _keep_messages(self) -> None:
-        """The older version let them go by a clock."""
+        """Drop the index by which the older version let messages expire."""
         for name, index in (await self._old_messages.index_information()).items():
             if "expireAfterSeconds" in index:
                 await self._old_messages.drop_index(name)
 
     async def _forget_messages(self, now: datetime) -> None:
-        """Without entries they serve nobody; but an older replica writes a message before its entries."""
+        """Delete messages without entries, after a pause: an older replica writes a message before its entries."""
         await self._old_messages.delete_many({"without_entries_since": {"$lte": now - _REST}})
         unmarked = {"without_entries_since": None}
         await self._old_messages.update_many(unmarked, {"$set": {"without_entries_since": now}})
@@ -80,12 +80,12 @@ class LegacyMigration:
 
 
 def _free(now: datetime) -> Document:
-    """All but those that an older replica has, by a lease that is not over."""
+    """Select all entries but those on which an older replica has a valid lease."""
     return {"$nor": [{"state": State.SENDING, "lease_until": {"$gt": now}}]}
 
 
 def _hidden(document: Document) -> Document:
-    """`was` keeps what it was, over a crash as well."""
+    """Hide an entry; `was` keeps its state, across a crash as well."""
     return {"state": _MOVING, "was": document["state"] if document["state"] != _MOVING else document["was"]}
 
 

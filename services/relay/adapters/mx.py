@@ -1,4 +1,4 @@
-"""Where the mail of a domain goes: its MX, its address, or the smarthost."""
+"""Routes mail to the MX hosts of a domain, to its address, or to the smarthost."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from services.relay.ports import Host, Route
 
 R = TypeVar("R")
 
-MAX_EXCHANGERS = 10  # of an MX list: the first by preference
+MAX_EXCHANGERS = 10  # the first ones of an MX list, by preference
 MAX_ADDRESSES = 20
 _TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("2002::/16"))  # RFC 6052 2.1, RFC 3056 2: IPv4 inside
 
 
 class Smarthost:
-    """One server for everything. It is named by the operator, and so may be anywhere."""
+    """Routes all mail to one server. The operator names it, so that its address is not restricted."""
 
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
@@ -35,10 +35,11 @@ class Smarthost:
 
 
 class MailExchangers:
-    """RFC 5321 5.1: MX by preference, equal ones in random order, else the domain's own address.
+    """Routes mail as RFC 5321 5.1 says: to the MX hosts by preference, equal ones in random order, else to the address
+    of the domain.
 
-    Only addresses of the internet are connected to, and those in `private_networks`: an MX record is written by
-    anybody, and must not lead into our own network.
+    Connections go to public addresses and to `private_networks` only: an MX record may come from an attacker, and must
+    not lead into the local network.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class MailExchangers:
         self._private_networks = tuple(private_networks)
 
     async def route(self, domain: str) -> Route:
-        """Raises `Temporary`, `Permanent`; the reason begins with the status."""
+        """Return the route. Raises `Temporary`, `Permanent`, whose reason begins with the enhanced status code."""
         if domain.startswith("["):
             return self._literal(domain)
         mx_group, names = await self._exchangers(domain)
@@ -68,7 +69,7 @@ class MailExchangers:
                 private = private or len(usable) < len(found)
                 hosts += [Host(name, str(address), self._smtp_port) for address in usable]
         if not hosts:
-            raise _nowhere(domain, failures, private=private)
+            raise _unroutable(domain, failures, private=private)
         return Route(mx_group, tuple(hosts[:MAX_ADDRESSES]))
 
     def _literal(self, domain: str) -> Route:
@@ -76,12 +77,12 @@ class MailExchangers:
         if address is None:
             raise Permanent(f"5.1.2 {domain} is no address")
         if not self._may_connect(address):
-            raise _nowhere(domain, (), private=True)
+            raise _unroutable(domain, (), private=True)
         return Route(domain.lower(), (Host(domain, str(address), self._smtp_port),))
 
     async def _exchangers(self, domain: str) -> tuple[str, list[str]]:
-        """The MX group, and the names in the order to try."""
-        answer = await _told(self._resolver.mx(domain))
+        """The MX group, and the names of its hosts in the order in which they are tried."""
+        answer = await _answered(self._resolver.mx(domain))
         if not answer.exists:
             raise Permanent(f"5.1.2 there is no domain {domain}")
         if not answer:
@@ -89,18 +90,18 @@ class MailExchangers:
         records = [(mx.preference, random.random(), mx.exchange.lower()) for mx in answer.records]
         if [name for _, _, name in records] == [""]:
             raise Permanent(f"5.1.10 {domain} takes no mail")  # RFC 7505 3: null MX
-        ours = min((preference for preference, _, name in records if name == self._own_name), default=None)
-        # RFC 5321 5.1: those of our own preference and behind us would send it back to us.
-        usable = sorted(record for record in records if record[2] and (ours is None or record[0] < ours))
+        own = min((preference for preference, _, name in records if name == self._own_name), default=None)
+        # RFC 5321 5.1: hosts of the same preference as this one, or a lower one, would send the mail back.
+        usable = sorted(record for record in records if record[2] and (own is None or record[0] < own))
         if not usable:
             raise Permanent(f"5.4.6 {domain} leads back to us")
         best = {name for preference, _, name in usable if preference == usable[0][0]}
-        return _site(best), list(dict.fromkeys(name for _, _, name in usable))[:MAX_EXCHANGERS]
+        return _mx_group(best), list(dict.fromkeys(name for _, _, name in usable))[:MAX_EXCHANGERS]
 
     async def _addresses(self, name: str) -> list[Ip]:
-        """None for a name that does not exist: the other exchangers may. Raises `Temporary` when none is known."""
+        """The addresses of `name`; empty when it does not exist. Raises `Temporary` when no address is known."""
         answers = await asyncio.gather(
-            _told(self._resolver.a(name)), _told(self._resolver.aaaa(name)), return_exceptions=True
+            _answered(self._resolver.a(name)), _answered(self._resolver.aaaa(name)), return_exceptions=True
         )
         found: list[Ip] = []
         for answer in answers:
@@ -123,14 +124,14 @@ class MailExchangers:
 
 
 def _inside(address: Ip) -> Ip | None:
-    """The IPv4 address that a translator would make of it."""
+    """The IPv4 address that an IPv6 transition mechanism embeds in `address`."""
     if not isinstance(address, IPv6Address) or not is_in(address, _TRANSLATED):
         return None
     octets = address.packed[2:6] if address.sixtofour else address.packed[12:16]
     return parsed(".".join(map(str, octets)))
 
 
-def _nowhere(domain: str, failures: Sequence[Temporary], *, private: bool) -> Temporary | Permanent:
+def _unroutable(domain: str, failures: Sequence[Temporary], *, private: bool) -> Temporary | Permanent:
     if failures:
         return Temporary(failures[0].reason)
     if private:
@@ -138,12 +139,12 @@ def _nowhere(domain: str, failures: Sequence[Temporary], *, private: bool) -> Te
     return Permanent(f"5.4.4 no address for {domain}")
 
 
-def _site(names: Collection[str]) -> str:
-    """Domains whose mail goes to the same exchangers first are one MX group, however many they are."""
+def _mx_group(names: Collection[str]) -> str:
+    """The MX group of `names`: domains with the same most preferred hosts share it."""
     return ",".join(sorted(names)[:MAX_EXCHANGERS])
 
 
-async def _told(question: Awaitable[Answer[R]]) -> Answer[R]:
+async def _answered(question: Awaitable[Answer[R]]) -> Answer[R]:
     try:
         return await question
     except Temporary as error:

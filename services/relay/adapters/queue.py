@@ -1,8 +1,8 @@
-"""The outbound queue in MongoDB: what is due, who has it, what became of it. Its documents: `documents`, `bodies`.
+"""The outbound queue in MongoDB: adds, claims and settles entries. `documents` and `bodies` describe its documents.
 
-Right with several replicas. An entry is claimed under a fence of its own; an outcome is written only under the fence of
-its claim, so that a late holder changes nothing that another one has by now. Only that a server took the message is
-believed of anybody: it stands in `taken`, and whoever has the entry then finds it done.
+Several replicas may share it. An entry is claimed under a fence of its own, and an outcome is written only under the
+fence of its claim, so that a late holder cannot change an entry that another one has claimed. Only the acceptance by a
+server counts from any holder: it is stored in `taken`, and the present holder then finds the entry finished.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _INDEXES = (
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of an entry that was claimed, and what must be told of it."""
+    """The transition of a claimed entry, and the report that it causes."""
 
     entry: Entry
     transition: Transition
@@ -41,14 +41,14 @@ class Settlement:
 
 
 class MongoQueue:
-    """`holder` is this process; it may claim once it has said that it lives (`holders`)."""
+    """`holder` is this process; it may claim entries while its lease is valid (`leases`)."""
 
-    def __init__(self, database: Any, *, holder: str, keep_done: timedelta) -> None:
+    def __init__(self, database: Any, *, holder: str, done_retention: timedelta) -> None:
         self.bodies = Bodies(database)
         self._entries = database["deliveries"]
         self._destinations = database["destinations"]
         self._holder = holder
-        self._keep_done = keep_done
+        self._done_retention = done_retention
         self._additions: Batcher[tuple[Mail, datetime], None] = Batcher(self._add)
 
     async def prepare(self) -> None:
@@ -58,9 +58,9 @@ class MongoQueue:
         await self.bodies.prepare()
 
     async def add(self, mail: Mail, *, now: datetime) -> set[str]:
-        """Durable when it returns; the destinations. A message that comes twice is queued once for each recipient."""
+        """Store `mail` durably, and return its destinations. A duplicate is queued once for each recipient."""
         if len(mail.envelope.recipients) > BULK:
-            await self._add([(mail, now)])  # alone: others need not wait until all of it is written
+            await self._add([(mail, now)])  # by itself, so that other mail need not wait until it is written
         else:
             await self._additions.add((mail, now))
         return destinations_of(mail.envelope)
@@ -77,7 +77,7 @@ class MongoQueue:
         return [None] * len(batch)
 
     async def _replay(self, batch: Sequence[tuple[Mail, datetime]]) -> None:
-        """A dead letter of ours comes back with its mark, once: its entry begins anew."""
+        """Queue a replayed dead letter anew; its mark is valid once."""
         for mail, now in batch:
             if mark := (mail.envelope.model_extra or {}).get("parked"):
                 anew = {"state": State.QUEUED, "attempts": 0, "created_at": now, "next_at": now}
@@ -87,7 +87,7 @@ class MongoQueue:
                     await self._entries.update_many(marked, {"$set": anew, "$unset": gone})
 
     async def ready(self, *, now: datetime) -> set[str]:
-        """The destinations with something due, suspended ones left out. It costs a step a destination, not an entry."""
+        """The destinations with due entries, without suspended ones, at the cost of one step for each destination."""
         with mongo_errors("outbound queue"):
             suspended = await self.suspended()
             due: set[str] = set()
@@ -97,17 +97,17 @@ class MongoQueue:
         return due - suspended
 
     async def explain_ready(self) -> Document:
-        """How the server finds them."""
+        """The plan of the query in `ready`."""
         command = {"aggregate": self._entries.name, "pipeline": _first_due(0), "cursor": {}}
         return dict(await self._entries.database.command("explain", command))
 
     async def suspended(self) -> set[str]:
-        """Destinations that an operator holds."""
+        """The destinations that an operator has suspended."""
         with mongo_errors("outbound queue"):
             return {document["_id"] async for document in self._destinations.find({"suspended": True})}
 
     async def claim(self, destination: str, *, now: datetime, messages: int, bulk_first: bool = False) -> list[Entry]:
-        """Due entries of so many messages, ours until they are settled or released, or until we are taken for dead."""
+        """Claim due entries of so many messages, until they are settled or released, or the lease expires."""
         fence = uuid.uuid4().hex
         due = {"state": State.QUEUED, "destination": destination, "next_at": {"$lte": now}}
         with mongo_errors("outbound queue"):
@@ -127,7 +127,7 @@ class MongoQueue:
         return [entry_of(document | change | {"attempts": document["attempts"] + 1}) for document in found]
 
     async def settle(self, settlements: Sequence[Settlement], *, now: datetime) -> None:
-        """Write down what became of entries. Idempotent; a late one changes nothing that another holder has by now."""
+        """Write the outcomes of entries. Idempotent; a late outcome does not change an entry of another holder."""
         if not settlements:
             return
         writes = [
@@ -146,28 +146,28 @@ class MongoQueue:
         )
 
     async def release(self, entries: Sequence[Entry], *, now: datetime) -> None:
-        """Claimed and not begun: they are due again, and the try does not count."""
-        await self._give_back({"_id": {"$in": ids(entries)}, "lease.fence": {"$in": [e.fence for e in entries]}}, now)
+        """Requeue claimed entries that were not attempted; the attempt does not count."""
+        await self._requeue({"_id": {"$in": ids(entries)}, "lease.fence": {"$in": [e.fence for e in entries]}}, now)
 
     async def fences(self) -> set[str]:
-        """Of all that this process has, as far as the database knows."""
+        """The fences under which this process has claimed entries, according to the database."""
         with mongo_errors("outbound queue"):
             mine = {"state": State.SENDING, "lease.holder": self._holder}
             return set(await self._entries.distinct("lease.fence", mine))
 
     async def release_fences(self, fences: Collection[str], *, now: datetime) -> None:
-        """As `release`, of which only the fences are known."""
-        await self._give_back({"lease.fence": {"$in": list(fences)}}, now)
+        """Release entries, of which only the fences are known."""
+        await self._requeue({"lease.fence": {"$in": list(fences)}}, now)
 
     async def release_all(self, holders: Sequence[str], *, now: datetime) -> int:
-        """What `holders` have and will not send: this one that ends, or others that are dead."""
-        return await self._give_back({"lease.holder": {"$in": list(holders)}}, now)
+        """Release the entries of `holders`: of this process when it ends, or of dead ones."""
+        return await self._requeue({"lease.holder": {"$in": list(holders)}}, now)
 
-    async def _give_back(self, which: Document, now: datetime) -> int:
+    async def _requeue(self, which: Document, now: datetime) -> int:
         which = {"state": State.SENDING, **which}
-        taken = {"state": State.SENT, "expires_at": now + self._keep_done}
+        taken = {"state": State.SENT, "expires_at": now + self._done_retention}
         with mongo_errors("outbound queue"):
-            # What a late holder knew to be taken is done, and is not sent again.
+            # An entry that a server accepted, as a late holder reported, is finished and not sent again.
             await self._entries.update_many({**which, "taken": {"$exists": True}}, {"$set": taken, "$unset": _UNLEASED})
             change = {"$set": {"state": State.QUEUED, "next_at": now}, "$inc": {"attempts": -1}, "$unset": _UNLEASED}
             return int((await self._entries.update_many(which, change)).modified_count)
@@ -180,13 +180,13 @@ class MongoQueue:
             if transition.state not in DONE:
                 fields["notified_delay"] = True
         elif transition.state in DONE:
-            fields["expires_at"] = now + self._keep_done
+            fields["expires_at"] = now + self._done_retention
         return {"$set": fields, "$unset": _UNLEASED}
 
     def _late(self, settlement: Settlement, now: datetime) -> Iterator[UpdateOne]:
-        """For those whose lease was lost. In this order: each only where the one before did not apply."""
+        """The updates for entries whose lease was lost, in order: each applies only where the one before did not."""
         id, fence = settlement.entry.id, settlement.entry.fence
-        sent = {"state": State.SENT, "expires_at": now + self._keep_done}
+        sent = {"state": State.SENT, "expires_at": now + self._done_retention}
         if settlement.transition.state is State.SENT:
             yield UpdateOne({"_id": id, "state": State.QUEUED}, self._change(settlement, now))
             other = {"_id": id, "state": State.SENDING, "lease.fence": {"$ne": fence}}
@@ -200,7 +200,7 @@ class MongoQueue:
 
 
 def _first_due(bulk: int) -> list[Document]:
-    """The first entry of each destination: with this order the server steps over the others (DISTINCT_SCAN)."""
+    """Select the first entry of each destination; this order lets the server skip the others (DISTINCT_SCAN)."""
     return [
         {"$match": {"state": State.QUEUED, "bulk": bulk}},
         {"$sort": {"state": 1, "bulk": 1, "destination": 1, "next_at": 1}},
@@ -212,13 +212,13 @@ _UNLEASED = {"lease": "", "taken": ""}
 
 
 def _held(entry: Entry, *, taken: bool) -> Document:
-    """Under its own fence. That a server took it is written in any case, else only if no other holder knew that."""
+    """Select the entry under its own fence. An acceptance is written always, another outcome only without one."""
     held = {"_id": entry.id, "state": State.SENDING, "lease.fence": entry.fence}
     return held if taken else {**held, "taken": {"$exists": False}}
 
 
 def _of_first(documents: Sequence[Document], messages: int) -> list[Document]:
-    """The entries of the first messages among them."""
+    """The entries of the first `messages` messages."""
     chosen = set(islice(dict.fromkeys(document["message"] for document in documents), messages))
     return [document for document in documents if document["message"] in chosen]
 

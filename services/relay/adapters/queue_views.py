@@ -1,4 +1,4 @@
-"""The outbound queue as operators see and manage it."""
+"""Lists and manages the outbound queue for operators."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from services.relay.adapters.bodies import Bodies
 from services.relay.adapters.documents import entry_of
 from services.relay.domain.entries import Entry, State
 
-_BY_DESTINATION = {"state": {"$in": list(State)}, "bulk": {"$in": [0, 1]}}  # what stands before it in the index
+_BY_DESTINATION = {"state": {"$in": list(State)}, "bulk": {"$in": [0, 1]}}  # the fields before it in the index
 
 
 class QueueViews:
-    """Over the same documents as `MongoQueue`."""
+    """Reads and changes the documents of `MongoQueue`."""
 
-    def __init__(self, database: Any, bodies: Bodies, *, keep_done: timedelta) -> None:
+    def __init__(self, database: Any, bodies: Bodies, *, done_retention: timedelta) -> None:
         self._bodies = bodies
         self._entries = database["deliveries"]
         self._destinations = database["destinations"]
-        self._keep_done = keep_done
+        self._done_retention = done_retention
 
     async def listing(
         self, *, state: State | None, destination: str | None, after: str | None, limit: int
     ) -> list[Entry]:
-        """In the order of their ids, which is that of time."""
+        """A page of entries in the order of their ids, which is chronological."""
         query: dict[str, Any] = {}
         query |= {"destination": destination, **_BY_DESTINATION} if destination else {}
         query |= {"state": state} if state else {}
@@ -34,15 +34,15 @@ class QueueViews:
             return [entry_of(document) async for document in self._entries.find(query).sort("_id", 1).limit(limit)]
 
     async def hasten(self, id: str, *, now: datetime) -> str | None:
-        """Try it now; its destination, None when it does not wait."""
+        """Make a queued entry due, and return its destination; None when it is not queued."""
         waits = {"_id": id, "state": State.QUEUED}
         with mongo_errors("outbound queue"):
             found = await self._entries.find_one_and_update(waits, {"$set": {"next_at": now}})
         return None if found is None else str(found["destination"])
 
     async def cancel(self, id: str, *, now: datetime) -> bool:
-        """Never try it again and tell nobody; False when it does not wait."""
-        change = {"state": State.CANCELLED, "expires_at": now + self._keep_done}
+        """Cancel a queued entry without a report; False when it is not queued."""
+        change = {"state": State.CANCELLED, "expires_at": now + self._done_retention}
         with mongo_errors("outbound queue"):
             found = await self._entries.find_one_and_update(
                 {"_id": id, "state": State.QUEUED}, {"$set": change, "$unset": {"report": ""}}
@@ -52,7 +52,7 @@ class QueueViews:
         return found is not None
 
     async def suspend(self, destination: str, *, suspended: bool) -> None:
-        """Hold or free all mail for `destination`."""
+        """Suspend or resume all mail for `destination`."""
         with mongo_errors("outbound queue"):
             if suspended:
                 change = {"$set": {"suspended": True}}
@@ -61,7 +61,7 @@ class QueueViews:
                 await self._destinations.delete_one({"_id": destination})
 
     async def destinations(self) -> list[dict[str, Any]]:
-        """Those with mail that waits or that are suspended: {destination, waiting, suspended}."""
+        """The destinations with queued mail, and suspended ones: {destination, waiting, suspended}."""
         alive = {"$match": {"state": {"$in": [State.QUEUED, State.SENDING]}}}
         count = {"$group": {"_id": "$destination", "waiting": {"$sum": 1}}}
         with mongo_errors("outbound queue"):
@@ -71,7 +71,7 @@ class QueueViews:
         return [{"destination": n, "waiting": waiting.get(n, 0), "suspended": n in suspended} for n in names]
 
     async def destination(self, name: str) -> dict[str, Any] | None:
-        """One of them; None when no mail waits for it and nobody holds it."""
+        """One destination; None when it has no queued mail and is not suspended."""
         alive = {"destination": name, **_BY_DESTINATION, "state": {"$in": [State.QUEUED, State.SENDING]}}
         with mongo_errors("outbound queue"):
             waiting = await self._entries.count_documents(alive)

@@ -1,4 +1,4 @@
-"""Reports in MongoDB: what must still be told of entries, a state of its own that outlives the outcome."""
+"""Pending reports in MongoDB; the state of a report outlives the outcome of its entry."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from services.relay.domain.entries import DONE, Entry
 from services.relay.domain.reporting import Report
 
 LEASE = timedelta(minutes=5)
-MOST_TOGETHER = 100  # recipients in one letter
+MOST_TOGETHER = 100  # recipients in one notification
 _PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """An entry and what must be told of it."""
+    """An entry with its pending report."""
 
     entry: Entry
     report: Report
 
 
 class ReportQueue:
-    """A report that is claimed comes back after `LEASE`, if whoever claimed it did not settle it."""
+    """Claims and settles reports. A claimed report that is not settled is due again after `LEASE`."""
 
-    def __init__(self, database: Any, bodies: Bodies, *, keep_done: timedelta) -> None:
+    def __init__(self, database: Any, bodies: Bodies, *, done_retention: timedelta) -> None:
         self._entries = database["deliveries"]
         self._bodies = bodies
-        self._keep_done = keep_done
+        self._done_retention = done_retention
 
     async def claim(self, *, now: datetime) -> list[list[Due]]:
-        """What is due, by letter. A letter has the same recipients each time it is tried, so that it is the same."""
+        """Claim due reports, grouped by notification. A repeated notification keeps its recipients."""
         with mongo_errors("outbound queue"):
             query = self._entries.find({"report.due_at": {"$lte": now}}).sort("report.due_at", 1).limit(_PAGE)
             found = [document async for document in query]
@@ -53,16 +53,16 @@ class ReportQueue:
                 return []
             result = await self._entries.bulk_write(claims, ordered=False)
             if result.modified_count < len(claims):
-                return []  # another replica is at it: what we have got comes back after the lease
+                return []  # another replica claims too: the claimed reports are due again after the lease
         return [
             [Due(entry_of(d), report_of({**d["report"], "group": group})) for d in documents]
             for group, documents in groups.items()
         ]
 
-    async def told(self, dues: Sequence[Due], *, now: datetime, parked: str = "") -> None:
-        """They are told. `parked` marks the dead letter that they are."""
+    async def mark_sent(self, dues: Sequence[Due], *, now: datetime, parked: str = "") -> None:
+        """Remove sent reports. `parked` is the mark of the dead letter that they became."""
         done, alive = {"state": {"$in": DONE}}, {"state": {"$nin": DONE}}
-        fields: dict[str, Any] = {"expires_at": now + self._keep_done}
+        fields: dict[str, Any] = {"expires_at": now + self._done_retention}
         fields |= {"parked": parked} if parked else {}
         writes = []
         for due in dues:
@@ -73,8 +73,8 @@ class ReportQueue:
             await self._entries.bulk_write(writes, ordered=False)
         self._bodies.done({due.entry.message for due in dues})
 
-    async def again(self, dues: Sequence[Due], report: Report, *, due_at: datetime) -> None:
-        """Not told yet; `report` says how it is tried then."""
+    async def reschedule(self, dues: Sequence[Due], report: Report, *, due_at: datetime) -> None:
+        """Schedule `report` in place of the present ones at `due_at`."""
         fields = {**report_fields(report, due_at), "group": report.group}
         writes = [
             UpdateOne({"_id": due.entry.id, "report.group": due.report.group}, {"$set": {"report": fields}})

@@ -1,4 +1,4 @@
-"""SMTP to other servers: one message after the other over one connection; a result for each recipient, always."""
+"""Sends messages to other servers over one connection, and returns a result for each recipient."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from services.relay.domain.smtp_payload import split_by_need
 from services.relay.ports import Host
 
 KEEP_SECONDS = 20.0
-_USES = 100  # messages over one connection, for peers that count
-_GOODBYE_SECONDS = 5.0
-MAX_HOSTS = 10  # of a try: an MX list of hundreds must not take hours
-MAX_RECIPIENTS = 100  # of a transaction (RFC 5321 4.5.3.1.8: the least that every server takes)
+_USES = 100  # messages over one connection: some peers limit them
+_QUIT_SECONDS = 5.0
+MAX_HOSTS = 10  # in one attempt: an MX list of hundreds must not take hours
+MAX_RECIPIENTS = 100  # in a transaction (RFC 5321 4.5.3.1.8: every server accepts as many)
 
 
 class SmtpSession:
-    """Fails deferred: whatever a peer does, there is a result. Whoever has it calls `close` at the end."""
+    """Fails deferred: whatever a peer does, there is a result. The owner must call `close` at the end."""
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
@@ -32,7 +32,7 @@ class SmtpSession:
     async def send(
         self, hosts: Sequence[Host], envelope: Envelope, recipients: Sequence[Recipient], raw: bytes
     ) -> Mapping[str, Result]:
-        """A host that does not serve us, or is lost before the message is out, is passed over for the next one."""
+        """Send to the first host that serves us; one that is lost before the message is sent is skipped."""
         results: dict[str, Result] = {}
         try:
             for group in split_by_need(envelope, recipients):
@@ -40,20 +40,20 @@ class SmtpSession:
                     results |= await self._sent(hosts, envelope, group[start : start + MAX_RECIPIENTS], raw)
         except BaseException:
             if self._line is not None:
-                self._line.connection.abort()  # in the middle of something: of no use for the next message
+                self._line.connection.abort()  # amid a transaction: unusable for the next message
             raise
         return results
 
     async def close(self) -> None:
-        """QUIT, if the peer still listens."""
+        """Send QUIT, if the peer still listens."""
         line, self._line = self._line, None
         if line is None:
             return
         try:
             if line.connection.is_open:
-                await line.connection.command("QUIT", seconds=_GOODBYE_SECONDS)
+                await line.connection.command("QUIT", seconds=_QUIT_SECONDS)
         except PeerGone:
-            pass  # it is over either way
+            pass  # the session ends either way
         finally:
             line.connection.abort()
 
@@ -77,7 +77,7 @@ class SmtpSession:
         return {r.address: results.get(r.address, lost) for r in recipients}
 
     def _in_order(self, hosts: Sequence[Host]) -> Iterator[tuple[Host, Line | None]]:
-        """The kept connection first; that host again then, since the peer may have closed what we kept."""
+        """The kept connection first, then its host again, since the peer may have closed the connection."""
         line = self._line
         if line is not None and line.host in hosts[:MAX_HOSTS] and self._is_fresh(line):
             yield line.host, line
@@ -96,7 +96,7 @@ class SmtpSession:
     async def _transactions(
         self, line: Line, envelope: Envelope, recipients: Sequence[Recipient], raw: bytes
     ) -> dict[str, Result]:
-        """RFC 5321 4.5.3.1.10: those that were too many for one transaction have the next one at once."""
+        """Send to all recipients; those beyond the limit of a transaction follow in the next (RFC 5321 4.5.3.1.10)."""
         results: dict[str, Result] = {}
         left = list(recipients)
         while left:
@@ -116,11 +116,11 @@ class SmtpSession:
 
 
 class SmtpTransport:
-    """Opens sessions."""
+    """Creates sessions."""
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
 
     def session(self) -> SmtpSession:
-        """Not connected yet."""
+        """A session that is not connected yet."""
         return SmtpSession(self._dialer)

@@ -1,4 +1,4 @@
-"""One connection to another mail server: commands out, replies in, bounded in size and time whatever the peer does."""
+"""A connection to another mail server: sends commands and reads replies, bounded in size and time."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Self, cast
 
 from services.relay.domain.reply_lines import Reply, ReplyReader
 
-_MOST_UNREAD = 1000
+_MAX_UNREAD = 1000
 _SERVICE_NOT_AVAILABLE = 421
 
 
 class PeerGone(Exception):
-    """The connection is lost, or of no use any more. It is closed."""
+    """Raised when the connection is lost or unusable. It is closed."""
 
 
 class SmtpConnection(asyncio.Protocol):
-    """Opened by `open`; whoever has it calls `abort` at the end, in any case."""
+    """Is opened by `open`; its owner must call `abort` at the end."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -34,7 +34,7 @@ class SmtpConnection(asyncio.Protocol):
     async def open(
         cls, address: str, port: int, *, seconds: float, tls: ssl.SSLContext | None = None, name: str = ""
     ) -> Self:
-        """Connected; with `tls`, encrypted from the first octet (RFC 8314 3.3). Raises `PeerGone`."""
+        """Connect; with `tls`, encrypted from the first octet (RFC 8314 3.3). Raises `PeerGone`."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(seconds):
@@ -44,26 +44,28 @@ class SmtpConnection(asyncio.Protocol):
         except TimeoutError as error:
             raise PeerGone(f"no connection within {seconds:g} s") from error
         except (OSError, ssl.SSLError, ValueError) as error:
-            # ValueError: a name that neither the system nor TLS can hold; an MX record is written by anybody.
+            # ValueError: a name that neither the system nor TLS accepts; an MX record may contain any.
             raise PeerGone(f"no connection: {error}"[:300]) from error
         connection.is_encrypted = tls is not None
         return connection
 
     async def command(self, line: str, *, seconds: float) -> Reply:
-        """Raises `PeerGone`, also when the peer said something that nobody asked for."""
+        """Send a command and read its reply. Raises `PeerGone`, also after an unsolicited reply."""
         self.write_lines([line])
         return await self.reply(seconds)
 
     def write_lines(self, lines: list[str]) -> None:
-        """Commands without waiting (RFC 2920). The replies are read in the same order. Raises `PeerGone`."""
+        """Send commands without waiting (RFC 2920 3.1); their replies follow in order. Raises `PeerGone`."""
         if self._replies:
-            unasked = self._replies.popleft()
+            unsolicited = self._replies.popleft()
             self.abort()
-            raise PeerGone(f"{unasked.code} {unasked.text}" if unasked.code else "the peer spoke out of turn")
+            raise PeerGone(
+                f"{unsolicited.code} {unsolicited.text}" if unsolicited.code else "the peer spoke out of turn"
+            )
         self._write("".join(f"{_clean(line)}\r\n" for line in lines).encode())
 
     async def reply(self, seconds: float) -> Reply:
-        """The next reply. Raises `PeerGone` when none comes in time, closing the connection."""
+        """Read the next reply. Raises `PeerGone` and closes the connection when none arrives in time."""
         try:
             async with asyncio.timeout(seconds):
                 while not self._replies:
@@ -83,7 +85,7 @@ class SmtpConnection(asyncio.Protocol):
         return reply
 
     async def send(self, octets: bytes, *, seconds: float) -> None:
-        """The text of a message, as fast as the peer takes it. Raises `PeerGone`."""
+        """Send the text of a message as fast as the peer reads it. Raises `PeerGone`."""
         self._write(octets)
         try:
             async with asyncio.timeout(seconds):
@@ -93,9 +95,9 @@ class SmtpConnection(asyncio.Protocol):
             raise PeerGone(f"the peer did not take the message within {seconds:g} s") from error
 
     async def start_tls(self, context: ssl.SSLContext, name: str, *, seconds: float) -> None:
-        """After the peer agreed. Raises `PeerGone`."""
+        """Start TLS after the peer has agreed. Raises `PeerGone`."""
         if self._transport is None or self._replies or not self._reader.is_empty:
-            # RFC 3207 4.2: what came in clear behind the reply was put there by somebody else.
+            # RFC 3207 4.2: octets in clear behind the reply were injected by a third party.
             self.abort()
             raise PeerGone("the peer spoke before TLS began")
         loop = asyncio.get_running_loop()
@@ -112,14 +114,14 @@ class SmtpConnection(asyncio.Protocol):
         self.is_encrypted = True
 
     def abort(self) -> None:
-        """Closed at once; nothing more is sent or read."""
+        """Close the connection at once; nothing more is sent or read."""
         self.is_open = False
         if self._transport is not None:
             self._transport.abort()
         self._wake()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not all loops derive theirs from `asyncio.Transport`.
+        # The transports of some event loops do not derive from `asyncio.Transport`.
         self._transport = cast(asyncio.Transport, transport)
         self.is_open = True
 
@@ -134,7 +136,7 @@ class SmtpConnection(asyncio.Protocol):
             return
         self._replies.extend(self._reader.feed(data))
         self._changed.set()
-        if len(self._replies) > _MOST_UNREAD:
+        if len(self._replies) > _MAX_UNREAD:
             self.abort()
 
     def pause_writing(self) -> None:
@@ -154,7 +156,7 @@ class SmtpConnection(asyncio.Protocol):
 
 
 def _clean(line: str) -> str:
-    """A command is one line. What could end it comes from addresses that were refused long before; or from a bug."""
+    """A command is one line. Addresses with control characters are refused long before; here they are a bug."""
     if not line.isprintable():
         raise ValueError("a command with a control character")
     return line

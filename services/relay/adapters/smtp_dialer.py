@@ -1,4 +1,4 @@
-"""From a host to a session that may send: connection, greeting, EHLO or HELO, TLS, login."""
+"""Opens sessions with hosts: connection, greeting, EHLO or HELO, TLS, login."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUBMISSIONS = 465  # RFC 8314 3.3: TLS from the first octet
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """RFC 5321 4.5.3.2, in its order."""
+    """The time limits of RFC 5321 4.5.3.2, in its order."""
 
     connection: timedelta = timedelta(seconds=30)
     command: timedelta = timedelta(minutes=5)
@@ -29,19 +29,19 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """At a smarthost. It leaves over verified TLS only, whatever else is configured."""
+    """The login at a smarthost. It is sent over verified TLS only, whatever else is configured."""
 
     user: str
     password: str
 
 
 class HostUnavailable(Exception):
-    """The host does not serve us now; another one may."""
+    """Raised when the host does not serve us now; another one may."""
 
 
 @dataclass(slots=True)
 class Line:
-    """A connection that may send. `extensions` are the keywords of EHLO with their parameters."""
+    """A connection that is ready for mail. `extensions` are the keywords of EHLO with their parameters."""
 
     host: Host
     connection: SmtpConnection
@@ -52,7 +52,7 @@ class Line:
 
 
 class Dialer:
-    """`hostname` is our own name in EHLO. `ca_file` is trusted besides the authorities of the system."""
+    """`hostname` is the name in EHLO. `ca_file` adds trusted authorities to those of the system."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Dialer:
         self.context = _verifying(ca_file) if self._tls == "required" else _any_certificate()
 
     async def dial(self, host: Host) -> Line:
-        """Raises `HostUnavailable`."""
+        """Open a session. Raises `HostUnavailable`."""
         try:
             return await self._dialled(host, encrypted=self._tls != "none")
         except PeerGone as error:
@@ -88,7 +88,7 @@ class Dialer:
             line = Line(host, connection, await self._greeted(connection))
             if encrypted and not implicit and not await self._encrypt(line):
                 connection.abort()
-                # RFC 7435: where plain would do, broken TLS must not stop the mail.
+                # RFC 7435 3: where plain text is allowed, broken TLS must not stop the mail.
                 return await self._dialled(host, encrypted=False)
             if self._login is not None:
                 await self._log_in(line, self._login)
@@ -100,11 +100,11 @@ class Dialer:
     async def _greeted(self, connection: SmtpConnection) -> dict[str, str]:
         greeting = await connection.reply(self.timeouts.command.total_seconds())
         if not greeting.is_positive:
-            raise HostUnavailable(_said(greeting))
+            raise HostUnavailable(_reply_text(greeting))
         return await self._introduce(connection)
 
     async def _introduce(self, connection: SmtpConnection) -> dict[str, str]:
-        """RFC 5321 3.2: HELO for a server that does not know EHLO."""
+        """Send EHLO, or HELO to a server that does not know EHLO (RFC 5321 3.2)."""
         seconds = self.timeouts.command.total_seconds()
         reply = await connection.command(f"EHLO {self._hostname}", seconds=seconds)
         if reply.is_positive:
@@ -112,11 +112,12 @@ class Dialer:
         if reply.code // 100 == 5 and connection.is_open and not connection.is_encrypted:
             reply = await connection.command(f"HELO {self._hostname}", seconds=seconds)
         if not reply.is_positive:
-            raise HostUnavailable(_said(reply))
+            raise HostUnavailable(_reply_text(reply))
         return {}
 
     async def _encrypt(self, line: Line) -> bool:
-        """Whether the session goes on. False: it may be had without TLS. Raises `HostUnavailable` where it may not."""
+        """Start TLS; False when the session must be opened again without it. Raises `HostUnavailable` if that is not
+        allowed."""
         must = self._tls in ("encrypted", "required")
         if not line.offers("STARTTLS"):
             if must:
@@ -126,9 +127,9 @@ class Dialer:
         try:
             reply = await line.connection.command("STARTTLS", seconds=seconds)
             if not reply.is_positive:
-                raise PeerGone(f"TLS refused: {_said(reply)}")
+                raise PeerGone(f"TLS refused: {_reply_text(reply)}")
             await line.connection.start_tls(self.context, line.host.name, seconds=seconds)
-            line.extensions = await self._introduce(line.connection)  # RFC 3207 4.2: what was said in clear is void
+            line.extensions = await self._introduce(line.connection)  # RFC 3207 4.2: the reply to EHLO in clear is void
         except (PeerGone, HostUnavailable) as error:
             if must:
                 raise HostUnavailable(str(error)) from error
@@ -140,25 +141,25 @@ class Dialer:
             raise HostUnavailable("a login leaves over TLS only")
         offered = line.extensions.get("AUTH", "").upper().split()
         if "PLAIN" in offered or "LOGIN" not in offered:
-            # RFC 4616 2, RFC 4954 4: with the initial response.
+            # RFC 4616 2, RFC 4954 4: with an initial response.
             steps = [f"AUTH PLAIN {_base64(f'{chr(0)}{login.user}{chr(0)}{login.password}')}"]
         else:
             steps = ["AUTH LOGIN", _base64(login.user), _base64(login.password)]
         for step in steps:
             reply = await line.connection.command(step, seconds=self.timeouts.command.total_seconds())
             if reply.code // 100 not in (2, 3):
-                raise HostUnavailable(f"the login is refused: {_said(reply)}")
+                raise HostUnavailable(f"the login is refused: {_reply_text(reply)}")
         if not reply.is_positive:
-            raise HostUnavailable(f"the login is not answered: {_said(reply)}")
+            raise HostUnavailable(f"the login is not answered: {_reply_text(reply)}")
 
 
 def _keyword(line: str) -> tuple[str, str]:
-    """RFC 5321 4.1.1.1; `AUTH=LOGIN` was a way to write it once."""
+    """A keyword of EHLO and its parameters (RFC 5321 4.1.1.1); old servers write `AUTH=LOGIN`."""
     word, _, parameters = line.replace("=", " ", 1).partition(" ")
     return word.upper(), parameters
 
 
-def _said(reply: Reply) -> str:
+def _reply_text(reply: Reply) -> str:
     return f"{reply.code} {reply.text}" if reply.code else f"not SMTP: {reply.text}"
 
 
@@ -175,7 +176,7 @@ def _verifying(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _any_certificate() -> ssl.SSLContext:
-    """Encrypted to whoever answers (RFC 7435): MX names are not authenticated without DANE or MTA-STS."""
+    """A context that accepts any certificate (RFC 7435 3): MX names are not authenticated without DANE or MTA-STS."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

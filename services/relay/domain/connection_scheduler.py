@@ -11,12 +11,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 SLOW_SECONDS = 15.0
-SLOW_FACTOR = 8  # so many times `total` with the slow ones
+SLOW_FACTOR = 8  # the bound of all connections, the slow ones included, in multiples of `total`
 
 
 @dataclass(slots=True, eq=False)
 class ScheduledConnection:
-    """One connection to an MX group. `busy_since` is None while it has nothing to do."""
+    """One connection to an MX group. `busy_since` is None while it is idle."""
 
     mx_group: str
     busy_since: float | None = None
@@ -31,7 +31,7 @@ class _MxGroup:
     ready: OrderedDict[str, None] = field(default_factory=OrderedDict)
     connections: list[ScheduledConnection] = field(default_factory=list)
     served: int = 0
-    is_full: bool = False  # in the cluster: nothing more until the next look
+    is_full: bool = False  # in the whole cluster, until the next poll
 
 
 class ConnectionScheduler:
@@ -48,7 +48,7 @@ class ConnectionScheduler:
         return [connection for mx_group in self._mx_groups.values() for connection in mx_group.connections]
 
     def expect(self, mx_group: str, destination: str) -> None:
-        """Something is due for `destination`."""
+        """Schedule `destination`, for which entries are due."""
         self._mx_groups.setdefault(mx_group, _MxGroup()).ready[destination] = None
 
     def has_work(self, mx_group: str) -> bool:
@@ -56,7 +56,7 @@ class ConnectionScheduler:
         return found is not None and bool(found.ready)
 
     def next_destination(self, mx_group: str) -> str | None:
-        """The destination of `mx_group` whose turn it is."""
+        """The next destination of `mx_group`, in turn."""
         found = self._mx_groups.get(mx_group)
         if found is None or not found.ready:
             return None
@@ -65,7 +65,7 @@ class ConnectionScheduler:
         return found.ready.popitem(last=False)[0]
 
     def open(self, now: float) -> ScheduledConnection | None:
-        """A connection for the MX group that is to have the next one; None when none is wanted or may be had."""
+        """Open a connection for the MX group that is next; None when none is needed or allowed."""
         if not self._has_room(now):
             return None
         waiting = [
@@ -83,19 +83,19 @@ class ConnectionScheduler:
         return connection
 
     def close(self, connection: ScheduledConnection, *, is_full: bool = False) -> None:
-        """The connection is closed; `is_full` when there was none to be had in the cluster."""
+        """Remove a closed connection; `is_full` when the cluster had no slot left for it."""
         mx_group = self._mx_groups[connection.mx_group]
         mx_group.connections.remove(connection)
         mx_group.is_full = mx_group.is_full or is_full
         self._forget(connection.mx_group, mx_group)
 
     def retry_full_groups(self) -> None:
-        """What was full may have room now."""
+        """Let MX groups that were full be tried again."""
         for mx_group in self._mx_groups.values():
             mx_group.is_full = False
 
     def must_yield(self, connection: ScheduledConnection, now: float) -> bool:
-        """Whether the connection ends after its turn, for an MX group that has none."""
+        """Whether the connection must close after its turn, in favour of an MX group without one."""
         if connection.must_close:
             return True
         if self._has_room(now):
@@ -106,7 +106,7 @@ class ConnectionScheduler:
         )
 
     def idle(self) -> ScheduledConnection | None:
-        """A connection that has nothing to do, to be ended for one that has."""
+        """An idle connection that may be closed in favour of an MX group without one."""
         if not any(mx_group.ready and not mx_group.connections for mx_group in self._mx_groups.values()):
             return None
         return next(
@@ -124,7 +124,7 @@ class ConnectionScheduler:
         return busy < self._total and len(connections) < self._total * SLOW_FACTOR
 
     def _will_be_served(self, mx_group: _MxGroup) -> bool:
-        """By connections that wait for work: each takes one destination."""
+        """Whether idle connections suffice: each of them serves one destination."""
         return sum(
             connection.busy_since is None and not connection.must_close for connection in mx_group.connections
         ) >= len(mx_group.ready)

@@ -1,4 +1,4 @@
-"""An entry of the outbound queue, and what a try does to it."""
+"""The entries of the outbound queue, and the effect of a delivery attempt on them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.relay.domain.reporting import Event
 
 
 class State(StrEnum):
-    """`queued` and `sending` are alive; the others are the end."""
+    """The state of an entry; `queued` and `sending` are active, the others final."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -26,7 +26,7 @@ DONE = (State.SENT, State.FAILED, State.CANCELLED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One message for one recipient. `id` is `MESSAGE:RECIPIENT`, `fence` names the lease under which it is sent."""
+    """One message to one recipient. `id` is `MESSAGE:RECIPIENT`, `fence` names the lease under which it is sent."""
 
     id: str
     message: str
@@ -47,24 +47,24 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When an entry is tried again, and when it is given up (RFC 5321 4.5.4.1)."""
+    """Decides when an entry is tried again, and when it is given up (RFC 5321 4.5.4.1)."""
 
-    first_delay: timedelta
-    longest_delay: timedelta
+    first_retry_delay: timedelta
+    longest_retry_delay: timedelta
     give_up_after: timedelta
     delay_notice_after: timedelta
 
     def delay(self, attempts: int, *, jitter: float = 0.0) -> timedelta:
-        """After the try number `attempts` (1 is the first): doubling up to the longest, then up to a fifth more.
+        """The delay after attempt number `attempts` (the first is 1): doubling up to the longest, plus up to a fifth.
 
-        `jitter` is a random number from 0 to 1: what failed together does not come back together.
+        `jitter` is a random number from 0 to 1, so that entries that failed together do not return together.
         """
-        return min(self.first_delay * (1 << min(attempts - 1, 30)), self.longest_delay) * (1 + jitter / 5)
+        return min(self.first_retry_delay * (1 << min(attempts - 1, 30)), self.longest_retry_delay) * (1 + jitter / 5)
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What becomes of an entry after a try. `tell` is the event that somebody must hear of."""
+    """The state of an entry after an attempt. `tell` is the event that must be reported."""
 
     state: State
     next_at: datetime
@@ -73,10 +73,10 @@ class Transition:
 
 
 def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, jitter: float = 0.0) -> Transition:
-    """`entry.attempts` counts the try that gave `result`."""
+    """The transition that `result` causes; `entry.attempts` includes the attempt that gave it."""
     match result.outcome:
         case Outcome.SENT:
-            # A server is never asked to report of the members of a list: that is told here, for the list.
+            # A server is never asked to report for the members of a list: relay reports for the list itself.
             is_told_there = result.reports_onward and not entry.to.expanded
             return Transition(State.SENT, now, result.text, tell=None if is_told_there else Event.RELAYED)
         case Outcome.FAILED:

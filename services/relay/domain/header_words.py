@@ -1,7 +1,7 @@
-"""Header fields with 8-bit octets for servers that take none (RFC 2047, RFC 2231): the same for who reads them.
+"""Encodes header fields with 8-bit octets for servers without SMTPUTF8 (RFC 2047 2, RFC 2231 4).
 
-Old programs write such fields without asking for SMTPUTF8, in whatever charset they have. An address that is not ASCII
-has no other form (RFC 6531 3.6), so that a field with one cannot be converted.
+Old programs write such fields in their own charset, without SMTPUTF8. An address that is not ASCII has no other form
+(RFC 6531 3.6), so that a field with one cannot be converted.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _PARAMETER = re.compile(r';\s*([!#-)+-.0-9A-Z^-~]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;
 
 
 class CannotConvert(Exception):
-    """There is no form of 7 bits."""
+    """Raised where no 7-bit form exists."""
 
 
 def fields_of(block: bytes) -> list[bytes]:
-    """The fields of a header block, each with its folded lines."""
+    """Split a header block into fields, each with its folded lines."""
     return _FIELD.findall(block if block.endswith(b"\n") or not block else block + b"\r\n")
 
 
 def field_name(field: bytes) -> bytes:
-    """In lower case."""
+    """The name of a field, in lower case."""
     return field.partition(b":")[0].strip().lower()
 
 
 def unfolded(field: bytes) -> str:
-    """The value as text in one line; what is not UTF-8 was written by a program of the West most of the time."""
+    """The value as text in one line. Octets that are not UTF-8 are mostly Windows-1252."""
     value = field.partition(b":")[2]
     try:
         text = value.decode("utf-8")
@@ -43,17 +43,17 @@ def unfolded(field: bytes) -> str:
 
 
 def seven_bit_header(block: bytes) -> bytes:
-    """Raises `CannotConvert`."""
+    """The header block in ASCII. Raises `CannotConvert`."""
     return block if block.isascii() else b"".join(map(seven_bit_field, fields_of(block)))
 
 
 def seven_bit_field(field: bytes) -> bytes:
-    """The field itself if it is ASCII. Raises `CannotConvert`."""
+    """The field in ASCII, unchanged where it is so already. Raises `CannotConvert`."""
     if field.isascii():
         return field
     name = field_name(field)
     if not name.isascii() or not name:
-        return b""  # RFC 5322 2.2: no reader takes it for a field
+        return b""  # RFC 5322 2.2: no reader accepts it as a field
     label = field.partition(b":")[0].strip().decode("ascii")
     value = unfolded(field)
     try:
@@ -67,7 +67,7 @@ def seven_bit_field(field: bytes) -> bytes:
 
 
 def _with_phrases(value: str) -> str:
-    """Display names and comments as encoded-words."""
+    """Encode display names and comments as encoded-words (RFC 2047 5)."""
     out: list[str] = []
     held: list[str] = []  # words that need it, with the space between them
     for token in _TOKEN.findall(value):
@@ -90,7 +90,7 @@ def _as_words(held: list[str]) -> list[str]:
 
 
 def _with_parameters(value: str) -> str:
-    """RFC 2231 4: `name*=utf-8''%C3%A9`."""
+    """Encode parameters as RFC 2231 4 does: `name*=utf-8''%C3%A9`."""
 
     def extended(match: re.Match[str]) -> str:
         if match[0].isascii():

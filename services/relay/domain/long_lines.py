@@ -1,4 +1,4 @@
-"""Lines of more than 998 octets, which a server need not take (RFC 5321 4.5.3.1.6): found, and folded in fields."""
+"""Finds lines of more than 998 octets, which a server may refuse (RFC 5321 4.5.3.1.6), and folds them in fields."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from libs.mail.folding import MAX_LINE_OCTETS, fold
 from services.relay.domain.header_words import CannotConvert, field_name, unfolded
 
 _WITH_END = MAX_LINE_OCTETS + 2
-# A line of blanks alone is no fold, but an obsolete form that some take for the end of the header (RFC 5322 4.2).
+# A line of blanks alone is an obsolete fold that some programs take for the end of the header (RFC 5322 4.2).
 _FOLD = re.compile(rb"[^ \t](?=[ \t]+[^ \t\r\n])")
 _FREE_TEXT = re.compile(rb"subject|comments|content-description|x-[!-~]+")
 
 
 def has_long_line(octets: bytes) -> bool:
-    """Of text whose lines end in CRLF. It looks at a few octets of each thousand."""
+    """Whether text with CRLF line ends has a long line. It reads a few octets of each thousand."""
     at, end = 0, len(octets) + (0 if octets.endswith(b"\r\n") else 2)
     while end - at > _WITH_END:
         line_end = octets.rfind(b"\r\n", at, at + _WITH_END)
@@ -25,10 +25,10 @@ def has_long_line(octets: bytes) -> bool:
 
 
 def folded_field(field: bytes) -> bytes:
-    """The same field when none of its lines is too long. Raises `CannotConvert`.
+    """Fold a field whose lines are too long; others stay unchanged. Raises `CannotConvert`.
 
-    It is folded where it has white space, which changes nothing for readers, nor for DKIM's relaxed form (RFC 6376
-    3.4.2). Free text without any becomes encoded-words (RFC 2047); a word of another field has no other form.
+    A field is folded at white space, which changes nothing for readers, nor for the relaxed canonicalization of DKIM
+    (RFC 6376 3.4.2). Free text without white space becomes encoded-words (RFC 2047 2); other words have no other form.
     """
     if not has_long_line(field):
         return field
@@ -46,7 +46,7 @@ def folded_field(field: bytes) -> bytes:
 
 
 def _pieces(line: bytes) -> list[bytes]:
-    """The line, cut before white space so that each piece is short enough, as far as it has any."""
+    """Cut the line before white space into pieces that are short enough, as far as it has white space."""
     pieces = []
     while len(line) > MAX_LINE_OCTETS:
         places = [match.end() for match in _FOLD.finditer(line, 0, _WITH_END) if match.end() <= MAX_LINE_OCTETS]

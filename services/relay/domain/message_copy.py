@@ -1,4 +1,4 @@
-"""The bytes that leave: our trace field, the tag of spam, line ends as RFC 5321 2.3.8 wants them."""
+"""Makes the copy of a message that is sent: trace field, tag of spam, and line ends of RFC 5321 2.3.8."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
 
 
 def subject_tag(envelope: Envelope, recipient: Recipient) -> str:
-    """R-SPAM-41: what the domain of ours that forwards puts before the subject of spam; nothing for other mail."""
+    """The prefix that the forwarding local domain adds to the subject of spam; empty for other mail."""
     verdict = envelope.verdicts.get(recipient.domain)
     return verdict.subject_prefix if verdict and verdict.action == "tag" and not envelope.released else ""
 
 
 def copy_of(raw: bytes, trace: bytes, *, subject_tag: str) -> bytes:
-    """The message behind our trace field. Only a tag changes its fields, so that signatures of other mail hold.
+    """The message behind the trace field. Only a tag changes its fields, so that signatures of other mail hold.
 
-    Where its header block is damaged its fields and its body are made to be what was scanned as such.
+    A damaged header block is repaired so that fields and body are those that were scanned.
     """
     raw = with_strict_line_ends(raw)
     headers = Headers(raw)
@@ -29,7 +29,7 @@ def copy_of(raw: bytes, trace: bytes, *, subject_tag: str) -> bytes:
 
 
 def with_strict_line_ends(raw: bytes) -> bytes:
-    """Each bare CR or LF becomes CRLF; the message ends with one. Mail without any is not copied."""
-    if not raw.count(b"\n") == raw.count(b"\r") == raw.count(b"\r\n"):  # far quicker than a search
+    """Replace each bare CR or LF by CRLF, and end the message with one. Conforming mail is not copied."""
+    if not raw.count(b"\n") == raw.count(b"\r") == raw.count(b"\r\n"):  # much faster than a search
         raw = _BARE.sub(b"\r\n", raw)
     return raw if raw.endswith(b"\r\n") else raw + b"\r\n"

@@ -1,4 +1,4 @@
-"""What others learn of mail that left: whom our users write to, once it was taken (R-SPAM-06)."""
+"""The recipients that a local user wrote to, which antispam adds to the automatic whitelist."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from libs.envelope import Envelope, Recipient
 
 
 def named_recipients(envelope: Envelope, taken: Collection[Recipient]) -> list[str]:
-    """The addresses that a signed-in user of ours named itself, among those whose servers took the message.
+    """The addresses that an authenticated user named, among the recipients whose servers accepted the message.
 
-    Not those that a forward or a list of ours led to, nor anybody for an automatic message (RFC 3834 3.3).
+    Targets of local forwards and lists are left out, and so are all recipients of automatic mail (RFC 3834 3.3).
     """
     if envelope.peer.account is None or not envelope.mail_from:
         return []

@@ -1,4 +1,4 @@
-"""What another server's answer means for a recipient."""
+"""Interprets the replies of other servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MAX_TEXT = 500
 
 
 class Outcome(StrEnum):
-    """Of one try for one recipient."""
+    """The outcome of one delivery attempt to one recipient."""
 
     SENT = "sent"
     DEFERRED = "deferred"
@@ -21,10 +21,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`status` is the enhanced code of RFC 3463, `text` the reply as it was given, `server` who gave it.
+    """`status` is the enhanced status code (RFC 3463 2), `text` the reply as it was received, `server` its author.
 
-    `reports_onward` says that the server took the recipient with its DSN wishes (RFC 3461 5.2.2): then it tells the
-    sender of a success, and nobody else does.
+    `reports_onward` says that the server accepted the DSN parameters of the recipient (RFC 3461 5.2.2): it then reports
+    a success to the sender, and relay does not.
     """
 
     outcome: Outcome
@@ -45,21 +45,21 @@ def judge(code: int, text: str, *, server: str, reports_onward: bool = False) ->
 
 
 def deferred(text: str, *, status: str = "4.4.1", server: str = "") -> Result:
-    """Nobody answered, or not in time. After DATA that means unknown, which is tried again (RFC 5321 4.5.4.1)."""
+    """The result without a reply in time. After DATA the outcome is unknown and tried again (RFC 5321 4.5.4.1)."""
     return Result(Outcome.DEFERRED, status, plain(text), server)
 
 
 def failed(text: str, *, status: str, server: str = "") -> Result:
-    """No further try can help."""
+    """The result that no further attempt can change."""
     return Result(Outcome.FAILED, status, plain(text), server)
 
 
 def unroutable(text: str) -> Result:
-    """A recipient that the router found to lead nowhere; its text begins with the status."""
+    """The result for a recipient that the router could not resolve; `text` begins with the status."""
     found = _ENHANCED.match(text)
     return failed(text, status=found[1] if found else "5.1.1")
 
 
 def plain(text: str) -> str:
-    """In one line of bounded length, fit for a database, JSON and a log: no surrogates, whatever it comes from."""
+    """`text` in one line of bounded length and without surrogates, fit for a database, JSON and a log."""
     return " ".join(_SURROGATE.sub("\ufffd", text).split())[:MAX_TEXT]

@@ -1,7 +1,7 @@
-"""Replies of other servers as they come over the wire (RFC 5321 4.2): bounded, decoded here and nowhere else.
+"""Reads the replies of other servers (RFC 5321 4.2): bounded in size, and decoded in this module alone.
 
-A code counts more than its text. A reply of any length in any charset has one, and after the final dot it says whether
-the message was taken: what cannot be read of the text must never be a reason to send the message again.
+The code counts more than the text. A reply of any length in any charset has a code, which after the final dot says
+whether the message was accepted: unreadable text must never be a reason to send the message again.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ MAX_REPLY_OCTETS = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`code` is 0 where the peer did not speak SMTP. `is_whole` is False where the reply was cut: by its length, by
-    the end of the connection or by the time."""
+    """A reply. `code` is 0 where the peer does not speak SMTP. `is_whole` is False where the reply was cut by its
+    length, the end of the connection or the time limit."""
 
     code: int
     lines: tuple[str, ...]
@@ -24,7 +24,7 @@ class Reply:
 
     @property
     def text(self) -> str:
-        """All lines in one, without control characters."""
+        """All lines joined into one, without control characters."""
         return " ".join(" ".join(self.lines).split())
 
     @property
@@ -33,7 +33,7 @@ class Reply:
 
 
 class ReplyReader:
-    """Octets in, replies out. It keeps a bounded part of them, whatever comes."""
+    """Turns octets into replies, and keeps a bounded part of each."""
 
     def __init__(self) -> None:
         self._line = bytearray()
@@ -42,11 +42,11 @@ class ReplyReader:
 
     @property
     def is_empty(self) -> bool:
-        """Nothing of a next reply has come."""
+        """Whether no octet of the next reply has arrived."""
         return not self._octets
 
     def feed(self, octets: bytes) -> list[Reply]:
-        """The replies that are complete with `octets`."""
+        """Return the replies that `octets` complete."""
         replies: list[Reply] = []
         start = 0
         while start < len(octets):
@@ -63,13 +63,13 @@ class ReplyReader:
         return replies
 
     def cut(self) -> Reply | None:
-        """What came of a reply that does not end; None when nothing came."""
+        """End an unfinished reply; None when no octet of it has arrived."""
         if self.is_empty:
             return None
         code = _code(bytes(self._line)) or (int(self._lines[0][:3]) if self._lines else 0)
         if self._line:
             self._keep(bytes(self._line))
-        return self._taken(code, is_whole=False)
+        return self._finish(code, is_whole=False)
 
     def _end_line(self) -> Reply | None:
         line = bytes(self._line).rstrip(b"\r\n")
@@ -78,13 +78,13 @@ class ReplyReader:
         self._keep(line)
         if code and line[3:4] == b"-":
             return None
-        return self._taken(code, is_whole=code > 0)
+        return self._finish(code, is_whole=code > 0)
 
     def _keep(self, line: bytes) -> None:
         if len(self._lines) < KEPT_LINES:
             self._lines.append(_decoded(line))
 
-    def _taken(self, code: int, *, is_whole: bool) -> Reply:
+    def _finish(self, code: int, *, is_whole: bool) -> Reply:
         texts = tuple(line[4:] if code else line for line in self._lines)
         self._lines, self._octets = [], 0
         self._line.clear()
@@ -99,6 +99,6 @@ def _code(line: bytes) -> int:
 
 
 def _decoded(line: bytes) -> str:
-    """RFC 6531 3.7.4.2 allows UTF-8; whatever else comes shows replacement characters, and never a surrogate."""
+    """The text in UTF-8 (RFC 6531 3.7.4.2); other octets become replacement characters, and never surrogates."""
     text = line.decode("utf-8", "replace")
     return text if text.isprintable() else "".join(character if character.isprintable() else " " for character in text)

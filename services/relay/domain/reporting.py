@@ -1,7 +1,7 @@
-"""Who hears of a failure, a delay or a success: nothing that was accepted ends without somebody who knows of it.
+"""Decides who is told of a failure, a delay or a success, so that no accepted message is lost silently.
 
-The sender, where it is known not to be forged (RFC 5321 6.1 and RFC 3834 4: no backscatter). Else the owner of the
-forward of ours that led to the recipient. Else an operator, to whom the message waits as a dead letter.
+The sender is told where it is known not to be forged (RFC 5321 6.1 and RFC 3834 4: no backscatter), else the owner of
+the local forward that led to the recipient, else an operator, for whom the message becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from libs.postmaster import NotifyEvent, is_known_sender, is_notified, is_spam, 
 
 
 class Event(StrEnum):
-    """What there is to hear of. `relayed`: a server took it that does not report by itself (RFC 3461 5.2.2)."""
+    """The event to report. `relayed`: a server without DSN support accepted the message (RFC 3461 5.2.2)."""
 
     FAILED = "failed"
     DELAYED = "delayed"
@@ -24,7 +24,7 @@ class Event(StrEnum):
 
 
 class ReportTarget(StrEnum):
-    """How it is told."""
+    """Who is told."""
 
     SENDER = "sender"
     OWNER = "owner"
@@ -33,7 +33,7 @@ class ReportTarget(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What must still be told of one entry. `group` names those that are told by one letter."""
+    """A pending report for one entry. Reports of one `group` are sent in one notification."""
 
     event: Event
     target: ReportTarget
@@ -52,7 +52,7 @@ LONGEST_PAUSE = timedelta(hours=1)
 
 
 def report_target(envelope: Envelope, recipient: Recipient, event: Event) -> ReportTarget | None:
-    """None when nobody is to hear of it, because that is what was asked for, or because it is not the end."""
+    """Who is told of `event`; None when no report was requested, or when the event is not final."""
     if is_notified(envelope, recipient, _NEWS[event], elsewhere=True):
         return ReportTarget.SENDER
     if event is not Event.FAILED or (
@@ -63,10 +63,10 @@ def report_target(envelope: Envelope, recipient: Recipient, event: Event) -> Rep
 
 
 def reported(recipient: Recipient, report: Report) -> FailedRecipient:
-    """What a letter says of `recipient`."""
+    """The fields of a notification for `recipient`."""
     is_list = recipient.expanded and report.event is Event.RELAYED
     return FailedRecipient(
-        # RFC 3461 5.2.7.2: of the members of a list a success tells nothing.
+        # RFC 3461 5.2.7.2: a success report of a list does not reveal its members.
         address=recipient.original if is_list else recipient.address,
         original=recipient.orcpt,
         action=DsnAction.EXPANDED if is_list else _ACTIONS[report.event],
@@ -77,11 +77,11 @@ def reported(recipient: Recipient, report: Report) -> FailedRecipient:
 
 
 def pause(attempts: int) -> timedelta:
-    """Before a report is tried again."""
+    """The pause before a report is tried again."""
     return min(FIRST_PAUSE * (1 << min(attempts, 10)), LONGEST_PAUSE)
 
 
 def _has_owner(envelope: Envelope, recipient: Recipient) -> bool:
-    """The mailbox behind the address that forwards. No notice of a notice, nor of spam: these would come in numbers."""
+    """Whether a local mailbox owns the forward. Notifications and spam are too many to be reported."""
     led_here = bool(recipient.original) and recipient.original.lower() != recipient.address.lower()
     return bool(recipient.account and envelope.mail_from) and led_here and not is_spam(envelope, recipient)

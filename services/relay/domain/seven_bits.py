@@ -1,7 +1,7 @@
-"""Mail as a server takes it: in lines of at most 998 octets (RFC 5321 4.5.3.1.6), without 8BITMIME in octets of 7 bits.
+"""Converts mail to lines of at most 998 octets (RFC 5321 4.5.3.1.6), and to 7 bits for servers without 8BITMIME.
 
-Parts that need it get an encoding (RFC 6152 3, RFC 2045 6). The others keep each octet, so that what was signed as
-RFC 1847 2.1 wants it stays signed.
+Parts that need it are encoded (RFC 6152 3, RFC 2045 6). The others keep each octet, so that parts that were signed as
+RFC 1847 2.1 requires stay valid.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ _MAX_PARTS = 10_000
 _PLAIN = frozenset({"", "7bit", "8bit", "binary"})
 
 
-# Of a line of an encoding: RFC 2045 6.7 and 6.8 allow 76 octets.
+# RFC 2045 6.7 and 6.8 allow 76 octets in an encoded line.
 _OF_QUOTED_PRINTABLE = re.compile(rb"(?:=[0-9A-Fa-f]{2}|[^\r\n]){1,24}")
 _OF_BASE64 = re.compile(rb"[^\r\n]{1,76}")
 _OF_PLAIN = re.compile(rb"[^\r\n]{1,900}")
 
 
 def in_seven_bits(raw: bytes) -> bytes:
-    """The message in short lines with nothing but ASCII in it. Raises `CannotConvert`."""
+    """The message in short lines of ASCII alone. Raises `CannotConvert`."""
     return fitted(raw, takes_8_bit=False)
 
 
 def fitted(raw: bytes, *, takes_8_bit: bool) -> bytes:
-    """The message in short lines, and with nothing but ASCII in it unless `takes_8_bit`. Raises `CannotConvert`."""
+    """The message in short lines, and of ASCII alone unless `takes_8_bit`. Raises `CannotConvert`."""
     if _fits(raw, takes_8_bit):
         return raw
     converted = _entity(raw, takes_8_bit, depth=0, is_message=True)
@@ -75,7 +75,7 @@ def _entity(raw: bytes, takes_8_bit: bool, *, depth: int, is_message: bool = Fal
 
 
 def _wrapped(kind: str, encoding: str, body: bytes) -> bytes:
-    """Encoded text whose lines are too long, in shorter ones that decode to the same."""
+    """Cut the long lines of encoded text into shorter ones that decode to the same octets."""
     is_composed = kind.startswith(("multipart/", "message/"))
     if not body.isascii() or is_composed or encoding not in ("base64", "quoted-printable"):
         raise CannotConvert(f"a part is called {encoding[:20]} and is not")
@@ -85,13 +85,13 @@ def _wrapped(kind: str, encoding: str, body: bytes) -> bytes:
 
 
 def _cut(text: bytes, piece: re.Pattern[bytes], between: bytes) -> bytes:
-    """Lines that are too long, in pieces."""
+    """Cut lines that are too long."""
     lines = text.split(b"\r\n")
     return b"\r\n".join(between.join(piece.findall(line)) if has_long_line(line) else line for line in lines)
 
 
 def _content(content_type: Parameterised, body: bytes, takes_8_bit: bool, depth: int) -> tuple[str, bytes]:
-    """The encoding that it has then, and the body in it. RFC 2045 6.4: what is composed has none but 7bit or 8bit."""
+    """The new encoding and the encoded body. A composite part allows 7bit and 8bit alone (RFC 2045 6.4)."""
     kind = content_type.value
     boundary = content_type.parameters.get("boundary", "")
     if kind.startswith("multipart/") and boundary:
@@ -108,7 +108,7 @@ def _composed(body: bytes) -> tuple[str, bytes]:
 
 
 def _multipart(body: bytes, boundary: str, takes_8_bit: bool, depth: int) -> bytes:
-    """The delimiters stay as they are. What stands before the first part and behind the last is shown by no reader."""
+    """Convert each part; the delimiters stay as they are. No reader shows the preamble and the epilogue."""
     mark = b"--" + boundary.encode("utf-8", "replace")
     pieces = re.split(rb"(?m)^(" + re.escape(mark) + rb"(?:--)?[ \t]*\r?\n?)", body)
     if len(pieces) < 3 or len(pieces) > 2 * _MAX_PARTS:
@@ -152,7 +152,7 @@ def _encoded_as(encoding: str) -> bytes:
 
 
 def _text_type(body: bytes) -> bytes:
-    """Text of which nobody said the charset. RFC 1428 3 has a name for what is not known."""
+    """The type of text without a declared charset; RFC 1428 3 names the unknown one."""
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
@@ -161,7 +161,7 @@ def _text_type(body: bytes) -> bytes:
 
 
 def _value(fields: list[bytes], name: bytes) -> str:
-    """Of the first field of that name; empty without one."""
+    """The value of the first field called `name`; empty without one."""
     return next((unfolded(field) for field in fields if field_name(field) == name), "")
 
 

@@ -1,4 +1,4 @@
-"""What a server must offer for a message, and what becomes of the message where it does not (RFC 6152, RFC 6531)."""
+"""Fits a message to the extensions of a server, or fails where they do not suffice (RFC 6152 3, RFC 6531 3.5)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOO_LARGE = "5.3.4"
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """What is sent: the octets, and the parameters of MAIL that go with them."""
+    """The octets to send, with the parameters of MAIL."""
 
     raw: bytes
     options: tuple[str, ...]
@@ -30,7 +30,7 @@ class Payload:
 def payload_for(
     extensions: Mapping[str, str], envelope: Envelope, recipients: Collection[Recipient], raw: bytes
 ) -> Payload | Result:
-    """The result is the fate of all `recipients`: nothing is sent then."""
+    """The payload for `recipients`; a `Result` is the outcome for all of them, and nothing is sent."""
     wants_utf8 = _needs_utf8(envelope, recipients)
     header, body = (raw, b"") if raw.isascii() else split_header(raw)
     if not header.isascii():
@@ -57,14 +57,14 @@ def payload_for(
 
 
 def split_by_need(envelope: Envelope, recipients: Sequence[Recipient]) -> list[list[Recipient]]:
-    """Those whose own address asks for SMTPUTF8 apart from the others, which need not share their fate."""
+    """Separate the recipients whose address needs SMTPUTF8 from the others, which must not fail with them."""
     plain = [recipient for recipient in recipients if not needs_smtputf8(recipient.address)]
     odd = [recipient for recipient in recipients if needs_smtputf8(recipient.address)]
     return [group for group in (plain, odd) if group]
 
 
 def rcpt_options(extensions: Mapping[str, str], recipient: Recipient) -> list[str]:
-    """RFC 3461 4."""
+    """The parameters of RCPT for DSN (RFC 3461 4)."""
     if "DSN" not in extensions:
         return []
     notify = notify_without_success(recipient.notify) if recipient.expanded and recipient.notify else recipient.notify

@@ -147,7 +147,7 @@ async def declare_as_before(bus: RabbitBus, queue: str, rung: str, milliseconds:
             await channel.default_exchange.publish(message, queue if body == b"waited" else f"{queue}.dead")
         await exchange.publish(Message(b"was on the ladder", headers={"facteur-attempts": 3}, delivery_mode=2), queue)
 
-    await (await bus._wire()).control(act)
+    await (await bus._connection()).control(act)
 
 
 async def test_a_cluster_of_the_version_before_is_taken_over_with_all_that_waits_in_it(
@@ -208,18 +208,18 @@ async def test_a_broker_that_refuses_everything_for_long_is_connected_to_anew(
 ) -> None:
     bus = await start_bus(limits=Limits(max_messages=500, max_bytes=1 << 20), timeout=timedelta(seconds=0.5))
     await bus.declare(queue)
-    wire = await bus._running().link.wire()
+    connection = await bus._running().link.connection()
 
     async def is_another() -> bool:
         with contextlib.suppress(Refused, Unavailable):
             await publish_until_refused(bus, queue, bytes(100_000))
-        return await bus._running().link.wire() is not wire
+        return await bus._running().link.connection() is not connection
 
     await eventually(is_another)
-    second = await bus._running().link.wire()
+    second = await bus._running().link.connection()
     with contextlib.suppress(Refused, Unavailable):
         await publish_until_refused(bus, queue, bytes(100_000))
-    assert await bus._running().link.wire() is second, "and not again at once"
+    assert await bus._running().link.connection() is second, "and not again at once"
 
 
 async def test_a_lock_that_was_asked_for_by_a_cancelled_caller_is_given_back(

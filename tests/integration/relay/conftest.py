@@ -24,7 +24,7 @@ from tests.integration.relay.running import Start, starting
 from tests.servers.dns import DnsServer
 from tests.servers.sink import Sink
 
-KEEP_DONE = timedelta(days=7)
+DONE_RETENTION = timedelta(days=7)
 BYTES = b"Subject: bonjour\r\n\r\nfin\r\n"
 
 
@@ -59,10 +59,10 @@ class Replica:
     views: QueueViews = field(init=False)
 
     def __post_init__(self) -> None:
-        self.queue = MongoQueue(self.database, holder=self.name, keep_done=KEEP_DONE)
+        self.queue = MongoQueue(self.database, holder=self.name, done_retention=DONE_RETENTION)
         self.leases = Leases(self.database, holder=self.name, monotonic=self.clock.monotonic)
-        self.reports = ReportQueue(self.database, self.queue.bodies, keep_done=KEEP_DONE)
-        self.views = QueueViews(self.database, self.queue.bodies, keep_done=KEEP_DONE)
+        self.reports = ReportQueue(self.database, self.queue.bodies, done_retention=DONE_RETENTION)
+        self.views = QueueViews(self.database, self.queue.bodies, done_retention=DONE_RETENTION)
 
     async def add(self, *recipients: str, id: str = "m1", **more: Any) -> None:
         await self.queue.add(a_mail(*recipients, id=id, **more), now=self.clock())
@@ -86,10 +86,10 @@ class Replica:
     async def look_after_the_dead(self) -> list[str]:
         """A heartbeat, and what belongs to it."""
         await self.leases.renew(now=self.clock())
-        dead = await self.leases.dead(now=self.clock())
+        dead = await self.leases.expired(now=self.clock())
         if dead:
             await self.queue.release_all(dead, now=self.clock())
-            await self.leases.leave(dead)
+            await self.leases.remove(dead)
         return dead
 
     async def states(self) -> dict[str, str]:

@@ -109,7 +109,7 @@ class Relay:
 
     async def look_through(self) -> None:
         """What is done twice a day."""
-        await BodyRetention(Bodies(self._database), self.shared.blobs, utc_now).look_through()
+        await BodyRetention(Bodies(self._database), self.shared.blobs, utc_now).refresh()
 
     async def stop(self) -> None:
         """SIGTERM."""
@@ -145,7 +145,7 @@ def starting(mongo: Mongo, directory: Path, dns: DnsServer) -> Start:
             "port_base": free_port_base(),
             "dns_servers": ["127.0.0.1"],
             "dns_port": dns.port,
-            "first_delay": "PT0.1S",
+            "first_retry_delay": "PT0.1S",
             "poll_period": "PT0.05S",
             "connect_timeout": "PT2S",
             "private_destinations": ["127.0.0.0/8"],

@@ -136,7 +136,7 @@ async def test_a_message_that_is_held_for_weeks_keeps_its_bytes(start: Start, si
 
 
 async def test_the_limit_of_a_site_holds_in_a_burst_and_over_its_domains(start: Start) -> None:
-    async with HostileServer(pause=0.01) as server, start(smtp_port=server.port, destination_limit=3) as relay:
+    async with HostileServer(pause=0.01) as server, start(smtp_port=server.port, connections_per_mx_group=3) as relay:
         sent = [await relay.send(f"r{n}@{domain}") for n in range(30) for domain in ("one.example", "two.example")]
         for id in sent:
             await relay.wait_for_state(id, "sent", deadline=60)
@@ -197,7 +197,7 @@ async def test_destinations_have_one_name_and_those_that_are_none_are_not_found(
 
 
 async def test_an_entry_is_managed_whatever_its_address_has_in_it(start: Start, free_port) -> None:  # type: ignore[no-untyped-def]
-    async with start(smtp_port=free_port(), first_delay="PT1H") as relay:
+    async with start(smtp_port=free_port(), first_retry_delay="PT1H") as relay:
         id = await relay.send("a/b%2f?c@plain.example")
         entry = await relay.wait_for_state(id, "queued", attempts=1)
         path = f"/v1/queue/{id}:a%2Fb%252f%3Fc@plain.example"

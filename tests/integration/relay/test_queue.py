@@ -102,16 +102,16 @@ async def test_what_a_dead_process_had_is_taken_over_and_its_connections_count_n
         await each.leases.renew(now=clock())
     await dead.add("a@far.example")
     await dead.claim()
-    slots = [await dead.leases.connect("mx.far.example", limit=2, now=clock()) for _ in range(2)]
+    slots = [await dead.leases.acquire_slot("mx.far.example", limit=2, now=clock()) for _ in range(2)]
     assert all(slots)
-    assert await alive.leases.connect("mx.far.example", limit=2, now=clock()) is None
+    assert await alive.leases.acquire_slot("mx.far.example", limit=2, now=clock()) is None
     found = []
     for _ in range(3):
         clock.move(LEASE / 2)
         found.append(await alive.look_after_the_dead())
     assert found == [[], ["r1"], []]
     assert len(await alive.claim()) == 1
-    assert await alive.leases.connect("mx.far.example", limit=2, now=clock())
+    assert await alive.leases.acquire_slot("mx.far.example", limit=2, now=clock())
 
 
 async def test_a_process_that_was_away_itself_waits_before_it_takes_others_for_dead(
@@ -124,7 +124,7 @@ async def test_a_process_that_was_away_itself_waits_before_it_takes_others_for_d
     await first.add("a@far.example")
     late = await first.claim()
     clock.move(10 * LEASE)
-    assert not first.leases.holds
+    assert not first.leases.is_valid
     assert await second.look_after_the_dead() == []
     await first.settle(late, State.SENT)
     await first.leases.renew(now=clock())
@@ -138,11 +138,11 @@ async def test_a_process_that_was_away_itself_waits_before_it_takes_others_for_d
 
 async def test_connections_of_all_processes_count_together(replica: Replicas, clock: Clock) -> None:
     processes = [replica() for _ in range(3)]
-    asked = [each.leases.connect("site", limit=5, now=clock()) for each in processes for _ in range(10)]
+    asked = [each.leases.acquire_slot("site", limit=5, now=clock()) for each in processes for _ in range(10)]
     slots = [slot for slot in await asyncio.gather(*asked) if slot]
     assert len(slots) == 5
-    await processes[0].leases.disconnect("site", slots[0])
-    assert await processes[2].leases.connect("site", limit=5, now=clock())
+    await processes[0].leases.release_slot("site", slots[0])
+    assert await processes[2].leases.acquire_slot("site", limit=5, now=clock())
 
 
 async def test_a_message_for_thousands_lets_others_pass(replica: Replicas) -> None:
@@ -198,7 +198,7 @@ async def test_a_message_goes_with_its_last_entry_and_not_by_a_clock(replica: Re
         clock.move(2 * REST)
     assert await relay.queue.bodies.get(["m1"]), "the notification needs it"
     [[due]] = await relay.reports.claim(now=clock())
-    await relay.reports.told([due], now=clock())
+    await relay.reports.mark_sent([due], now=clock())
     for _ in range(2):
         await relay.queue.bodies.collect(now=clock())
         clock.move(2 * REST)
@@ -224,7 +224,7 @@ async def test_a_message_of_a_process_that_died_in_time_is_found_by_looking_thro
     await first.add("a@far.example")
     await first.settle(await first.claim(), State.SENT)
     await second.add("b@far.example", id="m2")
-    assert [id for id, _ in await second.queue.bodies.look_through("")] == ["m1", "m2"]
+    assert [id for id, _ in await second.queue.bodies.page("")] == ["m1", "m2"]
     for _ in range(2):
         await second.queue.bodies.collect(now=clock())
         clock.move(2 * REST)
@@ -243,7 +243,7 @@ async def test_a_report_is_due_with_its_outcome_and_is_the_same_letter_each_time
     clock.move(timedelta(minutes=6))
     [again] = await relay.reports.claim(now=clock())
     assert [due.report.group for due in again] == [due.report.group for due in letter]
-    await relay.reports.told(again, now=clock())
+    await relay.reports.mark_sent(again, now=clock())
     clock.move(timedelta(days=1))
     assert await relay.reports.claim(now=clock()) == []
     assert set((await relay.states()).values()) == {"failed"}
@@ -256,7 +256,7 @@ async def test_a_failure_overtakes_a_delay_that_was_not_told_yet(replica: Replic
     [delayed] = await relay.reports.claim(now=clock())
     clock.move(timedelta(minutes=6))
     await relay.settle(await relay.claim(), State.FAILED, tell=Event.FAILED)
-    await relay.reports.told(delayed, now=clock())
+    await relay.reports.mark_sent(delayed, now=clock())
     [failed] = await relay.reports.claim(now=clock())
     assert [due.report.event for due in failed] == [Event.FAILED]
 

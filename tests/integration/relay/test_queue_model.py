@@ -118,7 +118,7 @@ class Queue(RuleBasedStateMachine):
     @rule(which=PROCESSES)
     def claim(self, which: int) -> None:
         process = self.processes[which]
-        if process.is_cut_off or not process.replica.leases.holds:
+        if process.is_cut_off or not process.replica.leases.is_valid:
             return
         for entry in self.run(process.replica.claim(DESTINATION, messages=2)):
             assert self.believed[entry.id].state == "queued", f"{entry.id} is sent again"
@@ -133,7 +133,7 @@ class Queue(RuleBasedStateMachine):
             return
         id = next(iter(process.has))
         entry = process.has.pop(id)
-        if (known := process.outcomes.taken(id)) is not None:
+        if (known := process.outcomes.accepted(id)) is not None:
             # It came back before that could be written: no server sees it a second time.
             self._write(process, Settlement(entry, known.transition, known.report), "taken")
         elif outcome != "released":
@@ -226,7 +226,7 @@ class Queue(RuleBasedStateMachine):
         self._flush(process)
         self.run(process.replica.queue.release_all([process.replica.name], now=self.clock()))
         self._given_back(lambda believed: believed.holder == process.replica.name)
-        self.run(process.replica.leases.leave([process.replica.name]))
+        self.run(process.replica.leases.remove([process.replica.name]))
         self.processes[which] = self._new()
 
     @rule(minutes=st.sampled_from([0.25, 1, 3, 6]))
@@ -239,10 +239,10 @@ class Queue(RuleBasedStateMachine):
         for letter in self.run(process.replica.reports.claim(now=self.clock())):
             if outcome == "told":
                 self.heard |= {due.entry.id for due in letter}
-                self.run(process.replica.reports.told(letter, now=self.clock()))
+                self.run(process.replica.reports.mark_sent(letter, now=self.clock()))
             elif outcome == "later":
                 due_at = self.clock() + timedelta(minutes=1)
-                self.run(process.replica.reports.again(letter, letter[0].report, due_at=due_at))
+                self.run(process.replica.reports.reschedule(letter, letter[0].report, due_at=due_at))
 
     def teardown(self) -> None:
         try:

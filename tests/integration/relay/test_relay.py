@@ -114,7 +114,7 @@ async def test_a_message_that_the_broker_gives_twice_is_sent_once(start: Start, 
 async def test_a_dead_server_defers_and_the_queue_is_manageable(
     start: Start, sink: Sink, free_port: Callable[[], int]
 ) -> None:
-    async with start(smtp_port=free_port(), first_delay="PT1H") as relay:
+    async with start(smtp_port=free_port(), first_retry_delay="PT1H") as relay:
         first, second = await relay.send("c1@plain.example"), await relay.send("c2@plain.example")
         for id in (first, second):
             entry = await relay.wait_for_state(id, "queued", attempts=1)

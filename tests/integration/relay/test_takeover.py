@@ -8,7 +8,7 @@ from typing import Any
 
 from libs.mongo import Mongo
 from services.relay.adapters.legacy_migration import LegacyMigration
-from tests.integration.relay.conftest import BYTES, KEEP_DONE, Clock, Replica, a_mail
+from tests.integration.relay.conftest import BYTES, DONE_RETENTION, Clock, Replica, a_mail
 
 Replicas = Callable[[], Replica]
 FOUND = {"attempts": 3, "last_reply": "450 4.2.0 later", "notified_delay": True}
@@ -29,7 +29,7 @@ async def older_queue(database: Any, clock: Clock) -> None:
         ("m1", "waits@far.example", {"state": "queued", "next_at": now + timedelta(hours=1), **FOUND}),
         ("m1", "sends@far.example", {"state": "sending", "lease": "x", "lease_until": now + timedelta(minutes=20)}),
         ("m1", "crashed@far.example", {"state": "sending", "lease": "y", "lease_until": now - timedelta(minutes=1)}),
-        ("m1", "done@far.example", {"state": "sent", "expires_at": now + KEEP_DONE}),
+        ("m1", "done@far.example", {"state": "sent", "expires_at": now + DONE_RETENTION}),
         ("large", "waits@far.example", {"state": "queued"}),
         ("gone", "waits@far.example", {"state": "queued"}),
     ]
@@ -71,7 +71,7 @@ async def test_what_an_older_replica_sends_is_left_to_it_until_its_lease_is_over
     assert await database.entries.distinct("_id") == ["m1:sends@far.example"]
     await database.entries.update_one(
         {"_id": "m1:sends@far.example"},
-        {"$set": {"state": "sent", "expires_at": clock() + KEEP_DONE}, "$unset": {"lease": "", "lease_until": ""}},
+        {"$set": {"state": "sent", "expires_at": clock() + DONE_RETENTION}, "$unset": {"lease": "", "lease_until": ""}},
     )
     await legacy.round(now=clock())
     assert (await relay.states())["m1:sends@far.example"] == "sent"

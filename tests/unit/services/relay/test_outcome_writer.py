@@ -60,10 +60,10 @@ async def test_what_cannot_be_written_is_remembered_until_it_can(outcomes: Outco
     assert not await outcomes.write([a_verdict("b", State.QUEUED)])
     with pytest.raises(Temporary):
         await outcomes.flush()
-    assert (outcomes.taken("a") is not None, outcomes.taken("b"), outcomes.fences) == (True, None, {"f1"})
+    assert (outcomes.accepted("a") is not None, outcomes.accepted("b"), outcomes.fences) == (True, None, {"f1"})
     database.is_away = False
     await outcomes.flush()
-    assert (sorted(database.written), outcomes.unwritten, outcomes.taken("a")) == (["a", "b"], 0, None)
+    assert (sorted(database.written), outcomes.unwritten, outcomes.accepted("a")) == (["a", "b"], 0, None)
 
 
 async def test_outcomes_at_the_same_time_share_a_write(outcomes: OutcomeWriter, database: Database) -> None:
@@ -86,7 +86,7 @@ async def test_a_later_outcome_of_an_entry_is_not_lost_with_an_earlier_one(
     database.is_away = True
     await outcomes.write([a_verdict("a", State.QUEUED, fence="f1")])
     await outcomes.write([a_verdict("a", State.SENT, fence="f2")])
-    assert outcomes.taken("a") is not None
+    assert outcomes.accepted("a") is not None
     database.is_away = False
     await outcomes.flush()
     assert (database.written, outcomes.unwritten) == (["a"], 0)

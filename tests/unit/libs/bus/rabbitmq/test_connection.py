@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 
 from libs.bus.ports import Unavailable
-from libs.bus.rabbitmq import connection as wire
+from libs.bus.rabbitmq import connection
 
 
 async def test_a_driver_that_swallows_cancellations_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "CANCEL_AGAIN", 0.01)
+    monkeypatch.setattr(connection, "CANCEL_AGAIN", 0.01)
     ended = asyncio.Event()
 
     async def close() -> None:
@@ -25,7 +25,7 @@ async def test_a_driver_that_swallows_cancellations_is_ended_all_the_same(monkey
             ended.set()
 
     with pytest.raises(Unavailable, match="did not answer"):
-        await wire.bounded(close(), timedelta(milliseconds=10))
+        await connection.bounded(close(), timedelta(milliseconds=10))
     async with asyncio.timeout(5):
         await ended.wait()
 
@@ -37,6 +37,6 @@ async def test_the_result_and_the_error_of_the_driver_are_those_of_the_caller() 
     async def fail() -> int:
         raise OSError("no route")
 
-    assert await wire.bounded(answer(), timedelta(seconds=5)) == 7
+    assert await connection.bounded(answer(), timedelta(seconds=5)) == 7
     with pytest.raises(Unavailable, match="cannot be reached: no route"):
-        await wire.bounded(fail(), timedelta(seconds=5))
+        await connection.bounded(fail(), timedelta(seconds=5))
