@@ -1,0 +1,4 @@
+from libs.runtime import main
+from services.tally import app
+
+main(app)
