@@ -1,4 +1,4 @@
-"""Who signed a message and who vouches for it: DKIM (RFC 6376, 8301, 8463), ARC (RFC 8617), DMARC (RFC 7489).
+"""Authentication of mail: SPF (RFC 7208), DKIM (RFC 6376, RFC 8301, RFC 8463), ARC (RFC 8617), DMARC (RFC 7489).
 
-Pure: the octets and a function that answers TXT questions go in, results in the words of RFC 8601 come out.
+The code is pure: it takes octets and a function that looks up TXT records, and returns results of RFC 8601.
 """

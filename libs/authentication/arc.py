@@ -1,4 +1,4 @@
-"""ARC: the chain of those who handed a message on and saw it authenticated before they changed it (RFC 8617)."""
+"""ARC: the chain of intermediaries that saw a message authenticated before they changed it (RFC 8617)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from libs.authentication.signature import Signature, key_type_of
 from libs.authentication.tags import octets, parse_tags
 from libs.envelope import Temporary
 
-MAX_SETS = 10  # RFC 8617 5.2 allows 50; each is a look-up, and no honest way has as many stations
+MAX_SETS = 10  # RFC 8617 5.2 allows 50; each costs a look-up, and no honest path has as many intermediaries
 
 _RESULTS, _SIGNATURE, _SEAL = b"arc-authentication-results", b"arc-message-signature", b"arc-seal"
 _INSTANCE = re.compile(rb"(?:\A[^:]*+:|;)\s*+i\s*+=\s*+([1-9][0-9]?)\s*+(?:;|\Z)")
@@ -26,7 +26,7 @@ _INSTANCE = re.compile(rb"(?:\A[^:]*+:|;)\s*+i\s*+=\s*+([1-9][0-9]?)\s*+(?:;|\Z)
 
 @dataclass(frozen=True, slots=True)
 class ArcChain:
-    """Where it holds: the domains that sealed, the oldest first, and what the last one saw before it changed things."""
+    """The state of the chain. If it passes: the sealing domains, the oldest first, and the results of the last one."""
 
     outcome: AuthenticationOutcome
     reason: str = ""
@@ -53,7 +53,7 @@ class _ArcSeal:
 
 
 async def verify(message: SignedMessage, *, txt: TxtLookup, now: datetime) -> ArcChain:
-    """The state of the chain, RFC 8617 5.2. Never raises."""
+    """Validate the chain (RFC 8617 5.2). Never raises."""
     try:
         sets = _sets(message)
         if not sets:
@@ -77,7 +77,7 @@ async def verify(message: SignedMessage, *, txt: TxtLookup, now: datetime) -> Ar
 
 
 def _sets(message: SignedMessage) -> Sequence[_ArcSet]:
-    """One set for each instance, from 1. Raises `VerificationFailed` when one is incomplete, doubled or missing."""
+    """Collect one set for each instance, from 1. Raises `VerificationFailed` if one is incomplete or duplicate."""
     found = {name: _by_instance(message.named(name)) for name in (_RESULTS, _SIGNATURE, _SEAL)}
     counts = {len(each) for each in found.values()}
     count = max(counts)
@@ -94,7 +94,7 @@ def _by_instance(fields: Sequence[bytes]) -> Mapping[int, bytes]:
     for field in fields[: MAX_SETS + 1]:
         match = _INSTANCE.search(field)
         if match is None or int(match[1]) in numbered:
-            raise VerificationFailed("fail", "an instance is doubled or has no number")
+            raise VerificationFailed("fail", "an instance is duplicate or has no number")
         numbered[int(match[1])] = field
     return numbered
 
@@ -123,4 +123,4 @@ def _check(seal: _ArcSeal, key: PublicKey, sets: Sequence[_ArcSet]) -> None:
     fields = [field for each in sets for field in (each.results, each.signature, each.seal)]
     covered = b"".join(canonical.field(field, "relaxed") for field in fields[:-1]) + unsigned(fields[-1], "relaxed")
     if key.kind != seal.kind or not key.verifies(seal.value, sha256(covered).digest()):
-        raise VerificationFailed("fail", f"the seal of {seal.domain} does not hold")
+        raise VerificationFailed("fail", f"the seal of {seal.domain} does not verify")

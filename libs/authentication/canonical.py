@@ -1,6 +1,6 @@
 """Canonical forms of header fields and bodies (RFC 6376 3.4), over octets whose lines end with CR LF.
 
-All of it is linear, whatever a stranger wrote.
+All functions take linear time, whatever a stranger wrote.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ Form = Literal["simple", "relaxed"]
 
 
 def with_crlf(raw: bytes) -> bytes:
-    """As the message went over the wire: one that came by HTTP may have bare line feeds."""
+    """Restore the line ends of SMTP: a message that came by HTTP may have bare line feeds."""
     if raw.count(b"\n") == raw.count(b"\r\n"):
         return raw
     return raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
 def field(raw: bytes, form: Form) -> bytes:
-    """A whole field, name and line end included (RFC 6376 3.4.1, 3.4.2)."""
+    """Canonicalize a whole field, with its name and line end (RFC 6376 3.4.1, RFC 6376 3.4.2)."""
     line = with_crlf(raw)
     if not line.endswith(b"\r\n"):
         line += b"\r\n"
@@ -29,7 +29,7 @@ def field(raw: bytes, form: Form) -> bytes:
 
 
 def body(raw: bytes, form: Form) -> bytes:
-    """The whole body (RFC 6376 3.4.3, 3.4.4)."""
+    """Canonicalize the whole body (RFC 6376 3.4.3, RFC 6376 3.4.4)."""
     text = with_crlf(raw)
     if form == "relaxed":
         text = _single_spaced(text).replace(b" \r\n", b"\r\n").removesuffix(b" ")
@@ -39,7 +39,7 @@ def body(raw: bytes, form: Form) -> bytes:
 
 
 def _single_spaced(text: bytes) -> bytes:
-    """Each run of spaces and tabs as one space. A regular expression would make an object of each run."""
+    """Replace each run of spaces and tabs by one space. A regular expression would allocate an object for each run."""
     text = text.replace(b"\t", b" ")
     while b"  " in text:
         text = text.replace(b"  ", b" ")
@@ -47,7 +47,7 @@ def _single_spaced(text: bytes) -> bytes:
 
 
 def _without_empty_lines(text: bytes) -> bytes:
-    """Without the CR LF pairs at the end. No step for each of them: a message may have ten million."""
+    """Remove the CR LF pairs at the end, without a step for each of them: a message may have ten million."""
     content = len(text.rstrip(b"\r\n"))
     if not text.endswith(b"\n"):
         return text

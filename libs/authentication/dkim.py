@@ -1,4 +1,4 @@
-"""DKIM: the signatures of a message and what each is worth (RFC 6376 6)."""
+"""DKIM: verifies the signatures of a message (RFC 6376 6)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from libs.authentication.results import AuthenticationOutcome, TxtLookup, Verifi
 from libs.authentication.signature import Signature
 from libs.envelope import Temporary
 
-MAX_SIGNATURES = 10  # RFC 6376 8.4: a thousand of them would make us work for nothing
+MAX_SIGNATURES = 10  # RFC 6376 8.4: a thousand of them would be a denial of service
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureResult:
-    """What became of one signature; `domain` and `selector` are empty where it could not be read."""
+    """The result for one signature; `domain` and `selector` are empty if it cannot be parsed."""
 
     outcome: AuthenticationOutcome
     reason: str = ""
@@ -28,7 +28,7 @@ class SignatureResult:
 
 
 async def verify(message: SignedMessage, *, txt: TxtLookup, now: datetime) -> Sequence[SignatureResult]:
-    """One result for each of the first ten signatures, from the top; empty where nobody signed. Never raises."""
+    """Verify the first ten signatures, from the top; the result is empty if there are none. Never raises."""
     fields = message.named(b"dkim-signature")[:MAX_SIGNATURES]
     return await asyncio.gather(*(_verify(field, message, txt, now) for field in fields))
 
@@ -50,8 +50,12 @@ async def _outcome(
         try:
             await signature.check(key, message, now)
         except VerificationFailed as error:
-            # RFC 6376 3.6.1: while the owner tries it out, a failure is as if nobody had signed.
-            return ("neutral", f"{error.reason}, the key is on trial") if key.testing else (error.outcome, error.reason)
+            # RFC 6376 3.6.1: while the owner tests DKIM, a failure counts as an unsigned message.
+            return (
+                ("neutral", f"{error.reason}, the key is in test mode")
+                if key.testing
+                else (error.outcome, error.reason)
+            )
     except VerificationFailed as error:
         return error.outcome, error.reason
     except Temporary as error:

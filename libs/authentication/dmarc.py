@@ -1,4 +1,4 @@
-"""DMARC: whether the author's domain stands behind the message, and what it asks for if not (RFC 7489 6.6)."""
+"""DMARC: whether SPF or DKIM authenticates the author's domain, and the policy it requests if not (RFC 7489 6.6)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from libs.authentication.names import author_domains
 from libs.authentication.results import AuthenticationOutcome, TxtLookup
 from libs.envelope import Temporary
 
-_MAX_DOMAINS = 10  # of authors; each is two look-ups, and no honest message has as many
+_MAX_DOMAINS = 10  # of authors; each costs two look-ups, and no honest message has as many
 
 OrganizationalDomain = Callable[[str], str]
 
@@ -29,7 +29,7 @@ class DmarcResult:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedIdentifier:
-    """A domain that SPF or a DKIM signature stands for: surely (`pass`), or if only its DNS answered (`temperror`)."""
+    """A domain that SPF or DKIM authenticates (`pass`), or could if its DNS answered (`temperror`) (RFC 7489 4.1)."""
 
     method: Literal["spf", "dkim"]
     domain: str
@@ -60,7 +60,7 @@ async def evaluate(
         record if isinstance(record, DmarcResult) else _judged(domain, record, found, organizational, sample)
         for domain, record in zip(few, records, strict=True)
     ]
-    # RFC 7489 6.6.1: of several, the strictest of those that fail.
+    # RFC 7489 6.6.1: of several domains, the strictest policy among those that fail.
     return max(judged, key=_severity)
 
 
@@ -97,7 +97,7 @@ def _judged(
     organizational: OrganizationalDomain,
     sample: int,
 ) -> DmarcResult:
-    """A domain that is not aligned cannot prove the author, so what its DNS does changes nothing (RFC 7489 3.1)."""
+    """A domain that is not aligned cannot authenticate the author, so errors of its DNS are ignored (RFC 7489 3.1)."""
     record, is_own = found_record
     strict = {"spf": record.strict_spf, "dkim": record.strict_dkim}
     outcomes = {
@@ -109,15 +109,15 @@ def _judged(
     if "pass" in outcomes:
         return DmarcResult("pass", "", domain)
     if outcomes:
-        return DmarcResult("temperror", "what could prove it did not answer", domain)
+        return DmarcResult("temperror", "the DNS of an aligned domain did not answer", domain)
     asked = record.policy if is_own else record.subdomains
     return DmarcResult(
-        "fail", "neither SPF nor DKIM speaks for the author", domain, _sampled(asked, record.percent, sample)
+        "fail", "neither SPF nor DKIM authenticates the author", domain, _sampled(asked, record.percent, sample)
     )
 
 
 def is_aligned(one: str, other: str, organizational: OrganizationalDomain) -> bool:
-    """RFC 7489 3.1.1, relaxed: of one organization."""
+    """RFC 7489 3.1.1, relaxed: whether both names belong to one organizational domain."""
     return bool(one) and (one == other or organizational(one) == organizational(other) != "")
 
 

@@ -1,4 +1,4 @@
-"""DMARC records: whose counts, and what it asks for (RFC 7489 6.3, 6.6.3)."""
+"""DMARC records: their discovery and their tags (RFC 7489 6.3, RFC 7489 6.6.3)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from libs.envelope import Temporary
 
 DmarcPolicy = Literal["none", "quarantine", "reject"]
 
-POLICIES: tuple[DmarcPolicy, ...] = ("none", "quarantine", "reject")  # the milder first
+POLICIES: tuple[DmarcPolicy, ...] = ("none", "quarantine", "reject")  # the mildest first
 
-# RFC 7489 6.4: the version is first, and the only value that has a case.
+# RFC 7489 6.4: the version comes first, and is the only case-sensitive value.
 _VERSION = re.compile(r"\s*[vV]\s*=\s*DMARC1\s*(?:;|\Z)")
 _KNOWN = frozenset({"p", "sp", "adkim", "aspf", "pct", "rua"})
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,]+")
@@ -23,7 +23,7 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s,]+")
 
 @dataclass(frozen=True, slots=True)
 class DmarcRecord:
-    """`strict_*` ask for the very domain, `percent` for how much of the mail the request is meant."""
+    """`strict_*` require the very domain; `percent` is the share of the mail that the policy is for."""
 
     policy: DmarcPolicy
     subdomains: DmarcPolicy
@@ -35,8 +35,8 @@ class DmarcRecord:
 async def find_record(domain: str, organizational: str, txt: TxtLookup) -> tuple[DmarcRecord | None, bool]:
     """RFC 7489 6.6.3: of the domain itself, else of its organization; and whether it is the domain's own.
 
-    A sender chooses the subdomain, dead ones too: what its organization asks for holds while it does not answer.
-    Raises `Temporary` when nothing can be said.
+    A sender chooses the subdomain, also one whose DNS is dead: then the policy of the organizational domain counts.
+    Raises `Temporary` if neither answers.
     """
     has_other = organizational not in ("", domain)
     try:
@@ -52,7 +52,7 @@ async def find_record(domain: str, organizational: str, txt: TxtLookup) -> tuple
 
 
 def parse_record(texts: Iterable[str]) -> DmarcRecord | None:
-    """None where there is not exactly one record that asks for something."""
+    """Parse the record; None unless there is exactly one with a policy."""
     records = [text for text in texts if _VERSION.match(text)]
     if len(records) != 1:
         return None
@@ -74,7 +74,7 @@ def parse_record(texts: Iterable[str]) -> DmarcRecord | None:
 
 
 def _policies(found: Mapping[str, str]) -> tuple[DmarcPolicy, DmarcPolicy] | None:
-    """RFC 7489 6.6.3: who cannot say what is wanted, but wants reports, only watches."""
+    """RFC 7489 6.6.3: a record without a valid policy but with a reporting URI counts as `none`."""
     policy, subdomains = _policy(found.get("p", "")), _policy(found.get("sp", found.get("p", "")))
     if policy is not None and subdomains is not None:
         return policy, subdomains

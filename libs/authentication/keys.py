@@ -18,8 +18,8 @@ from libs.authentication.results import TxtLookup, VerificationFailed
 from libs.authentication.tags import octets, parse_tags, split_list
 
 MIN_RSA_BITS = 1024  # RFC 8301 3.2
-MAX_RSA_BITS = 4096  # RFC 8301 3.2 asks for these; what is larger only costs us time
-_MAX_EXPONENT_BITS = 33  # 65537 is what everybody has; a huge one is an attempt to make us work
+MAX_RSA_BITS = 4096  # RFC 8301 3.2 requires these; larger ones only cost time
+_MAX_EXPONENT_BITS = 33  # nearly all keys have 65537; a huge exponent is an attempt at denial of service
 _MAX_RECORD = 4096
 
 _SHA256 = Prehashed(SHA256())
@@ -27,7 +27,7 @@ _SHA256 = Prehashed(SHA256())
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """`testing`: the owner only tries it out (`t=y`). `strict`: it signs for its own domain alone (`t=s`)."""
+    """`testing`: the owner tests DKIM (`t=y`). `strict`: the key signs for its own domain alone (`t=s`)."""
 
     public: RSAPublicKey | Ed25519PublicKey
     testing: bool = False
@@ -51,7 +51,7 @@ class PublicKey:
 
 
 async def find_key(selector: str, domain: str, txt: TxtLookup) -> PublicKey:
-    """The key at `selector._domainkey.domain`. Raises `VerificationFailed`, and `Temporary` as `txt` does."""
+    """Look up the key at `selector._domainkey.domain`. Raises `VerificationFailed`, and `Temporary` as `txt` does."""
     records = await txt(f"{selector}._domainkey.{domain}")
     if not records:
         raise VerificationFailed("permerror", "no key")
@@ -59,7 +59,7 @@ async def find_key(selector: str, domain: str, txt: TxtLookup) -> PublicKey:
 
 
 def _first_usable(records: Sequence[str]) -> PublicKey:
-    """RFC 6376 3.6.2.2 leaves it open which of several records counts; more than a few are a mistake."""
+    """RFC 6376 3.6.2.2 leaves open which of several records counts; more than a few are a mistake."""
     problem: VerificationFailed | None = None
     for record in records[:3]:
         try:
@@ -75,7 +75,7 @@ def parse_key(record: str) -> PublicKey:
     """RFC 6376 3.6.1. Raises `VerificationFailed`."""
     try:
         if len(record) > _MAX_RECORD:
-            raise ValueError("longer than any key")
+            raise ValueError("too long")
         found = parse_tags(record)
         material = octets(found["p"])
     except (ValueError, KeyError) as error:
@@ -96,7 +96,7 @@ def _public(kind: str, material: bytes) -> RSAPublicKey | Ed25519PublicKey:
     try:
         public = Ed25519PublicKey.from_public_bytes(material) if kind == "ed25519" else load_der_public_key(material)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise VerificationFailed("permerror", "the key is none") from error
+        raise VerificationFailed("permerror", "the key is malformed") from error
     match public:
         case Ed25519PublicKey() if kind == "ed25519":
             return public
@@ -107,4 +107,4 @@ def _public(kind: str, material: bytes) -> RSAPublicKey | Ed25519PublicKey:
                 raise VerificationFailed("policy", "the key has a huge exponent")
             return public
         case _:
-            raise VerificationFailed("permerror", f"no key of kind {kind[:20]!r}")
+            raise VerificationFailed("permerror", f"unknown type of key {kind[:20]!r}")

@@ -1,4 +1,4 @@
-"""A message as verifiers need it: its fields as they stand, and the digests of its body, each worked out once."""
+"""A message as verifiers use it: its raw fields, and the digests of its body, each computed once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from libs.mail.headers import Headers
 
 _LARGE_OCTETS = 256 * 1024
 
-# The value of `b=`, with the white space around it (RFC 6376 3.5, 3.7).
+# The value of `b=`, with the white space around it (RFC 6376 3.5, RFC 6376 3.7).
 _SIGNATURE_VALUE = re.compile(rb"((?:\A[^:]*+:|;)\s*+b\s*+=)[^;]*+")
 
 
@@ -31,11 +31,11 @@ class SignedMessage:
 
     @cached_property
     def fields(self) -> Sequence[tuple[bytes, bytes]]:
-        """(name in lower case, field as it stands), from the top."""
+        """(name in lower case, raw field), from the top."""
         return self._headers.raw_fields()
 
     def named(self, name: bytes) -> list[bytes]:
-        """The fields of that lower-case name, from the top."""
+        """Return the fields of that lower-case name, from the top."""
         return [field for key, field in self.fields if key == name]
 
     def body(self, form: Form) -> bytes:
@@ -48,10 +48,10 @@ class SignedMessage:
         return self._digests[form]
 
     def digest(self, names: Iterable[bytes], own_field: bytes, form: Form) -> bytes:
-        """SHA-256 of what `own_field` signs: the named fields, each name from the bottom up, itself without `b=`.
+        """Hash (SHA-256) what `own_field` signs: the named fields, each name from the bottom up, itself without `b=`.
 
-        RFC 6376 3.7, 5.4.2: a name that is listed once more than it occurs adds nothing, and forbids to add one. The
-        signature itself is none of the fields that it may name (3.5 `h=`).
+        RFC 6376 3.7, RFC 6376 5.4.2: a name that is listed more often than it occurs adds nothing, and protects against
+        added fields. The signature itself is not among the fields that it names (RFC 6376 3.5 `h=`).
         """
         left: dict[bytes, list[bytes]] = {}
         for key, field in self.fields:
@@ -63,10 +63,10 @@ class SignedMessage:
 
 
 def unsigned(own_field: bytes, form: Form) -> bytes:
-    """A signature field with its `b=` emptied, without the last line end (RFC 6376 3.7)."""
+    """Canonicalize a signature field with an empty `b=`, without the last line end (RFC 6376 3.7)."""
     return canonical.field(_SIGNATURE_VALUE.sub(rb"\1", own_field, count=1), form)[:-2]
 
 
 def value_of(field: bytes) -> str:
-    """The unfolded text of a field as it stands."""
+    """Unfold the value of a raw field."""
     return field.partition(b":")[2].replace(b"\r\n", b"").replace(b"\n", b"").decode("utf-8", "replace").strip()

@@ -1,4 +1,4 @@
-"""The words of RFC 8601 2.7 for what became of a signature, a chain, a policy."""
+"""The results of RFC 8601 2.7 for a signature, a chain, a policy."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Literal
 
 AuthenticationOutcome = Literal["none", "pass", "fail", "policy", "neutral", "temperror", "permerror"]
 
-# The TXT records of a name, the strings of each joined; empty if there are none. Raises `Temporary` (libs.envelope).
+# Looks up the TXT records of a name, the strings of each joined; empty if there are none. Raises `Temporary`.
 TxtLookup = Callable[[str], Awaitable[Sequence[str]]]
 
 
 class VerificationFailed(Exception):
-    """What was read decides nothing: `outcome` says how it is reported, `reason` why, in one plain line."""
+    """A signature, key or seal does not verify: `outcome` is the result to report, `reason` says why in one line."""
 
     def __init__(self, outcome: AuthenticationOutcome, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""A signature field as it was written: DKIM-Signature (RFC 6376 3.5) and ARC-Message-Signature (RFC 8617 4.1.2)."""
+"""Parses and verifies signature fields: DKIM-Signature (RFC 6376 3.5), ARC-Message-Signature (RFC 8617 4.1.2)."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Signature:
 
     @classmethod
     def of(cls, field: bytes, *, in_arc: bool = False) -> Signature:
-        """From a field as it stands; in ARC the tag `i=` is a number (RFC 8617 4.1.2). Raises `VerificationFailed`."""
+        """Parse a raw field; in ARC the tag `i=` is a number (RFC 8617 4.1.2). Raises `VerificationFailed`."""
         if len(field) > _MAX_FIELD:
-            raise VerificationFailed("policy", "the signature is longer than any")
+            raise VerificationFailed("policy", "the signature is too long")
         try:
             found = parse_tags(value_of(field))
             if in_arc:  # RFC 8617 4.1.2: there is no version
@@ -56,14 +56,14 @@ class Signature:
             raise VerificationFailed("neutral", f"the signature is malformed: {error}") from error
 
     async def check(self, key: PublicKey, message: SignedMessage, now: datetime) -> None:
-        """Raises `VerificationFailed` unless this signature of `message` holds."""
-        if message.is_large:  # 20 MB take a quarter of a second: the others do not wait
+        """Verify this signature of `message`. Raises `VerificationFailed`."""
+        if message.is_large:  # 20 MB take a quarter of a second, for which other messages do not wait
             await asyncio.to_thread(self._check, key, message, now)
         else:
             self._check(key, message, now)
 
     def _check(self, key: PublicKey, message: SignedMessage, now: datetime) -> None:
-        # RFC 6376 3.5. A `t=` in the future may be ignored and is: a clock that is wrong forges nothing.
+        # RFC 6376 3.5: a `t=` in the future may be ignored, and is: a wrong clock forges nothing.
         if self.expires is not None and self.expires < now.timestamp():
             raise VerificationFailed("policy", "the signature expired")
         if self.expires is not None and self.signed_at is not None and self.expires <= self.signed_at:
@@ -72,16 +72,16 @@ class Signature:
             raise VerificationFailed("permerror", f"the key is of kind {key.kind}")
         if key.strict and self.identity != self.domain:
             raise VerificationFailed("permerror", "the key does not sign for subdomains")
-        # RFC 6376 8.2: what stands behind the signed octets could be anybody's.
+        # RFC 6376 8.2: a stranger may have appended text behind the signed octets.
         if self.length is not None and self.length != len(message.body(self.body_form)):
             raise VerificationFailed("policy", f"only {self.length} octets of the body are signed")
         if message.body_digest(self.body_form) != self.body_digest:
             raise VerificationFailed("fail", "the body was changed")
         if not key.verifies(self.value, self.digest(message)):
-            raise VerificationFailed("fail", "the signature is not that of the header")
+            raise VerificationFailed("fail", "the signature does not match the header")
 
     def digest(self, message: SignedMessage) -> bytes:
-        """SHA-256 of what is signed."""
+        """Hash (SHA-256) the signed fields."""
         return message.digest(self.names, self.field, self.header_form)
 
 
@@ -112,9 +112,9 @@ def _read(field: bytes, found: Mapping[str, str]) -> Signature:
 
 
 def key_type_of(algorithm: str) -> str:
-    """The kind of key of an `a=`. RFC 8301 3.1: SHA-1 proves nothing any more."""
+    """Return the type of the key of an `a=`. RFC 8301 3.1: SHA-1 must not be used any more."""
     if algorithm.lower() not in _ALGORITHMS:
-        raise VerificationFailed("policy", f"{algorithm[:20]} is no algorithm to be trusted")
+        raise VerificationFailed("policy", f"{algorithm[:20]} is not an accepted algorithm")
     return algorithm.lower().partition("-")[0]
 
 
@@ -123,12 +123,12 @@ def _number(found: Mapping[str, str], name: str) -> int | None:
 
 
 def _identity(text: str, domain: str) -> str:
-    """The domain of `i=`, which is `d=` or below it (RFC 6376 3.5)."""
+    """Return the domain of `i=`, which is `d=` or below it (RFC 6376 3.5)."""
     if not text:
         return domain
     _, at, name = text.rpartition("@")
     if not at:
-        raise ValueError("an identity has an @")
+        raise ValueError("the identity has no @")
     identity = signing_domain(name)
     if identity != domain and not identity.endswith(f".{domain}"):
         raise VerificationFailed("permerror", "the identity is not of the signing domain")
@@ -137,5 +137,5 @@ def _identity(text: str, domain: str) -> str:
 
 def _form(text: str) -> Form:
     if text not in ("simple", "relaxed"):
-        raise ValueError("no canonicalization")
+        raise ValueError("unknown canonicalization")
     return cast(Form, text)

@@ -1,4 +1,4 @@
-"""SPF, RFC 7208: may this address send for that domain? Pure logic over the port `Resolver`.
+"""SPF (RFC 7208): whether an address may send for a domain. Pure logic over the protocol `Resolver`.
 
 `check_host` is RFC 7208 4.
 """

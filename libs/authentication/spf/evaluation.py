@@ -1,4 +1,4 @@
-"""check_host(), RFC 7208 4: one evaluation with its limits."""
+"""check_host() of RFC 7208 4: one evaluation with its limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from libs.envelope import Temporary
 
 R = TypeVar("R")
 
-# 4.6.4
+# RFC 7208 4.6.4
 _LOOKUPS = 10
 _VOID_LOOKUPS = 2
 _NAMES = 10
@@ -26,7 +26,7 @@ LONGEST = timedelta(seconds=19)
 
 @dataclass(frozen=True, slots=True)
 class SpfSession:
-    """What is known of the SMTP session. `sender` has a local part, if only postmaster (4.3)."""
+    """The arguments of check_host() besides the domain; the local part of `sender` may be postmaster (RFC 7208 4.3)."""
 
     ip: Ip
     sender: str
@@ -36,9 +36,9 @@ class SpfSession:
 
 
 async def check_host(domain: str, session: SpfSession, resolver: Resolver, *, longest: timedelta = LONGEST) -> SpfCheck:
-    """Never raises for what DNS or a record does; the time limit makes a temperror (4.6.4)."""
+    """Evaluate the record of `domain`. Never raises for DNS or a record; a timeout is a temperror (RFC 7208 4.6.4)."""
     if not _is_full_name(domain):
-        return SpfCheck(SpfResult.NONE, domain, "no full domain name")  # 4.3
+        return SpfCheck(SpfResult.NONE, domain, "not a fully qualified domain name")  # RFC 7208 4.3
     try:
         async with asyncio.timeout(longest.total_seconds()):
             return replace(await SpfEvaluation(session, resolver).check(domain), domain=domain)
@@ -56,7 +56,7 @@ def _is_full_name(domain: str) -> bool:
 
 
 class SpfEvaluation:
-    """Counts what one check may cost, however its records include each other."""
+    """One evaluation. It counts its look-ups, however the records include each other."""
 
     def __init__(self, session: SpfSession, resolver: Resolver) -> None:
         self._session = session
@@ -67,11 +67,11 @@ class SpfEvaluation:
 
     async def check(self, domain: str, *, explain: bool = True) -> SpfCheck:
         """Raises `Temporary` and `PermError`."""
-        text = select((await self._resolver.txt(domain)).records)  # 4.4, 4.5
+        text = select((await self._resolver.txt(domain)).records)  # RFC 7208 4.4, RFC 7208 4.5
         if text is None:
             return SpfCheck(SpfResult.NONE, reason="no SPF record")
         record = parse(text)
-        for directive in record.directives:  # 4.6.2: the first that matches
+        for directive in record.directives:  # RFC 7208 4.6.2: the first that matches
             if await self._matches(directive, domain):
                 explanation = ""
                 if directive.result is SpfResult.FAIL and explain and record.exp is not None:
@@ -81,12 +81,12 @@ class SpfEvaluation:
 
     async def _redirected(self, record: SpfRecord, domain: str, *, explain: bool) -> SpfCheck:
         if record.redirect is None:
-            return SpfCheck(SpfResult.NEUTRAL, reason="no directive matches")  # 4.7
+            return SpfCheck(SpfResult.NEUTRAL, reason="no directive matches")  # RFC 7208 4.7
         self._count_lookup()
         target = await self._name(record.redirect, domain)
         found = await self.check(target, explain=explain)
         if found.result is SpfResult.NONE:
-            raise PermError(f"redirect to {target}, which has no record")  # 6.1
+            raise PermError(f"redirect to {target}, which has no record")  # RFC 7208 6.1
         return found
 
     async def _matches(self, directive: Directive, domain: str) -> bool:
@@ -107,21 +107,21 @@ class SpfEvaluation:
             case "ptr":
                 suffix = f".{target.lower()}"
                 return any(f".{name}".endswith(suffix) for name in await self._validated_names())
-            case _:  # exists, 5.7: an A record, whatever the peer's family
+            case _:  # exists, RFC 7208 5.7: an A record, whatever the peer's family
                 return bool(self._count_void(await self._resolver.a(target)))
 
     async def _includes(self, target: str) -> bool:
-        """5.2: the table at its end."""
+        """RFC 7208 5.2: include matches on pass; the table there has the other results."""
         found = await self.check(target, explain=False)
         if found.result is SpfResult.NONE:
             raise PermError(f"include of {target}, which has no record")
         return found.result is SpfResult.PASS
 
     async def _matches_mx(self, target: str, directive: Directive) -> bool:
-        """5.4. The exchangers are asked about at once; the first in their order that matches or fails decides."""
+        """RFC 7208 5.4: all exchangers are looked up at once; the first in order that matches or fails decides."""
         exchangers = self._count_void(await self._resolver.mx(target)).records
         if len(exchangers) > _NAMES:
-            raise PermError(f"{target} has {len(exchangers)} MX")  # 4.6.4
+            raise PermError(f"{target} has {len(exchangers)} MX")  # RFC 7208 4.6.4
         names = [mx.exchange for mx in exchangers if mx.exchange]
         answers = await asyncio.gather(*map(self._addresses, names), return_exceptions=True)
         for answer in answers:
@@ -132,9 +132,10 @@ class SpfEvaluation:
         return False
 
     async def _validated_names(self) -> Sequence[str]:
-        """5.5: the peer's names that have its address; a name that cannot be asked about is left out."""
+        """RFC 7208 5.5: the names of the peer that resolve to its address; a name whose look-up fails is left out."""
         try:
-            names = (await self._resolver.ptr(self._session.ip)).records[:_NAMES]  # 4.6.4: the others are ignored
+            # RFC 7208 4.6.4: names beyond the limit are ignored.
+            names = (await self._resolver.ptr(self._session.ip)).records[:_NAMES]
         except Temporary:
             return ()
         answers = await asyncio.gather(*map(self._addresses, names), return_exceptions=True)
@@ -158,10 +159,10 @@ class SpfEvaluation:
     def _count_lookup(self) -> None:
         self._lookups -= 1
         if self._lookups < 0:
-            raise PermError(f"more than {_LOOKUPS} look-ups")  # 4.6.4
+            raise PermError(f"more than {_LOOKUPS} look-ups")  # RFC 7208 4.6.4
 
     def _count_void(self, answer: Answer[R]) -> Answer[R]:
-        """Counts void look-ups: names of the domain owner's choice that lead nowhere (4.6.4, 11.1)."""
+        """Count void look-ups: the domain owner chooses names without records (RFC 7208 4.6.4, RFC 7208 11.1)."""
         if not answer:
             self._voids -= 1
             if self._voids < 0:
@@ -169,7 +170,7 @@ class SpfEvaluation:
         return answer
 
     async def _explanation(self, exp: DomainSpec, domain: str) -> str:
-        """6.2: the default is used (here: empty) for any trouble."""
+        """RFC 7208 6.2: on any error the default explanation is used, which is empty here."""
         try:
             texts = (await self._resolver.txt(await self._name(exp, domain))).records
             if len(texts) != 1:
@@ -186,7 +187,7 @@ class SpfEvaluation:
         return spec.expanded(await self._values(spec.text, domain))
 
     async def _values(self, text: str, domain: str) -> Mapping[str, str]:
-        """7.2."""
+        """RFC 7208 7.2: the value of each macro letter."""
         session = self._session
         local, _, sender_domain = session.sender.rpartition("@")
         nibbles = session.ip.reverse_pointer.removesuffix(".ip6.arpa").split(".")
@@ -205,7 +206,7 @@ class SpfEvaluation:
         }
 
     async def _peer_name(self, domain: str) -> str:
-        """7.2 p: the domain itself, else one below it, else any; "unknown" when none is validated."""
+        """RFC 7208 7.2, macro p: the domain itself, else one below it, else any; "unknown" without a validated name."""
         names = await self._validated_names()
         domain = domain.lower()
         return min(names, key=lambda name: (name != domain, not name.endswith(f".{domain}")), default="unknown")

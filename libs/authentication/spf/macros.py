@@ -1,4 +1,4 @@
-"""Macros: their syntax and what they expand to (RFC 7208 7)."""
+"""The syntax of macros and their expansion (RFC 7208 7)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from libs.authentication.spf.results import PermError
 
-# 7.1. c, r and t are for explanations only.
+# RFC 7208 7.1: c, r and t are for explanations only.
 _EXPAND = re.compile(r"%(?:\{([slodiphvcrt])([0-9]*)(r?)([.+,/_=-]*)\}|([%_-]))", re.IGNORECASE)
 _EXPLAINING = frozenset("crt")
 _LITERAL = re.compile(r"[!-$&-~]*")
@@ -21,7 +21,7 @@ _LONGEST_NAME = 253
 
 @dataclass(frozen=True, slots=True)
 class DomainSpec:
-    """A domain-spec whose syntax is right. Raises `PermError`."""
+    """A domain-spec with valid syntax. Raises `PermError` for any other."""
 
     text: str
 
@@ -29,13 +29,13 @@ class DomainSpec:
         end = check_macros(self.text)
         if end is None:
             return  # ends with a macro
-        # 7.1 domain-end: a dot and a top label, not all digits; the whole may end with a dot.
+        # RFC 7208 7.1 domain-end: a dot and a top label, not all digits; the whole may end with a dot.
         _, dot, label = end.removesuffix(".").rpartition(".")
         if not dot or not _TOP_LABEL.fullmatch(label) or label.isdigit():
-            raise PermError(f"{self.text!r} is no domain")
+            raise PermError(f"{self.text!r} is not a domain")
 
     def expanded(self, values: Mapping[str, str]) -> str:
-        """A name of at most 253 characters: what is too long loses labels on the left (7.3)."""
+        """Expand to a name of at most 253 characters: a longer one loses labels on the left (RFC 7208 7.3)."""
         name = expanded(self.text, values).removesuffix(".")
         return name if len(name) <= _LONGEST_NAME else name[name.find(".", len(name) - _LONGEST_NAME - 1) + 1 :]
 
@@ -45,12 +45,12 @@ class DomainSpec:
 
 
 def asks_for_peer_name(text: str) -> bool:
-    """%{p} costs look-ups, so it is only worked out where it stands."""
+    """Whether %{p} occurs: it costs look-ups, so it is evaluated only where it is used."""
     return "%{p" in text.lower()
 
 
 def check_macros(text: str, *, explaining: bool = False) -> str | None:
-    """The literal after the last macro, None when the text ends with a macro. Raises `PermError`."""
+    """Return the literal after the last macro, None if the text ends with a macro. Raises `PermError`."""
     literal = _LITERAL_WITH_SPACES if explaining else _LITERAL
     at = 0
     for macro in _EXPAND.finditer(text):
@@ -59,7 +59,7 @@ def check_macros(text: str, *, explaining: bool = False) -> str | None:
         if macro[1] and macro[1].lower() in _EXPLAINING and not explaining:
             break
         if macro[2] and not macro[2].strip("0"):
-            break  # 7.1: the number of parts is not zero
+            break  # RFC 7208 7.1: the number of parts is not zero
         at = macro.end()
     rest = text[at:]
     if not literal.fullmatch(rest):
@@ -68,7 +68,7 @@ def check_macros(text: str, *, explaining: bool = False) -> str | None:
 
 
 def expanded(text: str, values: Mapping[str, str]) -> str:
-    """With each macro replaced by its value, by letter in lower case (7.2)."""
+    """Replace each macro by its value (RFC 7208 7.2); `values` has them by letter in lower case."""
     return _EXPAND.sub(lambda macro: _value(macro, values), text)
 
 
@@ -78,7 +78,7 @@ def _value(macro: re.Match[str], values: Mapping[str, str]) -> str:
         return _SHORT[short]
     value = values[letter.lower()]
     if digits or reverse or delimiters:
-        # 7.3: split at the delimiters, reverse, keep so many on the right, join by dots.
+        # RFC 7208 7.3: split at the delimiters, reverse, keep the number of parts on the right, join by dots.
         parts = re.split(f"[{re.escape(delimiters or '.')}]", value)
         parts = parts[::-1] if reverse else parts
         value = ".".join(parts[-_number(digits) :])
@@ -86,6 +86,6 @@ def _value(macro: re.Match[str], values: Mapping[str, str]) -> str:
 
 
 def _number(digits: str) -> int:
-    """0, which is all of them, where there are none."""
+    """The number of parts; 0, which means all of them, without digits."""
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) < 4 else 1000

@@ -1,4 +1,4 @@
-"""What SPF says of a message."""
+"""The results of SPF."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class SpfResult(Enum):
-    """RFC 7208 2.6."""
+    """The results of RFC 7208 2.6."""
 
     NONE = "none"
     NEUTRAL = "neutral"
@@ -20,9 +20,9 @@ class SpfResult(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SpfCheck:
-    """`domain` is the one that was asked about (MAIL FROM's or HELO's); `reason` the term or the trouble that decided.
+    """The outcome of check_host(): `domain` is that of MAIL FROM or HELO, `reason` the term or the error that decided.
 
-    `explanation` is the domain owner's text for a fail (6.2); empty when there is none.
+    `explanation` is the domain owner's text for a fail (RFC 7208 6.2); empty if there is none.
     """
 
     result: SpfResult
@@ -31,9 +31,9 @@ class SpfCheck:
     explanation: str = ""
 
     def __str__(self) -> str:
-        """For reasons of findings."""
+        """Format the reason of a finding."""
         return f"{self.domain}: {self.reason}{f' ({self.explanation})' if self.explanation else ''}"
 
 
 class PermError(Exception):
-    """The domain's records are wrong (2.6.7)."""
+    """The records of the domain are invalid (RFC 7208 2.6.7)."""

@@ -51,14 +51,14 @@ async def test_a_list_may_change_the_message_before_it_seals_a_chain_that_held(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ((b"dmarc=pass", b"dmarc=fail"), "the seal of lists.example.com does not hold"),
+        ((b"dmarc=pass", b"dmarc=fail"), "the seal of lists.example.com does not verify"),
         ((b"un autre", b"un intrus"), "the body was changed"),
         ((b"ARC-Seal: i=1", b"ARC-Seal: i=2"), "a set is incomplete"),
         ((b"ARC-Seal: i=1", b"X-Seal: i=1"), "a set is incomplete"),
         ((b"ARC-Seal: i=1", b"ARC-Seal: h=from; i=1"), "a seal names fields"),
         ((b"cv=none", b"cv=pass"), "a seal says cv=pass"),
         ((b"cv=none", b"xx=none"), "a seal is malformed"),
-        ((b"ARC-Seal: i=1", b"ARC-Seal: i=one"), "an instance is doubled or has no number"),
+        ((b"ARC-Seal: i=1", b"ARC-Seal: i=one"), "an instance is duplicate or has no number"),
     ],
 )
 async def test_what_breaks_a_chain(seal: Seal, verify: Any, change: tuple[bytes, bytes], reason: str) -> None:
