@@ -257,7 +257,8 @@ def _renamed(document: dict[str, Any]) -> dict[str, Any]:
         return {key: _new_value(key, value, names, renamed) for key, value in node.items()}
 
     document["components"]["schemas"] = {
-        names[name]: {**renamed(schema), "title": names[name]} for name, schema in sorted(schemas.items())
+        names[name]: {"description": "A page of a list.", **renamed(schema), "title": names[name]}
+        for name, schema in sorted(schemas.items())
     }
     return {key: value if key == "components" else renamed(value) for key, value in document.items()}
 

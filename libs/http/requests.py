@@ -26,6 +26,11 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def example(body: dict[str, Any]) -> ConfigDict:
+    """The `model_config` of a body with an example for its documentation."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
 class Unreadable(ValueError):
     """The text is no JSON, or is not unambiguous; `str()` says why, for the caller."""
 

@@ -41,6 +41,13 @@ class ReplayRequest(RequestBody):
         )
 
 
+class ReplayedView(BaseModel):
+    """A dead letter that was returned to its queue."""
+
+    id: str = Field(description="Id of the dead letter.")
+    queue: str = Field(description="The queue.")
+
+
 class ReplayResult(BaseModel):
     """`more`: others that match may be left; ask again until it is false."""
 
@@ -96,13 +103,13 @@ def dead_letter_routes(bus: Bus, queues: Sequence[str]) -> APIRouter:
     @router.post("/{id}/replay", summary="Replay a dead letter")
     async def replay_dead_letter(
         id: Annotated[str, Path(description="Id of the dead letter, `QUEUE:ID`.")],
-    ) -> dict[str, str]:
+    ) -> ReplayedView:
         """Returns a dead letter to its queue, as a first attempt."""
         queue, _, key = id.partition(":")
         _known(queues, queue)
         if not await bus.replay(queue, key):
             raise Problem(404, "there is no such dead letter")
-        return {"id": id, "queue": queue}
+        return ReplayedView(id=id, queue=queue)
 
     @router.delete("/{id}", status_code=204, summary="Delete a dead letter")
     async def delete_dead_letter(

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from libs.runtime import Service, Shared
 from libs.telemetry import Metrics
+from services.antispam.api import ABOUT
 from services.antispam.api.checking import check_routes
 from services.antispam.api.complaints import complaint_routes
 from services.antispam.api.correspondents import correspondent_routes
@@ -72,6 +73,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     try:
         yield Service(
             name=NAME,
+            about=ABOUT,
             settings=settings,
             metrics=metrics,
             routers=(

@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from libs.envelope import Finding
-from libs.http import ADMIN, APPLICATION, Page, Problem, question, require
+from libs.http import ADMIN, APPLICATION, About, Page, Problem, question, require
+from libs.http.openapi import raw_body
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.domain.judgement import DetectionAction, Judgement
 from services.antivirus.engines import Engines, EngineState
@@ -18,6 +19,16 @@ from services.antivirus.handlers import Scanner
 from services.antivirus.ports import DayCount, ScanItem
 
 _LONGEST_SPAN = timedelta(days=400)
+
+_RAW_BODY = raw_body("application/octet-stream", "A message, or any other file; the media type does not matter.")
+
+ABOUT = About(
+    description="Engines that look for malware, and fingerprints of attachments.",
+    tags={
+        "antivirus": "Scanning, the state of the engines, and statistics.",
+        "fingerprints": "Known attachments, and how often attachments pass by.",
+    },
+)
 
 
 class ScanResult(BaseModel):
@@ -61,6 +72,19 @@ class EngineView(BaseModel):
         )
 
 
+class DailyScanCount(BaseModel):
+    """How often something happened on a day."""
+
+    day: date = Field(description="The day (UTC).")
+    what: str = Field(description="`message`, `virus` or `finding`.")
+    name: str = Field(description="What became of the messages, name of the virus, or kind of the finding.")
+    count: int = Field(description="How often.")
+
+    @classmethod
+    def of(cls, count: DayCount) -> DailyScanCount:
+        return cls(day=date.fromisoformat(count.day), what=count.what, name=count.name, count=count.times)
+
+
 def routes(
     scanner: Scanner,
     engines: Engines,
@@ -72,7 +96,7 @@ def routes(
     """The API of antivirus, fingerprints apart."""
     router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
-    @router.post("/scan", summary="Scan content")
+    @router.post("/scan", summary="Scan content", openapi_extra=_RAW_BODY)
     @question
     async def scan_content(request: Request) -> ScanResult:
         """Scans the body with all engines: a message, or any other file. Nothing is stored or counted. The answer is
@@ -89,13 +113,14 @@ def routes(
     async def list_scan_statistics(
         since: Annotated[date | None, Query(description="First day (UTC); by default the last day.")] = None,
         until: Annotated[date | None, Query(description="Last day (UTC); by default the present day.")] = None,
-    ) -> Page[DayCount]:
+    ) -> Page[DailyScanCount]:
         """Number of messages, viruses and findings by day (UTC). Without parameters, the present day."""
         until = until or clock().date()
         since = since or until
         if not timedelta(0) <= until - since <= _LONGEST_SPAN:
             raise Problem(422, f"since to until must be 0 to {_LONGEST_SPAN.days} days")
-        return Page(items=await counts.days(first=since.isoformat(), last=until.isoformat()), next=None)
+        found = await counts.days(first=since.isoformat(), last=until.isoformat())
+        return Page(items=[DailyScanCount.of(each) for each in found], next=None)
 
     return router
 

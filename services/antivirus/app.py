@@ -17,7 +17,7 @@ from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
 from services.antivirus.adapters.yara import YaraEngine
 from services.antivirus.adapters.yara_rules import RuleFiles
-from services.antivirus.api import routes
+from services.antivirus.api import ABOUT, routes
 from services.antivirus.domain.engine_address import EngineAddress, names_of
 from services.antivirus.engines import Engines
 from services.antivirus.fingerprint_api import fingerprint_routes
@@ -57,6 +57,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     try:
         yield Service(
             name=NAME,
+            about=ABOUT,
             settings=settings,
             metrics=metrics,
             routers=(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 
 from libs.bus import Event
 from libs.events import FingerprintChanged
@@ -36,6 +36,26 @@ class FingerprintView(NewFingerprint):
 
     created_at: AwareDatetime = Field(description="When it was added.")
     seen: int = Field(description="Number of recent messages with it; those inside archives are not counted.")
+
+
+class AttachmentView(BaseModel):
+    """How often an attachment passed by lately."""
+
+    sha256: str = Field(description="SHA-256 of the attachment, in hex.")
+    seen: int = Field(description="Number of messages with it.")
+    size_bytes: int = Field(description="Size of the attachment.")
+    first_seen_at: AwareDatetime = Field(description="When the first one passed by.")
+    last_seen_at: AwareDatetime = Field(description="When the last one passed by.")
+
+    @classmethod
+    def of(cls, count: AttachmentCount) -> AttachmentView:
+        return cls(
+            sha256=count.sha256,
+            seen=count.seen,
+            size_bytes=count.size_bytes,
+            first_seen_at=count.first_seen,
+            last_seen_at=count.last_seen,
+        )
 
 
 def fingerprint_routes(
@@ -96,11 +116,11 @@ def fingerprint_routes(
         return Response(status_code=204)
 
     @router.get("/attachments", summary="List attachments by frequency")
-    async def list_attachments(after: After = None, limit: PageLimit = 50) -> Page[AttachmentCount]:
+    async def list_attachments(after: After = None, limit: PageLimit = 50) -> Page[AttachmentView]:
         """Attachments of recent messages, the most frequent first."""
         found = await counts.most_seen(after=frequencies.read(after), limit=limit)
         more = frequencies.write(found[-1].seen, found[-1].sha256) if len(found) == limit else None
-        return Page(items=found, next=more)
+        return Page(items=[AttachmentView.of(each) for each in found], next=more)
 
     return router
 

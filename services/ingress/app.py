@@ -16,8 +16,9 @@ from services.ingress.adapters.antispam import CachedScreening
 from services.ingress.adapters.quota import CachedQuotas
 from services.ingress.adapters.router import CachedDirectory
 from services.ingress.admission import Admission
+from services.ingress.api import ABOUT
 from services.ingress.api.messages import message_routes
-from services.ingress.api.operation import operation_routes
+from services.ingress.api.operation import operation_routes, peer_routes
 from services.ingress.handlers import CacheInvalidation
 from services.ingress.metrics import IngressMetrics
 from services.ingress.peer_bans import PeerBans
@@ -73,11 +74,13 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     try:
         yield Service(
             name=NAME,
+            about=ABOUT,
             settings=settings,
             metrics=metrics,
             routers=(
                 message_routes(submissions, smtp.budget, metrics, clock=shared.clock, hostname=settings.hostname),
-                operation_routes(server.sessions, blacklist, clock=shared.clock, tell=bans.announce),
+                operation_routes(server.sessions),
+                peer_routes(blacklist, clock=shared.clock, tell=bans.announce),
             ),
             event_handlers=CacheInvalidation(directory, quotas.forget, screening.forget, blacklist).table(),
             # Router away: every recipient is told 451.

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, Problem, RequestBody, question, require
+from libs.http import ADMIN, About, Page, Problem, RequestBody, question, require
 from libs.http.names import MAX_ADDRESS_CHARACTERS, Count, DomainName, MailboxAddress
 from libs.mail.address import InvalidAddress, canonical
 from libs.network import plain
@@ -25,6 +25,13 @@ from services.quota.settings import Settings
 _PLAIN = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9]+(?:[.-][a-z0-9]+)*\.[a-z]{2,63}")
 _PLAIN_CHARACTERS = 64
 
+ABOUT = About(
+    description="Storage limits, usage of mailboxes and sending limits.",
+    tags={
+        "quota": "Usage, storage limits of accounts and domains, and sending limits.",
+    },
+)
+
 
 class UsageView(BaseModel):
     """Usage of a mailbox; `percent` of the limit, to a tenth."""
@@ -33,6 +40,13 @@ class UsageView(BaseModel):
     limit_bytes: int = Field(description="The limit in force.")
     messages: int = Field(description="Number of all messages.")
     percent: float = Field(description="Used part of the limit in percent, to a tenth.")
+
+
+class ProfileView(BaseModel):
+    """A profile of accounts."""
+
+    name: str = Field(description="Name of the profile.")
+    limit_bytes: int = Field(description="Limit of accounts with the profile.")
 
 
 class StorageLimitChange(RequestBody):
@@ -110,9 +124,10 @@ def routes(
         return _view(await accountant.recount(address))
 
     @router.get("/profiles", dependencies=[admin], summary="List profiles")
-    async def list_profiles() -> dict[str, int]:
+    async def list_profiles() -> Page[ProfileView]:
         """The storage limit of each profile of accounts."""
-        return dict(settings.profiles)
+        items = [ProfileView(name=name, limit_bytes=limit) for name, limit in settings.profiles.items()]
+        return Page(items=items, next=None)
 
     @router.get("/limits/{address:path}", dependencies=[admin], summary="Get the limit of an account")
     async def get_account_limit(

@@ -13,7 +13,7 @@ from libs.telemetry import Metrics
 from services.quota.adapters.neighbours import RouterDirectory, StoreCounter
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
-from services.quota.api import routes
+from services.quota.api import ABOUT, routes
 from services.quota.handlers import UsageHandler
 from services.quota.recounting import recounting
 from services.quota.settings import Settings
@@ -53,6 +53,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     try:
         yield Service(
             name=NAME,
+            about=ABOUT,
             settings=settings,
             metrics=Metrics(),
             routers=(api,),

@@ -9,13 +9,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http import ADMIN, About, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.names import MailHost
 from services.relay.adapters.queue_views import QueueViews
 from services.relay.domain.entries import Entry, State
 from services.relay.queue_runner import QueueRunner
 
 _ENTRIES = Cursor("queue")
+
+ABOUT = About(
+    description="The way out of the cluster: mail for other servers.",
+    tags={
+        "relay": "The outbound queue and its destinations.",
+    },
+)
 
 
 class QueueEntryView(BaseModel):

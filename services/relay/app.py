@@ -25,7 +25,7 @@ from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
 from services.relay.adapters.smtp import SmtpTransport
 from services.relay.adapters.smtp_dialer import Dialer, Login, Timeouts
-from services.relay.api import routes
+from services.relay.api import ABOUT, routes
 from services.relay.body_retention import BodyRetention
 from services.relay.deliverer import Deliverer
 from services.relay.domain.entries import Schedule
@@ -79,6 +79,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     try:
         yield Service(
             name=NAME,
+            about=ABOUT,
             settings=settings,
             metrics=metrics,
             routers=(routes(views, queue_runner, clock=shared.clock),),

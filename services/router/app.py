@@ -61,6 +61,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     try:
         yield Service(
             name=NAME,
+            about=api.ABOUT,
             settings=settings,
             metrics=Metrics(),
             routers=(

@@ -13,7 +13,7 @@ from libs.http import Client, MongoKeys
 from libs.runtime import QueueHandler, Service, Shared
 from libs.telemetry import Metrics
 from services.store.accounts import Accounts
-from services.store.api import Context, routes
+from services.store.api import ABOUT, Context, routes
 from services.store.api.quarantine_pages import page_routes
 from services.store.handlers import DeliveryHandler
 from services.store.mailboxes.cleanup import cleanup_rounds
@@ -68,6 +68,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         jobs = {"quarantine": quarantine.entries.expire, **mailboxes.jobs}
         yield Service(
             name=NAME,
+            about=ABOUT,
             settings=settings,
             metrics=metrics,
             routers=(*routes(_context(shared, mailboxes, quarantine, keys)), *_pages(settings, quarantine)),

@@ -37,7 +37,8 @@ def test_the_younger_of_two_limits_counts_wherever_it_was_given(facteur: Facteur
     limited(facteur, address, 7000)
     change(facteur, "PUT", "quota", f"/v1/limits/{address}", limit_bytes=6000)
     change(facteur, "PATCH", "router", f"/v1/accounts/{address}", quota_bytes=None)
-    limited(facteur, address, facteur.get("quota", "/v1/profiles")["guest"])
+    profiles = {each["name"]: each["limit_bytes"] for each in facteur.get("quota", "/v1/profiles")["items"]}
+    limited(facteur, address, profiles["guest"])
 
 
 def test_the_limit_of_a_domain_is_one_in_every_form_of_its_name(facteur: Facteur) -> None:

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from libs.envelope import Mail
-from libs.http import ADMIN, APPLICATION, Problem, question, require
+from libs.http import ADMIN, APPLICATION, Page, Problem, question, require
+from libs.http.openapi import raw_body
 from libs.network import Ip
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
@@ -63,7 +64,14 @@ class FilterView(BaseModel):
     reference: str = Field(description="Specification of what it checks; empty where there is none.")
 
 
-_RAW_BODY = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
+class FactView(BaseModel):
+    """A value that the expressions of logic rules may name."""
+
+    name: str = Field(description="Name of the fact.")
+    description: str = Field(description="What it is.")
+
+
+_RAW_BODY = raw_body("message/rfc822", "The message.")
 
 
 def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable[[], datetime]) -> APIRouter:
@@ -99,9 +107,9 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
         return await _checked(judge, mail, scope, unknown)
 
     @router.get("/filters", summary="List the filters")
-    async def list_filters() -> list[FilterView]:
+    async def list_filters() -> Page[FilterView]:
         """The filters in the order in which they run."""
-        return [
+        items = [
             FilterView(
                 name=step.name,
                 kind=step.kind.value,
@@ -112,11 +120,12 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
             )
             for step in CHAIN
         ]
+        return Page(items=items, next=None)
 
     @router.get("/facts", summary="List the facts")
-    async def list_facts() -> dict[str, str]:
+    async def list_facts() -> Page[FactView]:
         """What the expressions of logic rules may name, besides filters."""
-        return dict(FACTS)
+        return Page(items=[FactView(name=name, description=text) for name, text in FACTS.items()], next=None)
 
     return router
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.openapi import raw_body
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.images.model import ImageFacts
 from services.antispam.images.mongo import KnownImage, MongoKnownImages
@@ -18,7 +19,7 @@ from services.antispam.images.mongo import KnownImage, MongoKnownImages
 Fingerprint = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{16}$", to_lower=True)]
 Look = Callable[[bytes], Awaitable[ImageFacts]]
 
-_RAW_BODY = {"requestBody": {"required": True, "content": {"image/*": {"schema": {"type": "string"}}}}}
+_RAW_BODY = raw_body("image/*", "The image.")
 
 _PAGES = Cursor("images")
 

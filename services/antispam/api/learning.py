@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, require
+from libs.http.openapi import raw_body
 from libs.mail.originals import original_of
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.feedback.feedback import Feedback
@@ -40,7 +41,7 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Cal
     """Create the routes; `is_active` returns whether enough was learned for a scope."""
     router = APIRouter(prefix="/v1", tags=["learning"], dependencies=[Depends(require(ADMIN))])
     whose = Query("", max_length=255, description="Domain whose statistics learn; empty: those for all.")
-    raw_body = {"requestBody": {"required": True, "content": {"message/rfc822": {"schema": {"type": "string"}}}}}
+    message = raw_body("message/rfc822", "The message.")
 
     complainant = Query(
         "", alias="by", max_length=320, description="Account that says so: its complaint about peer and sender."
@@ -60,7 +61,7 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Cal
     @router.post(
         "/learn",
         summary="Train the classifier with a message",
-        openapi_extra=raw_body,
+        openapi_extra=message,
     )
     async def learn_message(
         request: Request,
@@ -73,7 +74,7 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Cal
         """
         return await taught(request, domain, kind, by)
 
-    @router.post("/unlearn", summary="Remove a message from the training", openapi_extra=raw_body)
+    @router.post("/unlearn", summary="Remove a message from the training", openapi_extra=message)
     async def unlearn_message(request: Request, domain: str = whose, by: str = complainant) -> LearningResult:
         """Takes back what the classifier was trained with this raw message."""
         return await taught(request, domain, None, by)

@@ -16,6 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from libs.http import ADMIN, Problem, require
+from libs.http.openapi import raw_body, raw_response
 from libs.http.requests import Unreadable, check_json
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.learning.learner import Learner
@@ -56,7 +57,7 @@ def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
         "",
         summary="Export training samples",
         response_class=StreamingResponse,
-        responses={200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}},
+        responses=raw_response(_NDJSON, "The samples."),
     )
     async def export_lessons(domain: str = whose) -> StreamingResponse:
         """All samples, a JSON object a line. The last line is `{"end": N}`; without it, the export is not complete."""
@@ -65,7 +66,7 @@ def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
     @router.post(
         "",
         summary="Import training samples",
-        openapi_extra={"requestBody": {"required": True, "content": {_NDJSON: {"schema": {"type": "string"}}}}},
+        openapi_extra=raw_body(_NDJSON, "Exported samples."),
     )
     async def import_lessons(request: Request, domain: str = whose) -> LessonImport:
         """Trains the classifier with exported samples. A large file can be sent in several pieces of whole lines, and

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
-from libs.http import ADMIN, RequestBody, question, require
+from libs.http import ADMIN, Problem, RequestBody, question, require
 from services.antispam.api.scopes import scope_of
 from services.antispam.feedback.screening import RcptQuery, RecipientScreening
 from services.antispam.reputation.greylist import greylisted_network
@@ -86,7 +86,8 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
         peer: Annotated[IPv4Address | IPv6Address, Path(description="IP address in the network.")],
     ) -> Response:
         """The network of the peer is unknown to greylisting again, for all recipients."""
-        await greylist.forget(greylisted_network(peer))
+        if not await greylist.forget(greylisted_network(peer)):
+            raise Problem(404, "greylisting does not know the network of this peer")
         return Response(status_code=204)
 
     return router

@@ -46,7 +46,7 @@ class RuleWithCounts(RuleView, RuleCounts):
 def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     """`changed(scope)` tells all replicas."""
     router = APIRouter(prefix="/v1/rules", tags=["rules"], dependencies=[Depends(require(ADMIN))])
-    named = Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")
+    named = Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$", description="Name of the rule.")
 
     @router.get("/{kind}", summary="List rules")
     async def list_rules(

@@ -33,6 +33,11 @@ class MongoBlacklistedPeers:
             cursor = self._peers.find({"until": {"$gt": now}, "_id": {"$gt": after}}).sort("_id", 1).limit(limit)
             return [_peer(document) async for document in cursor]
 
+    async def holds(self, address: str, now: datetime) -> bool:
+        """Return whether this very address is refused now. Raises `Temporary`."""
+        with mongo_errors("blacklisted peers"):
+            return await self._peers.find_one({"_id": address, "until": {"$gt": now}}) is not None
+
     async def put(self, peer: BlacklistedPeer) -> None:
         """Insert or replace a peer. Raises `Temporary`."""
         with mongo_errors("blacklisted peers"):

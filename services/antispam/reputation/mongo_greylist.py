@@ -46,10 +46,10 @@ class MongoGreylist:
                 await self._update(self._networks, triplet.network, self._pass_update(now))
         return GreylistState(found["first"], found["passed"], newly)
 
-    async def forget(self, network: str) -> None:
-        """Delete a network, whose new triplets then wait again. Raises `Temporary`."""
+    async def forget(self, network: str) -> bool:
+        """Delete a network, whose new triplets then wait again; False without it. Raises `Temporary`."""
         with mongo_errors("greylist"):
-            await self._networks.delete_one({"_id": network})
+            return bool((await self._networks.delete_one({"_id": network})).deleted_count)
 
     def _attempt_update(self, now: datetime) -> list[dict[str, Any]]:
         """Return the update of a triplet; one that is expired, deleted or not, starts again."""

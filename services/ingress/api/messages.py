@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_v
 
 from libs.envelope import Peer, new_id
 from libs.http import ADMIN, APPLICATION, IdempotencyKey, Once, Problem, RequestBody, once_of, require
+from libs.http.openapi import model_of
 from libs.http.problems import invalid_body
 from libs.http.requests import check_json
 from libs.mail.address import InvalidAddress, Path, parse_path
@@ -71,27 +72,12 @@ class AcceptedMessage(BaseModel):
 _SERVICES = ("antispam", "antivirus", "quota", "relay", "router", "store")
 
 
-def _in_place(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with each definition where it is used: in an operation there is no place for them."""
-    definitions = schema.pop("$defs", {})
-
-    def resolved(node: Any) -> Any:
-        if isinstance(node, dict):
-            if (name := str(node.get("$ref", "")).removeprefix("#/$defs/")) in definitions:
-                return resolved(definitions[name])
-            return {key: resolved(value) for key, value in node.items()}
-        return [resolved(value) for value in node] if isinstance(node, list) else node
-
-    found: dict[str, Any] = resolved(schema)
-    return found
-
-
 _BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "message/rfc822": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": _in_place(NewMessage.model_json_schema(by_alias=True))},
+            "application/json": {"schema": model_of(NewMessage)},
         },
     }
 }
@@ -106,7 +92,7 @@ def message_routes(
     hostname: str,
 ) -> APIRouter:
     """Accepts raw messages and JSON."""
-    router = APIRouter(prefix="/v1", tags=["messages"])
+    router = APIRouter(prefix="/v1", tags=["sending"])
 
     @router.post(
         "/messages",

@@ -32,7 +32,7 @@ class NewAccount(RequestBody):
     surname: PrintableText = Field("", max_length=200, description="Surname of the person.")
     given_names: PrintableText = Field("", max_length=200, description="Given names of the person.")
     login: str | None = Field(None, pattern=f"^{LOGIN.pattern}$", description="Null: surname, dash, initials.")
-    suspended: bool = False
+    suspended: bool = Field(False, description="Whether the account cannot log in and send.")
     may_send: bool = Field(True, description="Whether the account may send.")
 
 
@@ -45,7 +45,7 @@ class AccountChanges(RequestBody):
     profile: Profile = Field("standard", description="What the account may do.")
     surname: PrintableText = Field("", max_length=200, description="Surname of the person.")
     given_names: PrintableText = Field("", max_length=200, description="Given names of the person.")
-    suspended: bool = False
+    suspended: bool = Field(False, description="Whether the account cannot log in and send.")
     may_send: bool = Field(True, description="Whether the account may send.")
 
 
@@ -73,7 +73,7 @@ class AccountView(BaseModel):
     surname: str = Field(description="Surname of the person.")
     given_names: str = Field(description="Given names of the person.")
     profile: str = Field(description="What the account may do.")
-    suspended: bool
+    suspended: bool = Field(description="Whether the account cannot log in and send.")
     may_send: bool = Field(description="Whether the account may send.")
     redirect: RedirectSettings | None = Field(description="Redirect of its mail; null for none.")
     replications: tuple[str, ...] = Field(description="Addresses that get a copy of its mail.")

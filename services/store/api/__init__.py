@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from libs.http import About
 from services.store.api.appending import appending_routes
 from services.store.api.changes import change_routes
 from services.store.api.contents import content_routes
@@ -13,7 +14,18 @@ from services.store.api.messages import message_routes
 from services.store.api.quarantine import quarantine_routes
 from services.store.api.usage import usage_routes
 
-__all__ = ["Context", "routes"]
+__all__ = ["ABOUT", "Context", "routes"]
+
+ABOUT = About(
+    description="Mailboxes with their folders and messages, and the quarantine.",
+    tags={
+        "folders": "Folders of a mailbox.",
+        "messages": "Messages of a mailbox: lists, search, flags, moves, copies and deletion.",
+        "contents": "The content of a message.",
+        "usage": "Totals of a mailbox.",
+        "quarantine": "Messages that were held: search, release, block and delete.",
+    },
+)
 
 
 def routes(context: Context) -> list[APIRouter]:

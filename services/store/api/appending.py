@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 from libs.envelope import new_id
 from libs.http import Idempotency, Problem
 from libs.http.idempotency import MadeAndGone
+from libs.http.openapi import raw_body
 from libs.mail.headers import Headers
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MessageView
@@ -20,7 +21,7 @@ from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, Messa
 from services.store.mailboxes.refusals import Conflict, NotFound
 
 RFC822 = "message/rfc822"
-BODY = {"requestBody": {"required": True, "content": {RFC822: {"schema": {"type": "string"}}}}}
+BODY = raw_body(RFC822, "The message (RFC 5322).")
 
 
 def appending_routes(context: Context) -> APIRouter:

@@ -11,14 +11,16 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from libs.http import Problem, audited
+from libs.http import Page, Problem, audited
+from libs.http.openapi import raw_response
 from libs.mail.headers import Headers
 from libs.mail.message import Part, parse
 from libs.mail.render import rendered
 from services.store.api.context import Context, Mailbox, router
 from services.store.mailboxes.messages import Message
 
-RAW = {"description": "The message (RFC 5322) as it is read.", "content": {"message/rfc822": {}}}
+RAW = raw_response("message/rfc822", "The message (RFC 5322).")
+PART = raw_response("application/octet-stream", "The decoded part.")
 
 # What a stranger sent never runs in a browser, whatever it says that it is.
 HARMLESS = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
@@ -29,12 +31,6 @@ class HeaderField(BaseModel):
 
     name: str = Field(description="Name of the field.")
     value: str = Field(description="Value, unfolded.")
-
-
-class HeaderList(BaseModel):
-    """Fields from the top, unfolded; RFC 2047 as it is, unless `decoded` was asked for."""
-
-    items: list[HeaderField] = Field(description="The header fields.")
 
 
 class MessagePart(BaseModel):
@@ -52,12 +48,6 @@ class MessagePart(BaseModel):
     defects: list[str] = Field(description="Ways in which the part violates MIME.")
 
 
-class MessagePartList(BaseModel):
-    """The MIME parts of a message."""
-
-    items: list[MessagePart] = Field(description="The parts; containers come before their content.")
-
-
 def content_routes(context: Context) -> list[APIRouter]:
     api, for_antispam = router("contents"), router("contents", "antispam")
 
@@ -65,7 +55,7 @@ def content_routes(context: Context) -> list[APIRouter]:
         message = await context.messages.get(address, id)
         return rendered(message.prefix, message.edits, await context.bodies.raw(message.body))
 
-    @for_antispam.get("/messages/{id}/raw", summary="Get a raw message", response_class=Response, responses={200: RAW})
+    @for_antispam.get("/messages/{id}/raw", summary="Get a raw message", response_class=Response, responses=RAW)
     @audited
     async def get_raw_message(
         address: Mailbox, id: Annotated[str, Path(description="Id of the message.")]
@@ -81,25 +71,27 @@ def content_routes(context: Context) -> list[APIRouter]:
         address: Mailbox,
         id: Annotated[str, Path(description="Id of the message.")],
         decoded: Annotated[bool, Query(description="Decode RFC 2047 words.")] = False,
-    ) -> HeaderList:
+    ) -> Page[HeaderField]:
         """The header fields from the top."""
         message = await context.messages.get(address, id)
         pieces = stream(context, message)
         block = Headers(await anext(pieces))
         await pieces.aclose()
         values = ((name, block.decoded(name) if decoded and block.count(name) == 1 else value) for name, value in block)
-        return HeaderList(items=[HeaderField(name=name, value=value) for name, value in values])
+        return Page(items=[HeaderField(name=name, value=value) for name, value in values])
 
     @api.get("/messages/{id}/parts", summary="List the MIME parts of a message")
     @audited
     async def list_message_parts(
         address: Mailbox, id: Annotated[str, Path(description="Id of the message.")]
-    ) -> MessagePartList:
+    ) -> Page[MessagePart]:
         """The MIME parts without their content."""
         octets = await whole(address, id)
-        return MessagePartList(items=await asyncio.to_thread(_views, octets))
+        return Page(items=await asyncio.to_thread(_views, octets))
 
-    @api.get("/messages/{id}/parts/{number}", summary="Get a MIME part of a message", response_class=Response)
+    @api.get(
+        "/messages/{id}/parts/{number}", summary="Get a MIME part of a message", response_class=Response, responses=PART
+    )
     @audited
     async def get_message_part(
         address: Mailbox,

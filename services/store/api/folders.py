@@ -9,17 +9,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from libs.http import IfMatch, Precondition, RequestBody
+from libs.http import IfMatch, Page, Precondition, RequestBody
 from services.store.api.context import Context, Mailbox, router, tag_of_folder
 from services.store.api.views import FolderCounts, FolderView, FolderWithCounts, MailboxTotals
 from services.store.mailboxes.folders import SPECIAL, Folder
-
-
-class FolderList(BaseModel):
-    """All folders: special ones first, then by name. There is never a next page."""
-
-    items: list[FolderWithCounts] = Field(description="The folders.")
-    next: str | None = Field(None, description="Always null: there is no next page.")
 
 
 class FolderName(RequestBody):
@@ -42,12 +35,12 @@ def folder_routes(context: Context) -> APIRouter:
         return lambda folder: if_match.holds(tag_of_folder(folder))
 
     @api.get("/folders", summary="List folders")
-    async def list_folders(address: Mailbox) -> FolderList:
+    async def list_folders(address: Mailbox) -> Page[FolderWithCounts]:
         """All folders with their counts: special ones first, then the others by name."""
         folders = (await context.mailboxes.folders(address)).values()
         order = list(SPECIAL)
         ordered = sorted(folders, key=lambda f: (order.index(f.id) if f.id in SPECIAL else len(order), f.name))
-        return FolderList(items=[FolderWithCounts.of(folder) for folder in ordered])
+        return Page(items=[FolderWithCounts.of(folder) for folder in ordered])
 
     @api.post("/folders", status_code=201, summary="Create a folder")
     async def create_folder(address: Mailbox, body: FolderName, response: Response) -> FolderView:

@@ -27,9 +27,9 @@ class SearchQuery(QueryModel):
     """What to look for: all that is given must fit. Texts are found anywhere, in any case."""
 
     folder: str = Field("", description="Name; empty: everywhere.")
-    subject: str = Field("", max_length=200)
-    sender: str = Field("", max_length=200, alias="from")
-    to: str = Field("", max_length=200)
+    subject: str = Field("", max_length=200, description="In the subject.")
+    sender: str = Field("", max_length=200, alias="from", description="In the From field.")
+    to: str = Field("", max_length=200, description="In the To field.")
     text: str = Field("", max_length=200, description="In the subject or in a text part; slower than the others.")
     flag: list[str] = Field([], max_length=20, description="Flags that it must have.")
     without_flag: list[str] = Field([], max_length=20, description="Flags that it must not have.")

@@ -112,7 +112,7 @@ def quarantine_routes(context: Context) -> APIRouter:
         """Returns one quarantined message without its content."""
         return _view(await held.get(id))
 
-    @api.get("/{id}/raw", summary="Get a raw quarantined message", response_class=Response, responses={200: RAW})
+    @api.get("/{id}/raw", summary="Get a raw quarantined message", response_class=Response, responses=RAW)
     @audited
     async def get_raw_quarantined_message(
         id: Annotated[str, Path(description="Id of the quarantined message.")],

@@ -207,7 +207,7 @@ async def test_statistics_are_kept_for_so_long_and_those_without_an_end_get_one(
 
 async def test_check_explains_every_filter_with_its_time(replica: Any) -> None:
     checked = await replica.check(WATCHES, **{"from": "", "peer": "192.0.2.1", "helo": "friend", "to": "m@a.example"})
-    chain = [step["name"] for step in await replica.get("/v1/filters")]
+    chain = [step["name"] for step in (await replica.get("/v1/filters"))["items"]]
     assert [found["filter"] for found in checked["findings"]] == chain
     by_name = {found["filter"]: found for found in checked["findings"]}
     assert (by_name["helo"]["outcome"], by_name["helo"]["score"]) == ("hit", 1.5)

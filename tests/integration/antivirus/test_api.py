@@ -171,7 +171,7 @@ async def test_attachments_are_counted_and_so_are_messages(start: Start) -> None
     }
     await eventually(
         lambda: antivirus.call("GET", "/v1/statistics"),
-        lambda page: {(day["what"], day["name"]): day["times"] for day in page["items"]} == expected,
+        lambda page: {(day["what"], day["name"]): day["count"] for day in page["items"]} == expected,
     )
     page = await antivirus.call("GET", "/v1/attachments", params={"limit": 1})
     assert [(item["sha256"], item["size_bytes"], item["seen"]) for item in page["items"]] == [(DIGEST, len(INVOICE), 3)]

@@ -158,11 +158,11 @@ BAD: list[tuple[str, str, Any]] = [
     ("POST", "/v1/messages", {**LETTER, "subject": 5}),
     ("POST", "/v1/messages", {**LETTER, "to": [5]}),
     ("POST", "/v1/messages?colour=red", LETTER),
-    ("PUT", "/v1/blacklist/192.0.2.1", {"seconds": True}),
-    ("PUT", "/v1/blacklist/192.0.2.1", {"seconds": "60"}),
-    ("PUT", "/v1/blacklist/192.0.2.1", {"hours": 1}),
-    ("PUT", "/v1/blacklist/2130706433", {}),
-    ("PUT", "/v1/blacklist/%00", {}),
+    ("POST", "/v1/blacklisted-peers", {"address": "192.0.2.1", "seconds": True}),
+    ("POST", "/v1/blacklisted-peers", {"address": "192.0.2.1", "seconds": "60"}),
+    ("POST", "/v1/blacklisted-peers", {"address": "192.0.2.1", "hours": 1}),
+    ("POST", "/v1/blacklisted-peers", {"address": "2130706433"}),
+    ("POST", "/v1/blacklisted-peers", {"address": "\0"}),
     ("GET", "/v1/sessions?listener=mx", None),
 ]
 
@@ -235,14 +235,15 @@ async def test_operators_see_connections_and_ban_peers(ingress: Any, api: Api, e
     peers = [await ingress.mx(), await ingress.mx(), await ingress.user()]
     seen = await api.call("GET", "/v1/sessions", expect=200, token="admin")
     assert seen == {"listeners": {"mx": 2, "submission": 0, "submissions": 1}, "total": 3}
-    await api.call("GET", "/v1/blacklist", expect=403)
-    await api.call("PUT", "/v1/blacklist/127.0.0.2", expect=200, token="admin", json={"seconds": 60, "reason": "test"})
-    listed = await api.call("GET", "/v1/blacklist", expect=200, token="admin")
+    await api.call("GET", "/v1/blacklisted-peers", expect=403)
+    ban = {"address": "127.0.0.2", "seconds": 60, "reason": "test"}
+    await api.call("POST", "/v1/blacklisted-peers", expect=201, token="admin", json=ban)
+    listed = await api.call("GET", "/v1/blacklisted-peers", expect=200, token="admin")
     assert [(item["address"], item["reason"]) for item in listed["items"]] == [("127.0.0.2", "test")]
     refused = await ingress.connect(greeted=False, source="127.0.0.2")
     assert (await refused.reply()).startswith("421 4.7.0")
-    await api.call("DELETE", "/v1/blacklist/127.0.0.2", expect=204, token="admin")
-    await api.call("DELETE", "/v1/blacklist/127.0.0.2", expect=404, token="admin")
+    await api.call("DELETE", "/v1/blacklisted-peers/127.0.0.2", expect=204, token="admin")
+    await api.call("DELETE", "/v1/blacklisted-peers/127.0.0.2", expect=404, token="admin")
     await ingress.connect(source="127.0.0.2")
     assert len(peers) == 3
 
@@ -250,13 +251,13 @@ async def test_operators_see_connections_and_ban_peers(ingress: Any, api: Api, e
 async def test_operators_ban_networks(ingress: Any, api: Api) -> None:
     ban = {"seconds": 60, "reason": "test"}
     for path, shown in (("127.8.0.0/16", "127.8.0.0/16"), ("::ffff:127.9.0.1", "127.9.0.1"), ("::5", "::/64")):
-        view = await api.call("PUT", f"/v1/blacklist/{path}", expect=200, token="admin", json=ban)
+        view = await api.call("POST", "/v1/blacklisted-peers", expect=201, token="admin", json={"address": path, **ban})
         assert view["address"] == shown
     for source in ("127.8.3.4", "127.9.0.1"):
         refused = await ingress.connect(greeted=False, source=source)
         assert (await refused.reply()).startswith("421 4.7.0")
     await ingress.connect(source="127.7.3.4")
     for wrong in ("0.0.0.0/0", "::/0", "example.org", "127.8.0.0/33"):
-        await api.call("PUT", f"/v1/blacklist/{wrong}", expect=422, token="admin", json=ban)
-    await api.call("DELETE", "/v1/blacklist/127.8.0.0/16", expect=204, token="admin")
+        await api.call("POST", "/v1/blacklisted-peers", expect=422, token="admin", json={"address": wrong, **ban})
+    await api.call("DELETE", "/v1/blacklisted-peers/127.8.0.0/16", expect=204, token="admin")
     await ingress.connect(source="127.8.3.4")

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
 from libs.http import ADMIN, APPLICATION, Checks
+from libs.http.openapi import operations as operations_of
 from libs.mongo import Mongo
 from libs.runtime import Outbox, Shared
 from libs.runtime.http_server import http_server
@@ -50,20 +51,71 @@ async def http(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for path, methods in app.openapi()["paths"].items():
-        for method, operation in methods.items():
-            yield method.upper(), path, operation
+    for path, method, operation in operations_of(app.openapi()):
+        yield method.upper(), path, operation
 
 
 async def test_every_operation_is_documented(app: FastAPI) -> None:
     assert app.openapi()["openapi"].startswith("3.1")
     for method, path, operation in operations(app):
         summary = operation["summary"]
-        made_of_the_name = operation["operationId"].replace("_", " ").startswith(summary.lower())
+        made_of_the_name = summary == re.sub("([A-Z])", r" \1", operation["operationId"]).title()
         assert summary[0].isupper(), f"{method} {path}: {summary}"
         assert not made_of_the_name, f"{method} {path} has no summary"
         assert operation["tags"], f"{method} {path} belongs nowhere"
         assert path in OPEN or path.startswith("/v1/"), path
+
+
+def lacking(document: dict[str, Any]) -> Iterator[str]:
+    """Everything in a document that has no description."""
+    if not document["info"].get("description"):
+        yield "info"
+    for path, method, operation in operations_of(document):
+        name = f"{method.upper()} {path}"
+        if not operation.get("description", "").partition("Callers:")[0].strip():
+            yield name
+        for each in operation.get("parameters", []):
+            if not each.get("description"):
+                yield f"{name}: parameter {each['name']}"
+        for status, response in operation["responses"].items():
+            if not response.get("description"):
+                yield f"{name}: response {status}"
+    for tag in document["tags"]:
+        if not tag["description"]:
+            yield f"tag {tag['name']}"
+    for name, schema in document["components"]["schemas"].items():
+        if not schema.get("description"):
+            yield f"schema {name}"
+        for member, described in schema.get("properties", {}).items():
+            if not described.get("description"):
+                yield f"schema {name}: {member}"
+
+
+async def test_nothing_lacks_a_description(app: FastAPI) -> None:
+    assert list(lacking(app.openapi())) == []
+
+
+async def test_every_error_is_a_problem_document(app: FastAPI) -> None:
+    for method, path, operation in operations(app):
+        for status, response in operation["responses"].items():
+            if status >= "400" and path not in OPEN:
+                assert list(response["content"]) == ["application/problem+json"], f"{method} {path} {status}"
+    assert "HTTPValidationError" not in app.openapi()["components"]["schemas"]
+
+
+async def test_lists_are_pages_and_times_have_plain_names(app: FastAPI) -> None:
+    for method, path, operation in operations(app):
+        answer = operation["responses"].get("200", {}).get("content", {}).get("application/json", {})
+        assert answer.get("schema", {}).get("type") not in ("array", "string"), f"{method} {path}"
+        for each in operation.get("parameters", []):
+            if each["name"] == "limit":
+                assert each["schema"]["maximum"] == 200, f"{method} {path}"
+
+
+async def test_what_is_created_has_a_location(app: FastAPI) -> None:
+    for method, path, operation in operations(app):
+        if "201" in operation["responses"]:
+            assert "Location" in operation["responses"]["201"]["headers"], f"{method} {path}"
 
 
 async def test_no_token_no_answer(app: FastAPI, http: httpx.AsyncClient) -> None:
