@@ -99,7 +99,7 @@ def routes(
     usage: MongoUsage,
     sends: MongoSends,
     directory: Directory,
-    accountant: UsageHandler,
+    handler: UsageHandler,
     *,
     changed: Callable[[str], Awaitable[None]],
     clock: Callable[[], datetime],
@@ -121,7 +121,7 @@ def routes(
         address: Annotated[MailboxAddress, Path(description="Address of the mailbox.")],
     ) -> UsageView:
         """Counts the messages of a mailbox anew and repairs the counters."""
-        return _view(await accountant.recount(address))
+        return _view(await handler.recount(address))
 
     @router.get("/profiles", dependencies=[admin], summary="List profiles")
     async def list_profiles() -> Page[ProfileView]:

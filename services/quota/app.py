@@ -34,7 +34,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     await sends.prepare()
     # Each neighbour away: usage is told by events anyway, so recounts and warnings wait for the next occasion.
     ingress, router, store = (shared.client(settings, name) for name in ("ingress", "router", "store"))
-    accountant = UsageHandler(
+    handler = UsageHandler(
         usage=usage,
         counter=StoreCounter(StoreClient(store)),
         post=IngressClient(ingress),
@@ -49,7 +49,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         await shared.bus.emit(QuotaChanged(address=address).to_bus())
 
     directory = RouterDirectory(RouterClient(router))
-    api = routes(settings, usage, sends, directory, accountant, changed=changed, clock=shared.clock)
+    api = routes(settings, usage, sends, directory, handler, changed=changed, clock=shared.clock)
     try:
         yield Service(
             name=NAME,
@@ -57,8 +57,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=Metrics(),
             routers=(api,),
-            event_handlers=accountant.table(),
-            background=(recounting(usage, accountant, period=settings.recount_period, clock=shared.clock),),
+            event_handlers=handler.table(),
+            background=(recounting(usage, handler, period=settings.recount_period, clock=shared.clock),),
         )
     finally:
         for client in (ingress, router, store):

@@ -35,7 +35,7 @@ class UsageHandler:
 
     async def usage_changed(self, event: MailboxUsageChanged) -> None:
         """Newer totals of a mailbox."""
-        await self.take_over(MailboxTotals(**event.model_dump()))
+        await self.apply_totals(MailboxTotals(**event.model_dump()))
 
     async def account_changed(self, account: AccountChanged) -> None:
         """A new account, another profile or limit."""
@@ -59,7 +59,7 @@ class UsageHandler:
         """Nothing is left of it, unless the address has a younger account by now."""
         await self.usage.forget(account.address, deleted_at=account.deleted_at or self.clock())
 
-    async def take_over(self, counted: MailboxTotals) -> Usage | None:
+    async def apply_totals(self, counted: MailboxTotals) -> Usage | None:
         """Apply totals if they are newer, tell the neighbours when the account went over or under, warn."""
         change = await self.usage.apply(counted)
         if change is None:
@@ -90,7 +90,7 @@ class UsageHandler:
         counted = await self.counter.recount(address)
         if counted is None:
             return None
-        await self.take_over(counted)
+        await self.apply_totals(counted)
         return await self.usage.get(address)
 
     def table(self) -> tuple[EventHandler[Any], ...]:

@@ -19,13 +19,13 @@ _AGAIN = timedelta(hours=1)
 
 
 def recounting(
-    usage: MongoUsage, accountant: UsageHandler, *, period: timedelta, clock: Callable[[], datetime]
+    usage: MongoUsage, handler: UsageHandler, *, period: timedelta, clock: Callable[[], datetime]
 ) -> Periodic:
     """Background work: every mailbox once in `period`. One that cannot be counted is tried again before that."""
 
     async def recount(address: str) -> None:
         try:
-            await accountant.recount(address)
+            await handler.recount(address)
         except BaseException:
             await usage.recounted_at(address, clock() - max(period - _AGAIN, timedelta(0)))
             raise

@@ -52,9 +52,9 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
 
     keys = MongoKeys(database, remember=settings.idempotency_ttl, clock=shared.clock)
     await keys.prepare()
-    ledger = DirectoryChanges(shared.mongo, database, shared.clock, keys=keys, changed=changed)
-    domains, addresses = MongoDomains(database, ledger), MongoAddresses(database, ledger)
-    await domains.say_wishes()
+    changes = DirectoryChanges(shared.mongo, database, shared.clock, keys=keys, changed=changed)
+    domains, addresses = MongoDomains(database, changes), MongoAddresses(database, changes)
+    await domains.emit_quota_wishes()
     passwords = _passwords(settings)
     directory = Directory(domains, addresses, passwords, shared.clock, max_targets=settings.expansion_limit)
     authentication = Authentication(directory, domains, addresses, MongoCredentials(database), passwords)

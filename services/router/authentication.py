@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from services.router.adapters.addresses import MongoAddresses
+from services.router.adapters.argon2 import Argon2Passwords
+from services.router.adapters.credentials import MongoCredentials
+from services.router.adapters.domains import MongoDomains
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
-from services.router.ports import Addresses, Credentials, Domains, Passwords
 from services.router.refusals import Unprocessable
 
 
@@ -19,10 +22,10 @@ class Authentication:
     """Takes the same time for an unknown login, an account without credentials and a wrong password."""
 
     directory: Directory
-    domains: Domains
-    addresses: Addresses
-    credentials: Credentials
-    passwords: Passwords
+    domains: MongoDomains
+    addresses: MongoAddresses
+    credentials: MongoCredentials
+    passwords: Argon2Passwords
 
     async def account(self, login: str, password: str) -> AddressRecord | None:
         """Return the account, or None for any wrong login. Raises `AccountSuspended`; `Temporary` without an answer."""

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from libs.http import Once, birth_mark
 from libs.mail.address import InvalidAddress, canonical, normalise
+from services.router.adapters.addresses import MongoAddresses
+from services.router.adapters.argon2 import Argon2Passwords
+from services.router.adapters.domains import MongoDomains
 from services.router.domain.names import account_name, login_name, numbered
 from services.router.domain.passwords import WeakPassword, check
 from services.router.domain.records import AccountDetails, AddressRecord, Domain
-from services.router.ports import Addresses, Domains, Passwords
 from services.router.refusals import AlreadyExists, LoginExists, NotFound, Unprocessable
 
 _TRIES = 20
@@ -21,9 +23,9 @@ class Directory:
 
     def __init__(
         self,
-        domains: Domains,
-        addresses: Addresses,
-        passwords: Passwords,
+        domains: MongoDomains,
+        addresses: MongoAddresses,
+        passwords: Argon2Passwords,
         clock: Callable[[], datetime],
         *,
         max_targets: int,

@@ -1,1 +1,1 @@
-"""MongoDB (schema, ledger, domains, addresses, routes, credentials), Argon2id, and the way of events to the bus."""
+"""MongoDB (schema, changes, domains, addresses, routes, credentials), Argon2id, and the way of events to the bus."""

@@ -22,33 +22,35 @@ _ROUTE_FIELDS = {"targets", "keep_copy", "replications"}
 
 
 class MongoAddresses:
-    """See `ports.Addresses`."""
+    """Accounts, aliases and forwards by canonical address. Errors as for `MongoDomains`."""
 
-    def __init__(self, database: Any, ledger: DirectoryChanges) -> None:
+    def __init__(self, database: Any, changes: DirectoryChanges) -> None:
         self._addresses = database["addresses"]
         self._domains = database["domains"]
         self._credentials = database["credentials"]
         self._events = database["events"]
         self._departed = database["departed"]
-        self._ledger = ledger
+        self._changes = changes
 
     async def create(
         self, entry: AddressRecord, *, once: Once | None = None, password_hash: str | None = None
     ) -> AddressRecord:
+        """Raises `Unprocessable` for a foreign domain, `AlreadyExists` for a used address or a full domain."""
+
         async def work(change: DirectoryChange) -> AddressRecord:
-            domain = await self._count(entry, +1, change)
+            domain = await self._count_in_domain(entry, +1, change)
             if entry.kind == "account" and domain.max_accounts is not None and domain.accounts > domain.max_accounts:
                 raise AlreadyExists(f"{entry.domain} has its {domain.max_accounts} accounts", "limit-reached")
             await self._refuse_while_deleting(entry, change)
             made = await self._after_the_former(entry, change)
             await self._addresses.insert_one(_document(made), session=change.session)
             await self._set_password(made.address, password_hash, change)
-            await self._touch_owner(made, change)
+            await self._renew_owner_version(made, change)
             change.tell(*_facts(None, made))
             return made
 
         try:
-            return await self._ledger.run(AddressRecord, work, once=once, remains=self._remains)
+            return await self._changes.run(AddressRecord, work, once=once, remains=self._remains)
         except DuplicateKey as error:
             if "account.login" in str((error.details or {}).get("keyPattern", error)):
                 raise LoginExists(f"the login name {entry.details.login} is in use") from None
@@ -58,7 +60,7 @@ class MongoAddresses:
         now = await self.find(entry.address)
         return now is not None and now.birth == entry.birth and (still is None or still(now))
 
-    async def _touch_owner(self, entry: AddressRecord, change: DirectoryChange) -> None:
+    async def _renew_owner_version(self, entry: AddressRecord, change: DirectoryChange) -> None:
         """An account is shown with its other addresses: one more or less is another version of it."""
         if entry.owner is not None:
             await self._addresses.update_one({"_id": entry.owner}, {"$inc": {"version": 1}}, session=change.session)
@@ -94,7 +96,7 @@ class MongoAddresses:
         )
         return deleted_at
 
-    async def _count(self, entry: AddressRecord, by: int, change: DirectoryChange) -> Domain:
+    async def _count_in_domain(self, entry: AddressRecord, by: int, change: DirectoryChange) -> Domain:
         """The domain with its new numbers; two changes in one domain meet here."""
         numbers = {"addresses": by, "accounts": by if entry.kind == "account" else 0}
         found = await self._domains.find_one_and_update(
@@ -119,24 +121,30 @@ class MongoAddresses:
         return await self._one({"kind": "account", "account.login": login})
 
     async def logins_like(self, login: str) -> Collection[str]:
+        """Return the login names in use of the form `login` or `login-NUMBER`."""
         wanted = {"kind": "account", "account.login": {"$regex": rf"^{re.escape(login)}(-[0-9]+)?$"}}
         with mongo_errors("find login names"):
             return {found["account"]["login"] async for found in self._addresses.find(wanted, {"account.login": 1})}
 
     async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[AddressRecord]:
+        """Return records by address, behind `after`."""
         within = {"domain": domain} if domain else {}
         return await self._many({"kind": kind, "_id": {"$gt": after}, **within}, limit)
 
     async def redirected(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
+        """Return accounts with a redirect, as `page` does."""
         return await self._many({"kind": "account", "targets": {"$ne": []}, "_id": {"$gt": after}}, limit)
 
     async def replicated(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
+        """Return addresses with replications, as `page` does."""
         return await self._many({"replications": {"$ne": []}, "_id": {"$gt": after}}, limit)
 
     async def owned_by(self, account: str) -> Sequence[AddressRecord]:
+        """Return the other addresses of an account."""
         return await self._many({"owner": account}, None)
 
     async def leading_to(self, account: str) -> Sequence[AddressRecord]:
+        """Return aliases with the account among their targets."""
         return await self._many({"kind": "alias", "targets": account}, None)
 
     async def edit(
@@ -149,6 +157,11 @@ class MongoAddresses:
         remains: Callable[[AddressRecord], bool] | None = None,
         password_hash: str | None = None,
     ) -> AddressRecord:
+        """Raises `NotFound`, `PreconditionFailed` and what `change` raises. `change` may run more than once.
+
+        `remains` tells whether the result of a change with `once` is still there.
+        """
+
         async def work(transaction: DirectoryChange) -> AddressRecord:
             before = await self._current({"_id": address}, transaction, match)
             after = change(before).model_copy(update={"version": before.version + 1})
@@ -157,25 +170,27 @@ class MongoAddresses:
             transaction.tell(*_facts(before, after))
             return after
 
-        return await self._ledger.run(
+        return await self._changes.run(
             AddressRecord, work, once=once, remains=lambda entry: self._remains(entry, remains)
         )
 
     async def delete(self, address: str, kind: Kind, *, match: Match = None) -> None:
+        """Raises `NotFound`, `PreconditionFailed`. With an account go its credentials and its other addresses."""
+
         async def work(change: DirectoryChange) -> AddressRecord:
             entry = await self._current({"_id": address, "kind": kind}, change, match)
             others = await self._addresses.find({"owner": address}, session=change.session).to_list(None)
             for gone in (entry, *map(_entry, others)):
                 await self._addresses.delete_one({"_id": gone.address}, session=change.session)
-                await self._count(gone, -1, change)
+                await self._count_in_domain(gone, -1, change)
                 change.tell(RoutesChanged(address=gone.address))
-            await self._touch_owner(entry, change)
+            await self._renew_owner_version(entry, change)
             if kind == "account":
                 await self._credentials.delete_one({"_id": address}, session=change.session)
                 change.tell(AccountDeleted(address=address, deleted_at=await self._depart(entry, change)))
             return entry
 
-        await self._ledger.run(AddressRecord, work)
+        await self._changes.run(AddressRecord, work)
 
     async def _current(self, wanted: dict[str, Any], change: DirectoryChange, match: Match) -> AddressRecord:
         found = await self._addresses.find_one(wanted, session=change.session)

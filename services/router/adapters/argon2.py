@@ -35,6 +35,7 @@ class Argon2Passwords:
         return matches and stored is not None
 
     def is_weak(self, stored: str) -> bool:
+        """Whether its parameters differ from the settings."""
         return self._hasher.check_needs_rehash(stored)
 
     def close(self) -> None:

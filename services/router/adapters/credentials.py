@@ -8,7 +8,7 @@ from libs.mongo import mongo_errors
 
 
 class MongoCredentials:
-    """See `ports.Credentials`."""
+    """Password hashes, apart from everything else so that none leaves by accident."""
 
     def __init__(self, database: Any) -> None:
         self._credentials = database["credentials"]
@@ -19,5 +19,6 @@ class MongoCredentials:
         return str(found["hash"]) if found else None
 
     async def renew(self, account: str, old: str, new: str) -> None:
+        """Store the same password under stronger parameters, unless it was changed meanwhile."""
         with mongo_errors("renew credentials"):
             await self._credentials.update_one({"_id": account, "hash": old}, {"$set": {"hash": new}})

@@ -15,18 +15,24 @@ from services.router.refusals import AlreadyExists, NotFound, PreconditionFailed
 
 
 class MongoDomains:
-    """See `ports.Domains`."""
+    """Domains and alias domains. Every change raises `Temporary` and the refusals in its docstring.
 
-    def __init__(self, database: Any, ledger: DirectoryChanges) -> None:
+    A creation that is repeated with its key (`once`) returns the first result, and raises `MadeAndGone` when the
+    record was deleted since.
+    """
+
+    def __init__(self, database: Any, changes: DirectoryChanges) -> None:
         self._domains = database["domains"]
         self._addresses = database["addresses"]
         self._counters = database["counters"]
-        self._ledger = ledger
+        self._changes = changes
 
     async def create(self, domain: Domain, *, once: Once | None = None) -> Domain:
+        """Raises `AlreadyExists` when the name is in use; `Unprocessable` when `alias_of` is no main domain."""
+
         async def work(change: DirectoryChange) -> Domain:
             if domain.alias_of is not None:
-                await self._hold_main(domain.alias_of, change)
+                await self._lock_main_domain(domain.alias_of, change)
             await self._domains.insert_one(_document(domain), session=change.session)
             if domain.alias_of is None:
                 change.tell(_changed(domain))
@@ -35,7 +41,7 @@ class MongoDomains:
             return domain
 
         try:
-            return await self._ledger.run(Domain, work, once=once, remains=self._remains)
+            return await self._changes.run(Domain, work, once=once, remains=self._remains)
         except DuplicateKey:
             raise AlreadyExists(f"{domain.name} is already a domain or an alias domain") from None
 
@@ -43,7 +49,7 @@ class MongoDomains:
         now = await self.find(domain.name)
         return now is not None and now.birth == domain.birth
 
-    async def _hold_main(self, name: str, change: DirectoryChange) -> None:
+    async def _lock_main_domain(self, name: str, change: DirectoryChange) -> None:
         """The main domain cannot be deleted while it gets another name."""
         held = await self._domains.update_one(
             {"_id": name, "alias_of": None}, {"$inc": {"version": 1}}, session=change.session
@@ -52,17 +58,20 @@ class MongoDomains:
             raise Unprocessable(f"{name} is no main domain of ours")
 
     async def find(self, name: str) -> Domain | None:
+        """Find a main or alias domain."""
         with mongo_errors("find domain"):
             found = await self._domains.find_one({"_id": name})
         return _domain(found) if found else None
 
     async def page(self, *, aliases: bool, of: str | None, after: str, limit: int) -> Sequence[Domain]:
+        """Return domains by name, behind `after`."""
         wanted: dict[str, Any] = {"_id": {"$gt": after}, "alias_of": {"$ne": None} if aliases else None}
         if of is not None:
             wanted["alias_of"] = of
         return await self._many(wanted, limit)
 
     async def emptying_junk(self, *, after: str, limit: int) -> Sequence[Domain]:
+        """Return domains with `junk_keep_days`, as `page` does."""
         return await self._many({"_id": {"$gt": after}, "junk_keep_days": {"$gt": 0}}, limit)
 
     async def _many(self, wanted: dict[str, Any], limit: int) -> Sequence[Domain]:
@@ -70,6 +79,8 @@ class MongoDomains:
             return [_domain(found) for found in await self._domains.find(wanted).sort("_id", 1).to_list(limit)]
 
     async def edit(self, name: str, change: Callable[[Domain], Domain], *, match: Match = None) -> Domain:
+        """Raises `NotFound`, `PreconditionFailed`. `change` may run more than once."""
+
         async def work(transaction: DirectoryChange) -> Domain:
             before = await self._current(name, transaction, alias=False, match=match)
             after = change(before).model_copy(update={"version": before.version + 1})
@@ -77,9 +88,9 @@ class MongoDomains:
             transaction.tell(_changed(after))
             return after
 
-        return await self._ledger.run(Domain, work)
+        return await self._changes.run(Domain, work)
 
-    async def say_wishes(self) -> None:
+    async def emit_quota_wishes(self) -> None:
         """The wish that a former version kept without a moment gets one, and quota hears of it."""
         unsaid = {"default_quota_bytes": {"$ne": None}, "quota_at": None}
         with mongo_errors("domains"):
@@ -88,6 +99,8 @@ class MongoDomains:
             await self.edit(name, lambda domain: domain.model_copy(update={"quota_at": domain.created_at}))
 
     async def delete(self, name: str, *, alias: bool, match: Match = None) -> None:
+        """Raises `NotFound`, `PreconditionFailed`; `AlreadyExists` while it has addresses or alias domains."""
+
         async def work(change: DirectoryChange) -> Domain:
             domain = await self._current(name, change, alias=alias, match=match)
             if domain.addresses:
@@ -98,7 +111,7 @@ class MongoDomains:
             change.tell(DomainChanged(domain=name))
             return domain
 
-        await self._ledger.run(Domain, work)
+        await self._changes.run(Domain, work)
 
     async def _current(self, name: str, change: DirectoryChange, *, alias: bool, match: Match) -> Domain:
         wanted = {"_id": name, "alias_of": {"$ne": None} if alias else None}
@@ -112,6 +125,7 @@ class MongoDomains:
 
     async def next_number(self, prefix: str) -> int:
         # Outside every transaction: a creation that fails leaves a gap, never the same number twice.
+        """Return 1, 2, 3 ...: a number of a prefix is given once, even after the end of its account."""
         with mongo_errors("count accounts of a prefix"):
             counter = await self._counters.find_one_and_update(
                 {"_id": prefix}, {"$inc": {"value": 1}}, upsert=True, return_document=ReturnDocument.AFTER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import After, Cursor, Page, PageLimit, RequestBody
@@ -71,7 +71,7 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
     @router.delete("", status_code=204, summary="Delete a replication")
     async def delete_replication(
         address: Annotated[Address, Query(description="The replicated address.")],
-        target: Annotated[Address, Path(description="The address that gets the copies.")],
+        target: Annotated[Address, Query(description="The address that gets the copies.")],
         asked: Reading,
     ) -> Response:
         """Ends the replication of one address to another."""

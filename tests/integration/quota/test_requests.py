@@ -53,8 +53,8 @@ async def http(mongo: Mongo, usage: MongoUsage, changed: list[str], tmp_path: Pa
         changed.append(address)
 
     sends: Any = MongoSends(mongo.database("quota"))
-    accountant: Any = None
-    api = routes(Settings(), usage, sends, TheRouter(), accountant, changed=tell, clock=lambda: NOW)
+    handler: Any = None
+    api = routes(Settings(), usage, sends, TheRouter(), handler, changed=tell, clock=lambda: NOW)
     app = application("quota", routers=[strict(api)], checks=Checks(), metrics=Metrics(), tokens=tokens_in(tmp_path))
     transport, headers = httpx.ASGITransport(app), {"Authorization": "Bearer admin"}
     async with httpx.AsyncClient(transport=transport, base_url="http://quota", headers=headers) as client:
