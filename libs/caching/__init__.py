@@ -3,7 +3,7 @@
 `timed` keeps what it is given, `cache` asks for what is not known, once however many callers wait.
 """
 
-from libs.caching.cache import Cache
-from libs.caching.timed import Timed
+from libs.caching.loading_cache import LoadingCache
+from libs.caching.ttl_cache import TtlCache
 
-__all__ = ["Cache", "Timed"]
+__all__ = ["LoadingCache", "TtlCache"]

@@ -12,8 +12,8 @@ from typing import Any
 
 import dns.name
 
+from libs.caching import TtlCache
 from libs.dns.answers import Answer, AnswerKind, Ip, Mx, reverse_name
-from libs.dns.cache import AnswerCache
 from libs.dns.servers import Line, Servers
 from libs.dns.single_flight import SingleFlight
 from libs.dns.wire import Server, name_of
@@ -61,7 +61,7 @@ class CachingResolver:
         )
         self.servers = Servers(lines, question_seconds=limits.question, concurrency=limits.concurrency)
         self.outcomes: Counter[str] = Counter()
-        self._cache: AnswerCache[_Key, Answer[Any] | Temporary] = AnswerCache(limits.cached, now=now)
+        self._cache: TtlCache[_Key, Answer[Any] | Temporary] = TtlCache(max_entries=limits.cached, clock=now)
         self._running: SingleFlight[_Key, Answer[Any]] = SingleFlight()
 
     async def a(self, name: str) -> Answer[IPv4Address]:

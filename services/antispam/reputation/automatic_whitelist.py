@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from libs.bus import Bus
+from libs.caching import TtlCache
 from libs.envelope import Temporary
 from libs.events import MailRelayed, SenderTrusted, SenderValidated
 from libs.mongo import Batcher
@@ -44,20 +44,20 @@ class AutomaticWhitelist:
     ) -> None:
         self._store = store
         self._bus = bus
-        self._capacity = capacity
         self._clock = clock
         self._monotonic = monotonic
-        self._answers: OrderedDict[CorrespondentKey, tuple[float, Correspondent | None]] = OrderedDict()
+        self._answers: TtlCache[CorrespondentKey, tuple[Correspondent | None]] = TtlCache(
+            max_entries=capacity, clock=monotonic
+        )
         self._batcher: Batcher[CorrespondentKey, Correspondent | None] = Batcher(self._find, max_items=200, lanes=2)
         self._retry_at = float("-inf")
-        self._changes = 0
 
     async def find(self, domain: str, address: str) -> Correspondent | None:
         """Return the correspondent, or None. Raises `Temporary`, at once during the cooldown after a failure."""
         wanted = CorrespondentKey(domain, address)
         kept = self._answers.get(wanted)
-        if kept is not None and kept[0] > self._monotonic():
-            return kept[1]
+        if kept is not None:
+            return kept[0]
         if self._retry_at > self._monotonic():
             raise Temporary("correspondents: the database did not answer a moment ago")
         return await self._batcher.add(wanted)
@@ -87,25 +87,18 @@ class AutomaticWhitelist:
 
     def sender_trusted(self, fact: SenderTrusted) -> None:
         """Handle the event: the next message from these addresses causes a query."""
-        self._changes += 1
-        for address in fact.addresses:
-            self._answers.pop(CorrespondentKey(fact.domain, address), None)
+        self._answers.forget(*(CorrespondentKey(fact.domain, address) for address in fact.addresses))
 
     async def _find(self, wanted: Sequence[CorrespondentKey]) -> Sequence[Correspondent | None]:
-        changes = self._changes
+        generation = self._answers.generation
         try:
             found = await self._store.find(set(wanted), self._clock())
         except Temporary:
             self._retry_at = self._monotonic() + _COOLDOWN
             raise
-        if changes == self._changes:  # otherwise the answers may be older than the change
-            self._keep(wanted, found)
-        return [found.get(one) for one in wanted]
-
-    def _keep(self, wanted: Sequence[CorrespondentKey], found: Mapping[CorrespondentKey, Correspondent]) -> None:
-        now = self._monotonic()
         for one in wanted:
             correspondent = found.get(one)
-            self._answers[one] = (now + (_NOT_FOUND_TTL if correspondent is None else _FOUND_TTL), correspondent)
-        while len(self._answers) > self._capacity:
-            self._answers.popitem(last=False)
+            seconds = _NOT_FOUND_TTL if correspondent is None else _FOUND_TTL
+            # An answer may be older than a change that came meanwhile: then it has another generation and is not kept.
+            self._answers.put(one, (correspondent,), seconds=seconds, generation=generation)
+        return [found.get(one) for one in wanted]

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import structlog
 
-from libs.caching import Cache, Timed
+from libs.caching import LoadingCache, TtlCache
 from libs.envelope import Permanent, Temporary
 from libs.neighbours import AntispamClient
 from libs.neighbours.antispam import Admission, Reception
@@ -35,10 +35,10 @@ class CachedScreening:
 
     def __init__(self, antispam: AntispamClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._antispam = antispam
-        self._receptions: Cache[str, Reception] = Cache(
+        self._receptions: LoadingCache[str, Reception] = LoadingCache(
             self._ask, ttl=ttl.total_seconds(), max_entries=_MAX_ENTRIES, clock=clock, rest=5.0
         )
-        self._passed: Timed[Key, str] = Timed(max_entries=_MAX_ENTRIES, clock=clock)
+        self._passed: TtlCache[Key, str] = TtlCache(max_entries=_MAX_ENTRIES, clock=clock)
         self._clock = clock
         self._asleep_until = float("-inf")
 

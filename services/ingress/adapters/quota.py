@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from libs.caching import Cache
+from libs.caching import LoadingCache
 from libs.neighbours import QuotaClient
 
 
@@ -14,7 +14,7 @@ class CachedQuotas:
 
     def __init__(self, quota: QuotaClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._quota = quota
-        self._rooms: Cache[str, int | None] = Cache(
+        self._rooms: LoadingCache[str, int | None] = LoadingCache(
             self._ask, ttl=ttl.total_seconds(), max_entries=50_000, clock=clock, rest=5.0, tags=_domain_of
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
 
-from libs.caching import Cache, Timed
+from libs.caching import LoadingCache, TtlCache
 from libs.neighbours import RouterClient
 from services.ingress.domain.relaying import Login
 from services.ingress.ports import Resolution
@@ -27,17 +27,17 @@ class CachedDirectory:
     def __init__(self, router: RouterClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._router = router
         seconds = ttl.total_seconds()
-        self._recipients: Cache[str, Resolution] = Cache(
+        self._recipients: LoadingCache[str, Resolution] = LoadingCache(
             self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=_depends_on
         )
         # There are many strangers and few changes; those are told by events. The answer is our main domain, if any.
-        self._domains: Cache[str, str] = Cache(
+        self._domains: LoadingCache[str, str] = LoadingCache(
             self._ask_domain, ttl=10 * seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=lambda _, main: (main,)
         )
-        self._senders: Cache[str, frozenset[str]] = Cache(
+        self._senders: LoadingCache[str, frozenset[str]] = LoadingCache(
             self._ask_senders, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=lambda _, addresses: addresses
         )
-        self._logins: Timed[bytes, Login] = Timed(max_entries=_MAX_ENTRIES, clock=clock)
+        self._logins: TtlCache[bytes, Login] = TtlCache(max_entries=_MAX_ENTRIES, clock=clock)
         self._ttl = seconds
         self._key = os.urandom(32)
 

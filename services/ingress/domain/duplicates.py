@@ -5,9 +5,10 @@ Only those are kept. A peer that went on after the 250 has heard it, and may wel
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+
+from libs.caching import TtlCache
 
 
 class Duplicates:
@@ -15,23 +16,15 @@ class Duplicates:
 
     def __init__(self, *, window: float, max_entries: int, clock: Callable[[], float]) -> None:
         self._window = window
-        self._max_entries = max_entries
-        self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
+        self._ids: TtlCache[bytes, str] = TtlCache(max_entries=max_entries, clock=clock)
 
     def remember(self, key: bytes, id: str) -> None:
-        """The message is ours as `id`, and the peer may not know."""
-        self._known[key] = (self._clock() + self._window, id)
-        self._known.move_to_end(key)
-        while len(self._known) > self._max_entries:
-            self._known.popitem(last=False)
+        """The message was accepted as `id`, and the peer may not know."""
+        self._ids.put(key, id, seconds=self._window)
 
     def id_of(self, key: bytes) -> str | None:
-        """The id under which the message was taken before."""
-        if not self._known:
-            return None
-        ends, id = self._known.get(key, (0.0, ""))
-        return id if ends > self._clock() else None
+        """The id under which the message was accepted before."""
+        return self._ids.get(key)
 
 
 def message_key(peer: str, mail_from: str, recipients: Iterable[str], digest: str) -> bytes:

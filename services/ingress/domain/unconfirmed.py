@@ -6,8 +6,9 @@ broker had it or not. Each id is for one retry, so that the same octets sent twi
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+
+from libs.caching import TtlCache
 
 
 class Unconfirmed:
@@ -15,26 +16,21 @@ class Unconfirmed:
 
     def __init__(self, *, window: float, max_entries: int, clock: Callable[[], float]) -> None:
         self._window = window
-        self._max_entries = max_entries
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, tuple[str, ...]]] = OrderedDict()
+        self._tries: TtlCache[bytes, tuple[float, tuple[str, ...]]] = TtlCache(max_entries=max_entries, clock=clock)
 
     def record(self, key: bytes, id: str) -> None:
         """Nobody knows what became of the message `id`."""
-        now = self._clock()
-        ends, ids = self._known.get(key, (now, ()))
-        self._known[key] = (now + self._window, (*ids, id) if ends > now else (id,))
-        self._known.move_to_end(key)
-        while len(self._known) > self._max_entries:
-            self._known.popitem(last=False)
+        _, ids = self._tries.get(key) or (0.0, ())
+        self._tries.put(key, (self._clock() + self._window, (*ids, id)), seconds=self._window)
 
     def claim(self, key: bytes) -> str | None:
         """The id under which the message is to be published now; it is the caller's, to use or to leave again."""
-        if key not in self._known:
+        found = self._tries.get(key)
+        if found is None:
             return None
-        ends, ids = self._known.pop(key)
-        if ends <= self._clock():
-            return None
+        ends, ids = found
+        self._tries.forget(key)
         if len(ids) > 1:
-            self._known[key] = (ends, ids[1:])
+            self._tries.put(key, (ends, ids[1:]), seconds=ends - self._clock())
         return ids[0]

@@ -7,14 +7,14 @@ must stop no mail, and the next message is judged again.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
+from libs.caching import TtlCache
 from libs.envelope import Temporary
 from libs.neighbours import QuotaClient
 from libs.neighbours.quota import MAX_LIMITS
@@ -23,14 +23,8 @@ from libs.tasks import cancelled
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 100_000  # mailboxes
-PATIENCE = 3.0  # seconds that a message waits for answers
-GRACE = 10.0  # seconds in which a quota that did not answer is not asked again
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    limit: int | None
-    fresh_until: float
+ANSWER_DEADLINE = 3.0  # seconds that a message waits for answers
+RETRY_AFTER = 10.0  # seconds in which a quota that did not answer is not asked again
 
 
 class QuotaLimits:
@@ -40,7 +34,9 @@ class QuotaLimits:
         self._quota = quota
         self._keep = keep.total_seconds()
         self._now = monotonic
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        # The last limits have no end: they count as long as quota is away. Those that are fresh are not asked for.
+        self._last: TtlCache[str, int] = TtlCache(max_entries=REMEMBERED, clock=monotonic)
+        self._fresh: TtlCache[str, tuple[int | None]] = TtlCache(max_entries=REMEMBERED, clock=monotonic)
         self._away_until = float("-inf")
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -48,7 +44,7 @@ class QuotaLimits:
     async def of(self, addresses: Iterable[str]) -> Mapping[str, int | None]:
         addresses = list(addresses)
         if asking := self._asked([address for address in addresses if self._is_stale(address)]):
-            await asyncio.wait(asking, timeout=PATIENCE)
+            await asyncio.wait(asking, timeout=ANSWER_DEADLINE)
         return {address: self._limit(address) for address in addresses}
 
     def forget(self, address: str) -> None:
@@ -57,8 +53,10 @@ class QuotaLimits:
         The last value stays known, for the case that quota is away. An answer that is under way may be older than the
         change: whoever comes now asks anew.
         """
-        for one in _meant(address, self._known):
-            self._known[one] = _Known(self._known[one].limit, float("-inf"))
+        if address.startswith("@"):
+            self._fresh.forget_tagged(address)
+        else:
+            self._fresh.forget(address)
         for one in _meant(address, self._asking):
             del self._asking[one]
 
@@ -67,13 +65,11 @@ class QuotaLimits:
         await cancelled(self._tasks)
 
     def _limit(self, address: str) -> int | None:
-        known = self._known.get(address)
-        return known.limit if known else None
+        fresh = self._fresh.get(address)
+        return self._last.get(address) if fresh is None else fresh[0]
 
     def _is_stale(self, address: str) -> bool:
-        now = self._now()
-        known = self._known.get(address)
-        return now >= self._away_until and (known is None or now >= known.fresh_until)
+        return self._now() >= self._away_until and self._fresh.get(address) is None
 
     def _asked(self, addresses: Sequence[str]) -> set[asyncio.Task[None]]:
         """The questions under way for `addresses`: many messages for one mailbox share one."""
@@ -91,7 +87,7 @@ class QuotaLimits:
             limits = await self._quota.limits(addresses)
         except Temporary as error:
             log.warning("limits_unknown", mailboxes=len(addresses), reason=error.reason)
-            self._away_until = self._now() + GRACE
+            self._away_until = self._now() + RETRY_AFTER
         else:
             for address in filter(self._is_ours, addresses):
                 self._remember(address, limits.get(address))
@@ -104,10 +100,11 @@ class QuotaLimits:
         return self._asking.get(address) is asyncio.current_task()
 
     def _remember(self, address: str, limit: int | None) -> None:
-        self._known[address] = _Known(limit, self._now() + self._keep)
-        self._known.move_to_end(address)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        if limit is None:
+            self._last.forget(address)
+        else:
+            self._last.put(address, limit, seconds=math.inf)
+        self._fresh.put(address, (limit,), seconds=self._keep, tags=(f"@{address.rpartition('@')[2]}",))
 
 
 def _meant(address: str, among: Mapping[str, object]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
-from libs.caching import Cache
+from libs.caching import LoadingCache
 from libs.neighbours import AntispamClient
 from services.store.mailboxes.refusals import InvalidRequest
 from services.store.quarantine.notice import NoticePolicy
@@ -26,7 +26,7 @@ class AntispamPolicies:
     ) -> None:
         self._antispam = antispam
         # An answer that a concurrent change has outdated is not cached.
-        self._policies: Cache[str, NoticePolicy] = Cache(
+        self._policies: LoadingCache[str, NoticePolicy] = LoadingCache(
             self._asked, ttl=keep.total_seconds(), max_entries=REMEMBERED, clock=monotonic, rest=0
         )
 

@@ -18,7 +18,7 @@ from libs.neighbours import QuotaClient
 from libs.neighbours.quota import MAX_LIMITS
 from libs.runtime import Shared
 from services.quota import app as quota_app
-from services.store.mailboxes.quota_limits import GRACE, REMEMBERED, QuotaLimits
+from services.store.mailboxes.quota_limits import REMEMBERED, RETRY_AFTER, QuotaLimits
 from tests.integration.store.building import JEAN, MARIE
 from tests.integration.store.conftest import running
 from tests.servers.tokens import bearer
@@ -144,11 +144,11 @@ async def test_with_quota_away_the_last_known_limit_counts_or_none_and_it_is_ask
     assert await limits.of([MARIE, JEAN]) == {MARIE: 1000, JEAN: None}
     async with running(quota_app, shared, port_base=port_base):
         assert await limits.of([JEAN]) == {JEAN: None}  # not asked: it did not answer a moment ago
-        clock.now += GRACE
+        clock.now += RETRY_AFTER
         assert await limits.of([MARIE, JEAN]) == {MARIE: 1000, JEAN: 500}
 
 
 async def test_a_flood_of_mailboxes_takes_no_memory_without_bound(limits: QuotaLimits) -> None:
     for n in range(REMEMBERED + 10):
         limits._remember(f"{n}@example.org", n)
-    assert len(limits._known) == REMEMBERED
+    assert len(limits._last) == len(limits._fresh) == REMEMBERED

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from libs.caching import Cache
+from libs.caching import LoadingCache
 from libs.envelope import Temporary
 
 
@@ -29,8 +29,8 @@ class Source:
             raise Temporary("away")
         return f"{key} {len(self.asked)}"
 
-    def cache(self, **more: Any) -> Cache[str, str]:
-        return Cache(self.fetch, ttl=60, max_entries=3, clock=lambda: self.now, **more)
+    def cache(self, **more: Any) -> LoadingCache[str, str]:
+        return LoadingCache(self.fetch, ttl=60, max_entries=3, clock=lambda: self.now, **more)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_a_crowd_asks_once_even_if_the_first_goes_away(source: Source) -> 
     assert source.asked == ["a"]
 
 
-FORGET: list[Callable[[Cache[str, str]], None]] = [
+FORGET: list[Callable[[LoadingCache[str, str]], None]] = [
     lambda cache: cache.forget("a"),
     lambda cache: cache.clear(),
     lambda cache: cache.forget_where(lambda key, answer: False),  # what is not known yet may be concerned
@@ -69,7 +69,7 @@ FORGET: list[Callable[[Cache[str, str]], None]] = [
 
 @pytest.mark.parametrize("change", FORGET)
 async def test_what_was_asked_before_a_change_is_not_kept_after_it(
-    source: Source, change: Callable[[Cache[str, str]], None]
+    source: Source, change: Callable[[LoadingCache[str, str]], None]
 ) -> None:
     cache = source.cache()
     source.gate.clear()
@@ -130,7 +130,7 @@ async def test_entries_are_forgotten_by_what_they_say(source: Source) -> None:
 
 
 async def test_an_answer_may_say_how_long_it_is_good(source: Source) -> None:
-    cache = Cache(
+    cache = LoadingCache(
         source.fetch, ttl=lambda answer: 10 if answer == "a 1" else 0, max_entries=3, clock=lambda: source.now
     )
     assert [await cache.get("a"), await cache.get("a")] == ["a 1", "a 1"]

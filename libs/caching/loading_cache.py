@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from libs.caching.timed import Timed
+from libs.caching.ttl_cache import TtlCache
 from libs.envelope import Temporary
 
 K = TypeVar("K", bound=Hashable)
@@ -22,7 +22,7 @@ class _Question(Generic[V]):
     is_stale: bool = False
 
 
-class Cache(Generic[K, V]):
+class LoadingCache(Generic[K, V]):
     """`fetch(key)` is called for what is not known. `clock` is monotonic, times are in seconds.
 
     `ttl` says how long an answer is kept, or decides it by the answer (0: it is not kept). After a `Temporary` the
@@ -45,7 +45,7 @@ class Cache(Generic[K, V]):
         self._clock = clock
         self._rest = rest
         self._tags = tags
-        self._known: Timed[K, tuple[V]] = Timed(max_entries=max_entries, clock=clock)
+        self._known: TtlCache[K, tuple[V]] = TtlCache(max_entries=max_entries, clock=clock)
         self._asked: dict[K, _Question[V]] = {}
         self._running: set[asyncio.Task[V]] = set()
         self._asleep_until = float("-inf")

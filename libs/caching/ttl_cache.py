@@ -11,7 +11,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Timed(Generic[K, V]):
+class TtlCache(Generic[K, V]):
     """At most `max_entries`: what is over goes first, then the one that was asked for longest ago.
 
     When an entry was asked for is noted only once the half of them are there: a look costs little until then.
@@ -22,6 +22,7 @@ class Timed(Generic[K, V]):
     """
 
     def __init__(self, *, max_entries: int, clock: Callable[[], float]) -> None:
+        self._is_off = max_entries <= 0
         self._kept: TLRUCache[K, tuple[float, V]] = TLRUCache(max_entries, _end, timer=clock)
         self._clock = clock
         self._half = max_entries // 2
@@ -45,7 +46,7 @@ class Timed(Generic[K, V]):
 
     def put(self, key: K, value: V, *, seconds: float, generation: int | None = None, tags: Iterable[str] = ()) -> None:
         """Keep `value` for `seconds`, unless something was forgotten since `generation`."""
-        if generation is not None and generation != self.generation:
+        if self._is_off or (generation is not None and generation != self.generation):
             return
         self._kept[key] = (self._clock() + seconds, value)
         self._is_crowded = self._kept.currsize > self._half

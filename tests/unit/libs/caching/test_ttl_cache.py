@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.caching import Timed
+from libs.caching import TtlCache
 
 
 class Clock:
@@ -18,7 +18,7 @@ class Clock:
 
 def test_each_value_has_its_own_time() -> None:
     clock = Clock()
-    known: Timed[str, int] = Timed(max_entries=10, clock=clock)
+    known: TtlCache[str, int] = TtlCache(max_entries=10, clock=clock)
     known.put("short", 1, seconds=5)
     known.put("long", 2, seconds=50)
     clock.now = 5
@@ -27,7 +27,7 @@ def test_each_value_has_its_own_time() -> None:
 
 def test_what_is_over_goes_before_what_still_holds() -> None:
     clock = Clock()
-    known: Timed[str, int] = Timed(max_entries=2, clock=clock)
+    known: TtlCache[str, int] = TtlCache(max_entries=2, clock=clock)
     known.put("long", 1, seconds=50)
     known.put("short", 2, seconds=5)
     known.get("short")
@@ -37,7 +37,7 @@ def test_what_is_over_goes_before_what_still_holds() -> None:
 
 
 def test_a_value_worked_out_before_something_was_forgotten_is_not_kept() -> None:
-    known: Timed[str, int] = Timed(max_entries=2, clock=Clock())
+    known: TtlCache[str, int] = TtlCache(max_entries=2, clock=Clock())
     before = known.generation
     known.forget("a")
     known.put("a", 1, seconds=5, generation=before)
@@ -56,7 +56,7 @@ operations = st.lists(
 @given(operations)
 def test_it_never_holds_too_many_and_never_tells_what_does_not_hold(steps: list[tuple[str, int, int]]) -> None:
     clock, ends = Clock(), dict[int, float]()
-    known: Timed[int, int] = Timed(max_entries=4, clock=clock)
+    known: TtlCache[int, int] = TtlCache(max_entries=4, clock=clock)
     for step, key, seconds in steps:
         match step:
             case "put":
@@ -81,7 +81,7 @@ def test_it_never_holds_too_many_and_never_tells_what_does_not_hold(steps: list[
 
 
 def test_entries_are_forgotten_by_what_they_depend_on() -> None:
-    known: Timed[str, int] = Timed(max_entries=10, clock=Clock())
+    known: TtlCache[str, int] = TtlCache(max_entries=10, clock=Clock())
     known.put("a", 1, seconds=5, tags=("x", "y"))
     known.put("b", 2, seconds=5, tags=("y",))
     known.put("c", 3, seconds=5)
@@ -94,9 +94,15 @@ def test_entries_are_forgotten_by_what_they_depend_on() -> None:
 
 def test_tags_of_entries_that_are_gone_take_no_memory() -> None:
     clock = Clock()
-    known: Timed[int, int] = Timed(max_entries=10, clock=clock)
+    known: TtlCache[int, int] = TtlCache(max_entries=10, clock=clock)
     for n in range(10_000):
         known.put(n, n, seconds=5, tags=(f"tag {n}", "all"))
     assert sum(map(len, known._tags.values())) <= 100
     known.forget_tagged("all")
     assert len(known) == 0
+
+
+def test_a_cache_of_no_size_keeps_nothing() -> None:
+    known: TtlCache[str, int] = TtlCache(max_entries=0, clock=Clock())
+    known.put("a", 1, seconds=5)
+    assert (known.get("a"), len(known)) == (None, 0)
