@@ -132,16 +132,3 @@ async def test_memory_is_bounded() -> None:
     for n in (*range(20), 19, 0):
         await correspondents.find("a.example", f"{n}@x.example")
     assert len(store.queries) == 21
-
-
-@pytest.mark.parametrize(
-    ("validated", "times", "strength", "text"),
-    [
-        (True, 0, 1.0, "it validated itself"),
-        (False, 1, 0.7, "our users wrote to it 1 times"),
-        (True, 3, 1.0, "it validated itself and our users wrote to it 3 times"),
-    ],
-)
-def test_a_friend_of_long_standing_weighs_more(validated: bool, times: int, strength: float, text: str) -> None:
-    friend = Correspondent(validated, times)
-    assert (friend.strength, str(friend)) == (strength, text)
