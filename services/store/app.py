@@ -62,9 +62,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         accounts = Accounts(
             mailboxes.mailboxes, mailboxes.account_deletion, quarantine.entries, mailboxes.limits, shared.clock
         )
-        removed = metrics.counter(
-            "facteur_store_removed_items", "Items that were deleted by age or for want of use.", ("kind",)
-        )
+        removed = metrics.counter("facteur_store_removed_items", "Items deleted by age or as unreferenced.", ("kind",))
         jobs = {"quarantine": quarantine.entries.expire, **mailboxes.jobs}
         yield Service(
             name=NAME,
@@ -72,7 +70,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(*routes(_context(shared, mailboxes, quarantine, keys)), *_pages(settings, quarantine)),
-            # Quota away at the start: full mailboxes would take mail.
+            # Without quota at the start, full mailboxes would accept mail.
             needs=("quota",),
             # The handlers fetch large messages themselves, a few at a time, so that memory stays flat.
             queue_handlers=(

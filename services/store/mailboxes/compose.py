@@ -62,9 +62,9 @@ async def open_mailboxes(
 ) -> Mailboxes:
     """Raises `Temporary` when MongoDB does not answer.
 
-    quota away: the last known limit counts, or none; mail is never held up by it. router away: Junk is emptied in a
-    later round, and mail for an address that had an account before waits until it is known whether it has one now.
-    ingress away: a notification waits with the mail that it is about.
+    With quota away the last known limit counts, or none: it never holds up mail. With router away Junk is emptied in a
+    later round, and mail for the address of a former account waits until the router answers. With ingress away a bounce
+    waits with its mail.
     """
     mongo, clock = shared.mongo, shared.clock
     collections = Collections.of(mongo.database("store"))

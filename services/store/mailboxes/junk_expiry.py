@@ -28,9 +28,7 @@ class JunkRetention(Protocol):
 def junk_expiry(
     keeps: JunkRetention, folders: MongoJunkFolders, usage_publisher: UsagePublisher, *, clock: Callable[[], datetime]
 ) -> Work:
-    """Return a job that expunges old junk and publishes the usage at once. A mailbox that fails does not hold up
-    others.
-    """
+    """Return a job that expunges old junk and publishes the usage. A failing mailbox does not hold up the others."""
 
     async def work() -> int:
         removed, now = 0, clock()

@@ -30,14 +30,14 @@ class MissingMailboxes:
         former = await self.account_deletion.deletion_times(addresses)
         await self.mailboxes.ensure(address for address in addresses if address not in former)
         newest = _newest(copies)
-        closed: dict[str, Unavailable] = {}
+        unavailable: dict[str, Unavailable] = {}
         for address, deleted_at in former.items():
             accepted_at = newest.get(address)
             if accepted_at is not None and accepted_at <= deleted_at:
-                closed[address] = "gone"
+                unavailable[address] = "gone"
             elif (state := await self._look_up(address, deleted_at)) is not None:
-                closed[address] = state
-        return closed
+                unavailable[address] = state
+        return unavailable
 
     async def _look_up(self, address: str, deleted_at: datetime) -> Unavailable | None:
         try:

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
 from libs.postmaster import is_notified_of_failure
-from services.store.mailboxes import undelivered as waiting
+from services.store.mailboxes import undelivered
 from services.store.mailboxes.ports import DsnSender
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ class OverQuotaBounce:
     reporter: DsnSender
     clock: Callable[[], datetime]
     give_up_after: timedelta
-    returned: Counter
+    bounced_total: Counter
 
     async def wait(self, envelope: Envelope, raw: bytes, error: Temporary) -> None:
         """Return when all recipients of `envelope` were bounced and none of them waits any more.
@@ -33,31 +33,34 @@ class OverQuotaBounce:
         and whose sender must not or cannot be notified: they end as a dead letter, which never contains bounced mail.
         """
         now = self.clock()
-        envelope = envelope.to(waiting.since(envelope.recipients, now))
-        patient = tuple(recipient for recipient in envelope.recipients if not waiting.is_gone(recipient, error))
-        late = waiting.late(patient, now, self.give_up_after)
-        late += tuple(recipient for recipient in envelope.recipients if waiting.is_gone(recipient, error))
-        told = await self._tell(envelope, raw, late, error)
-        rest = tuple(recipient for recipient in envelope.recipients if recipient not in told)
+        envelope = envelope.to(undelivered.start_waiting(envelope.recipients, now))
+        waiting = tuple(recipient for recipient in envelope.recipients if not undelivered.is_gone(recipient, error))
+        late = undelivered.expired(waiting, now, self.give_up_after)
+        late += tuple(recipient for recipient in envelope.recipients if undelivered.is_gone(recipient, error))
+        bounced = await self._bounce(envelope, raw, late, error)
+        rest = tuple(recipient for recipient in envelope.recipients if recipient not in bounced)
         if not rest:
             return
         if set(rest) <= set(late):
             raise Permanent(f"gave up, and the sender is not told: {error.reason}")
         raise Temporary(error.reason, narrowed=envelope.to(rest))
 
-    async def _tell(
+    async def _bounce(
         self, envelope: Envelope, raw: bytes, late: tuple[Recipient, ...], error: Temporary
     ) -> tuple[Recipient, ...]:
-        heard = tuple(recipient for recipient in late if is_notified_of_failure(envelope, recipient))
-        if not heard:
+        notified = tuple(recipient for recipient in late if is_notified_of_failure(envelope, recipient))
+        if not notified:
             return ()
-        reports = {report.address: report for report in (waiting.failed(recipient, error) for recipient in heard)}
+        reports = {
+            report.address: report
+            for report in (undelivered.failed_recipient(recipient, error) for recipient in notified)
+        }
         try:
             await self.reporter.report(envelope, raw, tuple(reports.values()), event="store")
         except Permanent as refusal:
             # RFC 5321 6.1: a notification is never answered by another one.
             log.error("notification_refused", id=envelope.id, reason=refusal.reason)
             return ()
-        log.warning("mail_bounced", id=envelope.id, recipients=len(heard), reason=error.reason)
-        self.returned.inc(len(heard))
-        return heard
+        log.warning("mail_bounced", id=envelope.id, recipients=len(notified), reason=error.reason)
+        self.bounced_total.inc(len(notified))
+        return notified

@@ -32,7 +32,7 @@ class NotDelivered(Temporary):
         self.gone = gone
 
 
-def since(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, ...]:
+def start_waiting(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, ...]:
     """Return the recipients; those without a start of waiting wait from `now` on."""
     return tuple(
         recipient if recipient.waiting_since else recipient.model_copy(update={"waiting_since": now})
@@ -40,16 +40,16 @@ def since(recipients: tuple[Recipient, ...], now: datetime) -> tuple[Recipient, 
     )
 
 
-def late(recipients: tuple[Recipient, ...], now: datetime, patience: timedelta) -> tuple[Recipient, ...]:
-    """Return the recipients that have waited for `patience` (RFC 5321 4.5.4.1: four or five days)."""
-    return tuple(r for r in recipients if r.waiting_since is not None and now - r.waiting_since >= patience)
+def expired(recipients: tuple[Recipient, ...], now: datetime, give_up_after: timedelta) -> tuple[Recipient, ...]:
+    """Return the recipients that have waited for `give_up_after` (RFC 5321 4.5.4.1: four or five days)."""
+    return tuple(r for r in recipients if r.waiting_since is not None and now - r.waiting_since >= give_up_after)
 
 
 def is_gone(recipient: Recipient, error: Temporary) -> bool:
     return isinstance(error, NotDelivered) and recipient.address in error.gone
 
 
-def failed(recipient: Recipient, error: Temporary) -> FailedRecipient:
+def failed_recipient(recipient: Recipient, error: Temporary) -> FailedRecipient:
     """Report the recipient by the address that the sender used: targets of a local alias stay private."""
     status, diagnostic = TIME_EXPIRED, "the mailbox could not be reached for days"
     if is_gone(recipient, error):

@@ -83,10 +83,8 @@ def open_quarantine(
     signer = TokenSigner(link_secrets(settings))
     policies = AntispamPolicies(AntispamClient(antispam), keep=settings.policy_cache)
     letters = QuarantineLetters(signer, url, settings.hostname, settings.quarantine_author)
-    rates, notice_queue = (
-        MongoRateLimits(collections, clock=shared.clock),
-        MongoNotices(collections, clock=shared.clock),
-    )
+    rates = MongoRateLimits(collections, clock=shared.clock)
+    notice_queue = MongoNotices(collections, clock=shared.clock)
     notices = NoticeSender(
         queue=notice_queue,
         policies=policies,
@@ -98,15 +96,7 @@ def open_quarantine(
         clock=shared.clock,
         outcomes=metrics.counter("facteur_store_quarantine_notices", "Notices to senders, by outcome.", ("outcome",)),
     )
-    digests = DigestSender(
-        schedule=MongoDigests(collections, lease=settings.digest_lease, clock=shared.clock),
-        policies=policies,
-        post=IngressClient(ingress),
-        letters=letters,
-        hour=settings.digest_hour,
-        clock=shared.clock,
-        outcomes=metrics.counter("facteur_store_quarantine_digests", "Digests to accounts, by outcome.", ("outcome",)),
-    )
+    digests = _digests(settings, shared, metrics, collections, policies, letters, IngressClient(ingress))
 
     async def policy_changed(event: PolicyChanged) -> None:
         policies.forget(event.domain)
@@ -122,6 +112,26 @@ def open_quarantine(
             Periodic("digests", digests.round, settings.digest_period),
         ),
         event_handlers=(EventHandler(PolicyChanged, policy_changed),),
+    )
+
+
+def _digests(
+    settings: Settings,
+    shared: Shared,
+    metrics: Metrics,
+    collections: Collections,
+    policies: AntispamPolicies,
+    letters: QuarantineLetters,
+    ingress: IngressClient,
+) -> DigestSender:
+    return DigestSender(
+        schedule=MongoDigests(collections, lease=settings.digest_lease, clock=shared.clock),
+        policies=policies,
+        post=ingress,
+        letters=letters,
+        hour=settings.digest_hour,
+        clock=shared.clock,
+        outcomes=metrics.counter("facteur_store_quarantine_digests", "Digests to accounts, by outcome.", ("outcome",)),
     )
 
 

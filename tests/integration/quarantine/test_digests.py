@@ -1,4 +1,4 @@
-"""What waits is told to each account once a period, with links that act without a login (R-ST-06)."""
+"""What waits is told to each account once a period, with links that act without a login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notice to the sender (R-SPAM-42): to whom, how often, and what it says."""
+"""Notices to senders of quarantined mail: to whom, how often, and their content."""
 
 from __future__ import annotations
 

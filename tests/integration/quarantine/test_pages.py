@@ -1,4 +1,4 @@
-"""The validation page over HTTP: only a right answer acts, once, and nothing else does (R-SPAM-42)."""
+"""The validation page over HTTP: only a right answer acts, once, and nothing else does."""
 
 from __future__ import annotations
 

@@ -64,6 +64,22 @@ class Store:
         response = await self.http.get(f"/v1/mailboxes/{address}/messages", params=params)
         return response.json()["items"] if response.status_code == 200 else []
 
+    async def all_items(self, address: str, **params: Any) -> list[dict[str, Any]]:
+        """The messages of all pages; none while the mailbox does not exist."""
+        items: list[dict[str, Any]] = []
+        after: dict[str, str] = {}
+        while True:
+            response = await self.http.get(
+                f"/v1/mailboxes/{address}/messages", params={"limit": 200, **params, **after}
+            )
+            if response.status_code != 200:
+                return []
+            page = response.json()
+            items += page["items"]
+            if page["next"] is None:
+                return items
+            after = {"after": page["next"]}
+
     async def raw(self, address: str, id: str) -> bytes:
         response = await self.http.get(f"/v1/mailboxes/{address}/messages/{id}/raw")
         assert response.status_code == 200, response.text
@@ -79,7 +95,7 @@ class Store:
 
     async def until_count(self, count: int, address: str = MARIE, **params: Any) -> list[dict[str, Any]]:
         async def there() -> list[dict[str, Any]] | None:
-            items = await self.items(address, limit=500, **params)
+            items = await self.all_items(address, **params)
             return items if len(items) >= count else None
 
         found = await self.until(there)

@@ -156,7 +156,7 @@ async def test_quota_hears_the_exact_usage_and_an_emptied_folder_frees_it_at_onc
     await store.until(lambda: quota_says(sum(item["size"] for item in items)))
     ids = [item["id"] for item in items[:3]]
     await store.http.post(f"/v1/mailboxes/{MARIE}/messages/move", json={"ids": ids, "folder": "Trash"})
-    await store.until(lambda: quota_says(sum(item["size"] for item in items)))  # R-ST-05: trash counts
+    await store.until(lambda: quota_says(sum(item["size"] for item in items)))  # Trash counts
     response = await store.http.post(f"/v1/mailboxes/{MARIE}/folders/trash/empty")
     assert response.json()["messages"] == 2
     await store.until(lambda: quota_says(sum(item["size"] for item in items[3:])))

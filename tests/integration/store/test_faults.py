@@ -203,7 +203,7 @@ async def test_any_mix_of_concurrent_changes_leaves_every_counter_exact(replicas
 
 
 async def test_a_list_reads_no_more_than_its_page(replicas: list[Replica]) -> None:
-    """R-ST-10: however many messages there are."""
+    """A folder of any size is listed in pages."""
     replica = replicas[0]
     await asyncio.gather(*(replica.deliver(a_mail(a_message(f"no {n}"))) for n in range(120)))
     wanted = {"mailbox": MARIE, "folder": "inbox", "uid": {"$lt": 100}}

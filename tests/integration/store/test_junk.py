@@ -1,4 +1,4 @@
-"""Junk is emptied by age where its domain wishes it, as a real router says (R-SPAM-44)."""
+"""Junk is emptied by age where the domain sets a retention in a real router."""
 
 from __future__ import annotations
 

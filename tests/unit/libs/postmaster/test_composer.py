@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from libs.mail.headers import Headers
 from libs.mail.message import parse
 from libs.neighbours.ingress import idempotency_key
-from libs.postmaster import Letter, compose
+from libs.postmaster import Letter, compose, plain
 
 NOW = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
 FIELDS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Auto-Response-Suppress", "MIME-Version"]
@@ -116,3 +116,7 @@ def test_whatever_strangers_choose_the_fields_stay_those_of_the_composer(text: s
     names = [name for name, _ in read(raw).items() if name not in ("In-Reply-To", "References")]
     assert names[: len(FIELDS)] == FIELDS
     assert set(names[len(FIELDS) :]) <= {"Content-Type", "Content-Transfer-Encoding"}
+
+
+def test_texts_of_strangers_are_shown_on_one_line_without_tricks() -> None:
+    assert plain("a\r\nb\u202e c\u200bd\x00 \t e") == "a b c d e"

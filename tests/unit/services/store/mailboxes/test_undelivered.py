@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Envelope, Recipient, Temporary, Verdict
-from services.store.mailboxes.undelivered import NotDelivered, failed, late, since
+from services.store.mailboxes.undelivered import NotDelivered, expired, failed_recipient, start_waiting
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -27,10 +27,10 @@ def an_envelope(**given: Any) -> Envelope:
 
 def test_each_recipient_waits_from_its_own_first_try() -> None:
     old, new = a_recipient(waiting_since=NOON - 4 * DAY), a_recipient(address="jean@example.org")
-    both = since((old, new), NOON)
+    both = start_waiting((old, new), NOON)
     assert [recipient.waiting_since for recipient in both] == [NOON - 4 * DAY, NOON]
-    assert late(both, NOON, 4 * DAY) == (old,)
-    assert late(both, NOON - timedelta(seconds=1), 4 * DAY) == ()
+    assert expired(both, NOON, 4 * DAY) == (old,)
+    assert expired(both, NOON - timedelta(seconds=1), 4 * DAY) == ()
 
 
 HER = frozenset({"marie@example.org"})
@@ -46,6 +46,6 @@ HER = frozenset({"marie@example.org"})
     ],
 )
 def test_the_report_names_the_address_that_the_sender_knows(error: Temporary, status: str) -> None:
-    report = failed(a_recipient(original="team@example.org", orcpt="rfc822;x@y.z"), error)
+    report = failed_recipient(a_recipient(original="team@example.org", orcpt="rfc822;x@y.z"), error)
     assert (report.address, report.original, report.status) == ("team@example.org", "rfc822;x@y.z", status)
-    assert failed(a_recipient(), error).address == "marie@example.org"
+    assert failed_recipient(a_recipient(), error).address == "marie@example.org"
