@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from libs.envelope import Envelope, Peer, Recipient, Verdict
 from libs.mail.headers import Headers
@@ -67,3 +69,17 @@ def test_what_is_no_message_is_no_lesson_and_the_number_is_bounded() -> None:
     assert list(attached_to(RAW)) == []
     assert list(attached_to(forwarded(RAW, kind="text/plain"))) == []
     assert len(list(attached_to(forwarded(*[RAW] * (MOST_ATTACHED + 5))))) == MOST_ATTACHED
+
+
+# Names of fields that no delivery removes or writes.
+NAMES = st.sampled_from(["Received", "From", "To", "Subject", "X-Other", "MIME-Version", "DKIM-Signature"])
+TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60)
+FIELDS = st.lists(st.tuples(NAMES, TEXTS), min_size=1, max_size=8)
+
+
+@given(fields=FIELDS, body=st.binary(max_size=200), sender=st.sampled_from(["", "jean@elsewhere.example"]))
+def test_a_message_comes_back_from_a_mailbox_octet_by_octet(
+    fields: list[tuple[str, str]], body: bytes, sender: str
+) -> None:
+    raw = "".join(f"{name}: {text}\r\n" for name, text in fields).encode() + b"\r\n" + body
+    assert original_of(delivered(raw, mail_from=sender)) == Original(raw, sender=sender, peer="192.0.2.1")

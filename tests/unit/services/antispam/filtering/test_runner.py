@@ -4,44 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from types import ModuleType
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 
 from libs.envelope import Temporary
 from services.antispam.filtering.context import Context
-from services.antispam.filtering.filter_metrics import FilterMetrics
-from services.antispam.filtering.runner import Runner, all_results
+from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import Check, Kind, Step, plan
-from services.antispam.filtering.verdicts import verdict_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 from services.antispam.policy.policy import Policy
 from tests.specimens.antispam import a_context, a_view
-
-
-def a_filter(report: Report | BaseException) -> Check:
-    async def check(mail: MailView, context: Context) -> Report:
-        if isinstance(report, BaseException):
-            raise report
-        return report
-
-    return check
-
-
-def a_step(name: str, report: Report | BaseException, kind: Kind = Kind.SCORE, score: float = 5.0, **more: Any) -> Step:
-    return Step(name, a_filter(report), "", kind, score, **more)
-
-
-async def judged(*chain: Step, policy: Policy | None = None) -> tuple[Any, Any, list[tuple[str, Any]]]:
-    policy = policy or Policy()
-    steps, runner = plan(chain, policy), Runner(chain)
-    judgement = await runner.run(a_view(), a_context(policy=policy), steps)
-    outcomes = [(result.step.name, result.report.outcome) for result in all_results(steps, judgement)]
-    return judgement, verdict_of(judgement, policy), outcomes
-
+from tests.specimens.steps import a_filter, a_step, judged
 
 HALF = hit("half", 0.5)
 
@@ -117,47 +92,6 @@ async def test_what_knows_no_domain_runs_once_a_message() -> None:
     for _ in range(3):
         await runner.run(view, a_context(), plan(chain, Policy()))
     assert runs == ["once", "each", "each", "each"]
-
-
-@pytest.mark.parametrize(
-    ("strength", "spam", "score"), [(1.5, True, -0.01), (1.4999, False, 0.0), (3, True, -7.5), (0, False, 7.5)]
-)
-async def test_below_zero_is_the_same_decision_in_other_figures(strength: float, spam: bool, score: float) -> None:
-    below = Policy(convention="below_zero")
-    for policy in (below, Policy()):
-        _, verdict, _ = await judged(a_step("a", hit("", strength)), policy=policy)
-        assert verdict.spam is spam
-        if policy is below:
-            assert (verdict.score, verdict.required) == (score, 0.0)
-            assert verdict.tests[0].score == round(-5 * strength, 2)
-
-
-async def test_the_metrics_tell_runs_hits_and_errors_by_filter() -> None:
-    chain = (a_step("bug", ValueError()), a_step("good", hit()))
-    runner, registry = Runner(chain), CollectorRegistry()
-    registry.register(FilterMetrics(runner))
-    for _ in range(2):
-        await runner.run(a_view(), a_context(), plan(chain, Policy()))
-    page = generate_latest(registry).decode()
-    for line in ('runs_total{filter="bug"} 2.0', 'errors_total{filter="bug"} 2.0', 'hits_total{filter="good"} 2.0'):
-        assert f"facteur_antispam_filter_{line}" in page
-
-
-def test_a_step_is_called_and_documented_as_its_module() -> None:
-    module = ModuleType("services.antispam.filters.example", "What it detects.\n\nWhy.\n\nSee: RFC 5321 4.1.\n")
-    module.check = a_filter(MISS)  # type: ignore[attr-defined]
-    step = Step.of(module, Kind.SCORE, 1.0)
-    assert (step.name, step.description, step.reference) == ("example", "What it detects.\n\nWhy.", "RFC 5321 4.1")
-
-
-def test_a_step_of_a_function_has_its_name_and_its_documentation() -> None:
-    async def example_strict(mail: MailView, context: Context) -> Report:
-        """What it detects."""
-        return MISS
-
-    step = Step.of(example_strict, Kind.SCORE, 1.0)
-    assert (step.name, step.check, step.description) == ("example_strict", example_strict, "What it detects.")
-    assert step.reference == ""
 
 
 class Outside:
@@ -245,23 +179,3 @@ async def test_a_filter_that_answers_too_late_or_not_at_all_is_an_error_and_the_
     _, verdict, outcomes = await judged(late, a_step("b", hit()))
     assert outcomes == [("late", "error"), ("b", "hit")]
     assert verdict.score == 5.0
-
-
-@pytest.mark.parametrize("wrong", [{"per_domain": True}, {"deadline": None}])
-def test_a_step_that_asks_outside_has_a_deadline_and_is_no_domains_own(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="step one"):
-        Outside(together=1).step("one", **wrong)
-
-
-async def test_two_filters_that_want_to_know_the_same_ask_once() -> None:
-    mail = a_view()
-    asked: list[int] = []
-
-    async def work() -> str:
-        asked.append(1)
-        await asyncio.sleep(0)
-        return "answer"
-
-    assert set(await asyncio.gather(mail.fetch_once("key", work), mail.fetch_once("key", work))) == {"answer"}
-    assert await mail.fetch_once("key", work) == "answer"
-    assert asked == [1]

@@ -8,10 +8,8 @@ import zlib
 import pytest
 from PIL import Image
 
-from services.antispam.images.model import ImageLimits, images_of, nearest
 from services.antispam.images.worker import analyse, fingerprint
-from tests.specimens.antispam import a_view
-from tests.specimens.images import LINES, a_message_with, drawn, encoded
+from tests.specimens.images import LINES, drawn, encoded
 
 PIXELS = 1_000_000
 ORIGINAL = fingerprint(drawn(*LINES).convert("L"))
@@ -86,14 +84,3 @@ def test_text_is_read_in_grey_and_large_images_are_made_smaller_first() -> None:
     text = str(analyse(encoded(drawn(size=(3000, 2000), mode="L")), read, pixels=10_000_000)["text"])
     width, _, height = text.removeprefix("L ").partition("x")
     assert 1_400_000 < int(width) * int(height) <= 1_500_000
-
-
-def test_of_a_message_the_first_images_within_the_limit_are_looked_at() -> None:
-    view = a_view(a_message_with(b"one", b"too large" * 100, b"two", b"three"))
-    assert images_of(view, ImageLimits(images=2, octets=100)) == [b"one", b"two"]
-    assert images_of(a_view(), ImageLimits(images=2, octets=100)) == []
-
-
-def test_the_nearest_known_fingerprint_is_found_within_the_distance() -> None:
-    assert nearest(0b1111, [0b0000, 0b0111, 0b1111_0000], within=2) == 0b0111
-    assert nearest(0b1111, [0b0000], within=3) is None

@@ -1,12 +1,11 @@
-"""What external engines answer, and what we tell them of a message."""
+"""The answers of spamd, and the trace fields that it gets."""
 
 from __future__ import annotations
 
 import pytest
 
 from libs.envelope import Mail, Peer, Temporary
-from services.antispam.engines import rspamd, spamd
-from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines import spamd
 from services.antispam.engines.model import EngineResult
 from services.antispam.engines.spamd import trace
 from services.antispam.message.mail_view import MailView
@@ -43,12 +42,6 @@ def test_another_answer_of_spamd_is_an_error(answer: bytes) -> None:
         spamd.parse_result(answer)
 
 
-def test_an_answer_of_rspamd_names_what_weighs_most_first() -> None:
-    symbols = {"A": {"score": 0.0}, "B": {"score": -0.5}, "C": {"score": 3.0, "options": ["x"]}}
-    answer = rspamd.RspamdResponse.model_validate({"score": 2.5, "required_score": 15, "symbols": symbols})
-    assert rspamd.parse_result(answer, 6.0) == EngineResult(2.5, 6.0, ["C", "B"])
-
-
 def test_the_trace_says_how_the_message_came_and_no_stranger_can_add_a_line() -> None:
     peer = Peer(address="192.0.2.1", helo="mx.elsewhere.example\r\nX-Spam: no", reverse_name="mx.elsewhere.example")
     lines = trace(a_view(peer=peer, mail_from="a\r\nb@elsewhere.example"), hostname="mx.example.org")
@@ -65,11 +58,3 @@ def test_a_sender_that_nobody_told_is_not_the_null_sender() -> None:
 
 def test_there_is_no_trace_where_no_peer_is_known() -> None:
     assert trace(a_view(peer=Peer()), hostname="mx.example.org") == b""
-
-
-def test_addresses_of_spamd() -> None:
-    assert EngineAddress.parse("tcp://[::1]:783") == EngineAddress(host="::1", port=783)
-    assert EngineAddress.parse("unix:/run/spamd.sock") == EngineAddress(path="/run/spamd.sock")
-    for wrong in ("http://localhost:783", "tcp://localhost", "tcp://localhost:783/path", "/run/spamd.sock"):
-        with pytest.raises(ValueError, match="neither tcp"):
-            EngineAddress.parse(wrong)
