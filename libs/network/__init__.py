@@ -1,7 +1,7 @@
-"""Addresses of peers: one spelling each, the network that a peer counts as, and whether networks hold it.
+"""Addresses of peers and networks.
 
-`addresses` reads them, `bans` says what a ban of one of them refuses, `table` finds what is known of the narrowest
-network around an address, `listening` binds.
+`addresses` parses and normalises them, and finds the network by which a peer is counted; `bans` tells which network a
+ban concerns; `table` finds values of the networks around an address; `listening` binds sockets.
 """
 
 from libs.network.addresses import Ip, Network, is_in, network_of, networks_of, parsed, parsed_network, plain

@@ -1,7 +1,7 @@
-"""How the text of an address is read.
+"""Parses the text of addresses and networks.
 
-An IPv4 address that is mapped into IPv6 (RFC 4291 2.5.5.2) is the IPv4 address: a listener on both families sees IPv4
-peers so. The zone of a link-local address (RFC 4007 11) names an interface of this machine and nothing of the peer.
+An IPv4 address that is mapped into IPv6 (RFC 4291 2.5.5.2) is the IPv4 address, since a listener on both families
+sees IPv4 peers so. The zone of a link-local address (RFC 4007 11) names an interface of this machine, not the peer.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _MAPPED_BITS = 96
 _SITE = 48
 
 
-@lru_cache(maxsize=8192)  # the same peers come again and again
+@lru_cache(maxsize=8192)  # the same peers connect again and again
 def parsed(address: str) -> Ip | None:
-    """The address in `address`; None when the text is none, a network included."""
+    """Return the address; None when the text is not one, or is a network."""
     try:
         found = ip_address(address.partition("%")[0].strip())
     except ValueError:
@@ -32,7 +32,7 @@ def parsed(address: str) -> Ip | None:
 
 @lru_cache(maxsize=8192)
 def parsed_network(text: str) -> Network | None:
-    """The network in `text`: `192.0.2.0/24`, or an address as the network of it alone. None when the text is none.
+    """Return the network: `192.0.2.0/24`, or the network of one address alone. None when the text is neither.
 
     Bits behind the prefix do not matter, and a network of mapped addresses is the IPv4 network.
     """
@@ -44,7 +44,7 @@ def parsed_network(text: str) -> Network | None:
 
 
 def plain(address: str) -> str:
-    """The one spelling of an address: no zone, never mapped, IPv6 as RFC 5952 writes it. Raises `ValueError`."""
+    """Return the canonical text of an address: no zone, not mapped, IPv6 by RFC 5952 4. Raises `ValueError`."""
     found = parsed(address)
     if found is None:
         raise ValueError("not an IP address")
@@ -52,26 +52,26 @@ def plain(address: str) -> str:
 
 
 def network_of(address: str | Ip, *, ipv4_prefix: int = 32, ipv6_prefix: int = 64) -> str:
-    """The key under which a peer is counted.
+    """Return the key under which a peer is counted.
 
-    An IPv6 customer has a whole /64 (RFC 6177), so all of it counts as one peer (`2001:db8::/64`). An IPv4 address
-    counts alone (`192.0.2.1`, without a prefix) unless `ipv4_prefix` widens it (`192.0.2.0/24`). Text that is no
-    address counts as itself.
+    An IPv6 customer has at least a /64 (RFC 6177 2), so all of it counts as one peer (`2001:db8::/64`). An IPv4
+    address counts alone (`192.0.2.1`, without a prefix) unless `ipv4_prefix` widens it (`192.0.2.0/24`). Text that is
+    not an address counts as itself.
     """
     return _network_of(str(address), ipv4_prefix, ipv6_prefix)
 
 
 def networks_of(address: str | Ip) -> tuple[str, ...]:
-    """The networks that a peer counts in, the narrowest first: limits hold for each of them.
+    """Return the networks of a peer, the narrowest first: limits apply to each of them.
 
-    Providers give an IPv6 site anything from a /64 to a /48 (RFC 6177), so both are one peer's.
+    Providers give an IPv6 site anything from a /64 to a /48 (RFC 6177 2), so both may belong to one peer.
     """
     narrow = network_of(address)
     return (narrow, network_of(address, ipv6_prefix=_SITE)) if "/" in narrow else (narrow,)
 
 
 def is_in(address: str | Ip, networks: Iterable[Network]) -> bool:
-    """Whether one of the networks holds the address. Text that is no address is in none."""
+    """Tell whether one of the networks contains the address. Text that is not an address is in none."""
     if not networks:
         return False
     found = parsed(str(address))

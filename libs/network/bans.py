@@ -1,22 +1,22 @@
-"""What a ban refuses: a network, also where an address alone was said."""
+"""The network that a ban concerns, also when it names an address."""
 
 from __future__ import annotations
 
 from libs.network.addresses import Network, network_of, parsed_network
 
-# A ban of more would be a mistake, of a person or of a service.
+# A ban of a wider network would be a mistake.
 _WIDEST = {4: 8, 6: 16}
 
 
 def banned_network(text: str) -> Network | None:
-    """What a ban of this address or network refuses: an IPv6 address stands for its /64. None if it is neither.
+    """Return the network that a ban of this address or network concerns: the /64 of an IPv6 address. None if invalid.
 
-    None too for a network that is wider than a /8 of IPv4 or a /16 of IPv6.
+    Networks wider than an IPv4 /8 or an IPv6 /16 are invalid.
     """
     network = parsed_network(text if "/" in text else network_of(text))
     return None if network is None or network.prefixlen < _WIDEST[network.version] else network
 
 
 def shown(network: Network) -> str:
-    """A network as people write it: an IPv4 address alone has no prefix."""
+    """Return the text of a network; one of a single address has no prefix."""
     return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)

@@ -1,4 +1,4 @@
-"""Sockets that listen on several addresses, of both families at once."""
+"""Sockets that listen on several addresses, of both families."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ANY_IPV6 = "::"
 
 
 def bound(addresses: Sequence[str], port: int) -> list[socket.socket]:
-    """A listening socket on each address. Raises `OSError` that says which cannot be had, and keeps none then.
+    """Return a listening socket for each address. Raises `OSError` that names the one that failed; then none is open.
 
-    `::` beside other addresses is left out where the machine has no IPv6: a default may then name both families.
+    `::` beside other addresses is left out on a machine without IPv6, so that a default can name both families.
     """
     with ExitStack() as opened:
         sockets = []
@@ -31,7 +31,7 @@ def bound(addresses: Sequence[str], port: int) -> list[socket.socket]:
 
 
 def _bound(address: str, port: int) -> socket.socket:
-    # An IPv6 socket takes no IPv4 connections (IPV6_V6ONLY), so that "0.0.0.0" and "::" stand side by side.
+    # An IPv6 socket accepts no IPv4 connections (IPV6_V6ONLY), so that "0.0.0.0" and "::" can be used together.
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return socket.create_server((address, port), family=family, backlog=BACKLOG)
 

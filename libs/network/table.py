@@ -1,4 +1,4 @@
-"""Facts about networks, found by the addresses within them."""
+"""Values of networks, found by an address within them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ V = TypeVar("V")
 
 
 class NetworkTable(Generic[V]):
-    """A value a network. A look-up costs one dictionary read for each length of prefix that occurs.
+    """One value for each network. A look-up costs one dictionary read for each prefix length that occurs.
 
-    It has no bound of its own: whoever adds what strangers cause takes entries out again.
+    The table is not bounded: a caller that adds entries which strangers cause removes them again.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class NetworkTable(Generic[V]):
         self._lengths: dict[tuple[int, int], dict[int, tuple[Network, V]]] = {}
 
     def put(self, network: Network, value: V) -> None:
-        """Replaces what stood for this very network."""
+        """Set the value of exactly this network."""
         key = (network.version, network.prefixlen)
         if key not in self._lengths:
             self._lengths[key] = {}
@@ -29,7 +29,7 @@ class NetworkTable(Generic[V]):
         self._lengths[key][_prefix(int(network.network_address), network)] = (network, value)
 
     def remove(self, network: Network) -> None:
-        """Take out this very network, not those within it. One that is not there is no error."""
+        """Remove exactly this network, not those within it, if it is present."""
         key = (network.version, network.prefixlen)
         of_length = self._lengths.get(key, {})
         of_length.pop(_prefix(int(network.network_address), network), None)
@@ -37,7 +37,7 @@ class NetworkTable(Generic[V]):
             self._lengths.pop(key, None)
 
     def around(self, address: Ip) -> Iterator[tuple[Network, V]]:
-        """All networks that hold `address`, the narrowest first."""
+        """Yield all networks that contain `address`, the narrowest first."""
         number, bits, version = int(address), address.max_prefixlen, address.version
         for (its_version, length), of_length in self._lengths.items():
             if its_version == version and (found := of_length.get(number >> (bits - length))) is not None:

@@ -1,4 +1,4 @@
-"""Certificates of our listeners: from PEM files, read again when they change."""
+"""Certificates of listeners: from PEM files, read again when they change."""
 
 from libs.tls.certificates import CertificateFiles, Certificates
 

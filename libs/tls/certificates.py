@@ -1,4 +1,4 @@
-"""A certificate and its key from files; the context of a handshake is always that of the newest whole pair."""
+"""A certificate and its key from files; handshakes use the newest complete pair."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CertificateFiles:
-    """PEM files; `key` may be the same as `certificate`."""
+    """The PEM files of a certificate and its key; `key` may be the same file as `certificate`."""
 
     certificate: Path
     key: Path
 
     def stamp(self) -> tuple[int, int]:
-        """Changes when a file does. Raises `OSError`."""
+        """Return a value that changes when a file does. Raises `OSError`."""
         return self.certificate.stat().st_mtime_ns, self.key.stat().st_mtime_ns
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.2 and up (RFC 8996). Raises `OSError` (`ssl.SSLError` is one) when the files are no pair."""
+        """Return a context for TLS 1.2 and newer (RFC 8996). Raises `OSError` (or `ssl.SSLError`) for bad files."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
@@ -34,7 +34,7 @@ class CertificateFiles:
 
 
 class Certificates:
-    """The context for the next handshake. Raises `ValueError` when the files cannot be used at the start."""
+    """Holds the context for the next handshake. Raises `ValueError` when the files cannot be used at the start."""
 
     def __init__(self, files: CertificateFiles) -> None:
         self._files = files
@@ -45,7 +45,7 @@ class Certificates:
             raise ValueError(f"TLS certificate {files.certificate}: {error}") from error
 
     def refresh(self) -> bool:
-        """Take over changed files; a broken or half-written pair leaves the old one in use. True if they changed."""
+        """Load changed files; an unusable or half-written pair leaves the old one in use. True if they changed."""
         try:
             stamp = self._files.stamp()
             if stamp == self._stamp:
@@ -59,7 +59,7 @@ class Certificates:
         return True
 
     async def watch(self, period: timedelta) -> None:
-        """Look again and again, for ever."""
+        """Check the files in every `period`, without end."""
         while True:
             await asyncio.sleep(period.total_seconds())
             await asyncio.to_thread(self.refresh)

@@ -1,14 +1,14 @@
-"""ingress: SMTP and HTTP in. Refuses what it may refuse, publishes the rest, answers 250 when the broker has it.
+"""ingress: receives mail by SMTP and HTTP, applies policy, and answers 250 once the broker has the message.
 
 Consumes   nothing; hears RoutesChanged, AccountChanged, AccountDeleted, DomainChanged, QuotaChanged, PeerBlacklisted,
            PolicyChanged
 Publishes  mail.antivirus
 Emits      the event PeerBlacklisted, when a peer guesses passwords
 Owns       the listeners and the state of their connections; idempotency keys of its HTTP API
-Asks       router (who is this address, is this the password), quota (is the mailbox full, may this be sent),
-           antispam (does this stranger have to wait, is this a honeypot)
-Fails      deferred: no broker, no router or no blob store is 451 and nothing was kept. A broker that took a message and
-           could not say so is 451 too: the peer's retry goes under the same id, and is one message with it. A quota
-           service that does not answer does not stop mail for mailboxes (store delays what does not fit), but does
-           stop sending (451). An antispam that does not: nobody waits at RCPT.
+Asks       router (recipients, senders, passwords), quota (free space of mailboxes, send limits),
+           antispam (greylisting, honeypots)
+Fails      deferred: without broker, router or blob store the reply is 451, and nothing was kept. It is 451 too when the
+           broker did not confirm a message that it may have: the retry of the peer has the same id, so that both are
+           one message. Without the quota service, mail for mailboxes goes on (store delays what does not fit), but
+           sending is deferred (451). Without antispam, no peer is greylisted.
 """

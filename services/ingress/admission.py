@@ -1,4 +1,4 @@
-"""Who may send, and to whom: the decisions at MAIL and RCPT, for SMTP and HTTP alike."""
+"""Decides at MAIL and RCPT who may send, and to whom; for SMTP and HTTP alike."""
 
 from __future__ import annotations
 
@@ -15,11 +15,19 @@ from libs.neighbours.quota import SendDecision
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import AcceptedRecipient, Submitter, canonical_of, is_relay_trick
-from services.ingress.ports import Arrival, Directory, Quotas, Resolution, Screened, Screening, Sends
+from services.ingress.ports import (
+    Directory,
+    Quotas,
+    Resolution,
+    Screening,
+    ScreeningRequest,
+    ScreeningResult,
+    SendLimits,
+)
 
 OVER_QUOTA = replies.MAILBOX_FULL.because("temporary failure: user overquota")
 _LOCAL_SENDER = replies.REFUSED_BY_POLICY.because("Authenticate to send from this domain")
-_NULL_SENDER = replies.REFUSED_BY_POLICY.because("A notification has one recipient")
+_NULL_SENDER = replies.REFUSED_BY_POLICY.because("A message with the null sender has one recipient")
 _NOT_A_HOST = replies.RELAY_DENIED.because("This form of address is not accepted")
 _OTHER_FAILURE = re.compile(r"5\.(?!1\.1\b)\d{1,3}\.\d{1,3}")
 _LIMIT = Reply(450, "4.7.1", "Sending limit reached")
@@ -28,7 +36,7 @@ _GREYLISTED = replies.DEFERRED_BY_POLICY.because("Greylisted, try again later")
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
-    """The settings of admission."""
+    """The settings that admission depends on."""
 
     main_domain: str
     max_recipients: int
@@ -40,19 +48,19 @@ class AdmissionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Asks the router, the quota service and antispam. All methods raise `CommandRefused`."""
+    """Decides with the answers of the router, the quota service and antispam. All methods raise `CommandRefused`."""
 
     policy: AdmissionPolicy
     directory: Directory
     quotas: Quotas
-    sends: Sends
+    sends: SendLimits
     screening: Screening
 
     async def check_sender(self, path: Path, submitter: Submitter) -> None:
-        """May this sender be used by this submitter?"""
+        """Check that the submitter may use this sender."""
         if path.is_postmaster:
             raise CommandRefused(replies.BAD_SENDER_SYNTAX)
-        if path.is_null:  # RFC 5321 4.5.5: notifications, also those of our own users' clients
+        if path.is_null:  # RFC 5321 4.5.5: notifications, also those that the clients of users send
             return
         try:
             if submitter.login is not None:
@@ -73,7 +81,7 @@ class Admission:
         size_bytes: int,
         sender: str = "",
     ) -> AcceptedRecipient:
-        """The recipient as it goes on. `already` holds the addresses of this transaction."""
+        """Return the recipient for the envelope. `already` holds the recipients of this transaction so far."""
         path = asked.path
         if path.is_null:
             raise CommandRefused(replies.NO_NULL_FORWARD_PATH)
@@ -83,7 +91,7 @@ class Admission:
             raise CommandRefused(replies.TOO_MANY_RECIPIENTS, "too_many_recipients")
         if is_relay_trick(path):
             raise CommandRefused(_NOT_A_HOST, "relay")
-        # RFC 5321 4.5.1: postmaster without a domain is somebody here, in any case
+        # RFC 5321 4.5.1: postmaster without a domain is local, in any case
         address = f"postmaster@{self.policy.main_domain}" if path.is_postmaster else canonical_of(path)
         try:
             found = await self.directory.recipient(address)
@@ -92,11 +100,11 @@ class Admission:
         purpose = await self._purpose(address, found, submitter, sender)
         admitted = await self._admit(asked, address, found, submitter, size_bytes, purpose)
         if found.domain and not purpose and submitter.is_stranger:
-            return await self._screened(admitted, submitter, sender)
+            return await self._greylist(admitted, submitter, sender)
         return admitted
 
     async def count_send(self, submitter: Submitter, recipients: Collection[Recipient]) -> None:
-        """Count the message against the send limits of its class (R-IN-07)."""
+        """Check the send limits of the submitter's class, and count the message."""
         if submitter.login is None and not submitter.relays:
             return
         remote = any(not recipient.domain for recipient in recipients)
@@ -110,10 +118,10 @@ class Admission:
                 return
             raise CommandRefused(replies.DEFERRED_BY_POLICY, "quota") from error
         if not answer.allowed:
-            raise CommandRefused(_limit(answer), "send_limit")
+            raise CommandRefused(_limit_reply(answer), "send_limit")
 
     async def own_addresses(self, submitter: Submitter) -> frozenset[str] | None:
-        """The addresses that whoever authenticated may use; None for everybody else."""
+        """Return the addresses that an authenticated submitter may use; None for other submitters."""
         if submitter.login is None:
             return None
         try:
@@ -135,7 +143,7 @@ class Admission:
         purpose: str,
     ) -> AcceptedRecipient:
         if found.status == "unknown" and not purpose:
-            raise CommandRefused(_unknown(found.reason), "unknown")
+            raise CommandRefused(_unknown_reply(found.reason), "unknown")
         if found.status == "not_ours" and not submitter.may_relay:
             raise CommandRefused(replies.RELAY_DENIED, "relay")
         limit = min(found.max_size_bytes or self.policy.max_message_bytes, self.policy.largest_message_bytes)
@@ -146,7 +154,7 @@ class Admission:
         return AcceptedRecipient(
             address,
             Recipient(
-                # The case of a foreign local part means something to its owner (RFC 5321 2.4).
+                # The case of a remote local part is significant to its host (RFC 5321 2.4).
                 address=address if found.domain else asked.path.address,
                 original=asked.path.original,
                 domain=found.domain,
@@ -159,7 +167,10 @@ class Admission:
         )
 
     async def _purpose(self, address: str, found: Resolution, submitter: Submitter, sender: str) -> str:
-        """A honeypot is one for strangers; who trains is known, and uses a name that nobody has."""
+        """Return `honeypot` for strangers, `training` for accounts that may train, otherwise an empty string.
+
+        A training address is not the address of a mailbox.
+        """
         if not found.domain:
             return ""
         purpose = await self.screening.purpose(address, found.domain)
@@ -168,19 +179,23 @@ class Admission:
         if purpose != "training" or submitter.login is None or found.status != "unknown":
             return ""
         account = submitter.login.account
-        answer = await self.screening.screen(Arrival(submitter.address, sender, address, found.domain, account))
+        answer = await self.screening.screen(
+            ScreeningRequest(submitter.address, sender, address, found.domain, account)
+        )
         if answer.decision == "refuse":
             raise CommandRefused(replies.REFUSED_BY_POLICY.quoting(answer.note), "training")
         if answer.decision == "defer":
             raise CommandRefused(replies.LOOKUP_FAILED, "antispam")
         return purpose
 
-    async def _screened(self, admitted: AcceptedRecipient, submitter: Submitter, sender: str) -> AcceptedRecipient:
-        """R-IN-14. Last of all: what is refused for ever need not come again to hear it."""
+    async def _greylist(self, admitted: AcceptedRecipient, submitter: Submitter, sender: str) -> AcceptedRecipient:
+        """Greylist. This check comes last, so that a peer does not return only to be refused for ever."""
         recipient = admitted.recipient
-        answer = await self.screening.screen(Arrival(submitter.address, sender.lower(), admitted.key, recipient.domain))
+        answer = await self.screening.screen(
+            ScreeningRequest(submitter.address, sender.lower(), admitted.key, recipient.domain)
+        )
         if answer.decision == "defer":
-            raise CommandRefused(_greylisted(answer), "greylisted")
+            raise CommandRefused(_greylist_reply(answer), "greylisted")
         if not answer.note:
             return admitted
         return replace(admitted, recipient=recipient.model_copy(update={"screened": answer.note}))
@@ -189,26 +204,26 @@ class Admission:
         try:
             room = await self.quotas.room_bytes(account)
         except Temporary:
-            return  # open: the store delays what does not fit
+            return  # fails open: the store delays what does not fit
         if room is not None and room <= size_bytes:
             raise CommandRefused(OVER_QUOTA, "over_quota")
 
 
-def _limit(answer: SendDecision) -> Reply:
-    """R-IN-07: when to try again, if that helps at all."""
+def _limit_reply(answer: SendDecision) -> Reply:
+    """Return the reply to a sender above a limit, with the time of the next attempt if waiting helps."""
     if answer.retry_at is None:
         return _LIMIT.quoting(f"{_LIMIT.text}: {answer.reason}")
     return _LIMIT.because(f"{_LIMIT.text}, try again after {answer.retry_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _greylisted(answer: Screened) -> Reply:
+def _greylist_reply(answer: ScreeningResult) -> Reply:
     if answer.retry_at is None:
         return _GREYLISTED
     return _GREYLISTED.because(f"Greylisted, try again after {answer.retry_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
-def _unknown(reason: str) -> Reply:
-    """An address that leads into a loop is told apart from one that nobody has."""
+def _unknown_reply(reason: str) -> Reply:
+    """Return the reply for an unknown recipient; a loop of aliases has its own status."""
     status, _, text = reason.partition(" ")
     if not _OTHER_FAILURE.fullmatch(status) or not text.isascii() or not text.isprintable():
         return replies.UNKNOWN_RECIPIENT

@@ -1,4 +1,4 @@
-"""What ingress does when it hears of changes elsewhere."""
+"""Event handlers: changes elsewhere invalidate the caches of ingress."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ log = structlog.get_logger(__name__)
 AddressEvent = RoutesChanged | AccountChanged | AccountDeleted
 
 
-class Directory(Protocol):
-    """What is remembered of the router's answers."""
+class DirectoryCache(Protocol):
+    """The cached answers of the router."""
 
     def address_changed(self, address: str) -> None: ...
 
@@ -35,34 +35,34 @@ class Directory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CacheInvalidation:
-    """Keeps caches true, by key: a change of one address costs nothing for the others.
+    """Invalidates cache entries by key, so that a change of one address costs nothing for the others.
 
-    Every process hears every event; what it misses, the short life of its caches mends.
+    Events are broadcast to every process; an entry whose event was missed expires soon.
     """
 
-    directory: Directory
+    directory: DirectoryCache
     forget_quota: Callable[[str], None]
     forget_screening: Callable[[str], None]
     blacklist: Blacklist
 
     async def address_changed(self, event: AddressEvent) -> None:
-        """It may lead elsewhere now, and its password be another."""
+        """Forget where an address leads, and the logins of its account."""
         self.directory.address_changed(event.address)
 
     async def domain_changed(self, event: DomainChanged) -> None:
-        """A domain, or its name."""
+        """Forget what is known of a domain and its alias."""
         self.directory.domain_changed(event.domain, event.alias)
 
     async def quota_changed(self, event: QuotaChanged) -> None:
-        """A mailbox went over or under its limit, or has another one."""
+        """Forget the free space of a mailbox whose usage crossed its limit, or whose limit changed."""
         self.forget_quota(event.address)
 
     async def policy_changed(self, event: PolicyChanged) -> None:
-        """A domain greylists from now on, or has another honeypot."""
+        """Forget whether a domain greylists, and its honeypots."""
         self.forget_screening(event.domain)
 
     async def peer_blacklisted(self, fact: PeerBlacklisted) -> None:
-        """A honeypot was touched, or passwords are guessed; an end in the past takes the peer off again."""
+        """Ban a peer that antispam or another replica announced; an end in the past lifts the ban."""
         if not self.blacklist.put(BlacklistEntry(fact.address, fact.until_epoch, fact.reason)):
             log.warning("invalid_ban_ignored", peer=fact.address[:100], reason=fact.reason)
 

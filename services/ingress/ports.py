@@ -1,4 +1,4 @@
-"""What ingress needs from its neighbours. All methods raise `Temporary` when there is no answer."""
+"""What ingress needs from its neighbours. Methods raise `Temporary` without an answer, unless a class differs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from services.ingress.domain.relaying import Login, SendClass
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What the router says of an address: `domain` is the main domain of ours, `account` the mailbox if it is one.
+    """What the router knows of an address.
 
-    `reason` of an unknown one: RFC 3463 status and a sentence.
+    `domain` is the main domain of a local address, `account` is set for a mailbox. `reason` explains an unknown address
+    by an RFC 3463 status and a sentence.
     """
 
     status: Literal["local", "unknown", "not_ours"]
@@ -25,35 +26,35 @@ class Resolution:
 
 
 class Directory(Protocol):
-    """The router: who an address is."""
+    """The router: addresses, passwords, senders."""
 
     async def recipient(self, address: str) -> Resolution: ...
 
     async def is_ours(self, domain: str) -> bool: ...
 
     async def authenticate(self, login: str, password: str) -> Login | None:
-        """None for an unknown login, a wrong password and a suspended account alike."""
+        """Return the account; None for an unknown login, a wrong password and a suspended account alike."""
 
     async def senders(self, account: str) -> frozenset[str]:
-        """The addresses that `account` may use now; empty when it may not send."""
+        """Return the addresses that `account` may send from; empty when it may not send."""
 
 
 class Quotas(Protocol):
-    """The quota service: how much room a mailbox has."""
+    """The quota service: the free space of mailboxes."""
 
     async def room_bytes(self, account: str) -> int | None:
-        """None where there is no limit, or nobody who knows it."""
+        """Return the free space of a mailbox; None when it has no limit, or when the limit is unknown."""
 
 
-class Sends(Protocol):
-    """The quota service: send limits, checked and counted in one step (R-QT-04)."""
+class SendLimits(Protocol):
+    """The quota service: send limits, checked and counted in one step."""
 
     async def attempt_send(self, key: str, send_class: SendClass, recipients: int) -> SendDecision: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A recipient at RCPT, in our main domain `domain`. `account` is whoever authenticated, None for strangers."""
+class ScreeningRequest:
+    """A recipient at RCPT, in the local main domain `domain`. `account` is the authenticated account, if any."""
 
     peer: str
     sender: str
@@ -63,22 +64,22 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
-class Screened:
-    """What antispam says of an arrival; `note` goes on with the recipient."""
+class ScreeningResult:
+    """The decision of antispam; `note` is kept with the recipient."""
 
     decision: Literal["accept", "defer", "refuse"]
     note: str = ""
     retry_at: datetime | None = None
 
 
-ADMITTED = Screened("accept")
+ADMITTED = ScreeningResult("accept")
 
 
 class Screening(Protocol):
-    """Antispam, before a message comes in. Never raises: without an answer mail is let in."""
+    """Antispam at RCPT. Never raises: without an answer, mail is admitted."""
 
     async def purpose(self, address: str, domain: str) -> str:
-        """`honeypot` or `training` for addresses that antispam takes itself, else empty."""
+        """Return `honeypot` or `training` for an address that antispam handles itself, otherwise an empty string."""
 
-    async def screen(self, arrival: Arrival) -> Screened:
-        """Whether it may come in now (R-IN-14), or whether `account` may train (R-SPAM-43)."""
+    async def screen(self, request: ScreeningRequest) -> ScreeningResult:
+        """Decide on greylisting of a stranger, or whether `account` may train the classifier."""

@@ -1,6 +1,6 @@
-"""Antispam over HTTP: whether a stranger has to wait, and which addresses nobody reads (R-IN-14, R-SPAM-12).
+"""Answers of antispam at RCPT, cached: greylisting, honeypots, training addresses.
 
-Where no domain greylists, one question a domain and minute is all that it costs; what passed is not asked again soon.
+Without greylisting this costs one request for each domain and minute; a peer that passed is not asked about again soon.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from libs.caching import LoadingCache, TtlCache
 from libs.envelope import Permanent, Temporary
 from libs.neighbours import AntispamClient
 from libs.neighbours.antispam import Admission, Reception
-from services.ingress.ports import ADMITTED, Arrival, Screened
+from services.ingress.ports import ADMITTED, ScreeningRequest, ScreeningResult
 
 log = structlog.get_logger(__name__)
 
@@ -46,21 +46,21 @@ class CachedScreening:
         purposes = (await self._reception(domain)).purposes
         return purposes.get(f"{address.rpartition('@')[0]}@{domain}", "") if purposes else ""
 
-    async def screen(self, arrival: Arrival) -> Screened:
-        if arrival.account is None and not (await self._reception(arrival.domain)).greylists:
+    async def screen(self, request: ScreeningRequest) -> ScreeningResult:
+        if request.account is None and not (await self._reception(request.domain)).greylists:
             return ADMITTED
-        network, triplet = (arrival.peer,), (arrival.peer, arrival.sender, arrival.recipient)
+        network, triplet = (request.peer,), (request.peer, request.sender, request.recipient)
         if (note := self._note(network, triplet)) is not None:
-            return Screened("accept", note)
+            return ScreeningResult("accept", note)
         generation = self._passed.generation
-        answer = await self._answer(arrival)
+        answer = await self._answer(request)
         if answer is None:
-            return ADMITTED if arrival.account is None else Screened("defer")
+            return ADMITTED if request.account is None else ScreeningResult("defer")
         if answer.decision == "accept" and answer.keep_seconds:
             key: Key = network if answer.whole_network else triplet
-            seconds, tags = answer.keep_seconds, (arrival.domain,)
+            seconds, tags = answer.keep_seconds, (request.domain,)
             self._passed.put(key, answer.note, seconds=seconds, generation=generation, tags=tags)
-        return Screened(answer.decision, answer.note, answer.retry_at)
+        return ScreeningResult(answer.decision, answer.note, answer.retry_at)
 
     def forget(self, domain: str = "") -> None:
         """A policy, a list or a honeypot of the domain changed; empty: those of all."""
@@ -71,15 +71,17 @@ class CachedScreening:
             self._receptions.clear()
             self._passed.clear()
 
-    async def _answer(self, arrival: Arrival) -> Admission | None:
+    async def _answer(self, request: ScreeningRequest) -> Admission | None:
         """None when there is none."""
         if self._asleep_until > self._clock():
             return None
         try:
             async with asyncio.timeout(_DEADLINE):
-                return await self._antispam.admission(**asdict(arrival))
+                return await self._antispam.admission(**asdict(request))
         except (Temporary, Permanent, TimeoutError) as error:
-            log.warning("not_screened", domain=arrival.domain, reason=str(error) or "antispam does not answer")
+            log.warning(
+                "recipient_screening_failed", domain=request.domain, reason=str(error) or "antispam does not answer"
+            )
             self._asleep_until = self._clock() + _REST
             return None
 

@@ -1,4 +1,4 @@
-"""The self-signed certificate that embedded mode makes for itself."""
+"""Makes the self-signed certificate of embedded mode."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RENEW = timedelta(days=30)
 
 
 def self_signed(directory: Path, hostname: str, *, now: datetime | None = None) -> CertificateFiles:
-    """The files of a self-signed certificate in `directory`, made when there is none or it is about to end."""
+    """Return the files of a self-signed certificate in `directory`; a new one is made when it is missing or expires."""
     files = CertificateFiles(directory / "certificate.pem", directory / "key.pem")
     moment = now or datetime.now(UTC)
     if not _is_good(files, moment):
@@ -64,7 +64,7 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Readable by its owner only, and there only when whole."""
+    """Write a file at once, readable by its owner only."""
     aside = path.with_suffix(".part")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

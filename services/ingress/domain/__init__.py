@@ -1,1 +1,1 @@
-"""The rules of a session: pure, no socket, no framework."""
+"""The rules of receiving mail: pure, without sockets and frameworks."""

@@ -1,4 +1,4 @@
-"""Peers that are refused at connect for a while (R-IN-10): cached, bounded, forgotten by themselves."""
+"""Peers that are banned for a while: in memory, bounded, with an expiry for each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEPT_WHEN_FULL = 0.9
 
 @dataclass(frozen=True, slots=True)
 class BlacklistEntry:
-    """`address` is an address or a network, `until_epoch` in seconds, UTC."""
+    """A ban. `address` is an address or a network; `until_epoch` is in seconds, UTC."""
 
     address: str
     until_epoch: float
@@ -21,7 +21,7 @@ class BlacklistEntry:
 
 
 class Blacklist:
-    """`clock` gives epoch seconds."""
+    """The bans of this process. `clock` returns epoch seconds."""
 
     def __init__(self, *, max_entries: int, clock: Callable[[], float]) -> None:
         self._max_entries = max_entries
@@ -30,7 +30,7 @@ class Blacklist:
         self._table: NetworkTable[BlacklistEntry] = NetworkTable()
 
     def put(self, entry: BlacklistEntry) -> bool:
-        """Replaces what was known of the network; an entry that is over takes it off. False for what is no network."""
+        """Replace the ban of a network; an entry that has expired lifts it. False when the address is not valid."""
         network = banned_network(entry.address)
         if network is None:
             return False
@@ -43,19 +43,19 @@ class Blacklist:
         return True
 
     def is_banned(self, address: str) -> bool:
-        """Whether the peer at `address` is refused now."""
+        """Tell whether the peer at `address` is banned now."""
         if not self._entries or (peer := parsed(address)) is None:
             return False
         return self._is_banned(peer)
 
     def has_entry(self, address: str) -> bool:
-        """Whether there is an entry for this very address or network."""
+        """Tell whether there is a ban of exactly this address or network."""
         network = banned_network(address)
         entry = self._entries.get(network) if network is not None else None
         return entry is not None and entry.until_epoch > self._clock()
 
     def entries(self) -> list[BlacklistEntry]:
-        """Those that hold now, by address."""
+        """Return the bans that are in force, by address."""
         now = self._clock()
         return sorted((e for e in self._entries.values() if e.until_epoch > now), key=lambda e: e.address)
 
@@ -68,7 +68,7 @@ class Blacklist:
             self._table.remove(network)
 
     def _make_room(self) -> None:
-        """A tenth at a time, so that a flood of bans does not sort them all for each: those go that are over first."""
+        """Remove the tenth of the bans that expires first, so that a flood of bans does not sort them for each."""
         surplus = len(self._entries) - int(self._max_entries * _KEPT_WHEN_FULL)
         for network in heapq.nsmallest(
             max(surplus, 1), self._entries, key=lambda each: self._entries[each].until_epoch

@@ -1,18 +1,18 @@
-"""How much of what is being received may be in memory at once: of all sessions, and of each peer network."""
+"""Bounds the memory for messages in transfer: of all sessions, and of each network of peers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# The last eighth is for messages up to this size: senders of a few large ones do not keep ordinary mail out.
+# The last eighth is reserved for messages up to this size, so that a few large ones do not keep ordinary mail out.
 _ORDINARY_OCTETS = 1024 * 1024
 _FOR_LARGE = 7 / 8
 
 
 @dataclass(slots=True)
 class _Usage:
-    """What is held for one network."""
+    """What the messages of one network use."""
 
     messages: int = 0
     octets: int = 0
@@ -22,11 +22,11 @@ _NOTHING = _Usage()
 
 
 class Budget:
-    """Beyond its limits a peer is told to come again, for nothing is buffered without bound.
+    """Counts messages and bytes; beyond a limit a peer is told to try again later.
 
-    A peer is given as the networks that it counts in, the narrowest first (`libs.network.networks_of`). The narrowest
-    may hold `peer_share` of all, each wider one twice as much as the one before; but a message of `largest_bytes`
-    always fits where nothing else is held.
+    A peer is given as its networks, the narrowest first (`libs.network.networks_of`). The narrowest may use
+    `peer_share` of all, each wider one twice as much as the one before; but a message of `largest_bytes` always fits
+    when its network uses nothing else.
     """
 
     def __init__(self, *, max_messages: int, max_bytes: int, peer_share: float = 1.0, largest_bytes: int = 0) -> None:
@@ -47,13 +47,13 @@ class Budget:
         return self._all.octets
 
     def open(self, expected_bytes: int, networks: Sequence[str] = ()) -> BudgetShare | None:
-        """Begin a message; None when it is one too many, or when there is no room for what it promised."""
+        """Begin a message; None when there are too many, or not enough memory for the announced size."""
         if not self.has_room(expected_bytes, networks):
             return None
         return BudgetShare(self, networks)
 
     def has_room(self, expected_bytes: int, networks: Sequence[str] = ()) -> bool:
-        """Whether a message of that size could begin now."""
+        """Tell whether a message of that size could begin now."""
         held = self._all
         if held.messages >= self._max_messages or held.octets + expected_bytes > self._max_bytes:
             return False
@@ -66,7 +66,7 @@ class Budget:
         return True
 
     def count_message(self, networks: Sequence[str]) -> list[_Usage]:
-        """Count one message; what is held in each of the networks, all of them last."""
+        """Count one message; return the usage of each of its networks, and of all networks last."""
         every = []
         for network in networks:
             held = self._networks.get(network)
@@ -79,7 +79,7 @@ class Budget:
         return every
 
     def reserve(self, octets: int, every: Sequence[_Usage], *, of_message: int) -> bool:
-        """False, and nothing taken, when there is no room for more of a message that has grown to `of_message`."""
+        """Reserve more memory for a message that uses `of_message` so far; False, and nothing reserved, if full."""
         limit = self._max_bytes if of_message + octets <= _ORDINARY_OCTETS else self._large_bytes
         if self._all.octets + octets > limit:
             return False
@@ -93,7 +93,7 @@ class Budget:
         return True
 
     def release_message(self, networks: Sequence[str], every: Sequence[_Usage]) -> None:
-        """One message less; networks of which nothing is left are forgotten."""
+        """Count one message less, and forget networks that use nothing."""
         for held in every:
             held.messages -= 1
         for network in networks:
@@ -103,7 +103,7 @@ class Budget:
 
 
 class BudgetShare:
-    """What one message holds of the budget."""
+    """The part of the budget that one message uses."""
 
     __slots__ = ("_budget", "_every", "_networks", "_octets")
 
@@ -114,19 +114,19 @@ class BudgetShare:
         self._octets = 0
 
     def grow(self, octets: int) -> bool:
-        """Octets came in; False when there is no room for them."""
+        """Reserve memory for incoming octets; False when there is none."""
         if not self._budget.reserve(octets, self._every, of_message=self._octets):
             return False
         self._octets += octets
         return True
 
     def shrink(self) -> None:
-        """The octets were let go; the message is still counted."""
+        """Release the memory; the message is still counted."""
         for held in self._every:
             held.octets -= self._octets
         self._octets = 0
 
     def close(self) -> None:
-        """The message is gone."""
+        """End the message."""
         self.shrink()
         self._budget.release_message(self._networks, self._every)

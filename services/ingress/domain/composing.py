@@ -1,6 +1,6 @@
-"""A message from its pieces, for services that have no mail library at hand (RFC 5322, RFC 2045, RFC 2046).
+"""Composes a message from its parts, for services without a mail library (RFC 5322, RFC 2045, RFC 2046).
 
-Strict: what is rendered has CR LF line ends, lines of at most 998 octets, and no header that a value brought along.
+The result has CR LF line ends, lines of at most 998 octets, and no header field that a value smuggled in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9 ._+-]+")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A file. `content_type` is `type/subtype` without parameters."""
+    """An attached file. `content_type` is `type/subtype` without parameters."""
 
     filename: str
     content_type: str
@@ -32,7 +32,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Authors and recipients are (display name, address)."""
+    """The parts of a message. Authors and recipients are (display name, address)."""
 
     author: tuple[str, str]
     recipients: Sequence[tuple[str, str]]
@@ -43,7 +43,7 @@ class Draft:
 
 
 def compose(draft: Draft, *, id: str, now: datetime, hostname: str) -> bytes:
-    """The octets of the message. Raises `ValueError` where a value could not stand in a header."""
+    """Return the octets of the message. Raises `ValueError` for a value that a header cannot carry."""
     head = (
         fold("From", mailbox(*draft.author))
         + fold("To", ", ".join(mailbox(*recipient) for recipient in draft.recipients))
@@ -66,7 +66,7 @@ def _body(draft: Draft, id: str) -> bytes:
 
 
 def _multipart(kind: str, parts: Sequence[bytes], boundary: str) -> bytes:
-    """The boundary holds the message's id, which nobody could know who wrote a part."""
+    """Join parts. The boundary contains the id of the message, which the author of a part cannot know."""
     line = b"--" + boundary.encode()
     body = b"".join(line + b"\r\n" + part + b"\r\n" for part in parts)
     return fold("Content-Type", f'multipart/{kind}; boundary="{boundary}"') + b"\r\n" + body + line + b"--\r\n"
@@ -95,7 +95,7 @@ def _attached(attachment: Attachment) -> bytes:
 
 
 def _filename(name: str) -> str:
-    """RFC 2183 2.3; RFC 2231 4 where the name is not plain ASCII."""
+    """Return the parameter of the file name (RFC 2183 2.3), as RFC 2231 4 encodes it unless it is plain ASCII."""
     if not name.isprintable() or not name.strip() or len(name) > 200:
         raise ValueError("a file name has 1 to 200 printable characters")
     return f'filename="{name}"' if _PLAIN_NAME.fullmatch(name) else f"filename*=utf-8''{quote(name, safe='')}"

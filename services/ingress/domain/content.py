@@ -1,7 +1,7 @@
-"""What arrives between DATA and its end: kept, counted, hashed and looked at as it comes, in flat memory.
+"""The content of a message as it arrives: kept, counted, hashed and checked in one pass.
 
-RFC 5321 2.3.8: only CR LF ends a line; a bare CR or LF is how one message is smuggled inside another.
-RFC 5321 4.5.3.1.6: a line has at most 1000 octets with its CR LF; how much more is taken is a setting.
+RFC 5321 2.3.8: only CR LF ends a line. A bare CR or LF serves to smuggle one message inside another.
+RFC 5321 4.5.3.1.6: a line has at most 1000 octets with its CR LF; how much more is accepted is a setting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from io import BytesIO
 
 
 class ContentFault(StrEnum):
-    """Why content cannot be taken, the first one that was seen."""
+    """Why content is refused; the first fault counts."""
 
     TOO_LARGE = "too_large"
     BARE_LINE_END = "bare_line_end"
@@ -22,7 +22,7 @@ class ContentFault(StrEnum):
 
 
 class MessageContent:
-    """A message as it grows. With a fault, nothing of it is kept any more."""
+    """A message as it grows. After a fault nothing of it is kept."""
 
     __slots__ = ("_held", "_kept", "_line", "_max_bytes", "_max_line", "_sha256", "_whole", "fault", "size_bytes")
 
@@ -38,7 +38,7 @@ class MessageContent:
         self._whole = b""  # a message that came in one piece is never copied
 
     def append(self, part: bytes) -> None:
-        """Take the next octets, dots already unstuffed."""
+        """Add the next octets, after dot-unstuffing."""
         if self._held:
             part, self._held = self._held + part, b""
         if part.endswith(b"\r"):
@@ -50,12 +50,12 @@ class MessageContent:
                 self._keep(part)
 
     def reject(self, fault: ContentFault) -> None:
-        """Keep nothing more, free what was kept."""
+        """Free what was kept, and keep nothing more."""
         self.fault = self.fault or fault
         self._kept, self._whole = None, b""
 
     def finish(self) -> bytes:
-        """The whole message, empty after a fault."""
+        """Return the whole message, empty after a fault."""
         if self._held:
             self.reject(ContentFault.BARE_LINE_END)
         return self._whole if self._kept is None else self._kept.getvalue()
@@ -76,7 +76,7 @@ class MessageContent:
             self.reject(ContentFault.LINE_TOO_LONG)
 
     def _lines_fit(self, part: bytes) -> bool:
-        """Jumps from the last line end within reach to the next: a look for each longest line, not for each line."""
+        """Check the length of lines, jumping to the last line end within the limit: one search for many lines."""
         start, limit, size = -self._line, self._max_line, len(part)
         while size - start > limit:
             end = part.rfind(b"\r\n", max(start, 0), start + limit + 2)

@@ -1,7 +1,7 @@
-"""The octets after DATA: where they end, and the dots that were doubled (RFC 5321 4.1.1.4, 4.5.2).
+"""The octets after DATA: finds their end, and removes dot-stuffing (RFC 5321 4.1.1.4, RFC 5321 4.5.2).
 
-Only CR LF . CR LF ends them. LF . LF, LF . CR LF, CR . CR and their like are text, whatever they were meant to be; the
-text is refused for its bare CR or LF once the true end has come.
+Only CR LF . CR LF ends them. Sequences such as LF . LF, LF . CR LF and CR . CR are text; the message is refused for its
+bare CR or LF once its true end has arrived.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
 
 
 class DotUnstuffer:
-    """Feeds `content` with what stands before the end."""
+    """Passes the octets before the end on to `content`."""
 
     __slots__ = ("_content", "_skip", "_tail")
 
@@ -24,7 +24,7 @@ class DotUnstuffer:
         self._skip = 2
 
     def feed(self, chunk: bytes) -> bytes | None:
-        """None until the end has come; then what stands behind it, mostly nothing."""
+        """Return None until the end has arrived; then the octets behind it, mostly none."""
         chunk = self._tail + chunk
         end = chunk.find(_END)
         if end >= 0:
@@ -44,7 +44,7 @@ class DotUnstuffer:
 
 
 def _cut(chunk: bytes) -> int:
-    """Where the octets start that may belong to the end, or to a doubled dot, and must wait for more."""
+    """Return where the octets begin that may be part of the end, or of a stuffed dot, and must wait for more."""
     for beginning in _BEGINNINGS:
         if chunk.endswith(beginning):
             return len(chunk) - len(beginning)

@@ -1,4 +1,4 @@
-"""Arguments of MAIL and RCPT: the path, then ESMTP parameters (RFC 5321 4.1.2) of the extensions that we offer."""
+"""Arguments of MAIL and RCPT: the path, then ESMTP parameters (RFC 5321 4.1.2) of the extensions that EHLO offers."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from libs.mail.replies import Reply
 from services.ingress.domain.refusal import CommandRefused
 
 # RFC 5321 4.1.1: blanks belong between the parts only. Honest senders put them around the colon and inside the
-# brackets, and old appliances leave the brackets out. What stands between the brackets is judged by `parse_path`.
+# brackets, and old appliances leave the brackets out. `parse_path` judges what is between them.
 _ARGUMENT = re.compile(
     r"""(from|to)[ \t]*+:[ \t]*+
         (?: <[ \t]*+ ( (?:"(?:[^"\\]|\\.)*+"|[^">])*+ ) > | ( (?:"(?:[^"\\]|\\.)*+"|[^"<> \t])++ ) )
         ( (?:[ \t].*)? )""",
     re.IGNORECASE | re.VERBOSE,
 )
-# RFC 5321 4.1.2 has no `=` in a value; identifiers in base64 have it all the same.
+# RFC 5321 4.1.2 allows no `=` in a value; identifiers in base64 contain it nevertheless.
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*+)(?:=([^\x00- \x7f]*+))?")
 _ORCPT = re.compile(r"([A-Za-z0-9-]{1,64});(.+)")
 _NOTIFY_WORDS: Final = frozenset({"SUCCESS", "FAILURE", "DELAY"})
 
-# The same addresses come again and again.
+# The same addresses occur again and again.
 _parse = lru_cache(maxsize=8192)(parse_path)
 
 _MAX_ENVID = 100  # RFC 3461 4.4
@@ -48,9 +48,9 @@ _BAD_PATH = {
 
 @dataclass(frozen=True, slots=True)
 class MailArguments:
-    """`MAIL FROM:<path> SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=`. `size_bytes` is 0 when the peer did not say.
+    """`MAIL FROM:<path> SIZE= BODY= SMTPUTF8 RET= ENVID= AUTH=`. `size_bytes` is 0 without SIZE.
 
-    `envid` is decoded; `body_type` is empty where the peer said nothing, or 7BIT.
+    `envid` is decoded; `body_type` is empty without BODY and for 7BIT.
     """
 
     path: Path
@@ -71,7 +71,7 @@ class RcptArguments:
 
 
 def mail_arguments(text: str, *, extended: bool) -> MailArguments:
-    """Read what stands behind MAIL. Raises `CommandRefused`."""
+    """Parse the argument of MAIL. Raises `CommandRefused`."""
     path_text, parameters = _split("FROM:", text, extended=extended)
     smtputf8 = _flag(parameters, "SMTPUTF8")
     path = _path("FROM:", path_text, smtputf8=smtputf8)
@@ -85,7 +85,7 @@ def mail_arguments(text: str, *, extended: bool) -> MailArguments:
         envid=_xtext(parameters, "ENVID", limit=_MAX_ENVID),
         body_type=_body_type(parameters),
     )
-    # RFC 4954 5: taken and not believed, for we trust no peer to name another sender. Some say it without a value.
+    # RFC 4954 5: accepted and ignored, since no peer is trusted to name another sender. Some send it without a value.
     if len(parameters.pop("AUTH", None) or "") > _MAX_AUTH:
         raise CommandRefused(replies.BAD_ARGUMENTS)
     parameters.pop("SMTPUTF8", None)
@@ -94,7 +94,7 @@ def mail_arguments(text: str, *, extended: bool) -> MailArguments:
 
 
 def rcpt_arguments(text: str, *, extended: bool, smtputf8: bool) -> RcptArguments:
-    """Read what stands behind RCPT. Raises `CommandRefused`."""
+    """Parse the argument of RCPT. Raises `CommandRefused`."""
     path_text, parameters = _split("TO:", text, extended=extended)
     path = _path("TO:", path_text, smtputf8=smtputf8)
     if not parameters:
@@ -118,7 +118,7 @@ def _split(keyword: str, text: str, *, extended: bool) -> tuple[str, dict[str, s
 
 
 def _parameters(keyword: str, text: str) -> dict[str, str | None]:
-    """By name. What is said twice must be said alike, but for SIZE, of which the larger counts."""
+    """Return the parameters by name. Repeated ones must be equal; of several SIZE the largest counts."""
     parameters: dict[str, str | None] = {}
     for word in text.split():
         parameter = _PARAMETER.fullmatch(word)
@@ -143,7 +143,7 @@ def _path(keyword: str, text: str, *, smtputf8: bool) -> Path:
 
 
 def _size(value: str | None) -> int:
-    """RFC 1870 4: at most 20 digits."""
+    """Parse SIZE (RFC 1870 4): at most 20 digits."""
     if value is None:
         return 0
     if not (value.isascii() and value.isdigit() and len(value) <= 20):
@@ -174,7 +174,7 @@ def _one_of(parameters: dict[str, str | None], name: str, allowed: tuple[str, ..
 
 
 def _body_type(parameters: dict[str, str | None]) -> str:
-    """RFC 6152 3."""
+    """Parse BODY (RFC 6152 3)."""
     value = _text(parameters, "BODY", default="7BIT").upper()
     if value not in ("7BIT", "8BITMIME"):
         raise CommandRefused(_BAD_BODY)
@@ -182,7 +182,7 @@ def _body_type(parameters: dict[str, str | None]) -> str:
 
 
 def _xtext(parameters: dict[str, str | None], name: str, *, limit: int) -> str:
-    """RFC 3461 4, decoded."""
+    """Decode a parameter in xtext (RFC 3461 4)."""
     value = _text(parameters, name)
     if not value:
         return ""
@@ -193,7 +193,7 @@ def _xtext(parameters: dict[str, str | None], name: str, *, limit: int) -> str:
 
 
 def _notify(parameters: dict[str, str | None]) -> tuple[str, ...]:
-    """RFC 3461 4.1: NEVER, or a list of the others."""
+    """Parse NOTIFY (RFC 3461 4.1): NEVER, or a list of the others."""
     value = _text(parameters, "NOTIFY").upper()
     words = tuple(dict.fromkeys(value.split(","))) if value else ()
     if words != ("NEVER",) and not _NOTIFY_WORDS.issuperset(words):
@@ -202,9 +202,9 @@ def _notify(parameters: dict[str, str | None]) -> tuple[str, ...]:
 
 
 def _orcpt(parameters: dict[str, str | None], *, smtputf8: bool) -> str:
-    """RFC 3461 4.2, decoded: `type;address`.
+    """Parse and decode ORCPT (RFC 3461 4.2): `type;address`.
 
-    Of an address beyond ASCII (RFC 6533 3) the ASCII form is kept, in which it can be reported to everyone.
+    Of an address beyond ASCII (RFC 6533 3) the ASCII form is kept, in which any host can receive the report.
     """
     value = _text(parameters, "ORCPT")
     if not value:

@@ -1,4 +1,4 @@
-"""A refusal on its way to the peer."""
+"""The refusal of a command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from libs.mail.replies import Reply
 
 
 class CommandRefused(Exception):
-    """The peer's wish cannot be granted: `reply` is the answer, `reason` one word for the metrics."""
+    """A command is refused: `reply` is the answer, `reason` one word for the metrics."""
 
     def __init__(self, reply: Reply, reason: str = "syntax") -> None:
         super().__init__(str(reply))

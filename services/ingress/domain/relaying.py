@@ -1,4 +1,4 @@
-"""Who may send through us, and the old tricks to make others do it (RFC 5321 3.6.1, appendix F.2)."""
+"""Who may relay (RFC 5321 3.6.1), and forms of addresses that circumvent it (RFC 5321 F.2)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SendClass = Literal["webmail", "internal", "external", "relay"]
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who authenticated."""
+    """The account that authenticated."""
 
     account: str
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptedRecipient:
-    """A recipient that was taken, and the most that it takes. Two with the same `key` are one."""
+    """A recipient that was accepted, and the largest message for it. Two with the same `key` are one."""
 
     key: str
     recipient: Recipient
@@ -30,7 +30,7 @@ class AcceptedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Submitter:
-    """Who hands a message in. `relays` means that this address may relay without authentication."""
+    """The peer that submits a message. `relays`: its address may relay without authentication."""
 
     listener: Listener
     address: str
@@ -40,16 +40,16 @@ class Submitter:
 
     @property
     def may_relay(self) -> bool:
-        """Relaying is for nobody but those that we know (R-IN-02)."""
+        """Tell whether recipients of other domains are accepted: only from known submitters."""
         return self.login is not None or self.relays or self.listener == "http"
 
     @property
     def is_stranger(self) -> bool:
-        """Another server, at the MX: what is asked of strangers is asked of nobody else."""
+        """Tell whether this is another mail server at the MX port; greylisting and honeypots concern strangers only."""
         return self.listener == "mx" and self.login is None and not self.internal
 
     def send_class(self, *, remote: bool) -> SendClass | None:
-        """The class whose limits count (R-IN-07); mail of strangers to our mailboxes has none."""
+        """Return the class whose send limits apply; None for mail of strangers to local mailboxes."""
         if self.listener == "http":
             return "webmail" if self.login else None
         if self.login:
@@ -58,19 +58,19 @@ class Submitter:
 
     @property
     def send_key(self) -> str:
-        """The key of the send counters."""
+        """Return the key of the send counters."""
         return self.login.account if self.login else self.address
 
 
 def canonical_of(path: Path) -> str:
-    """The key of a path that was parsed: it is normal already, and `canonical` would parse it again."""
+    """Return the canonical form of a path that is parsed already; `canonical` would parse it again."""
     return f"{path.local.lower()}@{path.domain}" if path.local.isascii() else canonical(path.address)
 
 
 def is_relay_trick(path: Path) -> bool:
-    """A recipient that hides another behind our domain, or names a host by its address.
+    """Tell whether a recipient hides another one behind a local domain, or names a host by its address.
 
-    `user%foreign@ours`, `foreign!user@ours`, `"user@foreign"@ours`; `user@[192.0.2.1]` would make us connect to any
-    host that the peer picks. A source route is cut off by the parser: what stands behind it is judged like the rest.
+    Such as `user%remote@local`, `remote!user@local`, `"user@remote"@local`; `user@[192.0.2.1]` would make relay connect
+    to any host that the peer picks. The parser removes a source route: the path behind it is judged like any other.
     """
     return path.domain.startswith("[") or any(mark in path.local for mark in "%!@")

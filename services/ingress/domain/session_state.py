@@ -1,4 +1,4 @@
-"""The order of commands (RFC 5321 4.1.4, RFC 3207 4, RFC 4954 4): what a session knows, and what it may do next."""
+"""The state of a session, and the order of commands (RFC 5321 4.1.4, RFC 3207 4, RFC 4954 4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.ingress.domain.timeouts import Progress
 
 @dataclass(frozen=True, slots=True)
 class ListenerProfile:
-    """What a listener asks of its peers."""
+    """What a listener requires of its peers."""
 
     name: Listener
     port: int
@@ -28,9 +28,9 @@ class ListenerProfile:
 
 @dataclass(slots=True)
 class Transaction:
-    """From MAIL to the end of the message.
+    """A mail transaction, from MAIL to the end of the message (RFC 5321 3.3).
 
-    `chunks` grows by BDAT, within the deadlines of `progress`; `failed` says that a chunk was refused.
+    `chunks` is what BDAT received so far, within the deadlines of `progress`; `failed`: a chunk was refused.
     """
 
     mail: MailArguments
@@ -42,13 +42,13 @@ class Transaction:
 
     @property
     def max_size_bytes(self) -> int:
-        """What the least of its recipients takes."""
+        """Return the smallest limit of its recipients."""
         return min(admitted.max_size_bytes for admitted in self.recipients.values())
 
 
 @dataclass(slots=True)
 class SessionState:
-    """What a session knows of its peer."""
+    """What the peer said and proved so far."""
 
     helo: str = ""
     extended: bool = False
@@ -58,66 +58,66 @@ class SessionState:
 
     @property
     def protocol(self) -> str:
-        """The keyword for `Received` (RFC 3848, RFC 6531 4.3)."""
+        """Return the keyword for the Received field (RFC 3848, RFC 6531 4.3)."""
         if not self.extended:
             return "SMTP"
         utf8 = self.transaction is not None and self.transaction.mail.smtputf8
         return ("UTF8SMTP" if utf8 else "ESMTP") + ("S" if self.tls else "") + ("A" if self.login else "")
 
     def start_anew(self) -> None:
-        """After STARTTLS nothing that was said before counts (RFC 3207 4.2)."""
+        """Forget what was said before STARTTLS (RFC 3207 4.2)."""
         self.helo, self.extended, self.transaction = "", False, None
 
 
 _HELO_FIRST = replies.BAD_SEQUENCE.because("Send EHLO first")
 _MAIL_FIRST = replies.BAD_SEQUENCE.because("Send MAIL first")
-_NESTED = replies.BAD_SEQUENCE.because("A transaction is open already")
-_IN_CHUNKS = replies.BAD_SEQUENCE.because("Chunks are under way: BDAT or RSET")
-_TWICE = replies.BAD_SEQUENCE.because("That was done already")
+_TRANSACTION_OPEN = replies.BAD_SEQUENCE.because("A transaction is already open")
+_BDAT_IN_PROGRESS = replies.BAD_SEQUENCE.because("BDAT chunks are in progress: send BDAT or RSET")
+_ALREADY_DONE = replies.BAD_SEQUENCE.because("That is already done")
 _NO_AUTH_HERE = replies.BAD_SEQUENCE.because("Authentication is not offered here, use the submission port")
 
 
 def before_mail(state: SessionState, profile: ListenerProfile) -> Reply | None:
-    """Why MAIL cannot come now."""
+    """Return why MAIL is not possible now."""
     if not state.helo:
         return _HELO_FIRST
     if profile.needs_tls and state.tls is None:
         return replies.TLS_REQUIRED
     if profile.needs_auth and state.login is None:
         return replies.AUTH_REQUIRED
-    return _NESTED if state.transaction is not None else None
+    return _TRANSACTION_OPEN if state.transaction is not None else None
 
 
 def before_rcpt(state: SessionState) -> Reply | None:
-    """Why RCPT cannot come now."""
+    """Return why RCPT is not possible now."""
     if state.transaction is None:
         return _MAIL_FIRST if state.helo else _HELO_FIRST
-    return _IN_CHUNKS if state.transaction.chunks is not None else None
+    return _BDAT_IN_PROGRESS if state.transaction.chunks is not None else None
 
 
 def before_content(state: SessionState, *, chunked: bool) -> Reply | None:
-    """Why DATA (or BDAT if `chunked`) cannot come now."""
+    """Return why DATA (or BDAT if `chunked`) is not possible now."""
     transaction = state.transaction
     if transaction is None:
         return _MAIL_FIRST if state.helo else _HELO_FIRST
     if transaction.failed:  # RFC 3030 2: until RSET
         return replies.BAD_SEQUENCE.because("A chunk was refused: send RSET")
     if transaction.chunks is not None and not chunked:
-        return _IN_CHUNKS
+        return _BDAT_IN_PROGRESS
     if not transaction.recipients:
         return replies.TRANSACTION_FAILED if chunked else replies.BAD_SEQUENCE.because("No valid recipients")
     return None
 
 
 def before_starttls(state: SessionState, profile: ListenerProfile) -> Reply | None:
-    """Why STARTTLS cannot come now."""
+    """Return why STARTTLS is not possible now."""
     if state.tls is not None or state.login is not None or profile.implicit_tls:
-        return _TWICE
-    return _NESTED if state.transaction is not None else None
+        return _ALREADY_DONE
+    return _TRANSACTION_OPEN if state.transaction is not None else None
 
 
 def before_auth(state: SessionState, profile: ListenerProfile) -> Reply | None:
-    """Why AUTH cannot come now."""
+    """Return why AUTH is not possible now."""
     if state.tls is None:
         return replies.ENCRYPTION_NEEDED
     if not profile.offers_auth:
@@ -125,5 +125,5 @@ def before_auth(state: SessionState, profile: ListenerProfile) -> Reply | None:
     if not state.helo:
         return _HELO_FIRST
     if state.login is not None:
-        return _TWICE
-    return _NESTED if state.transaction is not None else None
+        return _ALREADY_DONE
+    return _TRANSACTION_OPEN if state.transaction is not None else None

@@ -1,4 +1,4 @@
-"""Counters of attempts, bounded in memory: how often a key tried within a window, and how long it must wait."""
+"""Counts the attempts of a key within a window, in bounded memory, and computes delays."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class _Count:
 
 
 class Throttle:
-    """At most `limit` attempts of a key within `window` seconds from its first.
+    """Allows a key `limit` attempts within `window` seconds of its first.
 
-    An attempt counts when it starts, so that a hundred at once are not all let through; `forgive` takes back one that
-    went well. `clock` gives monotonic seconds.
+    An attempt counts when it starts, so that a hundred at once are not all allowed; `forgive` uncounts one that
+    succeeded. `clock` returns monotonic seconds.
     """
 
     def __init__(self, *, limit: int, window: float, max_keys: int, clock: Callable[[], float]) -> None:
@@ -30,12 +30,12 @@ class Throttle:
         self._counts: OrderedDict[str, _Count] = OrderedDict()  # oldest window first
 
     def is_blocked(self, key: str) -> bool:
-        """Whether the next attempt is one too many."""
+        """Tell whether the next attempt is one too many."""
         count = self._current(key)
         return count is not None and count.attempts >= self._limit
 
     def attempt(self, key: str) -> int:
-        """Count one; returns how many there were in this window."""
+        """Count an attempt, and return how many there were in this window."""
         count = self._current(key)
         if count is None:
             self._make_room()
@@ -44,7 +44,7 @@ class Throttle:
         return count.attempts
 
     def forgive(self, key: str) -> None:
-        """The attempt that was counted was no offence."""
+        """Uncount an attempt that succeeded."""
         count = self._current(key)
         if count is not None:
             count.attempts -= 1
@@ -71,8 +71,8 @@ class Throttle:
 
 
 def delay(failures: int, *, first: float, longest: float) -> float:
-    """Seconds that the answer to the n-th failure waits: doubled with every fifth (RFC 4954 9).
+    """Return the seconds by which the reply to the n-th failure is delayed; every fifth doubles them (RFC 4954 9).
 
-    In steps, so that the time of an answer tells of the number of failures and of nothing else.
+    The steps make sure that the time of a reply discloses the number of failures and nothing else.
     """
     return float(min(first * 2 ** min((failures - 1) // _STEP, 30), longest))

@@ -1,7 +1,7 @@
-"""Messages that the broker may have although nobody said so: their peers were told 451, and will try again.
+"""Messages that the broker may have although it did not confirm them: their peers were told 451 and try again.
 
-The retry goes under the id of the try before, by which all consumers know the message: it is one in effect, whether the
-broker had it or not. Each id is for one retry, so that the same octets sent twice on purpose stay two messages.
+The retry has the id of the first try, by which all consumers recognise the message: both are one message, whether the
+broker had it or not. Each id serves one retry, so that the same octets sent twice on purpose stay two messages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from libs.caching import TtlCache
 
 
 class Unconfirmed:
-    """From the key of a message to the ids of its tries, for `window` seconds, the newest `max_entries` keys."""
+    """Maps the key of a message to the ids of its tries for `window` seconds; the newest `max_entries` are kept."""
 
     def __init__(self, *, window: float, max_entries: int, clock: Callable[[], float]) -> None:
         self._window = window
@@ -20,12 +20,12 @@ class Unconfirmed:
         self._tries: TtlCache[bytes, tuple[float, tuple[str, ...]]] = TtlCache(max_entries=max_entries, clock=clock)
 
     def record(self, key: bytes, id: str) -> None:
-        """Nobody knows what became of the message `id`."""
+        """Record that it is unknown whether the message `id` was published."""
         _, ids = self._tries.get(key) or (0.0, ())
         self._tries.put(key, (self._clock() + self._window, (*ids, id)), seconds=self._window)
 
     def claim(self, key: bytes) -> str | None:
-        """The id under which the message is to be published now; it is the caller's, to use or to leave again."""
+        """Take the id under which a retry is to be published, if any; a caller that fails records it again."""
         found = self._tries.get(key)
         if found is None:
             return None

@@ -22,7 +22,7 @@ YIELD_EVERY = 64  # commands between two looks at the clock
 _LINGER_SECONDS = 1.0
 
 _NO_COMMAND = replies.SYNTAX_ERROR.because("A command is one line of text that ends with CR LF")
-_OUT_OF_STEP = Reply(503, "5.5.0", "You sent more before this command was answered")  # RFC 2920 3.1
+_BAD_PIPELINING = Reply(503, "5.5.0", "Pipelining is not allowed with this command")  # RFC 2920 3.1
 _TOO_MANY_ERRORS = replies.TOO_MANY_COMMANDS.because("Too many errors, closing connection")
 _INTERNAL_ERROR = Reply(421, "4.3.0", "Internal error, try again later")
 
@@ -105,7 +105,7 @@ class Dialogue:
         if session.connection.reader.pending and not (
             command.pipelines and (session.state.extended or command.is_last)
         ):
-            return session.hang_up(_OUT_OF_STEP)
+            return session.hang_up(_BAD_PIPELINING)
         try:
             text = argument.decode()
         except UnicodeDecodeError:

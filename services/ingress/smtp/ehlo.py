@@ -12,7 +12,7 @@ from services.ingress.smtp.session import Session
 # Wider than RFC 5321 4.1.2: hosts greet with underscores and worse. Nothing that could end a comment or a phrase in
 # the Received field is allowed.
 _NAME = re.compile(r"""[^\x00-\x20"(),;<>@\\\x7f-\U0010ffff]{1,255}""")
-_BAD_NAME = replies.BAD_ARGUMENTS.because("Greet with a host name or an address literal")
+_BAD_NAME = replies.BAD_ARGUMENTS.because("A host name or an address literal is required")
 _EXTENSIONS = ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN", "CHUNKING")
 
 

@@ -11,7 +11,7 @@ import pytest
 from libs.envelope import Temporary
 from libs.neighbours import AntispamClient
 from services.ingress.adapters.antispam import CachedScreening
-from services.ingress.ports import ADMITTED, Arrival, Screened
+from services.ingress.ports import ADMITTED, ScreeningRequest, ScreeningResult
 
 LATER = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,8 +47,8 @@ def screening(antispam: Antispam) -> tuple[CachedScreening, Clock]:
     return CachedScreening(AntispamClient(antispam), ttl=timedelta(seconds=60), clock=clock), clock  # type: ignore[arg-type]
 
 
-def arrival(sender: str = "a@b.example", peer: str = "192.0.2.1", account: str | None = None) -> Arrival:
-    return Arrival(peer, sender, "m@example.org", "example.org", account)
+def arrival(sender: str = "a@b.example", peer: str = "192.0.2.1", account: str | None = None) -> ScreeningRequest:
+    return ScreeningRequest(peer, sender, "m@example.org", "example.org", account)
 
 
 async def test_a_domain_that_does_not_greylist_costs_one_question_a_minute() -> None:
@@ -70,10 +70,10 @@ async def test_who_waits_is_asked_for_again_and_who_passed_is_not() -> None:
     antispam = Antispam(decision="defer", retry_at=LATER, keep_seconds=0)
     screens, clock = screening(antispam)
     for _ in range(2):
-        assert await screens.screen(arrival()) == Screened("defer", "", LATER)
+        assert await screens.screen(arrival()) == ScreeningResult("defer", "", LATER)
     antispam.answer = {"decision": "accept", "note": "passed after 312 s", "keep_seconds": 600}
     for _ in range(3):
-        assert await screens.screen(arrival()) == Screened("accept", "passed after 312 s")
+        assert await screens.screen(arrival()) == ScreeningResult("accept", "passed after 312 s")
     assert antispam.asked.count("/v1/admissions") == 3
     await screens.screen(arrival("other@b.example"))
     clock.now = 601
@@ -84,7 +84,7 @@ async def test_who_waits_is_asked_for_again_and_who_passed_is_not() -> None:
 async def test_a_policy_is_asked_for_anew_where_it_changed_and_nowhere_else() -> None:
     antispam = Antispam(keep_seconds=600)
     screens, _ = screening(antispam)
-    other = Arrival("192.0.2.1", "a@b.example", "x@example.com", "example.com")
+    other = ScreeningRequest("192.0.2.1", "a@b.example", "x@example.com", "example.com")
     for each in (arrival(), other):
         await screens.screen(each)
     screens.forget("example.com")
