@@ -167,7 +167,7 @@ def _unlink_both(path: Path) -> None:
 
 
 def _existing(id: str, work: Callable[[], T]) -> T:
-    """Only whoever looks for a blob may say that it is missing: to put one, its folder can be made again."""
+    """Raise `Missing` only for a read: a write can create the missing folder."""
     try:
         return work()
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""Who holds a blob that is a file: a small file beside it, with a name a line.
+"""The holders of a blob that is a file: a small file beside it, with a name in each line.
 
 It says "-" when all have released the blob; an empty one, which only a broken disk leaves, says nothing. Callers hold
 the lock of the folder.
@@ -22,17 +22,17 @@ def list_of(blob: Path) -> Path:
 
 
 def is_list(path: Path) -> bool:
-    """Whether it is such a file."""
+    """Return whether the file is a list of holders."""
     return path.name.endswith(_SUFFIX)
 
 
 def blob_of(path: Path) -> Path:
-    """The blob of such a file."""
+    """Return the blob that the list of holders belongs to."""
     return path.with_name(path.name.removesuffix(_SUFFIX))
 
 
 def read(blob: Path) -> frozenset[str]:
-    """Those that hold it."""
+    """Return the names of the holders."""
     try:
         return frozenset(list_of(blob).read_text().split()) - {_NONE}
     except FileNotFoundError:
@@ -40,7 +40,7 @@ def read(blob: Path) -> frozenset[str]:
 
 
 def write(blob: Path, names: Set[str], *, at: datetime) -> None:
-    """Returns when it is durable: a hold that a crash forgets would cost the message its bytes."""
+    """Write the list durably: if a crash lost a hold, the message would lose its bytes."""
     path = list_of(blob)
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

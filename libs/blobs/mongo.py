@@ -70,7 +70,7 @@ class MongoBlobs:
         left = {"$setDifference": [{"$ifNull": ["$holders", []]}, [named(holder)]]}
         released = {"$cond": [{"$eq": [{"$size": "$holders"}, 0]}, self._clock(), "$$REMOVE"]}
         with mongo_errors(f"blob {possible(id)}"):
-            # One step, so that two who release at the same time cannot both see the other's hold.
+            # One step, so that of two concurrent releases one sees that it is the last.
             await self._entries.update_one(
                 {"_id": id, "holders": holder}, [{"$set": {"holders": left}}, {"$set": {"released_at": released}}]
             )
@@ -96,7 +96,7 @@ class MongoBlobs:
     async def _collect_entries(self, old: dict[str, Any]) -> int:
         collected = 0
         async for entry in self._entries.find(old, {"_id": 1}):
-            # Asked again in the same step as it goes: somebody may have touched it.
+            # The condition is checked again in the deletion itself: the blob may have been touched meanwhile.
             gone = await self._entries.find_one_and_delete({"_id": entry["_id"], **old})
             if gone is not None:
                 await self._drop(gone["upload"])
@@ -104,7 +104,7 @@ class MongoBlobs:
         return collected
 
     async def _collect_orphans(self, old: dict[str, Any]) -> None:
-        """Uploads whose writer died before it made the entry, or was not the last to make it."""
+        """Delete uploads whose writer died before it wrote the entry, or whose entry another writer replaced."""
         uploads = [{"$match": old}, {"$group": {"_id": "$upload"}}]
         async for upload in await self._chunks.aggregate(uploads, hint="at_1_upload_1"):
             blob = upload["_id"].partition(".")[0]

@@ -1,4 +1,4 @@
-"""From an address to a blob store: the scheme picks the implementation."""
+"""Opens the blob store of an address; the scheme of the address chooses the implementation."""
 
 from __future__ import annotations
 

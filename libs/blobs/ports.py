@@ -1,4 +1,4 @@
-"""What every blob store promises."""
+"""The contract of all blob stores."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Blobs(Protocol):
         """Returns when the blob is durable and whole; a crash leaves no partial blob visible. Idempotent."""
 
     async def get(self, id: str) -> bytes:
-        """The content. Raises `Missing`."""
+        """Return the content. Raises `Missing`."""
 
     async def touch(self, id: str) -> None:
-        """Somebody still needs it: its age starts anew. Raises `Missing`."""
+        """Reset the age of a blob that is still needed. Raises `Missing`."""
 
     async def hold(self, id: str, holder: str) -> None:
-        """`holder` needs it until it releases it; its age starts anew. Idempotent. Raises `Missing`."""
+        """Keep the blob until `holder` releases it, and reset its age. Idempotent. Raises `Missing`."""
 
     async def release(self, id: str, holder: str) -> None:
-        """`holder` needs it no more. No error when it did not hold it, or when the blob is gone."""
+        """End the hold of `holder`. No error when it held nothing, or when the blob is gone."""
 
     async def delete(self, id: str) -> None:
-        """Gone; no error when it was gone before."""
+        """Delete the blob; no error when it does not exist."""
 
     async def collect(self, untouched_since: datetime, *, released_before: datetime | None = None) -> int:
         """Delete the blobs that were last touched before, and what crashes left; returns how many blobs it were.
@@ -48,14 +48,14 @@ class Blobs(Protocol):
 
 
 def named(holder: str) -> str:
-    """The holder. Raises `ValueError` for what is no name of a queue."""
+    """Return the holder. Raises `ValueError` for a text that is no name of a queue."""
     if not _HOLDER.fullmatch(holder):
         raise ValueError(f"{holder[:80]!r} cannot hold a blob")
     return holder
 
 
 def possible(id: str) -> str:
-    """The id. Raises `Missing` when no message can have it."""
+    """Return the id. Raises `Missing` when no message can have it."""
     if not _ID.fullmatch(id):
         raise Missing(f"blob {id[:80]!r} cannot exist")
     return id

@@ -1,6 +1,6 @@
-"""Answers that are kept for a while: bounded, never all dropped at once, forgotten by key when something changes.
+"""Bounded caches with a time to live, whose entries are invalidated by key or by tag.
 
-`timed` keeps what it is given, `cache` asks for what is not known, once however many callers wait.
+`TtlCache` keeps given values. `LoadingCache` fetches missing values, once for all concurrent callers.
 """
 
 from libs.caching.loading_cache import LoadingCache

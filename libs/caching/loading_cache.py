@@ -1,4 +1,4 @@
-"""Answers of a neighbour: asked once however many callers wait, and never stale after a change."""
+"""A cache in front of a neighbour: one fetch for all concurrent callers, never stale after an invalidation."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ V = TypeVar("V")
 
 @dataclass(slots=True, eq=False)
 class _Question(Generic[V]):
-    """`is_stale` when what it asks about changed after it was asked: its callers still get the answer, none else."""
+    """A fetch in progress. `is_stale` if its key was invalidated meanwhile: then only its callers get the answer."""
 
     task: asyncio.Task[V]
     is_stale: bool = False
 
 
 class LoadingCache(Generic[K, V]):
-    """`fetch(key)` is called for what is not known. `clock` is monotonic, times are in seconds.
+    """`fetch(key)` is called for missing keys. `clock` is monotonic, times are in seconds.
 
     `ttl` says how long an answer is kept, or decides it by the answer (0: it is not kept). After a `Temporary` the
     neighbour is left alone for `rest` seconds, so that callers need not wait for it one by one. `tags` says what an
@@ -67,29 +67,29 @@ class LoadingCache(Generic[K, V]):
         return await asyncio.shield(question.task)
 
     def known(self, key: K) -> tuple[V] | None:
-        """What is kept, in a tuple of one; None when there is nothing. It asks nobody."""
+        """Return the cached answer in a tuple of one, or None. Fetches nothing."""
         return self._known.get(key)
 
     def forget(self, *keys: K) -> None:
-        """These keys changed. What is being asked about them is not kept, and is asked anew for later callers."""
+        """Invalidate these keys. A fetch of them in progress is not cached, and later callers fetch anew."""
         self._known.forget(*keys)
         for key in keys:
             self._overtake(key)
 
     def forget_tagged(self, *tags: str) -> None:
-        """Forget what depends on these; all questions that are open are overtaken, for their tags are not known yet."""
+        """Invalidate by tag. No fetch in progress is cached, since its tags are not known yet."""
         self._known.forget_tagged(*tags)
         for key in list(self._asked):
             self._overtake(key)
 
     def forget_where(self, concerned: Callable[[K, V], bool]) -> None:
-        """Forget by key and answer; all questions that are open are overtaken. It is for rare changes."""
+        """Invalidate by key and answer; no fetch in progress is cached. It is for rare changes."""
         self._known.forget_where(lambda key, answer: concerned(key, answer[0]))
         for key in list(self._asked):
             self._overtake(key)
 
     def clear(self) -> None:
-        """Nothing that is known or being asked holds any more."""
+        """Invalidate all entries and all fetches in progress."""
         self._known.clear()
         for key in list(self._asked):
             self._overtake(key)
@@ -117,7 +117,7 @@ class LoadingCache(Generic[K, V]):
             raise
 
     def _end(self, key: K, question: _Question[V]) -> None:
-        """An error is told to those who wait; when none waits any more, it concerns nobody."""
+        """Cache the answer. Callers that wait get an error from the task; without callers it is dropped."""
         self._running.discard(question.task)
         if self._asked.get(key) is question:
             del self._asked[key]

@@ -1,4 +1,4 @@
-"""Values for as long as they hold, in bounded memory."""
+"""A bounded cache whose entries have a time to live each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ V = TypeVar("V")
 
 
 class TtlCache(Generic[K, V]):
-    """At most `max_entries`: what is over goes first, then the one that was asked for longest ago.
+    """At most `max_entries`: expired entries are evicted first, then the least recently used one.
 
-    When an entry was asked for is noted only once the half of them are there: a look costs little until then.
+    The use of an entry is recorded only once the cache is half full, so that a look-up costs little until then.
 
     `clock` is in seconds. A value that was worked out before its key was forgotten is not kept: take `generation`
     before the question and give it to `put` with the answer. Tags say what an entry depends on beside its key:
@@ -33,7 +33,7 @@ class TtlCache(Generic[K, V]):
         self.generation = 0
 
     def get(self, key: K) -> V | None:
-        """None when nothing is known of `key`, or no longer."""
+        """Return the value, or None for a missing or expired entry."""
         try:  # what the cache of cachetools would do for each look costs more than all else here
             ends, value = Cache.__getitem__(self._kept, key)
         except KeyError:
@@ -58,13 +58,13 @@ class TtlCache(Generic[K, V]):
             self._tidy_tags()
 
     def forget(self, *keys: K) -> None:
-        """What is known of these keys does not hold any more."""
+        """Invalidate these keys."""
         self.generation += 1
         for key in keys:
             self._kept.pop(key, None)
 
     def forget_tagged(self, *tags: str) -> None:
-        """What depends on one of these does not hold any more."""
+        """Invalidate the entries with one of these tags."""
         self.generation += 1
         for tag in tags:
             keys = self._tags.pop(tag, set())
@@ -73,7 +73,7 @@ class TtlCache(Generic[K, V]):
                 self._kept.pop(key, None)
 
     def forget_where(self, concerned: Callable[[K, V], bool]) -> None:
-        """Forget by what the entries say. It looks at each of them, so it is for rare changes."""
+        """Invalidate by key and value. All entries are visited, so it is for rare changes."""
         self.generation += 1
         for key in list(self._kept):
             found = self._kept.get(key)
@@ -81,14 +81,14 @@ class TtlCache(Generic[K, V]):
                 self._kept.pop(key, None)
 
     def clear(self) -> None:
-        """Nothing that is known holds any more."""
+        """Invalidate all entries."""
         self.generation += 1
         self._kept.clear()
         self._tags.clear()
         self._tagged = 0
 
     def __len__(self) -> int:
-        """Those that are over are not counted."""
+        """The number of entries that have not expired."""
         self._kept.expire()
         return len(self._kept)
 

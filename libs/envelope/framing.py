@@ -44,7 +44,7 @@ def encode(mail: Mail) -> bytes:
 
 
 def decode(frame: bytes) -> Mail:
-    """The mail in `frame`. Raises `Malformed`, and `Newer` for what a later schema version wrote."""
+    """Return the mail in `frame`. Raises `Malformed`, and `Newer` for a frame of a later schema version."""
     head, newline, raw = frame.partition(b"\n")
     if not newline:
         raise Malformed("no newline after the envelope")

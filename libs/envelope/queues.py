@@ -1,4 +1,4 @@
-"""The work queues of the main way, by the service that consumes them (design, section 1)."""
+"""The names of the work queues, by the service that consumes them."""
 
 ANTIVIRUS = "mail.antivirus"
 ANTISPAM = "mail.antispam"

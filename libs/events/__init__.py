@@ -67,7 +67,7 @@ class AccountChanged(Fact):
 class AccountDeleted(Fact):
     """router: an account is gone since `deleted_at` (None: not said); its folders and its usage follow.
 
-    However late it is heard, a younger account of the same address keeps what is its own.
+    However late it is handled, a younger account of the same address keeps its own data.
     """
 
     address: str
@@ -160,7 +160,7 @@ class MailRelayed(Fact):
 
 
 class MailParked(Fact):
-    """relay: a message ended at these recipients, and nobody could be told but an operator: it is a dead letter."""
+    """relay: a message ended at these recipients, and only an operator could be notified: it is a dead letter."""
 
     id: str
     recipients: list[str]
@@ -168,7 +168,7 @@ class MailParked(Fact):
 
 
 class JunkMoved(Fact):
-    """store: somebody moved messages of a mailbox into Junk (`spam`), or back out of it."""
+    """store: messages of a mailbox were moved into Junk (`spam`), or back out of it."""
 
     mailbox: str
     ids: list[str]

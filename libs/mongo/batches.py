@@ -1,4 +1,4 @@
-"""Micro-batches: many handlers in flight, one write for all of them."""
+"""Micro-batches: one write for many concurrent handlers."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Batcher(Generic[I, O]):
         self._running: set[asyncio.Task[None]] = set()
 
     async def add(self, item: I) -> O:
-        """The result for `item`, once its batch is written. A caller that is cancelled before that is left out."""
+        """Return the result for `item` once its batch is written; without its caller an item is left out."""
         future: asyncio.Future[O] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if self._free_lanes:
             self._free_lanes -= 1
-            # In a context of its own: a batch is nobody's in particular, in logs and traces.
+            # In a context of its own: in logs and traces a batch belongs to no single message.
             task = asyncio.get_running_loop().create_task(self._drain(), context=Context())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -65,7 +65,7 @@ class Batcher(Generic[I, O]):
                 future.set_result(result)
 
     async def _results(self, items: Sequence[I]) -> Sequence[O | BaseException]:
-        """One for each of `items`, whatever `flush` does: a caller without a result would wait for ever."""
+        """Return one result for each item, whatever `flush` does: no caller may wait without end."""
         try:
             results = await self._flush(items)
         except Exception as error:
@@ -78,6 +78,6 @@ class Batcher(Generic[I, O]):
 
 
 def _is_stopping() -> bool:
-    """The loop ends, and with it everybody who waits."""
+    """Cancel the waiting callers, because the loop ends."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,4 +1,4 @@
-"""One client a process; w:majority and journaled, since an answer of ours is a promise."""
+"""One client for each process. Writes are w:majority and journaled: an acknowledged message must not be lost."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Mongo:
             await self._client.admin.command("ping")
 
     async def revive(self) -> bool:
-        """Start the server again if it is a child of ours and has ended. Raises `Temporary` when that fails."""
+        """Restart the server if it is a child process and has ended. Raises `Temporary` when that fails."""
         return self._revive is not None and await self._revive()
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
@@ -104,13 +104,13 @@ async def in_transaction(client: Any, work: Callable[[Any], Awaitable[T]], *, pa
             except Temporary as error:
                 if not is_conflict(error) or time.monotonic() > end:
                     raise
-            # Whoever goes on at once meets the same others again.
+            # Without a random pause the same transactions conflict again.
             await asyncio.sleep(random.uniform(0, pause))
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 async def _commit(session: Any) -> None:
-    """To commit again does no harm, and tells what became of it the first time."""
+    """Commit; a repeated commit does no harm, and returns the outcome of the first one."""
     for _ in range(_COMMIT_TRIES - 1):
         try:
             await session.commit_transaction()

@@ -1,4 +1,4 @@
-"""A mongod of our own for embedded mode and tests: a child process on loopback, a replica set of one."""
+"""A mongod for embedded mode and tests: a child process on loopback, a replica set of one member."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class EmbeddedMongod:
         return True
 
     async def stop(self) -> None:
-        """SIGTERM, and wait; `kill -9` for one that does not end."""
+        """Send SIGTERM and wait; kill a process that does not end."""
         self._wanted = False
         if self._process is not None:
             self._process.terminate()
@@ -107,7 +107,7 @@ class EmbeddedMongod:
                 await self.kill()
 
     async def kill(self) -> None:
-        """`kill -9`, and wait."""
+        """Kill the process and wait for its end."""
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
@@ -121,7 +121,7 @@ class EmbeddedMongod:
         return self._directory / "mongod.log"
 
     async def _spawned(self) -> None:
-        """Returns when it answers."""
+        """Wait until the server answers."""
         started = time.monotonic()
         while True:
             self._process = self._spawn()
@@ -139,7 +139,7 @@ class EmbeddedMongod:
     def _spawn(self) -> subprocess.Popen[bytes]:
         self._directory.mkdir(parents=True, exist_ok=True)
         if self._log.exists():
-            self._log.replace(self._log.with_suffix(".log.1"))  # else mongod keeps that of each start for ever
+            self._log.replace(self._log.with_suffix(".log.1"))  # otherwise mongod keeps the log of each start
         command = [
             find_mongod(),
             *("--dbpath", str(self._directory), "--port", str(self._port), "--bind_ip", "127.0.0.1"),
@@ -157,7 +157,7 @@ class EmbeddedMongod:
         )
 
     async def _is_ours(self) -> bool:
-        """Another mongod may have the port: to write into that one would be a disaster."""
+        """Check the identity of the server: another mongod may have the port, and must not be written to."""
         client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(self._member, serverSelectionTimeoutMS=1000)
         try:
             return bool((await client.admin.command("serverStatus"))["pid"] == self.pid)
@@ -167,7 +167,7 @@ class EmbeddedMongod:
             await client.close()
 
     def _last_words(self) -> str:
-        """What mongod says is wrong; its log is one JSON object a line."""
+        """Return the last error in mongod's log, which has one JSON object in each line."""
         lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
         worst = next((entry for entry in map(_entry, lines) if entry.get("s") in ("E", "F")), {})
         said = worst.get("msg", "it did not say why")
@@ -208,7 +208,7 @@ def _entry(line: str) -> dict[str, Any]:
 
 
 def runs_already(directory: Path) -> bool:
-    """Whether a mongod has `directory` open: one whose parent was killed goes away within a moment."""
+    """Return whether a mongod has `directory` open; one whose parent was killed ends within a moment."""
     try:
         pid = int((directory / "mongod.lock").read_text())
         return Path(f"/proc/{pid}/comm").read_text().strip() == "mongod"

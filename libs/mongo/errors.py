@@ -1,4 +1,4 @@
-"""What the driver raises, in the words of the product."""
+"""Translates the errors of the driver into `Temporary` and `DuplicateKey`."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def _of_bulk(error: BulkWriteError, doing: str) -> Exception:
-    """`DuplicateKey` only if nothing else went wrong: whoever takes that for done would lose the others."""
+    """Return `DuplicateKey` only if there is no other error: a caller that ignores it would lose the other writes."""
     codes = {item.get("code") for item in error.details.get("writeErrors", [])}
     unsure = bool(error.details.get("writeConcernErrors"))
     if codes == {_DUPLICATE} and not unsure:
@@ -92,5 +92,5 @@ def _passes_by_itself(error: PyMongoError) -> bool:
 
 
 def _shown(error: PyMongoError) -> str:
-    """Kind and text, in one line; never the documents, which hold mail."""
+    """Return class and text in one line, without documents, which hold mail."""
     return f"{type(error).__name__}: {' '.join(str(error).partition(', full error: ')[0].split())[:300]}"

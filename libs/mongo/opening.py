@@ -1,4 +1,4 @@
-"""From an address to a running MongoDB: the scheme picks the way."""
+"""Opens the MongoDB of an address; the scheme of the address chooses how."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _connected(url: str, prefix: str) -> Mongo:
 
 
 async def _answers(mongo: Mongo, deadline: timedelta) -> None:
-    """Whatever is started at the same time may come up after us."""
+    """Wait until MongoDB answers: it may start later than this process."""
     reason = "no answer"
     try:
         async with asyncio.timeout(deadline.total_seconds()):

@@ -1,7 +1,7 @@
 """The way down within one deadline: each step has its bound, and a process that still lives after all is ended.
 
 A supervisor ends with SIGKILL what does not end by itself (`terminationGracePeriodSeconds`), and then nothing is given
-back and nothing is told. So the sum of all bounds stays below the grace of the manifests in `k8s/`.
+back and nothing is logged. So the sum of all bounds stays below the grace of the manifests in `k8s/`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
-# After `drain_deadline`: what a listener does with those who used up its grace (close sessions, give leases back).
+# After `drain_deadline`: the time in which a listener closes the remaining sessions and returns its leases.
 LISTENER = timedelta(seconds=2)
 # All adapters of all services are closed at the same time, then what the process has once.
 ADAPTERS = timedelta(seconds=4)
@@ -31,7 +31,7 @@ CLOSING = timedelta(seconds=15)
 
 
 async def within(limit: timedelta, name: str, step: Coroutine[Any, Any, Any]) -> None:
-    """`step`, cut off after `limit`; what it raises is logged, so that it keeps no other step from its turn."""
+    """Run `step`, cut off after `limit`. Its errors are logged, so that the other steps still run."""
     task = asyncio.ensure_future(step)
     try:
         await asyncio.wait([task], timeout=limit.total_seconds())
@@ -45,7 +45,7 @@ async def within(limit: timedelta, name: str, step: Coroutine[Any, Any, Any]) ->
 
 
 def exit_after(limit: timedelta) -> threading.Timer:
-    """Begin to count; cancel what is returned when the process need not end after all."""
+    """Exit the process after `limit`, unless the returned timer is cancelled."""
     timer = threading.Timer(limit.total_seconds(), _exit_now, [limit])
     timer.daemon = True
     timer.start()
@@ -53,7 +53,7 @@ def exit_after(limit: timedelta) -> threading.Timer:
 
 
 def _exit_now(limit: timedelta) -> None:
-    """Nothing is lost by it: what is in hand is not acknowledged, and comes again."""
+    """Exit at once. Nothing is lost: messages in flight are not acknowledged, and are redelivered."""
     threads = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
     line = f"facteur: ended hard, not down within {limit.total_seconds():g} s; threads: {', '.join(threads)}"
     print(line, file=sys.stderr, flush=True)  # noqa: T201

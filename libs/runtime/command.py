@@ -13,7 +13,7 @@ def main(module: ServiceModule) -> None:
     """Run the service of `module`, unless help was asked for."""
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{module.NAME}",
-        description=f"Run Facteur's {module.NAME} until SIGTERM. It is told what to do by its environment.",
+        description=f"Run Facteur's {module.NAME} until SIGTERM. Its settings come from the environment.",
         epilog=described(module.Settings, module.NAME),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Keeping the blobs of dead letters: the collector takes what is not touched, and a dead letter waits for a person."""
+"""Keeps the blobs of dead letters from the collector, which deletes blobs that are not touched for long."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = 200
 async def keep_dead_letter_blobs(bus: Bus, blobs: Blobs, queues: Sequence[str]) -> None:
     """Hold the blobs of the dead letters of `queues`, to be done each `PERIOD`. Raises `Temporary`.
 
-    One queue that cannot be read does not keep the others from theirs.
+    A queue that cannot be read does not stop the others.
     """
     late: Temporary | None = None
     for queue in queues:

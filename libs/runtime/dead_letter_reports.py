@@ -1,4 +1,4 @@
-"""What becomes of mail that is given up: its sender is told, or it is counted as one whose sender does not hear."""
+"""Notifications to the senders of messages that become dead letters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 # RFC 3463 3.5 and 3.4
 TIME_EXPIRED, NOT_PROCESSED = "4.4.7", "5.3.0"
-# The dead letter waits for this; later ones are told in the background.
+# A dead letter waits so long for its notification, which is then sent in the background.
 DEADLINE = timedelta(seconds=10)
 PERIOD = timedelta(minutes=1)
 # So many wait for an ingress that is away, with their headers only.
@@ -31,7 +31,7 @@ MAX_PENDING = 200
 
 
 class Reports(Protocol):
-    """The one way for notifications, `libs.postmaster`."""
+    """The sender of notifications, in `libs.postmaster`."""
 
     async def report(
         self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
@@ -46,7 +46,7 @@ class _PendingReport:
 
 
 class DeadLetterReports:
-    """Tells senders. A notification has one key a message, so that a second try tells nobody twice."""
+    """Notifies senders. A notification has one key for each message, so that a retry sends no second one."""
 
     def __init__(self, reports: Reports, blobs: Blobs, metrics: Metrics) -> None:
         self._reports = reports
@@ -60,11 +60,11 @@ class DeadLetterReports:
         )
 
     async def tell(self, queue: str, mail: Mail | None, *, waited_out: bool) -> None:
-        """Before the message goes to the dead letters. Never fails, and takes a bounded time."""
+        """Notify the sender before the message becomes a dead letter. Never fails, and takes a bounded time."""
         self._counted.labels(queue, await self._report_outcome(queue, mail, waited_out=waited_out)).inc()
 
     async def send_pending(self) -> None:
-        """Those for whom ingress was away. Raises `Temporary` while it still is."""
+        """Send the notifications that ingress did not take before. Raises `Temporary` while it is away."""
         while self._pending:
             pending = self._pending[0]
             try:
@@ -83,7 +83,7 @@ class DeadLetterReports:
         status = TIME_EXPIRED if waited_out else NOT_PROCESSED
         recipients = [
             FailedRecipient(
-                # As the sender knows the recipient: what is behind an alias of ours is nobody's business.
+                # The address that the sender used: the targets of an alias are not disclosed.
                 address=recipient.original or recipient.address,
                 original=recipient.orcpt,
                 status=status,
@@ -101,7 +101,7 @@ class DeadLetterReports:
         except (Temporary, TimeoutError) as error:
             log.warning("notification_deferred", id=envelope.id, reason=str(error))
             header = b"" if envelope.blob else Headers(mail.raw).raw
-            # RFC 3461 4.3: only the header goes back then, also to who asked for all.
+            # RFC 3461 4.3: only the header is returned then, also to a sender that asked for the whole message.
             return self._later(_PendingReport(envelope.model_copy(update={"ret": "HDRS"}), header, unique))
         except Exception:
             # A notification that cannot be made is no reason to keep the message from the dead letters.

@@ -18,7 +18,7 @@ from libs.http.names import Moment
 
 log = structlog.get_logger(__name__)
 
-# A second; what is replayed is work for all stages behind, beside the mail of today.
+# Per second: replayed messages are work for all later stages, beside the mail of today.
 REPLAYED_PER_SECOND = 200.0
 
 

@@ -6,7 +6,7 @@ import resource
 
 from libs.settings import API_PORTS
 
-# More serve nobody here, and a few programs close every descriptor that their limit names when they start.
+# More are of no use here, and some programs close every descriptor up to their limit when they start.
 MOST = 65_536
 
 

@@ -1,4 +1,4 @@
-"""Several failures at once, told as one."""
+"""Several concurrent errors, reported as one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from libs.envelope import Permanent, Temporary
 
 
 def merge_errors(group: ExceptionGroup) -> Exception:
-    """What a group of errors amounts to: with a bug, the group; else `Temporary` before `Permanent`.
+    """Reduce a group of errors to one: with a bug, the group; otherwise a `Temporary` before a `Permanent`.
 
-    Another try meets the permanent one again, and then alone.
+    A retry meets the permanent error again, and then alone.
     """
     errors = list(_leaves(group))
     if not all(isinstance(error, Temporary | Permanent) for error in errors):

@@ -50,7 +50,7 @@ def _certificates(settings: ServiceSettings) -> Certificates | None:
 
 
 def dependencies(service: Service, shared: Shared) -> Mapping[str, Check]:
-    """What it needs besides itself, by name."""
+    """The checks of the service's dependencies, by name."""
     return {"bus": _bus_check(shared), "database": shared.mongo.check, **service.checks}
 
 

@@ -1,4 +1,4 @@
-"""The order of a start across services: who needs a neighbour at once waits for it, but not for long."""
+"""The order of a start across services: a service that needs a neighbour waits for it, for a bounded time."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ NO_TRACES = Traces("", endpoint="", ratio=0)
 
 
 class Outbox:
-    """The way to the queue for every service."""
+    """Publishes the messages of every service."""
 
     def __init__(self, bus: Bus, blobs: Blobs, *, inline_limit_bytes: int, traces: Traces = NO_TRACES) -> None:
         self._bus = bus
@@ -22,7 +22,7 @@ class Outbox:
         self._traces = traces
 
     def traced(self, traces: Traces) -> Outbox:
-        """The same way, with the spans of one service."""
+        """Return an outbox with the spans of one service."""
         return Outbox(self._bus, self._blobs, inline_limit_bytes=self._inline_limit, traces=traces)
 
     async def send(self, queue: str, mail: Mail, headers: Mapping[str, str] | None = None) -> None:
@@ -42,7 +42,7 @@ class Outbox:
         envelope = mail.envelope
         if envelope.blob is not None or envelope.size_bytes <= self._inline_limit:
             return mail
-        # Two tries of one message may differ (whoever composes anew writes another date), and a blob is never changed.
+        # Two tries of one message may differ (a message composed anew has another date), and a blob never changes.
         blob = f"{envelope.id}-{envelope.sha256[:16]}" if envelope.sha256 else envelope.id
         await self._blobs.put(blob, mail.raw)
         return mail.with_envelope(envelope.model_copy(update={"blob": blob}))

@@ -29,19 +29,19 @@ Loop = Callable[[], Awaitable[None]]
 
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=1)
-# So many items in a row that fail for now say that a neighbour is away: the rest of the round waits for the next one.
+# After so many temporary failures in a row a neighbour is probably away: the other items wait for the next run.
 TEMPORARY_IN_A_ROW = 10
 
 
 class MustEnd(Exception):
-    """Going on would do harm. The process ends with this reason; embedded mode then starts again, a few times."""
+    """Continuing would do harm. The process exits with this reason; embedded mode then restarts it, a few times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
     """A row of background work: `round` is called at once, then each `period`, and earlier when `wake` is set.
 
-    `wake` is cleared before a round begins, so that what is set during a round causes another one.
+    `wake` is cleared before a run begins: if it is set during a run, another run follows.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Periodic:
 
 
 def periodic(work: Periodic | Loop) -> Periodic:
-    """The row itself. A loop that never returns becomes one whose end, for any reason, is a failed round."""
+    """Return the row itself, or a row that runs a loop, whose end for any reason is a failure."""
     if isinstance(work, Periodic):
         return work
 
@@ -101,7 +101,7 @@ class PeriodicRunner:
             if await self._round():
                 await self._pause(self._row.period.total_seconds(), self._row.wake)
             else:
-                # Without `wake`: what is woken by each message would not pause at all.
+                # Without `wake`: a job that each message wakes would not pause at all.
                 await self._pause(self._back_off(), None)
 
     async def check(self) -> None:
@@ -110,7 +110,7 @@ class PeriodicRunner:
             raise Temporary(f"failed {self.failures} times in a row, the log says why")
 
     async def _round(self) -> bool:
-        """Whether it was done."""
+        """Run the job once; return whether it succeeded."""
         started = time.monotonic()
         try:
             await self._row.round()

@@ -1,4 +1,4 @@
-"""One process: its services in one loop, and the way down at SIGTERM."""
+"""One process: its services in one event loop, and its shutdown at SIGTERM."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Ready = Callable[[ServiceSettings], Awaitable[None]]
 Chosen = Sequence[tuple[ServiceModule, Any]]
 T = TypeVar("T")
 
-# What a process has once. Services that share it cannot have it differently.
+# Settings of resources that a process has once: the services that share them need equal values.
 SHARED_SETTINGS = (
     "bus_url", "mongo_url", "mongo_prefix", "blobs_url", "admin_token_file", "service_tokens_dir", "service_token_file",
     "port_base", "inline_limit_bytes", "queue_max_messages", "queue_max_bytes", "start_deadline", "log_level",
@@ -75,7 +75,7 @@ def _agree(chosen: Chosen) -> None:
 
 
 def _addresses(chosen: Chosen) -> Iterator[tuple[str, int, str]]:
-    """All that the process will bind, with what for. Raises `WrongSetting`."""
+    """Yield every host and port that the process binds, with its purpose. Raises `WrongSetting`."""
     for module, settings in chosen:
         for host, port in settings.bound_addresses(module.NAME):
             yield host, port, module.NAME
@@ -89,7 +89,7 @@ def _addresses(chosen: Chosen) -> Iterator[tuple[str, int, str]]:
 
 
 class _Process:
-    """From the first thing that is opened to the last one that is closed."""
+    """Opens the shared resources and the services, waits for the end, closes everything in reverse order."""
 
     def __init__(self, chosen: Chosen, ready: Ready | None) -> None:
         self._chosen = chosen
@@ -101,7 +101,7 @@ class _Process:
         self._failures: list[str] = []
 
     async def run(self) -> Sequence[str]:
-        """Returns why the process must end. A signal while everything still opens cuts that short."""
+        """Return the reasons why the process must end. A signal during the start cancels the start."""
         living = asyncio.create_task(self._serve())
 
         def told() -> None:
@@ -119,7 +119,7 @@ class _Process:
         return [*self._failures, *(service.failure for service in self._running if service.failure)]
 
     def _end(self) -> None:
-        """From here on time counts."""
+        """Request the shutdown, which has a deadline from now on."""
         if not self._over.is_set():
             self._over.set()
             longest = max(settings.drain_deadline for _, settings in self._chosen)
@@ -140,7 +140,7 @@ class _Process:
             log.info("shutdown_started")
 
     async def _build(self, stack: AsyncExitStack, shared: Shared) -> None:
-        """All services, to be closed at the same time."""
+        """Build all services; they are closed at the same time."""
         built: list[tuple[str, AbstractAsyncContextManager[Any]]] = []
         stack.push_async_callback(_close, built)
         for module, settings in self._chosen:
@@ -151,7 +151,7 @@ class _Process:
             self._running.append(RunningService(service, own))
 
     async def _start(self, stack: AsyncExitStack, shared: Shared) -> None:
-        """All APIs first, so that services of one process find each other when they begin."""
+        """Open all APIs first, so that services of one process find each other when they begin."""
         stack.push_async_callback(_wind_down, self._running)  # before the adapters that the services still use
         all_metrics = [service.metrics for service in self._running]
         for service in self._running:
@@ -173,7 +173,7 @@ class _Process:
 
 
 async def _all(begins: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """The first one that fails ends the others, so that nothing begins while what began is stopped."""
+    """Run all; the first failure cancels the others, so that no service starts while others are stopped."""
     tasks = [asyncio.create_task(begin) for begin in begins]
     try:
         await asyncio.gather(*tasks)
@@ -182,8 +182,8 @@ async def _all(begins: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 def _tune_garbage_collector() -> None:
-    """What lives as long as the process is not looked at again and again, and what a message leaves is freed by its
-    reference counts: the collector has little to find, and looks for it less often.
+    """Exempt the objects that live as long as the process from garbage collection. Objects of a message are freed by
+    their reference counts, so that the collector finds little and can run less often.
     """
     gc.collect()
     gc.freeze()
@@ -197,7 +197,7 @@ async def _opened(stack: AsyncExitStack, opening: AbstractAsyncContextManager[T]
 
 
 async def _entered(opening: AbstractAsyncContextManager[T]) -> T:
-    """What cannot be opened because of its value is a wrong setting. Raises what `opening` raises besides."""
+    """Enter `opening`. A `ValueError` becomes `WrongSetting`; other exceptions pass."""
     try:
         return await opening.__aenter__()
     except ValueError as error:
@@ -206,7 +206,7 @@ async def _entered(opening: AbstractAsyncContextManager[T]) -> T:
 
 
 async def _wind_down(running: Sequence[RunningService]) -> None:
-    """All drain at the same time: what one of them still publishes waits in its queue. Each is stopped in any case."""
+    """Drain all services at the same time, since messages that they still publish wait in queues; then stop all."""
     try:
         await asyncio.gather(*(service.drain() for service in running))
     finally:
@@ -214,7 +214,7 @@ async def _wind_down(running: Sequence[RunningService]) -> None:
 
 
 async def _close(built: Sequence[tuple[str, AbstractAsyncContextManager[Any]]]) -> None:
-    """The adapters of all services."""
+    """Close the adapters of all services."""
     await asyncio.gather(*(closing.within(closing.ADAPTERS, name, _left(building)) for name, building in built))
 
 

@@ -1,6 +1,6 @@
-"""A process that has no supervisor starts itself again when it must end: the same program in the same process.
+"""Restarts a process that has no supervisor: it executes the same program in the same process.
 
-Only so often: a start that helps nothing is not tried for ever. The times of earlier starts are handed on in the
+The number of restarts is bounded, since some failures last. The times of earlier restarts are passed on in the
 environment.
 """
 

@@ -1,4 +1,4 @@
-"""A service with everything of it that runs: HTTP, consumers, listeners, background work, and the way down."""
+"""A running service: HTTP, consumers, listeners, periodic jobs, and its shutdown."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class RunningService:
         await self.begin(on_failure=on_failure)
 
     async def open(self) -> None:
-        """Answer the neighbours: queues and the API. Raises `OSError` when the port is taken, `Temporary`."""
+        """Declare the queues and open the API. Raises `OSError` when the port is taken, `Temporary`."""
         await self._shared.bus.declare(*(row.queue for row in self._service.queue_handlers))
         await self._server.start()
 
     async def begin(self, *, on_failure: Callable[[], None]) -> None:
-        """Events and background work, then queues, and listeners last: no mail comes before all of its way is there."""
+        """Start events and periodic jobs, then queues, and listeners last: mail must find the whole path open."""
         await self._subscribe()
         for rounds in self._rounds:
             self._background.append(asyncio.create_task(self._repeat(rounds, on_failure)))
@@ -97,7 +97,7 @@ class RunningService:
         self._not_ready = ""
 
     async def wait_for_neighbours(self) -> None:
-        """Wait for those that it needs at once, but not for long."""
+        """Wait, for a bounded time, until the neighbours that the service needs at its start are ready."""
         needs, settings = self._service.needs, self._service.settings
         if needs:
             self._not_ready = f"the service waits for {', '.join(needs)}"
@@ -127,11 +127,11 @@ class RunningService:
 
     @property
     def metrics(self) -> Metrics:
-        """The series of the service."""
+        """The metrics of the service."""
         return self._service.metrics
 
     async def drain(self) -> None:
-        """Take nothing more and finish what is in hand, all within one deadline; `stop` gives the rest back.
+        """Consume nothing more and finish the work in flight, all within one deadline; `stop` returns the rest.
 
         A broker that is gone keeps no listener from closing.
         """
@@ -146,7 +146,7 @@ class RunningService:
             await asyncio.wait(self._in_flight, timeout=left)
 
     async def stop(self) -> None:
-        """End what is still in hand, HTTP and background work. Only then may the adapters be closed."""
+        """Cancel the work in flight, HTTP and periodic jobs. Only then may the adapters be closed."""
         if self._in_flight:
             log.warning("deliveries_returned", service=self._service.name, deliveries=len(self._in_flight))
         await cancelled(self._in_flight)
@@ -169,7 +169,7 @@ class RunningService:
             raise Temporary(self._not_ready)
 
     def _tracked(self, handle: Callable[[T], Awaitable[None]]) -> Callable[[T], Awaitable[None]]:
-        """What is in hand is known, so that it can be waited for."""
+        """Wrap `handle` so that the work in flight is known and `drain` can wait for it."""
 
         async def tracked(given: T) -> None:
             task = asyncio.current_task()
@@ -197,7 +197,7 @@ class RunningService:
             self._service.metrics.heard.labels(event.name, outcome).inc()
 
     async def _remove_stale_groups(self) -> None:
-        """Queues that no row names any more hear nothing more, and are emptied into those of today."""
+        """Unbind the queues of rows that are no more, and move their events to the queues of today."""
         durable = [row for row in self._service.event_handlers if row.group]
         await self._shared.bus.reconcile_groups(
             self._service.name,
@@ -220,7 +220,7 @@ class RunningService:
             yield Periodic("dead_letter_blobs", keep, PERIOD)
 
     async def _repeat(self, rounds: PeriodicRunner, on_failure: Callable[[], None]) -> None:
-        """A round that fails is tried again. What ends the repeating itself ends the process, with its reason."""
+        """Run a periodic job, which retries failures itself. An error that leaves it ends the process."""
         try:
             await rounds.run()
         except Exception as error:

@@ -126,7 +126,7 @@ class Service:
 
     @property
     def queues(self) -> tuple[str, ...]:
-        """All that it consumes: messages, and events whose handling may end in the dead letters just as well."""
+        """The names of all queues that it consumes: those of messages, and those of durable event handlers."""
         groups = (row.subscription for row in self.event_handlers)
         return (*(row.queue for row in self.queue_handlers), *(group_queue(group) for group in groups if group))
 

@@ -1,4 +1,4 @@
-"""What a process has once, however many services run in it."""
+"""The resources that a process has once, however many services run in it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from libs.telemetry import Traces
 
 
 def now() -> datetime:
-    """To the millisecond, as the database keeps it: what is answered at once is what is read later."""
+    """The time in milliseconds, the precision of the database: an answer shows the same time as a later read."""
     return to_milliseconds(utc_now())
 
 
@@ -65,7 +65,7 @@ async def open_shared(settings: ServiceSettings, services: Sequence[str]) -> Asy
     limits = Limits(settings.queue_max_messages, settings.queue_max_bytes)
     bus = open_bus(settings.bus_url, start_deadline=settings.start_deadline, limits=limits)
     tokens = await asyncio.to_thread(open_tokens, settings, services)
-    # The bus comes first: one that another process has open is told at once, and a database takes its time.
+    # The bus comes first: an embedded one that another process has open fails at once, a database starts slowly.
     try:
         await _start(bus, settings.start_deadline)
         async with open_mongo(
@@ -82,7 +82,7 @@ async def open_shared(settings: ServiceSettings, services: Sequence[str]) -> Asy
 
 
 async def _start(bus: Bus, deadline: timedelta) -> None:
-    """Raises `Temporary` that says where the broker should be, and what is wrong."""
+    """Connect the bus. Raises `Temporary` with the reason."""
     try:
         await bus.start()
     except Unavailable as error:
@@ -90,7 +90,7 @@ async def _start(bus: Bus, deadline: timedelta) -> None:
 
 
 def open_tokens(settings: ServiceSettings, services: Sequence[str]) -> Tokens:
-    """The tokens of all callers; those that this process sends are there. Raises `WrongSetting`.
+    """Return the tokens of all callers, after a check of those that this process sends. Raises `WrongSetting`.
 
     Where no `service_tokens_dir` is set, they are made in the `var_dir`, which the processes of one machine share.
     """

@@ -42,12 +42,12 @@ class Worker:
     _seconds: Histogram = field(init=False)
 
     def __post_init__(self) -> None:
-        # Once and not for each message: to look a series up takes four times as long as to count.
+        # Once and not for each message: looking a series up takes four times as long as counting.
         self._in_flight = self.metrics.in_flight.labels(self.row.queue)
         self._seconds = self.metrics.handle_seconds.labels(self.row.queue)
 
     async def __call__(self, delivery: Delivery) -> None:
-        """Ends `delivery`, unless the bus fails or the process stops: then it stays unsettled, and is redelivered.
+        """Settle `delivery`, unless the bus fails or the process stops: then it stays unsettled, and is redelivered.
 
         An outcome is counted in every case.
         """
@@ -110,7 +110,7 @@ class Worker:
             raise _uncancelled(error) from error
 
     async def _publish(self, steps: Sequence[Route], headers: dict[str, str]) -> None:
-        """All of `steps`, at once. Those that another try publishes again are known by their id where they arrive."""
+        """Publish all of `steps` concurrently. Consumers recognise by its id a message that a retry publishes again."""
         if len(steps) == 1:
             await self._send(steps[0], headers)
         elif steps:
@@ -143,7 +143,7 @@ class Worker:
     async def _dead_letter(
         self, delivery: Delivery, mail: Mail | None, reason: str, *, waited_out: bool = False
     ) -> str:
-        """The sender is told first: a crash in between tells him again, under the same key."""
+        """Notify the sender first: after a crash in between it is notified again, under the same key."""
         if self.dead_letter_reports is not None:
             await self.dead_letter_reports.tell(self.row.queue, mail, waited_out=waited_out)
         log.error("mail_dead_lettered", queue=self.row.queue, attempt=delivery.attempt, reason=reason)
@@ -151,7 +151,7 @@ class Worker:
         return "dead_lettered"
 
     async def _keep_blob(self, mail: Mail | None) -> None:
-        """The collector must not take the bytes of a message that still waits. Raises `Missing`."""
+        """Hold the blob of a message that waits, so that the collector keeps it. Raises `Missing`."""
         if mail is None or mail.envelope.blob is None:
             return
         try:
@@ -161,7 +161,7 @@ class Worker:
             log.warning("blob_not_held", reason=error.reason)
 
     async def _release_blob(self, mail: Mail) -> None:
-        """The queue needs the bytes no more. What cannot be released goes by its age."""
+        """Release the blob of a message that is done. A blob that cannot be released is collected by its age."""
         if mail.envelope.blob is None or self.row.keeps_blob:
             return
         try:
@@ -172,8 +172,8 @@ class Worker:
 
 
 def _uncancelled(error: asyncio.CancelledError) -> BaseException:
-    """`error` if it is for us; a bug if what we waited for was cancelled.
+    """Return `error` if this task is being cancelled, and a bug if something that it waited for was.
 
-    Else nobody would end the delivery, and it would stay in hand for ever, or a step would seem to be published.
+    Otherwise the delivery would never be settled and stay in flight, or a route would seem to be published.
     """
     return error if is_being_cancelled() else RuntimeError("something that was waited for was cancelled")

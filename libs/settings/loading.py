@@ -23,12 +23,12 @@ class WrongSetting(Exception):
 
 
 def load(kind: type[S], section: str, environ: Mapping[str, str]) -> S:
-    """The settings of the service `section`. Raises `WrongSetting`."""
+    """Return the settings of the service `section`. Raises `WrongSetting`."""
     given = {**_from_file(section, environ.get("FACTEUR_CONFIG")), **_from_environment(kind, section, environ)}
     try:
         return kind(**given)
     except ValidationError as error:
-        # Without its cause, which shows what was given: that may be a password.
+        # Without its cause, which shows the given value: it may be a password.
         raise WrongSetting(_line(kind, section, error.errors(include_url=False)[0])) from None
 
 
@@ -100,7 +100,7 @@ def _shared() -> set[str]:
 def _line(kind: type[S], section: str, error: ErrorDetails) -> str:
     path = [str(part) for part in error["loc"]]
     message = " ".join(error["msg"].removeprefix("Value error, ").split())
-    if not path:  # several settings together: what was given is all of them
+    if not path:  # an error of several settings together: the input is all of them
         return f"settings of {section}: {message}"
     name = ".".join([section, *path])
     if error["type"] == "extra_forbidden":

@@ -1,4 +1,4 @@
-"""What every service is told."""
+"""The settings that all services share."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ class ServiceSettings(BaseModel):
         8 << 30, ge=1 << 20, description="Bytes that wait in a queue, beyond which it takes no more."
     )
     handler_deadline: timedelta = Field(timedelta(minutes=2), description="Longest time one try at a message takes.")
-    drain_deadline: timedelta = Field(timedelta(seconds=20), description="Time to finish what is in hand at SIGTERM.")
+    drain_deadline: timedelta = Field(
+        timedelta(seconds=20), description="Time to finish the work in flight at SIGTERM."
+    )
     start_deadline: timedelta = Field(timedelta(seconds=60), description="Time to wait for broker and database.")
     neighbour_deadline: timedelta = Field(
         timedelta(seconds=15), description="Time that a starting service waits for a neighbour before it takes mail."

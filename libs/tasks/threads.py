@@ -24,7 +24,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix=name)
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """The result of `work`. Raises `TimeoutError` when there is none within the deadline."""
+        """Return the result of `work`. Raises `TimeoutError` when there is none within the deadline."""
         await self._places.acquire()
         loop = asyncio.get_running_loop()
         try:
@@ -37,7 +37,7 @@ class Threads:
             return await asyncio.wrap_future(computing)
 
     def close(self) -> None:
-        """Begin nothing more; what runs is not waited for."""
+        """Begin no further work; running work is not waited for."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _leave(self, loop: asyncio.AbstractEventLoop, _: Future[Result]) -> None:
@@ -45,4 +45,4 @@ class Threads:
         try:
             loop.call_soon_threadsafe(self._places.release)
         except RuntimeError:
-            return  # the loop is closed: there is no one to wait for a place
+            return  # the loop is closed: no task waits for a place

@@ -36,7 +36,7 @@ class Lines:
     debug = info
 
     def warning(self, line: bytes) -> None:
-        """At once, behind those that wait."""
+        """Write at once, behind the lines that wait."""
         with self._lock:
             self._waiting.append(line)
         self.flush()

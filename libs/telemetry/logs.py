@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 def configure_logs(level: str) -> None:
     """Send the logs of this process to standard error, from `level` on.
 
-    Libraries that use `logging`, warnings and exceptions that nobody caught come along.
+    Records of the module `logging`, warnings and uncaught exceptions are written too.
     """
     threshold = logging.getLevelNamesMapping()[level.upper()]
     lines = Lines(sys.stderr.buffer)
@@ -50,7 +50,7 @@ def _dumps(value: object, **_: object) -> bytes:
     try:
         return orjson.dumps(value, default=str)
     except TypeError:
-        # What a peer said may hold what orjson refuses (a lone surrogate, a huge number). A log line must never fail.
+        # Text of a peer may hold what orjson refuses (a lone surrogate, a huge number). A log line must never fail.
         return json.dumps(value, default=str, skipkeys=True).encode()
 
 

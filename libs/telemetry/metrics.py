@@ -1,4 +1,4 @@
-"""Prometheus series. Each service has its own registry, so that several can live in one process."""
+"""Prometheus metrics. Each service has its own registry, so that several can run in one process."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ BUCKETS = (0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 
 class Metrics:
-    """The series of one service. The runner fills the common ones; a service may add its own."""
+    """The metrics of one service. The runtime fills the common ones; a service may add its own."""
 
     def __init__(self) -> None:
-        # A series more for each counter, that nobody reads.
+        # They would add an unused series to each counter.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)

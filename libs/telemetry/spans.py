@@ -21,7 +21,7 @@ _propagator = TraceContextTextMapPropagator()
 
 
 class Spans:
-    """The spans of one service. `ratio` counts where a trace begins; whoever goes on with it follows."""
+    """The spans of one service. `ratio` applies where a trace begins; later services follow the decision."""
 
     def __init__(self, service: str, *, endpoint: str, ratio: float) -> None:
         self._provider = TracerProvider(
@@ -47,7 +47,7 @@ class Spans:
             yield _headers()
 
     def close(self) -> None:
-        """Send what is left."""
+        """Send the remaining spans."""
         self._provider.shutdown()
 
 

@@ -1,6 +1,6 @@
 """Traces from SMTP to mailbox: spans go to OTLP, the W3C context travels in the headers of each queue message.
 
-What this costs while nobody traces is a dictionary a message: the SDK of OpenTelemetry is not even imported.
+Without tracing the cost is a dictionary for each message: the SDK of OpenTelemetry is not even imported.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Traces:
         return self._recorder.published(name, attributes)
 
     def close(self) -> None:
-        """Send what is left. Blocking for some seconds at most: call it off the event loop."""
+        """Send the remaining spans. It blocks for some seconds at most: call it off the event loop."""
         if self._recorder is not None:
             self._recorder.close()
 
 
 def _recorder(service: str, endpoint: str, ratio: float) -> _Recorder:
-    from libs.telemetry.spans import Spans  # half a second and 20 MB that only those pay who trace
+    from libs.telemetry.spans import Spans  # costs half a second and 20 MB, only with tracing
 
     return Spans(service, endpoint=endpoint, ratio=ratio)
