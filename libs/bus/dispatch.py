@@ -1,4 +1,4 @@
-"""What both buses do with a handler that failed, and with the ladder of delays."""
+"""Runs handlers, and settles the deliveries of failed ones, for both buses."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ log = structlog.get_logger(__name__)
 
 
 def delay_step(retry_delays: Sequence[timedelta], delay: timedelta) -> timedelta:
-    """The lowest rung that is not shorter than `delay`; the last one if there is none."""
+    """The shortest of `retry_delays` that is not below `delay`; the last one if there is none."""
     return next((step for step in retry_delays if step >= delay), retry_delays[-1])
 
 
 def is_being_cancelled() -> bool:
-    """Whether somebody cancelled us. If not, a `CancelledError` says that what we waited for was: that is a bug."""
+    """Whether this task is being cancelled. If not, a `CancelledError` comes from an awaited task, which is a bug."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -29,11 +29,11 @@ def is_being_cancelled() -> bool:
 async def run_handler(
     handler: Callable[[Delivery], Awaitable[None]], delivery: Delivery, *, retry_delays: Sequence[timedelta], limit: int
 ) -> None:
-    """Run `handler`. If it raises without having ended its delivery, the delivery is given back.
+    """Run `handler`, and settle the delivery if it raises without having done so.
 
-    The runner ends its deliveries itself; this is the net below it. The delay grows with the attempts, so that a
-    handler that always raises is never a hot loop. What can never succeed (`Permanent`) ends in the dead letters at
-    once, a bug after `limit` tries that ended in one, an outage (`Temporary`) when it was waited out for days.
+    The runner settles its deliveries itself; this is the safety net. The delay grows with the attempts, so that a
+    handler that always raises is never a hot loop. A message becomes a dead letter at once after `Permanent`, after
+    `limit` attempts that ended in a bug, or when an outage (`Temporary`) has lasted for days.
     """
     try:
         await handler(delivery)
@@ -49,7 +49,7 @@ async def run_handler(
             await _settle(delivery, error.reason, retry_delays=retry_delays, dead_letter=True)
     except (Exception, asyncio.CancelledError) as error:
         if is_being_cancelled():
-            raise  # the bus is closed: it gives the delivery back by itself
+            raise  # the bus is closing, and requeues the delivery by itself
         log.exception("handler_raised", queue=delivery.queue, attempt=delivery.attempt)
         if not delivery.settled:
             reason = f"{type(error).__name__}: {error}"
@@ -57,7 +57,7 @@ async def run_handler(
 
 
 def retries_expired(delivery: Delivery) -> bool:
-    """Whether an outage has kept it for so long, and over so many tries, that it is given up."""
+    """Whether the message is given up: it is too old, and has had the least number of attempts."""
     return delivery.attempt >= MIN_ATTEMPTS and utc_now() - delivery.first_seen > MAX_RETRY_AGE
 
 

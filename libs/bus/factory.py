@@ -1,4 +1,4 @@
-"""From an address to a bus: the scheme picks the implementation."""
+"""Creates a bus from an address, whose scheme selects the implementation."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from libs.bus.ports import DEFAULT_LIMITS, Bus, Limits
 
 
 def open_bus(url: str, *, start_deadline: timedelta = timedelta(seconds=60), limits: Limits = DEFAULT_LIMITS) -> Bus:
-    """A bus that is not started yet; `start_deadline` is how long its start waits for the broker, or the disk.
+    """Return a bus that is not started; `start_deadline` bounds the wait of its start for the broker, or the disk.
 
     `embedded:PATH` is the local durable queue in the directory PATH; `amqp://` and `amqps://` are RabbitMQ.
     Raises `ValueError` for any other scheme.
     """
-    # Each is imported only when it is asked for: one process needs one of the drivers.
+    # Imported on demand: a process needs one of the drivers.
     match urlsplit(url).scheme:
         case "embedded":
             from libs.bus.embedded import EmbeddedBus

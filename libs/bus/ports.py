@@ -1,4 +1,4 @@
-"""What every bus promises."""
+"""The contract of every bus: its methods, data and errors."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Protocol
 
 from libs.envelope import Temporary
 
-# The delays of the ladder: a retry waits on the lowest rung that is not shorter than the delay that it asks for.
+# The delays of retries: a retry waits for the shortest one that is not below the requested delay.
 RETRY_DELAYS = tuple(timedelta(seconds=s) for s in (1, 5, 30, 120, 600, 1800))
 
-# Tries that end in a bug before a message is a dead letter. Outages, of which it may have had many, do not count.
+# Attempts that end in a bug before a message becomes a dead letter. Outages do not count.
 MAX_BUG_ATTEMPTS = 5
-# Crashes of its process with the message alone in flight before it is a dead letter.
+# Crashes of the process with the message alone in flight before it becomes a dead letter.
 MAX_CRASHES = 5
-# How long an outage is waited out, counted from the first publication of a message ...
+# The age up to which a message is retried during an outage, counted from its first publication ...
 MAX_RETRY_AGE = timedelta(days=5)
-# ... and how many tries it has in any case: one that waited for days in a queue without a consumer is not given up at
-# the first hiccup then.
+# ... and the attempts that it gets in any case: a message that waited for days without a consumer is not given up at
+# the first failure.
 MIN_ATTEMPTS = 10
 
 # RabbitMQ 4 closes the channel on a larger message. Mail is far smaller: above 256 KiB its bytes are in the blob store.
@@ -28,7 +28,7 @@ MAX_MESSAGE_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much may wait in one queue before publishing to it is refused; a queue of events drops its oldest then."""
+    """Bounds of one queue: beyond them publishing is refused, and a queue of events drops its oldest messages."""
 
     max_messages: int = 500_000
     max_bytes: int = 8 << 30
@@ -38,15 +38,15 @@ DEFAULT_LIMITS = Limits()
 
 
 class Unavailable(Temporary):
-    """The broker is gone, blocked or silent: what was published may be durable or not, nobody knows."""
+    """The broker is gone, blocked or silent: the message may be durable or not."""
 
 
 class NotPublished(Unavailable):
-    """The broker is gone, blocked or silent, and never got the message: it is surely not durable."""
+    """The broker is gone, blocked or silent, and never received the message: it is surely not durable."""
 
 
 class Refused(Temporary):
-    """The broker answered and did not take the message: the queue is full, or there is no such queue.
+    """The broker answered and refused the message: the queue is full, or does not exist.
 
     It is surely not durable.
     """
@@ -64,46 +64,46 @@ class Delivery(Protocol):
 
     @property
     def attempt(self) -> int:
-        """1 on the first try; counts retries that were asked for as well as deliveries that a crash gave back."""
+        """1 on the first attempt; counts requested retries as well as redeliveries after a crash."""
 
     @property
     def bugs(self) -> int:
-        """How many tries before this one were given back as a `bug`."""
+        """The number of earlier attempts that ended in a `bug`."""
 
     @property
     def first_seen(self) -> datetime:
-        """When the message was first published to this queue (kept over retries)."""
+        """When the message was first published to this queue (kept across retries)."""
 
     @property
     def settled(self) -> bool:
-        """Whether it was ended. An end that raised `Unavailable` is none: another may follow."""
+        """Whether the delivery is settled. One that raised `Unavailable` did not happen: another may follow."""
 
     async def ack(self) -> None:
-        """Done: the message is gone for ever."""
+        """Acknowledge the message, which deletes it."""
 
     async def retry(self, delay: timedelta, *, reason: str, body: bytes | None = None, bug: bool = False) -> None:
-        """Again after about `delay` (a rung of `RETRY_DELAYS`), with `body` instead if given; never blocks others.
+        """Deliver the message again after about `delay` (one of `RETRY_DELAYS`), with `body` instead if given.
 
-        `bug` when the handler failed by itself rather than by an outage.
+        It never blocks other messages. `bug` says that the handler failed by itself rather than by an outage.
         """
 
     async def dead_letter(self, reason: str) -> None:
-        """To the dead letters of its queue."""
+        """Move the message to the dead letters of its queue."""
 
     async def requeue(self) -> None:
-        """Give it back at once, for another consumer (shutdown)."""
+        """Return the message to the queue at once, for another consumer (shutdown)."""
 
 
 class Consumer(Protocol):
     """A running subscription."""
 
     async def stop(self) -> None:
-        """Take nothing more. Deliveries in flight stay valid and may still be ended."""
+        """Accept no more deliveries. Deliveries in flight stay valid and may still be settled."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message that its consumer gave up. `id` is stable until it is replayed or purged."""
+    """A message that its consumer gave up. `id` is stable until the letter is replayed or purged."""
 
     id: str
     queue: str
@@ -116,7 +116,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many dead letters went back, and whether others that match may be left."""
+    """The number of replayed dead letters, and whether more of them may match."""
 
     count: int
     more: bool
@@ -124,7 +124,7 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """How many messages wait (`ready`), are in flight or wait for a retry (`pending`, where known) and are dead."""
+    """The messages of a queue: waiting (`ready`), in flight or to be retried (`pending`, where known), and dead."""
 
     ready: int
     pending: int
@@ -133,30 +133,30 @@ class Depth:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact in the past tense (`UsageChanged`) with its JSON."""
+    """An event, named in the past tense (`UsageChanged`), with its JSON."""
 
     name: str
     payload: bytes
 
 
 class Bus(Protocol):
-    """All methods raise `Unavailable` or `Refused`, never a driver's own error. No method waits without bound."""
+    """Methods raise `Unavailable` or `Refused`, and never an error of a driver. No method waits without bound."""
 
     @property
     def healthy(self) -> bool:
-        """Connected and not blocked, as far as known now."""
+        """Whether the bus is connected and not blocked, as far as is known."""
 
     async def start(self) -> None:
-        """Connect; waits for the broker, at most the configured time, then raises `Unavailable`."""
+        """Connect. Waits for the broker at most for the configured time, then raises `Unavailable`."""
 
     async def close(self) -> None:
-        """Stop everything and disconnect; unsettled deliveries go back."""
+        """Stop everything and disconnect; unsettled deliveries are requeued."""
 
     async def declare(self, *queues: str) -> None:
-        """Make sure that the work queues, their dead letters and the ladder exist. Idempotent."""
+        """Declare the work queues and their dead letters. Idempotent."""
 
     async def publish(self, queue: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Returns when the message is durable in `queue`.
+        """Publish a message, and return when it is durable in `queue`.
 
         Raises `Refused` (also for a body beyond `MAX_MESSAGE_BYTES`) and `NotPublished` when it surely is not, and any
         other `Unavailable` when it may be.
@@ -167,23 +167,23 @@ class Bus(Protocol):
     ) -> Consumer:
         """Call `handler` for each message, at most `prefetch` at a time, reconnecting by itself.
 
-        A handler that raises without having ended its delivery gives it back (counted as an attempt), but buries it
-        with `Permanent`.
+        When a handler raises without having settled its delivery, the message is retried (counted as an attempt);
+        after `Permanent` it becomes a dead letter.
         """
 
     async def emit(self, event: Event) -> None:
-        """Publish a fact; durable for every group subscribed to it, at once for broadcast subscribers.
+        """Publish an event: durable for every subscribed group, immediate for broadcast subscribers.
 
-        A group whose queue is full loses its oldest events to its dead letters; the others get all the same.
+        A group whose queue is full loses its oldest events to its dead letters; other groups are not affected.
         """
 
     async def subscribe(
         self, names: Sequence[str], handler: Callable[[Event], Awaitable[None]], *, group: str | None = None
     ) -> Consumer:
-        """Hear the events called `names` (declare-and-listen).
+        """Subscribe to the events called `names`.
 
         With `group`: durable, each event reaches one member of the group, at least once, again after an error.
-        Without: a broadcast to every live subscriber, lost for those who are away.
+        Without: a broadcast to every connected subscriber, which others miss.
         """
 
     async def reconcile_groups(
@@ -193,21 +193,21 @@ class Bus(Protocol):
         *,
         former: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        """Of the groups whose names begin with `service.` only those of `rows` (each with its events) hear any more.
+        """Retire the groups whose names begin with `service.` and that are not in `rows` (groups with their events).
 
-        The queue of another one is unbound. What still waits in it goes to the groups of `rows` that hear the same
-        event, or else to the dead letters of the first of them. One that still has consumers (an older version during
-        a rolling update) is left alone until a later call. `former` are groups of versions before the list was kept.
+        The queue of a retired group is unbound. Its messages move to the groups of `rows` with the same event, or else
+        to the dead letters of the first of them. A group that still has consumers (an older version during a rolling
+        update) is kept until a later call. `former` are groups of versions that did not register theirs.
         """
 
     async def depth(self, queue: str) -> Depth:
-        """How full `queue` is."""
+        """The number of messages in `queue`, by state."""
 
     async def oldest(self, queue: str) -> datetime | None:
-        """When the oldest message that waits, is in flight or is to be retried was first published; None without one.
+        """The first publication of the oldest message that waits, is in flight or is to be retried; None without one.
 
-        As far as this process can know: a broker tells nobody how old what waits is. Then it is a lower bound of the
-        time: the last message that was taken, or the last moment at which nothing waited.
+        A broker does not tell the age of waiting messages. The result is then an estimate: the first publication of the
+        last message received, or the last moment at which no message waited.
         """
 
     async def dead_letters(self, queue: str, *, after: str | None = None, limit: int = 50) -> list[DeadLetter]:
@@ -216,21 +216,21 @@ class Bus(Protocol):
     async def publish_dead_letter(
         self, queue: str, body: bytes, reason: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Put a message straight into the dead letters of `queue`: its consumer took it, and gives it up only now.
+        """Publish a dead letter of `queue` directly: its consumer acknowledged the message, and gives it up only now.
 
-        Raises `Unavailable`: then it may be there or not.
+        Raises `Unavailable` when it may be durable or not.
         """
 
     async def replay(self, queue: str, id: str) -> bool:
-        """Back to its queue as a first attempt; False if there is no such dead letter. Durable before it is dropped."""
+        """Return a dead letter to its queue as a first attempt; False if there is none. No crash can lose it."""
 
     async def replay_many(
         self, queue: str, matches: Callable[[DeadLetter], bool], *, limit: int, per_second: float
     ) -> Replayed:
-        """Those that match go back to the queue as first attempts, oldest first, at most `limit` and so many a second.
+        """Return matching dead letters to the queue as first attempts: oldest first, at most `limit`, rate-limited.
 
-        Each is durable before it is dropped. What dies again meanwhile is not replayed again.
+        Each is durable in the queue before it is deleted. A message that dies again meanwhile is not replayed again.
         """
 
     async def purge(self, queue: str, id: str) -> bool:
-        """Delete one dead letter for ever; False if there is none."""
+        """Delete a dead letter; False if there is none."""

@@ -1,15 +1,15 @@
-"""How old what waits for a retry is: a few numbers for each queue, whatever waits."""
+"""The ages of messages that wait for a retry, in a few numbers for each queue."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-# Retries are remembered by when they are due, in steps of so many seconds.
+# Retries are grouped by the time at which they are due, in steps of so many seconds.
 STEP = 15
 
 
 class RetryAges:
-    """The oldest message among those that this process has put on the ladder and that have not come back yet."""
+    """Remembers the oldest message among those that this process has deferred and that are not due yet."""
 
     def __init__(self) -> None:
         self._oldest: dict[int, datetime] = {}  # first publication, by the step in which it is due
@@ -24,7 +24,7 @@ class RetryAges:
         return min(self._oldest.values(), default=None)
 
     def _forget(self, now: datetime) -> None:
-        """Those that are back by now are counted where they are."""
+        """Forget retries that are due by now: they are in their queue again."""
         for step in [step for step in self._oldest if step < _step(now)]:
             del self._oldest[step]
 

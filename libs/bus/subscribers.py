@@ -1,4 +1,4 @@
-"""Hearing events: the ear of one broadcast subscriber, and the handler of a group's queue."""
+"""Subscribers of events: a broadcast subscriber, and the handler for the queue of a group."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from libs.tasks import cancelled
 log = structlog.get_logger(__name__)
 
 EVENT_HEADER = "event"
-# A broadcast subscriber that falls further behind loses the oldest events: they only invalidate caches.
+# A broadcast subscriber that falls further behind loses the oldest events, which only invalidate caches.
 MAX_QUEUED_EVENTS = 10_000
 
-# After a rolling update of this length nobody will come any more who knows an event that no present member knows.
+# After this time no rolling update is under way, so that no newer member will handle an unknown event.
 ROLLING_UPDATE_LIMIT = timedelta(days=1)
 
 EventHandler = Callable[[Event], Awaitable[None]]
@@ -36,19 +36,19 @@ def group_queue(group: str) -> str:
 
 
 def is_group_queue(queue: str) -> bool:
-    """Such a queue drops its oldest when it is full, so that no group stands in the way of those who emit."""
+    """Whether `queue` belongs to a group. When full, it drops its oldest events, so that emitting never fails."""
     return queue.startswith(_OF_GROUPS)
 
 
 def successors(rows: Mapping[str, Collection[str]], event: str) -> list[str]:
-    """The queues that take over `event` from a group that is no more."""
+    """The queues that take `event` over from a retired group."""
     return [group_queue(group) for group, names in rows.items() if event in names]
 
 
 def group_handler(names: Collection[str], handler: EventHandler) -> Callable[[Delivery], Awaitable[None]]:
-    """A delivery handler for the queue of a group.
+    """Return the delivery handler for the queue of a group.
 
-    An event that this member does not know waits for another one: during a rolling update a newer member may.
+    An event that this member does not know is retried: during a rolling update a newer member may handle it.
     """
 
     async def hear(delivery: Delivery) -> None:
@@ -65,7 +65,7 @@ def group_handler(names: Collection[str], handler: EventHandler) -> Callable[[De
 
 
 class BroadcastSubscriber:
-    """A broadcast subscriber: events are heard one after the other, in their order."""
+    """Handles broadcast events one after the other, in their order."""
 
     def __init__(self, names: Collection[str], handler: EventHandler) -> None:
         self.names = frozenset(names)
@@ -75,18 +75,18 @@ class BroadcastSubscriber:
         self._stopped = False
         self._task = asyncio.get_running_loop().create_task(self._listen())
 
-    def hear(self, event: Event) -> None:
+    def put(self, event: Event) -> None:
         if event.name in self.names:
             self._queued.append(event)
             self._wake.set()
 
     async def stop(self) -> None:
-        """Hear nothing more; the event in flight is finished."""
+        """Accept no more events; the event in flight is finished."""
         self._stopped = True
         self._wake.set()
 
     async def cancel(self) -> None:
-        """Stop, and end the handler that still runs."""
+        """Stop, and cancel a running handler."""
         await self.stop()
         await cancelled([self._task])
 
@@ -104,5 +104,5 @@ class BroadcastSubscriber:
         except (Exception, asyncio.CancelledError):
             if is_being_cancelled():
                 raise
-            # There is nobody to give a broadcast back to; the next one must be heard all the same.
+            # A broadcast cannot be requeued, and the next event must be handled all the same.
             log.exception("event_handler_raised", event_name=event.name)

@@ -1,4 +1,4 @@
-"""The contract of the bus over one local file."""
+"""Implements the contract of the bus on a local file."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ LAST_ROW_ID = 2**63 - 1
 class EmbeddedBus:
     """A bus in the directory `directory`, for this process alone.
 
-    `limits` bound what waits in each queue, `max_bytes` the file; beyond them publishing is refused.
-    `spare_bytes` of free room stay in the file for the next burst, more is given back to the disk when it is idle.
-    `timeout` bounds every wait for the disk, `start_timeout` that of `start`, which reads all that waits.
+    `limits` bound each queue, `max_bytes` the file; beyond them publishing is refused.
+    `spare_bytes` of free space stay in the file for the next burst; more is returned to the disk when it is idle.
+    `timeout` bounds every wait for the disk, `start_timeout` that of `start`, which counts all messages.
     """
 
     def __init__(
@@ -269,6 +269,6 @@ class EmbeddedBus:
 
 
 def _row_id(text: str) -> int:
-    """0, which no row has, for a text that is no id of ours."""
+    """The number in `text`; 0, which no row has, for a text that is not an id."""
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
     return number if number <= LAST_ROW_ID else 0

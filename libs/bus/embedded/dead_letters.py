@@ -1,4 +1,4 @@
-"""Dead letters of the embedded bus: looked at, added, replayed and purged."""
+"""Lists, adds, replays and purges dead letters of the embedded bus."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from libs.bus.embedded.rows import DeadRow, decode_headers, encode_headers
 from libs.bus.embedded.writer import Writer
 from libs.bus.ports import DeadLetter, Replayed
 
-# So many are in memory at a time.
+# The number of letters in memory at a time.
 PAGE = 50
 
 
 class BusInternals(Protocol):
-    """The bus below."""
+    """The parts of the bus that are needed here; a Protocol, since the bus imports this module."""
 
     clock: BusClock
 
@@ -26,7 +26,7 @@ class BusInternals(Protocol):
 
 
 class DeadLetters:
-    """Those of all queues. What the loop counts follows the file, whether or not a caller waits so long."""
+    """Manages the dead letters of all queues. The counts follow the file, whether or not a caller waits."""
 
     def __init__(self, bus: BusInternals) -> None:
         self._bus = bus
@@ -58,7 +58,7 @@ class DeadLetters:
     async def replay_many(
         self, queue: WorkQueue, matches: Callable[[DeadLetter], bool], *, limit: int, pause: float, until: float
     ) -> Replayed:
-        """Those that were dead at `until`. A pause of so many seconds follows each."""
+        """Replay matching letters that were dead at `until`; `pause` seconds follow each."""
         after, count = 0, 0
         while page := await self.page(queue, after=after, limit=PAGE):
             after = int(page[-1].id)

@@ -1,4 +1,4 @@
-"""One message in flight, and its ends."""
+"""A message in flight, and its settlement."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DeliveryQueue(Protocol):
 
 
 class EmbeddedDelivery:
-    """One message in flight."""
+    """A message in flight."""
 
     __slots__ = ("_attempts", "_first_seen", "_headers", "_queue", "body", "consumer", "id", "settled")
 
@@ -112,9 +112,9 @@ class EmbeddedDelivery:
         self._queue.hand(again)
 
     async def _settle_with(self, act: Callable[[QueueFile], None], then: Callable[[], None]) -> None:
-        """In hand until the commit; if that fails, the delivery may be ended in another way.
+        """Settle with the commit of `act`; if that fails, the delivery may be settled in another way.
 
-        Waits for the disk as long as it takes: whether the message is still here or elsewhere is known only then.
+        Waits for the disk without a limit, since only the commit decides where the message is.
         """
         self._mark_settled()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -133,12 +133,12 @@ class EmbeddedDelivery:
         except Unavailable:
             self.settled = False
             raise
-        # A caller that is cancelled does not undo what was submitted.
+        # The cancellation of a caller does not undo a submitted operation.
         await done
 
     def _mark_settled(self) -> None:
         if self.settled:
-            raise RuntimeError(f"this delivery of {self.queue} was already ended")
+            raise RuntimeError(f"this delivery of {self.queue} was already settled")
         self.settled = True
 
     def _after_settlement(self) -> None:

@@ -1,4 +1,4 @@
-"""Groups and broadcasts of the embedded bus: who hears which event, and what becomes of groups that are no more."""
+"""Groups and broadcasts of the embedded bus: subscriptions to events, and the retirement of groups."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DROPPED = "dropped: its queue was full, and it was the oldest there"
 
 
 class BusInternals(Protocol):
-    """The bus below."""
+    """The parts of the bus that are needed here; a Protocol, since the bus imports this module."""
 
     queues: dict[str, WorkQueue]
     limits: Limits
@@ -34,7 +34,7 @@ class BusInternals(Protocol):
 
 
 class Events:
-    """What the loop knows of groups (as the file has them) and of broadcast subscribers."""
+    """Holds the groups (as the file has them) and the broadcast subscribers."""
 
     def __init__(self, bus: BusInternals) -> None:
         self._bus = bus
@@ -46,27 +46,27 @@ class Events:
         self._groups.setdefault(event, set()).add(group)
 
     async def close(self) -> None:
-        await asyncio.gather(*(ear.cancel() for ear in self._broadcast))
+        await asyncio.gather(*(subscriber.cancel() for subscriber in self._broadcast))
 
     def broadcast(self, names: Sequence[str], handler: EventHandler) -> BroadcastSubscriber:
-        self._broadcast.append(ear := BroadcastSubscriber(names, handler))
-        return ear
+        self._broadcast.append(subscriber := BroadcastSubscriber(names, handler))
+        return subscriber
 
     async def emit(self, event: Event) -> None:
-        """To all groups at once; one that fails does not keep the others from it."""
+        """Publish to all groups concurrently; the failure of one does not affect the others."""
         self._bus.running_writer()
         headers = {EVENT_HEADER: event.name}
         queues = [group_queue(group) for group in self._groups.get(event.name, ())]
         results = await asyncio.gather(
             *(self._put(queue, event.payload, headers) for queue in queues), return_exceptions=True
         )
-        for ear in self._broadcast:
-            ear.hear(event)
+        for subscriber in self._broadcast:
+            subscriber.put(event)
         if failures := [result for result in results if isinstance(result, BaseException)]:
             raise failures[0]
 
     async def join(self, group: str, names: Collection[str]) -> None:
-        """`group` hears exactly `names`."""
+        """Subscribe `group` to exactly `names`."""
         if self._members.setdefault(group, frozenset(names)) != frozenset(names):
             raise ValueError(f"the group {group!r} already hears {sorted(self._members[group])} in this process")
         await self._bus.declare(group_queue(group))
@@ -93,7 +93,7 @@ class Events:
         await self._bus.running_writer().call(lambda file: file.subscribe(group, names), joined)
 
     async def _put(self, name: str, payload: bytes, headers: Mapping[str, str]) -> None:
-        """A full queue loses its oldest, so that no group stands in the way of those who emit."""
+        """Publish to a group. A full queue loses its oldest events, so that no group blocks emitters."""
         queue, limits = self._bus.work_queue(name), self._bus.limits
         beyond = queue.ready - limits.max_messages + 1
         if beyond > 0 or queue.ready_bytes + len(payload) > limits.max_bytes:

@@ -1,6 +1,6 @@
-"""Groups of subscribers that no row of their service names any more: their events go to those that took over.
+"""Moves the events of retired groups to the groups that succeed them.
 
-Everything here runs in the writer thread, in one transaction each.
+Each function runs in the writer thread, in one transaction.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from libs.bus.embedded.queue_file import QueueFile
 from libs.bus.embedded.rows import StoredRow, decode_headers
 from libs.bus.subscribers import EVENT_HEADER, successors
 
-# So many rows are taken over in one transaction: mail is not held up by it.
+# The number of rows that move in one transaction, so that mail is not delayed.
 STEP = 200
 
 
 @dataclass(slots=True)
 class TakeoverStep:
-    """What one step did to the old queue, and the rows (and bytes) that came to others, by their numbers."""
+    """The effect of one step on the old queue, and the rows (and bytes) that other queues gained, by number."""
 
-    waiting: int = 0  # gone from it
-    size: int = 0  # their bytes
-    delayed: int = 0  # wait in it now
-    died: int = 0  # of those gone: no group hears them
-    dead: int = 0  # dead letters gone from it
+    waiting: int = 0  # rows that left it
+    size: int = 0  # the bytes of these rows
+    delayed: int = 0  # rows that became due in it
+    died: int = 0  # of the rows that left: no group subscribes to their event
+    dead: int = 0  # dead letters that left it
     arrived: dict[int, tuple[int, int]] = field(default_factory=dict)
     dead_lettered: dict[int, int] = field(default_factory=dict)
 
@@ -35,7 +35,7 @@ class TakeoverStep:
 def take_over(
     file: QueueFile, old: int, rows: Mapping[str, Collection[str]], numbers: Mapping[str, int], *, now: float
 ) -> TakeoverStep:
-    """One step from queue `old` to the queues of `rows`, whose numbers are `numbers`."""
+    """Move a step of queue `old` to the queues of `rows`, whose numbers are `numbers`."""
     done = TakeoverStep()
     done.delayed = file.promote_all(old, STEP)
     for row in file.load(old, STEP):

@@ -1,6 +1,6 @@
-"""Messages that were in flight when the process died: each is handled alone before anything is concluded about it.
+"""Handles messages alone that were in flight when the process died.
 
-Which one is in flight alone stands in the file before its handler begins, so that the next start knows what was.
+The file names the message before its handler begins, so that the next start knows which one killed the process.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from libs.bus.ports import Unavailable
 
 log = structlog.get_logger(__name__)
 
-AGAIN = 1.0  # seconds after which a disk that failed is tried again
+AGAIN = 1.0  # seconds before a failed disk is tried again
 
 
 class IsolatedDispatcher:
-    """Owns the task that hands out the redelivered of all queues."""
+    """Owns the task that handles the redelivered messages of all queues."""
 
     def __init__(self, writer: Writer, queues: dict[str, WorkQueue], isolation: IsolationGate) -> None:
         self._writer = writer
@@ -29,11 +29,11 @@ class IsolatedDispatcher:
         self._wake = asyncio.Event()
 
     def notify(self) -> None:
-        """A queue has a suspect, or a consumer."""
+        """Note that a queue has a redelivered message, or a consumer."""
         self._wake.set()
 
     async def run(self) -> None:
-        """For as long as the bus runs."""
+        """Run for as long as the bus does."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -47,7 +47,7 @@ class IsolatedDispatcher:
                     log.warning("isolated_messages_deferred", reason=error.reason)
                     await asyncio.sleep(AGAIN)
                 except Exception:
-                    # Without this task what was given back would wait for the next start.
+                    # Without this task redelivered messages would wait for the next start.
                     log.exception("isolated_dispatcher_failed")
                     await asyncio.sleep(AGAIN)
 

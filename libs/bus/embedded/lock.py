@@ -1,4 +1,4 @@
-"""One process a queue directory: an advisory lock that the kernel drops when the process dies, however it dies."""
+"""Admits one process to a queue directory, by an advisory lock that the kernel releases when the process dies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DirectoryLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> None:
-        """Make the directory if need be and lock it. Raises `Unavailable`, with one clear line."""
+        """Create the directory if necessary, and lock it. Raises `Unavailable` with one clear line."""
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,4 +1,4 @@
-"""What the writer is asked to do, and how a group of it is done in one transaction."""
+"""The operations of the writer, and the transaction that does a group of them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from libs.bus.embedded.rows import Row
 
 
 class Put(Protocol):
-    """A message on its way into a queue. `handed`: it goes to a consumer as soon as it is durable; the writer takes
-    that back where others are before it."""
+    """A publication. `handed` says that a consumer gets the message as soon as it is durable; the writer clears it
+    where other messages come first. A Protocol, since the publication needs the queue, and that the writer."""
 
     queue_id: int
     row: Row
@@ -23,10 +23,10 @@ class Put(Protocol):
 
 
 class Run:
-    """Anything else that is done in the transaction.
+    """Any other operation of the transaction.
 
-    `then` hears what came of it, always and in the order of the commits, also when a caller has given up waiting:
-    what the loop knows of a queue must follow the file. `future` is for a caller, who may give up; None without one.
+    `then` receives the result, always and in the order of the commits, also when a caller has stopped waiting: the
+    state of a queue on the loop must follow the file. `future` is for a caller, which may stop waiting.
     """
 
     __slots__ = ("act", "future", "then")
@@ -53,7 +53,7 @@ class Run:
 
 
 class Ack:
-    """A row that is done. Nobody waits for it: an acknowledgement that a power cut undoes is a redelivery."""
+    """An acknowledgement of a row. It is not awaited: if a power cut undoes it, the message is redelivered."""
 
     __slots__ = ("id", "queue_id")
 
@@ -67,7 +67,7 @@ Settled = list[tuple[Put | Run, Any, Exception | None]]
 
 
 def transact(file: QueueFile, operations: list[Operation]) -> Settled:
-    """One transaction: first what comes in, then the rest in its order, then what is done."""
+    """Do one transaction: first publications, then other operations in their order, then acknowledgements."""
     puts: dict[int, list[Put]] = {}
     done: dict[int, list[int]] = {}
     settled: Settled = []
@@ -90,8 +90,8 @@ def transact(file: QueueFile, operations: list[Operation]) -> Settled:
 
 
 def _insert(file: QueueFile, queue_id: int, group: list[Put]) -> Settled:
-    # A row that nobody has had may have come in since the loop last heard (a retry that fell due, a replay). Whoever
-    # is handed out before it would move the mark past it, and it would be passed over until the next start.
+    # A row that is not in flight may have arrived since the loop was last told (a due retry, a replay). A message that
+    # is handed out before it would move the mark past it, and it would be skipped until the next start.
     straight = file.all_in_flight(queue_id)
     first = file.insert(queue_id, [put.row for put in group])
     for id, put in enumerate(group, first):

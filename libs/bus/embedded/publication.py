@@ -1,4 +1,4 @@
-"""A message on its way into the file."""
+"""A publication: a message that is being written to the file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from libs.bus.embedded.rows import Row
 
 
 class Publication:
-    """Settled on the event loop when it is durable, whether or not its publisher still waits.
+    """Is settled on the event loop when it is durable, whether or not its publisher still waits.
 
-    `consumer` is the one that gets it from memory then, None if it queues behind others in the file.
+    The reserved consumer then gets the message from memory; without one it queues behind others in the file.
     """
 
     __slots__ = ("_consumer", "_queue", "future", "handed", "queue_id", "row")
@@ -40,20 +40,20 @@ class Publication:
                 self.future.set_exception(error)
 
     def withdraw(self) -> None:
-        """It did not get into the file."""
+        """Undo a publication that is not in the file."""
         if self._consumer is None:
-            self._came()
+            self._count_down()
         else:
             self._consumer.in_flight -= 1
             self._queue.pump()
 
-    def _came(self) -> None:
+    def _count_down(self) -> None:
         self._queue.coming -= 1
         self._queue.coming_bytes -= len(self.row[-1])
 
     def _durable(self, id: int) -> None:
         if self._consumer is None:
-            self._came()
+            self._count_down()
             self._queue.arrived(1, len(self.row[-1]))
         elif self.handed:
             self._queue.hand(EmbeddedDelivery(self._queue, (id, *self.row)), self._consumer)

@@ -1,9 +1,9 @@
-"""The SQLite file of the embedded bus: its tables, its statements, and what a restart makes of them.
+"""The SQLite file of the embedded bus: its tables and statements.
 
-One table a work queue, whose row ids are the order of arrival: publishing appends at its right edge, consuming
-deletes at its left edge, and no second index is kept. Messages are handed out in that order, so one number a queue
-(`mark`: the last id handed out) says durably which rows were in flight when the process died: those up to the mark.
-Everything here runs in the writer thread, inside a transaction that the writer began.
+Each work queue has a table, whose row ids are the order of arrival: publishing appends at its right edge, consuming
+deletes at its left edge, and there is no second index. Messages are handed out in that order, so that one number for
+each queue (`mark`: the last id handed out) says durably which rows were in flight at a crash: those up to the mark.
+Each method runs in the writer thread, inside a transaction that the writer began.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class QueueFile:
 
     def begin(self) -> None:
         self._marks_before.clear()
-        if self.db.in_transaction:  # the one before could not even be rolled back
+        if self.db.in_transaction:  # the previous one could not be rolled back
             self.db.execute("ROLLBACK")
         self.db.execute("BEGIN IMMEDIATE")
 
@@ -63,10 +63,10 @@ class QueueFile:
         if self.db.in_transaction:
             self.db.execute("ROLLBACK")
 
-    # The hot path: whole groups in single statements, since each step gives the GIL away and must win it back.
+    # The hot path: whole groups in single statements, since each step releases the GIL and must acquire it again.
 
     def insert(self, queue: int, rows: Sequence[Row]) -> int:
-        """Append `rows`; returns the id of the first, the others follow."""
+        """Append `rows`, and return the id of the first; the others follow."""
         table = self.tables[queue]
         first = next_id = table.next_id
         at = 0
@@ -83,34 +83,34 @@ class QueueFile:
         return first
 
     def delete(self, queue: int, ids: Sequence[int]) -> None:
-        """Remove rows that are done, if they are there."""
+        """Delete acknowledged rows, if they exist."""
         for at in range(0, len(ids), 64):
             chunk = ids[at : at + 64]
             size = 1 << (len(chunk) - 1).bit_length()
-            # Padded with 0, which is no id, so that few different statements are prepared.
+            # Padded with 0, which is never an id, so that few different statements are prepared.
             self.db.execute(_delete(queue, size), [*chunk, *[0] * (size - len(chunk))])
 
     def set_mark(self, queue: int, id: int) -> None:
-        """Rows up to `id` are in flight from this transaction on."""
+        """Mark rows up to `id` as in flight from this transaction on."""
         table = self.tables[queue]
         self._marks_before.setdefault(queue, table.mark)
         table.mark = id
 
     def set_isolated(self, queue: int, id: int) -> None:
-        """Row `id` is in flight from this transaction on, with nothing else beside it in the process."""
+        """Mark row `id` as in flight alone from this transaction on."""
         self.db.execute("INSERT OR REPLACE INTO alone VALUES (?, ?)", (queue, id))
 
     def clear_isolated(self) -> None:
-        """Others are in flight again."""
+        """Note that several messages may be in flight again."""
         self.db.execute("DELETE FROM alone")
 
     def all_in_flight(self, queue: int) -> bool:
-        """No row waits behind the mark."""
+        """Whether no row waits behind the mark."""
         table = self.tables[queue]
         return table.mark == table.next_id - 1
 
     def load(self, queue: int, limit: int) -> list[StoredRow]:
-        """The next rows that nobody has had, now in flight."""
+        """The next waiting rows, which are in flight from now on."""
         rows: list[StoredRow] = self.db.execute(
             f"SELECT id, {_COLUMNS} FROM queue_{queue} WHERE id > ? ORDER BY id LIMIT ?",
             (self.tables[queue].mark, limit),
@@ -120,14 +120,14 @@ class QueueFile:
         return rows
 
     def first_seen(self, queue: int) -> float | None:
-        """Of the row at the front: it is in flight, or waits for longest."""
+        """The first publication of the row at the front, which is the oldest."""
         row = self.db.execute(f"SELECT first_seen FROM queue_{queue} ORDER BY id LIMIT 1").fetchone()
         return None if row is None else float(row[0])
 
     # Retries
 
     def delay(self, queue: int, id: int, *, due: float, attempts: int, headers: str | None, body: bytes | None) -> None:
-        """Row `id` waits until `due` (epoch seconds), with `headers`, and `body` if given."""
+        """Delay row `id` until `due` (epoch seconds), with `headers`, and `body` if given."""
         self.db.execute(
             "INSERT INTO delayed (queue, due, first_seen, attempts, headers, body)"
             f" SELECT ?, ?, first_seen, ?, ?, coalesce(?, body) FROM queue_{queue} WHERE id = ?",
@@ -136,9 +136,9 @@ class QueueFile:
         self.delete(queue, [id])
 
     def promote(self, now: float, limit: int) -> tuple[dict[int, tuple[int, int]], float | None]:
-        """Rows that are due go back to the end of their queues.
+        """Return due rows to the end of their queues.
 
-        Returns how many, of how many bytes, to which, and when the next one is due.
+        Returns the count and bytes by queue, and the time at which the next one is due.
         """
         promoted: dict[int, tuple[int, int]] = {}
         due = self.db.execute(
@@ -153,7 +153,7 @@ class QueueFile:
         return promoted, self.next_due()
 
     def promote_all(self, queue: int, limit: int) -> int:
-        """Rows of `queue` that are delayed go to its end, due or not. Returns how many."""
+        """Return delayed rows of `queue` to its end, due or not. Returns their number."""
         delayed = self.db.execute(
             "SELECT id, first_seen, attempts, 0, headers, body FROM delayed WHERE queue = ? LIMIT ?", (queue, limit)
         ).fetchall()
@@ -177,7 +177,7 @@ class QueueFile:
         self.delete(queue, [id])
 
     def insert_dead(self, queue: int, row: DeadRow) -> None:
-        """A dead letter that was not in the queue; the id of `row` does not count."""
+        """Add a dead letter that was not in the queue; the id of `row` is ignored."""
         self.db.execute(
             "INSERT INTO dead (queue, reason, died_at, attempts, headers, body) VALUES (?, ?, ?, ?, ?, ?)",
             (queue, *row[1:]),
@@ -186,10 +186,10 @@ class QueueFile:
     def drop_oldest(
         self, queue: int, count: int, *, keep_dead: int, reason: str, died_at: float
     ) -> tuple[int, int, int]:
-        """The oldest rows that nobody has had go to the dead letters, of which the newest `keep_dead` stay.
+        """Move the oldest waiting rows to the dead letters, of which the newest `keep_dead` stay.
 
-        Returns how many rows of how many bytes went, and how many dead letters came: fewer than none when the limit is
-        lower now.
+        Returns the number of rows and of their bytes, and the change in the number of dead letters, which is negative
+        when the limit was lowered.
         """
         rows = self.db.execute(
             f"SELECT id, attempts + returned, length(body) FROM queue_{queue} WHERE id > ? ORDER BY id LIMIT ?",
@@ -204,11 +204,11 @@ class QueueFile:
         return len(rows), sum(size for _, _, size in rows), len(rows) - beyond
 
     def adopt_dead(self, id: int, queue: int) -> None:
-        """The dead letter `id` is one of `queue` from now on."""
+        """Move the dead letter `id` to `queue`."""
         self.db.execute("UPDATE dead SET queue = ? WHERE id = ?", (queue, id))
 
     def dead_page(self, queue: int, *, after: int, limit: int) -> list[DeadRow]:
-        """Oldest first."""
+        """A page of dead letters, oldest first."""
         return self.db.execute(
             "SELECT id, reason, died_at, attempts, headers, body FROM dead"
             " WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
@@ -216,7 +216,7 @@ class QueueFile:
         ).fetchall()
 
     def replay(self, queue: int, id: int, *, now: float) -> int | None:
-        """Back to the end of its queue, as if it had been published now: its bytes, None if there is none."""
+        """Return a dead letter to the end of its queue as published now; its bytes, or None if there is none."""
         rows = self.db.execute("SELECT headers, body FROM dead WHERE queue = ? AND id = ?", (queue, id)).fetchall()
         self.insert(queue, [(now, 0, 0, with_bugs(with_crashes(headers, 0), 0), body) for headers, body in rows])
         self.purge(queue, id)
@@ -228,7 +228,7 @@ class QueueFile:
     # Queues and subscriptions
 
     def declare(self, name: str) -> int:
-        """The number of the queue, made if it is not there."""
+        """The number of the queue, which is created if it does not exist."""
         self.db.execute("INSERT OR IGNORE INTO queues (name) VALUES (?)", (name,))
         (id,) = self.db.execute("SELECT id FROM queues WHERE name = ?", (name,)).fetchone()
         self.db.execute(QUEUE_TABLE.format(id=id))
@@ -236,7 +236,7 @@ class QueueFile:
         return int(id)
 
     def subscribe(self, group: str, names: Iterable[str]) -> None:
-        """From now on `group` hears exactly `names`."""
+        """Subscribe `group` to exactly `names`."""
         self.db.execute("DELETE FROM subscriptions WHERE group_name = ?", (group,))
         self.db.executemany("INSERT OR IGNORE INTO subscriptions VALUES (?, ?)", [(group, name) for name in names])
 
@@ -246,19 +246,19 @@ class QueueFile:
 
     # Idling, closing
 
-    def give_pages_back(self, step: int) -> bool:
-        """Shrink the file by `step` pages if more than the spare ones are free; True if there is more to do."""
+    def return_pages(self, step: int) -> bool:
+        """Shrink the file by `step` pages if more than the spare ones are free; True if more are left."""
         (free,) = self.db.execute("PRAGMA freelist_count").fetchone()
         if free > self._spare_pages:
             # A script, since `execute` stops at the first page: it takes a row without columns for the end.
             self.db.executescript(f"PRAGMA incremental_vacuum({min(step, free - self._spare_pages)})")
             return True
-        # The file itself is cut when the log is written back into it.
+        # The file itself shrinks when the log is written back into it.
         self.db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         return False
 
     def close(self) -> None:
-        """Nothing is in flight any more: a clean stop counts against no message."""
+        """Close the file with no message in flight: a clean stop counts against none."""
         try:
             self.db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
             self.clear_isolated()

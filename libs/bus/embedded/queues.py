@@ -1,7 +1,7 @@
-"""What the event loop knows of each work queue: how many messages wait in the file, who consumes, what is in flight.
+"""The state of each work queue on the event loop: waiting messages, consumers, and messages in flight.
 
-A message that is published while a consumer has room and nothing waits is handed over from memory as soon as it is
-durable; all others are read from the file when a consumer has room. At most `prefetch` bodies a consumer are in memory.
+A message that is published while a consumer has room and no message waits is handed over from memory as soon as it is
+durable; others are read from the file when a consumer has room. At most `prefetch` bodies a consumer are in memory.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ log = structlog.get_logger(__name__)
 Handler = Callable[[Delivery], Awaitable[None]]
 
 MAX_LOAD = 256
-LOAD_AGAIN = 1.0  # seconds after which a failed load is tried again
+LOAD_AGAIN = 1.0  # seconds before a failed load is tried again
 
 
 class WorkQueue:
-    """One queue. `backlog` messages of `backlog_bytes` wait in the file, `coming` are on their way into it, `delayed`
-    wait for a retry, `dead` are given up.
+    """A work queue. `backlog` messages of `backlog_bytes` wait in the file, `coming` are being written to it, `delayed`
+    wait for a retry, `dead` are dead letters.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class WorkQueue:
         return self.backlog_bytes + self.coming_bytes
 
     def reserve(self) -> EmbeddedConsumer | None:
-        """A consumer for a message that is being published, if it need not queue behind others."""
+        """Reserve a consumer for a message that is being published, if it need not queue behind others."""
         if self.backlog or self.coming or self._returned:
             return None
         consumer = self._free_consumer()
@@ -83,18 +83,18 @@ class WorkQueue:
         return consumer
 
     def arrived(self, count: int, size: int) -> None:
-        """`count` messages of `size` bytes were put into the file behind the others."""
+        """Note that `count` messages of `size` bytes were added to the end of the file."""
         self.backlog += count
         self.backlog_bytes += size
         self.pump()
 
     def left(self, count: int, size: int) -> None:
-        """`count` waiting messages of `size` bytes were taken out of the file by others than consumers."""
+        """Note that `count` waiting messages of `size` bytes left the file without a consumer."""
         self.backlog = max(0, self.backlog - count)
         self.backlog_bytes = max(0, self.backlog_bytes - size)
 
     def hand(self, delivery: EmbeddedDelivery, reserved: EmbeddedConsumer | None = None) -> None:
-        """To the consumer that was reserved, or to one with room, or else it waits at the front."""
+        """Hand a delivery to the reserved consumer, or to one with room; else it waits at the front."""
         if reserved is not None:
             reserved.in_flight -= 1
         usable = reserved is not None and not reserved.stopped and not self.isolation.closed
@@ -105,7 +105,7 @@ class WorkQueue:
             consumer.take(delivery)
 
     def pump(self) -> None:
-        """Give waiting messages to consumers with room."""
+        """Hand waiting messages to consumers with room."""
         while self._returned and (consumer := self._free_consumer()) is not None:
             consumer.take(self._returned.popleft())
         if self.redelivered:
@@ -137,11 +137,11 @@ class WorkQueue:
             asyncio.get_running_loop().call_later(LOAD_AGAIN, self._again)
             return
         self._loading = False
-        # The rows of a load are in flight from its commit on. None at all: the file is right, whatever was counted.
+        # The rows of a load are in flight from its commit on. Without any the file is right, whatever was counted.
         self.backlog = max(0, self.backlog - len(rows)) if rows else 0
         self.backlog_bytes = max(0, self.backlog_bytes - sum(len(row[-1]) for row in rows)) if self.backlog else 0
         for row in rows:
-            if row[3]:  # given back by a crash
+            if row[3]:  # redelivered after a crash
                 self.redelivered.append(EmbeddedDelivery(self, row))
             else:
                 self.hand(EmbeddedDelivery(self, row))
@@ -174,7 +174,7 @@ class EmbeddedConsumer:
         self._start(delivery).add_done_callback(self._done)
 
     async def handle_isolated(self, delivery: EmbeddedDelivery) -> None:
-        """Returns when its handler is done; whoever calls takes care that nothing else is in flight."""
+        """Handle `delivery`, and return when its handler is done. The caller ensures that nothing else is in flight."""
         task = self._start(delivery)
         task.add_done_callback(self._tasks.discard)
         await asyncio.wait({task})
@@ -196,7 +196,7 @@ class EmbeddedConsumer:
         self._queue.forget_consumer(self)
 
     async def cancel(self) -> None:
-        """Stop, and end the handlers that still run; their deliveries stay in the file."""
+        """Stop, and cancel running handlers; their deliveries stay in the file."""
         await self.stop()
         await cancelled(self._tasks)
 

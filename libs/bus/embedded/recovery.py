@@ -1,4 +1,4 @@
-"""What a start makes of the file: what was in flight when the process died is given back, and all is counted."""
+"""Recovers the file at a start: redelivers the messages in flight at a crash, and counts all messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from libs.bus.embedded.rows import crashes_of, with_crashes
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a queue held when the file was opened."""
+    """The messages of a queue when the file was opened."""
 
     id: int
     name: str
@@ -21,10 +21,10 @@ class Counts:
 
 
 def recover(file: QueueFile, *, now: float, delivery_limit: int, latest_due: float) -> list[Counts]:
-    """Give back what was in flight when the process died, counted.
+    """Mark the messages that were in flight when the process died as redelivered, and count all messages.
 
-    What was alone in flight then has killed it; so often is a death. Its neighbours of other crashes are handled alone
-    before anything is concluded about them.
+    A message that was alone in flight has killed the process, and becomes a dead letter after `delivery_limit` crashes.
+    Messages that were in flight beside others are handled alone before they are blamed.
     """
     for id, name, mark in file.db.execute("SELECT id, name, mark FROM queues").fetchall():
         file.tables[id] = Table(id, name)
@@ -36,7 +36,7 @@ def recover(file: QueueFile, *, now: float, delivery_limit: int, latest_due: flo
         (last,) = file.db.execute(f"SELECT max(id) FROM queue_{table.id}").fetchone()
         table.next_id = (last or 0) + 1
     file.db.execute("UPDATE queues SET mark = 0 WHERE mark != 0")
-    # The wall clock may have jumped while the process was away.
+    # The wall clock may have jumped while the process was not running.
     file.db.execute("UPDATE delayed SET due = ? WHERE due > ?", (latest_due, latest_due))
     return [_count(file, table) for table in file.tables.values()]
 

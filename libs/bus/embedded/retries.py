@@ -1,4 +1,4 @@
-"""Delays: when a message is due again, in a time that a jump of the wall clock does not move."""
+"""Retries: returns delayed messages when they are due, independent of jumps of the wall clock."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from libs.bus.ports import Unavailable
 log = structlog.get_logger(__name__)
 
 PROMOTE_AT_ONCE = 500
-AGAIN = 1.0  # seconds after which a failed promotion is tried again
+AGAIN = 1.0  # seconds before a failed promotion is tried again
 
 Promoted = tuple[dict[int, tuple[int, int]], float | None]
 
 
 class BusClock:
-    """The wall clock as it was at the start, moved on by the monotonic one. Epoch seconds."""
+    """The wall clock at the start, advanced by the monotonic clock. Epoch seconds."""
 
     def __init__(self, wall: Callable[[], datetime]) -> None:
         self._offset = wall().timestamp() - time.monotonic()
@@ -35,7 +35,7 @@ class BusClock:
 
 
 class RetryTimer:
-    """Wakes when the first delayed message is due; `arrived` hears how many, of how many bytes, came to which queue."""
+    """Wakes when the first delayed message is due; `arrived` receives the count and bytes that each queue gained."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class RetryTimer:
         return self.clock.now() + delay_step(self._retry_delays, delay).total_seconds()
 
     def expect(self, due: float | None) -> None:
-        """A message is due then; None when there is none."""
+        """Note that a message is due at `due`; None when there is none."""
         if due is None or (self._due is not None and self._due <= due):
             return
         self.stop()
@@ -73,7 +73,7 @@ class RetryTimer:
         try:
             self._writer.run(lambda file: file.promote(now, PROMOTE_AT_ONCE), self._promoted)
         except Unavailable:
-            return  # closing: they are due at the next start
+            return  # closing: the messages are due at the next start
 
     def _promoted(self, promotion: Promoted, error: Exception | None) -> None:
         if error is not None:

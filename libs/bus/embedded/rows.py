@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-# first_seen (epoch seconds), attempts up to the last retry, times that a crash gave it back since, headers
-# (JSON), body.
+# first_seen (epoch seconds), attempts up to the last retry, redeliveries after crashes since, headers (JSON), body.
 Row = tuple[float, int, int, str | None, bytes]
-# The same with the id in front.
+# The same columns behind the id.
 StoredRow = tuple[int, float, int, int, str | None, bytes]
 # id, reason, died_at (epoch seconds), attempts, headers (JSON), body.
 DeadRow = tuple[int, str, float, int, str | None, bytes]
 
 
-# Among the headers, but not the caller's: tries that ended in a bug, and crashes with the message alone in flight. They
-# are there for the few that had one.
+# Headers of the bus: attempts that ended in a bug, and crashes with the message alone in flight; absent if 0.
 _BUGS, _CRASHES = "facteur-bugs", "facteur-crashes"
 
 
@@ -25,7 +23,7 @@ def encode_headers(headers: Mapping[str, str] | None) -> str | None:
 
 
 def decode_headers(text: str | None) -> dict[str, str]:
-    """The caller's headers."""
+    """The headers of the caller."""
     if not text:
         return {}
     headers: dict[str, str] = json.loads(text)
@@ -35,22 +33,22 @@ def decode_headers(text: str | None) -> dict[str, str]:
 
 
 def bugs_of(text: str | None) -> int:
-    """The tries that ended in a bug."""
+    """The number of attempts that ended in a bug."""
     return int(json.loads(text).get(_BUGS, 0)) if text else 0
 
 
 def with_bugs(text: str | None, bugs: int) -> str | None:
-    """The same headers, after so many tries that ended in a bug."""
+    """The headers with the number of attempts that ended in a bug."""
     return _with(text, _BUGS, bugs)
 
 
 def crashes_of(text: str | None) -> int:
-    """The crashes with the message alone in flight."""
+    """The number of crashes with the message alone in flight."""
     return int(json.loads(text).get(_CRASHES, 0)) if text else 0
 
 
 def with_crashes(text: str | None, crashes: int) -> str | None:
-    """The same headers, after so many crashes with the message alone in flight."""
+    """The headers with the number of crashes with the message alone in flight."""
     return _with(text, _CRASHES, crashes)
 
 

@@ -1,7 +1,7 @@
-"""The one thread that writes: it takes everything that waits, commits it together with one fsync, and tells the loop.
+"""The writer thread: it commits all waiting operations together with one fsync, and reports to the event loop.
 
 An operation is settled on the event loop after its commit, never before. When a group cannot be committed (disk full),
-each operation of it is tried alone, so that the acknowledgements, which free space, get through; nothing is half-kept.
+each operation is tried alone, so that acknowledgements, which free space, succeed; no operation is half done.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 MAX_GROUP = 500
-# How many free pages are given back to the disk at a time.
+# The number of free pages that are returned to the disk at a time.
 VACUUM_STEP = 512
-# Seconds without work after which pages are given back, and between two steps of it.
+# Seconds without work before pages are returned, and between two steps of it.
 IDLE_AFTER, BETWEEN_STEPS = 1.0, 0.02
-# Seconds that acknowledgements wait for a publish to be committed with. A message alone comes by five queues, whose
-# acknowledgements would need as many commits again, and the next publish wait for each.
+# Seconds that acknowledgements wait to be committed with a publication. A message passes five queues, whose
+# acknowledgements would need as many further commits, for each of which the next publication would wait.
 ACKS_WAIT = 0.05
 
 
@@ -54,7 +54,7 @@ class Writer:
 
     @property
     def usable(self) -> bool:
-        """The thread runs, and the disk takes what it writes."""
+        """Whether the thread runs and the disk accepts writes."""
         return not self._closed and not self.failing and not self.stalled
 
     async def start(self) -> None:
@@ -70,7 +70,7 @@ class Writer:
         self._submit(Ack(queue_id, id))
 
     def run(self, act: Callable[[QueueFile], T], then: Callable[[T, Exception | None], None]) -> None:
-        """Do `act`; `then` hears its result, or the error, however long the disk takes. Raises `NotPublished`."""
+        """Do `act`; `then` receives its result, or the error, however long the disk takes. Raises `NotPublished`."""
         operation = Run(act, then, None)
         self._submit(operation)
         self._waiting.add(operation)
@@ -78,7 +78,7 @@ class Writer:
     def call(
         self, act: Callable[[QueueFile], T], then: Callable[[T, Exception | None], None] | None = None
     ) -> asyncio.Future[T]:
-        """The same for a caller, who is told `Unavailable` when the disk takes too long; `then` hears the truth."""
+        """The same for a caller, which gets `Unavailable` when the disk takes too long; `then` gets the result."""
         future: asyncio.Future[T] = self._loop.create_future()
         operation = Run(act, then, future)
         self._submit(operation)
@@ -86,10 +86,10 @@ class Writer:
         return future
 
     def give_up_waiting(self, limit: timedelta) -> None:
-        """If the disk has kept the current group for longer than `limit`, no caller waits for it any more.
+        """Release the callers if the disk has kept the current group for longer than `limit`.
 
-        What was submitted may still become durable: `Unavailable` never promises the contrary. Only callers give up:
-        the rows of a load are in flight once it is committed, whenever that is.
+        Submitted operations may still become durable, which `Unavailable` does not exclude. Only callers stop waiting:
+        the rows of a load are in flight once it is committed, however late.
         """
         since = self._group_since
         self.stalled = since is not None and time.monotonic() - since > limit.total_seconds()
@@ -100,7 +100,7 @@ class Writer:
                 operation.future.set_exception(Unavailable(f"the disk has not answered for {limit}"))
 
     async def close(self, limit: timedelta) -> None:
-        """Commit all that was submitted, then close the file; waits for the disk at most `limit`."""
+        """Commit all submitted operations, then close the file; waits for the disk at most `limit`."""
         if not self._closed:
             self._closed = True
             self._inbox.put(None)
@@ -119,11 +119,11 @@ class Writer:
             try:
                 operation.settle(result, error)
             except Exception:
-                # A bug with one operation must not leave those behind it waiting.
+                # A bug in one callback must not leave the operations behind it waiting.
                 log.exception("queue_operation_callback_failed")
 
     def _abandon(self) -> None:
-        """The thread has ended: nothing of what still waits will be done."""
+        """Fail the waiting operations: the thread has ended."""
         ended = Unavailable("the writer of the queue file has ended")
         self._settle([(operation, None, ended) for operation in list(self._waiting)])
 
@@ -151,10 +151,10 @@ class Writer:
             try:
                 first = self._inbox.get(timeout=pause)
             except queue.Empty:
-                pause = BETWEEN_STEPS if self._give_pages_back(file) else None
+                pause = BETWEEN_STEPS if self._return_pages(file) else None
                 continue
             pause = IDLE_AFTER
-            group, last = self._take(first)
+            group, last = self._next_group(first)
             if group:
                 self._group_since = time.monotonic()
                 self._tell(self._settle, self._done(file, group))
@@ -163,7 +163,7 @@ class Writer:
                 return
 
     def _done(self, file: QueueFile, group: list[Operation]) -> Settled:
-        """Whatever happens to one group, the thread goes on with the next: without it the bus would be mute."""
+        """Commit a group. Whatever fails, the thread goes on with the next group: the bus depends on it."""
         try:
             return self._commit(file, group)
         except Exception as error:
@@ -184,8 +184,8 @@ class Writer:
         self._tell(self._abandon)
         self._tell(self._ended.set_result, None)
 
-    def _take(self, first: Operation | None) -> tuple[list[Operation], bool]:
-        """All that waits now, and whether it is the end. Acknowledgements alone wait for company."""
+    def _next_group(self, first: Operation | None) -> tuple[list[Operation], bool]:
+        """The operations that wait now, and whether they are the last. Acknowledgements wait for a publication."""
         group: list[Operation] = []
         operation, only_acks, end = first, True, time.monotonic() + ACKS_WAIT
         while operation is not None:
@@ -217,7 +217,7 @@ class Writer:
         try:
             return transact(file, [operation])
         except Exception as error:
-            # A bug of one operation goes to its own caller; a failing disk fails each in turn.
+            # A bug of one operation goes to its caller; a failing disk fails each in turn.
             self._roll_back(file)
             return self._fail(operation, error)
 
@@ -225,7 +225,7 @@ class Writer:
         try:
             file.rollback()
         except sqlite3.Error as error:
-            # The transaction stays open: the next one rolls it back before it begins.
+            # The transaction stays open; the next one rolls it back first.
             self.failing = True
             log.error("queue_file_rollback_failed", error=str(error))
 
@@ -233,7 +233,7 @@ class Writer:
         if isinstance(error, sqlite3.Error):
             self.failing = True
             log.error("queue_file_failed", error=str(error))
-            # Of a full disk nothing was written; after any other failure the log of SQLite may hold it or not.
+            # A full disk has stored nothing; after another failure the log of SQLite may have the operation or not.
             full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
             error = (NotPublished if full else Unavailable)(f"the queue file: {error}")
         if isinstance(operation, Ack):
@@ -241,9 +241,9 @@ class Writer:
             return []
         return [(operation, None, error)]
 
-    def _give_pages_back(self, file: QueueFile) -> bool:
+    def _return_pages(self, file: QueueFile) -> bool:
         try:
-            return file.give_pages_back(VACUUM_STEP)
+            return file.return_pages(VACUUM_STEP)
         except sqlite3.Error as error:
             log.warning("queue_file_shrink_failed", error=str(error))
             return False
@@ -252,5 +252,5 @@ class Writer:
         try:
             self._loop.call_soon_threadsafe(callback, *arguments)
         except RuntimeError:
-            # The loop was closed without `close()`: what is committed stays, nobody waits for the answer.
+            # The loop was closed without `close()`: commits stay, and no caller waits for the answer.
             self._closed = True

@@ -1,4 +1,4 @@
-"""The bus on RabbitMQ: quorum queues, publisher confirms with `mandatory`, a ladder of delays, dead letters.
+"""The bus on RabbitMQ: quorum queues, publisher confirms with `mandatory`, delayed retries, dead letters.
 
 aio-pika connects, authenticates, keeps the heartbeat and declares the topology; the channels that carry mail are our
 own on the same connection (`channel`), since the general ones cost five times as much CPU a message.

@@ -1,4 +1,4 @@
-"""Broadcasts: an exclusive queue for each subscriber, made anew on each connection."""
+"""Broadcast subscribers on RabbitMQ: an exclusive queue for each, declared anew on each connection."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from libs.bus.subscribers import EVENT_HEADER, BroadcastSubscriber
 
 
 class RabbitBroadcastSubscriber:
-    """A broadcast subscriber; what is emitted while it is not connected it never hears."""
+    """Receives broadcast events; events emitted while it is not connected are lost for it."""
 
-    def __init__(self, link: Link, ear: BroadcastSubscriber, *, timeout: timedelta) -> None:
-        self._subscriber = ear
+    def __init__(self, link: Link, subscriber: BroadcastSubscriber, *, timeout: timedelta) -> None:
+        self._subscriber = subscriber
         self._subscription = Subscription(
             link,
-            lambda connection: declare_broadcast_queue(connection, ear.names),
+            lambda connection: declare_broadcast_queue(connection, subscriber.names),
             self._arrived,
             prefetch=0,
             no_ack=True,
@@ -39,4 +39,4 @@ class RabbitBroadcastSubscriber:
 
     def _arrived(self, channel: ConsumerChannel, tag: int, properties: bytes, body: bytes) -> None:
         name = decode_properties(properties).headers.get(EVENT_HEADER, "")
-        self._subscriber.hear(Event(str(name), body))
+        self._subscriber.put(Event(str(name), body))

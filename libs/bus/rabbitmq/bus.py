@@ -1,4 +1,4 @@
-"""The contract of the bus over RabbitMQ."""
+"""Implements the contract of the bus on RabbitMQ."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ from libs.tasks import cancelled
 class RabbitBus:
     """A bus on the broker at `url` (`amqp://` or `amqps://`, user and password in it).
 
-    `timeout` bounds each publish and each question to the broker; `patience` is how long a call waits through a gap of
-    the connection; `start_timeout` bounds `start`. `limits` bound what waits in each queue that is not there yet.
+    `timeout` bounds each publication and each request to the broker; `patience` is how long a call waits during an
+    outage of the connection; `start_timeout` bounds `start`. `limits` are the bounds of queues that are declared first.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RabbitBus:
         self._members: dict[str, frozenset[str]] = {}
         self._consumers: list[RabbitConsumer] = []
         self._broadcast: list[RabbitBroadcastSubscriber] = []
-        self._empty_at: dict[str, datetime] = {}  # when nothing waited in a queue that was asked about
+        self._empty_at: dict[str, datetime] = {}  # when a queue was last seen empty
         self._isolation = IsolationGate()
         self._isolated = IsolatedDispatcher(
             self._connection,
@@ -99,7 +99,7 @@ class RabbitBus:
         )
 
     async def start(self) -> None:
-        # The link tells of each loss in one line; the driver would add a traceback to it.
+        # The link logs each loss in one line; the driver would add a traceback.
         logging.getLogger("aiormq").setLevel(logging.CRITICAL)
         self._incoming = Link(lambda: self._connect("in"), _nothing, heartbeat=self._heartbeat, patience=self._patience)
         self._publisher = Publisher(
@@ -125,7 +125,9 @@ class RabbitBus:
         if self._dispatching is not None:
             await cancelled([self._dispatching])
         incoming, self._incoming = self._incoming, None
-        await asyncio.gather(*(one.cancel() for one in self._consumers), *(ear.cancel() for ear in self._broadcast))
+        await asyncio.gather(
+            *(one.cancel() for one in self._consumers), *(subscriber.cancel() for subscriber in self._broadcast)
+        )
         links = [incoming] if publisher is None else [incoming, publisher.link]
         await asyncio.gather(*(link.close() for link in links if link is not None))
 
@@ -165,12 +167,12 @@ class RabbitBus:
 
     async def subscribe(self, names: Sequence[str], handler: EventHandler, *, group: str | None = None) -> Consumer:
         if group is None:
-            ear = RabbitBroadcastSubscriber(
+            subscriber = RabbitBroadcastSubscriber(
                 await self._link(), BroadcastSubscriber(names, handler), timeout=self._timeout
             )
-            self._broadcast.append(ear)
-            await ear.first()
-            return ear
+            self._broadcast.append(subscriber)
+            await subscriber.first()
+            return subscriber
         queue = group_queue(group)
         if self._members.setdefault(queue, frozenset(names)) != frozenset(names):
             raise ValueError(f"the group {group!r} already hears {sorted(self._members[queue])} in this process")
@@ -234,7 +236,7 @@ class RabbitBus:
         return await connect(self._url, name=name, heartbeat=self._heartbeat, timeout=self._timeout)
 
     async def _prepare(self, connection: Connection) -> None:
-        """Everything that we publish to is there, also on a broker that came back empty."""
+        """Declare all targets of publications, also on a broker that lost its data."""
         await self._topology.declare_events(connection)
         for queue in self._declared:
             await self._topology.declare_work_queue(connection, queue)
@@ -274,7 +276,7 @@ class RabbitBus:
 
 
 def _check(url: str) -> None:
-    """Raises `ValueError`, which does not repeat the password."""
+    """Raise `ValueError` for an invalid address, without the password."""
     try:
         host = URL(url).host
     except ValueError as error:

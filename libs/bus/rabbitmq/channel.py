@@ -1,4 +1,4 @@
-"""An AMQP channel of our own: opening, closing, calls, and the assembly of contents from their frames."""
+"""An AMQP channel: opening, closing, calls, and the assembly of contents from their frames."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AmqpChannel:
         await self.call(commands.Channel.Open())
 
     async def close(self) -> None:
-        """What is unacknowledged goes back. Waits for the broker, at most as long as the time-out."""
+        """Close the channel; unacknowledged messages are requeued. Waits for the broker at most for the time-out."""
         if self.closed:
             return
         try:
@@ -62,7 +62,7 @@ class AmqpChannel:
             self._end(reason)
 
     async def call(self, request: Frame) -> Any:
-        """Send a method and wait for its reply. Raises `Unavailable`, or `Refused` if the broker closed the channel."""
+        """Send a method and wait for its reply. Raises `Unavailable`, or `Refused` if the broker closes the channel."""
         async with self._calling:
             self.ensure_open()
             self._reply = asyncio.get_running_loop().create_future()
@@ -75,7 +75,7 @@ class AmqpChannel:
             finally:
                 answered, self._reply = self._reply.done() and not self._reply.cancelled(), None
                 if not answered:
-                    # A late reply would be taken for the reply to the next call.
+                    # A late reply would look like the reply to the next call.
                     self.drop(f"no reply to {request.name}")
 
     def ensure_open(self) -> None:
@@ -86,21 +86,21 @@ class AmqpChannel:
     # For subclasses
 
     def received(self, method: int, buffer: bytes, start: int, end: int) -> bool:
-        """A method of the broker, its arguments at `buffer[start:end]`; False if it is the reply to a call."""
+        """Handle a method with its arguments at `buffer[start:end]`; False if it is the reply to a call."""
         return False
 
     def content_received(self, method: int, arguments: bytes, properties: bytes, body: bytes) -> None:
-        """A method with its content."""
+        """Handle a method with its content."""
 
     def on_end(self) -> None:
-        """The channel is closed: nothing more comes, nothing more can be sent."""
+        """Handle the end of the channel: nothing more is received or sent."""
 
     def replied(self, reply: Any) -> None:
-        """What the call in flight waits for."""
+        """Complete the call in flight."""
         if self._reply is not None and not self._reply.done():
             self._reply.set_result(reply)
 
-    # From the demux
+    # Called by the demultiplexer
 
     def lost(self) -> None:
         self._end("the connection is lost")

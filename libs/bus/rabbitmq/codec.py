@@ -1,6 +1,6 @@
-"""The few AMQP 0-9-1 frames that every message needs, encoded and decoded directly; pamqp does all others.
+"""Encodes and decodes the few AMQP 0-9-1 frames that every message needs; pamqp does all others.
 
-A frame is type (octet), channel (short), size (long), payload, 0xCE. Source: AMQP 0-9-1 specification, 2.3.5, 4.2.
+A frame is type (octet), channel (short), size (long), payload, 0xCE. Source: AMQP 0-9-1 2.3.5 and 4.2.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _TIMESTAMP = struct.Struct(">Q")
 _LONG = struct.Struct(">I")
 _SHORT = struct.Struct(">H")
 
-# Property flags, in the order of the list (4.2.6.1): the ones that we write are headers, delivery-mode, message-id,
-# timestamp.
+# Property flags, in the order of the list (AMQP 0-9-1 4.2.6.1): headers, delivery-mode, message-id and timestamp are
+# written.
 _HEADERS, _DELIVERY_MODE, _MESSAGE_ID, _TIME = 1 << 13, 1 << 12, 1 << 7, 1 << 6
 _OURS = _HEADERS | _DELIVERY_MODE | _MESSAGE_ID | _TIME
 _PERSISTENT = b"\x02"
@@ -44,7 +44,7 @@ HeaderValue = str | int
 
 @dataclass(frozen=True, slots=True)
 class Properties:
-    """What travels beside a body. `timestamp` is in epoch seconds or 0, `message_id` may be empty."""
+    """The properties of a message. `timestamp` is in epoch seconds or 0, `message_id` may be empty."""
 
     headers: Mapping[str, Any]
     message_id: str
@@ -52,12 +52,12 @@ class Properties:
 
 
 def method(channel: int, frame: Frame) -> bytes:
-    """Any method frame, by pamqp."""
+    """Encode any method frame with pamqp."""
     return pamqp.frame.marshal(frame, channel)
 
 
 def unmarshal_method(payload: bytes) -> Any:
-    """Any method, by pamqp."""
+    """Decode any method with pamqp."""
     _, _, frame = pamqp.frame.unmarshal(_FRAME.pack(METHOD, 1, len(payload)) + payload + FRAME_END)
     return frame
 

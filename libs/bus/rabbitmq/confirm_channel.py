@@ -1,4 +1,4 @@
-"""Publishing with confirms: many messages in flight on one channel, each with its own time limit."""
+"""Publishes with confirms: many messages in flight on one channel, each with a time limit of its own."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from libs.bus.rabbitmq.frame_demux import FrameDemux
 
 log = structlog.get_logger(__name__)
 
-# A broker that has an alarm stops reading: what is written then stays in our memory, so it has a bound.
+# A broker with an alarm stops reading: unsent messages stay in memory, which needs a bound.
 MAX_UNSENT_BYTES = 16 << 20
 
 
 class NoQueue(Refused):
-    """There is no such queue: the broker returned the message."""
+    """Raised when the broker returns a message, since its queue does not exist."""
 
 
 class Nacked(Refused):
-    """The broker said no, and nothing else: a full queue and one without a majority of its nodes look the same."""
+    """Raised after a nack, which does not distinguish a full queue from one without a majority of its nodes."""
 
 
 class ConfirmChannel(AmqpChannel):
-    """A channel in confirm mode. `publish` returns when the broker has the message, on a majority of its nodes."""
+    """A channel in confirm mode. `publish` returns when a majority of the nodes has the message."""
 
     def __init__(self, demux: FrameDemux, *, timeout: timedelta, frame_size: int) -> None:
         super().__init__(demux, timeout=timeout)
@@ -40,7 +40,7 @@ class ConfirmChannel(AmqpChannel):
         self._unconfirmed: dict[int, tuple[asyncio.Future[None], str, float]] = {}
         self._returned: dict[str, str] = {}
         self._sweeper: asyncio.TimerHandle | None = None
-        # Since when (loop time) the broker has refused every message; None while it takes some.
+        # The time of the loop since which the broker has refused every message; None while it accepts some.
         self.nacking_since: float | None = None
 
     async def open(self) -> None:
@@ -50,7 +50,7 @@ class ConfirmChannel(AmqpChannel):
     async def publish(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool = True
     ) -> None:
-        """Raises `NoQueue`, `Nacked`, `NotPublished` (not sent), `Unavailable` (nothing is known)."""
+        """Publish a message. Raises `NoQueue`, `Nacked`, `NotPublished` (not sent), `Unavailable` (outcome unknown)."""
         self.ensure_open()
         if self._demux.unsent_bytes > MAX_UNSENT_BYTES:
             raise NotPublished("the broker does not read what is sent to it")
@@ -115,7 +115,7 @@ class ConfirmChannel(AmqpChannel):
             future.set_result(None)
 
     def _sweep(self) -> None:
-        """Nobody waits longer than the time limit; one timer serves all, since the oldest comes first."""
+        """Fail the publications beyond the time limit; one timer serves all, since the oldest comes first."""
         self._sweeper = None
         now = self._loop.time()
         for future, _, sent_at in self._unconfirmed.values():
@@ -125,6 +125,6 @@ class ConfirmChannel(AmqpChannel):
                     return
                 future.set_exception(Unavailable(f"the broker did not confirm in {self._timeout:g} s"))
         if self._unconfirmed and self._demux.received_at < now - self._timeout and not self._demux.blocked:
-            # Not a word in all that time: another node, or the same one after its restart, answers sooner.
+            # No frame in all that time: another node, or the same one after its restart, answers sooner.
             log.warning("broker_timed_out", seconds=self._timeout)
             self._demux.abort()

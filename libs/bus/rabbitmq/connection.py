@@ -1,4 +1,4 @@
-"""One connection that is up: aio-pika's, with the demux on its socket."""
+"""An open connection: that of aio-pika, with the frame demultiplexer on its socket."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CANCEL_AGAIN = 0.5  # seconds
 
 
 class DeclaredDifferently(Refused):
-    """It exists already, with other arguments."""
+    """Raised when a queue exists already, with other arguments."""
 
 
 class Connection:
-    """`control` is for declaring and asking; the channels that carry mail hang on `demux`."""
+    """`control` declares and queries; the channels that carry mail use `demux`."""
 
     def __init__(self, driver: aio_pika.Connection, demux: FrameDemux, *, timeout: timedelta) -> None:
         self.demux = demux
@@ -38,12 +38,12 @@ class Connection:
         assert transport is not None, "connected"
         self.frame_size: int = transport.connection.connection_tune.frame_max or 131072
 
-    async def control(self, act: Callable[[AbstractChannel], Awaitable[T]]) -> T:
-        """Do `act` on a channel for it alone. Raises `Unavailable`, `Refused`, `DeclaredDifferently`."""
+    async def control(self, work: Callable[[AbstractChannel], Awaitable[T]]) -> T:
+        """Do `work` on a channel of its own. Raises `Unavailable`, `Refused`, `DeclaredDifferently`."""
 
         async def on_a_channel() -> T:
             async with self._driver.channel(publisher_confirms=False) as channel:
-                return await act(channel)
+                return await work(channel)
 
         return await bounded(on_a_channel(), self._timeout)
 
@@ -58,7 +58,7 @@ class Connection:
 
 
 async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> Connection:
-    """Raises `Unavailable`."""
+    """Open a connection. Raises `Unavailable`."""
     factory = DemuxTransportFactory()
     address = URL(url).update_query(heartbeat=int(heartbeat.total_seconds()), name=name)
     driver = aio_pika.Connection(address)
@@ -78,9 +78,9 @@ async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedel
 
 
 async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:
-    """The result of `work`, with the driver's errors mapped to ours.
+    """Return the result of `work`, with the errors of the driver mapped to those of the bus.
 
-    It runs in a task of its own: a driver that cancels its callers when a connection closes does not cancel ours.
+    It runs in a task of its own: a driver that cancels its callers when a connection closes does not cancel this one.
     """
     task = asyncio.ensure_future(work)
     try:
@@ -98,12 +98,12 @@ async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:
     except (ChannelNotFoundEntity, ChannelLockedResource) as error:
         raise Refused(f"the broker refused: {_text(error)}") from error
     except (AMQPError, OSError, TimeoutError, RuntimeError) as error:
-        # aio-pika reports a connection that goes away under its hands as RuntimeError.
+        # aio-pika reports a connection that is lost during a call as RuntimeError.
         raise Unavailable(f"the broker cannot be reached: {_text(error)}") from error
 
 
 def _place(address: URL) -> str:
-    """Where the broker is, without the password."""
+    """Host and port of the broker, without the password."""
     return f"{address.host}:{address.port}"
 
 
@@ -123,6 +123,6 @@ def _abandon(task: asyncio.Future[Any]) -> None:
 
 
 def _ignore(task: asyncio.Future[Any]) -> None:
-    """An error that comes after its time limit was reported as the time limit."""
+    """Discard an error after the time limit, which was reported already."""
     if not task.cancelled():
         task.exception()

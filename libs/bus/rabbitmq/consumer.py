@@ -1,4 +1,4 @@
-"""Consuming work queues: a task for each delivery, at most `prefetch` at a time, whatever happens to the connection."""
+"""Consumes work queues: a task for each delivery, at most `prefetch` at a time, across reconnections."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Delivery], Awaitable[None]]
 
-# Looked for in the encoded properties, since most messages never were given back.
+# Searched in the encoded properties, since most messages were never redelivered.
 _DELIVERY_COUNT = messages.DELIVERY_COUNT.encode()
 ISOLATE_AGAIN = 1.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerContext:
-    """What consumers of one bus share: where messages go, and how they wait for one another."""
+    """What the consumers of one bus share: the publisher, the declarations, and the gate of isolation."""
 
     publisher: Publisher
     declare_retry_queue: Callable[[str, timedelta], Awaitable[None]]
     declare_isolation_queue: Callable[[str], Awaitable[None]]
-    on_isolated: Callable[[str], None]  # told the queue whose message it was
+    on_isolated: Callable[[str], None]  # called with the queue of the message
     isolation: IsolationGate
     retry_delays: Sequence[timedelta]
     max_bug_attempts: int
@@ -66,7 +66,7 @@ class RabbitConsumer:
         self.stopped = False
         self.unsettled: set[RabbitDelivery] = set()
         self.retry_ages = RetryAges()
-        self._last = b""  # the encoded properties of the message that came last
+        self._last = b""  # the encoded properties of the last message received
         self._handler = handler
         self._prefetch = prefetch
         self._loop = asyncio.get_running_loop()
@@ -81,14 +81,14 @@ class RabbitConsumer:
         return sum(not delivery.lost for delivery in self.unsettled)
 
     def oldest(self, now: datetime) -> datetime | None:
-        """The first publication of the oldest that is in flight, or was put on the ladder."""
+        """The first publication of the oldest message that is in flight, or waits for a retry."""
         moments = [delivery.first_seen for delivery in self.unsettled if not delivery.lost]
         if (deferred := self.retry_ages.oldest(now)) is not None:
             moments.append(deferred)
         return min(moments, default=None)
 
     def last_arrival(self) -> datetime | None:
-        """The first publication of the message that came last: what waits behind it is hardly older."""
+        """The first publication of the last message received: those that wait behind it are hardly older."""
         return datetime.fromtimestamp(decode_properties(self._last).timestamp, UTC) if self._last else None
 
     async def stop(self) -> None:
@@ -98,7 +98,7 @@ class RabbitConsumer:
             self._deferred.popleft().requeue_unhandled()
 
     async def cancel(self) -> None:
-        """Stop, and end the handlers that still run; their deliveries go back."""
+        """Stop, and cancel running handlers; their deliveries are requeued."""
         self.stopped = True
         await cancelled([*self._tasks, *self._moves])
         await self.subscription.close()
@@ -108,16 +108,16 @@ class RabbitConsumer:
         await self.context.publisher.to_queue(queue, properties, body)
 
     async def publish_retry(self, delay: timedelta, properties: Properties, body: bytes) -> None:
-        """On the lowest rung of the queue's own ladder that is not shorter than `delay`."""
-        rung = dispatch.delay_step(self.context.retry_delays, delay)
+        """Publish to the retry queue with the shortest delay that is not below `delay`."""
+        step = dispatch.delay_step(self.context.retry_delays, delay)
         try:
-            await self.context.publisher.to_queue(retry_queue(self.queue, rung), properties, body)
+            await self.context.publisher.to_queue(retry_queue(self.queue, step), properties, body)
         except NoQueue:
-            await self.context.declare_retry_queue(self.queue, rung)
-            await self.context.publisher.to_queue(retry_queue(self.queue, rung), properties, body)
+            await self.context.declare_retry_queue(self.queue, step)
+            await self.context.publisher.to_queue(retry_queue(self.queue, step), properties, body)
 
     async def publish_isolated(self, properties: Properties, body: bytes) -> None:
-        """Into the queue of those that are handled alone."""
+        """Publish to the queue of messages that are handled alone."""
         try:
             await self.context.publisher.to_queue(isolation_queue(self.queue), properties, body)
         except NoQueue:
@@ -126,7 +126,7 @@ class RabbitConsumer:
         self.context.on_isolated(self.queue)
 
     async def handle_isolated(self, delivery: RabbitDelivery) -> None:
-        """Returns when its handler is done; whoever calls takes care that nothing else is in flight."""
+        """Handle `delivery`, and return when its handler is done. The caller ensures that nothing else is in flight."""
         self.unsettled.add(delivery)
         task = self._loop.create_task(self._handle(delivery))
         self._tasks.add(task)
@@ -140,7 +140,7 @@ class RabbitConsumer:
         elif _DELIVERY_COUNT in properties and messages.redeliveries(delivery.properties):
             self._isolate(delivery)
         elif len(self._tasks) >= self._prefetch or self.context.isolation.closed:
-            # Handlers of a lost channel still run to their end; the redelivered messages wait for them.
+            # Handlers of a lost channel still run to their end; redelivered messages wait for them.
             self._deferred.append(delivery)
         else:
             self._start(delivery)
@@ -173,7 +173,7 @@ class RabbitConsumer:
                 self._start(delivery)
 
     def _isolate(self, delivery: RabbitDelivery) -> None:
-        """It was in flight when a consumer died: it may be what killed it, or an innocent neighbour."""
+        """Isolate a message that was in flight when a consumer died: it may have killed the consumer."""
         self.unsettled.add(delivery)
         task = self._loop.create_task(self._move_to_isolation(delivery))
         self._moves.add(task)
@@ -185,7 +185,7 @@ class RabbitConsumer:
                 await delivery.isolate()
                 return
             except Exception as error:
-                # Never given back: the broker counts that, and would bury it for the trouble of others.
+                # Never requeued: the broker counts that, and would dead-letter it for an outage.
                 log.warning("isolation_failed", queue=self.queue, error=str(error))
                 await asyncio.sleep(ISOLATE_AGAIN)
         self.unsettled.discard(delivery)

@@ -1,9 +1,9 @@
-"""Looking at dead letters, and taking one out.
+"""Lists, replays and deletes dead letters.
 
-A queue has no random access: to see a message one takes it and all before it, and gives them back. The cost is that of
-transferring everything up to the page or the letter, so the usual work at the front of the queue is cheap and a page
-behind 10,000 letters is not. A letter in one's hand is invisible to others: an exclusive queue named after it is the
-lock that lets one caller in the cluster look at a time; the broker drops it with the connection of a caller that dies.
+A queue has no random access: reading a message means to consume it and all before it, and to requeue them. The cost is
+the transfer of everything up to the page or the letter, so that work at the front of the queue is cheap and a page
+behind 10,000 letters is not. A consumed letter is invisible to others: an exclusive queue is the lock that admits one
+caller in the cluster at a time; the broker deletes it with the connection of a caller that dies.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from libs.bus.rabbitmq.topology import dead_queue, message_count
 log = structlog.get_logger(__name__)
 
 MAX_SCANNED = 50_000
-# Letters that are asked for at a time, and so at most in memory.
+# The number of letters that are fetched at a time, and so at most in memory.
 FIRST_STEP, LONGEST_STEP = 128, 512
 POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedLetter:
-    """A dead letter in flight."""
+    """A dead letter of a running scan."""
 
     tag: int
     id: str
@@ -50,11 +50,11 @@ class DeadLetters:
 
     def __init__(self, *, timeout: timedelta) -> None:
         self._timeout = timeout
-        # The broker's lock is between connections; this one is between the callers of this process.
+        # The lock on the broker excludes other connections; this one excludes other callers of this process.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def page(self, connection: Connection, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
-        """Behind `after`; from the front when `after` is no longer there."""
+        """A page behind `after`; from the front when `after` no longer exists."""
         front: list[DeadLetter] = []
         behind: list[DeadLetter] = []
         passed = False
@@ -87,7 +87,7 @@ class DeadLetters:
         limit: int,
         pause: float,
     ) -> Replayed:
-        """One pass over those that are there now; a pause of so many seconds follows each that goes back."""
+        """Replay in one pass over the present letters; `pause` seconds follow each replayed one."""
         count = 0
         async with self.scan(connection, dead_queue(queue)) as scan:
             async for found in scan.letters():
@@ -114,7 +114,7 @@ class DeadLetters:
 
     @asynccontextmanager
     async def scan(self, connection: Connection, name: str) -> AsyncIterator[Scan]:
-        """All messages of the queue `name`, for one caller in the cluster at a time."""
+        """Scan the queue `name`, for one caller in the cluster at a time."""
         async with self._locks[name], _locked(connection, name, self._timeout):
             waiting = await message_count(connection, name)
             scan = Scan(connection, name, waiting, self._timeout)
@@ -122,11 +122,11 @@ class DeadLetters:
                 await scan.open()
                 yield scan
             finally:
-                await scan.give_back()
+                await scan.requeue_all()
 
 
 class Scan:
-    """One pass over a dead-letter queue that nobody else looks at, from its front."""
+    """One pass over a queue from its front, under an exclusive lock."""
 
     def __init__(self, connection: Connection, name: str, waiting: int, timeout: timedelta) -> None:
         self._connection = connection
@@ -136,13 +136,13 @@ class Scan:
         self._arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
         self._channel = ConsumerChannel(connection.demux, self._arrive, timeout=timeout)
         self._total = waiting
-        self.is_cut = waiting > MAX_SCANNED  # there are more than one pass looks at
+        self.is_cut = waiting > MAX_SCANNED  # one pass does not cover all of them
 
     async def open(self) -> None:
         await self._channel.open()
 
     async def letters(self) -> AsyncIterator[ScannedLetter]:
-        """Oldest first. Raises `Unavailable` when the broker stops giving."""
+        """Yield the letters, oldest first. Raises `Unavailable` when the broker stops delivering."""
         if not self._waiting:
             return
         seen: dict[str, int] = {}
@@ -155,7 +155,7 @@ class Scan:
             tag, encoded, body = await self._next()
             properties = decode_properties(encoded)
             id = properties.message_id or hashlib.sha256(body).hexdigest()
-            # The broker may hold a message twice; each copy has an id of its own all the same.
+            # The broker may hold a message twice; each copy gets an id of its own.
             seen[id] = seen.get(id, 0) + 1
             yield ScannedLetter(tag, id if seen[id] == 1 else f"{id}~{seen[id]}", properties, body)
 
@@ -166,19 +166,19 @@ class Scan:
         return None
 
     def drop(self, found: ScannedLetter) -> None:
-        """For ever."""
+        """Delete the letter."""
         self._channel.ack(found.tag)
         self._total -= 1
 
-    async def give_back(self) -> None:
-        """All that were taken, in their order: the end of a channel does it. Returns when others can see them again."""
+    async def requeue_all(self) -> None:
+        """Requeue the consumed letters in order by closing the channel. Returns when others can consume them again."""
         await self._channel.close()
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 while await message_count(self._connection, self._name) < self._total:
                     await asyncio.sleep(POLL)
         except (TimeoutError, Unavailable, Refused) as error:
-            # Nothing is lost: the broker gives back what a closed channel held. Only the next look may come too early.
+            # No letter is lost: the broker requeues those of a closed channel. Only the next scan may start too early.
             log.warning("dead_letters_return_timed_out", queue=self._name, error=repr(error))
 
     def _arrive(self, channel: ConsumerChannel, tag: int, properties: bytes, body: bytes) -> None:
@@ -194,7 +194,7 @@ class Scan:
 
 @asynccontextmanager
 async def _locked(connection: Connection, name: str, limit: timedelta) -> AsyncIterator[None]:
-    """One at a time in the whole cluster. Raises `Unavailable` when others keep it too long."""
+    """Hold the lock of the cluster. Raises `Unavailable` when another caller keeps it too long."""
     lock = f"lock.{name}"
     loop = asyncio.get_running_loop()
     deadline = loop.time() + 4 * limit.total_seconds()
@@ -202,11 +202,11 @@ async def _locked(connection: Connection, name: str, limit: timedelta) -> AsyncI
     try:
         while not (held := await _try_lock(connection, lock)):
             if loop.time() > deadline:
-                raise Unavailable(f"somebody else is looking at {name}")
+                raise Unavailable(f"another caller scans {name}")
             await asyncio.sleep(POLL)
         yield
     except (asyncio.CancelledError, Unavailable):
-        # The broker may have given the lock all the same, to a question whose answer was not waited for.
+        # The broker may have granted the lock to a request whose answer was not awaited.
         held = True
         raise
     finally:
@@ -215,19 +215,19 @@ async def _locked(connection: Connection, name: str, limit: timedelta) -> AsyncI
 
 
 async def _unlock(connection: Connection, lock: str) -> None:
-    """Whoever is cancelled once more does not leave the lock. The lock of another connection is left alone."""
+    """Release the lock, also under another cancellation. The lock of another connection stays."""
     unlocking = asyncio.ensure_future(connection.control(lambda channel: channel.queue_delete(lock)))
     try:
         await asyncio.shield(unlocking)
     except asyncio.CancelledError:
-        unlocking.add_done_callback(_told)
+        unlocking.add_done_callback(_report)
         raise
     except (Unavailable, Refused) as error:
-        # It goes with the connection at the latest.
+        # The broker deletes it with the connection at the latest.
         log.warning("dead_letters_unlock_failed", lock=lock, reason=error.reason)
 
 
-def _told(unlocking: asyncio.Future[Any]) -> None:
+def _report(unlocking: asyncio.Future[Any]) -> None:
     if not unlocking.cancelled() and (error := unlocking.exception()) is not None:
         log.warning("dead_letters_unlock_failed", reason=str(error))
 

@@ -1,4 +1,4 @@
-"""One message in flight, and its ends."""
+"""A message in flight, and its settlement."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class DeliveryOwner(Protocol):
 
 
 class RabbitDelivery:
-    """One message in flight. When its channel is lost the broker has taken it back, and nothing can end it any more."""
+    """A message in flight. When its channel is lost, the broker has requeued it, and it cannot be settled any more."""
 
     __slots__ = ("_consumer", "_encoded", "_isolated", "_properties", "body", "channel", "settled", "tag")
 
@@ -107,19 +107,19 @@ class RabbitDelivery:
         await self._move(lambda: self._consumer.publish(dead_queue(self.queue), properties, self.body))
 
     async def isolate(self) -> None:
-        """To those that are handled alone, as the same attempt."""
+        """Move the message to those that are handled alone, as the same attempt."""
         properties = messages.for_isolation(self.properties)
         await self._move(lambda: self._consumer.publish_isolated(properties, self.body))
 
     def requeue_unhandled(self) -> None:
-        """Without a word to its handler, which never saw it."""
+        """Requeue a message that no handler has received."""
         if not self.lost and not self.settled:
             self.settled = True
             self.channel.requeue(self.tag)
 
     async def requeue(self) -> None:
         if self._isolated:
-            # Requeued it would count as one that killed its consumer.
+            # A requeued one would count as one that killed its consumer.
             properties = messages.for_isolation(self.properties)
             await self._move(lambda: self._consumer.publish(self.queue, properties, self.body))
             return
@@ -132,7 +132,7 @@ class RabbitDelivery:
         self._consumer.unsettled.discard(self)
 
     async def _move(self, publish: Callable[[], Awaitable[None]]) -> None:
-        """It is durable elsewhere before it goes from here."""
+        """Publish the message elsewhere, then acknowledge it here: it is durable at any moment."""
         self._mark_settled()
         try:
             self.channel.ensure_open()
@@ -142,12 +142,12 @@ class RabbitDelivery:
             raise
         self._consumer.unsettled.discard(self)
         if self.channel.closed:
-            # It is in both places now. Raising would only make a third copy.
+            # It is in both places now. An error would only cause a third copy.
             log.warning("message_moved_without_ack", queue=self.queue)
         else:
             self.channel.ack(self.tag)
 
     def _mark_settled(self) -> None:
         if self.settled:
-            raise RuntimeError(f"this delivery of {self.queue} was already ended")
+            raise RuntimeError(f"this delivery of {self.queue} was already settled")
         self.settled = True

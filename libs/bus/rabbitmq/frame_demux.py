@@ -1,6 +1,6 @@
-"""The socket of a connection, shared: frames of our own channels go to them, all others to aio-pika.
+"""Demultiplexes the frames of a connection between the channels of this library and those of aio-pika.
 
-aio-pika gets its bytes through an `asyncio.StreamReader`. This protocol stands in front of it, cuts the stream into
+aio-pika reads its bytes from an `asyncio.StreamReader`. This protocol stands in front of it, splits the stream into
 frames, and passes on only those of channels that aio-pika opened itself.
 """
 
@@ -30,23 +30,23 @@ log = structlog.get_logger(__name__)
 _FRAME = struct.Struct(">BHI")
 _CLASS_AND_METHOD = struct.Struct(">I")
 _HEARTBEAT = b"\x08\x00\x00\x00\x00\x00\x00\xce"
-# No broker sends frames as large as this; a larger size is garbage in the stream.
+# No broker sends frames as large as this; a larger size means a corrupt stream.
 MAX_FRAME = 16 << 20
 FIRST_OWN_CHANNEL = 1024
 
 
 class FrameSink(Protocol):
-    """A channel of our own."""
+    """Receives the frames of one channel."""
 
     def frame(self, kind: int, buffer: bytes, start: int, end: int) -> None:
-        """One frame, whose payload is `buffer[start:end]`."""
+        """Handle one frame, whose payload is `buffer[start:end]`."""
 
     def lost(self) -> None:
-        """The connection is gone."""
+        """Handle the loss of the connection."""
 
 
 class FrameDemux(asyncio.StreamReaderProtocol):
-    """Reads for both, and writes what our channels send: once for everything that was sent in one turn of the loop."""
+    """Reads frames for both, and writes those of our channels: once for all that are sent in one turn of the loop."""
 
     def __init__(self, reader: asyncio.StreamReader, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(reader, loop=loop)
@@ -76,14 +76,14 @@ class FrameDemux(asyncio.StreamReaderProtocol):
             self.closed.set_result(None)
 
     def abort(self) -> None:
-        """Cut the connection at once; a peer that does not answer cannot delay it."""
+        """Abort the connection at once; a peer that does not answer cannot delay it."""
         if self._socket is not None:
             self._socket.abort()
 
     # Our channels
 
     def attach(self, sink: FrameSink) -> int:
-        """A channel number for `sink`; one that was just closed is not given out again soon."""
+        """Return a channel number for `sink`; the number of a closed channel is not reused soon."""
         number = next(n for n in self._numbers if n not in self._sinks)
         self._sinks[number] = sink
         return number
@@ -93,7 +93,7 @@ class FrameDemux(asyncio.StreamReaderProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What the broker has not read yet."""
+        """The bytes that the broker has not read yet."""
         return 0 if self._socket is None else self._socket.get_write_buffer_size()
 
     def send(self, pieces: Iterable[bytes]) -> None:
@@ -115,16 +115,16 @@ class FrameDemux(asyncio.StreamReaderProtocol):
         try:
             self._rest = buffer[self._split(buffer) :]
         except Exception:
-            # A frame that cannot be understood leaves the stream in an unknown state.
+            # A malformed frame leaves the stream in an unknown state.
             log.exception("amqp_stream_broken")
             self._rest = b""
             self.abort()
 
     def _split(self, buffer: bytes) -> int:
-        """Hand out the whole frames in `buffer`; returns where the unfinished one begins."""
+        """Dispatch the complete frames in `buffer`, and return where the unfinished one begins."""
         at, length = 0, len(buffer)
         if buffer[:4] == b"AMQP":
-            # 4.2.2: a server that speaks another version answers with its protocol header and closes.
+            # AMQP 0-9-1 4.2.2: a server that speaks another version answers with its protocol header and closes.
             super().data_received(buffer)
             return length
         while length - at >= 8:
@@ -147,14 +147,14 @@ class FrameDemux(asyncio.StreamReaderProtocol):
 
     def _pass_on(self, kind: int, channel: int, frame: bytes) -> None:
         if channel >= FIRST_OWN_CHANNEL:
-            return  # the last frames of a channel of ours that is closed
+            return  # the last frames of a closed channel of this library
         if channel == 0 and kind == METHOD:
             self._watch(_CLASS_AND_METHOD.unpack_from(frame, 7)[0], frame)
         self._passed_at = self.received_at
         super().data_received(frame)
 
     def _watch(self, method: int, frame: bytes) -> None:
-        """What the broker says about the connection itself."""
+        """Note what the broker says about the connection itself."""
         if method == CONNECTION_CLOSE:
             close = unmarshal_method(frame[7:-1])
             self.close_reason = f"{close.reply_code} {close.reply_text}"
@@ -164,20 +164,20 @@ class FrameDemux(asyncio.StreamReaderProtocol):
                 self.on_blocked(self.blocked)
 
     def _keep_alive(self) -> None:
-        """The broker sends no heartbeat while it sends frames; aio-pika, which does not see ours, wants one."""
+        """Give aio-pika a heartbeat: the broker sends none while it sends frames, and aio-pika does not see ours."""
         if self.received_at - self._passed_at > 5.0:
             self._passed_at = self.received_at
             super().data_received(_HEARTBEAT)
 
 
 class DemuxTransportFactory(TransportFactory):
-    """Makes the transport of one aio-pika connection, and keeps its demux."""
+    """Creates the transport of an aio-pika connection, and keeps its demultiplexer."""
 
     def __init__(self) -> None:
         self.demux: FrameDemux | None = None
 
     async def create(self, url: URL, **options: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Raises `OSError`."""
+        """Connect. Raises `OSError`."""
         provider = options.pop("ssl_context_provider")
         context = await provider.get_context() if url.scheme == "amqps" else None
         loop = asyncio.get_running_loop()

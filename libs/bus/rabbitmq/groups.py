@@ -1,7 +1,7 @@
-"""Groups of subscribers that no row of their service names any more: unbound, and emptied into those that took over.
+"""Retires groups of subscribers: unbinds their queues, and moves their messages to the groups that succeed them.
 
-AMQP cannot list what is bound. So each service keeps a list of its groups on the broker itself, one message in a queue
-of its own, which is written under the same lock as dead letters are looked at.
+AMQP cannot list bindings. Each service therefore registers its groups on the broker: one message in a queue of its
+own, which is written under the same kind of lock as the scan of dead letters.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Copies = Callable[[Properties], list[tuple[str, Properties]]]
 
 
 class Groups:
-    """The groups of all services, over one connection."""
+    """Keeps the groups of all services."""
 
     def __init__(self, topology: Topology, letters: DeadLetters, *, timeout: timedelta) -> None:
         self._topology = topology
@@ -55,11 +55,11 @@ class Groups:
     async def _remember(
         self, connection: Connection, registry: str, rows: Rows, publisher: Publisher
     ) -> dict[str, list[str]]:
-        """All groups that the service ever had, as they were known before this call."""
+        """Register `rows`, and return all groups that the service ever had before this call."""
         await self._topology.declare_plain(connection, registry)
         async with self._letters.scan(connection, registry) as scan:
             found = [letter async for letter in scan.letters()]
-            known = _joined(found)
+            known = _merged(found)
             now = {**known, **{group: sorted(names) for group, names in rows.items()}}
             if now != known or len(found) > 1:
                 await publisher.to_queue(registry, messages.new_properties(None), json.dumps(now).encode())
@@ -75,7 +75,7 @@ class Groups:
             waiting, consumers = await queue_counts(connection, queue)
             dead, _ = await queue_counts(connection, dead_queue(queue))
         except Refused:
-            return  # there is no such queue any more
+            return  # the queue no longer exists
         if consumers:
             log.info("group_kept_for_its_consumers", group=group, consumers=consumers)
             return
@@ -84,15 +84,15 @@ class Groups:
             if waiting or dead:
                 log.warning("events_left_behind", queue=queue, waiting=waiting, dead=dead)
             return
-        moved = await self._move(connection, queue, waiting, _living(rows, queue), publisher)
-        moved += await self._move(connection, dead_queue(queue), dead, _departed(rows), publisher)
+        moved = await self._move(connection, queue, waiting, _for_successors(rows, queue), publisher)
+        moved += await self._move(connection, dead_queue(queue), dead, _for_dead_letters(rows), publisher)
         if moved:
             log.warning("events_moved", group=group, events=moved)
 
     async def _move(
         self, connection: Connection, source: str, count: int, copies: _Copies, publisher: Publisher
     ) -> int:
-        """At most `count` messages, each durable elsewhere before it goes from here. Returns how many."""
+        """Move at most `count` messages, each durable elsewhere before it is deleted here, and return their number."""
         arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()
         channel = ConsumerChannel(
             connection.demux,
@@ -119,8 +119,8 @@ class Groups:
         return moved
 
 
-def _living(rows: Rows, source: str) -> _Copies:
-    """To all that hear the same event now."""
+def _for_successors(rows: Rows, source: str) -> _Copies:
+    """Copies of a message for all groups with the same event."""
 
     def copies(properties: Properties) -> list[tuple[str, Properties]]:
         event = str(properties.headers.get(EVENT_HEADER, ""))
@@ -132,8 +132,8 @@ def _living(rows: Rows, source: str) -> _Copies:
     return copies
 
 
-def _departed(rows: Rows) -> _Copies:
-    """To the dead letters of one that hears the same event now."""
+def _for_dead_letters(rows: Rows) -> _Copies:
+    """A copy of a dead letter for a group with the same event."""
 
     def copies(properties: Properties) -> list[tuple[str, Properties]]:
         queues = successors(rows, str(properties.headers.get(EVENT_HEADER, "")))
@@ -146,8 +146,8 @@ def _first_dead(rows: Rows) -> str:
     return dead_queue(group_queue(next(iter(rows))))
 
 
-def _joined(found: list[ScannedLetter]) -> dict[str, list[str]]:
-    """What the registry says. Two messages are there after a crash between writing the one and dropping the other."""
+def _merged(found: list[ScannedLetter]) -> dict[str, list[str]]:
+    """The content of the registry. After a crash between writing and deleting there are two messages."""
     known: dict[str, list[str]] = {}
     for letter in found:
         try:

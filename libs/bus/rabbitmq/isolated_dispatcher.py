@@ -1,8 +1,8 @@
-"""Messages that were given back by a consumer that died: each is handled alone before anything is concluded.
+"""Handles messages alone that were in flight when their consumer died.
 
-The broker counts how often a message was given back, and does not know which of those in flight it was that killed the
-process. So whatever comes back is moved into `<queue>.alone` without being handled, and taken from there one at a time
-while nothing else is in flight: the counts of that queue are those of one message alone.
+The broker counts redeliveries, and does not know which of the messages in flight killed the process. Redelivered
+messages are therefore moved to `<queue>.alone` without being handled, and consumed from there one at a time while
+nothing else is in flight: the counts of that queue are those of one message alone.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from libs.bus.rabbitmq.topology import isolation_queue, message_count
 
 log = structlog.get_logger(__name__)
 
-# Seconds between two looks for what another process has left, and before the first: what came back is moved first.
+# Seconds between two polls for messages of other processes, and before the first: redelivered messages move first.
 POLL_PERIOD, FIRST_POLL = 30.0, 0.3
-# Seconds before a look that failed, or could not begin, is made again.
+# Seconds before a poll that failed, or could not begin, is made again.
 POLL_AGAIN = 3.0
-# So many are handled before the others have their turn again.
+# The number of messages that are handled before others have their turn again.
 BATCH = 100
 
 
 class IsolatedDispatcher:
-    """Owns the task that takes from the queues beside those of `consumers`."""
+    """Owns the task that consumes the isolation queues of `consumers`."""
 
     def __init__(
         self,
@@ -52,19 +52,19 @@ class IsolatedDispatcher:
         self._tries = tries
         self._timeout = timeout
         self._wake = asyncio.Event()
-        self.known: set[str] = set()  # queues that had something
-        # Queues that were not seen empty since something was moved beside them. Their counts are not asked for: a
-        # broker counts no messages at all where the leader of the queue does not answer it within 250 ms.
+        self.known: set[str] = set()  # queues that had an isolated message
+        # Queues whose isolation queue was not seen empty since a message was moved there. Their counts are not asked
+        # for: a broker reports 0 messages where the leader of the queue does not answer it within 250 ms.
         self._pending: set[str] = set()
 
     def notify(self, queue: str) -> None:
-        """Something was moved beside `queue`."""
+        """Note that a message of `queue` was isolated."""
         self.known.add(queue)
         self._pending.add(queue)
         self._wake.set()
 
     async def run(self) -> None:
-        """For as long as the bus runs."""
+        """Run for as long as the bus does."""
         pause = FIRST_POLL
         while True:
             try:
@@ -74,18 +74,18 @@ class IsolatedDispatcher:
                 pass
             self._wake.clear()
             try:
-                pause = POLL_PERIOD if await self._look() else POLL_AGAIN
+                pause = POLL_PERIOD if await self._poll() else POLL_AGAIN
             except (Unavailable, Refused) as error:
                 log.warning("isolated_messages_not_polled", reason=error.reason)
                 pause = POLL_AGAIN
             except Exception:
-                # Without this task what was given back would wait for the next start.
+                # Without this task isolated messages would wait for the next start.
                 log.exception("isolated_dispatcher_failed")
                 pause = POLL_AGAIN
 
-    async def _look(self) -> bool:
-        """Whether it could be made: whatever fails without the broker could not be retried, and would come back as if
-        it had killed its consumer."""
+    async def _poll(self) -> bool:
+        """Handle isolated messages; False when the bus cannot publish: a handler that fails then could not be retried,
+        and its message would return as if it had killed its consumer."""
         if not self._can_publish():
             return False
         connection = await self._connection()
@@ -93,29 +93,29 @@ class IsolatedDispatcher:
             if queue in self._pending or await self._waiting(connection, queue):
                 self.known.add(queue)
                 async with self._isolation.isolated():
-                    await self._take(connection, queue)
+                    await self._drain(connection, queue)
         return True
 
     async def _waiting(self, connection: Connection, queue: str) -> int:
         try:
             return await message_count(connection, isolation_queue(queue))
         except Refused:
-            return 0  # nothing was ever moved there
+            return 0  # the queue does not exist
 
-    async def _take(self, connection: Connection, queue: str) -> None:
-        self._pending.discard(queue)  # first: more may be moved there at any moment
+    async def _drain(self, connection: Connection, queue: str) -> None:
+        self._pending.discard(queue)  # first, since a message may be isolated at any moment
         emptied = False
         try:
             emptied = await self._emptied(connection, queue)
         except Refused:
-            emptied = True  # there may be no such queue any more: its count decides from now on
+            emptied = True  # the queue may no longer exist: its count decides from now on
             raise
         finally:
             if not emptied:
                 self._pending.add(queue)
 
     async def _emptied(self, connection: Connection, queue: str) -> bool:
-        """False when the others have their turn before the rest."""
+        """Handle a batch; False when messages may be left."""
         channel = ConsumerChannel(connection.demux, _unexpected, timeout=self._timeout)
         await channel.open()
         try:

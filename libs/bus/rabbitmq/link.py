@@ -1,4 +1,4 @@
-"""A connection that comes back by itself, for as long as it is wanted."""
+"""A connection that is opened again whenever it is lost."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 
 class Link:
-    """Connects, prepares the connection with `on_up`, watches it, and begins again when it is lost.
+    """Connects, prepares the connection with `on_up`, watches it, and reconnects when it is lost.
 
-    `patience` is how long a caller waits through a gap; in a longer outage callers fail at once.
+    `patience` bounds the wait of a caller during an outage; in a longer one callers fail at once.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class Link:
 
     @property
     def usable(self) -> bool:
-        """Connected, and the broker takes messages."""
+        """Whether it is connected and the broker accepts messages."""
         return self._usable.is_set()
 
     async def connection(self) -> Connection:
-        """The connection, as soon as there is one."""
+        """Wait for a connection, and return it."""
         while self._connection is None:
             await self._up.wait()
         return self._connection
 
     async def ready(self) -> Connection:
-        """The connection if it is usable now or soon. Raises `NotPublished`."""
+        """Return the connection if it is usable now or soon. Raises `NotPublished`."""
         left = self._unusable_since + self._patience - self._loop.time()
         if not self.usable and left > 0:
             await asyncio.wait({wait := self._loop.create_task(self._usable.wait())}, timeout=left)
@@ -65,7 +65,7 @@ class Link:
         return self._connection
 
     async def first(self, until: float) -> None:
-        """Wait for the first connection until then (loop time). Raises `Unavailable` with what is wrong."""
+        """Wait for the first connection until the time `until` of the loop. Raises `Unavailable` with the cause."""
         try:
             async with asyncio.timeout_at(until):
                 await self._up.wait()
@@ -91,7 +91,7 @@ class Link:
                 self._went_down(error.reason)
                 log.warning("broker_connection_failed", reason=error.reason, again_in_seconds=pause)
             except Exception as error:
-                # A bug, ours or the driver's, must not leave the process without a broker, and nobody knowing.
+                # A bug must not leave the process without a connection silently.
                 self._went_down(repr(error))
                 log.exception("broker_connection_crashed", again_in_seconds=pause)
             finally:
@@ -129,7 +129,7 @@ class Link:
             self._usable.clear()
 
     async def _watch(self, connection: Connection) -> None:
-        """Until the connection is gone. The broker sends something at least every half heartbeat."""
+        """Return when the connection is lost. The broker sends a frame at least every half heartbeat."""
         while not connection.demux.closed.done():
             await asyncio.wait({connection.demux.closed}, timeout=self._heartbeat / 4)
             if self._loop.time() - connection.demux.received_at > self._heartbeat * 1.5:

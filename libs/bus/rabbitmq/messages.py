@@ -1,7 +1,7 @@
-"""What stands in the properties of our messages: the caller's headers, and what we keep beside them.
+"""The properties of messages: the headers of the caller, and those of the bus.
 
-`timestamp` is when the message was first published (kept over retries), `message_id` its identity. Headers that begin
-with `facteur-` are ours, those of the broker begin with `x-`.
+`timestamp` is the first publication (kept across retries), `message_id` the identity of the message. Headers of the bus
+begin with `facteur-`, those of the broker with `x-`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DELIVERY_COUNT = "x-delivery-count"
 _ATTEMPTS, _BUGS, _RETURNED = "facteur-attempts", "facteur-bugs", "facteur-returned"
 _REASON, _DIED_AT = "facteur-reason", "facteur-died-at"
 _OF_THE_BROKER = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count", "x-opt-")
-# What the broker itself does with a message that its consumers never end: they move it elsewhere long before.
+# The redeliveries after which the broker dead-letters a message by itself; consumers act long before.
 DELIVERY_LIMIT = 20
 # Longer reasons are cut: all headers of a message must fit into one frame.
 MAX_REASON = 2000
@@ -30,38 +30,38 @@ _numbers = itertools.count(1)
 
 
 def new_message_id() -> str:
-    """Unique, and cheaper than asking the kernel each time."""
+    """A unique id, cheaper than one from the kernel."""
     return f"{_process}{next(_numbers):x}"
 
 
 def new_properties(headers: Mapping[str, str] | None) -> Properties:
-    """A first publication, now."""
+    """The properties of a first publication, now."""
     return Properties(headers or {}, new_message_id(), int(time.time()))
 
 
 def attempt(properties: Properties) -> int:
-    """Retries that were asked for, and deliveries that a crash gave back since (`x-delivery-count`), and this one."""
+    """The number of this attempt: requested retries, redeliveries since (`x-delivery-count`), and this one."""
     headers = properties.headers
     return 1 + int(headers.get(_ATTEMPTS, 0)) + int(headers.get(DELIVERY_COUNT, 0))
 
 
 def redeliveries(properties: Properties) -> int:
-    """How often a consumer that died, or gave it up, has given it back."""
+    """The number of redeliveries after the loss of a consumer, or a requeue."""
     return int(properties.headers.get(DELIVERY_COUNT, 0))
 
 
 def total_redeliveries(properties: Properties) -> int:
-    """The same, with those before it was set aside."""
+    """The number of redeliveries, with those before the message was isolated."""
     return int(properties.headers.get(_RETURNED, 0)) + redeliveries(properties)
 
 
 def bugs(properties: Properties) -> int:
-    """The tries that ended in a bug."""
+    """The number of attempts that ended in a bug."""
     return int(properties.headers.get(_BUGS, 0))
 
 
 def own_headers(properties: Properties) -> dict[str, str]:
-    """The caller's headers."""
+    """The headers of the caller."""
     return {
         name: value
         for name, value in properties.headers.items()
@@ -70,7 +70,7 @@ def own_headers(properties: Properties) -> dict[str, str]:
 
 
 def for_retry(properties: Properties, *, bug: bool = False) -> Properties:
-    """The same message on its way to a rung of the ladder, after a `bug` or an outage."""
+    """The properties for a retry, after a `bug` or an outage."""
     headers = {**own_headers(properties), _ATTEMPTS: attempt(properties)}
     if count := bugs(properties) + bug:
         headers[_BUGS] = count
@@ -78,7 +78,7 @@ def for_retry(properties: Properties, *, bug: bool = False) -> Properties:
 
 
 def for_isolation(properties: Properties) -> Properties:
-    """The same message and the same attempt, with no returns of the broker any more."""
+    """The properties for isolation: the same attempt, without redeliveries of the broker."""
     headers: dict[str, Any] = dict(own_headers(properties))
     if before := attempt(properties) - 1:
         headers[_ATTEMPTS] = before
@@ -90,7 +90,7 @@ def for_isolation(properties: Properties) -> Properties:
 
 
 def for_dead_letter(properties: Properties, reason: str) -> Properties:
-    """The same message on its way to the dead letters, under a new identity: it may die again one day."""
+    """The properties of a dead letter, with a new identity: the message may die again."""
     headers = {
         **own_headers(properties),
         _ATTEMPTS: attempt(properties),
@@ -101,14 +101,14 @@ def for_dead_letter(properties: Properties, reason: str) -> Properties:
 
 
 def for_move(properties: Properties) -> Properties:
-    """The same message, as it is, on its way to another queue."""
+    """The properties for a move to another queue, without changes."""
     headers = {name: value for name, value in properties.headers.items() if isinstance(value, str | int)}
     kept = {name: value for name, value in headers.items() if not name.startswith(_OF_THE_BROKER)}
     return Properties(kept, properties.message_id or new_message_id(), properties.timestamp)
 
 
 def for_dead_letter_move(properties: Properties) -> Properties:
-    """The same dead letter on its way to other dead letters: what the broker knows of its death is written down."""
+    """The properties for a move of a dead letter: the facts that the broker knows become headers."""
     copy = for_move(properties)
     if _REASON in copy.headers:
         return copy
@@ -123,7 +123,7 @@ def for_dead_letter_move(properties: Properties) -> Properties:
 
 
 def dead_letter(queue: str, id: str, properties: Properties, body: bytes) -> DeadLetter:
-    """What the operator sees: `dead_letter` left its reason, the broker left `x-death`."""
+    """The dead letter for operators: the bus has set its reason, or the broker `x-death`."""
     headers = properties.headers
     death: dict[str, Any] = (headers.get("x-death") or [{}])[0]
     if _REASON in headers:

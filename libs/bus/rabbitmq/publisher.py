@@ -1,4 +1,4 @@
-"""The publishing side: a connection of its own, since an alarm of the broker stops those that publish."""
+"""Publishes over a connection of its own, since an alarm of the broker blocks publishing connections."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from libs.bus.rabbitmq.link import Link
 
 log = structlog.get_logger(__name__)
 
-# Seconds for which a count of waiting messages explains the refusals of a queue.
+# Seconds for which a count of waiting messages is reused to explain the refusals of a queue.
 COUNT_HOLDS = 1.0
-# Seconds between two connections that are cut because the broker refuses everything; doubled each time, up to a limit.
+# Seconds between two reconnections because the broker refuses all messages; doubled each time, up to a limit.
 FIRST_REST, LONGEST_REST = 30.0, 600.0
 
 
 class Publisher:
-    """Two channels in confirm mode: one for the queues; one for exchanges, since a missing one closes its channel.
+    """Uses two channels in confirm mode: for queues, and for exchanges, since a missing exchange closes its channel.
 
-    `waiting` asks how many messages are in a queue; with `max_messages` it is full.
+    `waiting` returns the number of messages in a queue, which is full with `max_messages`.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Publisher:
         self.link = Link(connect, self._on_up, heartbeat=heartbeat, patience=patience)
 
     async def to_queue(self, queue: str, properties: Properties, body: bytes) -> None:
-        """Raises as `Bus.publish` does."""
+        """Publish a message. Raises the errors of `Bus.publish`."""
         if len(body) > MAX_MESSAGE_BYTES:
             raise Refused(f"a message of {len(body)} bytes, the bus takes {MAX_MESSAGE_BYTES}")
         if not self.link.usable:
@@ -66,22 +66,22 @@ class Publisher:
     async def to_exchange(
         self, exchange: str, routing_key: str, properties: Properties, body: bytes, *, mandatory: bool
     ) -> None:
-        """Raises as `Bus.publish` does."""
+        """Publish a message. Raises the errors of `Bus.publish`."""
         await self.link.ready()
         if self._to_exchanges is None:
             raise NotPublished("not connected")
         await self._to_exchanges.publish(exchange, routing_key, properties, body, mandatory=mandatory)
 
     async def _explained(self, nack: Nacked, queue: str, channel: ConfirmChannel) -> Refused:
-        """A nack says nothing but no: the number of waiting messages tells a full queue from one without a leader."""
+        """Explain a nack: the number of waiting messages distinguishes a full queue from one without a leader."""
         try:
             count = await self._count(queue)
         except (Unavailable, Refused) as error:
-            self._begin_anew(channel)
+            self._reconnect(channel)
             return Refused(f"{nack.reason}; how many wait in {queue} is not known: {error.reason}")
         if count >= self._max_messages:
             return Refused(f"the queue {queue} is full ({count} messages)")
-        self._begin_anew(channel)
+        self._reconnect(channel)
         return Refused(f"{nack.reason}; {count} wait in {queue}: it has no majority of its nodes, or is full by bytes")
 
     async def _count(self, queue: str) -> int:
@@ -92,8 +92,8 @@ class Publisher:
             self._counts[queue] = now, count
         return count
 
-    def _begin_anew(self, channel: ConfirmChannel) -> None:
-        """When the broker has refused everything for a while, another connection may lead to a node that does not."""
+    def _reconnect(self, channel: ConfirmChannel) -> None:
+        """Reconnect when the broker has refused all messages for a while: another node may accept them."""
         now, since = asyncio.get_running_loop().time(), channel.nacking_since
         if since is None or now - since < self._timeout.total_seconds() or channel.closed:
             return
@@ -115,7 +115,7 @@ class Publisher:
         await channel.open()
 
         def start_again(_: asyncio.Future[None]) -> None:
-            # A channel that the broker closed means that something is missing: preparing a new connection declares it.
+            # The broker closes a channel when a declaration is missing: preparing a new connection declares it.
             connection.demux.abort()
 
         channel.ended.add_done_callback(start_again)

@@ -1,4 +1,4 @@
-"""A subscription that survives its channel: whatever closes it, it declares its queue and consumes again."""
+"""A subscription that survives the loss of its channel: it declares its queue and consumes again."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
 
-# What came, on which channel: delivery tag, encoded properties, body.
+# The arguments: channel, delivery tag, encoded properties, body.
 OnDelivery = Callable[["ConsumerChannel", int, bytes, bytes], None]
 
 
 class ConsumerChannel(AmqpChannel):
-    """A channel that consumes."""
+    """A channel that consumes a queue."""
 
     def __init__(self, demux: FrameDemux, arrived: OnDelivery, *, timeout: timedelta) -> None:
         super().__init__(demux, timeout=timeout)
         self._arrived = arrived
 
     async def consume(self, queue: str, *, prefetch: int, no_ack: bool = False, tag: str = "c") -> None:
-        """At most `prefetch` unacknowledged deliveries for the consumer `tag` of this channel."""
+        """Consume with at most `prefetch` unacknowledged deliveries for the consumer `tag` of this channel."""
         await self.call(commands.Basic.Qos(prefetch_count=prefetch))
         await self.call(commands.Basic.Consume(queue=queue, consumer_tag=tag, no_ack=no_ack))
 
     async def get(self, queue: str) -> tuple[int, bytes, bytes] | None:
-        """One message (delivery tag, encoded properties, body), None if nothing waits."""
+        """Get one message (delivery tag, encoded properties, body); None if the queue is empty."""
         reply = await self.call(commands.Basic.Get(queue=queue))
         return reply if isinstance(reply, tuple) else None
 
     async def cancel(self, tag: str = "c") -> None:
-        """Nothing more arrives; what arrived can still be acknowledged."""
+        """Stop deliveries; those that arrived can still be acknowledged."""
         await self.call(commands.Basic.Cancel(consumer_tag=tag))
 
     def ack(self, tag: int) -> None:
@@ -66,7 +66,7 @@ class ConsumerChannel(AmqpChannel):
 
 
 class Subscription:
-    """Owns the task that keeps a `ConsumerChannel` open. `declare` makes the queue and says what it is called."""
+    """Owns the task that keeps a `ConsumerChannel` open. `declare` declares the queue and returns its name."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Subscription:
         self._first.result()
 
     async def stop(self) -> None:
-        """Nothing more arrives; the channel stays open for what did."""
+        """Stop deliveries; the channel stays open for those that arrived."""
         await self._end_task()
         if self.channel is not None and not self.channel.closed:
             try:
@@ -106,7 +106,7 @@ class Subscription:
                 log.info("consumer_cancel_failed", reason=error.reason)
 
     async def close(self) -> None:
-        """What is unacknowledged goes back."""
+        """Close the channel; unacknowledged messages are requeued."""
         await self._end_task()
         if self.channel is not None:
             await self.channel.close()
@@ -128,19 +128,19 @@ class Subscription:
                 if isinstance(error, Unavailable | Refused):
                     log.warning("consume_failed", reason=error.reason, again_in_seconds=pause)
                 else:
-                    # A bug must not leave the queue without its consumer, and nobody knowing.
+                    # A bug must not leave the queue without its consumer silently.
                     log.exception("consume_failed", again_in_seconds=pause)
-                self._tell_first(error)
+                self._settle_first(error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
             self.channel = channel
-            self._tell_first(None)
+            self._settle_first(None)
             await channel.ended
             log.warning("consumer_lost", reason=channel.close_reason)
 
-    def _tell_first(self, error: Exception | None) -> None:
+    def _settle_first(self, error: Exception | None) -> None:
         if self._first.done():
             return
         if error is None:

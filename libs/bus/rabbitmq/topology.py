@@ -1,19 +1,19 @@
-"""What is declared on the broker, and how it is called. Declaring again changes nothing.
+"""Declares queues and exchanges on the broker. Declarations are idempotent.
 
 <queue>           quorum, bounded, rejects when full; dies into <queue>.dead after the delivery limit
-<queue>.dead      quorum; stays until somebody replays or purges it
-<queue>.alone     quorum; messages that were in flight when a process died, to be handled one at a time. Declared with
+<queue>.dead      quorum; keeps its messages until they are replayed or purged
+<queue>.alone     quorum; messages that were in flight when a process died, handled one at a time. Declared with
                   its queue and not when it is needed first, which is amid crashes: RabbitMQ 3.10 leaves a quorum queue
                   without a leader when it is killed within seconds of declaring it
-retry.<queue>.<n>s  quorum; its messages expire after n seconds into <queue>. Each queue has a ladder of its own, since
-                  a rung stops at the first message that its queue does not take; a rung is declared when it is needed
+retry.<queue>.<n>s  quorum; its messages expire after n seconds into <queue>. Each queue has retry queues of its own,
+                  since one stops at the first message that its queue refuses; they are declared on demand
 events            a topic exchange; the routing key is the name of the event
 events.<group>    a work queue bound to it, which drops its oldest into its dead letters when it is full; a broadcast
                   subscriber has an exclusive queue without a name
-registry.<service>  quorum; one message that says which groups the service has, and which events they hear
+registry.<service>  quorum; one message with the groups of the service and their events
 
-Versions before had one ladder for all queues (`retry.<n>s`, a fanout exchange each): what waits there comes back by
-itself, and they may be deleted once they are empty.
+Earlier versions shared retry queues (`retry.<n>s`, with a fanout exchange each): their messages return by themselves,
+and the queues may be deleted once they are empty.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NO_LIMIT = 2**31 - 1
 # The leaders of many queues are spread over the nodes.
 _QUORUM: FieldTable = {"x-queue-type": "quorum", "x-queue-leader-locator": "balanced"}
 _DROP_HEAD: FieldTable = {"x-overflow": "drop-head"}
-# Nothing is lost between two queues of the broker either: it keeps a dead letter until the next queue has confirmed.
+# No message is lost between two queues of the broker: it keeps a dead letter until the next queue has confirmed.
 _AT_LEAST_ONCE: FieldTable = {"x-dead-letter-strategy": "at-least-once", "x-overflow": "reject-publish"}
 
 
@@ -48,12 +48,12 @@ def dead_queue(queue: str) -> str:
 
 
 def isolation_queue(queue: str) -> str:
-    """Where what a consumer that died has given back waits to be handled alone."""
+    """The queue of redelivered messages that are handled alone."""
     return f"{queue}.alone"
 
 
 def retry_queue(queue: str, delay: timedelta) -> str:
-    """One rung of the ladder of `queue`."""
+    """The queue in which retries of `queue` wait for `delay`."""
     return f"retry.{queue}.{delay.total_seconds():g}s"
 
 
@@ -64,7 +64,7 @@ class Topology:
         bounds: FieldTable = {"x-max-length": limits.max_messages, "x-max-length-bytes": limits.max_bytes}
         dying: FieldTable = {**bounds, "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": ""}
         self._work: FieldTable = {**_QUORUM, **dying, **_AT_LEAST_ONCE}
-        # No group may stand in the way of those who emit: the oldest events go to the dead letters, which are bounded.
+        # A full group must not block emitters: its oldest events become dead letters, which are bounded too.
         self._events: FieldTable = {**_QUORUM, **dying, **_DROP_HEAD}
         self._dead: FieldTable = {**_QUORUM, "x-delivery-limit": NO_LIMIT}
         self._dead_events: FieldTable = {**self._dead, **bounds, **_DROP_HEAD}
@@ -88,15 +88,15 @@ class Topology:
         await self._declare(connection, retry_queue(queue, delay), arguments)
 
     async def declare_plain(self, connection: Connection, name: str) -> None:
-        """A queue without bounds whose messages nobody but their consumer moves."""
+        """Declare a queue without bounds, whose messages the broker never dead-letters."""
         await self._declare(connection, name, {**_QUORUM, "x-delivery-limit": NO_LIMIT})
 
     async def declare_events(self, connection: Connection) -> None:
-        """The exchange of events."""
+        """Declare the exchange of events."""
         await connection.control(lambda channel: channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True))
 
     async def bind_group(self, connection: Connection, queue: str, names: Iterable[str]) -> None:
-        """`queue` gets the events called `names`."""
+        """Bind `queue` to the events called `names`."""
 
         async def bind(channel: AbstractChannel) -> None:
             bound = await channel.get_queue(queue, ensure=False)
@@ -106,7 +106,7 @@ class Topology:
         await connection.control(bind)
 
     async def unbind_group(self, connection: Connection, queue: str, names: Iterable[str]) -> None:
-        """`queue` gets the events called `names` no more."""
+        """Unbind `queue` from the events called `names`."""
 
         async def unbind(channel: AbstractChannel) -> None:
             bound = await channel.get_queue(queue, ensure=False)
@@ -116,9 +116,9 @@ class Topology:
         await connection.control(unbind)
 
     async def _declare(self, connection: Connection, name: str, arguments: FieldTable) -> None:
-        """A queue that is there with other arguments is used as it is: a changed limit must not stop a service.
+        """Declare a queue. One with other arguments is used as it is: a changed limit must not stop a service.
 
-        A broker never changes the arguments of a queue. Its policies can (docs/operating.md).
+        A broker never changes the arguments of a queue; its policies can (docs/operating.md).
         """
         try:
             await connection.control(lambda channel: channel.declare_queue(name, durable=True, arguments=arguments))
@@ -129,7 +129,7 @@ class Topology:
 
 
 async def declare_broadcast_queue(connection: Connection, names: Iterable[str]) -> str:
-    """An exclusive queue that hears the events called `names`; the broker names it and drops it with the connection."""
+    """Declare an exclusive queue for the events `names`. The broker names it, and drops it with the connection."""
     arguments: FieldTable = {"x-max-length": MAX_QUEUED_EVENTS, "x-overflow": "drop-head"}
 
     async def declare(channel: AbstractChannel) -> str:
@@ -142,12 +142,12 @@ async def declare_broadcast_queue(connection: Connection, names: Iterable[str]) 
 
 
 async def message_count(connection: Connection, queue: str) -> int:
-    """The messages that wait in `queue`. Raises `Refused` if there is none."""
+    """The number of messages that wait in `queue`. Raises `Refused` if the queue does not exist."""
     return (await queue_counts(connection, queue))[0]
 
 
 async def queue_counts(connection: Connection, queue: str) -> tuple[int, int]:
-    """The messages that wait in `queue`, and its consumers. Raises `Refused` if there is none."""
+    """The numbers of waiting messages and of consumers of `queue`. Raises `Refused` if it does not exist."""
 
     async def ask(channel: AbstractChannel) -> tuple[int, int]:
         result = (await channel.declare_queue(queue, passive=True)).declaration_result
