@@ -40,14 +40,14 @@ class MongoComplaints:
             await self._complaints.create_index("until", expireAfterSeconds=0)
             await self._complaints.create_index([("_id.kind", 1), ("count", -1)])
 
-    async def complain(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None:
-        """Record that `who` complains; a repeated complaint only gets a new date."""
-        one = {"who": {"$literal": who}, "at": now}
-        await self._write(subjects, {"$concatArrays": [self._others(who, now), [one]]}, now, upsert=True)
+    async def complain(self, subjects: Sequence[ComplaintSubject], complainant: str, now: datetime) -> None:
+        """Record that `complainant` complains; a repeated complaint only gets a new date."""
+        one = {"who": {"$literal": complainant}, "at": now}
+        await self._write(subjects, {"$concatArrays": [self._others(complainant, now), [one]]}, now, upsert=True)
 
-    async def withdraw(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None:
-        """Remove the complaints of `who`."""
-        await self._write(subjects, self._others(who, now), now, upsert=False)
+    async def withdraw(self, subjects: Sequence[ComplaintSubject], complainant: str, now: datetime) -> None:
+        """Remove the complaints of `complainant`."""
+        await self._write(subjects, self._others(complainant, now), now, upsert=False)
 
     async def over_threshold(self, thresholds: ComplaintThresholds, now: datetime) -> Mapping[ComplaintSubject, int]:
         """Return the subjects that are over their threshold now, with their numbers of complainants."""
@@ -96,9 +96,9 @@ class MongoComplaints:
         known = {"$ifNull": ["$by", []]}
         return {"$filter": {"input": known, "cond": {"$gt": ["$$this.at", now - self._retention]}}}
 
-    def _others(self, who: str, now: datetime) -> Any:
+    def _others(self, complainant: str, now: datetime) -> Any:
         # With `$literal`, a name that begins with a dollar sign is not read as a path.
-        return {"$filter": {"input": self._recent(now), "cond": {"$ne": ["$$this.who", {"$literal": who}]}}}
+        return {"$filter": {"input": self._recent(now), "cond": {"$ne": ["$$this.who", {"$literal": complainant}]}}}
 
     def _complained(self, document: Mapping[str, Any], now: datetime) -> SubjectComplaints:
         recent = [one for one in document["by"] if one["at"] > now - self._retention]

@@ -1,4 +1,4 @@
-"""Antispam as it runs: its queue, its events and its HTTP, on a real MongoDB and a bus of this test's own."""
+"""Replicas of antispam with their queue, events and HTTP, on a real MongoDB and a bus of each test."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ here are the minutes of our meeting of Tuesday, with the list of what is left to
 
 @dataclass
 class Replica:
-    """One process of antispam. Calls are the administrator's, unless they say otherwise."""
+    """One process of antispam; its calls are those of an administrator unless they name another caller."""
 
     service: Service
     http: httpx.AsyncClient
@@ -66,19 +66,19 @@ class Replica:
 
 @dataclass
 class Post:
-    """Puts mail into `mail.antispam` and keeps what comes out, by queue."""
+    """Publishes mail to `mail.antispam` and keeps the results by queue."""
 
     outbox: Outbox
     arrived: dict[str, list[Mail]] = field(default_factory=lambda: {queues.ROUTER: [], queues.QUARANTINE: []})
 
     async def send(self, raw: bytes = HAM, *to: str, **fields: Any) -> str:
-        """The id. Recipients are of our domains, their own one each; `x@elsewhere.example` is not."""
+        """Send a message and return its id. All recipients are local but those of elsewhere.example."""
         mail = a_mail(raw, *(to or ("marie@example.org",)), **fields)
         await self.outbox.send(queues.ANTISPAM, mail)
         return mail.envelope.id
 
     async def taken(self, id: str, *, pieces: int = 1, within: float = 20) -> dict[str, Mail]:
-        """What became of the message, by queue, once it arrived in so many of them."""
+        """Wait until the message is in this many queues and return it by queue."""
         async with asyncio.timeout(within):
             while len(found := self._found(id)) < pieces:
                 await asyncio.sleep(0.01)
@@ -121,7 +121,7 @@ def shared(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> Shared:
 
 @pytest.fixture
 async def start(shared: Shared, free_port: Callable[[], int], zone_server: ZoneServer) -> AsyncIterator[Start]:
-    """Start a replica; all of a test share bus and database. In their DNS elsewhere.example is honest."""
+    """Start a replica. All of a test share bus and database; their DNS has valid records of elsewhere.example."""
     zone_server.zone = Zone(ZONE)
     async with AsyncExitStack() as stack:
 
@@ -150,7 +150,7 @@ async def replica(start: Start) -> Replica:
 
 @pytest.fixture
 async def post(shared: Shared, bus: EmbeddedBus) -> Post:
-    """Stands where router and store will be."""
+    """Stands in for router and store."""
     post = Post(shared.outbox)
     await bus.declare(queues.ANTISPAM, *post.arrived)
     for queue in post.arrived:
@@ -172,5 +172,5 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
 
 @pytest.fixture(name="eventually")
 def _eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
-    """Wait until it holds, at most twenty seconds."""
+    """Wait until the condition is true, for at most twenty seconds."""
     return eventually

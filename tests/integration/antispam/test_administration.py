@@ -1,4 +1,4 @@
-"""Policies, lists, rules and blacklisted peers over HTTP, and that every replica minds them."""
+"""Policies, lists, rules and blacklisted peers over HTTP, and their effect in every replica."""
 
 from __future__ import annotations
 
@@ -237,7 +237,9 @@ async def test_check_speaks_the_convention_of_the_domain(replica: Any) -> None:
         ("POST", "/v1/check", "admin", 422),
     ],
 )
-async def test_who_may_do_what(replica: Any, method: str, path: str, token: str, status: int) -> None:
+async def test_each_caller_may_do_its_own_operations(
+    replica: Any, method: str, path: str, token: str, status: int
+) -> None:
     await replica.call(method, path, token=token, expect=status, json={} if method in ("PATCH", "PUT") else None)
 
 

@@ -1,4 +1,4 @@
-"""DKIM, ARC and DMARC with the keys on a DNS server: what becomes of the message, and what is written on it."""
+"""DKIM, ARC and DMARC with the keys on a DNS server: the verdict and the authentication results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def key() -> RSAPrivateKey:
 
 @pytest.fixture
 def records(key: RSAPrivateKey, zone_server: ZoneServer) -> str:
-    """bank.example asks to refuse what it did not sign; lists.example seals."""
+    """bank.example publishes the DMARC policy reject; lists.example adds ARC seals."""
     der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     public = base64.b64encode(der).decode()
     record = f'"v=DKIM1; p={public[:200]}" "{public[200:]}"'
@@ -66,7 +66,7 @@ async def test_a_forged_author_is_spam_and_the_real_one_is_not(
     assert "spf=pass smtp.mailfrom=jean@elsewhere.example" in honest.authentication
 
 
-async def test_a_list_that_is_trusted_may_change_what_it_hands_on(
+async def test_a_trusted_list_may_change_a_message(
     start: Any, post: Any, zone_server: ZoneServer, records: str, key: RSAPrivateKey
 ) -> None:
     await start(arc_trusted_sealers=("lists.example",))

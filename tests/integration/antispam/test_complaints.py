@@ -61,7 +61,7 @@ async def test_a_complaint_can_be_taken_back_cleared_and_grows_old(complaints: M
     assert await complaints.page("sender", NOW, after="", limit=10) == []
 
 
-async def test_whom_our_users_write_to_is_known_to_their_domain_for_a_time(mongo: Mongo) -> None:
+async def test_recipients_of_local_users_are_known_to_their_domain_for_a_time(mongo: Mongo) -> None:
     known = MongoCorrespondents(mongo.database("antispam"), retention=180 * DAY)
     await known.prepare()
     luc, eve = CorrespondentKey("example.org", "luc@far.example"), CorrespondentKey("example.org", "eve@far.example")

@@ -1,4 +1,4 @@
-"""The filters that ask DNS, against a DNS server: what they hit, what they must not, and what a dead one does."""
+"""The filters that query DNS, against a DNS server: hits, misses, and a server without answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def outcomes(checked: Any) -> dict[str, str]:
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a DNS server that says nothing."""
+    """Return the port of a DNS server that never answers."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
         yield int(deaf.getsockname()[1])
@@ -93,7 +93,7 @@ async def test_mail_flows_without_dns_and_the_failures_are_seen(
     assert f"facteur_dns_servers_silent {1.0 if fault == 'silence' else 0.0}" in page
 
 
-HARDENING_55 = f"""
+COSTLY_RECORDS = f"""
 loop.example     TXT "v=spf1 include:loop2.example -all"
 loop2.example    TXT "v=spf1 include:loop.example -all"
 eleven.example   TXT "v=spf1{" a:one.example" * 11} -all"
@@ -105,7 +105,7 @@ bomb.example     TXT "v=spf1" {" ".join(f'" exists:{"%{s}%{p}" * 20}.{n}.example
 
 async def test_records_made_to_cost_are_a_permerror(start: Any, zone_server: ZoneServer) -> None:
     replica = await start()
-    zone_server.zone = Zone(HARDENING_55)
+    zone_server.zone = Zone(COSTLY_RECORDS)
     for domain in ("loop", "eleven", "void", "bomb"):
         sender = f"{'a.' * 30}a@{domain}.example"
         found = outcomes(await replica.check(a_message(), **{**HONEST, "from": sender}))

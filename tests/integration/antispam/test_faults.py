@@ -1,4 +1,4 @@
-"""When the database goes away: what is known goes on, what is not waits, and nothing counted is lost."""
+"""Without the database, known domains are still judged, others wait, and counts are not lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HAM = b"From: a@elsewhere.example\r\nTo: m@a.example\r\nSubject: hello\r\n\r\nso
 
 @pytest.fixture
 async def server(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[EmbeddedMongod]:
-    """A mongod of this test's own, to be stopped."""
+    """Start a mongod that the test may stop."""
     server = EmbeddedMongod(tmp_path / "mongod", port=free_port())
     await server.start()
     yield server

@@ -1,4 +1,4 @@
-"""Authentication of mail that users of other systems met, through the API, with the records on a DNS server."""
+"""Authentication of forwarded mail as it occurs in practice, by the API, with the records on a DNS server."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ async def test_a_message_is_judged_by_the_fields_of_its_own_way(replica: Any, zo
     assert (await found(replica, TRACE.replace(b"ceo@bank.example", b"") + raw, "no_sender"))[1] == "hit"
 
 
-async def test_what_nobody_told_is_not_judged(replica: Any, zone_server: ZoneServer) -> None:
+async def test_an_unknown_part_of_the_envelope_is_not_judged(replica: Any, zone_server: ZoneServer) -> None:
     zone_server.zone = Zone(BANK)
     raw = specimen("dmarc-unaligned-spf-temperror")
     for params in ({}, {"peer": "192.0.2.50"}):

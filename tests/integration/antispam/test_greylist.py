@@ -1,4 +1,4 @@
-"""Triplets on a real MongoDB: one truth for all replicas, and a memory that ends."""
+"""Triplets on a real MongoDB: all replicas agree, and triplets expire."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def greylist(mongo: Mongo) -> MongoGreylist:
         ([timedelta(), 6 * MINUTE, 37 * DAY], None, 0, "forgotten"),
     ],
 )
-async def test_who_comes_again_in_time_is_known(
+async def test_a_triplet_that_comes_again_in_time_is_known(
     greylist: MongoGreylist, moments: list[timedelta], waited: timedelta | None, passes: int, word: str
 ) -> None:
     for moment in moments:

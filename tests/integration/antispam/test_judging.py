@@ -1,4 +1,4 @@
-"""From the queue to the queue."""
+"""Messages from the queue of antispam to those of the router and the quarantine."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,7 +43,7 @@ async def test_each_domain_treats_the_same_spam_by_its_own_policy(replica: Any, 
     assert taken[queues.QUARANTINE].raw == _ham()
 
 
-async def test_what_was_released_from_quarantine_passes_by(replica: Any, post: Any) -> None:
+async def test_a_message_released_from_quarantine_is_not_judged(replica: Any, post: Any) -> None:
     await replica.call("POST", LIST, expect=201, json={"value": "jean@elsewhere.example"})
     mail = (await post.taken(await post.send(_ham(), "m@a.example", released=True)))[queues.ROUTER]
     assert not mail.envelope.verdicts
@@ -82,7 +82,7 @@ async def test_the_same_message_to_dozens_of_recipients_counts_against_it(start:
     assert hits == [False] * 9 + [True] * 3
 
 
-async def test_replicas_add_up_what_each_of_them_saw(mongo: Mongo) -> None:
+async def test_replicas_add_up_the_recipients_that_each_of_them_counted(mongo: Mongo) -> None:
     now, window = datetime(2026, 1, 1, tzinfo=UTC), timedelta(minutes=10)
     store = MongoMassMailings(mongo.database("antispam"), window=window)
     await store.prepare()

@@ -1,4 +1,4 @@
-"""Teaching antispam over HTTP."""
+"""Training of the statistics over HTTP."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_learning_twice_is_once_and_a_change_of_mind_moves_it(taught: Any)
     assert (await taught.get("/v1/learned"))["ham"] == 8
 
 
-async def test_the_verdict_carries_what_bayes_said(taught: Any, post: Any) -> None:
+async def test_the_verdict_carries_the_score_of_bayes(taught: Any, post: Any) -> None:
     envelope = (await post.taken(await post.send(spam(99), "m@a.example")))[queues.ROUTER].envelope
     verdict = envelope.verdicts["a.example"]
     assert verdict.bayes is not None
@@ -75,7 +75,7 @@ async def test_a_domain_may_see_it_otherwise(taught: Any, post: Any) -> None:
     assert (await taught.check(spam(99), domain="b.example"))["bayes"] > 0.5
 
 
-async def test_replicas_and_restarts_know_what_was_learned(taught: Any, start: Any, eventually: Any) -> None:
+async def test_replicas_and_restarts_know_the_learned_messages(taught: Any, start: Any, eventually: Any) -> None:
     other = await start(bayes_min_messages=5)
     expected = (await taught.check(spam(99)))["bayes"]
     await teach(taught, "spam", spam(50))
@@ -98,5 +98,7 @@ async def test_replicas_and_restarts_know_what_was_learned(taught: Any, start: A
         ("/v1/learn?as=spam", b"\0" * 1000, 200),
     ],
 )
-async def test_what_cannot_be_learned_is_refused(replica: Any, path: str, content: bytes, status: int) -> None:
+async def test_a_message_that_cannot_be_learned_is_refused(
+    replica: Any, path: str, content: bytes, status: int
+) -> None:
     await replica.call("POST", path, content=content, expect=status)

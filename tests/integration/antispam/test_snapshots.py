@@ -1,4 +1,4 @@
-"""Snapshots of learned statistics on a real MongoDB: whole while samples come in, and repaired where they are not."""
+"""Snapshots of learned statistics on a real MongoDB: complete while samples come in, and repaired when damaged."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = tuple[str, int, int]
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts of three tokens and a snapshot each ten changes."""
+    """Write parts of three tokens, and a snapshot after every ten changes."""
     monkeypatch.setattr("services.antispam.learning.mongo_snapshots._PART", 3)
     monkeypatch.setattr("services.antispam.learning.learner._SNAPSHOT_EVERY", 10)
     monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 3600.0)
@@ -75,7 +75,7 @@ def rows_of(*numbers: int) -> list[Row]:
 
 
 @pytest.mark.parametrize("limit", [10_000, 30])
-async def test_a_snapshot_that_is_saved_while_lessons_come_in_is_whole_and_nothing_is_lost(
+async def test_a_snapshot_that_is_saved_while_samples_come_in_is_complete_and_nothing_is_lost(
     store: MongoBayes, bus: EmbeddedBus, limit: int
 ) -> None:
     replica = Replica(store, bus, limit=limit)
@@ -118,7 +118,7 @@ async def test_two_replicas_that_save_the_same_revision_do_not_mix_their_parts(
 
 
 async def as_the_first_code_saved(database: Any) -> None:
-    """The parts bear the revision at the beginning of the save, the scope the one at its end."""
+    """The parts have the revision at the beginning of the save, the scope the one at its end."""
     await database["models"].update_one({"_id": SCOPE}, {"$inc": {"snapshot": 3}})
     await database["changes"].delete_many({"_id.revision": {"$lte": 10}})
 

@@ -49,11 +49,11 @@ class Cluster:
         self.samples.append(sample)
         return None
 
-    async def complain(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None:
-        self.complaints.append(("complain", tuple(subjects), who))
+    async def complain(self, subjects: Sequence[ComplaintSubject], complainant: str, now: datetime) -> None:
+        self.complaints.append(("complain", tuple(subjects), complainant))
 
-    async def withdraw(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None:
-        self.complaints.append(("withdraw", tuple(subjects), who))
+    async def withdraw(self, subjects: Sequence[ComplaintSubject], complainant: str, now: datetime) -> None:
+        self.complaints.append(("withdraw", tuple(subjects), complainant))
 
     async def raw(self, mailbox: str, id: str) -> bytes | None:
         if id == "unreachable":

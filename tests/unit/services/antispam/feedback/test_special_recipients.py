@@ -46,10 +46,10 @@ class Stores:
         self.samples.append(sample)
         return None
 
-    async def complain(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None:
-        self.complainants.append(who)
+    async def complain(self, subjects: Sequence[ComplaintSubject], complainant: str, now: datetime) -> None:
+        self.complainants.append(complainant)
 
-    async def withdraw(self, subjects: Sequence[ComplaintSubject], who: str, now: datetime) -> None: ...
+    async def withdraw(self, subjects: Sequence[ComplaintSubject], complainant: str, now: datetime) -> None: ...
 
     async def raw(self, mailbox: str, id: str) -> bytes | None:
         return None

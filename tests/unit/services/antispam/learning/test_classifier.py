@@ -1,4 +1,4 @@
-"""Scores: what speaks for spam, how much, and when there is no opinion."""
+"""Scores of the classifier, and the cases without an opinion."""
 
 import math
 
@@ -116,11 +116,11 @@ def test_counts_of_all_and_of_a_domain_are_one() -> None:
     ("log_odds", "spam", "sure"),
     [(SURE, True, True), (1.0, True, False), (-9.0, True, False), (-SURE, False, True), (0.0, False, False)],
 )
-def test_only_what_is_not_sure_is_learned(log_odds: float, spam: bool, sure: bool) -> None:
+def test_only_messages_that_are_not_classified_surely_are_learned(log_odds: float, spam: bool, sure: bool) -> None:
     assert is_sure(BayesScore(log_odds, 0.5, 10), spam=spam) is sure
 
 
-def test_who_learns_on_error_is_sure_in_the_end() -> None:
+def test_training_on_error_makes_the_classifier_sure_in_the_end() -> None:
     learned: dict[str, tuple[int, int]] = {}
     spam = ham = 0
     for _ in range(200):

@@ -1,4 +1,4 @@
-"""The evaluation itself: what it takes off a message, whom it trains with, how it counts."""
+"""The evaluation: the fields that it removes from messages, its folds, its counts."""
 
 import io
 import tarfile

@@ -23,7 +23,7 @@ def test_changes_add_up_once_each_and_in_order() -> None:
         model.apply(ModelChange(7, 1, 0, A))
 
 
-def test_rare_tokens_are_thrown_away_the_longest_known_first() -> None:
+def test_the_rarest_tokens_are_discarded_the_oldest_first() -> None:
     model = Model(5, 5, 9)
     model.put([(f"rare{n}", 1, 0) for n in range(10)] + [(f"common{n}", 5, 5) for n in range(5)])
     kept = model.copy().pruned(8)
@@ -33,7 +33,7 @@ def test_rare_tokens_are_thrown_away_the_longest_known_first() -> None:
     assert len(model) == 15
 
 
-def test_what_was_taken_stays_as_it_was_whatever_is_learned_later() -> None:
+def test_a_copy_stays_as_it_was_whatever_is_learned_later() -> None:
     model = Model()
     model.apply(ModelChange(1, 1, 0, AB))
     taken = model.copy()

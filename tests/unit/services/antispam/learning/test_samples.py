@@ -44,7 +44,7 @@ def was(kind: MailClass, times: int = 1, passes: int = 1) -> StoredSample:
         (None, sample("spam", pass_number=2), [], None),
     ],
 )
-def test_a_lesson_changes_what_it_must(
+def test_a_sample_changes_counts_by_its_class_and_its_former_class(
     before: StoredSample | None, taught: TrainingSample, changes: list[CountChange], after: StoredSample | None
 ) -> None:
     outcome = training_outcome([taught], {KEY: before} if before else {})
@@ -53,7 +53,7 @@ def test_a_lesson_changes_what_it_must(
     assert outcome.stored.get(KEY, before) == after
 
 
-def test_lessons_of_one_batch_follow_each_other_and_scopes_are_apart() -> None:
+def test_samples_of_one_batch_follow_each_other_and_scopes_are_separate() -> None:
     batch = [sample("spam"), sample("spam"), sample("ham"), sample("ham", scope="a.example"), sample("spam", "2")]
     outcome = training_outcome(batch, {})
     assert outcome.former == [None, "spam", "spam", None, None]

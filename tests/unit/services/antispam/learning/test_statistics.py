@@ -1,4 +1,4 @@
-"""Bayes as a filter: silent while it knows little, then both ways, for all and for a domain."""
+"""The statistics of the bayes filter: no opinion at first, then of both classes, for all domains and for one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OTHER = a_message("quarterly report attached for your review", **{"from": "x@y.e
 
 
 def taught(*lessons: tuple[bytes, int, int], model: Model | None = None) -> Model:
-    """(raw, times as spam, times as ham)."""
+    """Return a model that learned each (raw, times as spam, times as ham)."""
     model = model or Model()
     for number, (raw, spam, ham) in enumerate(lessons, start=1):
         model.apply(ModelChange(number, spam, ham, tokens_of(raw)))
@@ -38,7 +38,7 @@ async def said(raw: bytes, known: ModelCache, domain: str = "", policy: Policy |
     return await BAYES.check(a_view(raw), context)
 
 
-async def test_it_keeps_silent_until_enough_of_both_was_learned() -> None:
+async def test_there_is_no_opinion_until_enough_of_both_classes_is_learned() -> None:
     for spam, ham in ((0, 0), (500, 49), (49, 500)):
         assert (await said(SPAM, models(taught((SPAM, spam, 0), (HAM, 0, ham))))).outcome == "miss"
     enough = models(taught((SPAM, 50, 0), (HAM, 0, 50)))
@@ -49,12 +49,12 @@ async def test_it_keeps_silent_until_enough_of_both_was_learned() -> None:
     assert known.reason.startswith("surely ham: -")
 
 
-async def test_what_it_never_saw_says_nothing_but_still_has_its_measure() -> None:
+async def test_unknown_tokens_are_no_hit_but_still_have_a_measure() -> None:
     report = await said(b"\r\nxyzzy", models(taught((SPAM, 50, 0), (HAM, 0, 50))))
     assert (report.outcome, report.measure) == ("miss", 0.0)
 
 
-async def test_a_domain_learns_for_itself_on_top_of_what_all_learned() -> None:
+async def test_the_statistics_of_a_domain_are_added_to_those_of_all_domains() -> None:
     common = taught((SPAM, 60, 0), (HAM, 0, 60))
     known = models(common, a=taught((HAM, 200, 0), (OTHER, 0, 20)))
     assert (await said(HAM, known, "a.example")).strength == 0  # as common in spam as in ham there
@@ -62,13 +62,13 @@ async def test_a_domain_learns_for_itself_on_top_of_what_all_learned() -> None:
     assert (await said(HAM, known, "a.example", Policy(learns=False))).strength < 0
 
 
-async def test_what_a_domain_learned_counts_for_being_enough() -> None:
+async def test_the_messages_of_a_domain_count_towards_the_minimum() -> None:
     known = models(taught((SPAM, 30, 0), (HAM, 0, 30)), a=taught((SPAM, 20, 0), (HAM, 0, 20)))
     assert (await said(SPAM, known, "a.example")).outcome == "hit"
     assert (await said(SPAM, known, "b.example")).outcome == "miss"
 
 
-def test_it_tells_what_need_not_be_learned() -> None:
+def test_a_message_that_is_classified_surely_need_not_be_learned() -> None:
     statistics = BayesStatistics(models(taught((SPAM, 60, 0), (HAM, 0, 60))), min_messages=50)
     assert statistics.is_sure_of("default", "spam", tokens_of(SPAM))
     assert not statistics.is_sure_of("default", "ham", tokens_of(SPAM))

@@ -1,4 +1,4 @@
-"""The language of logic rules."""
+"""The expressions of logic rules."""
 
 import pytest
 from hypothesis import given, settings

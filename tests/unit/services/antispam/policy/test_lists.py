@@ -18,7 +18,7 @@ from services.antispam.policy.lists import AddressList, InvalidListEntry, entry_
         ("2001:DB8::/32", ("network", "2001:db8::/32")),
     ],
 )
-def test_what_administrators_type_has_one_form(typed: str, entry: tuple[str, str]) -> None:
+def test_an_entry_has_one_normal_form(typed: str, entry: tuple[str, str]) -> None:
     assert entry_of(typed) == entry
 
 

@@ -1,4 +1,4 @@
-"""Many patterns in one pass."""
+"""Many patterns are searched in one pass, in linear time."""
 
 import pytest
 import re2

@@ -1,4 +1,4 @@
-"""A rule is tested before it counts."""
+"""A rule is validated by its examples before it is stored."""
 
 from typing import Any
 

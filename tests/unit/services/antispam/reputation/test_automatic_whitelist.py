@@ -1,4 +1,4 @@
-"""The automatic whitelist in memory: one query for all that wait, never stale after a change."""
+"""The automatic whitelist in memory: one query for all waiting messages, and no stale answer after a change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.antispam.reputation.correspondents import Correspondent, Correspon
 
 
 class Store:
-    """What is stored, and what was asked."""
+    """Correspondents in memory, and the sizes of the queries."""
 
     def __init__(self) -> None:
         self.known: dict[CorrespondentKey, Correspondent] = {}

@@ -28,7 +28,7 @@ def test_a_count_is_forgotten_when_its_window_is_over() -> None:
     assert seen == [1, 2, 3, 1]
 
 
-def test_unique_mail_is_never_shared_and_the_rest_only_by_what_is_new() -> None:
+def test_unique_mail_is_never_shared_and_other_mail_only_by_its_new_counts() -> None:
     counter = a_counter()
     for n in range(50):
         saw(counter, f"unique{n}", str(n))

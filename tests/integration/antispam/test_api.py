@@ -1,4 +1,4 @@
-"""Antispam's API as an API: versions, parallel changes, pages, names and numbers at their edges."""
+"""The API of antispam: versions, parallel changes, pages, and limits of names and numbers."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ BAD: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), BAD)
-async def test_what_does_not_fit_is_refused(replica: Any, method: str, path: str, body: Any) -> None:
+async def test_invalid_fields_are_refused(replica: Any, method: str, path: str, body: Any) -> None:
     await replica.call(method, path, expect=422, json=body)
 
 

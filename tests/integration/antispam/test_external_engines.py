@@ -1,4 +1,4 @@
-"""External engines and image processes as they are: real spamd, Rspamd and tesseract, alive, dead and hanging."""
+"""External engines and image processes: real spamd, Rspamd and tesseract, running, dead and hanging."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def asking_rspamd(address: str, deadline: timedelta = PATIENCE) -> Rspamd:
     )
 
 
-async def test_spamd_says_what_it_thinks_over_tcp_and_a_unix_socket(spamd: SpamdServer) -> None:
+async def test_spamd_scores_a_message_over_tcp_and_a_unix_socket(spamd: SpamdServer) -> None:
     assert (await asking_spamd(spamd.unix).scan(a_view(SPAM))).score > 900
     engine = asking_spamd(spamd.address)
     opinions = await asyncio.gather(*(engine.scan(a_view(raw)) for raw in (SPAM, HAM, PILLS)))
@@ -74,7 +74,7 @@ async def test_a_message_whose_last_line_has_no_end_is_judged_as_well(spamd: Spa
         await engine.close()
 
 
-async def test_rspamd_says_what_it_thinks(rspamd: RspamdServer) -> None:
+async def test_rspamd_scores_a_message(rspamd: RspamdServer) -> None:
     engine = asking_rspamd(rspamd.address)
     spam, ham, pills, forged = await asyncio.gather(
         *(engine.scan(a_view(raw)) for raw in (SPAM, HAM, PILLS)),
@@ -137,7 +137,7 @@ async def workers() -> AsyncIterator[ImageWorkerPool]:
 
 
 def processes(program: str = "services.antispam.images.worker") -> list[int]:
-    """The child processes of this one that run `program`, by pid."""
+    """Return the pids of child processes that run `program`."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -212,7 +212,7 @@ async def test_images_are_read_and_known_again_through_the_api_and_the_chain(sta
 
 @pytest.fixture
 def hanging(tmp_path: Path) -> str:
-    """A directory of languages where tesseract waits for ever for its data: nobody writes into the pipe."""
+    """Return a directory of language data in which tesseract hangs: its file is a pipe without a writer."""
     os.mkfifo(tmp_path / "eng.traineddata")
     return str(tmp_path)
 

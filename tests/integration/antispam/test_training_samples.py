@@ -1,4 +1,4 @@
-"""Learned statistics on a real MongoDB: exactly once, by many at a time."""
+"""Training samples on a real MongoDB: each is learned exactly once, by many replicas at a time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sample(digest: str, kind: MailClass | None, *tokens: str, scope: str = SCOPE
 
 
 async def model_of(store: MongoBayes, scope: str = SCOPE) -> Model:
-    """Read as at a start: snapshot, then log."""
+    """Restore the model as at a start, from snapshot and log."""
     model = await store.snapshot(scope, (await store.states())[scope])
     async for change in store.changes(scope, since=model.revision):
         model.apply(change)
@@ -124,7 +124,7 @@ async def test_a_replica_follows_the_others_and_a_new_one_starts_from_the_snapsh
     assert late.learned(SCOPE) == (15, 15)
 
 
-async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesson_gets_a_second_pass(
+async def test_a_sample_that_is_classified_surely_is_not_counted_and_each_gets_a_second_pass(
     store: MongoBayes, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 0.0)
@@ -149,7 +149,7 @@ async def test_what_is_known_surely_is_remembered_and_not_counted_and_each_lesso
     assert (learning.learned(SCOPE), model.ham, model.tokens.get("b")) == ((1, 0), 0, None)
 
 
-async def test_what_was_learned_long_ago_is_forgotten_with_its_tokens_by_any_replica(
+async def test_an_expired_sample_is_unlearned_with_its_tokens_by_any_replica(
     store: MongoBayes, bus: EmbeddedBus
 ) -> None:
     now = [NOW]

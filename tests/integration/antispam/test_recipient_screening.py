@@ -1,4 +1,4 @@
-"""What ingress is told at RCPT, honeypots, training by mail, and what administrators see of it."""
+"""Screening at RCPT, honeypots, training by mail, and their administration."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def test_a_network_that_waited_several_times_need_not_any_more(start: Any,
 
 
 @pytest.mark.parametrize(("list_name", "value"), [("peer_white", "192.0.2.0/24"), ("sender_white", "b.example")])
-async def test_who_is_on_a_white_list_need_not_wait(start: Any, list_name: str, value: str) -> None:
+async def test_a_whitelisted_peer_or_sender_is_not_greylisted(start: Any, list_name: str, value: str) -> None:
     replica = await greylisting(start)
     await replica.call("POST", f"/v1/lists/{list_name}", expect=201, json={"value": value, "domain": "a.example"})
     assert (await admitted(replica))["decision"] == "accept"
@@ -79,7 +79,7 @@ HONEYPOT = Recipient(address="Trap@alias.example", domain="a.example", purpose="
 HONEST = Recipient(address="m@a.example", domain="a.example", account="m@a.example")
 
 
-async def test_who_writes_to_a_honeypot_is_refused_and_learned_and_nobody_gets_the_mail(
+async def test_mail_to_a_honeypot_is_learned_and_quarantined_and_its_peer_is_blacklisted(
     replica: Any, post: Any, eventually: Any
 ) -> None:
     await replica.call("POST", "/v1/honeypots", expect=201, json={"address": "Trap@A.example", "comment": "our site"})
@@ -151,7 +151,7 @@ async def test_lessons_leave_and_come_in_again_without_counting_twice(replica: A
 @pytest.mark.parametrize(
     "line", [b"no JSON", b'{"digest": "x", "kind": "spam", "tokens": []}', b"{}", b"x" * 5_000_000]
 )
-async def test_what_is_no_lesson_is_refused_with_its_line(replica: Any, line: bytes) -> None:
+async def test_an_invalid_line_is_refused_with_its_number(replica: Any, line: bytes) -> None:
     answer = await replica.call("POST", "/v1/lessons", content=b"\n\n" + line, expect=422)
     assert "line 3" in answer.json()["detail"]
 
@@ -181,7 +181,7 @@ async def test_complaints_by_api_add_up_to_a_verdict_and_can_be_cleared(start: A
     await late.call("PATCH", "/v1/policies/a.example", json=off, expect=422)
 
 
-async def test_whom_our_users_wrote_to_and_who_validated_itself_is_known(
+async def test_recipients_of_local_users_and_validated_senders_are_whitelisted(
     replica: Any, bus: Any, eventually: Any
 ) -> None:
     asked = {"from": "luc@far.example", "peer": "192.0.2.1", "domain": "a.example"}
@@ -207,7 +207,7 @@ async def test_whom_our_users_wrote_to_and_who_validated_itself_is_known(
     assert await replica.outcome("automatic_whitelist", SPAM, **asked) == "miss"
 
 
-async def test_statistics_of_an_account_count_what_came_what_was_held_and_what_was_let_go(
+async def test_statistics_of_an_account_count_received_quarantined_and_released_messages(
     replica: Any, post: Any, bus: Any, eventually: Any
 ) -> None:
     await post.taken(await post.send(SPAM, recipients=(HONEST,)))
