@@ -36,9 +36,12 @@ class Notifications:
     async def report(
         self, envelope: Envelope, raw: bytes, recipients: Sequence[FailedRecipient], *, event: str
     ) -> None:
-        """To the envelope sender. `event` is part of the key. Raises `Temporary`; `Permanent` when nobody takes it."""
+        """Send a DSN to the envelope sender. `event` is part of the key.
+
+        Raises `Temporary`, or `Permanent` when ingress refuses it.
+        """
         key = _key(f"dsn:{event}", envelope, recipients)
-        # RFC 3461 6.2: with a delay or a success only the header goes back, whatever was asked for.
+        # RFC 3461 6.2: a delay or a success returns the header only, whatever RET says.
         has_failed = any(recipient.action is DsnAction.FAILED for recipient in recipients)
         is_whole = has_failed and may_return(raw, ret=envelope.ret, limit_bytes=self._return_limit_bytes)
         notification = delivery_status(
@@ -56,7 +59,7 @@ class Notifications:
         await self._post.send(notification, to=envelope.mail_from, key=key)
 
     async def notify_owner(self, envelope: Envelope, owner: str, recipients: Sequence[FailedRecipient]) -> None:
-        """Notify the owner of a local forward. Raises `Temporary`; `Permanent` when nobody takes it."""
+        """Notify the owner of a local forward. Raises `Temporary`, or `Permanent` when ingress refuses it."""
         key = _key(f"forward:{owner}", envelope, recipients)
         refusals = "\n".join(f"{recipient.address}: {recipient.diagnostic}" for recipient in recipients)
         text = (
@@ -79,7 +82,7 @@ class Notifications:
 
 
 def _key(kind: str, envelope: Envelope, recipients: Sequence[FailedRecipient]) -> str:
-    """ASCII, as a header needs it: addresses may be in any script."""
+    """Return an ASCII key, as a header needs it: addresses may be in any script."""
     addresses = " ".join(sorted(recipient.address for recipient in recipients))
     what = sha256(f"{kind} {addresses}".encode("utf-8", "replace")).hexdigest()[:32]
     return f"{kind.partition(':')[0]}:{envelope.id}:{what}"

@@ -56,7 +56,7 @@ class Accounts:
         self.limits.forget(address if address.startswith("@") else mailbox_address(address))
 
     def table(self) -> tuple[EventHandler[Any], ...]:
-        """Return the event handlers."""
+        """Return the table of event handlers."""
         return (
             EventHandler[AccountChanged | AccountDeleted](
                 (AccountChanged, AccountDeleted), self.account_event, group="store", name="accounts"

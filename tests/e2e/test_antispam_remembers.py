@@ -127,7 +127,7 @@ def test_a_move_into_junk_teaches_and_complains_and_a_move_back_takes_both_back(
     path = f"/v1/mailboxes/{marie}/messages/move"
 
     def complainants() -> list[str]:
-        items = facteur.get("antispam", "/v1/complaints/sender", limit=500)["items"]
+        items = facteur.get("antispam", "/v1/complaints/sender", limit=200)["items"]
         return next((item["complainants"] for item in items if item["value"] == sender), [])
 
     def has_learned(lesson: tuple[int, int]) -> bool:

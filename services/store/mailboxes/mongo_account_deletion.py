@@ -40,11 +40,11 @@ class MongoAccountDeletion:
         clock: Callable[[], datetime],
     ) -> None:
         self._mongo = mongo
-        self._departed = collections.departed
+        self._deletions = collections.departed
         self._mailboxes = collections.mailboxes
         self._messages = collections.messages
         self._tombstones = collections.tombstones
-        self._told = collections.told
+        self._published_usage = collections.told
         self._expunge = expunge
         self._directory = directory
         self._clock = clock
@@ -52,7 +52,7 @@ class MongoAccountDeletion:
     async def deletion_times(self, addresses: Collection[str]) -> Mapping[str, datetime]:
         """Return when the last account of each address was deleted, for addresses with a former account."""
         with mongo_errors("read tombstones of accounts"):
-            found = self._departed.find({"_id": {"$in": list(addresses)}}, {"deleted_at": 1})
+            found = self._deletions.find({"_id": {"$in": list(addresses)}}, {"deleted_at": 1})
             return {document["_id"]: document["deleted_at"] async for document in found}
 
     async def delete_account(self, address: str, deleted_at: datetime) -> None:
@@ -111,7 +111,7 @@ class MongoAccountDeletion:
     async def _write_tombstone(self, address: str, deleted_at: datetime) -> None:
         change = {"$max": {"deleted_at": deleted_at, "expires_at": self._clock() + TOMBSTONE_KEEP}}
         with mongo_errors("write tombstone of account"):
-            await self._departed.update_one({"_id": address}, change, upsert=True)
+            await self._deletions.update_one({"_id": address}, change, upsert=True)
 
     async def _mark(self, address: str, moment: datetime) -> bool:
         """Mark the mailbox as leaving unless its account was created after `moment`; return whether it is marked."""
@@ -128,7 +128,7 @@ class MongoAccountDeletion:
 
     async def _create(self, address: str, made_at: datetime, *, is_second: bool) -> None:
         with mongo_errors("create mailbox"):
-            tombstone = await self._departed.find_one({"_id": address}, {"uidvalidity": 1}) or {}
+            tombstone = await self._deletions.find_one({"_id": address}, {"uidvalidity": 1}) or {}
             fresh = _fresh(address, self._clock(), above=tombstone.get("uidvalidity", 0))
             owned = {"account_made_at": made_at, **({"not_before": made_at} if is_second else {})}
             await self._mailboxes.update_one({"_id": address}, {"$setOnInsert": {**fresh, **owned}}, upsert=True)
@@ -160,9 +160,9 @@ class MongoAccountDeletion:
     async def _forget(self, address: str, mailbox: Mapping[str, Any], session: Any) -> None:
         """Delete the tombstones of messages and the published usage of the former account."""
         await self._tombstones.delete_many({"mailbox": address}, session=session)
-        await self._told.delete_one({"_id": address}, session=session)
+        await self._published_usage.delete_one({"_id": address}, session=session)
         change = {"$max": {"uidvalidity": mailbox["uidvalidity"]}}
-        await self._departed.update_one({"_id": address}, change, session=session)
+        await self._deletions.update_one({"_id": address}, change, session=session)
 
 
 async def _put_off(document: Mapping[str, Any], reason: str) -> None:

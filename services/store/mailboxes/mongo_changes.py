@@ -138,7 +138,7 @@ class MongoChanges:
 
 
 def check_unchanged(documents: Sequence[dict[str, Any]], match: Match | None) -> None:
-    """Raises `PreconditionFailed`."""
+    """Raises `PreconditionFailed` when `match` rejects one of the messages."""
     if match is not None and not all(match(message_of(document)) for document in documents):
         raise PreconditionFailed("the message was changed in the meantime")
 

@@ -153,7 +153,7 @@ class MongoPublishedUsage:
     """
 
     def __init__(self, collections: Collections) -> None:
-        self._told = collections.told
+        self._published = collections.told
         self._mailboxes = collections.mailboxes
 
     async def mark_published(self, usages: Sequence[Usage]) -> None:
@@ -162,10 +162,10 @@ class MongoPublishedUsage:
             return
         writes = [UpdateOne({"_id": u.address}, {"$max": {"version": u.version}}, upsert=True) for u in usages]
         with mongo_errors("note usage"):
-            await self._told.bulk_write(writes, ordered=False)
+            await self._published.bulk_write(writes, ordered=False)
 
     async def unpublished(self) -> AsyncIterator[Usage]:
-        known = {"from": self._told.name, "localField": "_id", "foreignField": "_id", "as": "told"}
+        known = {"from": self._published.name, "localField": "_id", "foreignField": "_id", "as": "told"}
         newest_told = {"$ifNull": [{"$first": "$told.version"}, 0]}
         pipeline = [
             {"$match": {"leaving": None}},

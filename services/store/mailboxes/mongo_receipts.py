@@ -19,11 +19,11 @@ KEPT = timedelta(days=30)  # longer than any mail waits on a queue that may rede
 
 
 class MongoReceipts:
-    """All methods raise `Temporary`."""
+    """All methods raise `Temporary` when MongoDB does not answer."""
 
     def __init__(self, collections: Collections, *, clock: Callable[[], datetime]) -> None:
         self._receipts = collections.receipts
-        self._heard = collections.heard
+        self._reported = collections.heard
         self._clock = clock
 
     async def store(self, receipt: DeliveryReceipt) -> None:
@@ -63,9 +63,9 @@ class MongoReceipts:
         writes = [UpdateOne({"_id": mark}, {"$setOnInsert": fields}, upsert=True) for mark in marks]
         with suppress(DuplicateKey), mongo_errors("mark recipients"):
             # Where another replica has marked some of them first, the rest is written all the same.
-            await self._heard.bulk_write(writes, ordered=False)
+            await self._reported.bulk_write(writes, ordered=False)
         with mongo_errors("read marks"):
-            mine = self._heard.find({"_id": {"$in": list(marks)}, "receipt": receipt.id}, {"_id": 1})
+            mine = self._reported.find({"_id": {"$in": list(marks)}, "receipt": receipt.id}, {"_id": 1})
             found = {document["_id"] async for document in mine}
         return tuple(recipient for mark, recipient in marks.items() if mark in found)
 

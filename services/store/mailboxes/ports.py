@@ -11,7 +11,7 @@ from libs.mail.dsn import FailedRecipient
 
 
 class MailboxLimits(Protocol):
-    """The quota service."""
+    """The quota service, which owns the limits of mailboxes."""
 
     async def of(self, addresses: Iterable[str]) -> Mapping[str, int | None]:
         """Return the limit of each mailbox in bytes, None where there is none or it is not known. Never raises."""

@@ -51,7 +51,7 @@ class QuotaLimits:
         """An address, or `@domain` for all of a domain.
 
         The last value stays known, for the case that quota is away. An answer that is under way may be older than the
-        change: whoever comes now asks anew.
+        change: later messages ask again.
         """
         if address.startswith("@"):
             self._fresh.forget_tagged(address)
@@ -61,7 +61,7 @@ class QuotaLimits:
             del self._asking[one]
 
     async def close(self) -> None:
-        """Ask nothing more."""
+        """Cancel pending queries."""
         await cancelled(self._tasks)
 
     def _limit(self, address: str) -> int | None:

@@ -48,14 +48,14 @@ def build_receipt(envelope: Envelope, raw: bytes, *, missed: Collection[str], no
     """Return None without a request, which is nearly always. The mailboxes in `missed` have no copy."""
     if not any(recipient.notify for recipient in envelope.recipients):
         return None
-    heard: dict[str, FailedRecipient] = {}
+    delivered: dict[str, FailedRecipient] = {}
     for recipient in envelope.recipients:
         if is_notified(envelope, recipient, NotifyEvent.SUCCESS) and mailbox_address(recipient.address) not in missed:
             reported = _delivered(recipient)
-            heard.setdefault(reported.address.lower(), reported)
-    if not heard:
+            delivered.setdefault(reported.address.lower(), reported)
+    if not delivered:
         return None
-    batch = sha256("\n".join(sorted(heard)).encode("utf-8", "replace")).hexdigest()[:16]
+    batch = sha256("\n".join(sorted(delivered)).encode("utf-8", "replace")).hexdigest()[:16]
     about = Envelope(
         id=envelope.id,
         received_at=envelope.received_at,
@@ -66,7 +66,7 @@ def build_receipt(envelope: Envelope, raw: bytes, *, missed: Collection[str], no
         sha256=envelope.sha256,
         verdicts={},
     )
-    recipients = sorted(heard.values(), key=lambda reported: reported.action is DsnAction.EXPANDED)
+    recipients = sorted(delivered.values(), key=lambda reported: reported.action is DsnAction.EXPANDED)
     return DeliveryReceipt(f"{envelope.id}:{batch}", about, _head(raw), tuple(recipients), now)
 
 

@@ -47,7 +47,7 @@ class UsagePublisher:
         self._something = asyncio.Event()
 
     def enqueue(self, usages: Iterable[Usage]) -> None:
-        """Publish these totals soon."""
+        """Queue these totals for publishing."""
         for usage in usages:
             known = self._waiting.get(usage.address)
             if known is None or known.version < usage.version:

@@ -16,7 +16,7 @@ RECORD_KEEP = timedelta(days=40)  # longer than any period
 
 
 class MongoDigests:
-    """All methods raise `Temporary`."""
+    """All methods raise `Temporary` when MongoDB does not answer."""
 
     def __init__(self, collections: Collections, *, lease: timedelta, clock: Callable[[], datetime]) -> None:
         self._digests: Any = collections.digests

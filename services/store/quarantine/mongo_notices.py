@@ -20,7 +20,7 @@ MIN_BACKOFF, MAX_BACKOFF = timedelta(seconds=10), timedelta(minutes=15)
 
 
 class MongoNotices:
-    """All methods raise `Temporary`."""
+    """All methods raise `Temporary` when MongoDB does not answer."""
 
     def __init__(self, collections: Collections, *, clock: Callable[[], datetime]) -> None:
         self._entries: Any = collections.quarantine

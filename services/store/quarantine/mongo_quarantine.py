@@ -185,7 +185,7 @@ def _owner(to: Recipient) -> str:
 
 
 def _still_waiting(envelope: Envelope, ended: Mapping[str, datetime]) -> Envelope | None:
-    """Leave out recipients whose accounts were deleted after the mail came in, whoever has their addresses now."""
+    """Leave out recipients whose accounts were deleted after the mail came in, even if the address was reused."""
     former = {to.address for to in envelope.recipients if envelope.received_at < ended.get(_owner(to), _NEVER)}
     return without(envelope, former) if former else envelope
 

@@ -12,7 +12,7 @@ from services.store.mailboxes.schema import Collections
 
 
 class MongoRateLimits:
-    """All methods raise `Temporary`."""
+    """All methods raise `Temporary` when MongoDB does not answer."""
 
     def __init__(self, collections: Collections, *, clock: Callable[[], datetime]) -> None:
         self._rates: Any = collections.rates

@@ -47,26 +47,26 @@ class NoticeSender:
 
     async def round(self) -> None:
         """Send every notice that is due. Raises `Temporary` when the database does not answer."""
-        await each(self._claims(), self._one, park=self._parked)
+        await each(self._claims(), self._process, park=self._fail)
 
     async def _claims(self) -> AsyncIterator[NoticeClaim]:
         while claim := await self.queue.claim():
             yield claim
 
-    async def _parked(self, claim: NoticeClaim, reason: str) -> None:
+    async def _fail(self, claim: NoticeClaim, reason: str) -> None:
         """No further attempt can succeed: the mail waits for an administrator, and the entry has the reason."""
         log.error("notice_failed", id=claim.held.envelope.id, reason=reason)
         await self.queue.finish(claim.held.id, state="failed", reason=reason)
         self.outcomes.labels("failed").inc()
 
-    async def _one(self, claim: NoticeClaim) -> None:
+    async def _process(self, claim: NoticeClaim) -> None:
         """A notice that fails now holds up no other one. Raises `Temporary` for the database alone."""
         id = claim.held.id
         if self.clock() - claim.held.at > self.give_up_after:
-            await self._refused(id, "expired")
+            await self._refuse(id, "expired")
             return
         try:
-            plan = claim.plan or await self._decided(claim.held)
+            plan = claim.plan or await self._decide(claim.held)
             if plan is not None:
                 await self._send(claim.held, plan)
         except Temporary as error:
@@ -74,21 +74,21 @@ class NoticeSender:
             self.outcomes.labels("deferred").inc()
         except Permanent as error:
             log.warning("notice_refused", id=claim.held.envelope.id, reason=error.reason)
-            await self._refused(id, "rejected")
+            await self._refuse(id, "rejected")
         else:
             if plan is not None:
                 await self.queue.finish(id, state="sent")
                 self.outcomes.labels("sent").inc()
 
-    async def _decided(self, held: QuarantinedMessage) -> NoticePlan | None:
+    async def _decide(self, held: QuarantinedMessage) -> NoticePlan | None:
         policies = {to.domain: await self.policies.of(to.domain) for to in held_as_spam(held.envelope)}
         plan = plan_notice(held.envelope, policies)
         if plan is None:
-            await self._refused(held.id, "policy")
+            await self._refuse(held.id, "policy")
         elif await self.queue.has_sibling(held):
-            await self._refused(held.id, "already_sent")
+            await self._refuse(held.id, "already_sent")
         elif not await self._within_limits(held, plan):
-            await self._refused(held.id, "limit")
+            await self._refuse(held.id, "limit")
         elif await self.queue.record_decision(held.id, plan):
             return plan
         return None
@@ -103,8 +103,8 @@ class NoticeSender:
             *(("notice for domain", domain, limits.per_domain_an_hour, HOUR) for domain in domains),
             ("notice", "", limits.in_total_an_hour, HOUR),
         ]
-        for what, whom, limit, window in wanted:
-            if not await self.rates.allow(what, whom, limit=limit, window=window):
+        for what, key, limit, window in wanted:
+            if not await self.rates.allow(what, key, limit=limit, window=window):
                 return False
         return True
 
@@ -116,6 +116,6 @@ class NoticeSender:
         letter = await asyncio.to_thread(self.letters.notice, held, plan, link, domain=domain, now=self.clock())
         await self.post.send(letter, to=held.envelope.mail_from, key=f"notice:{held.envelope.id}")
 
-    async def _refused(self, id: str, reason: str) -> None:
+    async def _refuse(self, id: str, reason: str) -> None:
         await self.queue.finish(id, state="refused", reason=reason)
         self.outcomes.labels(reason).inc()
