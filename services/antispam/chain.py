@@ -72,7 +72,7 @@ CHAIN: tuple[Step, ...] = (
     Step.of(cached_peer, Kind.REFUSE, 100.0),
     # Where this is on, ingress makes strangers wait at RCPT; the step says how long they waited, and adds nothing.
     Step.of(greylisting, Kind.SCORE, 0.0, on=False, per_domain=True),
-    # A trusted server vouches for what it hands on, whoever the sender is.
+    # A trusted server vouches for all mail that it hands on.
     Step.of(ip_lists.ip_whitelist, Kind.ACCEPT, -100.0, per_domain=True),
     # Before the sender whitelist, for a forged sender must not profit from it. Where SPF fails, the filter evaluates
     # DKIM, DMARC and ARC before it decides.

@@ -26,7 +26,7 @@ class BlacklistedPeers(Protocol):
 class MassMailings(Protocol):
     """Counts how many recipients the same message went to lately."""
 
-    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+    def count(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
         """Count `recipients` more for this digest; return how many it went to within the window."""
 
     @property

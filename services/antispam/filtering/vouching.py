@@ -75,7 +75,7 @@ def passed_methods(results: str) -> frozenset[str]:
 def is_sender_unauthenticated(mail: MailView, context: Context) -> bool:
     """Whether SPF fails for the envelope sender and no result so far vouches for its organization: it may be forged.
 
-    A voucher of the message vouches for its author, who may be somebody else.
+    A voucher of the message vouches for its author, who need not be the sender.
     """
     spf: SpfCheck | None = mail.cached_value("spf")
     if spf is None or spf.result is not SpfResult.FAIL:

@@ -14,7 +14,7 @@ async def check(mail: MailView, context: Context) -> Report:
     if mail.is_submitted:
         return MISS
     envelope, counter = mail.envelope, context.environment.mass_mailings
-    total = counter.saw(
+    total = counter.count(
         mail.digest, recipients=len(envelope.recipients), message_id=envelope.id, now=context.now
     )  # fmt: skip
     return hit(f"went to {total} recipients lately") if total >= counter.threshold else MISS

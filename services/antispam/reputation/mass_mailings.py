@@ -39,7 +39,7 @@ class MassMailingCounter:
     def __len__(self) -> int:
         return len(self._seen)
 
-    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+    def count(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
         """Count and return the recipients within the window. A message that the queue delivers again counts once."""
         seen = self._seen.get(digest)
         if seen is None or now - seen.since > self._window:
@@ -107,7 +107,7 @@ class DryRunCounter:
     def threshold(self) -> int:
         return self.counter.threshold
 
-    def saw(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
+    def count(self, digest: str, *, recipients: int, message_id: str, now: datetime) -> int:
         return self.counter.count_of(digest, now) + recipients
 
     def without_counting(self) -> DryRunCounter:

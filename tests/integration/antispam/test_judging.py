@@ -88,10 +88,10 @@ async def test_replicas_add_up_the_recipients_that_each_of_them_counted(mongo: M
     await store.prepare()
     replicas = [MassMailingCounter(threshold=10, window=window, capacity=100) for _ in range(3)]
     for n in range(12):
-        replicas[n % 3].saw("digest", recipients=1, message_id=str(n), now=now)
+        replicas[n % 3].count("digest", recipients=1, message_id=str(n), now=now)
     for _ in range(2):  # the first exchange tells, the second hears
         for replica in replicas:
-            replica.saw("digest", recipients=1, message_id=f"{id(replica)}{_}", now=now)
+            replica.count("digest", recipients=1, message_id=f"{id(replica)}{_}", now=now)
             await replica.exchange(lambda counts: store.add(counts, now))
     assert [replica.count_of("digest", now) for replica in replicas] == [16, 17, 18]
     later = now + window + timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""ARC, RFC 8617: chains that hold, and what breaks them."""
+"""ARC (RFC 8617): chains that pass, and changes that break them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_list_may_change_the_message_before_it_seals_a_chain_that_held(
         ((b"ARC-Seal: i=1", b"ARC-Seal: i=one"), "an instance is duplicate or has no number"),
     ],
 )
-async def test_what_breaks_a_chain(seal: Seal, verify: Any, change: tuple[bytes, bytes], reason: str) -> None:
+async def test_a_change_breaks_the_chain(seal: Seal, verify: Any, change: tuple[bytes, bytes], reason: str) -> None:
     chain = await verify(seal().replace(*change))
     assert (chain.outcome, chain.reason) == ("fail", reason)
     assert chain.sealers == ()

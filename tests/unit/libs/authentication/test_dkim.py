@@ -1,4 +1,4 @@
-"""DKIM, RFC 6376: what holds, and what does not although somebody signed."""
+"""DKIM (RFC 6376): which signatures verify, and why others do not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def verify(zone: Any, now: datetime) -> Callable[[bytes], Any]:
 
 @pytest.mark.parametrize("algorithm", ["rsa-sha256", "ed25519-sha256"])
 @pytest.mark.parametrize("forms", FORMS)
-async def test_what_another_implementation_signed_holds(
+async def test_a_signature_of_another_implementation_verifies(
     sign: Sign, verify: Any, algorithm: str, forms: tuple[bytes, bytes]
 ) -> None:
     (signed,) = await verify(sign(algorithm=algorithm, canonicalize=forms))
@@ -108,7 +108,7 @@ async def test_a_body_that_is_signed_in_part_is_not_trusted(sign: Sign, verify: 
         ("", "permerror"),
     ],
 )
-async def test_key_records(sign: Sign, verify: Any, record: str, outcome: str) -> None:
+async def test_a_key_record_is_usable_or_says_why_not(sign: Sign, verify: Any, record: str, outcome: str) -> None:
     assert (await verify(sign(record=record)))[0].outcome == outcome
 
 
@@ -117,7 +117,7 @@ async def test_weak_keys_and_keys_that_only_cost_time_are_not_used(sign: Sign, v
     assert (await verify(sign(bits=4104)))[0].reason == "the key has 4104 bits"
 
 
-async def test_a_failure_under_a_key_on_trial_is_neutral(sign: Sign, verify: Any) -> None:
+async def test_a_failure_under_a_key_in_test_mode_is_neutral(sign: Sign, verify: Any) -> None:
     raw = sign(record="v=DKIM1; t=y; p={key}")
     assert (await verify(raw))[0].outcome == "pass"
     assert (await verify(raw.replace(b"autre", b"intrus")))[0].outcome == "neutral"
@@ -230,7 +230,7 @@ async def test_a_signature_may_name_the_other_signatures_and_never_means_itself(
     first = sign(domain="example.com")
     second = sign(first, include_headers=[b"from", b"dkim-signature", b"dkim-signature", b"subject"])
     assert [each.outcome for each in await verify(second)] == ["pass", "pass"]
-    # The older one was signed along: without it the younger does not hold.
+    # The younger signature covers the older one: without it, it does not verify.
     without = second[: len(second) - len(first)] + first[first.index(b"\r\nReceived") + 2 :]
     assert [each.outcome for each in await verify(without)] == ["fail"]
 

@@ -1,4 +1,4 @@
-"""DMARC, RFC 7489: whose record counts, what is aligned, what is asked."""
+"""DMARC (RFC 7489): which record counts, which identifiers are aligned, which policy is requested."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ async def evaluate(
         ("v=DMARC1; p=reject", "", (), "fail"),
     ],
 )
-async def test_alignment(zone: Any, record: str, spf: str, signers: tuple[str, ...], outcome: str) -> None:
+async def test_an_aligned_identifier_passes_and_another_does_not(
+    zone: Any, record: str, spf: str, signers: tuple[str, ...], outcome: str
+) -> None:
     zone.records["_dmarc.example.net"] = [record]
     found = await evaluate(zone, "jean@example.net", identifiers=proven(spf, *signers))
     assert found.outcome == outcome
@@ -92,7 +94,7 @@ REJECT = "v=DMARC1; p=reject"
         ["x; v=DMARC1; p=reject"],
     ],
 )
-async def test_what_is_no_policy_asks_nothing(zone: Any, records: list[str]) -> None:
+async def test_a_record_without_a_policy_requests_nothing(zone: Any, records: list[str]) -> None:
     zone.records["_dmarc.example.net"] = records
     assert (await evaluate(zone, "jean@example.net")).outcome == "none"
 

@@ -1,4 +1,4 @@
-"""Signatures made to cost or to deceive, row 54 of the list of attacks: what they are worth, and what they took.
+"""Signatures made to cost or to deceive: their results, and the time that they took.
 
 The figures are printed (`pytest -rP`) and stand in the JUnit report; nothing is asserted of time.
 """

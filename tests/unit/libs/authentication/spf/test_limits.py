@@ -1,4 +1,4 @@
-"""What records of an attacker may cost (RFC 7208 4.6.4, 11.1; hardening row 55), and what makes a temperror."""
+"""The limits on records of an attacker (RFC 7208 4.6.4, RFC 7208 11.1), and the causes of a temperror."""
 
 from __future__ import annotations
 

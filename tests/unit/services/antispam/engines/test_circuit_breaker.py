@@ -31,7 +31,7 @@ class Engine:
     async def close(self) -> None: ...
 
 
-async def test_an_engine_rests_after_three_failures_and_is_tried_by_one_message_then() -> None:
+async def test_the_breaker_opens_after_three_failures_and_one_message_tries_again() -> None:
     now = 0.0
     engine = Engine(None)
     breaker = CircuitBreaker(engine, cooldown=timedelta(seconds=30), monotonic=lambda: now)

@@ -1,4 +1,4 @@
-"""The filters of R-SPAM-30, and what they write into the headers."""
+"""SPF, DKIM, ARC and DMARC of a message: the filters, what vouches for it, and the results in its header."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def _strings(record: str) -> str:
     return " ".join(f'"{record[at : at + 200]}"' for at in range(0, len(record), 200))
 
 
-async def test_a_signature_that_holds_is_no_hit_and_one_that_does_not_is(sign: Sign, context: Any) -> None:
+async def test_a_signature_that_verifies_is_no_hit_and_another_is(sign: Sign, context: Any) -> None:
     assert (await dkim.check(a_view(sign()), context())).outcome == "miss"
     report = await dkim.check(a_view(sign().replace(b"autre", b"intrus")), context())
     assert (report.outcome, report.reason) == ("hit", "example.net: the body was changed")
 
 
-async def test_one_signature_that_holds_is_enough(sign: Sign, context: Any) -> None:
+async def test_one_signature_that_verifies_is_enough(sign: Sign, context: Any) -> None:
     raw = sign(sign(domain="example.com").replace(b"Bonjour", b"[list] Bonjour"), domain="example.net")
     assert (await dkim.check(a_view(raw), context())).outcome == "miss"
 

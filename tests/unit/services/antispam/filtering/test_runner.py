@@ -1,4 +1,4 @@
-"""The runner: stops, sums, what is spared, what fails."""
+"""The runner: steps that end the chain, sums, exemptions, failures."""
 
 from __future__ import annotations
 

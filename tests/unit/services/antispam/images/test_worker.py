@@ -70,7 +70,7 @@ def test_another_image_has_another_fingerprint() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_is_no_proper_image_has_no_facts(what: str, octets: bytes) -> None:
+def test_a_broken_or_hostile_image_has_neither_fingerprint_nor_text(what: str, octets: bytes) -> None:
     assert analyse(octets, read, pixels=PIXELS) == {}
 
 

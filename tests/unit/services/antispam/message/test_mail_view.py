@@ -1,4 +1,4 @@
-"""Facts of a message that are asked for once."""
+"""A message with its envelope: each question is asked once."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ def a_counter(capacity: int = 100) -> MassMailingCounter:
 
 
 def saw(counter: MassMailingCounter, digest: str, id: str, *, recipients: int = 1, at: datetime = NOW) -> int:
-    return counter.saw(digest, recipients=recipients, message_id=id, now=at)
+    return counter.count(digest, recipients=recipients, message_id=id, now=at)
 
 
 def test_a_count_is_forgotten_when_its_window_is_over() -> None:
@@ -64,7 +64,7 @@ def test_a_dry_run_counts_nothing() -> None:
     counter = a_counter()
     saw(counter, "d", "1")
     dry_run = counter.without_counting()
-    assert [dry_run.saw("d", recipients=2, message_id="2", now=NOW) for _ in range(2)] == [3, 3]
+    assert [dry_run.count("d", recipients=2, message_id="2", now=NOW) for _ in range(2)] == [3, 3]
     assert counter.count_of("d", NOW) == 1
 
 
