@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run check test unit coverage drill lint format docs fuzz bench evaluate versions lock servers clean
+.PHONY: help run check test unit coverage drill lint format docs fuzz bench evaluate versions lock servers clean openapi
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/' | expand -t 12
@@ -46,6 +46,9 @@ docs: $(VENV)/.installed-dev  ## Write docs/reference and docs/rfcs.md anew from
 
 fuzz: $(VENV)/.installed-dev servers  ## Thousands of requests made from the OpenAPI documents, good and bad ones
 	FACTEUR_FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/fuzz -n 0
+
+openapi: $(VENV)/.installed-dev  ## The OpenAPI document of all services, as var/openapi.json
+	@mkdir -p var && $(BIN)/python -m tools.openapi > var/openapi.json && echo var/openapi.json
 
 bench: $(VENV)/.installed-dev servers  ## Messages a second and CPU milliseconds a message, embedded and cluster
 	$(BIN)/python -m tests.load.bench

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
@@ -15,6 +14,7 @@ from libs.http.auth import ADMIN, require
 from libs.http.pages import After, Cursor, Page, PageLimit
 from libs.http.problems import Problem
 from libs.http.requests import RequestBody, example
+from libs.http.resources import created
 from libs.network import banned_network, shown
 
 TAG = "blacklisted peers"
@@ -87,9 +87,9 @@ def blacklisted_peer_routes(bans: PeerBans, clock: Callable[[], datetime]) -> AP
     async def create_blacklisted_peer(new: NewBlacklistedPeer, response: Response) -> BlacklistedPeerView:
         """Refuses a peer or a network for a while. A peer that is refused already gets the new time; that is 200."""
         ban = PeerBan(_normal(new.address), clock() + timedelta(seconds=new.seconds), new.reason)
-        response.status_code = 200 if await bans.holds(ban.address) else 201
+        is_new = not await bans.holds(ban.address)
         await bans.put(ban)
-        response.headers["Location"] = f"/v1/blacklisted-peers/{quote(ban.address)}"
+        created(response, "/v1/blacklisted-peers", ban.address, is_new=is_new)
         return _view(ban)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete a blacklisted peer")

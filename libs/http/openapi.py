@@ -52,6 +52,9 @@ class About:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+# The `responses` of a route that may contradict what is there; for what makes a resource, it is understood.
+CONFLICT: Final[dict[int | str, dict[str, Any]]] = {409: {}}
+
 _SHARED_TAGS: Mapping[str, str] = {
     "dead letters": "Messages and events that the service gave up; they are kept until they are replayed or deleted.",
     "operation": "State of the process, for probes, for Prometheus and for operators.",
@@ -143,6 +146,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, route: APIRoute
         "401": is_guarded,
         "403": is_guarded,
         "404": any(each["in"] == "path" for each in parameters),
+        "409": "201" in responses,
         "410": "idempotency-key" in headers,
         "412": "if-match" in headers,
         "413": "requestBody" in operation,

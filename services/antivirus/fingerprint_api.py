@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from libs.bus import Event
 from libs.events import FingerprintChanged
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.resources import created
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
 from services.antivirus.domain.fingerprints import Fingerprint, FingerprintVerdict
@@ -93,11 +94,12 @@ def fingerprint_routes(
         entry = Fingerprint(bytes.fromhex(new.sha256), new.verdict, new.name, new.note, clock())
         if await known.create(entry):
             await emit(FingerprintChanged(sha256=new.sha256).to_bus())
+            created(response, "/v1/fingerprints", new.sha256)
             return await view(entry)
         before = await known.get(entry.digest)
         if before is None or before.verdict != entry.verdict:
             raise Problem(409, "this attachment is known with another verdict; delete that entry first")
-        response.status_code = 200
+        created(response, "/v1/fingerprints", new.sha256, is_new=False)
         return await view(before)
 
     @router.get("/fingerprints/{sha256}", summary="Get a fingerprint")

@@ -10,6 +10,8 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.parameters import to_milliseconds
+from libs.http.resources import created
 from services.antispam.api.scopes import address_of, scope_of
 from services.antispam.reputation.mongo_honeypots import Honeypot, MongoHoneypots
 
@@ -51,13 +53,15 @@ def honeypot_routes(
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
     @router.post("", status_code=201, summary="Add a honeypot")
-    async def create_honeypot(new: NewHoneypot) -> HoneypotView:
+    async def create_honeypot(new: NewHoneypot, response: Response) -> HoneypotView:
         """Makes an address a honeypot: it gets no mail, and peers that send to it are refused for a while. The answer
         is 200 when it is one already.
         """
         address = address_of(new.address)
         domain = address.rpartition("@")[2]
-        made = await honeypots.add(Honeypot(address, domain, new.comment, clock()))
+        now = to_milliseconds(clock())
+        made = await honeypots.add(Honeypot(address, domain, new.comment, now))
+        created(response, "/v1/honeypots", address, is_new=made.created_at == now)
         await changed(domain)
         return _view(made)
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.openapi import raw_body
+from libs.http.resources import created
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.images.model import ImageFacts
 from services.antispam.images.mongo import KnownImage, MongoKnownImages
@@ -48,9 +49,11 @@ def image_routes(
     """`changed(scope)` tells all replicas."""
     router = APIRouter(prefix="/v1/images", tags=["images"], dependencies=[Depends(require(ADMIN))])
 
-    async def know(fingerprint: str, domain: str, comment: str) -> ImageView:
+    async def know(fingerprint: str, domain: str, comment: str, response: Response) -> ImageView:
         scope, now = scope_of(domain), clock()
-        stored = await images.add(KnownImage(new_id(now), scope, fingerprint, comment, now))
+        new = KnownImage(new_id(now), scope, fingerprint, comment, now)
+        stored = await images.add(new)
+        created(response, "/v1/images", stored.id, is_new=stored.id == new.id)
         await changed(scope)
         return _view(stored)
 
@@ -67,9 +70,9 @@ def image_routes(
         )
 
     @router.post("", status_code=201, summary="Add the fingerprint of an image")
-    async def create_image(image: NewImage) -> ImageView:
+    async def create_image(image: NewImage, response: Response) -> ImageView:
         """Makes an image known by its fingerprint. The answer is 200 when it is known already."""
-        return await know(image.fingerprint, image.domain, image.comment)
+        return await know(image.fingerprint, image.domain, image.comment, response)
 
     @router.post(
         "/learn",
@@ -79,6 +82,7 @@ def image_routes(
     )
     async def learn_image(
         request: Request,
+        response: Response,
         domain: Annotated[str, Query(description="Domain for which the image counts; empty: all domains.")] = "",
         comment: str = Query("", max_length=500, description="Note for people."),
     ) -> ImageView:
@@ -89,7 +93,7 @@ def image_routes(
         facts = await look(octets) if octets else ImageFacts()
         if facts.fingerprint is None:
             raise Problem(422, "this is no image that could be known again: broken, too large, too small or too plain")
-        return await know(f"{facts.fingerprint:016x}", domain, comment)
+        return await know(f"{facts.fingerprint:016x}", domain, comment, response)
 
     @router.get("/{id}", summary="Get a known image")
     async def get_image(id: Annotated[str, Path(description="Id of the entry.")]) -> ImageView:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.resources import created
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.policy.lists import EntryKind, InvalidListEntry, entry_of
 from services.antispam.policy.mongo_lists import ListEntry, ListName, MongoLists
@@ -62,12 +63,14 @@ def list_routes(
 
     @router.post("/{list}", status_code=201, dependencies=[store], summary="Add an entry to a list")
     async def create_list_entry(
-        list: Annotated[ListName, Path(description="Name of the list.")], entry: NewListEntry
+        list: Annotated[ListName, Path(description="Name of the list.")], entry: NewListEntry, response: Response
     ) -> ListEntryView:
         """Adds a sender or a peer. The answer is 200 when the entry is there already."""
         kind, value = _parsed(list, entry.value)
         scope, now = scope_of(entry.domain), clock()
-        stored = await lists.add(ListEntry(new_id(now), list, scope, kind, value, entry.comment, now))
+        new = ListEntry(new_id(now), list, scope, kind, value, entry.comment, now)
+        stored = await lists.add(new)
+        created(response, f"/v1/lists/{list}", stored.id, is_new=stored.id == new.id)
         await changed(scope)
         return _view(stored)
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from libs.envelope import Temporary
 from libs.http import ADMIN, After, Cursor, IfMatch, Page, PageLimit, Precondition, Problem, entity_tag, require
+from libs.http.openapi import CONFLICT
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.chain import CHAIN
 from services.antispam.filtering.facts import FACTS
@@ -107,7 +108,7 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
 
     domain_query = Query("", description="Domain of ours that it counts for; empty: all.")
 
-    @router.put("/keyword/{name}", summary="Create or replace a keyword rule")
+    @router.put("/keyword/{name}", summary="Create or replace a keyword rule", responses=CONFLICT)
     async def replace_keyword_rule(
         rule: KeywordRule,
         response: Response,
@@ -120,14 +121,14 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
         """
         return await put(name, domain, rule, if_match, response)
 
-    @router.put("/exception/{name}", summary="Create or replace an exception")
+    @router.put("/exception/{name}", summary="Create or replace an exception", responses=CONFLICT)
     async def replace_exception_rule(
         rule: ExceptionRule, response: Response, if_match: IfMatch, name: str = named
     ) -> RuleView:
         """An exception keeps other rules from a text that its regular expression matches. It counts for all domains."""
         return await put(name, DEFAULT, rule, if_match, response)
 
-    @router.put("/logic/{name}", summary="Create or replace a logic rule")
+    @router.put("/logic/{name}", summary="Create or replace a logic rule", responses=CONFLICT)
     async def replace_logic_rule(
         rule: LogicRule,
         response: Response,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from libs.http import After, Cursor, Page, PageLimit, RequestBody
 from libs.http.names import Address, DomainName, PrintableText
+from libs.http.openapi import CONFLICT
 from services.router.api.collection import address_of
 from services.router.api.exchange import Creating, Editing, Exchange, OfDomain, Reading
 from services.router.directory import Directory, new_details
@@ -130,6 +131,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         once = asked.once
         added = await directory.add_address(account, body.address, once=once)
         asked.did("address_added", address=account.address, added=added.address)
+        asked.locate("accounts", added.address)
         return await shown(asked, await directory.found(account.address, "account"))
 
     @router.get("/{address:path}", summary="Get an account")
@@ -139,7 +141,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         """Returns one account, by any of its addresses."""
         return await shown(asked, await directory.found(address, "account"))
 
-    @router.patch("/{address:path}", summary="Change an account")
+    @router.patch("/{address:path}", summary="Change an account", responses=CONFLICT)
     async def update_account(
         address: Annotated[Address, Path(description="An address of the account.")],
         body: AccountChanges,
@@ -166,7 +168,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         asked.did("account_changed", address=account.address, password_changed=hashed is not None, **changes)
         return await shown(asked, edited)
 
-    @router.delete("/{address:path}", status_code=204, summary="Delete an account")
+    @router.delete("/{address:path}", status_code=204, summary="Delete an account", responses=CONFLICT)
     async def delete_account(
         address: Annotated[Address, Path(description="An address of the account.")], asked: Editing
     ) -> Response:

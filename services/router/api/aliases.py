@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
+from libs.http.openapi import CONFLICT
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, OfDomain, Reading
 from services.router.directory import Directory
@@ -70,7 +71,7 @@ def alias_routes(directory: Directory) -> APIRouter:
         """Returns one alias."""
         return aliases.shown(asked, await directory.found(address, "alias"))
 
-    @router.patch("/{address:path}", summary="Change an alias")
+    @router.patch("/{address:path}", summary="Change an alias", responses=CONFLICT)
     async def update_alias(
         address: Annotated[Address, Path(description="Address of the alias.")], body: AliasTargets, asked: Editing
     ) -> AliasView:
@@ -84,7 +85,7 @@ def alias_routes(directory: Directory) -> APIRouter:
         )
         return aliases.changed(asked, edited, address=edited.address, targets=targets)
 
-    @router.delete("/{address:path}", status_code=204, summary="Delete an alias")
+    @router.delete("/{address:path}", status_code=204, summary="Delete an alias", responses=CONFLICT)
     async def delete_alias(
         address: Annotated[Address, Path(description="Address of the alias.")], asked: Editing
     ) -> Response:

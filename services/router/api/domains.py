@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import After, Page, PageLimit, RequestBody, birth_mark
 from libs.http.names import Address, DomainName
+from libs.http.openapi import CONFLICT
 from services.router.api.collection import Collection, name_of
 from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
@@ -121,7 +122,7 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
         edited = await domains.edit(name, lambda domain: domain.model_copy(update=fields | wished), match=asked.match)
         return main_domains.changed(asked, edited, domain=name, **fields)
 
-    @router.delete("/{name}", status_code=204, summary="Delete a domain")
+    @router.delete("/{name}", status_code=204, summary="Delete a domain", responses=CONFLICT)
     async def delete_domain(
         name: Annotated[DomainName, Path(description="Name of the main domain.")], asked: Editing
     ) -> Response:

@@ -159,6 +159,7 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         "/authentications",
         dependencies=for_ingress,
         summary="Check a login",
+        responses={401: {"description": "The token, the login or the password is wrong."}, 423: {}},
     )
     @question
     async def authenticate_login(body: LoginAttempt) -> Identity:
@@ -170,7 +171,7 @@ def question_routes(resolver: Resolver, authentication: Authentication, director
         except AccountSuspended:
             raise Problem(423, "the account is suspended") from None
         if account is None:
-            raise Problem(401, "wrong login or password")
+            raise Problem(401, "wrong login or password", kind="wrong-credentials")
         return Identity(
             account=account.address,
             addresses=await authentication.sender_addresses(account),

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
+from libs.http.openapi import CONFLICT
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
@@ -76,7 +77,7 @@ def redirect_routes(directory: Directory) -> APIRouter:
         """Returns the redirect of one account."""
         return redirects.shown(asked, _redirected(await directory.found(address, "account")))
 
-    @router.patch("/{address:path}", summary="Change a redirect")
+    @router.patch("/{address:path}", summary="Change a redirect", responses=CONFLICT)
     async def update_redirect(
         address: Annotated[Address, Path(description="An address of the account.")],
         body: RedirectChanges,

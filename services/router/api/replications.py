@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
@@ -51,6 +52,8 @@ def replication_routes(directory: Directory, *, max_replications: int) -> APIRou
 
         await addresses.edit(place, replicate, once=asked.once, remains=lambda now: target in now.replications)
         asked.did("replication_made", address=place, target=target)
+        query = urlencode({"address": place, "target": target}, safe="@")
+        asked.response.headers["Location"] = f"/v1/replications?{query}"
         return ReplicationView(address=place, target=target)
 
     @router.get("", summary="List replications")

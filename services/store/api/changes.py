@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from libs.envelope import new_id
 from libs.http import Idempotency, IfMatch, Precondition, RequestBody
 from libs.http.idempotency import MadeAndGone
+from libs.http.openapi import CONFLICT
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MailboxTotals, MessageView
 from services.store.mailboxes import folders
@@ -86,7 +87,7 @@ def change_routes(context: Context) -> APIRouter:
         await context.junk_feedback.report_move(address, changed.origins, target)
         return answer(changed)
 
-    @api.post("/messages/copy", summary="Copy messages")
+    @api.post("/messages/copy", summary="Copy messages", responses=CONFLICT)
     async def copy_messages(address: Mailbox, body: MessagePlacement, once: Idempotency) -> MessageChanges:
         """Copies messages to a folder. The answer is 409 when the mailbox would be over its quota."""
         folder = await folder_id(address, body.folder)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from libs.http import IfMatch, Page, Precondition, RequestBody
+from libs.http.openapi import CONFLICT
+from libs.http.resources import created
 from services.store.api.context import Context, Mailbox, router, tag_of_folder
 from services.store.api.views import FolderCounts, FolderView, FolderWithCounts, MailboxTotals
 from services.store.mailboxes.folders import SPECIAL, Folder
@@ -46,6 +49,7 @@ def folder_routes(context: Context) -> APIRouter:
     async def create_folder(address: Mailbox, body: FolderName, response: Response) -> FolderView:
         """Creates a folder and its missing parents."""
         folder = await context.mailboxes.create_folder(address, body.name)
+        created(response, f"/v1/mailboxes/{quote(address, safe='@')}/folders", folder.id)
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
@@ -65,7 +69,7 @@ def folder_routes(context: Context) -> APIRouter:
         """What changes in a folder with each of its messages."""
         return FolderCounts.of(await context.folder(address, id))
 
-    @api.patch("/folders/{id}", summary="Rename a folder")
+    @api.patch("/folders/{id}", summary="Rename a folder", responses=CONFLICT)
     async def update_folder(
         address: Mailbox,
         id: Annotated[str, Path(description="Id of the folder.")],
@@ -78,7 +82,7 @@ def folder_routes(context: Context) -> APIRouter:
         response.headers["ETag"] = tag_of_folder(folder)
         return FolderView.of(folder)
 
-    @api.delete("/folders/{id}", status_code=204, summary="Delete a folder")
+    @api.delete("/folders/{id}", status_code=204, summary="Delete a folder", responses=CONFLICT)
     async def delete_folder(
         address: Mailbox, id: Annotated[str, Path(description="Id of the folder.")], if_match: IfMatch
     ) -> Response:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from libs.http import After, Cursor, Page, PageLimit, RequestBody, audited
 from libs.http.names import Address, DomainName, MailboxAddress
+from libs.http.openapi import CONFLICT
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
 from services.store.quarantine.model import QuarantinedMessage, QuarantineFilter, split
@@ -122,7 +123,7 @@ def quarantine_routes(context: Context) -> APIRouter:
         length = {"Content-Length": str(item.envelope.size_bytes), **HARMLESS}
         return StreamingResponse(context.bodies.pieces(item.body), media_type="message/rfc822", headers=length)
 
-    @api.post("/{id}/release", summary="Release a quarantined message")
+    @api.post("/{id}/release", summary="Release a quarantined message", responses=CONFLICT)
     async def release_quarantined_message(
         id: Annotated[str, Path(description="Id of the quarantined message.")],
         body: ReleaseRequest | None = None,
