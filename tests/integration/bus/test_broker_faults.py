@@ -1,4 +1,4 @@
-"""What the broker does to us, and that nothing is lost by it (hardening.md, second table)."""
+"""Faults of the broker lose no message."""
 
 from __future__ import annotations
 
