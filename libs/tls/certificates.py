@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -57,9 +55,3 @@ class Certificates:
         self._stamp = stamp
         log.info("certificate_reloaded", file=str(self._files.certificate))
         return True
-
-    async def watch(self, period: timedelta) -> None:
-        """Check the files in every `period`, without end."""
-        while True:
-            await asyncio.sleep(period.total_seconds())
-            await asyncio.to_thread(self.refresh)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from libs.http import MongoKeys
 from libs.neighbours import AntispamClient, QuotaClient, RouterClient
-from libs.runtime import Service, Shared
+from libs.runtime import Periodic, Service, Shared
 from libs.tls import Certificates
 from services.ingress import compose
 from services.ingress.adapters.antispam import CachedScreening
@@ -68,8 +68,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
         smtp.admission, smtp.acceptance, smtp.publisher, keys, shared.clock, settings.max_line_octets
     )
 
-    async def watch_certificates() -> None:
-        await certificates.watch(settings.certificate_check_interval)
+    async def refresh_certificates() -> None:
+        await asyncio.to_thread(certificates.refresh)
 
     try:
         yield Service(
@@ -86,7 +86,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             # Router away: every recipient is told 451.
             needs=("router",),
             listeners=(server,),
-            background=(watch_certificates,),
+            background=(Periodic("certificates", refresh_certificates, settings.certificate_check_interval),),
             # base64 encodes three octets as four, and breaks lines (RFC 2045 6.8).
             body_limit_bytes=settings.largest_message_bytes * 7 // 5 + 1024 * 1024,
         )
