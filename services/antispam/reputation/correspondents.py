@@ -18,7 +18,7 @@ class Correspondent:
         return 1.0 if self.validated or self.times >= 3 else 0.7
 
     def __str__(self) -> str:
-        wrote = f"our users wrote to it {self.times} times" if self.times else ""
+        wrote = f"local users wrote to it {self.times} times" if self.times else ""
         return " and ".join(part for part in ("it validated itself" if self.validated else "", wrote) if part)
 
 

@@ -11,8 +11,8 @@ from services.antispam.reputation.correspondents import Correspondent, is_eligib
     ("validated", "times", "strength", "text"),
     [
         (True, 0, 1.0, "it validated itself"),
-        (False, 1, 0.7, "our users wrote to it 1 times"),
-        (True, 3, 1.0, "it validated itself and our users wrote to it 3 times"),
+        (False, 1, 0.7, "local users wrote to it 1 times"),
+        (True, 3, 1.0, "it validated itself and local users wrote to it 3 times"),
     ],
 )
 def test_a_validated_or_frequent_correspondent_weighs_more(
