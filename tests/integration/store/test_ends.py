@@ -164,7 +164,7 @@ async def test_a_deleted_account_stays_deleted(cluster: Cluster) -> None:
     assert not await has_mailbox()
     letters = (await store.get("/v1/dead-letters"))["items"]
     assert len(letters) == 2
-    assert all("of former accounts: 1" in letter["reason"] for letter in letters)
+    assert all("former account: 1" in letter["reason"] for letter in letters)
     assert (await store.quota.get(f"/v1/usage/{MARIE}")).status_code == 404
 
 
