@@ -15,6 +15,7 @@ from libs.bus.subscribers import EVENT_HEADER
 from libs.envelope import Envelope, Malformed, decode
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.names import Moment
+from libs.http.requests import example
 
 log = structlog.get_logger(__name__)
 
@@ -25,19 +26,21 @@ REPLAYED_PER_SECOND = 200.0
 class ReplayRequest(RequestBody):
     """Which dead letters go back to their queue; all conditions that are given must hold."""
 
+    model_config = example({"queue": "mail.router", "reason": "no answer", "limit": 1000})
+
     queue: str = Field(description="One of the queues of this service.")
     reason: str = Field("", max_length=1000, description="Text in the reason; empty: any.")
     event: str = Field("", max_length=100, description="Name of the event; empty: messages and any event.")
-    died_since: Moment | None = Field(None, description="At or after this moment.")
-    died_before: Moment | None = Field(None, description="Before this moment.")
+    since: Moment | None = Field(None, description="At or after this moment.")
+    until: Moment | None = Field(None, description="Before this moment.")
     limit: int = Field(1000, ge=1, le=2000, description="At most so many, oldest first, in about limit / 200 seconds.")
 
     def matches(self, letter: DeadLetter) -> bool:
         return (
             self.reason in letter.reason
             and self.event in ("", letter.headers.get(EVENT_HEADER))
-            and (self.died_since is None or letter.died_at >= self.died_since)
-            and (self.died_before is None or letter.died_at < self.died_before)
+            and (self.since is None or letter.died_at >= self.since)
+            and (self.until is None or letter.died_at < self.until)
         )
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
 from libs.bus import Event
 from libs.events import FingerprintChanged
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.requests import example
 from libs.http.resources import created
 from services.antivirus.adapters.counts import MongoCounts
 from services.antivirus.adapters.fingerprints import MongoFingerprints
@@ -25,6 +26,8 @@ InPath = Annotated[str, Path(pattern=_SHA256, description="SHA-256 in hex")]
 
 class NewFingerprint(RequestBody):
     """`bad` is stopped like a virus; `spam` is reported to antispam."""
+
+    model_config = example({"sha256": "ab" * 32, "verdict": "bad", "name": "Local.Invoice"})
 
     sha256: Sha256 = Field(description="SHA-256 of the attachment, in hex.")
     verdict: FingerprintVerdict = Field(description="`bad` is stopped like a virus, `spam` is reported to antispam.")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, About, Page, Problem, RequestBody, question, require
 from libs.http.names import MAX_ADDRESS_CHARACTERS, Count, DomainName, MailboxAddress
+from libs.http.requests import example
 from libs.mail.address import InvalidAddress, canonical
 from libs.network import plain
 from services.quota.adapters.sends import MongoSends
@@ -52,6 +53,8 @@ class ProfileView(BaseModel):
 class StorageLimitChange(RequestBody):
     """A limit in bytes; null takes it back."""
 
+    model_config = example({"limit_bytes": 2_000_000_000})
+
     limit_bytes: Count | None = Field(description="The limit; null takes it back.")
 
 
@@ -63,6 +66,8 @@ class StorageLimit(BaseModel):
 
 class LimitQuery(RequestBody):
     """Many mailboxes at once, in any form of their addresses."""
+
+    model_config = example({"addresses": ["jean@example.org"]})
 
     addresses: list[str] = Field(max_length=1000, description="Addresses of mailboxes, in any form.")
 
@@ -78,6 +83,8 @@ class LimitQueryResult(BaseModel):
 
 class SendAttempt(RequestBody):
     """An attempt to send: `key` is the account or the peer address."""
+
+    model_config = example({"key": "jean@example.org", "class": "external", "recipients": 3})
 
     key: str = Field(min_length=1, max_length=320, description="The account, or the address of the peer.")
     kind: Literal["webmail", "internal", "external", "relay"] = Field(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, About, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.names import MailHost
+from libs.http.requests import example
 from services.relay.adapters.queue_views import QueueViews
 from services.relay.domain.entries import Entry, State
 from services.relay.queue_runner import QueueRunner
@@ -28,8 +29,8 @@ ABOUT = About(
 class QueueEntryView(BaseModel):
     """One message for one recipient; times are UTC."""
 
-    id: str = Field(description="Id of the entry, `MESSAGE:RECIPIENT`.")
-    message: str = Field(description="Id of the message in the cluster.")
+    id: str = Field(description="Id of the entry, `MESSAGE_ID:RECIPIENT`.")
+    message_id: str = Field(description="Id of the message in the cluster.")
     recipient: str = Field(description="Address of the recipient.")
     destination: str = Field(description="The domain in A-labels; the top-level name invalid for what is no address.")
     state: State = Field(description="State of the entry.")
@@ -51,6 +52,8 @@ class Destination(BaseModel):
 
 class Suspension(RequestBody):
     """Whether mail for the destination is held."""
+
+    model_config = example({"suspended": True})
 
     suspended: bool = Field(description="Whether mail for the destination is held.")
 
@@ -122,4 +125,5 @@ def routes(views: QueueViews, queue_runner: QueueRunner, *, clock: Callable[[], 
 
 
 def _view(entry: Entry) -> QueueEntryView:
-    return QueueEntryView(**{name: getattr(entry, name) for name in QueueEntryView.model_fields})
+    fields = {name: getattr(entry, name) for name in QueueEntryView.model_fields if name != "message_id"}
+    return QueueEntryView(message_id=entry.message, **fields)

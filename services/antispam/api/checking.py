@@ -31,7 +31,8 @@ class FilterResult(BaseModel):
     outcome: FilterOutcome = Field(description="What the filter found.")
     score: float = Field(description="What it adds to the score.")
     reason: str = Field(description="Why, for people.")
-    ms: float = Field(description="Milliseconds that it took.")
+    milliseconds: float = Field(description="Milliseconds that it took.")
+    ms: float = Field(description="The same as `milliseconds`.", deprecated=True)
 
 
 class CheckResult(BaseModel):
@@ -45,7 +46,8 @@ class CheckResult(BaseModel):
         description="Probability of spam that the classifier gives, from 0 to 1; null where it gives none."
     )
     whitelisted: str = Field(description="Why the message is whitelisted; empty if it is not.")
-    ms: float = Field(description="Milliseconds that the filters took.")
+    milliseconds: float = Field(description="Milliseconds that the filters took.")
+    ms: float = Field(description="The same as `milliseconds`.", deprecated=True)
     findings: list[FilterResult] = Field(description="Result of each filter, in the order of the chain.")
 
 
@@ -135,6 +137,7 @@ async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]
     verdict = verdict_of(judgement, rules.policy)
     scale = Scale(rules.policy, verdict.spam)
     findings = [_view(result, scale) for result in all_results(rules.plan, judgement)]
+    milliseconds = round(sum(finding.milliseconds for finding in findings), 3)
     return CheckResult(
         spam=verdict.spam,
         score=verdict.score,
@@ -142,7 +145,8 @@ async def _checked(judge: Judge, mail: Mail, scope: str, unknown: frozenset[str]
         action=verdict.action,
         bayes=verdict.bayes,
         whitelisted=verdict.whitelisted,
-        ms=round(sum(finding.ms for finding in findings), 3),
+        milliseconds=milliseconds,
+        ms=milliseconds,
         findings=findings,
     )
 
@@ -153,5 +157,6 @@ def _view(result: StepResult, scale: Scale) -> FilterResult:
         outcome=result.report.outcome,
         score=scale.part(result.score),
         reason=result.report.reason,
+        milliseconds=round(result.ms, 3),
         ms=round(result.ms, 3),
     )

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.requests import example
 from libs.mail.address import InvalidAddress, normalise
 from services.antispam.api.scopes import scope_of
 from services.antispam.reputation.automatic_whitelist import AutomaticWhitelist
@@ -22,6 +23,8 @@ _PAGES = Cursor("correspondents")
 class NewKnownSender(RequestBody):
     """A sender that proved to be a person."""
 
+    model_config = example({"address": "marie@example.net"})
+
     address: str = Field(max_length=320, description="Address of the sender.")
 
 
@@ -30,10 +33,10 @@ class KnownSenderView(BaseModel):
 
     address: str = Field(description="Address of the sender.")
     validated: bool = Field(description="Whether the sender solved the challenge of the validation page.")
-    times: int = Field(description="Number of messages that users wrote to it.")
-    since: datetime = Field(description="Time of the first message.")
+    messages: int = Field(description="Number of messages that users wrote to it.")
+    first_at: datetime = Field(description="Time of the first message.")
     last_at: datetime = Field(description="Time of the last message.")
-    until: datetime = Field(description="When the sender is forgotten, unless there is another message before.")
+    expires_at: datetime = Field(description="When the sender is forgotten, unless there is another message before.")
 
 
 def correspondent_routes(
@@ -92,8 +95,8 @@ def _view(listed: WhitelistEntry) -> KnownSenderView:
     return KnownSenderView(
         address=listed.address,
         validated=known.validated,
-        times=known.times,
-        since=listed.since,
+        messages=known.times,
+        first_at=listed.since,
         last_at=listed.last_at,
-        until=listed.until,
+        expires_at=listed.until,
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.parameters import to_milliseconds
+from libs.http.requests import example
 from libs.http.resources import created
 from services.antispam.api.scopes import address_of, scope_of
 from services.antispam.reputation.mongo_honeypots import Honeypot, MongoHoneypots
@@ -20,6 +21,8 @@ _PAGES = Cursor("honeypots")
 
 class NewHoneypot(RequestBody):
     """An address in one of our main domains that nobody has and nobody is told of."""
+
+    model_config = example({"address": "trap@example.org", "comment": "hidden on the contact page"})
 
     address: str = Field(max_length=320, description="An address of a main domain that is nowhere in use.")
     comment: str = Field("", max_length=500, description="Where it was laid out, for instance.")

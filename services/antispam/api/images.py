@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.openapi import raw_body
+from libs.http.requests import example
 from libs.http.resources import created
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.images.model import ImageFacts
@@ -27,6 +28,8 @@ _PAGES = Cursor("images")
 
 class NewImage(RequestBody):
     """A fingerprint from elsewhere, for instance from another cluster."""
+
+    model_config = example({"fingerprint": "9f1c3a7e5b2d4860", "comment": "watches"})
 
     fingerprint: Fingerprint = Field(description="64 bits in hex, as `learn` gives it.")
     domain: str = Field("", description="Domain of ours that it counts for; empty: all.")

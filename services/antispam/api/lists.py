@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.envelope import new_id
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
+from libs.http.requests import example
 from libs.http.resources import created
 from services.antispam.api.scopes import domain_of, scope_of
 from services.antispam.policy.lists import EntryKind, InvalidListEntry, entry_of
@@ -21,6 +22,8 @@ _PAGES = Cursor("entries")
 
 class NewListEntry(RequestBody):
     """What to list, for whom."""
+
+    model_config = example({"value": "example.net", "domain": "example.org", "comment": "partner"})
 
     value: str = Field(
         max_length=320,

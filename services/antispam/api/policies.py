@@ -35,10 +35,25 @@ class EffectivePolicy(BaseModel):
     policy: Policy = Field(description="The policy in force.")
 
 
+def _describe_changes(schema: dict[str, Any]) -> None:
+    """The members of a policy, each of which may be null, and so may be the members of those that are objects."""
+    members: dict[str, Any] = Policy.model_json_schema()["properties"]
+    for member in members.values():
+        member.pop("default", None)
+        if isinstance(values := member.get("additionalProperties"), dict):
+            member["additionalProperties"] = {"anyOf": [values, {"type": "null"}]}
+    schema["properties"] = {
+        name: {"anyOf": [member, {"type": "null"}], "description": member.pop("description", "")}
+        for name, member in members.items()
+    }
+    schema["additionalProperties"] = False
+    schema["examples"] = [{"action": "quarantine", "scores": {"html_only": 1.5, "bayes": None}}]
+
+
 class PolicyChanges(RequestBody):
     """RFC 7396: a field that is null is inherited again; within `filters` and `scores` likewise."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", json_schema_extra=_describe_changes)
 
 
 def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:

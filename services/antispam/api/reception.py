@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, Problem, RequestBody, question, require
+from libs.http.requests import example
 from services.antispam.api.scopes import scope_of
 from services.antispam.feedback.screening import RcptQuery, RecipientScreening
 from services.antispam.reputation.greylist import greylisted_network
@@ -27,6 +28,10 @@ class ReceptionRules(BaseModel):
 
 class AdmissionRequest(RequestBody):
     """A recipient at RCPT."""
+
+    model_config = example(
+        {"peer": "192.0.2.1", "sender": "a@example.net", "recipient": "jean@example.org", "domain": "example.org"}
+    )
 
     peer: str = Field(max_length=64, description="IP address.")
     sender: str = Field("", max_length=320, description="Envelope sender, empty for the null sender.")

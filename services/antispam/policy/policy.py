@@ -17,7 +17,9 @@ FilterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")
 class Policy(BaseModel):
     """A complete policy. A domain inherits missing fields from the policy `default`, and that from these defaults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", json_schema_extra={"examples": [{"enabled": True, "action": "junk"}]}
+    )
 
     enabled: bool = Field(True, description="Whether mail of this domain is filtered.")
     action: Literal["tag", "junk", "quarantine"] = Field(

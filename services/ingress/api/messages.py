@@ -15,7 +15,7 @@ from libs.envelope import Peer, new_id
 from libs.http import ADMIN, APPLICATION, IdempotencyKey, Once, Problem, RequestBody, once_of, require
 from libs.http.openapi import model_of
 from libs.http.problems import invalid_body
-from libs.http.requests import check_json
+from libs.http.requests import check_json, example
 from libs.mail.address import InvalidAddress, Path, parse_path
 from libs.mail.address_list import parse_addresses
 from libs.mail.replies import Reply
@@ -44,6 +44,10 @@ class NewAttachment(RequestBody):
 
 class NewMessage(RequestBody):
     """A message in pieces. Addresses are `local@domain` or `Name <local@domain>`."""
+
+    model_config = example(
+        {"from": "Jean <jean@example.org>", "to": ["marie@example.org"], "subject": "Hello", "text": "Hello Marie"}
+    )
 
     sender: str = Field(
         alias="from",

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, SecretStr
 from libs.http import After, Cursor, Page, PageLimit, RequestBody
 from libs.http.names import Address, DomainName, PrintableText
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from services.router.api.collection import address_of
 from services.router.api.exchange import Creating, Editing, Exchange, OfDomain, Reading
 from services.router.directory import Directory, new_details
@@ -24,6 +25,10 @@ Profile = Literal["guest", "standard", "manager"]
 
 class NewAccount(RequestBody):
     """Either `address`, or `domain` for the next name of the domain's account-name prefix."""
+
+    model_config = example(
+        {"address": "jean@example.org", "password": "correct horse 7", "surname": "Toto", "given_names": "Jean"}
+    )
 
     address: Address | None = Field(None, description="The official address.")
     domain: DomainName | None = Field(None, description="Number the account by this domain's prefix.")
@@ -40,6 +45,8 @@ class NewAccount(RequestBody):
 class AccountChanges(RequestBody):
     """A field that is absent stays as it is."""
 
+    model_config = example({"surname": "Toto", "suspended": True})
+
     password: SecretStr = Field(SecretStr(""), description="New password: at least 8 characters, letters and digits.")
     official_address: Address = Field("", description="Made when new; the old one stays an address.")
     quota_bytes: int | None = Field(None, ge=0, description="Handed on to quota, which owns limits; null: by domain.")
@@ -52,6 +59,8 @@ class AccountChanges(RequestBody):
 
 class NewAddress(RequestBody):
     """Another address for an account."""
+
+    model_config = example({"address": "sales@example.org"})
 
     address: Address = Field(description="A functional or former address of the account.")
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import After, Page, PageLimit, RequestBody, birth_mark
 from libs.http.names import DomainName
+from libs.http.requests import example
 from services.router.api.collection import Collection, name_of
 from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
@@ -20,6 +21,8 @@ from services.router.refusals import NotFound
 
 class NewAliasDomain(RequestBody):
     """An alias domain to create."""
+
+    model_config = example({"name": "example.net", "domain": "example.org"})
 
     name: DomainName = Field(description="The other name.")
     domain: DomainName = Field(description="The main domain.")

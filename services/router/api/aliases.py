@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, OfDomain, Reading
 from services.router.directory import Directory
@@ -21,11 +22,15 @@ from services.router.refusals import AlreadyExists
 class AliasTargets(RequestBody):
     """Changes of an alias."""
 
+    model_config = example({"targets": ["jean@example.org"]})
+
     targets: list[Address] = Field(description="Where it leads: addresses of ours or elsewhere, at least one.")
 
 
 class NewAlias(AliasTargets):
     """An alias to create."""
+
+    model_config = example({"address": "team@example.org", "targets": ["jean@example.org", "marie@example.org"]})
 
     address: Address = Field(description="Address of the alias, in a main domain.")
 

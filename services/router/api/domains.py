@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from libs.http import After, Page, PageLimit, RequestBody, birth_mark
 from libs.http.names import Address, DomainName
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from services.router.api.collection import Collection, name_of
 from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
@@ -22,6 +23,8 @@ from services.router.refusals import NotFound, Unprocessable
 
 class DomainChanges(RequestBody):
     """What can be changed of a domain; a field that is absent stays as it is, null unsets it."""
+
+    model_config = example({"max_accounts": 200, "catch_all": None})
 
     max_accounts: int | None = Field(None, ge=0, description="Most accounts; null: no limit.")
     default_quota_bytes: int | None = Field(
@@ -38,6 +41,8 @@ class DomainChanges(RequestBody):
 
 class NewDomain(DomainChanges):
     """A domain to create."""
+
+    model_config = example({"name": "example.org", "max_accounts": 100})
 
     name: DomainName = Field(description="Name of the domain; non-ASCII names are kept in A-labels.")
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
+from libs.http.requests import example
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, OfDomain, Reading
 from services.router.directory import Directory
@@ -19,11 +20,15 @@ from services.router.domain.records import AddressRecord
 class ForwardTarget(RequestBody):
     """Changes of a forward."""
 
+    model_config = example({"target": "jean@example.com"})
+
     target: Address = Field(description="One address outside of our domains.")
 
 
 class NewForward(ForwardTarget):
     """A forward to create."""
+
+    model_config = example({"address": "jean@example.org", "target": "jean@example.com"})
 
     address: Address = Field(description="Address of the forward, in a main domain.")
 

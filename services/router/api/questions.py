@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, question, require
 from libs.http.names import Address
+from libs.http.requests import example
 from services.router.authentication import AccountSuspended, Authentication
 from services.router.directory import Directory
 from services.router.domain.explanation import explain
@@ -80,6 +81,8 @@ class JunkRetention(BaseModel):
 
 class LoginAttempt(RequestBody):
     """A login to check."""
+
+    model_config = example({"login": "jean@example.org", "password": "correct horse 7"})
 
     login: str = Field(max_length=320, description="Login name or address.")
     password: SecretStr = Field(max_length=1024, description="The password.")

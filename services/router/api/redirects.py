@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Editing, Reading
 from services.router.directory import Directory
@@ -27,12 +28,16 @@ class RedirectTargets(RequestBody):
 class RedirectChanges(RequestBody):
     """A field that is absent stays as it is."""
 
+    model_config = example({"keep_copy": False})
+
     targets: list[Address] = Field(default_factory=list, description="Where the mail goes.")
     keep_copy: bool = Field(True, description="Whether the mailbox of the account gets the mail, too.")
 
 
 class NewRedirect(RedirectTargets):
     """A redirect to create."""
+
+    model_config = example({"address": "jean@example.org", "targets": ["marie@example.org"], "keep_copy": True})
 
     address: Address = Field(description="An existing account.")
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import After, Cursor, Page, PageLimit, RequestBody
 from libs.http.names import Address
+from libs.http.requests import example
 from services.router.api.collection import address_of
 from services.router.api.exchange import Creating, Reading
 from services.router.directory import Directory
@@ -19,6 +20,8 @@ from services.router.refusals import AlreadyExists, NotFound, Unprocessable
 
 class NewReplication(RequestBody):
     """A replication to create."""
+
+    model_config = example({"address": "jean@example.org", "target": "archive@example.com"})
 
     address: Address = Field(description="An existing account, alias or forward.")
     target: Address = Field(description="Gets a copy of all of its mail: an address of ours or elsewhere.")

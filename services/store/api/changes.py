@@ -12,6 +12,7 @@ from libs.envelope import new_id
 from libs.http import Idempotency, IfMatch, Precondition, RequestBody
 from libs.http.idempotency import MadeAndGone
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from services.store.api.context import Context, Mailbox, router, tag_of_message
 from services.store.api.views import MailboxTotals, MessageView
 from services.store.mailboxes import folders
@@ -27,6 +28,8 @@ Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]
 class FlagChangeRequest(RequestBody):
     """First `set` all (if given), then `add`, then `remove`. Flags as in IMAP: `\\Seen`, `$Forwarded`."""
 
+    model_config = example({"add": ["\\Seen"]})
+
     add: Flags = Field([], description="Flags to add.")
     remove: Flags = Field([], description="Flags to remove.")
     set: Flags | None = Field(None, description="All flags, in place of the present ones; null: the present ones stay.")
@@ -38,17 +41,23 @@ class FlagChangeRequest(RequestBody):
 class BulkFlagChange(FlagChangeRequest):
     """A change of the flags of many messages."""
 
+    model_config = example({"ids": ["01a21f0049537000af956394cd9e0737"], "add": ["\\Seen"]})
+
     ids: Ids = Field(description="Ids of the messages.")
 
 
 class MessageSelection(RequestBody):
     """Messages, by id."""
 
+    model_config = example({"ids": ["01a21f0049537000af956394cd9e0737"]})
+
     ids: Ids = Field(description="Ids of the messages.")
 
 
 class MessagePlacement(MessageSelection):
     """Messages and the folder in which they are put."""
+
+    model_config = example({"ids": ["01a21f0049537000af956394cd9e0737"], "folder": "Archive"})
 
     folder: str = Field(description="Name of the folder that they go to.")
 

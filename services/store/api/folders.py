@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import IfMatch, Page, Precondition, RequestBody
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from libs.http.resources import created
 from services.store.api.context import Context, Mailbox, router, tag_of_folder
 from services.store.api.views import FolderCounts, FolderView, FolderWithCounts, MailboxTotals
@@ -20,6 +21,8 @@ from services.store.mailboxes.folders import SPECIAL, Folder
 
 class FolderName(RequestBody):
     """The name of a folder."""
+
+    model_config = example({"name": "Projects/2026"})
 
     name: str = Field(min_length=1, max_length=255, description="With `/` between levels; INBOX in any case.")
 

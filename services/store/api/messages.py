@@ -34,9 +34,9 @@ class SearchQuery(QueryModel):
     flag: list[str] = Field([], max_length=20, description="Flags that it must have.")
     without_flag: list[str] = Field([], max_length=20, description="Flags that it must not have.")
     since: AwareDatetime | None = Field(None, description="Received then or later.")
-    before: AwareDatetime | None = Field(None, description="Received earlier.")
-    larger_than: int | None = Field(None, ge=0, description="Bytes.")
-    smaller_than: int | None = Field(None, ge=0, description="Bytes.")
+    until: AwareDatetime | None = Field(None, description="Received earlier.")
+    larger_than_bytes: int | None = Field(None, ge=0, description="Larger than this size.")
+    smaller_than_bytes: int | None = Field(None, ge=0, description="Smaller than this size.")
     after: str | None = Field(None, max_length=MAX_CURSOR_CHARACTERS, description="`next` of the page before.")
     limit: int = Field(50, ge=1, le=200, description="Most items of the page.")
 
@@ -100,9 +100,9 @@ async def _criteria(context: Context, address: str, query: SearchQuery) -> Searc
         with_flags=tuple(map(clean_flag, query.flag)),
         without_flags=tuple(map(clean_flag, query.without_flag)),
         since=query.since,
-        before=query.before,
-        larger_than=query.larger_than,
-        smaller_than=query.smaller_than,
+        before=query.until,
+        larger_than=query.larger_than_bytes,
+        smaller_than=query.smaller_than_bytes,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from libs.http import After, Cursor, Page, PageLimit, RequestBody, audited
 from libs.http.names import Address, DomainName, MailboxAddress
 from libs.http.openapi import CONFLICT
+from libs.http.requests import example
 from services.store.api.contents import HARMLESS, RAW
 from services.store.api.context import Context, router
 from services.store.quarantine.model import QuarantinedMessage, QuarantineFilter, split
@@ -33,16 +34,18 @@ class QuarantinedMessageView(BaseModel):
     recipients: list[str] = Field(description="Those who still wait for it.")
     subject: str = Field(description="Decoded text of the Subject field.")
     sender: str = Field(alias="from", description="Decoded text of the From field.")
-    size: int = Field(description="Size of the message in octets.")
+    size_bytes: int = Field(description="Size of the message.")
     score: float | None = Field(description="Highest score of the verdicts; null where there is none.")
     findings: list[str] = Field(description="What engines and filters found.")
     received_at: datetime = Field(description="When the cluster received it.")
-    at: datetime = Field(description="When it came to the quarantine.")
+    quarantined_at: datetime = Field(description="When it came to the quarantine.")
     expires_at: datetime = Field(description="When it is deleted.")
 
 
 class ReleaseRequest(RequestBody):
     """Only these of the recipients; null: all."""
+
+    model_config = example({"recipients": ["jean@example.org"], "whitelist": "sender"})
 
     recipients: list[Address] | None = Field(
         None, min_length=1, max_length=1000, description="Recipients that get the message; null: all."
@@ -54,6 +57,8 @@ class ReleaseRequest(RequestBody):
 
 class BlockRequest(RequestBody):
     """What to blacklist for the domains of these recipients (null: all)."""
+
+    model_config = example({"what": "domain", "delete": True})
 
     recipients: list[Address] | None = Field(
         None,
@@ -179,10 +184,10 @@ def _view(item: QuarantinedMessage) -> QuarantinedMessageView:
         recipients=[recipient.address for recipient in envelope.recipients],
         subject=item.summary.subject,
         sender=item.summary.sender,
-        size=envelope.size_bytes,
+        size_bytes=envelope.size_bytes,
         score=max((verdict.score for verdict in verdicts), default=None),
         findings=list(dict.fromkeys(f"{test.name}: {test.reason or test.outcome}" for test in tests))[:100],
         received_at=envelope.received_at,
-        at=item.at,
+        quarantined_at=item.at,
         expires_at=item.expires_at,
     )

@@ -70,9 +70,10 @@ class MessageView(BaseModel):
     subject: str = Field(description="Decoded text of the Subject field.")
     sender: str = Field(alias="from", description="Decoded text of the From field.")
     to: str = Field(description="Decoded text of the To field.")
-    message_id: str = Field(description="Message-ID field (RFC 5322 3.6.4).")
+    message_id_header: str = Field(description="Message-ID field (RFC 5322 3.6.4).")
     date: datetime | None = Field(description="Of the Date field, UTC; null where it cannot be read.")
-    size: int = Field(description="Size of the message in octets.")
+    size_bytes: int = Field(description="Size of the message.")
+    size: int = Field(description="The same as `size_bytes`.", deprecated=True)
     flags: list[str] = Field(description="Flags and keywords as in IMAP.")
     received_at: datetime = Field(description="Internal date.")
 
@@ -86,8 +87,9 @@ class MessageView(BaseModel):
             subject=message.summary.subject,
             sender=message.summary.sender,
             to=message.summary.to,
-            message_id=message.summary.message_id,
+            message_id_header=message.summary.message_id,
             date=message.summary.date,
+            size_bytes=message.size,
             size=message.size,
             flags=list(message.flags),
             received_at=message.received_at,

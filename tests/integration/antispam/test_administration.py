@@ -59,8 +59,8 @@ async def test_of_two_editors_of_one_policy_the_second_is_told(replica: Any) -> 
 
 async def test_entries_are_listed_by_pages_and_taken_out(replica: Any) -> None:
     path = "/v1/lists/sender_black"
-    for value in ("c.example", "A@b.example", ".d.example", "c.example"):
-        await replica.call("POST", path, json={"value": value, "domain": "a.example", "comment": "x"}, expect=201)
+    for value, status in (("c.example", 201), ("A@b.example", 201), (".d.example", 201), ("c.example", 200)):
+        await replica.call("POST", path, json={"value": value, "domain": "a.example", "comment": "x"}, expect=status)
     first = await replica.get(path, domain="a.example", limit=2)
     second = await replica.get(path, domain="a.example", limit=2, after=first["next"])
     assert [item["value"] for item in first["items"] + second["items"]] == [".d.example", "a@b.example", "c.example"]

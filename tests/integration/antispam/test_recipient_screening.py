@@ -198,7 +198,7 @@ async def test_recipients_of_local_users_and_validated_senders_are_whitelisted(
     await replica.call("POST", path, json={"address": "eve@a.example"}, expect=422)
     await replica.call("POST", path, json={"address": "eve"}, expect=422)
     items = (await replica.get(path))["items"]
-    assert [(item["address"], item["validated"], item["times"]) for item in items] == [
+    assert [(item["address"], item["validated"], item["messages"]) for item in items] == [
         ("eve@far.example", True, 0),
         ("luc@far.example", False, 1),
     ]

@@ -73,7 +73,7 @@ class Relay:
         return await self._http.request(method, path, headers={"Authorization": "Bearer admin"}, **options)
 
     async def entry(self, id: str) -> dict[str, Any]:
-        return next(entry for entry in await self._entries() if entry["message"] == id)
+        return next(entry for entry in await self._entries() if entry["message_id"] == id)
 
     async def states(self) -> list[str]:
         """As the database has them, which outlives the service."""
@@ -94,7 +94,7 @@ class Relay:
     async def wait_for_state(self, id: str, state: str, *, attempts: int = 0, deadline: float = 20) -> dict[str, Any]:
         async with asyncio.timeout(deadline):
             while True:
-                found = [entry for entry in await self._entries() if entry["message"] == id]
+                found = [entry for entry in await self._entries() if entry["message_id"] == id]
                 if found and all(entry["state"] == state and entry["attempts"] >= attempts for entry in found):
                     return found[0]
                 await asyncio.sleep(0.02)

@@ -189,7 +189,7 @@ async def test_destinations_have_one_name_and_those_that_are_none_are_not_found(
         id = await relay.send("a@xn--mnchen-3ya.test")
         await relay.wait_for_state(id, "queued")
         listed = await relay.call("GET", "/v1/queue?destination=münchen.test")
-        assert [entry["message"] for entry in listed.json()["items"]] == [id]
+        assert [entry["message_id"] for entry in listed.json()["items"]] == [id]
         let_go = {"suspended": False}
         assert (await relay.call("PUT", "/v1/destinations/xn--mnchen-3ya.test", json=let_go)).status_code == 200
         assert (await relay.call("PUT", "/v1/destinations/never.example", json=let_go)).status_code == 404

@@ -95,6 +95,15 @@ async def test_nothing_lacks_a_description(app: FastAPI) -> None:
     assert list(lacking(app.openapi())) == []
 
 
+async def test_bodies_have_examples(app: FastAPI) -> None:
+    schemas = app.openapi()["components"]["schemas"]
+    for method, path, operation in operations(app):
+        schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+        for name in re.findall(r"#/components/schemas/(\w+)", str(schema)):
+            has_examples = "examples" in schemas[name] or "examples" in str(schemas[name].get("properties"))
+            assert has_examples, f"{method} {path}: {name}"
+
+
 async def test_every_error_is_a_problem_document(app: FastAPI) -> None:
     for method, path, operation in operations(app):
         for status, response in operation["responses"].items():

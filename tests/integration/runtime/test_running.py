@@ -216,7 +216,7 @@ async def test_all_dead_letters_that_match_go_back_at_once(world: World) -> None
     async with world.running(
         queue_handlers=(QueueHandler("mail.one", nothing), QueueHandler("mail.two", handle))
     ) as http:
-        wanted = {"queue": "mail.two", "reason": "engine down", "died_before": (utc_now()).isoformat(), "limit": 2}
+        wanted = {"queue": "mail.two", "reason": "engine down", "until": (utc_now()).isoformat(), "limit": 2}
         first = await http.post("/v1/dead-letters/replay", json=wanted)
         assert first.json() == {"queue": "mail.two", "replayed": 2, "more": True}, first.text
         second = await http.post("/v1/dead-letters/replay", json=wanted)
@@ -237,7 +237,7 @@ async def test_all_dead_letters_that_match_go_back_at_once(world: World) -> None
         ({"queue": "mail.one", "limit": 0}, 422),
         ({"queue": "mail.one", "limit": 2001}, 422),
         ({"queue": "mail.one", "limit": "10"}, 422),
-        ({"queue": "mail.one", "died_before": 1}, 422),
+        ({"queue": "mail.one", "until": 1}, 422),
         ({"queue": "mail.one", "reasons": "x"}, 422),
     ],
     ids=["nothing", "another_queue", "none", "too_many", "text", "no_time", "unknown_member"],

@@ -217,12 +217,12 @@ async def test_search_finds_by_every_criterion_and_pages(marie: Store) -> None:
     assert await found(subject="invoice") == ["Invoice 2", "Invoice"]
     assert await found(subject="invoice", folder="Sent") == ["Invoice"]
     assert await found(**{"from": "luc@example.com", "flag": "\\Seen"}) == ["Réunion (plan)"]
-    assert await found(without_flag="\\Seen", larger_than=1000) == ["Invoice 2"]
+    assert await found(without_flag="\\Seen", larger_than_bytes=1000) == ["Invoice 2"]
     assert await found(text="blue WHALE") == ["Invoice"]
     assert await found(text="réunion") == ["Réunion (plan)"]
     assert await found(subject=".*") == []
     assert await found(since="2999-01-01T00:00:00Z") == []
-    assert len(await found(before="2999-01-01T00:00:00Z")) == 3
+    assert len(await found(until="2999-01-01T00:00:00Z")) == 3
     page = await marie.get(f"{BOX}/search", subject="invoice", limit=1)
     page = await marie.get(f"{BOX}/search", subject="invoice", limit=1, after=page["next"])
     assert [item["subject"] for item in page["items"]] == ["Invoice"]

@@ -159,14 +159,14 @@ BAD: list[tuple[str, str, Any]] = [
     ("GET", "/messages?changed_since=9223372036854775808", None),
     ("GET", "/messages?flag=x", None),
     ("GET", "/messages?limit=1&limit=2", None),
-    ("GET", "/search?larger_than=99999999999999999999", None),
-    ("GET", "/search?smaller_than=9223372036854775808", None),
+    ("GET", "/search?larger_than_bytes=99999999999999999999", None),
+    ("GET", "/search?smaller_than_bytes=9223372036854775808", None),
     ("GET", "/search?body=x", None),
     ("GET", "/search?after=x", None),
     ("GET", "/search?subject=a%00b", None),
     ("GET", "/search?since=20261127", None),
     ("GET", "/search?since=2026-11-27T00:00:00", None),
-    ("GET", "/search?before=9999-12-31T23:59:59-01:00", None),
+    ("GET", "/search?until=9999-12-31T23:59:59-01:00", None),
     ("GET", "/folders?limit=5", None),
     ("GET", "/folders/inbox/vanished?since=9223372036854775808", None),
     ("GET", "/usage?recount=1", None),
@@ -187,11 +187,11 @@ async def test_what_does_not_fit_is_refused(marie: Store, method: str, path: str
 async def test_the_greatest_numbers_and_the_ends_of_the_calendar_are_no_trouble(marie: Store) -> None:
     await appended(marie)
     for query in (
-        f"search?larger_than={2**63 - 1}",
-        f"search?smaller_than={2**63 - 1}",
+        f"search?larger_than_bytes={2**63 - 1}",
+        f"search?smaller_than_bytes={2**63 - 1}",
         f"messages?changed_since={2**63 - 1}",
         "search?since=0001-01-01T00:00:00Z",
-        "search?before=9999-12-31T23:59:59Z",
+        "search?until=9999-12-31T23:59:59Z",
         f"folders/inbox/vanished?since={2**63 - 1}",
     ):
         assert (await marie.http.get(f"{BOX}/{query}")).status_code == 200, query
