@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 import structlog
@@ -15,6 +16,7 @@ from tests.servers import ports
 from tests.servers.databases import drop_all
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.zone import Zone, ZoneServer
+from tests.waiting import eventually
 
 # Logs of the tests in plain text: the coloured tracebacks of development cost seconds each.
 structlog.configure(
@@ -91,3 +93,9 @@ def zone_server(_zone_server: ZoneServer) -> ZoneServer:
     _zone_server.zone = Zone()
     _zone_server.forget()
     return _zone_server
+
+
+@pytest.fixture(name="eventually", scope="session")
+def _eventually() -> Callable[..., Awaitable[Any]]:
+    """Wait until a condition holds; see `tests.waiting`."""
+    return eventually

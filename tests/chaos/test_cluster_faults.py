@@ -16,8 +16,8 @@ from libs.blobs.mongo import MongoBlobs
 from libs.envelope.model import utc_now
 from libs.mongo import Mongo
 from tests.chaos.conftest import World
-from tests.servers.facteur import wait_for
 from tests.servers.peer import SENDER, Peer, a_message
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(400)  # a retry may be on a rung of two minutes
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -22,8 +22,8 @@ from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces
 from tests.chaos.conftest import World
-from tests.servers.facteur import wait_for
 from tests.servers.peer import SENDER, Peer, a_message
+from tests.waiting import eventually, wait_for
 
 pytestmark = pytest.mark.timeout(400)  # a retry may be on a rung of two minutes
 
@@ -81,13 +81,13 @@ async def test_19_content_that_breaks_its_reader_is_parked_and_the_others_pass(b
     async def parked() -> bool:
         return len(await bus.dead_letters(queue)) == 1
 
-    await _eventually(parked)
+    await eventually(parked)
     [letter] = await bus.dead_letters(queue)
     assert "the parser has a bug" in letter.reason
     assert letter.attempts == 5
     assert len(seen) == 25
     assert await bus.replay(queue, letter.id)
-    await _eventually(parked)
+    await eventually(parked)
     assert len(seen) == 30
     await consumer.stop()
 
@@ -140,7 +140,7 @@ async def test_32_a_message_of_19_mb_to_1000_mailboxes_is_one_body_and_a_full_on
     async def all_but_one() -> bool:
         return bool(await store.messages.count_documents({"subject": "wide"}) == 999)
 
-    await _eventually(all_but_one, seconds=90)
+    await eventually(all_but_one, seconds=90)
     found = [m async for m in store.messages.find({"subject": "wide"}, {"body": 1, "mailbox": 1})]
     assert len({message["body"] for message in found}) == 1
     assert {message["mailbox"] for message in found} == set(addresses)
@@ -153,12 +153,6 @@ async def test_32_a_message_of_19_mb_to_1000_mailboxes_is_one_body_and_a_full_on
 
 def _limited(world: World, address: str, limit_bytes: int) -> bool:
     return world.facteur.call("PUT", "quota", f"/v1/limits/{address}", json={"limit_bytes": limit_bytes}).is_success
-
-
-async def _eventually(condition: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 def _memory(pid: int, name: str) -> int:

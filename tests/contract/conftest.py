@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -51,18 +50,3 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 async def bus(place: Place) -> Bus:
     return await place.start()
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Awaitable[None]]:
-    """Waits until a condition holds; fails when it does not within the time limit."""
-
-    async def wait(condition: Callable[[], Any], limit: float = 10.0) -> None:
-        async with asyncio.timeout(limit):
-            while True:
-                result = condition()
-                if await result if asyncio.iscoroutine(result) else result:
-                    return
-                await asyncio.sleep(0.01)
-
-    return wait

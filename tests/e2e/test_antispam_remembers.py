@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.servers.facteur import Facteur, wait_for
+from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
+from tests.waiting import wait_for
 
 BALANCER = "127.0.0.7"  # tests/e2e/conftest.py: connections from here begin with a PROXY header
 PASSWORD = "motdepasse1"

@@ -11,8 +11,9 @@ from email.policy import SMTP
 
 import pytest
 
-from tests.servers.facteur import Facteur, wait_for
+from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
+from tests.waiting import wait_for
 
 JEAN, MARIE = "jean.toto@example.org", "marie.dupont@example.org"
 SECRET = "a line of the body"

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.test_mail_arrives import PEER, a_message, fresh, send, submit
-from tests.servers.facteur import Facteur, wait_for
+from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
 from tests.specimens.broken_mail import EICAR
+from tests.waiting import wait_for
 
 JEAN = "jean.toto@example.org"
 

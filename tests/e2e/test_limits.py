@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from tests.servers.facteur import Facteur, wait_for
+from tests.servers.facteur import Facteur
+from tests.waiting import wait_for
 
 PASSWORD = "motdepasse1"
 

@@ -11,9 +11,10 @@ from email.policy import SMTP
 
 import pytest
 
-from tests.servers.facteur import Facteur, wait_for
+from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
 from tests.specimens.broken_mail import EICAR, a_carrier
+from tests.waiting import wait_for
 
 JEAN = "jean.toto@example.org"
 MARIE = "marie.dupont@example.org"

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from libs.mongo.opening import EMBEDDED_PORT
 from libs.settings import API_PORTS
 from services import SERVICES
 from tests.servers.ports import free_base
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 LISTENERS = {"mx": 2525, "submission": 2587, "submissions": 2465}
@@ -186,17 +186,6 @@ class Facteur:
             return response.status_code == 200 and "down" not in response.json()["dependencies"].values()
         except httpx.TransportError:
             return False
-
-
-def wait_for(
-    condition: Callable[[], bool], *, deadline: float = 30, what: str | Callable[[], str] = "the condition"
-) -> None:
-    """Until `condition` holds; fails after `deadline` seconds saying `what` did not come."""
-    end = time.monotonic() + deadline
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {deadline} s: {what if isinstance(what, str) else what()}")
-        time.sleep(0.05)
 
 
 def free_port_base() -> int:

@@ -10,7 +10,8 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.servers import ledger
-from tests.servers.facteur import Facteur, wait_for
+from tests.servers.facteur import Facteur
+from tests.waiting import wait_for
 
 SENDER = "someone@example.net"
 

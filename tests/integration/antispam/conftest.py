@@ -162,15 +162,3 @@ async def post(shared: Shared, bus: EmbeddedBus) -> Post:
 
         await bus.consume(queue, take)
     return post
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await holds():
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture(name="eventually")
-def _eventually() -> Callable[[Callable[[], Awaitable[bool]]], Awaitable[None]]:
-    """Wait until the condition is true, for at most twenty seconds."""
-    return eventually

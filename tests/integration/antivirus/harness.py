@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -15,6 +14,7 @@ from libs.envelope import Envelope, Mail, Recipient, decode, new_id
 from libs.envelope.model import utc_now
 from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
 from libs.runtime import Shared
+from tests.waiting import eventually
 
 WITHIN = 20.0
 
@@ -44,7 +44,7 @@ class Antivirus:
 
     async def outcome(self, id: str) -> tuple[str, Envelope]:
         """The queue in which it arrived, and its envelope then."""
-        await until(lambda: id in self.arrived)
+        await eventually(lambda: id in self.arrived)
         return self.queue_of[id], self.arrived[id].envelope
 
     async def call(self, method: str, path: str, *, expect: int = 200, token: str = "admin", **options: Any) -> Any:
@@ -85,18 +85,3 @@ async def collecting(process: Antivirus) -> Antivirus:
     for queue in (ANTISPAM, QUARANTINE):
         await bus.consume(queue, process.note)
     return process
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition, at most `WITHIN` seconds."""
-    async with asyncio.timeout(WITHIN):
-        while not holds():
-            await asyncio.sleep(0.01)
-
-
-async def eventually(ask: Callable[[], Awaitable[Any]], holds: Callable[[Any], bool]) -> Any:
-    """Ask again and again until the answer is as wanted; that answer."""
-    async with asyncio.timeout(WITHIN):
-        while not holds(answer := await ask()):
-            await asyncio.sleep(0.02)
-    return answer

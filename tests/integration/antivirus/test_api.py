@@ -9,9 +9,10 @@ import pytest
 
 from libs.envelope.queues import ANTISPAM, QUARANTINE
 from libs.mongo import Mongo
-from tests.integration.antivirus.harness import Antivirus, Start, eventually
+from tests.integration.antivirus.harness import Antivirus, Start
 from tests.servers.clamd import ClamdServer
 from tests.specimens.antivirus import EICAR, a_message, program, zipped
+from tests.waiting import answer_when
 
 INVOICE = b"%PDF-1.7 an invoice that is none"
 DIGEST = sha256(INVOICE).hexdigest()
@@ -97,14 +98,14 @@ async def test_a_fingerprint_of_spam_is_left_to_antispam(antivirus: Antivirus) -
 async def test_other_processes_hear_of_a_new_fingerprint(start: Start) -> None:
     one, other = await start(), await start()
     await one.call("POST", "/v1/fingerprints", json={"sha256": DIGEST, "verdict": "bad"}, expect=201)
-    await eventually(lambda: other.scan(INVOICE), lambda answer: answer["infected"])
+    await answer_when(lambda: other.scan(INVOICE), lambda answer: answer["infected"])
 
 
 async def test_a_fingerprint_whose_event_was_lost_counts_after_a_while(start: Start, mongo: Mongo) -> None:
     antivirus = await start(fingerprint_refresh_period=timedelta(milliseconds=50))
     entry = {"_id": DIGEST, "verdict": "bad", "name": "", "note": "", "created_at": datetime.now(UTC)}
     await mongo.database("antivirus")["fingerprints"].insert_one(entry)
-    answer = await eventually(lambda: antivirus.scan(INVOICE), lambda answer: answer["infected"])
+    answer = await answer_when(lambda: antivirus.scan(INVOICE), lambda answer: answer["infected"])
     assert answer["reason"] == f"virus: Fingerprint.{DIGEST[:16]}"
 
 
@@ -169,7 +170,7 @@ async def test_attachments_are_counted_and_so_are_messages(start: Start) -> None
         ("virus", "Eicar-Test-Signature"): 1,
         ("finding", "dangerous_name"): 1,
     }
-    await eventually(
+    await answer_when(
         lambda: antivirus.call("GET", "/v1/statistics"),
         lambda page: {(day["what"], day["name"]): day["count"] for day in page["items"]} == expected,
     )

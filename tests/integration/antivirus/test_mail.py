@@ -14,10 +14,11 @@ from libs.bus import Event
 from libs.envelope import Peer, Recipient
 from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
 from libs.events import VirusFound
-from tests.integration.antivirus.harness import WITHIN, Antivirus, Start, eventually, until
+from tests.integration.antivirus.harness import WITHIN, Antivirus, Start
 from tests.servers.clamd import LOCAL_SPECIMEN, ClamdServer
 from tests.specimens import antivirus as specimens
 from tests.specimens.antivirus import EICAR, a_message
+from tests.waiting import answer_when, eventually
 
 CLEAN = a_message(attachments={"report.pdf": b"%PDF-1.7"})
 INFECTED = a_message(attachments={"x.com": EICAR})
@@ -47,7 +48,7 @@ async def test_infected_mail_goes_to_the_quarantine_and_operators_are_told(antiv
     assert envelope.recipients[0].address == "jean.toto@example.org"
     assert ("builtin", "infected") in [(found.name, found.outcome) for found in envelope.findings]
     assert 'facteur_antivirus_infected_messages_total{engine="builtin"} 1.0' in await antivirus.series()
-    await until(lambda: bool(heard))
+    await eventually(lambda: bool(heard))
     assert heard == [VirusFound(id=id, names=["Eicar-Test-Signature"], engines=["builtin", "yara"])]
 
 
@@ -108,13 +109,13 @@ async def test_rules_change_without_a_restart_and_broken_ones_are_seen(start: St
 
     before = await engine()
     (rules / "a.yar").write_text('rule Worm_B { strings: $a = "a pattern of a new worm" condition: $a }')
-    after = await eventually(engine, lambda now: now["signature_version"] != before["signature_version"])
+    after = await answer_when(engine, lambda now: now["signature_version"] != before["signature_version"])
     assert (before["signature_age_seconds"], after["stale"], after["trouble"]) == (None, False, "")
     assert after["signature_age_seconds"] is not None
     queue, envelope = await antivirus.outcome(await antivirus.send(a_message(b"a pattern of a new worm")))
     assert (queue, envelope.quarantine_reason) == (QUARANTINE, "virus: Worm_B")
     (rules / "a.yar").write_text("rule Worm_B { condition: nonsense }")
-    broken = await eventually(engine, lambda now: now["trouble"])
+    broken = await answer_when(engine, lambda now: now["trouble"])
     assert (broken["up"], broken["trouble"].startswith("a.yar: ")) == (True, True)
     assert 'facteur_antivirus_signatures_broken{engine="yara"} 1.0' in await antivirus.series()
     assert (await antivirus.scan(b"a pattern of a new worm"))["infected"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
@@ -47,18 +46,3 @@ async def bus(start_bus: BusFactory, queue: str) -> RabbitBus:
 def queue() -> str:
     """A name that no other test uses."""
     return f"test.{uuid.uuid4().hex[:8]}"
-
-
-@pytest.fixture
-def eventually() -> Callable[..., Awaitable[None]]:
-    """Waits until a condition holds; fails when it does not within the time limit."""
-
-    async def wait(condition: Callable[[], Any], limit: float = 20.0) -> None:
-        async with asyncio.timeout(limit):
-            while True:
-                result = condition()
-                if await result if asyncio.iscoroutine(result) else result:
-                    return
-                await asyncio.sleep(0.02)
-
-    return wait

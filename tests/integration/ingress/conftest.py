@@ -344,18 +344,6 @@ async def ingress(start: Start) -> Ingress:
 
 
 @pytest.fixture
-def eventually() -> Callable[..., Awaitable[None]]:
-    """Waits until a condition holds; fails when it does not within the time limit."""
-
-    async def wait(condition: Callable[[], bool], limit: float = 10.0) -> None:
-        async with asyncio.timeout(limit):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-    return wait
-
-
-@pytest.fixture
 def specimen() -> bytes:
     """A plain message."""
     return b"From: someone@example.net\r\nTo: jean.toto@example.org\r\nSubject: Bonjour\r\n\r\nUn.\r\n.deux\r\n"

@@ -14,6 +14,7 @@ import pytest
 
 from libs.envelope import Temporary
 from libs.mongo import EmbeddedMongod, Mongo, embedded, open_mongo
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 Make = Callable[..., EmbeddedMongod]
@@ -51,12 +52,6 @@ def runs(pid: int) -> bool:
         return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_what_was_written_survives_a_stop_a_kill_and_another_port(
@@ -105,7 +100,7 @@ asyncio.run(main())
     successor = make(port=port)
     await successor.start()  # at once: the old one may still have port and files
     await note(successor, "a")
-    await until(lambda: not runs(pid))
+    await eventually(lambda: not runs(pid))
     assert await noted(successor) == ["a"]
 
 
@@ -165,7 +160,7 @@ async def test_a_start_that_takes_too_long_or_is_cancelled_leaves_nothing_runnin
     assert not runs(slow.pid)
     cancelled = make()
     starting = asyncio.create_task(cancelled.start())
-    await until(lambda: cancelled._process is not None)
+    await eventually(lambda: cancelled._process is not None)
     starting.cancel()
     await asyncio.wait([starting])
     assert not runs(cancelled.pid)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import itertools
 import re
-import time
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -42,6 +41,7 @@ from services.store.quarantine.letters import QuarantineLetters
 from services.store.quarantine.links import TokenSigner
 from services.store.quarantine.mongo_digests import MongoDigests
 from services.store.quarantine.mongo_rate_limits import MongoRateLimits
+from tests.waiting import eventually
 
 MODULES: dict[str, ModuleType] = {
     "router": router_app, "antispam": antispam_app, "quota": quota_app, "ingress": ingress_app, "store": store_app,
@@ -270,11 +270,7 @@ class People:
 
     async def until(self, condition: Callable[[], Awaitable[Any]], *, seconds: float = 60) -> Any:
         """The first true value of `condition`."""
-        end = time.monotonic() + seconds
-        while not (value := await condition()):
-            assert time.monotonic() < end, "it did not come true in time"
-            await asyncio.sleep(0.02)
-        return value
+        return await eventually(condition, seconds=seconds)
 
     # What only we can know: a person would read the picture
 

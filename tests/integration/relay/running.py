@@ -31,6 +31,7 @@ from services.relay.settings import Settings
 from tests.servers.dns import DnsServer
 from tests.servers.facteur import free_port_base
 from tests.servers.tokens import tokens_in
+from tests.waiting import eventually
 
 RAW = b"From: jean@example.org\r\nSubject: bonjour\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\n\r\nfin\r\n"
 
@@ -124,12 +125,6 @@ class Relay:
 
 
 Start = Callable[..., AbstractAsyncContextManager[Relay]]
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def starting(mongo: Mongo, directory: Path, dns: DnsServer) -> Start:

@@ -10,9 +10,10 @@ import pytest
 from libs.blobs import Blobs
 from libs.envelope import Envelope, Mail, Peer, Recipient, Verdict, encode, new_id, queues
 from libs.envelope.model import utc_now
-from tests.integration.relay.running import RAW, Start, eventually
+from tests.integration.relay.running import RAW, Start
 from tests.servers.hostile_smtp import SILENCE, HostileServer
 from tests.servers.sink import Sink
+from tests.waiting import eventually
 
 REFUSED = {"RCPT": b"550 5.1.1 Empf\xe4nger unbekannt\r\n"}
 

@@ -12,8 +12,9 @@ from libs.bus import Event
 from libs.envelope import Envelope, Mail, Recipient, new_id, queues
 from libs.envelope.model import utc_now
 from libs.events import MailParked, MailRelayed
-from tests.integration.relay.running import RAW, Start, eventually
+from tests.integration.relay.running import RAW, Start
 from tests.servers.sink import Sink
+from tests.waiting import eventually
 
 
 async def test_mail_goes_to_the_next_mx_when_the_first_is_dead(start: Start, sink: Sink) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,6 +42,7 @@ from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 from tests.servers.facteur import free_port_base
 from tests.servers.tokens import tokens_in
+from tests.waiting import eventually
 
 QUEUES = ("mail.one", "mail.two")
 EVENTS = "events.quota.limits"
@@ -129,12 +130,6 @@ async def world(tmp_path: Path, mongo: Mongo) -> AsyncIterator[World]:
     await bus.close()
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
 async def nothing(mail: Mail) -> Iterable[Route]:
     return ()
 
@@ -200,7 +195,7 @@ async def test_a_replayed_dead_letter_is_handled_as_a_first_attempt(world: World
         async def done() -> bool:
             return handled == ["b"]
 
-        await until(done)
+        await eventually(done)
         assert [[item["id"] for item in page] for page in await everything(http, 100)] == [[first["id"]]]
         assert (await http.post(f"/v1/dead-letters/{second['id']}/replay")).status_code == 404
 
@@ -225,7 +220,7 @@ async def test_all_dead_letters_that_match_go_back_at_once(world: World) -> None
         async def done() -> bool:
             return handled == ["engine down 1", "engine down 2", "engine down 3"]
 
-        await until(done)
+        await eventually(done)
         assert [[item["reason"] for item in page] for page in await everything(http, 100)] == [["poison"]]
 
 
@@ -280,7 +275,7 @@ async def test_the_sender_of_mail_that_is_given_up_is_told_before_it_is_a_dead_l
         async def is_dead() -> bool:
             return bool((await http.get("/v1/dead-letters")).json()["items"])
 
-        await until(is_dead)
+        await eventually(is_dead)
         page = (await http.get("/metrics")).text
     [(to, letter)] = told
     assert to == "marie@else.where"
@@ -299,7 +294,7 @@ async def test_the_figures_of_queues_are_on_the_page_of_metrics(world: World) ->
             page = (await http.get("/metrics")).text
             return 'facteur_queue_messages{queue="mail.one",state="dead"} 1.0' in page
 
-        await until(is_there)
+        await eventually(is_there)
 
 
 async def test_a_purged_dead_letter_is_gone(world: World) -> None:
@@ -350,7 +345,7 @@ async def test_an_event_that_nobody_could_handle_is_a_dead_letter_too(world: Wor
         async def dead() -> bool:
             return bool((await http.get("/v1/dead-letters")).json()["items"])
 
-        await until(dead)
+        await eventually(dead)
         [item] = (await http.get("/v1/dead-letters")).json()["items"]
         assert (item["queue"], item["event"], item["envelope"]) == (EVENTS, "QuotaChanged", None)
         assert (await http.delete(f"/v1/dead-letters/{item['id']}")).status_code == 204
@@ -374,7 +369,7 @@ async def test_events_that_are_heard_are_counted_and_a_hung_handler_is_ended(wor
                 in (await http.get("/metrics")).text
             )
 
-        await until(done)
+        await eventually(done)
         assert 'outcome="failed"} 1.0' in (await http.get("/metrics")).text
 
 
@@ -419,7 +414,7 @@ async def test_a_service_with_queues_keeps_its_dead_letters_from_its_start(world
         return await is_younger(world, "a1", old + timedelta(days=1))
 
     async with world.running(queue_handlers=HANDLES):
-        await until(kept)
+        await eventually(kept)
 
 
 async def test_readiness_is_given_when_the_last_listener_is_up_and_taken_back_first(world: World) -> None:
@@ -504,7 +499,7 @@ async def test_background_work_that_fails_is_counted_and_the_service_goes_on(
                 for line in lines
             )
 
-        await until(counted)
+        await eventually(counted)
         assert (await http.get("/readyz")).status_code == 200
 
 
@@ -590,9 +585,9 @@ async def test_mail_is_taken_once_the_neighbours_that_it_needs_are_ready(world: 
         return bool(answer.json()["missing"] == {"service": "the service waits for router"})
 
     running = asyncio.create_task(run())
-    await until(waits)  # the neighbour does not even listen
+    await eventually(waits)  # the neighbour does not even listen
     await neighbour.server.start()
-    await until(waits)  # it listens, and is not ready
+    await eventually(waits)  # it listens, and is not ready
     assert listener.calls == []
     neighbour.reason = ""
     async with asyncio.timeout(10):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from libs.envelope import Envelope, Mail, Recipient, new_id
 from libs.envelope.model import utc_now
 from libs.envelope.queues import STORE
 from libs.runtime import Shared
+from tests.waiting import eventually
 
 MARIE, JEAN = "marie@example.org", "jean@example.org"
 
@@ -87,11 +87,7 @@ class Store:
 
     async def until(self, condition: Callable[[], Awaitable[Any]], *, seconds: float = 30) -> Any:
         """The first true value of `condition`."""
-        end = time.monotonic() + seconds
-        while not (value := await condition()):
-            assert time.monotonic() < end, "it did not come true in time"
-            await asyncio.sleep(0.02)
-        return value
+        return await eventually(condition, seconds=seconds)
 
     async def until_count(self, count: int, address: str = MARIE, **params: Any) -> list[dict[str, Any]]:
         async def there() -> list[dict[str, Any]] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
@@ -18,6 +18,7 @@ from libs.bus.rabbitmq.connection import Connection
 from libs.bus.rabbitmq.consumer import RabbitConsumer
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.isolated_dispatcher import IsolatedDispatcher
+from tests.waiting import eventually
 
 EMPTY_PROPERTIES = b"\x00\x00"
 
@@ -93,12 +94,6 @@ async def running(broker: Broker, consumer: OneConsumer) -> AsyncIterator[Isolat
         task.cancel()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
 def test_the_properties_of_these_tests_are_those_of_a_message_without_any() -> None:
     assert decode_properties(EMPTY_PROPERTIES).headers == {}
 
@@ -107,7 +102,7 @@ async def test_what_an_earlier_process_left_is_found_by_its_count(broker: Broker
     broker.waiting = [b"a", b"b"]
     consumer = OneConsumer()
     async with running(broker, consumer):
-        await until(lambda: consumer.handled == [b"a", b"b"])
+        await eventually(lambda: consumer.handled == [b"a", b"b"])
 
 
 async def test_what_was_set_aside_is_handled_also_where_the_broker_counts_none(broker: Broker) -> None:
@@ -118,7 +113,7 @@ async def test_what_was_set_aside_is_handled_also_where_the_broker_counts_none(b
         await asyncio.sleep(0.05)
         broker.waiting = [b"a"]
         dispatcher.notify("mail.x")
-        await until(lambda: consumer.handled == [b"a"])
+        await eventually(lambda: consumer.handled == [b"a"])
 
 
 async def test_what_was_set_aside_is_looked_for_again_soon_after_a_failure_of_the_broker(broker: Broker) -> None:
@@ -129,7 +124,7 @@ async def test_what_was_set_aside_is_looked_for_again_soon_after_a_failure_of_th
         await asyncio.sleep(0.05)
         broker.waiting = [b"a"]
         dispatcher.notify("mail.x")
-        await until(lambda: consumer.handled == [b"a"])
+        await eventually(lambda: consumer.handled == [b"a"])
 
 
 async def test_a_look_that_could_not_begin_is_made_soon(broker: Broker) -> None:
@@ -140,4 +135,4 @@ async def test_a_look_that_could_not_begin_is_made_soon(broker: Broker) -> None:
         await asyncio.sleep(0.05)
         assert consumer.handled == []
         broker.usable = True
-        await until(lambda: consumer.handled == [b"a"])
+        await eventually(lambda: consumer.handled == [b"a"])
