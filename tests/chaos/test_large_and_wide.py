@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,13 @@ from libs.blobs.mongo import MongoBlobs
 from libs.bus import Bus
 from libs.bus.embedded import EmbeddedBus
 from libs.bus.rabbitmq import RabbitBus
-from libs.envelope import Envelope, Mail, Recipient, new_id, queues
+from libs.envelope import Envelope, Mail, new_id, queues
 from libs.envelope.model import utc_now
 from libs.mongo import Mongo
 from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces
+from tests import builders
 from tests.chaos.conftest import World
 from tests.servers.peer import SENDER, Peer, a_message
 from tests.waiting import eventually, wait_for
@@ -32,14 +32,8 @@ LARGE = 19 * 1024 * 1024
 
 
 def an_envelope(raw: bytes, *recipients: str) -> Envelope:
-    return Envelope(
-        id=new_id(utc_now()),
-        received_at=utc_now(),
-        mail_from=SENDER,
-        recipients=tuple(Recipient(address=address, domain="example.org") for address in recipients),
-        size_bytes=len(raw),
-        sha256=sha256(raw).hexdigest(),
-    )
+    ours = [builders.a_recipient(address) for address in recipients]
+    return builders.an_envelope(*ours, raw=raw, id=new_id(utc_now()), received_at=utc_now(), mail_from=SENDER)
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])

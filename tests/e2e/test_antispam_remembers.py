@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests import builders
 from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
 from tests.waiting import wait_for
@@ -54,11 +55,8 @@ def domain(facteur: Facteur) -> str:
 
 
 def a_message(subject: str, sender: str, to: str) -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, to, subject
-    message["Date"], message["Message-ID"] = "Sun, 22 Nov 2026 10:00:00 +0000", f"<{uuid.uuid4().hex}@far.example>"
-    message.set_content("Bonjour Marie,\n\nvoici le compte rendu de la réunion.\n")
-    return message
+    text = "Bonjour Marie,\n\nvoici le compte rendu de la réunion.\n"
+    return builders.a_letter(subject, sender=sender, to=to, text=text)
 
 
 def submit(facteur: Facteur, message: EmailMessage, account: str, *recipients: str) -> None:

@@ -11,6 +11,7 @@ from email.policy import SMTP
 
 import pytest
 
+from tests import builders
 from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
 from tests.waiting import wait_for
@@ -21,11 +22,7 @@ SUBJECT = "Successful mail delivery report"
 
 
 def a_message(sender: str, to: str) -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, to, f"asked-{uuid.uuid4().hex[:10]}"
-    message["Date"], message["Message-ID"] = "Sun, 22 Nov 2026 10:00:00 +0000", f"<{uuid.uuid4().hex}@far.example>"
-    message.set_content(f"Bonjour,\n\n{SECRET}\n")
-    return message
+    return builders.a_letter(f"asked-{uuid.uuid4().hex[:10]}", sender=sender, to=to, text=f"Bonjour,\n\n{SECRET}\n")
 
 
 def send(facteur: Facteur, message: EmailMessage, recipients: dict[str, str], *, mail: list[str]) -> None:

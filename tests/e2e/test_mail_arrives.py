@@ -11,6 +11,7 @@ from email.policy import SMTP
 
 import pytest
 
+from tests import builders
 from tests.servers.facteur import Facteur
 from tests.servers.sink import Sink
 from tests.specimens.broken_mail import EICAR, a_carrier
@@ -24,12 +25,7 @@ PEER = "someone@example.net"
 def a_message(
     subject: str, *, sender: str = PEER, to: str = JEAN, text: str = "Bonjour Jean,\n\nà bientôt.\n"
 ) -> EmailMessage:
-    message = EmailMessage()
-    message["From"], message["To"], message["Subject"] = sender, to, subject
-    message["Date"] = "Sun, 22 Nov 2026 10:00:00 +0000"
-    message["Message-ID"] = f"<{uuid.uuid4().hex}@example.net>"
-    message.set_content(text)
-    return message
+    return builders.a_letter(subject, sender=sender, to=to, text=text)
 
 
 def send(facteur: Facteur, message: EmailMessage, *recipients: str, sender: str = PEER) -> bytes:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from typing import Any
 
-from libs.envelope import Envelope, Mail, Peer, Recipient
+from libs.envelope import Envelope, Mail, Peer
 from services.antispam.filtering.context import Context, FilterEnvironment, LookupSettings
 from services.antispam.learning.model import ModelCache
 from services.antispam.learning.statistics import BayesStatistics
@@ -20,6 +20,7 @@ from services.antispam.reputation.blacklisted_peers import BlacklistedPeerTable
 from services.antispam.reputation.complaints import ComplaintThresholds, ReportedSubjects
 from services.antispam.reputation.correspondents import Correspondent
 from services.antispam.reputation.mass_mailings import MassMailingCounter
+from tests import builders
 from tests.servers.zone import Zone
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -58,14 +59,12 @@ def an_envelope(size_bytes: int = 0, **fields: Any) -> Envelope:
     """From a stranger at 192.0.2.1 to marie@example.org."""
     usual = {
         "id": "0" * 32,
-        "received_at": NOW,
         "peer": Peer(address="192.0.2.1", helo="mx.elsewhere.example"),
         "mail_from": "jean@elsewhere.example",
-        "recipients": (Recipient(address="marie@example.org", domain="example.org"),),
+        "size_bytes": size_bytes,
         "sha256": "",
-        "verdicts": {},
     }
-    return Envelope(**{**usual, "size_bytes": size_bytes, **fields})
+    return builders.an_envelope(builders.a_recipient(), **{**usual, **fields})
 
 
 def a_view(raw: bytes | None = None, /, **fields: Any) -> MailView:

@@ -6,13 +6,12 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from libs.envelope import Envelope, Mail, Peer, Recipient
+from libs.envelope import Mail, Peer
 from libs.mongo import Mongo
 from services.relay.adapters.leases import Leases
 from services.relay.adapters.queue import MongoQueue, Settlement
@@ -20,6 +19,7 @@ from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
 from services.relay.domain.entries import Entry, State, Transition
 from services.relay.domain.reporting import Event, Report, ReportTarget
+from tests import builders
 from tests.integration.relay.running import Start, starting
 from tests.servers.dns import DnsServer
 from tests.servers.sink import Sink
@@ -97,13 +97,10 @@ class Replica:
         return {entry.id: entry.state.value for entry in entries}
 
 
-def a_mail(*recipients: str, id: str = "m1", raw: bytes = BYTES, blob: str | None = None, **more: Any) -> Mail:
-    envelope = Envelope(
-        id=id, received_at=datetime(2026, 1, 1, tzinfo=UTC), mail_from="jean@example.org",
-        peer=Peer(account="jean@example.org"), recipients=tuple(Recipient(address=address) for address in recipients),
-        size_bytes=len(raw), sha256=sha256(raw).hexdigest(), blob=blob, **more,
-    )  # fmt: skip
-    return Mail(envelope, None if blob else raw)
+def a_mail(*recipients: str, raw: bytes = BYTES, blob: str | None = None, **more: Any) -> Mail:
+    usual = {"received_at": datetime(2026, 1, 1, tzinfo=UTC), "mail_from": "jean@example.org", "blob": blob}
+    mail = builders.a_mail(*recipients, raw=raw, **{**usual, "peer": Peer(account="jean@example.org"), **more})
+    return Mail(mail.envelope, None if blob else raw)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.relay.adapters.smtp import SmtpSession
 from services.relay.adapters.smtp_dialer import Dialer, Login, Timeouts
 from services.relay.domain.replies import Result
 from services.relay.ports import Host
+from tests import builders
 from tests.servers.certificates import Certificates
 from tests.servers.hostile_smtp import DROP, ENDLESS, SILENCE, HostileServer
 
@@ -46,10 +47,7 @@ def recipients(*to: str) -> list[Recipient]:
 
 
 def an_envelope(*to: str, **more: Any) -> Envelope:
-    return Envelope(
-        id="m", received_at=datetime(2026, 1, 1, tzinfo=UTC), mail_from="s@sender.example",
-        recipients=tuple(recipients(*to)), size_bytes=0, sha256="", verdicts={}, **more,
-    )  # fmt: skip
+    return builders.an_envelope(*recipients(*to), id="m", mail_from="s@sender.example", **more)
 
 
 def only(results: Mapping[str, Result]) -> tuple[str, str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from libs.envelope import Envelope, Mail, Recipient, new_id
+from libs.envelope import Mail, new_id
 from libs.envelope.model import utc_now
 from libs.envelope.queues import STORE
 from libs.runtime import Shared
+from tests import builders
 from tests.waiting import eventually
 
 MARIE, JEAN = "marie@example.org", "jean@example.org"
@@ -29,18 +29,9 @@ def a_message(text: str = "hello", *, subject: str = "greetings", extra: str = "
 def a_mail(raw: bytes, *recipients: str, **given: Any) -> Mail:
     """A mail as the router publishes it."""
     now = utc_now()
-    settled: dict[str, Any] = {
-        "id": new_id(now),
-        "received_at": now,
-        "mail_from": "luc@example.com",
-        "recipients": tuple(
-            Recipient(address=address, original=address, domain=address.partition("@")[2])
-            for address in (recipients or (MARIE,))
-        ),
-        "size_bytes": len(raw),
-        "sha256": hashlib.sha256(raw).hexdigest(),
-    }
-    return Mail(Envelope(**{**settled, **given}), raw)
+    usual = {"id": new_id(now), "received_at": now, "mail_from": "luc@example.com"}
+    to = [builders.a_recipient(address, original=address) for address in (recipients or (MARIE,))]
+    return builders.a_mail(*to, raw=raw, **{**usual, **given})
 
 
 @dataclass

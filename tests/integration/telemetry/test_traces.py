@@ -6,7 +6,7 @@ import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,10 +17,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
-from libs.envelope import Envelope, Mail, Temporary
+from libs.envelope import Mail, Temporary
 from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces, spans
+from tests import builders
 
 ANTIVIRUS, STORE = "mail.antivirus", "mail.store"
 
@@ -82,8 +83,7 @@ async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
 
 
 def a_mail() -> Mail:
-    now = datetime(2024, 5, 17, tzinfo=UTC)
-    return Mail(Envelope(id="a1", received_at=now, recipients=(), size_bytes=3, sha256="", verdicts={}), b"raw")
+    return builders.a_mail(raw=b"raw", id="a1")
 
 
 class Services:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-from libs.envelope import Envelope, Mail, Recipient, Temporary, Verdict
+from libs.envelope import Mail, Temporary, Verdict
 from services.antispam.handlers import Judge
 from services.relay.handlers import Acceptance
 from services.router.handlers import RoutingHandler
 from services.store.handlers import DeliveryHandler
+from tests import builders
 
 NOTHING = cast(Any, None)
 
 
 def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
     verdict = Verdict(spam=True, score=9.0, required=7.5, action=action)
-    to = Recipient(address="jean@example.org", domain="example.org", purpose=purpose)
-    now = datetime(2026, 11, 27, tzinfo=UTC)
-    return Mail(
-        Envelope(id="a", received_at=now, recipients=(to,), size_bytes=0, sha256="", verdicts={"example.org": verdict}),
-        b"",
-    )
+    to = builders.a_recipient("jean@example.org", purpose=purpose)
+    return builders.a_mail(to, raw=b"", id="a", verdicts={"example.org": verdict})
 
 
 # None of them has a neighbour: to ask one before the values are understood would fail in another target.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from libs.envelope import Envelope, Finding, Mail, Malformed, Peer, Permanent, Recipient, Tls, Verdict, decode, encode
+from tests import builders
 
 NOW = datetime(2024, 5, 17, 8, 30, tzinfo=UTC)
 
@@ -57,8 +58,7 @@ envelopes = st.builds(
 
 
 def an_envelope(**fields: Any) -> Envelope:
-    given = {"id": "a1", "received_at": NOW, "recipients": (Recipient(address="b@example.org"),), "sha256": "0" * 64}
-    return Envelope(**{**given, "size_bytes": 0, "verdicts": {}, **fields})
+    return builders.an_envelope("b@example.org", **{"id": "a1", "received_at": NOW, "sha256": "0" * 64, **fields})
 
 
 def a_frame(raw: bytes = b"", **fields: Any) -> bytes:

@@ -11,12 +11,13 @@ from pydantic import ValidationError
 
 from libs.envelope import Envelope, Finding, Recipient, new_id
 from libs.envelope.model import utc_now
+from tests import builders
 
 NOW = datetime(2024, 5, 17, 8, 30, tzinfo=UTC)
 
 
 def an_envelope() -> Envelope:
-    return Envelope(id="a1", received_at=NOW, recipients=(), size_bytes=0, sha256="", verdicts={})
+    return builders.an_envelope(id="a1", received_at=NOW)
 
 
 def test_an_id_is_a_uuid_of_version_7_that_tells_its_time() -> None:

@@ -23,6 +23,7 @@ from libs.mail.render import (
     received,
     rendered,
 )
+from tests import builders
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 MARIE = Recipient(address="marie@example.org", original="Sales@example.org", domain="example.org")
@@ -42,11 +43,11 @@ VERDICT = Verdict(
 
 
 def an_envelope(**given: Any) -> Envelope:
-    settled = {
-        "id": "0123abcd", "received_at": NOON, "peer": PEER, "mail_from": "jean@example.net",
-        "recipients": (MARIE,), "size_bytes": 5, "sha256": "0" * 64, "verdicts": {"example.org": VERDICT},
+    usual = {
+        "id": "0123abcd", "received_at": NOON, "peer": PEER, "mail_from": "jean@example.net", "size_bytes": 5,
+        "sha256": "0" * 64, "verdicts": {"example.org": VERDICT},
     }  # fmt: skip
-    return Envelope(**{**settled, **given})
+    return builders.an_envelope(MARIE, **{**usual, **given})
 
 
 def delivery_headers(envelope: Envelope, recipient: Recipient, *, hostname: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -14,6 +13,7 @@ from libs.envelope.queues import ANTIVIRUS, QUARANTINE
 from libs.mail.dsn import FailedRecipient
 from libs.runtime.dead_letter_reports import MAX_PENDING, DeadLetterReports
 from libs.telemetry import Metrics
+from tests import builders
 
 RAW = b"From: a@else.where\r\nSubject: hello\r\n\r\nbody\r\n"
 SPAM = Verdict(spam=True, score=9, required=5)
@@ -21,10 +21,7 @@ JEAN = Recipient(address="jean@example.org", domain="example.org")
 
 
 def a_mail(*recipients: Recipient, **fields: Any) -> Mail:
-    known = {"id": "m1", "received_at": datetime(2026, 11, 27, tzinfo=UTC), "mail_from": "a@else.where"}
-    return Mail(
-        Envelope(**{**known, "recipients": recipients or (JEAN,), "size_bytes": len(RAW), "sha256": "", **fields}), RAW
-    )
+    return builders.a_mail(*(recipients or (JEAN,)), raw=RAW, **{"sha256": "", "mail_from": "a@else.where", **fields})
 
 
 @dataclass

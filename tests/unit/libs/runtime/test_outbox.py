@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,16 @@ from libs.blobs import Missing
 from libs.blobs.files import FileBlobs
 from libs.bus import Refused
 from libs.bus.embedded import EmbeddedBus
-from libs.envelope import Envelope, Mail, Temporary
+from libs.envelope import Mail, Temporary
 from libs.runtime import Outbox
+from tests import builders
 
 LIMIT = 100
 
 
 def a_mail(size: int, *, blob: str | None = None) -> Mail:
-    now = datetime(2024, 5, 17, tzinfo=UTC)
-    envelope = Envelope(
-        id="0190a1", received_at=now, recipients=(), size_bytes=size, sha256="", blob=blob, verdicts={}
-    )  # fmt: skip
-    return Mail(envelope, None if blob else b"x" * size)
+    mail = builders.a_mail(raw=b"x" * size, id="0190a1", sha256="", blob=blob)
+    return Mail(mail.envelope, None) if blob else mail
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from libs.blobs.files import FileBlobs
 from libs.bus import Delivery, Unavailable
 from libs.bus.embedded import EmbeddedBus
 from libs.bus.ports import MAX_BUG_ATTEMPTS, MIN_ATTEMPTS, DeadLetter
-from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary, decode, encode
+from libs.envelope import Mail, Permanent, Temporary, decode, encode
 from libs.envelope.model import utc_now
 from libs.runtime import Outbox, QueueHandler, Route
 from libs.runtime.worker import Worker
 from libs.telemetry import Metrics, Traces
+from tests import builders
 
 QUEUE, NEXT, OTHER = "mail.here", "mail.next", "mail.other"
 RUNGS = (timedelta(milliseconds=5),)
@@ -30,9 +31,7 @@ SMALL, LARGE = b"small", b"large" * 100
 
 
 def a_mail(raw: bytes = SMALL, **fields: Any) -> Mail:
-    recipients = (Recipient(address="a@example.org"), Recipient(address="b@example.org"))
-    given = {"id": "0190a1", "received_at": datetime(2024, 5, 17, tzinfo=UTC), "recipients": recipients}
-    return Mail(Envelope(**{**given, "size_bytes": len(raw), "sha256": "", "verdicts": {}, **fields}), raw)
+    return builders.a_mail("a@example.org", "b@example.org", raw=raw, **{"id": "0190a1", "sha256": "", **fields})
 
 
 class Blobs(FileBlobs):

@@ -1,25 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from libs.envelope import Envelope, Mail, Recipient, Verdict, decode, encode
 from services.router.domain.distribution import Distribution, distribute
 from services.router.domain.resolution import AddressRoute, Failure, Resolution, ResolvedDelivery
+from tests import builders
 
 
 def an_envelope(*recipients: Recipient, action: str = "none", released: bool = False) -> Envelope:
     verdict = Verdict(spam=action != "none", score=9, required=5, action=action)
-    return Envelope(
-        id="m1",
-        received_at=datetime(2026, 1, 1, tzinfo=UTC),
-        recipients=recipients,
-        size_bytes=0,
-        sha256="",
-        verdicts={"ours.example": verdict},
-        released=released,
-    )
+    return builders.an_envelope(*recipients, verdicts={"ours.example": verdict}, released=released)
 
 
 def for_(address: str, *, domain: str = "ours.example", original: str = "") -> Recipient:

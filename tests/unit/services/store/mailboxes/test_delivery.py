@@ -12,6 +12,7 @@ from libs.mail.headers import Headers
 from libs.mail.render import rendered
 from services.store.mailboxes.delivery import build_delivery, placement, recipients_by_mailbox
 from services.store.mailboxes.messages import Body
+from tests import builders
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -20,8 +21,7 @@ RAW = b"Subject: hello\r\nFrom: a@b\r\n\r\nbody\r\n"
 
 
 def an_envelope(*recipients: Recipient, **given: Any) -> Envelope:
-    settled = {"id": "1", "received_at": NOON, "recipients": recipients, "size_bytes": len(RAW), "sha256": ""}
-    return Envelope(**{**settled, **given})
+    return builders.an_envelope(*recipients, raw=RAW, **{"id": "1", "received_at": NOON, **given})
 
 
 def a_verdict(action: str) -> Verdict:

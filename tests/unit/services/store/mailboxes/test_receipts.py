@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from libs.envelope import Envelope, Permanent, Recipient, Temporary, Verdict
 from libs.mail.dsn import FailedRecipient
 from libs.telemetry import Metrics
 from services.store.mailboxes.receipts import MAX_IN_MEMORY, DeliveryReceipt, DeliveryReceipts, build_receipt
+from tests import builders
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 RAW = b"Subject: x\r\nFrom: a@b.example\r\n\r\nbody\r\n"
@@ -23,8 +23,8 @@ def a_recipient(address: str = "marie@example.org", **given: Any) -> Recipient:
 
 
 def an_envelope(*recipients: Recipient, **given: Any) -> Envelope:
-    settled = {"id": "1", "received_at": NOON, "size_bytes": len(RAW), "mail_from": "a@b.example", "envid": "E 1"}
-    return Envelope(**{**settled, "sha256": hashlib.sha256(RAW).hexdigest(), "recipients": recipients, **given})
+    usual = {"id": "1", "received_at": NOON, "mail_from": "a@b.example", "envid": "E 1"}
+    return builders.an_envelope(*recipients, raw=RAW, **{**usual, **given})
 
 
 def reported(envelope: Envelope, *missed: str) -> list[tuple[str, str]]:

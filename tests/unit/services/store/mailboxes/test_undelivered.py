@@ -9,6 +9,7 @@ import pytest
 
 from libs.envelope import Envelope, Recipient, Temporary, Verdict
 from services.store.mailboxes.undelivered import NotDelivered, expired, failed_recipient, start_waiting
+from tests import builders
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -21,8 +22,7 @@ def a_recipient(**given: Any) -> Recipient:
 
 
 def an_envelope(**given: Any) -> Envelope:
-    settled = {"id": "1", "received_at": NOON, "recipients": (), "size_bytes": 1, "sha256": "", "mail_from": "a@b.c"}
-    return Envelope(**{**settled, **given})
+    return builders.an_envelope(**{"id": "1", "received_at": NOON, "size_bytes": 1, "mail_from": "a@b.c", **given})
 
 
 def test_each_recipient_waits_from_its_own_first_try() -> None:
