@@ -87,7 +87,7 @@ async def test_no_handshake_is_lost_however_early_its_octets_come(ingress: Any, 
         await peer.close()
 
 
-async def test_a_peer_that_does_not_shake_hands_is_let_go(start: Any) -> None:
+async def test_a_peer_without_a_tls_handshake_is_disconnected(start: Any) -> None:
     ingress = await start(tls_handshake_timeout=timedelta(seconds=0.3))
     reader, writer = await asyncio.open_connection("127.0.0.1", ingress.port("submissions"))
     async with asyncio.timeout(10):
@@ -220,7 +220,7 @@ async def test_a_balancer_that_sends_no_good_header_is_dropped(start: Any, heade
     assert await peer.is_closed()
 
 
-async def test_a_header_from_who_is_no_balancer_ends_the_session(ingress: Any) -> None:
+async def test_a_proxy_header_from_a_peer_that_is_not_a_balancer_ends_the_session(ingress: Any) -> None:
     peer = await ingress.connect()
     await peer.say("PROXY TCP4 192.0.2.7 192.0.2.1 4711 25", expect="500 5.5.2")
     assert await peer.is_closed()
@@ -258,7 +258,7 @@ def few_descriptors() -> Iterator[Callable[[int], None]]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-class Crowd:
+class ConnectionFlood:
     """A process of its own that opens many connections when it is told to, and keeps them."""
 
     SCRIPT = (
@@ -276,37 +276,44 @@ class Crowd:
         assert process.stdout is not None
         self._process, self._tell, self._told = process, process.stdin, process.stdout
 
-    async def gather(self, port: int, count: int) -> None:
+    async def open(self, port: int, count: int) -> None:
         self._tell.write(b"%d %d\n" % (port, count))
         assert await asyncio.wait_for(self._told.readline(), 30) == b"open\n"
 
-    async def leave(self) -> None:
+    async def close(self) -> None:
         self._tell.close()
         await self._process.wait()
 
 
 @pytest.fixture
-async def crowd() -> AsyncIterator[Crowd]:
+async def clients() -> AsyncIterator[ConnectionFlood]:
     """Started before the test takes its descriptors away: a process inherits the limit, and needs pipes to start."""
     pipe = asyncio.subprocess.PIPE
-    crowd = Crowd(await asyncio.create_subprocess_exec(sys.executable, "-c", Crowd.SCRIPT, stdin=pipe, stdout=pipe))
-    yield crowd
-    await crowd.leave()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ConnectionFlood.SCRIPT, stdin=pipe, stdout=pipe
+    )
+    clients = ConnectionFlood(process)
+    yield clients
+    await clients.close()
 
 
 async def test_without_file_descriptors_load_is_shed_and_service_goes_on(
-    start: Any, specimen: bytes, crowd: Crowd, few_descriptors: Callable[[int], None], eventually: Eventually
+    start: Any,
+    specimen: bytes,
+    clients: ConnectionFlood,
+    few_descriptors: Callable[[int], None],
+    eventually: Eventually,
 ) -> None:
     ingress = await start(max_connections_per_peer=500)
     served = await ingress.mx()
     await served.envelope()  # the router is known from here on: asking it needs a descriptor, too
     await served.say("RSET", expect=250)
     few_descriptors(20)
-    await crowd.gather(ingress.port("mx"), 60)
+    await clients.open(ingress.port("mx"), 60)
     await served.envelope()
     await served.say("NOOP", expect=250)
     assert ingress.metric("facteur_ingress_open_sessions", listener="mx") < 60
-    await crowd.leave()
+    await clients.close()
     await eventually(lambda: ingress.metric("facteur_ingress_open_sessions", listener="mx") <= 1)
     await served.data(specimen)
     newcomer = await ingress.mx()
@@ -316,7 +323,7 @@ async def test_without_file_descriptors_load_is_shed_and_service_goes_on(
 # The way down
 
 
-async def test_at_the_end_idle_sessions_hear_421_and_a_message_in_hand_is_finished(
+async def test_a_drain_sends_421_to_idle_sessions_and_finishes_a_message_in_transfer(
     start: Any, specimen: bytes, eventually: Eventually
 ) -> None:
     ingress = await start()
@@ -336,7 +343,7 @@ async def test_at_the_end_idle_sessions_hear_421_and_a_message_in_hand_is_finish
     await eventually(lambda: len(ingress.received) == 1)
 
 
-async def test_at_the_end_nobody_is_waited_for_beyond_the_deadline(start: Any) -> None:
+async def test_a_drain_ends_at_its_deadline(start: Any) -> None:
     ingress = await start(drain_deadline=timedelta(seconds=0.2))
     stuck = await ingress.mx()
     await stuck.envelope()
@@ -347,7 +354,7 @@ async def test_at_the_end_nobody_is_waited_for_beyond_the_deadline(start: Any) -
     assert ingress.received == []
 
 
-async def test_a_peer_that_does_not_read_our_replies_is_let_go(start: Any) -> None:
+async def test_a_peer_that_does_not_read_replies_is_disconnected(start: Any) -> None:
     ingress = await start(
         data_block_timeout=timedelta(seconds=0.3),
         max_commands=10**9,
@@ -360,17 +367,17 @@ async def test_a_peer_that_does_not_read_our_replies_is_let_go(start: Any) -> No
         await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", ingress.port("mx")))
         async with asyncio.timeout(60):
             with pytest.raises(ConnectionError):
-                await flood(deaf, b"EHLO client.example.net\r\n", b"HELP\r\n" * 1000)
+                await clients(deaf, b"EHLO client.example.net\r\n", b"HELP\r\n" * 1000)
 
 
-async def test_a_peer_that_floods_us_at_its_end_is_let_go(start: Any) -> None:
+async def test_a_peer_that_floods_a_session_that_ends_is_disconnected(start: Any) -> None:
     ingress = await start(max_commands=100)
     with socket.socket() as flooding:
         flooding.setblocking(False)
         await asyncio.get_running_loop().sock_connect(flooding, ("127.0.0.1", ingress.port("mx")))
         async with asyncio.timeout(30):
             with pytest.raises(ConnectionError):
-                await flood(flooding, b"EHLO client.example.net\r\n", b"RSET\r\n" * 1000)
+                await clients(flooding, b"EHLO client.example.net\r\n", b"RSET\r\n" * 1000)
 
 
 async def flood(sock: socket.socket, first: bytes, again: bytes) -> None:

@@ -75,7 +75,7 @@ async def test_both_mechanisms_with_and_without_initial_response(ingress: Any, e
             await peer.say(line, expect=reply)
 
 
-async def test_what_is_no_authentication_gets_one_clear_answer(ingress: Any, encode_plain: Plain) -> None:
+async def test_malformed_authentication_gets_one_clear_reply(ingress: Any, encode_plain: Plain) -> None:
     other_name = base64.b64encode(b"marie.dupont@example.org\0" + JEAN.encode() + b"\0motdepasse1").decode()
     for dialogue in (
         [("AUTH PLAIN", "334"), ("*", "501 5.7.0")],
@@ -107,7 +107,7 @@ async def test_an_endless_authentication_line_is_cut_off(ingress: Any) -> None:
     assert await peer.is_closed()
 
 
-async def test_unknown_users_wrong_passwords_and_locked_accounts_hear_the_same(
+async def test_unknown_users_wrong_passwords_and_suspended_accounts_get_the_same_reply(
     start: Any, neighbours: Any, encode_plain: Plain
 ) -> None:
     neighbours.add_account("suspended@example.org")
@@ -205,7 +205,9 @@ async def test_failures_are_answered_later_and_later(start: Any, encode_plain: P
     assert [took[0] >= 0.05, took[5] >= 0.1, took[10] >= 0.2] == [True] * 3
 
 
-async def test_a_router_that_is_away_is_no_wrong_password(ingress: Any, neighbours: Any, encode_plain: Plain) -> None:
+async def test_an_unavailable_router_is_not_told_as_a_wrong_password(
+    ingress: Any, neighbours: Any, encode_plain: Plain
+) -> None:
     neighbours.away.add("router")
     peer = await ingress.connect("submissions")
     await peer.say("EHLO client.example.net", expect=250)
@@ -214,7 +216,7 @@ async def test_a_router_that_is_away_is_no_wrong_password(ingress: Any, neighbou
     await peer.say(f"AUTH PLAIN {encode_plain(JEAN, 'motdepasse1')}", expect=235)
 
 
-async def test_an_account_that_is_locked_meanwhile_cannot_send(ingress: Any, neighbours: Any) -> None:
+async def test_an_account_that_is_suspended_meanwhile_cannot_send(ingress: Any, neighbours: Any) -> None:
     from libs.events import AccountChanged
 
     peer = await ingress.user()

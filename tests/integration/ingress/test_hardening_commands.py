@@ -176,7 +176,7 @@ async def test_a_bare_line_feed_ends_no_command(ingress: Any) -> None:
 
 
 @pytest.mark.parametrize("command", ["NOOP", "RSET", "EHLO x.example", "VRFY x"])
-async def test_commands_that_bring_no_mail_forward_come_to_an_end(ingress: Any, command: str) -> None:
+async def test_idle_commands_are_limited(ingress: Any, command: str) -> None:
     peer = await ingress.mx()
     replies = [await peer.say(command) for _ in range(100)]
     assert replies[-1].startswith("421 4.7.0")
@@ -250,7 +250,7 @@ async def test_a_message_that_trickles_in_is_cut_off(start: Any) -> None:
     assert ingress.received == []
 
 
-async def test_an_idle_session_is_told_and_closed(start: Any) -> None:
+async def test_an_idle_session_gets_421_and_is_closed(start: Any) -> None:
     ingress = await start(idle_timeout=timedelta(seconds=0.2))
     peer = await ingress.mx()
     assert (await peer.reply()).startswith("421 4.4.2")

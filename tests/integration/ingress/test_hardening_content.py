@@ -91,7 +91,7 @@ async def test_lines_of_some_thousand_octets_are_taken_and_longer_ones_refused_n
 
 
 @pytest.mark.parametrize(("hops", "reply"), [(51, "250"), (100, "250"), (101, "554 5.4.6"), (999, "554 5.4.6")])
-async def test_mail_that_goes_in_circles_is_stopped(ingress: Any, hops: int, reply: str) -> None:
+async def test_a_mail_loop_is_stopped(ingress: Any, hops: int, reply: str) -> None:
     peer = await ingress.mx()
     await peer.envelope()
     await peer.data(b"Received: from a by b; x\r\n" * hops + b"Subject: x\r\n\r\nx\r\n", expect=reply)
@@ -183,7 +183,7 @@ async def test_the_same_message_sent_twice_on_purpose_arrives_twice(
     assert len({mail.envelope.id for mail in ingress.received}) == 4
 
 
-async def test_a_message_cut_off_before_its_end_is_nothing(ingress: Any, eventually: Eventually) -> None:
+async def test_a_message_that_is_cut_off_before_its_end_is_discarded(ingress: Any, eventually: Eventually) -> None:
     peer = await ingress.mx()
     await peer.envelope()
     await peer.say("DATA", expect=354)

@@ -38,7 +38,9 @@ async def test_nothing_is_relayed_for_strangers_whatever_the_form_of_the_address
     assert ingress.metric("facteur_ingress_refusals_total", listener="mx", command="RCPT", reason="relay") == 8
 
 
-async def test_a_source_route_to_us_is_ignored(ingress: Any, specimen: bytes, eventually: Eventually) -> None:
+async def test_a_source_route_to_a_local_recipient_is_ignored(
+    ingress: Any, specimen: bytes, eventually: Eventually
+) -> None:
     peer = await ingress.mx()
     await peer.envelope("@elsewhere.example,@more.example:jean.toto@example.org")
     await peer.data(specimen)
@@ -46,7 +48,7 @@ async def test_a_source_route_to_us_is_ignored(ingress: Any, specimen: bytes, ev
     assert ingress.received[0].envelope.recipients[0].address == "jean.toto@example.org"
 
 
-async def test_our_own_domains_as_sender_need_authentication(start: Any) -> None:
+async def test_local_domains_as_sender_need_authentication(start: Any) -> None:
     ingress = await start()
     peer = await ingress.mx()
     await peer.say("MAIL FROM:<jean.toto@example.org>", expect="550 5.7.1")
@@ -54,7 +56,7 @@ async def test_our_own_domains_as_sender_need_authentication(start: Any) -> None
     await peer.say("MAIL FROM:<jean.toto@example.net>", expect="250")
 
 
-async def test_our_own_domains_as_sender_may_be_allowed(start: Any) -> None:
+async def test_local_domains_as_sender_may_be_allowed(start: Any) -> None:
     ingress = await start(refuse_local_senders=False)
     peer = await ingress.mx()
     await peer.say("MAIL FROM:<jean.toto@example.org>", expect=250)
@@ -97,7 +99,9 @@ async def test_mail_of_strangers_counts_against_no_send_limit(ingress: Any, neig
         ("", "marie.dupont@example.org", "DATA"),
     ],
 )
-async def test_an_authenticated_user_writes_in_no_other_name(ingress: Any, sender: str, header: str, at: str) -> None:
+async def test_an_authenticated_user_cannot_use_the_address_of_another(
+    ingress: Any, sender: str, header: str, at: str
+) -> None:
     peer = await ingress.user()
     if at == "MAIL":
         await peer.say(f"MAIL FROM:<{sender}>", expect="553 5.7.1")
@@ -108,7 +112,7 @@ async def test_an_authenticated_user_writes_in_no_other_name(ingress: Any, sende
 
 
 @pytest.mark.parametrize("address", ["jean.toto@example.org", "Jean.Toto@Example.ORG", "info@example.org"])
-async def test_an_authenticated_user_writes_in_all_of_its_own_names(
+async def test_an_authenticated_user_can_use_all_its_addresses(
     ingress: Any, eventually: Eventually, address: str
 ) -> None:
     peer = await ingress.user()
@@ -118,7 +122,7 @@ async def test_an_authenticated_user_writes_in_all_of_its_own_names(
 
 
 @pytest.mark.parametrize("address", ["postmaster", "Postmaster", "POSTMASTER@example.org", "PostMaster@EXAMPLE.org"])
-async def test_postmaster_is_somebody_in_any_case(
+async def test_postmaster_is_local_in_any_case(
     ingress: Any, specimen: bytes, eventually: Eventually, address: str
 ) -> None:
     peer = await ingress.mx()
@@ -141,7 +145,7 @@ async def test_the_null_sender_writes_to_one_recipient(ingress: Any, specimen: b
 
 
 @pytest.mark.parametrize("count", [101, 10_000])
-async def test_a_hundred_recipients_are_taken_and_the_rest_is_told_to_come_again(
+async def test_a_hundred_recipients_are_accepted_and_further_ones_deferred(
     start: Any, neighbours: Any, specimen: bytes, eventually: Eventually, count: int
 ) -> None:
     for n in range(100):

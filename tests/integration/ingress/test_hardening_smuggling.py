@@ -63,7 +63,7 @@ async def test_commands_sent_in_the_clear_behind_starttls_are_never_carried_out(
     assert await peer.is_closed()
 
 
-async def test_who_talks_before_the_greeting_is_sent_away(start: Any) -> None:
+async def test_a_peer_that_sends_before_the_greeting_is_refused(start: Any) -> None:
     ingress = await start(greeting_delay=timedelta(seconds=0.5))
     early = await ingress.connect(greeted=False)
     await early.send(b"EHLO client.example.net\r\n")

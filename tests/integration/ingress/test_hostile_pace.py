@@ -79,7 +79,7 @@ async def _chunks_of_one(peer: Any) -> None:
 
 
 @pytest.mark.parametrize("attack", CHUNKS.values(), ids=CHUNKS.keys())
-async def test_chunks_have_one_pace_however_they_are_cut(
+async def test_chunks_of_a_message_share_one_deadline(
     start: Any, attack: Callable[[Any], Awaitable[None]], request: Any
 ) -> None:
     ingress = await start(slow_message_grace=timedelta(seconds=0.5), min_bytes_per_second=1000)

@@ -56,7 +56,7 @@ async def api(ingress: Any) -> AsyncIterator[Api]:
         yield Api(http)
 
 
-async def test_a_letter_in_pieces_becomes_a_message_on_the_bus(ingress: Any, api: Api, eventually: Eventually) -> None:
+async def test_a_message_in_parts_is_composed_and_published(ingress: Any, api: Api, eventually: Eventually) -> None:
     attachment = {
         "filename": "été.pdf",
         "content_type": "application/pdf",
@@ -77,7 +77,9 @@ async def test_a_letter_in_pieces_becomes_a_message_on_the_bus(ingress: Any, api
     assert message.defects == []
 
 
-async def test_a_raw_message_goes_as_it_is(ingress: Any, api: Api, specimen: bytes, eventually: Eventually) -> None:
+async def test_a_raw_message_is_published_unchanged(
+    ingress: Any, api: Api, specimen: bytes, eventually: Eventually
+) -> None:
     await api.send_raw(specimen, params={"from": "app@example.org", "to": [JEAN, "someone@example.com"]})
     await api.send_raw(specimen.replace(b"\r\n", b"\n"), params={"from": "", "to": JEAN})
     await eventually(lambda: len(ingress.received) == 2)
@@ -102,7 +104,7 @@ async def test_a_retry_with_the_same_key_gives_the_same_id_and_one_message(
     await api.send(key="x" * 300, expect=422)
 
 
-async def test_the_key_of_a_letter_of_ours_stands_for_what_it_is_about(ingress: Any, api: Api) -> None:
+async def test_the_key_of_a_service_stands_for_the_subject_of_its_message(ingress: Any, api: Api) -> None:
     """A service composes it anew for a retry, with another date."""
     fields = {"from": "", "to": JEAN}
     first, second = [
@@ -168,7 +170,7 @@ BAD: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), BAD)
-async def test_what_does_not_fit_is_refused(api: Api, method: str, path: str, body: Any) -> None:
+async def test_invalid_requests_are_refused(api: Api, method: str, path: str, body: Any) -> None:
     await api.call(method, path, expect=422, token="admin", json=body)
 
 
@@ -221,7 +223,7 @@ async def test_mail_for_an_account_counts_against_its_limits(ingress: Any, api: 
     await api.send()
 
 
-async def test_nothing_is_taken_while_neighbours_are_away(ingress: Any, api: Api, neighbours: Any) -> None:
+async def test_nothing_is_accepted_while_neighbours_are_unavailable(ingress: Any, api: Api, neighbours: Any) -> None:
     neighbours.away.add("router")
     await api.send(expect=503)
     neighbours.away.clear()

@@ -88,7 +88,7 @@ VERBS = [
 ]  # fmt: skip
 
 
-async def test_white_space_around_any_verb_and_its_argument_is_nothing(
+async def test_white_space_around_a_verb_and_its_argument_is_ignored(
     ingress: Any, encode_plain: Callable[[str, str], str]
 ) -> None:
     peer = await ingress.mx()
