@@ -367,7 +367,7 @@ async def test_a_peer_that_does_not_read_replies_is_disconnected(start: Any) -> 
         await asyncio.get_running_loop().sock_connect(deaf, ("127.0.0.1", ingress.port("mx")))
         async with asyncio.timeout(60):
             with pytest.raises(ConnectionError):
-                await clients(deaf, b"EHLO client.example.net\r\n", b"HELP\r\n" * 1000)
+                await flood(deaf, b"EHLO client.example.net\r\n", b"HELP\r\n" * 1000)
 
 
 async def test_a_peer_that_floods_a_session_that_ends_is_disconnected(start: Any) -> None:
@@ -377,7 +377,7 @@ async def test_a_peer_that_floods_a_session_that_ends_is_disconnected(start: Any
         await asyncio.get_running_loop().sock_connect(flooding, ("127.0.0.1", ingress.port("mx")))
         async with asyncio.timeout(30):
             with pytest.raises(ConnectionError):
-                await clients(flooding, b"EHLO client.example.net\r\n", b"RSET\r\n" * 1000)
+                await flood(flooding, b"EHLO client.example.net\r\n", b"RSET\r\n" * 1000)
 
 
 async def flood(sock: socket.socket, first: bytes, again: bytes) -> None:
