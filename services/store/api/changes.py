@@ -19,9 +19,9 @@ from services.store.mailboxes import folders
 from services.store.mailboxes.flags import MAX_FLAGS, FlagChange
 from services.store.mailboxes.messages import Message
 from services.store.mailboxes.mongo_changes import Changed
-from services.store.mailboxes.mongo_transaction_steps import AT_ONCE
+from services.store.mailboxes.mongo_transaction_steps import MAX_BATCH
 
-Ids = Annotated[list[str], Field(min_length=1, max_length=AT_ONCE)]
+Ids = Annotated[list[str], Field(min_length=1, max_length=MAX_BATCH)]
 Flags = Annotated[list[str], Field(max_length=MAX_FLAGS)]
 
 

@@ -12,6 +12,7 @@ from libs.envelope import Temporary
 from libs.events import JunkMoved
 from services.store.mailboxes.folders import DRAFTS, JUNK, SENT, TRASH
 
+log = structlog.get_logger(__name__)
 _OWN = frozenset({DRAFTS, SENT})  # the user's own messages are no training samples
 
 
@@ -26,9 +27,6 @@ def classify_move(origins: Mapping[str, str], target: str) -> tuple[bool, list[s
     if target == TRASH or target in _OWN:
         return False, []
     return False, [id for id, folder in origins.items() if folder == JUNK]
-
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ from libs.runtime.periodic import each
 from services.store.mailboxes.messages import Body
 from services.store.mailboxes.schema import Collections
 
+log = structlog.get_logger(__name__)
+
+MAX_BATCH = 100  # bodies in one transaction
 INLINE_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 4 * 1024 * 1024
 
@@ -122,11 +125,6 @@ def _inline(body: Body) -> dict[str, Any]:
     return {"raw": body.raw, "size": len(body.raw)}
 
 
-log = structlog.get_logger(__name__)
-
-AT_ONCE = 100  # bodies in one transaction
-
-
 class MongoBodyCollector:
     """Deletes unreferenced bodies without a race against deliveries.
 
@@ -169,8 +167,8 @@ class MongoBodyCollector:
     async def _settle(self, loose: dict[str, Any], before: datetime) -> int:
         """Delete the unused bodies of an entry. After a crash it runs again and finds less to do."""
         bodies, collected = loose["bodies"], 0
-        for at in range(0, len(bodies), AT_ONCE):
-            work = partial(self._delete_unused, bodies[at : at + AT_ONCE], before)
+        for at in range(0, len(bodies), MAX_BATCH):
+            work = partial(self._delete_unused, bodies[at : at + MAX_BATCH], before)
             collected += await self._mongo.transaction(work)
         if not await self._recently_touched(bodies, before):
             await self._collections.loose.delete_one({"_id": loose["_id"]})

@@ -32,7 +32,7 @@ class Changed:
 
 
 class MongoChanges:
-    """Methods take at most `AT_ONCE` ids, skip missing messages, and raise `NotFound` when all are missing.
+    """Methods take at most `MAX_BATCH` ids, skip missing messages, and raise `NotFound` when all are missing.
 
     All raise `Temporary` when MongoDB does not answer.
     """

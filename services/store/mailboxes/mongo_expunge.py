@@ -12,7 +12,7 @@ from services.store.mailboxes.folders import JUNK
 from services.store.mailboxes.messages import Usage, least_id_at
 from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.mongo_changes import Changed, Match, check_unchanged
-from services.store.mailboxes.mongo_transaction_steps import AT_ONCE, MongoTransactionSteps, counters_out
+from services.store.mailboxes.mongo_transaction_steps import MAX_BATCH, MongoTransactionSteps, counters_out
 from services.store.mailboxes.refusals import NotFound
 from services.store.mailboxes.schema import Collections, message_of, usage_of
 
@@ -31,7 +31,7 @@ class MongoExpunge:
         self._bodies = bodies
 
     async def messages(self, mailbox: str, ids: Sequence[str], *, match: Match | None = None) -> Changed:
-        """Expunge at most `AT_ONCE` messages; their UIDs are remembered for a while.
+        """Expunge at most `MAX_BATCH` messages; their UIDs are remembered for a while.
 
         Raises `NotFound` when none exists, `PreconditionFailed` when `match` rejects the present state of one.
         """
@@ -105,7 +105,7 @@ class MongoExpunge:
 
     async def _some(self, wanted: Mapping[str, Any]) -> list[str]:
         with mongo_errors("find messages"):
-            found = await self._collections.messages.find(wanted, {"_id": 1}).limit(AT_ONCE).to_list(None)
+            found = await self._collections.messages.find(wanted, {"_id": 1}).limit(MAX_BATCH).to_list(None)
         return [document["_id"] for document in found]
 
 
@@ -139,5 +139,5 @@ class MongoJunkFolders:
             "saved_at": {"$not": {"$gte": before}},
         }
         with mongo_errors("find old junk"):
-            found = await self._collections.messages.find(wanted, {"_id": 1}).limit(AT_ONCE).to_list(None)
+            found = await self._collections.messages.find(wanted, {"_id": 1}).limit(MAX_BATCH).to_list(None)
         return [document["_id"] for document in found]

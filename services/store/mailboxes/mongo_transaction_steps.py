@@ -12,7 +12,7 @@ from services.store.mailboxes.flags import SEEN
 from services.store.mailboxes.refusals import NotFound
 from services.store.mailboxes.schema import LIST_PROJECTION, Collections
 
-AT_ONCE = 1000  # messages in one transaction
+MAX_BATCH = 1000  # messages in one transaction
 
 Documents = list[dict[str, Any]]
 
@@ -29,7 +29,7 @@ class MongoTransactionSteps:
         self, session: Any, mailbox: str, ids: Sequence[str], fields: Mapping[str, int] = LIST_PROJECTION
     ) -> Documents:
         """Return the messages in the order of their UIDs, so that copies and moves keep it."""
-        wanted = {"_id": {"$in": list(ids[:AT_ONCE])}, "mailbox": mailbox}
+        wanted = {"_id": {"$in": list(ids[:MAX_BATCH])}, "mailbox": mailbox}
         found: Documents = await self._collections.messages.find(
             wanted, fields or None, session=session
         ).sort([("folder", 1), ("uid", 1)]).to_list(None)  # fmt: skip

@@ -27,6 +27,10 @@ from libs.runtime.periodic import each
 from services.store.mailboxes.delivery import mailbox_address
 from services.store.mailboxes.ports import DsnSender
 
+log = structlog.get_logger(__name__)
+
+MAX_IN_MEMORY = 1000  # receipts, while the database does not answer
+STORE_DEADLINE = timedelta(seconds=5)
 DELIVERED = "2.0.0"  # RFC 3463 3.1
 
 
@@ -87,12 +91,6 @@ def _head(raw: bytes) -> bytes:
     return header if len(header) <= MAX_ORIGINAL_OCTETS else header[: header.rfind(b"\n", 0, MAX_ORIGINAL_OCTETS) + 1]
 
 
-log = structlog.get_logger(__name__)
-
-MAX_IN_MEMORY = 1000  # in memory, while the database does not answer
-NOTE_DEADLINE = timedelta(seconds=5)
-
-
 class ReceiptQueue(Protocol):
     """The durable queue of receipts. All methods raise `Temporary`."""
 
@@ -135,7 +133,7 @@ class DeliveryReceipts:
         try:
             receipt = build_receipt(envelope, raw, missed=missed, now=self.clock())
             if receipt is not None:
-                await self._note(receipt)
+                await self._store(receipt)
         except Exception as error:
             log.error("receipt_lost", id=envelope.id, exc_info=error)
             self.outcomes.labels("lost").inc()
@@ -147,9 +145,9 @@ class DeliveryReceipts:
             self._in_memory.popleft()
         await each(self._claims(), self._send, park=self._fail)
 
-    async def _note(self, receipt: DeliveryReceipt) -> None:
+    async def _store(self, receipt: DeliveryReceipt) -> None:
         try:
-            async with asyncio.timeout(NOTE_DEADLINE.total_seconds()):
+            async with asyncio.timeout(STORE_DEADLINE.total_seconds()):
                 await self.queue.store(receipt)
         except (Temporary, TimeoutError) as error:
             self._keep_in_memory(receipt, str(error) or "the database took too long")

@@ -43,6 +43,8 @@ from services.store.mailboxes.messages import Copy, Message, Summary, Usage
 SEARCH_INDEX = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
 
 
+# Lists need every field of a message except the rendered headers.
+LIST_PROJECTION = {"prefix": 0, "edits": 0, "key": 0}
 _DOMAIN_OF_ID = {"$arrayElemAt": [{"$split": ["$_id", "@"]}, -1]}
 
 
@@ -111,10 +113,6 @@ class Collections:
             (self.rates, [("expires_at", 1)], {"expireAfterSeconds": 0}),
             (self.burnt, [("expires_at", 1)], {"expireAfterSeconds": 0}),
         ]
-
-
-# Lists need every field of a message except the rendered headers.
-LIST_PROJECTION = {"prefix": 0, "edits": 0, "key": 0}
 
 
 def to_milliseconds(moment: datetime) -> datetime:

@@ -30,7 +30,7 @@ from services.store.quarantine.notice import no_notice_reason
 log = structlog.get_logger(__name__)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
-AT_ONCE = 500  # expired entries in one transaction
+MAX_BATCH = 500  # expired entries in one transaction
 
 
 class MongoQuarantine:
@@ -174,7 +174,7 @@ class MongoQuarantine:
         while True:
             with mongo_errors("expire quarantine"):
                 wanted = {"expires_at": {"$lte": self._clock()}}
-                found = await self._entries.find(wanted, {"_id": 1}).limit(AT_ONCE).to_list(None)
+                found = await self._entries.find(wanted, {"_id": 1}).limit(MAX_BATCH).to_list(None)
             if not found:
                 return expired
             expired += await self.delete(*(document["_id"] for document in found))
