@@ -9,17 +9,17 @@ from pydantic import AwareDatetime
 
 from libs.envelope import Permanent
 from libs.http import Client
-from libs.neighbours.operations import Answer, Operation
+from libs.neighbours.operations import Operation, WireModel
 
 
-class Reception(Answer):
+class ReceptionRules(WireModel):
     """What is to be known of a domain at RCPT: `purposes` are addresses whose mail antispam takes itself."""
 
     greylists: bool = False
     purposes: Mapping[str, str] = {}
 
 
-class Admission(Answer):
+class Admission(WireModel):
     """Whether mail may come in; the answer may be kept for `keep_seconds`, for the network if `whole_network`."""
 
     decision: Literal["accept", "defer", "refuse"]
@@ -29,7 +29,7 @@ class Admission(Answer):
     whole_network: bool = False
 
 
-class QuarantinePolicy(Answer):
+class QuarantinePolicy(WireModel):
     """The part of a policy that is about the quarantine. An older antispam leaves fields out."""
 
     notices: bool = True
@@ -39,17 +39,17 @@ class QuarantinePolicy(Answer):
     language: Literal["en", "fr"] = "en"
 
 
-class PolicyView(Answer):
+class PolicyView(WireModel):
     """The policy that is in force for a domain."""
 
     policy: QuarantinePolicy
 
 
-class ListEntry(Answer):
+class ListEntry(WireModel):
     """An entry of a list; nothing of it is read."""
 
 
-RECEPTION = Operation("GET", "/v1/receptions/{domain}", Reception)
+RECEPTION = Operation("GET", "/v1/receptions/{domain}", ReceptionRules)
 ADMISSION = Operation("POST", "/v1/admissions", Admission)
 POLICY = Operation("GET", "/v1/policies/{domain}", PolicyView)
 LIST = Operation("POST", "/v1/lists/{name}", ListEntry)
@@ -62,7 +62,7 @@ class AntispamClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def reception(self, domain: str) -> Reception:
+    async def reception(self, domain: str) -> ReceptionRules:
         """Whether `domain` greylists, and which of its addresses are special."""
         return await RECEPTION.ask(self._client, domain)
 

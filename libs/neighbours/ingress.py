@@ -6,10 +6,10 @@ from hashlib import sha256
 
 from libs.envelope import Permanent
 from libs.http import Client
-from libs.neighbours.operations import Answer, Operation
+from libs.neighbours.operations import Operation, WireModel
 
 
-class Submission(Answer):
+class Submission(WireModel):
     """A message that was taken; nothing of it is read."""
 
 

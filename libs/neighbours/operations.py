@@ -16,13 +16,13 @@ from libs.http.client import read_answer
 from libs.http.outgoing import Response
 
 
-class Answer(BaseModel):
+class WireModel(BaseModel):
     """Frozen; unknown fields are ignored, for a rolling update mixes versions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound=WireModel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,25 +7,25 @@ from collections.abc import Mapping, Sequence
 from pydantic import AwareDatetime
 
 from libs.http import Client
-from libs.neighbours.operations import Answer, Operation, misfits_are_temporary
+from libs.neighbours.operations import Operation, WireModel, misfits_are_temporary
 
 MAX_LIMITS = 1000  # mailboxes in one question
 
 
-class Usage(Answer):
+class UsageView(WireModel):
     """What a mailbox holds and may hold; null is no limit."""
 
     used_bytes: int
     limit_bytes: int | None
 
 
-class Limits(Answer):
+class LimitQueryResult(WireModel):
     """Bytes by mailbox."""
 
     limits: Mapping[str, int]
 
 
-class SendDecision(Answer):
+class SendDecision(WireModel):
     """Whether a message may be sent now; `retry_at` is None when waiting does not help."""
 
     allowed: bool
@@ -33,8 +33,8 @@ class SendDecision(Answer):
     reason: str = ""
 
 
-USAGE = Operation("GET", "/v1/usage/{address}", Usage)
-LIMITS = Operation("POST", "/v1/limits/queries", Limits)
+USAGE = Operation("GET", "/v1/usage/{address}", UsageView)
+LIMITS = Operation("POST", "/v1/limits/queries", LimitQueryResult)
 SEND = Operation("POST", "/v1/sends", SendDecision)
 OPERATIONS = (USAGE, LIMITS, SEND)
 
@@ -45,7 +45,7 @@ class QuotaClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def usage(self, account: str) -> Usage | None:
+    async def usage(self, account: str) -> UsageView | None:
         """None when quota knows of no such mailbox."""
         with misfits_are_temporary():
             return await USAGE.find(self._client, account)

@@ -9,12 +9,12 @@ from pydantic import AwareDatetime
 
 from libs.http import Client
 from libs.http.client import read_answer
-from libs.neighbours.operations import Answer, Operation, misfits_are_temporary
+from libs.neighbours.operations import Operation, WireModel, misfits_are_temporary
 
 _PAGE = 200  # domains in one answer
 
 
-class Recipient(Answer):
+class RecipientStatus(WireModel):
     """What the router says of an address: `domain` is the main domain of ours, `account` the mailbox if it is one.
 
     `reason` of an unknown one is an RFC 3463 status and a sentence.
@@ -27,14 +27,14 @@ class Recipient(Answer):
     reason: str = ""
 
 
-class Identity(Answer):
+class Identity(WireModel):
     """The account that a login and its password belong to."""
 
     account: str
     may_send: bool = True
 
 
-class Sender(Answer):
+class SenderRights(WireModel):
     """What an account may send as."""
 
     addresses: tuple[str, ...]
@@ -42,30 +42,30 @@ class Sender(Answer):
     profile: str = "standard"
 
 
-class Account(Answer):
+class AccountBirth(WireModel):
     """`made_at` tells it from another account that had the address before."""
 
     made_at: AwareDatetime
 
 
-class JunkRetention(Answer):
+class JunkRetention(WireModel):
     """How many days a domain keeps Junk."""
 
     domain: str
     days: int
 
 
-class JunkRetentions(Answer):
+class JunkRetentions(WireModel):
     """A page of the domains that empty Junk by age."""
 
     items: list[JunkRetention]
     next: str | None = None
 
 
-RECIPIENT = Operation("GET", "/v1/recipients/{address}", Recipient)
+RECIPIENT = Operation("GET", "/v1/recipients/{address}", RecipientStatus)
 AUTHENTICATE = Operation("POST", "/v1/authentications", Identity)
-SENDER = Operation("GET", "/v1/senders/{account}", Sender)
-ACCOUNT = Operation("GET", "/v1/births/{account}", Account)
+SENDER = Operation("GET", "/v1/senders/{account}", SenderRights)
+ACCOUNT = Operation("GET", "/v1/births/{account}", AccountBirth)
 JUNK_RETENTIONS = Operation("GET", "/v1/junk-keeps", JunkRetentions)
 OPERATIONS = (RECIPIENT, AUTHENTICATE, SENDER, ACCOUNT, JUNK_RETENTIONS)
 
@@ -79,7 +79,7 @@ class RouterClient:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def recipient(self, address: str) -> Recipient:
+    async def recipient(self, address: str) -> RecipientStatus:
         """Whether mail for `address` can be delivered, and to whom."""
         with misfits_are_temporary():
             return await RECIPIENT.ask(self._client, address)
@@ -93,7 +93,7 @@ class RouterClient:
         with misfits_are_temporary():
             return read_answer(Identity, path, response)
 
-    async def sender(self, account: str) -> Sender | None:
+    async def sender(self, account: str) -> SenderRights | None:
         """What `account` may send as; None when there is no such account."""
         with misfits_are_temporary():
             return await SENDER.find(self._client, account)

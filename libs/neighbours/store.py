@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from libs.envelope import Permanent
 from libs.http import Client
-from libs.neighbours.operations import Answer, Operation, is_missing
+from libs.neighbours.operations import Operation, WireModel, is_missing
 
 
-class MailboxTotals(Answer):
+class MailboxTotals(WireModel):
     """Exact totals of a mailbox; the newest `version` wins."""
 
     used_bytes: int
@@ -15,7 +15,7 @@ class MailboxTotals(Answer):
     version: int
 
 
-class RawMessage(Answer):
+class RawMessage(WireModel):
     """The octets of a message, not JSON."""
 
 

@@ -15,7 +15,7 @@ import structlog
 from libs.caching import LoadingCache, TtlCache
 from libs.envelope import Permanent, Temporary
 from libs.neighbours import AntispamClient
-from libs.neighbours.antispam import Admission, Reception
+from libs.neighbours.antispam import Admission, ReceptionRules
 from services.ingress.ports import ADMITTED, ScreeningRequest, ScreeningResult
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ _REST = 5.0  # after it: peers need not wait for it one by one
 _MAX_ENTRIES = 50_000
 
 
-_NOTHING = Reception()
+_NOTHING = ReceptionRules()
 
 Key = tuple[str, ...]  # peer, and for one triplet also sender and recipient
 
@@ -35,7 +35,7 @@ class CachedScreening:
 
     def __init__(self, antispam: AntispamClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._antispam = antispam
-        self._receptions: LoadingCache[str, Reception] = LoadingCache(
+        self._receptions: LoadingCache[str, ReceptionRules] = LoadingCache(
             self._ask, ttl=ttl.total_seconds(), max_entries=_MAX_ENTRIES, clock=clock, rest=5.0
         )
         self._passed: TtlCache[Key, str] = TtlCache(max_entries=_MAX_ENTRIES, clock=clock)
@@ -85,13 +85,13 @@ class CachedScreening:
             self._asleep_until = self._clock() + _REST
             return None
 
-    async def _reception(self, domain: str) -> Reception:
+    async def _reception(self, domain: str) -> ReceptionRules:
         try:
             return await self._receptions.get(domain)
         except (Temporary, Permanent):
             return _NOTHING
 
-    async def _ask(self, domain: str) -> Reception:
+    async def _ask(self, domain: str) -> ReceptionRules:
         try:
             async with asyncio.timeout(_DEADLINE):
                 return await self._antispam.reception(domain)

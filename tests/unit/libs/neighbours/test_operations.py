@@ -10,7 +10,7 @@ from libs.envelope import Permanent, Temporary
 from libs.http import Client
 from libs.http.outgoing import Response
 from libs.neighbours import AntispamClient, QuotaClient, RouterClient, StoreClient
-from libs.neighbours.operations import Answer, Operation
+from libs.neighbours.operations import Operation, WireModel
 
 PROBLEM = {"content-type": "application/problem+json"}
 
@@ -28,11 +28,11 @@ class Neighbour(Client):
 
 
 def test_a_value_of_any_form_is_one_part_of_the_path() -> None:
-    operation = Operation("GET", "/v1/mailboxes/{address}/messages/{id}/raw", Answer)
+    operation = Operation("GET", "/v1/mailboxes/{address}/messages/{id}/raw", WireModel)
     assert operation.target("a/b?c#%@example.org", "../x") == (
         "/v1/mailboxes/a%2Fb%3Fc%23%25@example.org/messages/..%2Fx/raw"
     )
-    assert Operation("GET", "/v1/sends", Answer).target() == "/v1/sends"
+    assert Operation("GET", "/v1/sends", WireModel).target() == "/v1/sends"
     with pytest.raises(ValueError, match="zip"):
         operation.target("a@example.org")
 
