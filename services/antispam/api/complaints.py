@@ -1,4 +1,4 @@
-"""`/v1/complaints/{kind}`: what recipients complained about, and amends (R-SPAM-13, R-SPAM-28)."""
+"""`/v1/complaints/{kind}`: what recipients complained about, and how complaints are deleted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/v1/automatic-whitelist`: senders that count as known in a domain of ours (R-SPAM-06)."""
+"""`/v1/automatic-whitelist`: senders that count as known in a domain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/v1/honeypots`: hidden addresses whose correspondents are refused for a while (R-SPAM-12)."""
+"""`/v1/honeypots`: hidden addresses; peers that send to them are refused for a while."""
 
 from __future__ import annotations
 

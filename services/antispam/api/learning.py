@@ -1,4 +1,4 @@
-"""`/v1/learn` and `/v1/unlearn`: teach the statistics what is spam and what is not (R-SPAM-24, R-SPAM-43)."""
+"""`/v1/learn` and `/v1/unlearn`: training of the classifier with spam and ham."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/v1/lessons`: what was taught, out of one cluster and into another; a line a lesson (R-SPAM-43).
+"""`/v1/lessons`: training samples as lines of JSON, out of one cluster and into another.
 
 Lessons are the truth behind the statistics. Exported ones that come in again are known and change nothing; what came in
 can be moved and forgotten like what was taught here.

@@ -1,4 +1,4 @@
-"""`/v1/receptions`, `/v1/admissions`: what ingress asks at RCPT (R-IN-14, R-SPAM-12, R-SPAM-43)."""
+"""`/v1/receptions`, `/v1/admissions`: what ingress asks at RCPT."""
 
 from __future__ import annotations
 

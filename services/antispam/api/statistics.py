@@ -1,4 +1,4 @@
-"""`/v1/statistics`: what was received and found, by domain or account, and day (R-SPAM-47)."""
+"""`/v1/statistics`: what was received and found, by domain or account, and day."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alias domains: every address of the main domain also lives in them (R-RT-01)."""
+"""Alias domains: each address of the main domain exists in them as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Aliases and small lists: addresses that lead to others and keep nothing (R-RT-03, R-RT-07)."""
+"""Aliases and small lists: addresses that lead to others and keep nothing."""
 
 from __future__ import annotations
 

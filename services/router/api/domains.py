@@ -30,12 +30,12 @@ class DomainChanges(RequestBody):
     default_quota_bytes: int | None = Field(
         None, ge=0, description="Of accounts without one; null: by profile. Handed on to quota."
     )
-    max_message_bytes: int | None = Field(None, ge=1, description="Largest message to it; null: as for all (R-IN-04).")
+    max_message_bytes: int | None = Field(None, ge=1, description="Largest message to it; null: as for all.")
     account_prefix: str | None = Field(None, description="`exemple` names accounts exemple0001, exemple0002 ...")
     catch_all: Address | None = Field(None, description="Gets mail for addresses that do not exist.")
     postmaster: Address | None = Field(None, description="Gets mail for postmaster@ and abuse@.")
     junk_keep_days: int | None = Field(
-        None, ge=1, le=3650, description="Days after which what is in Junk is deleted (R-SPAM-44); null: never."
+        None, ge=1, le=3650, description="Days after which what is in Junk is deleted; null: never."
     )
 
 

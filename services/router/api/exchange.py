@@ -28,7 +28,7 @@ class Exchange:
     response: Response
 
     def did(self, event: str, **what: object) -> None:
-        """A line of the audit trail (R-AD-06); passwords are never in `what`."""
+        """A line of the audit trail; passwords are never in `what`."""
         log.info(event, audit=True, by=self.role, peer=self.peer, **what)
 
     def locate(self, collection: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Forwards: an address of ours to one address elsewhere (R-RT-04)."""
+"""Forwards: addresses whose mail goes to one address elsewhere."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class SenderRights(BaseModel):
     """As what an account may send."""
 
     account: str = Field(description="Address of the account.")
-    profile: str = Field(description="`manager` may train the filters of its domain (R-SPAM-43).")
+    profile: str = Field(description="`manager` may train the filters of its domain.")
     addresses: tuple[str, ...] = Field(description="Addresses from which it may send.")
     may_send: bool = Field(description="Whether it may send at all.")
 

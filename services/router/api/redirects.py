@@ -1,4 +1,4 @@
-"""Redirects: mail of an existing account goes to other addresses, with or without a local copy (R-RT-05)."""
+"""Redirects: mail of an existing account goes to other addresses, with or without a local copy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replications: mail of an address of ours is also sent to another one (R-RT-06)."""
+"""Replications: the mail of an address is copied to another one."""
 
 from __future__ import annotations
 

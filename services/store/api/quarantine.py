@@ -1,4 +1,4 @@
-"""The quarantine: search, read, release, whitelist, block, delete (R-ST-06)."""
+"""The quarantine: search, read, release, whitelist, block, delete."""
 
 from __future__ import annotations
 
