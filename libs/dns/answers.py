@@ -30,7 +30,7 @@ class Mx:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[R]):
+class DnsAnswer(Generic[R]):
     """`records` is empty when the name has none of that type (NODATA), and when it does not exist (NXDOMAIN)."""
 
     records: tuple[R, ...] = ()

@@ -10,7 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from libs.dns.resolver import CachingResolver, ResolverLimits
-from libs.dns.wire import Server
+from libs.dns.wire import NameServer
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 def open_resolver(settings: ServiceSettings, metrics: Metrics) -> CachingResolver:
     """One a service. It keeps no socket open, so there is nothing to close."""
-    servers = [Server(address, settings.dns_port) for address in settings.dns_servers] or _of_the_system()
+    servers = [NameServer(address, settings.dns_port) for address in settings.dns_servers] or _of_the_system()
     limits = ResolverLimits(
         question=settings.dns_timeout.total_seconds(),
         lookup=settings.dns_deadline.total_seconds(),
@@ -31,13 +31,13 @@ def open_resolver(settings: ServiceSettings, metrics: Metrics) -> CachingResolve
     return resolver
 
 
-def _of_the_system() -> Sequence[Server]:
+def _of_the_system() -> Sequence[NameServer]:
     try:
         system = dns.resolver.Resolver(configure=True)
     except dns.resolver.NoResolverConfiguration as error:
         log.warning("no_dns_server", reason=str(error))
         return ()
-    return [Server(str(address), system.port) for address in system.nameservers]
+    return [NameServer(str(address), system.port) for address in system.nameservers]
 
 
 class LookupCollector(Collector):

@@ -13,16 +13,16 @@ from typing import Any
 import dns.name
 
 from libs.caching import TtlCache
-from libs.dns.answers import Answer, AnswerKind, Ip, Mx, reverse_name
+from libs.dns.answers import AnswerKind, DnsAnswer, Ip, Mx, reverse_name
 from libs.dns.servers import Line, Servers
 from libs.dns.single_flight import SingleFlight
-from libs.dns.wire import Server, name_of
+from libs.dns.wire import NameServer, name_of
 from libs.envelope import Temporary
 
 # Answers above these are asked for again: a cache of them would be an attacker's to fill.
 _CACHED_RECORDS = 100
 _CACHED_OCTETS = 4096
-_NO_SUCH_NAME: Answer[Any] = Answer((), exists=False)
+_NO_SUCH_NAME: DnsAnswer[Any] = DnsAnswer((), exists=False)
 
 _Key = tuple[str, AnswerKind]
 
@@ -49,7 +49,7 @@ class CachingResolver:
 
     def __init__(
         self,
-        servers: Sequence[Server],
+        servers: Sequence[NameServer],
         limits: ResolverLimits | None = None,
         *,
         now: Callable[[], float] = time.monotonic,
@@ -61,22 +61,22 @@ class CachingResolver:
         )
         self.servers = Servers(lines, question_seconds=limits.question, concurrency=limits.concurrency)
         self.outcomes: Counter[str] = Counter()
-        self._cache: TtlCache[_Key, Answer[Any] | Temporary] = TtlCache(max_entries=limits.cached, clock=now)
-        self._running: SingleFlight[_Key, Answer[Any]] = SingleFlight()
+        self._cache: TtlCache[_Key, DnsAnswer[Any] | Temporary] = TtlCache(max_entries=limits.cached, clock=now)
+        self._running: SingleFlight[_Key, DnsAnswer[Any]] = SingleFlight()
 
-    async def a(self, name: str) -> Answer[IPv4Address]:
+    async def a(self, name: str) -> DnsAnswer[IPv4Address]:
         return await self._look_up(name, AnswerKind.A)
 
-    async def aaaa(self, name: str) -> Answer[IPv6Address]:
+    async def aaaa(self, name: str) -> DnsAnswer[IPv6Address]:
         return await self._look_up(name, AnswerKind.AAAA)
 
-    async def mx(self, name: str) -> Answer[Mx]:
+    async def mx(self, name: str) -> DnsAnswer[Mx]:
         return await self._look_up(name, AnswerKind.MX)
 
-    async def txt(self, name: str) -> Answer[bytes]:
+    async def txt(self, name: str) -> DnsAnswer[bytes]:
         return await self._look_up(name, AnswerKind.TXT)
 
-    async def ptr(self, address: Ip) -> Answer[str]:
+    async def ptr(self, address: Ip) -> DnsAnswer[str]:
         return await self._look_up(reverse_name(address), AnswerKind.PTR)
 
     @property
@@ -84,7 +84,7 @@ class CachingResolver:
         """Look-ups that waited for an equal one."""
         return self._running.joined
 
-    async def _look_up(self, text: str, kind: AnswerKind) -> Answer[Any]:
+    async def _look_up(self, text: str, kind: AnswerKind) -> DnsAnswer[Any]:
         key = (text.lower().removesuffix("."), kind)
         if (cached := self._cache.get(key)) is not None:
             self.outcomes["cached"] += 1
@@ -96,7 +96,7 @@ class CachingResolver:
             return _NO_SUCH_NAME
         return await self._running.of(key, lambda: self._ask(key, name))
 
-    async def _ask(self, key: _Key, name: dns.name.Name) -> Answer[Any]:
+    async def _ask(self, key: _Key, name: dns.name.Name) -> DnsAnswer[Any]:
         kind = key[1]
         try:
             async with asyncio.timeout(self._limits.lookup):
@@ -116,7 +116,7 @@ class CachingResolver:
         self._cache.put(key, failure, seconds=self._limits.failure_ttl)
         return failure
 
-    def _keep(self, key: _Key, answer: Answer[Any], ttl: float) -> None:
+    def _keep(self, key: _Key, answer: DnsAnswer[Any], ttl: float) -> None:
         records = answer.records
         if len(records) > _CACHED_RECORDS or (key[1] is AnswerKind.TXT and sum(map(len, records)) > _CACHED_OCTETS):
             return

@@ -10,9 +10,9 @@ from typing import Any
 import dns.name
 import structlog
 
-from libs.dns.answers import Answer, AnswerKind
+from libs.dns.answers import AnswerKind, DnsAnswer
 from libs.dns.single_flight import SingleFlight
-from libs.dns.wire import Server, Trouble, Unanswered, ask
+from libs.dns.wire import NameServer, NoDnsAnswer, Trouble, ask
 from libs.envelope import Temporary
 
 log = structlog.get_logger(__name__)
@@ -27,7 +27,9 @@ class Line:
     here: only when the server does not answer about the root either is it left alone, for `pause` seconds.
     """
 
-    def __init__(self, server: Server, *, failures: int, pause: float, probe: float, now: Callable[[], float]) -> None:
+    def __init__(
+        self, server: NameServer, *, failures: int, pause: float, probe: float, now: Callable[[], float]
+    ) -> None:
         self.server = server
         self._probe = probe
         self._failures_allowed = failures
@@ -41,11 +43,11 @@ class Line:
     def is_silent(self) -> bool:
         return self._now() < self._silent_until
 
-    async def ask(self, name: dns.name.Name, kind: AnswerKind, *, seconds: float) -> tuple[Answer[Any], float]:
-        """Raises `Unanswered`."""
+    async def ask(self, name: dns.name.Name, kind: AnswerKind, *, seconds: float) -> tuple[DnsAnswer[Any], float]:
+        """Raises `NoDnsAnswer`."""
         try:
             answer = await ask(self.server, name, kind, seconds=seconds)
-        except Unanswered as error:
+        except NoDnsAnswer as error:
             if error.trouble in _DEAD:
                 await self._failed()
             else:
@@ -67,7 +69,7 @@ class Line:
     async def _lives(self) -> bool:
         try:
             await ask(self.server, dns.name.root, AnswerKind.A, seconds=self._probe)
-        except Unanswered as error:
+        except NoDnsAnswer as error:
             return error.trouble not in _DEAD
         return True
 
@@ -85,7 +87,7 @@ class Servers:
     def silent(self) -> int:
         return sum(line.is_silent for line in self.lines)
 
-    async def ask(self, name: dns.name.Name, kind: AnswerKind) -> tuple[Answer[Any], float]:
+    async def ask(self, name: dns.name.Name, kind: AnswerKind) -> tuple[DnsAnswer[Any], float]:
         """Raises `Temporary` when none answers; at once when all are silent."""
         said = "no DNS server answers lately" if self.lines else "there is no DNS server"
         refused: set[Line] = set()  # they will say the same again
@@ -95,7 +97,7 @@ class Servers:
             try:
                 async with self._slots:
                     answer = await line.ask(name, kind, seconds=self._question_seconds)
-            except Unanswered as error:
+            except NoDnsAnswer as error:
                 self.tries[error.trouble.value] += 1
                 said = str(error)
                 if error.trouble is Trouble.REFUSED:

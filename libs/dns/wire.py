@@ -14,7 +14,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from libs.dns.answers import Answer, AnswerKind, Mx
+from libs.dns.answers import AnswerKind, DnsAnswer, Mx
 
 # What fits into one packet on every path (dnsflagday.net/2020).
 _UDP_OCTETS = 1232
@@ -30,7 +30,7 @@ class Trouble(Enum):
     MALFORMED = "malformed"
 
 
-class Unanswered(Exception):
+class NoDnsAnswer(Exception):
     """The server did not answer the question."""
 
     def __init__(self, trouble: Trouble, text: str) -> None:
@@ -39,7 +39,7 @@ class Unanswered(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class NameServer:
     """The address of a recursive resolver."""
 
     address: str
@@ -58,8 +58,10 @@ def name_of(text: str) -> dns.name.Name | None:
         return None
 
 
-async def ask(server: Server, name: dns.name.Name, kind: AnswerKind, *, seconds: float) -> tuple[Answer[Any], float]:
-    """The answer and the seconds that it holds. Raises `Unanswered`."""
+async def ask(
+    server: NameServer, name: dns.name.Name, kind: AnswerKind, *, seconds: float
+) -> tuple[DnsAnswer[Any], float]:
+    """The answer and the seconds that it holds. Raises `NoDnsAnswer`."""
     # Recursion desired; the caches of a resolver are what makes this quick.
     query = dns.message.make_query(name, kind.value, use_edns=0, payload=_UDP_OCTETS)
     try:
@@ -68,24 +70,24 @@ async def ask(server: Server, name: dns.name.Name, kind: AnswerKind, *, seconds:
             query, server.address, seconds, server.port, ignore_unexpected=True, ignore_errors=True
         )
         if response.rcode() not in _ANSWERED:
-            raise Unanswered(Trouble.REFUSED, dns.rcode.to_text(response.rcode()))
+            raise NoDnsAnswer(Trouble.REFUSED, dns.rcode.to_text(response.rcode()))
         return _read(response, kind)
     except dns.exception.Timeout as error:
-        raise Unanswered(Trouble.SILENT, f"no answer within {seconds:.1f} s") from error
+        raise NoDnsAnswer(Trouble.SILENT, f"no answer within {seconds:.1f} s") from error
     except (OSError, EOFError) as error:
-        raise Unanswered(Trouble.UNREACHABLE, str(error) or type(error).__name__) from error
+        raise NoDnsAnswer(Trouble.UNREACHABLE, str(error) or type(error).__name__) from error
     except dns.exception.DNSException as error:
-        raise Unanswered(Trouble.MALFORMED, str(error)) from error
+        raise NoDnsAnswer(Trouble.MALFORMED, str(error)) from error
 
 
-def _read(response: dns.message.Message, kind: AnswerKind) -> tuple[Answer[Any], float]:
+def _read(response: dns.message.Message, kind: AnswerKind) -> tuple[DnsAnswer[Any], float]:
     if not isinstance(response, dns.message.QueryMessage):
-        raise Unanswered(Trouble.MALFORMED, "no answer to a query")
+        raise NoDnsAnswer(Trouble.MALFORMED, "no answer to a query")
     chain = response.resolve_chaining()
     if chain.answer is None:
-        return Answer((), exists=response.rcode() != dns.rcode.NXDOMAIN), float(chain.minimum_ttl)
+        return DnsAnswer((), exists=response.rcode() != dns.rcode.NXDOMAIN), float(chain.minimum_ttl)
     records = tuple(record_of(record, kind) for record in chain.answer)
-    return Answer(tuple(sorted(records)) if kind is AnswerKind.MX else records), float(chain.minimum_ttl)
+    return DnsAnswer(tuple(sorted(records)) if kind is AnswerKind.MX else records), float(chain.minimum_ttl)
 
 
 def record_of(record: Any, kind: AnswerKind) -> object:

@@ -38,7 +38,7 @@ _INLINE = frozenset(
 )
 
 
-class Link(NamedTuple):
+class HtmlLink(NamedTuple):
     """A link: its target, its text (empty for images and forms), and its tag."""
 
     url: str
@@ -55,24 +55,24 @@ def text_of_html(html: str) -> str:
     return " ".join(text.split())
 
 
-def links(html: str) -> list[Link]:
+def links(html: str) -> list[HtmlLink]:
     """Return at most 1,000 links in the order of the text: anchors, images, forms and everything that loads."""
     html = html[:MAX_CHARACTERS]
-    found: list[Link] = []
+    found: list[HtmlLink] = []
     anchor, shown_from = "", 0
     for markup in _MARKUP.finditer(html):
         tag = (markup[_TAG] or "").lower()
         if tag == "a" and anchor:  # anchors do not nest: the next one, or the end tag, closes it
-            found.append(Link(anchor, text_of_html(html[shown_from : markup.start()]), "a"))
+            found.append(HtmlLink(anchor, text_of_html(html[shown_from : markup.start()]), "a"))
             anchor = ""
         url = _url(markup[_TAG_ATTRIBUTES]) if tag and not markup[_CLOSING] else ""
         if url and tag == "a":
             anchor, shown_from = url, markup.end()
         elif url:
-            found.append(Link(url, "", tag))
+            found.append(HtmlLink(url, "", tag))
         if len(found) >= MAX_LINKS:
             return found
-    return [*found, Link(anchor, text_of_html(html[shown_from:]), "a")] if anchor else found
+    return [*found, HtmlLink(anchor, text_of_html(html[shown_from:]), "a")] if anchor else found
 
 
 def links_of_text(text: str) -> list[str]:

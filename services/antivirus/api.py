@@ -13,7 +13,7 @@ from libs.envelope import Finding
 from libs.http import ADMIN, APPLICATION, About, Page, Problem, question, require
 from libs.http.openapi import raw_body
 from services.antivirus.adapters.counts import MongoCounts
-from services.antivirus.domain.judgement import DetectionAction, Judgement
+from services.antivirus.domain.judgement import DetectionAction, ScanJudgement
 from services.antivirus.engines import Engines, EngineState
 from services.antivirus.handlers import Scanner
 from services.antivirus.ports import DayCount, ScanItem
@@ -125,7 +125,7 @@ def routes(
     return router
 
 
-def _answer(judgement: Judgement) -> ScanResult:
+def _answer(judgement: ScanJudgement) -> ScanResult:
     return ScanResult(
         infected=judgement.infected,
         action=judgement.action,

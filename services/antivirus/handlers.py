@@ -12,7 +12,7 @@ from libs.envelope.queues import ANTISPAM, ANTIVIRUS, QUARANTINE
 from libs.events import VirusFound
 from libs.mail.message import parse
 from libs.runtime import QueueHandler, Route
-from services.antivirus.domain.judgement import DetectionPolicy, Judgement, judge
+from services.antivirus.domain.judgement import DetectionPolicy, ScanJudgement, judge
 from services.antivirus.engines import Engines
 from services.antivirus.metrics import AntivirusMetrics
 from services.antivirus.ports import ScanItem
@@ -34,7 +34,7 @@ class Scanner:
         self._statistics = statistics
         self._metrics = metrics
 
-    async def judgement_of(self, item: ScanItem) -> Judgement:
+    async def judgement_of(self, item: ScanItem) -> ScanJudgement:
         """Raises `Temporary` while an engine is down."""
         judgement = judge(await self._engines.scan(item), self._policy)
         self._statistics.judged(judgement)
@@ -60,7 +60,7 @@ class MailScanner:
         held = envelope.model_copy(update={"quarantine_reason": judgement.quarantine_reason})
         return (Route(QUARANTINE, mail.with_envelope(held)),)
 
-    async def _announce(self, mail: Mail, judgement: Judgement) -> None:
+    async def _announce(self, mail: Mail, judgement: ScanJudgement) -> None:
         log.warning("mail_held", id=mail.envelope.id, reason=judgement.quarantine_reason)
         if judgement.infected:
             names = sorted({name for _, name in judgement.viruses})

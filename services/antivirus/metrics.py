@@ -8,7 +8,7 @@ from datetime import datetime
 from prometheus_client import Counter, Gauge
 
 from libs.telemetry import Metrics
-from services.antivirus.domain.judgement import Judgement
+from services.antivirus.domain.judgement import ScanJudgement
 from services.antivirus.ports import Signatures
 
 
@@ -56,7 +56,7 @@ class AntivirusMetrics:
         if signatures.released_at is not None:
             self.signature_age.labels(engine).set((now - signatures.released_at).total_seconds())
 
-    def judged(self, judgement: Judgement) -> None:
+    def judged(self, judgement: ScanJudgement) -> None:
         """Count detections. The runner counts clean mail."""
         for engine in {engine for engine, _ in judgement.viruses}:
             self.infected.labels(engine).inc()

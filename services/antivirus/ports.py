@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from libs.mail.message import Message
-from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.budget import ArchiveLimits, ScanBudget
 from services.antivirus.domain.containers.mail import pieces
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection
@@ -34,7 +34,7 @@ class ScanItem:
 
         Raises `Exceeded`.
         """
-        return () if self.message is None else tuple(set(pieces(self.message, Budget(limits))))
+        return () if self.message is None else tuple(set(pieces(self.message, ScanBudget(limits))))
 
     def light(self, limits: ArchiveLimits) -> Sequence[Found] | None:
         """All that is in it, None if something has to be unpacked. Looked for once for all engines of a process."""
@@ -108,7 +108,7 @@ class Fingerprints(Protocol):
         """Return the known ones of `digests`."""
 
 
-class Counts(Protocol):
+class StatisticsStore(Protocol):
     """Where statistics go, now and then, many at once. Raises `Temporary`."""
 
     async def add_attachments(self, seen: Mapping[bytes, tuple[int, int]], now: datetime) -> None:

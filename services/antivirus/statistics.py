@@ -12,9 +12,9 @@ from datetime import datetime
 
 import structlog
 
-from services.antivirus.domain.inspection import Attachment
-from services.antivirus.domain.judgement import Judgement
-from services.antivirus.ports import Counts
+from services.antivirus.domain.inspection import InspectedAttachment
+from services.antivirus.domain.judgement import ScanJudgement
+from services.antivirus.ports import StatisticsStore
 
 log = structlog.get_logger(__name__)
 
@@ -24,18 +24,18 @@ MAX_WAITING = 50_000  # while the database is away, memory stays flat and later 
 class ScanStatistics:
     """Counts since the last write."""
 
-    def __init__(self, counts: Counts, clock: Callable[[], datetime]) -> None:
+    def __init__(self, counts: StatisticsStore, clock: Callable[[], datetime]) -> None:
         self._counts = counts
         self._clock = clock
         self._attachments: dict[bytes, tuple[int, int]] = {}
         self._events: Counter[tuple[str, str]] = Counter()
 
-    def saw(self, attachments: Iterable[Attachment]) -> None:
+    def saw(self, attachments: Iterable[InspectedAttachment]) -> None:
         """Count each attachment once more."""
         for attachment in attachments:
             self._add(attachment.digest, 1, attachment.size_bytes)
 
-    def judged(self, judgement: Judgement) -> None:
+    def judged(self, judgement: ScanJudgement) -> None:
         """Count a message; viruses by name, other detections by kind."""
         self._events["message", judgement.action] += 1
         for name in {name for _, name in judgement.viruses}:

@@ -24,12 +24,12 @@ from services.relay.adapters.queue import MongoQueue
 from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
 from services.relay.adapters.smtp import SmtpTransport
-from services.relay.adapters.smtp_dialer import Dialer, Login, Timeouts
+from services.relay.adapters.smtp_dialer import Dialer, SmtpClientTimeouts, SmtpLogin
 from services.relay.api import ABOUT, routes
 from services.relay.body_retention import BodyRetention
 from services.relay.deliverer import Deliverer
 from services.relay.domain.entries import Schedule
-from services.relay.handlers import Acceptance
+from services.relay.handlers import RelayHandler
 from services.relay.outcome_writer import OutcomeWriter
 from services.relay.ports import Destinations
 from services.relay.queue_runner import ConcurrencyLimits, QueueRunner
@@ -83,7 +83,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             settings=settings,
             metrics=metrics,
             routers=(routes(views, queue_runner, clock=shared.clock),),
-            queue_handlers=Acceptance(queue, queue_runner, shared.clock).table(),
+            queue_handlers=RelayHandler(queue, queue_runner, shared.clock).table(),
             listeners=(queue_runner,),
             background=(
                 Periodic("heartbeat", queue_runner.heartbeat, RENEWAL),
@@ -152,7 +152,7 @@ def _dialer(settings: Settings) -> Dialer:
     return Dialer(
         hostname=settings.hostname,
         tls=settings.tls,
-        timeouts=Timeouts(
+        timeouts=SmtpClientTimeouts(
             connection=settings.connect_timeout,
             command=settings.command_timeout,
             data=min(settings.command_timeout, timedelta(minutes=2)),
@@ -164,11 +164,11 @@ def _dialer(settings: Settings) -> Dialer:
     )
 
 
-def _login(settings: Settings) -> Login | None:
+def _login(settings: Settings) -> SmtpLogin | None:
     if not settings.smarthost_user:
         return None
     if not settings.smarthost:
         raise ValueError("setting relay.smarthost: needed with smarthost_user, since a login goes to one server only")
     if settings.smarthost_password_file is None:
         raise ValueError("setting relay.smarthost_password_file: needed with smarthost_user")
-    return Login(settings.smarthost_user, settings.smarthost_password_file.read_text().strip())
+    return SmtpLogin(settings.smarthost_user, settings.smarthost_password_file.read_text().strip())

@@ -23,9 +23,9 @@ from services.relay.domain.entries import Entry, Schedule, State, after
 from services.relay.domain.message_copy import copy_of, subject_tag
 from services.relay.domain.named_recipients import named_recipients
 from services.relay.domain.replies import Result, deferred, failed, unroutable
-from services.relay.domain.reporting import Report, ReportTarget, report_target
+from services.relay.domain.reporting import DeliveryReport, ReportTarget, report_target
 from services.relay.outcome_writer import OutcomeWriter
-from services.relay.ports import Route
+from services.relay.ports import DeliveryRoute
 
 log = structlog.get_logger(__name__)
 
@@ -82,7 +82,9 @@ class Deliverer:
             groups.setdefault((entry.message, tag), []).append(entry)
         return [(Batch(*key, group), mails.get(key[0])) for key, group in groups.items()]
 
-    async def deliver(self, batch: Batch, mail: Mail | None, route: Route | Result, session: SmtpSession) -> None:
+    async def deliver(
+        self, batch: Batch, mail: Mail | None, route: DeliveryRoute | Result, session: SmtpSession
+    ) -> None:
         """Send one copy of one message to the servers of `route`, or conclude a result that is known already."""
         known = {entry.id: settlement for entry in batch.entries if (settlement := self._outcomes.accepted(entry.id))}
         if known:
@@ -95,7 +97,7 @@ class Deliverer:
             await self._conclude(entries, mail.envelope if mail else None, results)
 
     async def _attempt(
-        self, mail: Mail | None, entries: Sequence[Entry], tag: str, route: Route | Result, session: SmtpSession
+        self, mail: Mail | None, entries: Sequence[Entry], tag: str, route: DeliveryRoute | Result, session: SmtpSession
     ) -> Results:
         if mail is None:
             return dict.fromkeys((entry.recipient for entry in entries), GONE)
@@ -106,7 +108,7 @@ class Deliverer:
         return results | dict(await self._send(mail, alive, tag, route, session)) if alive else results
 
     async def _send(
-        self, mail: Mail, recipients: Sequence[Recipient], tag: str, route: Route, session: SmtpSession
+        self, mail: Mail, recipients: Sequence[Recipient], tag: str, route: DeliveryRoute, session: SmtpSession
     ) -> Results:
         only = recipients[0] if len(recipients) == 1 else None
         try:
@@ -153,7 +155,7 @@ class Deliverer:
         target = report_target(envelope, entry.to, transition.tell) if envelope else ReportTarget.DEAD_LETTER
         if target is None:
             return Settlement(entry, transition)
-        report = Report(
+        report = DeliveryReport(
             event=transition.tell,
             target=target,
             status=result.status,

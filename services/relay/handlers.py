@@ -13,7 +13,7 @@ from services.relay.queue_runner import QueueRunner
 
 
 @dataclass(frozen=True, slots=True)
-class Acceptance:
+class RelayHandler:
     """Stores mail in the outbound queue and wakes the queue runner."""
 
     queue: MongoQueue

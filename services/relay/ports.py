@@ -20,7 +20,7 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class DeliveryRoute:
     """The hosts for the mail of a domain, in the order in which they are tried.
 
     `mx_group` names the servers that share a limit of connections: many domains may have their mail at one.
@@ -33,7 +33,7 @@ class Route:
 class Destinations(Protocol):
     """Finds the servers for the mail of a domain."""
 
-    async def route(self, domain: str) -> Route:
+    async def route(self, domain: str) -> DeliveryRoute:
         """Return the route. Raises `Temporary` when DNS does not answer, `Permanent` when the domain takes no mail."""
 
 

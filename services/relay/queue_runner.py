@@ -26,7 +26,7 @@ from services.relay.domain.connection_scheduler import ConnectionScheduler, Sche
 from services.relay.domain.entries import Entry
 from services.relay.domain.replies import Result, deferred, failed
 from services.relay.outcome_writer import OutcomeWriter
-from services.relay.ports import Destinations, Route
+from services.relay.ports import DeliveryRoute, Destinations
 
 log = structlog.get_logger(__name__)
 
@@ -162,12 +162,12 @@ class QueueRunner:
             route = await self._route(destination)
         finally:
             del self._finding[destination]
-        self._mx_groups[destination] = route.mx_group if isinstance(route, Route) else _NO_ROUTE + destination
+        self._mx_groups[destination] = route.mx_group if isinstance(route, DeliveryRoute) else _NO_ROUTE + destination
         while len(self._mx_groups) > _MAX_MX_GROUPS:
             self._mx_groups.popitem(last=False)
         self.expect([destination])
 
-    async def _route(self, destination: str) -> Route | Result:
+    async def _route(self, destination: str) -> DeliveryRoute | Result:
         try:
             return await self._destinations.route(destination)
         except Temporary as error:
@@ -238,7 +238,7 @@ class QueueRunner:
 
     async def _serve_destination(self, connection: ScheduledConnection, destination: str, session: SmtpSession) -> None:
         route = await self._route(destination)
-        mx_group = route.mx_group if isinstance(route, Route) else connection.mx_group
+        mx_group = route.mx_group if isinstance(route, DeliveryRoute) else connection.mx_group
         if mx_group != connection.mx_group:
             self._mx_groups[destination] = mx_group  # its MX group has changed: another connection serves it
             self.expect([destination])

@@ -17,7 +17,7 @@ from libs.telemetry import Metrics
 from services.relay.adapters.bodies import Bodies
 from services.relay.adapters.dead_letters import DeadLetterQueue
 from services.relay.adapters.report_queue import Due, ReportQueue
-from services.relay.domain.reporting import Event, ReportTarget, pause, reported
+from services.relay.domain.reporting import ReportEvent, ReportTarget, pause, reported
 from services.relay.ports import Reporter
 
 log = structlog.get_logger(__name__)
@@ -151,7 +151,7 @@ class ReportSender:
         report, now = dues[0].report, self._clock()
         self._sent.labels(report.target, "refused").inc()
         log.error("report_refused", id=dues[0].entry.message, report=report.event, reason=reason)
-        if report.event is not Event.FAILED:
+        if report.event is not ReportEvent.FAILED:
             await self._queue.mark_sent(dues, now=now)
             return
         text = f"{report.text}; {report.target} could not be told: {reason}"[:900]

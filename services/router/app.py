@@ -24,7 +24,7 @@ from services.router.authentication import Authentication
 from services.router.directory import Directory
 from services.router.domain.resolution import ExpansionLimits
 from services.router.handlers import RoutingHandler, subscriptions, table
-from services.router.resolver import Resolver
+from services.router.resolver import RouteResolver
 
 NAME = "router"
 Settings = settings.Settings
@@ -35,7 +35,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     """MongoDB away: cached routes serve, everything else is deferred. Argon2 overloaded: deferred."""
     database = shared.mongo.database(NAME)
     await create_indexes(database)
-    resolver = Resolver(
+    resolver = RouteResolver(
         MongoRoutes(database),
         ExpansionLimits(depth=settings.depth_limit, addresses=settings.expansion_limit),
         cached_routes=settings.cached_routes,

@@ -15,7 +15,7 @@ from libs.events import AccountChanged, AccountDeleted, DomainChanged, Fact, Rou
 from libs.runtime import EventHandler, QueueHandler, Route
 from services.router.domain.distribution import JUNK_STAYS, distribute
 from services.router.domain.resolution import Resolution
-from services.router.resolver import FEW, Resolver
+from services.router.resolver import FEW, RouteResolver
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 class RoutingHandler:
     """Resolves all recipients of a message at once."""
 
-    resolver: Resolver
+    resolver: RouteResolver
 
     async def route(self, mail: Mail) -> Iterable[Route]:
         """One message a queue, each with all of its recipients."""

@@ -24,7 +24,7 @@ _canonical = lru_cache(maxsize=16_384)(canonical)
 _normalise = lru_cache(maxsize=16_384)(normalise)
 
 
-class Resolver:
+class RouteResolver:
     """Answers for addresses as peers and administrators write them."""
 
     def __init__(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from libs.dns import Answer, CachingResolver, Mx, Resolver, ResolverLimits
-from libs.dns.wire import Server
+from libs.dns import CachingResolver, DnsAnswer, Mx, Resolver, ResolverLimits
+from libs.dns.wire import NameServer
 from libs.envelope import Temporary
 from tests.servers.dns import DnsServer
 from tests.servers.zone import Zone, ZoneServer
@@ -47,19 +47,19 @@ def resolver(request: pytest.FixtureRequest) -> Iterator[Resolver]:
         return
     server = DnsServer(DNSMASQ) if request.param == "dnsmasq" else ZoneServer(Zone(ZONE))
     server.start()
-    yield CachingResolver([Server("127.0.0.1", server.port)])
+    yield CachingResolver([NameServer("127.0.0.1", server.port)])
     server.stop()
 
 
-NOTHING: Answer[Any] = Answer()
-NOWHERE: Answer[Any] = Answer((), exists=False)
-CASES: list[tuple[str, str, Answer[Any]]] = [
-    ("a", "plain.example", Answer((IPv4Address("192.0.2.1"),))),
-    ("a", "PLAIN.Example.", Answer((IPv4Address("192.0.2.1"),))),
-    ("aaaa", "plain.example", Answer((IPv6Address("2001:db8::1"),))),
-    ("a", "alias.example", Answer((IPv4Address("192.0.2.1"),))),
-    ("mx", "two.example", Answer((Mx(10, "a.example"), Mx(20, "b.example")))),
-    ("mx", "null.example", Answer((Mx(0, ""),))),
+NOTHING: DnsAnswer[Any] = DnsAnswer()
+NOWHERE: DnsAnswer[Any] = DnsAnswer((), exists=False)
+CASES: list[tuple[str, str, DnsAnswer[Any]]] = [
+    ("a", "plain.example", DnsAnswer((IPv4Address("192.0.2.1"),))),
+    ("a", "PLAIN.Example.", DnsAnswer((IPv4Address("192.0.2.1"),))),
+    ("aaaa", "plain.example", DnsAnswer((IPv6Address("2001:db8::1"),))),
+    ("a", "alias.example", DnsAnswer((IPv4Address("192.0.2.1"),))),
+    ("mx", "two.example", DnsAnswer((Mx(10, "a.example"), Mx(20, "b.example")))),
+    ("mx", "null.example", DnsAnswer((Mx(0, ""),))),
     ("mx", "plain.example", NOTHING),
     ("aaaa", "two.example", NOTHING),
     ("a", "deep.example", NOTHING),  # RFC 8020: there is something below it
@@ -73,7 +73,7 @@ CASES: list[tuple[str, str, Answer[Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "name", "answer"), CASES, ids=lambda value: str(value)[:30])
-async def test_it_tells_what_there_is(resolver: Resolver, kind: str, name: str, answer: Answer[Any]) -> None:
+async def test_it_tells_what_there_is(resolver: Resolver, kind: str, name: str, answer: DnsAnswer[Any]) -> None:
     assert await getattr(resolver, kind)(name) == answer
     assert await getattr(resolver, kind)(name) == answer  # remembered
 
@@ -93,7 +93,9 @@ async def test_what_nobody_tells_is_temporary(fault: str, real: bool, zone_serve
     zone = zone_server.zone = Zone(f"broken.example {fault}")
     resolver: Resolver = zone
     if real:
-        resolver = CachingResolver([Server("127.0.0.1", zone_server.port)], ResolverLimits(question=0.1, lookup=5.0))
+        resolver = CachingResolver(
+            [NameServer("127.0.0.1", zone_server.port)], ResolverLimits(question=0.1, lookup=5.0)
+        )
     with pytest.raises(Temporary, match=r"broken\.example"):
         await resolver.mx("broken.example")
     assert not (await resolver.mx("another.example")).exists

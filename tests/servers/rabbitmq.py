@@ -12,6 +12,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tests.servers.ports import free_port
@@ -76,6 +77,12 @@ class RabbitServer:
     def pause(self) -> None:
         """The node neither answers nor closes its sockets (SIGSTOP), like a machine that lost its power."""
         self._signal(signal.SIGSTOP)
+        # A thread that runs when the signal comes goes on for a moment.
+        deadline = time.monotonic() + 10
+        while not all(map(_is_stopped, self._threads())):
+            if time.monotonic() > deadline:
+                raise TimeoutError("the node does not stop")
+            time.sleep(0.01)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -151,6 +158,16 @@ class RabbitServer:
             time.sleep(0.05)
         raise TimeoutError(f"RabbitMQ did not come up: {(self._directory / 'output').read_text()[-2000:]}")
 
+    def _threads(self) -> list[Path]:
+        """The directories of all threads of the group in procfs (proc(5))."""
+        assert self._process is not None, "the server is not running"
+        found: list[Path] = []
+        for directory in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if os.getpgid(int(directory.name)) == self._process.pid:
+                    found += (directory / "task").iterdir()
+        return found
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None, "the server is not running"
         # The node is a group of processes: a shell, the virtual machine and its port programs.
@@ -176,3 +193,11 @@ class RabbitServer:
             self._epmd.kill()
             self._epmd.wait()
             self._epmd = None
+
+
+def _is_stopped(thread: Path) -> bool:
+    """The state is the field behind the name in parentheses (proc(5))."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] in "TZ"
+    except OSError:  # it has ended
+        return True

@@ -21,7 +21,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from libs.dns import Answer, AnswerKind, Ip, Mx, reverse_name
+from libs.dns import AnswerKind, DnsAnswer, Ip, Mx, reverse_name
 from libs.dns.wire import name_of, record_of
 from libs.envelope import Temporary
 
@@ -66,33 +66,33 @@ class Zone:
             found.append(dns.rrset.from_rdata_list(name, 300, records))
         return found, any(other.is_subdomain(name) for other in self._records)
 
-    async def a(self, name: str) -> Answer[IPv4Address]:
+    async def a(self, name: str) -> DnsAnswer[IPv4Address]:
         return self._answer(name, AnswerKind.A)
 
-    async def aaaa(self, name: str) -> Answer[IPv6Address]:
+    async def aaaa(self, name: str) -> DnsAnswer[IPv6Address]:
         return self._answer(name, AnswerKind.AAAA)
 
-    async def mx(self, name: str) -> Answer[Mx]:
+    async def mx(self, name: str) -> DnsAnswer[Mx]:
         return self._answer(name, AnswerKind.MX)
 
-    async def txt(self, name: str) -> Answer[bytes]:
+    async def txt(self, name: str) -> DnsAnswer[bytes]:
         return self._answer(name, AnswerKind.TXT)
 
-    async def ptr(self, address: Ip) -> Answer[str]:
+    async def ptr(self, address: Ip) -> DnsAnswer[str]:
         return self._answer(reverse_name(address), AnswerKind.PTR)
 
-    def _answer(self, text: str, kind: AnswerKind) -> Answer[Any]:
+    def _answer(self, text: str, kind: AnswerKind) -> DnsAnswer[Any]:
         name = name_of(text)
         if name is None:
-            return Answer((), exists=False)
+            return DnsAnswer((), exists=False)
         self.asked.append((text.lower(), kind.value))
         if fault := self.fault(name, kind.value):
             raise Temporary(f"DNS {kind.value} {text}: {fault}")
         found, exists = self.find(name, kind.value)
         if not found or found[-1].rdtype != dns.rdatatype.from_text(kind.value):
-            return Answer((), exists=exists)
+            return DnsAnswer((), exists=exists)
         records = tuple(record_of(record, kind) for record in found[-1])
-        return Answer(tuple(sorted(records)) if kind is AnswerKind.MX else records)
+        return DnsAnswer(tuple(sorted(records)) if kind is AnswerKind.MX else records)
 
 
 class ZoneServer:

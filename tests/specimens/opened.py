@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.budget import ArchiveLimits, ScanBudget
 from services.antivirus.domain.containers import OPENERS
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind
@@ -15,7 +15,7 @@ def opened(octets: bytes, form: FileFormat, limits: ArchiveLimits | None = None)
     """Open `octets` as `form`, which is also the format that they are recognised as."""
     content = ScanContent(octets)
     assert form in content.forms
-    return list(OPENERS[form](content, Budget(limits or ArchiveLimits())))
+    return list(OPENERS[form](content, ScanBudget(limits or ArchiveLimits())))
 
 
 def contents_of(octets: bytes, form: FileFormat) -> list[bytes]:

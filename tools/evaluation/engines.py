@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 
 from libs.envelope import Envelope, Mail, Recipient, Temporary
-from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.engine_address import SpamdAddress
 from services.antispam.engines.model import ExternalEngine
 from services.antispam.engines.rspamd import Rspamd
 from services.antispam.engines.spamd import Spamd
@@ -47,7 +47,7 @@ def spamassassin(name: str, corpus: Sequence[Specimen]) -> Row:
             )
             server.start()
             try:
-                address = EngineAddress.parse(server.address)
+                address = SpamdAddress.parse(server.address)
                 engine = Spamd(address, hostname="mx", connections=_AT_ONCE, limit_bytes=_LIMIT, deadline=_DEADLINE)
                 spent = asyncio.run(_judge(engine, server.pid, corpus, folds, fold, scores))
             finally:

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 from libs.authentication.spf.macros import DomainSpec, asks_for_peer_name, check_macros, expanded
 from libs.authentication.spf.record import Directive, SpfRecord, parse, select
 from libs.authentication.spf.results import PermError, SpfCheck, SpfResult
-from libs.dns import Answer, Ip, Resolver
+from libs.dns import DnsAnswer, Ip, Resolver
 from libs.envelope import Temporary
 
 R = TypeVar("R")
@@ -141,18 +141,18 @@ class SpfEvaluation:
         answers = await asyncio.gather(*map(self._addresses, names), return_exceptions=True)
         valid = []
         for name, answer in zip(names, answers, strict=True):
-            if isinstance(answer, Answer):
+            if isinstance(answer, DnsAnswer):
                 if self._session.ip in answer.records:
                     valid.append(name.lower())
             elif not isinstance(answer, Temporary):
                 raise answer
         return valid
 
-    async def _addresses(self, name: str) -> Answer[Ip]:
+    async def _addresses(self, name: str) -> DnsAnswer[Ip]:
         asked = self._resolver.a(name) if self._is_v4 else self._resolver.aaaa(name)
-        return cast(Answer[Ip], await asked)
+        return cast(DnsAnswer[Ip], await asked)
 
-    def _is_in(self, answer: Answer[Ip], directive: Directive) -> bool:
+    def _is_in(self, answer: DnsAnswer[Ip], directive: Directive) -> bool:
         length = directive.length4 if self._is_v4 else directive.length6
         return any(self._session.ip in ip_network((address, length), strict=False) for address in answer.records)
 
@@ -161,7 +161,7 @@ class SpfEvaluation:
         if self._lookups < 0:
             raise PermError(f"more than {_LOOKUPS} look-ups")  # RFC 7208 4.6.4
 
-    def _count_void(self, answer: Answer[R]) -> Answer[R]:
+    def _count_void(self, answer: DnsAnswer[R]) -> DnsAnswer[R]:
         """Count void look-ups: the domain owner chooses names without records (RFC 7208 4.6.4, RFC 7208 11.1)."""
         if not answer:
             self._voids -= 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.antispam.engines.circuit_breaker import CircuitBreaker
-from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.engine_address import SpamdAddress
 from services.antispam.engines.rspamd import Rspamd
 from services.antispam.engines.spamd import Spamd
 from services.antispam.settings import Settings
@@ -33,7 +33,7 @@ def open_engines(settings: Settings) -> EnginesSlice:
     engines: dict[str, CircuitBreaker] = {}
     if settings.spamd:
         spamd = Spamd(
-            EngineAddress.parse(settings.spamd),
+            SpamdAddress.parse(settings.spamd),
             hostname=settings.hostname,
             connections=settings.engine_connections,
             limit_bytes=settings.engine_limit_bytes,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True, slots=True)
-class EngineAddress:
+class SpamdAddress:
     """Either `path`, or `host` and `port`."""
 
     host: str = ""
@@ -15,7 +15,7 @@ class EngineAddress:
     path: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> EngineAddress:
+    def parse(cls, text: str) -> SpamdAddress:
         """Parse the setting. Raises a `ValueError` that says which forms are valid."""
         if text.startswith("unix:/"):
             return cls(path=text.removeprefix("unix:"))

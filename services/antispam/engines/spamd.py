@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from libs.envelope import Temporary
 from libs.mail.render import received, rendered, repairs
-from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.engine_address import SpamdAddress
 from services.antispam.engines.model import EngineResult
 from services.antispam.message.mail_view import MailView
 
@@ -25,7 +25,7 @@ class Spamd:
     """Asks one spamd for its symbols, with at most `connections` requests at once."""
 
     def __init__(
-        self, address: EngineAddress, *, hostname: str, connections: int, limit_bytes: int, deadline: timedelta
+        self, address: SpamdAddress, *, hostname: str, connections: int, limit_bytes: int, deadline: timedelta
     ) -> None:
         self.limit_bytes = limit_bytes
         self._address = address

@@ -34,7 +34,7 @@ class HoneypotHits(Protocol):
         """Count a message to each of the addresses. Raises `Temporary`."""
 
 
-class Blacklist(Protocol):
+class PeerBlacklisting(Protocol):
     """The blacklist of peers."""
 
     async def blacklist(self, peer: BlacklistedPeer) -> None:
@@ -51,7 +51,7 @@ class SpecialRecipients:
 
     rulebooks: RulebookCache
     environment: FilterEnvironment
-    peers: Blacklist
+    peers: PeerBlacklisting
     honeypot_hits: HoneypotHits
     user_feedback: Feedback
     clock: Callable[[], datetime]

@@ -53,7 +53,7 @@ class Statistics(Protocol):
         """Score the message; None while too little was learned. An empty `domain` means the statistics of all."""
 
 
-class Correspondent(Protocol):
+class CorrespondentLookup(Protocol):
     """A sender that the users of a domain correspond with; `str()` says why it counts as one."""
 
     @property
@@ -64,7 +64,7 @@ class Correspondent(Protocol):
 class Correspondents(Protocol):
     """The senders on the automatic whitelists of the domains."""
 
-    async def find(self, domain: str, address: str) -> Correspondent | None:
+    async def find(self, domain: str, address: str) -> CorrespondentLookup | None:
         """Find `address` among the correspondents of `domain`. Raises `Temporary`."""
 
 

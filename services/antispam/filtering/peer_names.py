@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from libs.dns import Answer, Ip, Resolver
+from libs.dns import DnsAnswer, Ip, Resolver
 from services.antispam.filtering.context import Context
 from services.antispam.message.mail_view import MailView
 
@@ -31,7 +31,7 @@ async def peer_names_of(mail: MailView, context: Context) -> PeerNames:
 async def _look_up(peer: Ip, resolver: Resolver) -> PeerNames:
     claimed = (await resolver.ptr(peer)).records[:_NAMES]
     answers = await asyncio.gather(*(addresses_of(resolver, name, peer) for name in claimed), return_exceptions=True)
-    answered = [(name, answer) for name, answer in zip(claimed, answers, strict=True) if isinstance(answer, Answer)]
+    answered = [(name, answer) for name, answer in zip(claimed, answers, strict=True) if isinstance(answer, DnsAnswer)]
     confirmed = tuple(name for name, answer in answered if peer in answer.records)
     for answer in answers:
         if isinstance(answer, BaseException) and not confirmed:
@@ -39,7 +39,7 @@ async def _look_up(peer: Ip, resolver: Resolver) -> PeerNames:
     return PeerNames(claimed, confirmed)
 
 
-async def addresses_of(resolver: Resolver, name: str, peer: Ip) -> Answer[Ip]:
+async def addresses_of(resolver: Resolver, name: str, peer: Ip) -> DnsAnswer[Ip]:
     """Look up the addresses of `name` of the peer's family. Raises `Temporary`."""
     found = await (resolver.a(name) if isinstance(peer, IPv4Address) else resolver.aaaa(name))
-    return Answer(tuple(found.records), exists=found.exists)
+    return DnsAnswer(tuple(found.records), exists=found.exists)

@@ -15,7 +15,7 @@ from libs.envelope import Temporary
 from libs.events import BayesLearned
 from libs.mongo import Batcher
 from libs.runtime.periodic import each
-from services.antispam.learning.model import MailClass, Model, ModelCache, ModelSnapshot, ScopeState
+from services.antispam.learning.model import BayesModel, MailClass, ModelCache, ModelSnapshot, ScopeState
 from services.antispam.learning.mongo import MongoBayes
 from services.antispam.learning.restoring import restore_model
 from services.antispam.learning.samples import Tokens, TrainingSample
@@ -145,7 +145,7 @@ class Learner:
         log.error("bayes_snapshot_failed", scope=scope, reason=reason)
         self._parked.add(scope)
 
-    def _is_due(self, scope: str, model: Model, state: ScopeState) -> bool:
+    def _is_due(self, scope: str, model: BayesModel, state: ScopeState) -> bool:
         if scope in self._parked or model.epoch != state.epoch:  # a model of another epoch is read again first
             return False
         return scope in self._repaired or model.revision - state.snapshot >= _SNAPSHOT_EVERY
@@ -208,7 +208,7 @@ class Learner:
             await self._follow_log(scope, model)
         self._models.keep(scope, model)
 
-    async def _follow_log(self, scope: str, model: Model) -> None:
+    async def _follow_log(self, scope: str, model: BayesModel) -> None:
         try:
             async for change in self._store.changes(scope, since=model.revision):
                 model.apply(change)

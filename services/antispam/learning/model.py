@@ -65,7 +65,7 @@ class ModelSnapshot:
 
 
 @dataclass(slots=True)
-class Model:
+class BayesModel:
     """The statistics of one scope after the change `revision`: numbers of spam and ham messages, in all and by token.
 
     `epoch` is the number of times that rare tokens were discarded.
@@ -92,7 +92,7 @@ class Model:
             kept = self._counts = TokenCounts(self.spam, self.ham, self.tokens.get)
         return kept
 
-    def counts_with(self, common: Model) -> TokenCounts:
+    def counts_with(self, common: BayesModel) -> TokenCounts:
         """Return the counts added to those of `common`, the same instance until one of them changes."""
         shared, own, kept = common.counts, self.counts, self._combined
         if kept is None or kept[0] is not shared or kept[1] is not own:
@@ -145,17 +145,17 @@ class ModelCache:
     def __init__(self, *, always: str, capacity: int) -> None:
         self._always = always
         self._capacity = capacity
-        self._models: OrderedDict[str, Model] = OrderedDict()
+        self._models: OrderedDict[str, BayesModel] = OrderedDict()
         self.learned: Mapping[str, Pair] = {}  # spam and ham messages of every scope with samples
 
-    def get(self, scope: str) -> Model | None:
+    def get(self, scope: str) -> BayesModel | None:
         """Return the model if it is in memory, and mark it as used."""
         model = self._models.get(scope)
         if model is not None:
             self._models.move_to_end(scope)
         return model
 
-    def keep(self, scope: str, model: Model) -> None:
+    def keep(self, scope: str, model: BayesModel) -> None:
         """Add a model; the least recently used ones of other domains are dropped beyond the capacity."""
         self._models[scope] = model
         room = self._capacity - sum(len(one) for name, one in self._models.items() if name != self._always)
@@ -168,6 +168,6 @@ class ModelCache:
         """Drop a model, which is read again before its next use."""
         self._models.pop(scope, None)
 
-    def loaded(self) -> Mapping[str, Model]:
+    def loaded(self) -> Mapping[str, BayesModel]:
         """Return the models in memory by scope."""
         return dict(self._models)

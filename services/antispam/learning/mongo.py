@@ -17,7 +17,7 @@ import structlog
 
 from libs.envelope import Temporary
 from libs.mongo import DeleteOne, Mongo, ReplaceOne, mongo_errors
-from services.antispam.learning.model import MailClass, Model, ModelChange, ModelSnapshot, ScopeState
+from services.antispam.learning.model import BayesModel, MailClass, ModelChange, ModelSnapshot, ScopeState
 from services.antispam.learning.mongo_snapshots import delete_snapshots, read_snapshot, write_snapshot
 from services.antispam.learning.samples import CountChange, Key, StoredSample, TrainingSample, training_outcome
 
@@ -112,12 +112,12 @@ class MongoBayes:
             async for found in self._changes.find(_between(scope, since + 1, _LAST)).sort("_id", 1):
                 yield ModelChange(found["_id"]["revision"], found["spam"], found["ham"], _tokens(found))
 
-    async def snapshot(self, scope: str, state: ScopeState) -> Model:
+    async def snapshot(self, scope: str, state: ScopeState) -> BayesModel:
         """Return the model of the snapshot of `state`, an empty one at 0. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
             return await read_snapshot(self._snapshots, scope, state.snapshot, epoch=state.epoch)
 
-    async def snapshot_before_log(self, scope: str, state: ScopeState) -> Model:
+    async def snapshot_before_log(self, scope: str, state: ScopeState) -> BayesModel:
         """Return the model before the oldest change in the log. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
             oldest = await self._changes.find_one(_between(scope, 0, _LAST), sort=[("_id", 1)])
@@ -125,7 +125,7 @@ class MongoBayes:
                 raise LookupError("there is no log")
             return await read_snapshot(self._snapshots, scope, oldest["_id"]["revision"] - 1, epoch=state.epoch)
 
-    async def rebuild_from_samples(self, scope: str, state: ScopeState) -> Model:
+    async def rebuild_from_samples(self, scope: str, state: ScopeState) -> BayesModel:
         """Return a model that is computed from all stored samples. Raises `Temporary`, `LookupError`."""
         with mongo_errors("learned statistics"):
             # A snapshot read: revision and samples belong to the same moment, whatever is learned meanwhile.
@@ -133,7 +133,7 @@ class MongoBayes:
                 found = await self._models.find_one({"_id": scope}, session=session)
                 if found is None:
                     raise LookupError("the scope was deleted")
-                model = Model(revision=found["revision"], epoch=state.epoch)
+                model = BayesModel(revision=found["revision"], epoch=state.epoch)
                 async for sample in self._samples.find(_samples_of(scope), session=session):
                     model.add(sample["kind"], sample["times"], _tokens(sample))
         return model

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from libs.mongo import DuplicateKey
-from services.antispam.learning.model import Model, ModelSnapshot
+from services.antispam.learning.model import BayesModel, ModelSnapshot
 
 _PART = 50_000  # tokens in one document, far below MongoDB's limit of 16 MB
 _LAST = 2**62
@@ -23,9 +23,9 @@ _LAST = 2**62
 Row = tuple[str, int, int]
 
 
-async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: int) -> Model:
+async def read_snapshot(collection: Any, scope: str, revision: int, *, epoch: int) -> BayesModel:
     """Return the model of `revision`, an empty one at 0. Raises `LookupError` when it is not complete."""
-    model, read = Model(revision=revision, epoch=epoch), 0
+    model, read = BayesModel(revision=revision, epoch=epoch), 0
     if not revision:
         return model
     async for part in collection.find(_parts_between(scope, revision, revision)).sort("_id", 1):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from libs.envelope import Temporary
-from services.antispam.learning.model import Model, ScopeState
+from services.antispam.learning.model import BayesModel, ScopeState
 from services.antispam.learning.mongo import MongoBayes
 
 log = structlog.get_logger(__name__)
@@ -13,7 +13,7 @@ log = structlog.get_logger(__name__)
 _TRIES = 5  # other replicas may replace the snapshot while it is read
 
 
-async def restore_model(store: MongoBayes, scope: str, state: ScopeState) -> tuple[Model, bool]:
+async def restore_model(store: MongoBayes, scope: str, state: ScopeState) -> tuple[BayesModel, bool]:
     """Return the current model of `scope`, and whether its snapshot must be written again. Raises `Temporary`."""
     for _ in range(_TRIES):
         try:
@@ -26,7 +26,7 @@ async def restore_model(store: MongoBayes, scope: str, state: ScopeState) -> tup
     raise Temporary(f"the snapshot of {scope} was replaced again and again while it was read")
 
 
-async def _apply_log(store: MongoBayes, scope: str, model: Model, state: ScopeState) -> Model:
+async def _apply_log(store: MongoBayes, scope: str, model: BayesModel, state: ScopeState) -> BayesModel:
     """Apply all later changes to `model`. Raises `LookupError` when the log has a gap or is too short."""
     async for change in store.changes(scope, since=model.revision):
         model.apply(change)
@@ -35,7 +35,7 @@ async def _apply_log(store: MongoBayes, scope: str, model: Model, state: ScopeSt
     return model
 
 
-async def _repair(store: MongoBayes, scope: str, state: ScopeState, reason: str) -> Model:
+async def _repair(store: MongoBayes, scope: str, state: ScopeState, reason: str) -> BayesModel:
     """Restore by the previous snapshot, to which the log usually reaches back, else from all samples."""
     try:
         model, source = await _apply_log(store, scope, await store.snapshot_before_log(scope, state), state), "log"

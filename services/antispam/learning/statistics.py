@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from services.antispam.learning.classifier import BayesScore, TokenCounts, is_sure, score
-from services.antispam.learning.model import MailClass, Model, ModelCache
+from services.antispam.learning.model import BayesModel, MailClass, ModelCache
 from services.antispam.learning.samples import Tokens
 from services.antispam.message.mail_view import MailView
 from services.antispam.policy.policy import DEFAULT
 
-_EMPTY = Model()
+_EMPTY = BayesModel()
 
 
 class BayesStatistics:

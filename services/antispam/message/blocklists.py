@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from libs.dns import Answer, Resolver
+from libs.dns import DnsAnswer, Resolver
 from libs.envelope import Temporary
 
 # RFC 5782 2.1: the answer for an entry is in this network. Others come from parked domains and captive portals.
@@ -55,7 +55,7 @@ async def _is_on(resolver: Resolver, name: str) -> bool | None:
         return None
 
 
-def _read(answer: Answer[IPv4Address]) -> bool | None:
+def _read(answer: DnsAnswer[IPv4Address]) -> bool | None:
     codes = [address for address in answer.records if address in _LISTED]
     entries = [code for code in codes if not any(code in network for network in _NO_ENTRY)]
     return None if codes and not entries else bool(entries)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from libs.mail.encoded_words import decode_words
-from libs.mail.html import Link, links, links_of_text, text_of_html
+from libs.mail.html import HtmlLink, links, links_of_text, text_of_html
 from libs.mail.message import Headers, Message, Part, parse
 from services.antispam.message.digest import message_digest
 from services.antispam.message.lazy_property import lazy_property
@@ -88,13 +88,13 @@ class MessageContent:
         return "\n".join(part for part in (self.plain, self.html_text) if part)
 
     @lazy_property
-    def links(self) -> Sequence[Link]:
+    def links(self) -> Sequence[HtmlLink]:
         """The links and loaded resources of the HTML, then the URLs in plain text (whose tag is empty)."""
         shown = links(self.html) if self.html else []
         lower = self.plain.lower()
         if "://" not in lower and "www." not in lower:  # a quick test, since the search for URLs is slow
             return shown
-        return (*shown, *(Link(url, url, "") for url in links_of_text(self.plain)))
+        return (*shown, *(HtmlLink(url, url, "") for url in links_of_text(self.plain)))
 
     @lazy_property
     def tokens(self) -> frozenset[str]:

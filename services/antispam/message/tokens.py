@@ -51,7 +51,7 @@ _UNREAD = frozenset(
 _IDENTIFIERS = frozenset(("message-id", "in-reply-to", "references", "resent-message-id"))
 
 
-class Part(Protocol):
+class TokenPart(Protocol):
     """A leaf of the MIME tree."""
 
     @property
@@ -63,7 +63,7 @@ class Part(Protocol):
 
 
 def tokenize(
-    headers: Iterable[tuple[str, str]], texts: Iterable[str] = (), parts: Iterable[Part] = ()
+    headers: Iterable[tuple[str, str]], texts: Iterable[str] = (), parts: Iterable[TokenPart] = ()
 ) -> frozenset[str]:
     """Return the tokens of a message: of its fields (name, unfolded value), its decoded texts (HTML as source), and the
     types and names of its parts. Linear in what is read, which is bounded; never raises.
@@ -119,7 +119,7 @@ def _add_texts(tokens: set[str], texts: Iterable[str]) -> None:
             return
 
 
-def _add_parts(tokens: set[str], parts: Iterable[Part]) -> None:
+def _add_parts(tokens: set[str], parts: Iterable[TokenPart]) -> None:
     for part in islice(parts, MAX_PARTS):
         tokens.add(f"type:{part.content_type[:MAX_NAME]}")
         if part.charset:

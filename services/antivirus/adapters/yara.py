@@ -14,7 +14,7 @@ import yara
 from libs.envelope import Temporary
 from services.antivirus.adapters.threads import ScanThreads
 from services.antivirus.adapters.yara_rules import CompiledRules, RuleFiles
-from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.budget import ArchiveLimits, ScanBudget
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
 from services.antivirus.domain.file_formats import FileFormat
@@ -103,7 +103,7 @@ class YaraEngine:
 
 def all_matches(rules: CompiledRules, content: ScanContent, limits: ArchiveLimits) -> Sequence[Detection]:
     """Of `content` and all that is in it, within the time of `limits`."""
-    budget = Budget(limits)
+    budget = ScanBudget(limits)
     seen = Inspection()
     try:
         for found in walk(content, budget):

@@ -29,7 +29,7 @@ class NeedsThread(Exception):
     """The work is too heavy for the event loop."""
 
 
-class Budget:
+class ScanBudget:
     """The account of one message: time, octets and entries of all of it together. Methods raise `LimitExceeded`.
 
     One that is `light` allows nothing heavy.

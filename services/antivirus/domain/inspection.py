@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.budget import ArchiveLimits, ScanBudget
 from services.antivirus.domain.closed_archives import closed_archive_detection
 from services.antivirus.domain.content import Role, ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind
@@ -21,7 +21,7 @@ MAX_SIGHTINGS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
+class InspectedAttachment:
     """A part of the message that is counted: its SHA-256 and how many octets it has."""
 
     digest: bytes
@@ -33,7 +33,7 @@ class Inspection:
     """The detections, and the digests of attachments and of everything inside them for the fingerprint database."""
 
     detections: dict[Detection, None] = field(default_factory=dict)
-    attachments: list[Attachment] = field(default_factory=list)
+    attachments: list[InspectedAttachment] = field(default_factory=list)
     digests: set[bytes] = field(default_factory=set)
 
     def saw(self, seen: Detection) -> None:
@@ -48,7 +48,7 @@ class Inspection:
 
 def inspect(content: ScanContent, limits: ArchiveLimits, *, clock: Callable[[], float] = time.monotonic) -> Inspection:
     """Inspect everything in `content`."""
-    return inspection_of(walk(content, Budget(limits, clock)))
+    return inspection_of(walk(content, ScanBudget(limits, clock)))
 
 
 def inspection_of(found: Iterable[Found]) -> Inspection:
@@ -85,4 +85,4 @@ def _fingerprint(content: ScanContent, seen: Inspection) -> None:
     digest = sha256(content.octets).digest()
     seen.digests.add(digest)
     if content.role is Role.ATTACHMENT:
-        seen.attachments.append(Attachment(digest, len(content.octets)))
+        seen.attachments.append(InspectedAttachment(digest, len(content.octets)))

@@ -17,7 +17,7 @@ DetectionPolicy = Mapping[DetectionKind, DetectionAction]
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class ScanJudgement:
     """`viruses` are (engine, name); `quarantine_reason` is empty for a message that goes on.
 
     `answers` is a finding an engine, `detected` one for each thing that was seen and is no virus.
@@ -39,7 +39,7 @@ class Judgement:
         return bool(self.viruses)
 
 
-def judge(reports: Sequence[EngineReport], policy: DetectionPolicy) -> Judgement:
+def judge(reports: Sequence[EngineReport], policy: DetectionPolicy) -> ScanJudgement:
     """A virus always means quarantine; a fingerprint of spam is for antispam; the rest is up to `policy`."""
     seen = {found: None for report in reports for found in report.detections if found.kind is not DetectionKind.VIRUS}
     viruses = tuple(
@@ -49,10 +49,10 @@ def judge(reports: Sequence[EngineReport], policy: DetectionPolicy) -> Judgement
     detected = tuple(_of_detection(found, policy) for found in seen)
     held = [found for found in seen if policy.get(found.kind) == "quarantine"]
     if viruses:
-        return Judgement(answers, detected, viruses, "quarantine", f"virus: {viruses[0][1]}")
+        return ScanJudgement(answers, detected, viruses, "quarantine", f"virus: {viruses[0][1]}")
     if held:
-        return Judgement(answers, detected, (), "quarantine", f"{held[0].kind}: {held[0].name}")
-    return Judgement(answers, detected, (), _mildest(seen, policy), "")
+        return ScanJudgement(answers, detected, (), "quarantine", f"{held[0].kind}: {held[0].name}")
+    return ScanJudgement(answers, detected, (), _mildest(seen, policy), "")
 
 
 def _mildest(seen: Iterable[Detection], policy: DetectionPolicy) -> DetectionAction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 
 # A compressed container whose first chunk starts with eight literal octets: every module starts with `Attribute`.
 _MODULE = b"\0Attribut"
@@ -12,7 +12,7 @@ _BEHIND_START = 3  # signature 0x01 and the header of the chunk stand before
 _CHUNK = 4096
 
 
-def modules(stream: bytes, budget: Budget) -> Iterator[bytes]:
+def modules(stream: bytes, budget: ScanBudget) -> Iterator[bytes]:
     """Each module in a stream, as far as it can be read. Raises `Exceeded`."""
     position = 0
     while (at := stream.find(_MODULE, position)) >= 0:
@@ -22,7 +22,7 @@ def modules(stream: bytes, budget: Budget) -> Iterator[bytes]:
             yield source
 
 
-def expand_container(stream: bytes, start: int, budget: Budget) -> tuple[bytes, int]:
+def expand_container(stream: bytes, start: int, budget: ScanBudget) -> tuple[bytes, int]:
     """Decompress the container at `start` (MS-OVBA 2.4.1.3.1) and return its end. Raises `LimitExceeded`."""
     pieces: list[bytes] = []
     at = start + 1

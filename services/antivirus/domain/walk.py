@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from services.antivirus.domain.budget import ArchiveLimits, Budget, LimitExceeded, NeedsThread
+from services.antivirus.domain.budget import ArchiveLimits, LimitExceeded, NeedsThread, ScanBudget
 from services.antivirus.domain.containers import OPENERS
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
@@ -19,12 +19,12 @@ def light(content: ScanContent, limits: ArchiveLimits) -> Sequence[Found] | None
     Unpacking is too heavy for the event loop, and its output need not fit into memory at once.
     """
     try:
-        return list(walk(content, Budget(limits, light=True)))
+        return list(walk(content, ScanBudget(limits, light=True)))
     except NeedsThread:
         return None
 
 
-def walk(content: ScanContent, budget: Budget, *, depth: int = 0) -> Iterator[Found]:
+def walk(content: ScanContent, budget: ScanBudget, *, depth: int = 0) -> Iterator[Found]:
     """Yield `content`, everything in it, and the detections in its structure. Holds one chain of containers in memory.
 
     `depth` counts the opened containers, without the message. Exceeding the budget is a detection, and the walk goes
@@ -36,7 +36,7 @@ def walk(content: ScanContent, budget: Budget, *, depth: int = 0) -> Iterator[Fo
             yield from _opened(content, form, budget, depth + (content.message is None))
 
 
-def _opened(content: ScanContent, form: FileFormat, budget: Budget, depth: int) -> Iterator[Found]:
+def _opened(content: ScanContent, form: FileFormat, budget: ScanBudget, depth: int) -> Iterator[Found]:
     try:
         if content.message is None:
             budget.heavy()

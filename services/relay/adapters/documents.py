@@ -15,7 +15,7 @@ from typing import Any
 from libs.envelope import Envelope, Recipient
 from libs.mail.address import InvalidAddress, domain_of, normalise, normalise_domain
 from services.relay.domain.entries import Entry, State
-from services.relay.domain.reporting import Event, Report, ReportTarget
+from services.relay.domain.reporting import DeliveryReport, ReportEvent, ReportTarget
 
 BULK = 100  # recipients: a message with more of them yields to others for the same destination
 NOWHERE = "invalid"  # RFC 2606 2: a reserved name; the destination of invalid addresses
@@ -65,7 +65,7 @@ def entry_of(document: Document) -> Entry:
     )
 
 
-def report_fields(report: Report, due_at: datetime) -> Document:
+def report_fields(report: DeliveryReport, due_at: datetime) -> Document:
     return {
         "event": report.event,
         "way": report.target,
@@ -78,9 +78,9 @@ def report_fields(report: Report, due_at: datetime) -> Document:
     }
 
 
-def report_of(fields: Document) -> Report:
-    return Report(
-        event=Event(fields["event"]),
+def report_of(fields: Document) -> DeliveryReport:
+    return DeliveryReport(
+        event=ReportEvent(fields["event"]),
         target=ReportTarget(fields["way"]),
         status=fields["status"],
         text=fields["text"],

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Collection, Sequence
 from ipaddress import IPv6Address, IPv6Network
 from typing import TypeVar
 
-from libs.dns import Answer, Resolver
+from libs.dns import DnsAnswer, Resolver
 from libs.envelope import Permanent, Temporary
 from libs.network import Ip, Network, is_in, parsed
-from services.relay.ports import Host, Route
+from services.relay.ports import DeliveryRoute, Host
 
 R = TypeVar("R")
 
@@ -28,9 +28,9 @@ class Smarthost:
         if not host or not port.isdigit():
             raise ValueError(f"setting relay.smarthost: HOST:PORT expected, got {address!r}")
         name = host.strip("[]")
-        self._route = Route(address.lower(), (Host(name, name, int(port)),))
+        self._route = DeliveryRoute(address.lower(), (Host(name, name, int(port)),))
 
-    async def route(self, domain: str) -> Route:
+    async def route(self, domain: str) -> DeliveryRoute:
         return self._route
 
 
@@ -50,7 +50,7 @@ class MailExchangers:
         self._own_name = own_name.lower()
         self._private_networks = tuple(private_networks)
 
-    async def route(self, domain: str) -> Route:
+    async def route(self, domain: str) -> DeliveryRoute:
         """Return the route. Raises `Temporary`, `Permanent`, whose reason begins with the enhanced status code."""
         if domain.startswith("["):
             return self._literal(domain)
@@ -70,15 +70,15 @@ class MailExchangers:
                 hosts += [Host(name, str(address), self._smtp_port) for address in usable]
         if not hosts:
             raise _unroutable(domain, failures, private=private)
-        return Route(mx_group, tuple(hosts[:MAX_ADDRESSES]))
+        return DeliveryRoute(mx_group, tuple(hosts[:MAX_ADDRESSES]))
 
-    def _literal(self, domain: str) -> Route:
+    def _literal(self, domain: str) -> DeliveryRoute:
         address = parsed(domain.strip("[]").removeprefix("IPv6:"))
         if address is None:
             raise Permanent(f"5.1.2 {domain} is no address")
         if not self._may_connect(address):
             raise _unroutable(domain, (), private=True)
-        return Route(domain.lower(), (Host(domain, str(address), self._smtp_port),))
+        return DeliveryRoute(domain.lower(), (Host(domain, str(address), self._smtp_port),))
 
     async def _exchangers(self, domain: str) -> tuple[str, list[str]]:
         """The MX group, and the names of its hosts in the order in which they are tried."""
@@ -144,7 +144,7 @@ def _mx_group(names: Collection[str]) -> str:
     return ",".join(sorted(names)[:MAX_EXCHANGERS])
 
 
-async def _answered(question: Awaitable[Answer[R]]) -> Answer[R]:
+async def _answered(question: Awaitable[DnsAnswer[R]]) -> DnsAnswer[R]:
     try:
         return await question
     except Temporary as error:

@@ -20,7 +20,7 @@ from libs.mongo import Batcher, IndexModel, UpdateOne, mongo_errors
 from services.relay.adapters.bodies import Bodies
 from services.relay.adapters.documents import BULK, Document, destinations_of, entry_of, ids, new_entries, report_fields
 from services.relay.domain.entries import DONE, Entry, State, Transition
-from services.relay.domain.reporting import Report
+from services.relay.domain.reporting import DeliveryReport
 
 MOST_ENTRIES = 100  # in a claim
 _CHUNK = 500  # entries in a write
@@ -37,7 +37,7 @@ class Settlement:
 
     entry: Entry
     transition: Transition
-    report: Report | None = None
+    report: DeliveryReport | None = None
 
 
 class MongoQueue:

@@ -12,7 +12,7 @@ from libs.mongo import UpdateOne, mongo_errors
 from services.relay.adapters.bodies import Bodies
 from services.relay.adapters.documents import entry_of, report_fields, report_of
 from services.relay.domain.entries import DONE, Entry
-from services.relay.domain.reporting import Report
+from services.relay.domain.reporting import DeliveryReport
 
 LEASE = timedelta(minutes=5)
 MOST_TOGETHER = 100  # recipients in one notification
@@ -24,7 +24,7 @@ class Due:
     """An entry with its pending report."""
 
     entry: Entry
-    report: Report
+    report: DeliveryReport
 
 
 class ReportQueue:
@@ -73,7 +73,7 @@ class ReportQueue:
             await self._entries.bulk_write(writes, ordered=False)
         self._bodies.done({due.entry.message for due in dues})
 
-    async def reschedule(self, dues: Sequence[Due], report: Report, *, due_at: datetime) -> None:
+    async def reschedule(self, dues: Sequence[Due], report: DeliveryReport, *, due_at: datetime) -> None:
         """Schedule `report` in place of the present ones at `due_at`."""
         fields = {**report_fields(report, due_at), "group": report.group}
         writes = [

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp_connection import PeerGone
-from services.relay.adapters.smtp_dialer import Dialer, HostUnavailable, Line
-from services.relay.adapters.smtp_transaction import HostLost, Transaction
+from services.relay.adapters.smtp_dialer import Dialer, HostUnavailable, ReadyConnection
+from services.relay.adapters.smtp_transaction import HostLost, SmtpClientTransaction
 from services.relay.domain.replies import Outcome, Result, deferred
 from services.relay.domain.smtp_payload import split_by_need
 from services.relay.ports import Host
@@ -25,7 +25,7 @@ class SmtpSession:
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
-        self._line: Line | None = None
+        self._line: ReadyConnection | None = None
         self._uses = 0
         self._used_at = 0.0
 
@@ -76,7 +76,7 @@ class SmtpSession:
                 break
         return {r.address: results.get(r.address, lost) for r in recipients}
 
-    def _in_order(self, hosts: Sequence[Host]) -> Iterator[tuple[Host, Line | None]]:
+    def _in_order(self, hosts: Sequence[Host]) -> Iterator[tuple[Host, ReadyConnection | None]]:
         """The kept connection first, then its host again, since the peer may have closed the connection."""
         line = self._line
         if line is not None and line.host in hosts[:MAX_HOSTS] and self._is_fresh(line):
@@ -84,24 +84,24 @@ class SmtpSession:
         for host in hosts[:MAX_HOSTS]:
             yield host, None
 
-    def _is_fresh(self, line: Line) -> bool:
+    def _is_fresh(self, line: ReadyConnection) -> bool:
         return line.connection.is_open and self._uses < _USES and time.monotonic() - self._used_at < KEEP_SECONDS
 
-    async def _dialled(self, host: Host) -> Line:
+    async def _dialled(self, host: Host) -> ReadyConnection:
         await self.close()
         self._line = await self._dialer.dial(host)
         self._uses = 0
         return self._line
 
     async def _transactions(
-        self, line: Line, envelope: Envelope, recipients: Sequence[Recipient], raw: bytes
+        self, line: ReadyConnection, envelope: Envelope, recipients: Sequence[Recipient], raw: bytes
     ) -> dict[str, Result]:
         """Send to all recipients; those beyond the limit of a transaction follow in the next (RFC 5321 4.5.3.1.10)."""
         results: dict[str, Result] = {}
         left = list(recipients)
         while left:
             try:
-                found, postponed = await Transaction(line, self._dialer.timeouts).run(envelope, left, raw)
+                found, postponed = await SmtpClientTransaction(line, self._dialer.timeouts).run(envelope, left, raw)
             except HostLost as error:
                 raise HostLost(str(error), results | error.results) from error
             finally:

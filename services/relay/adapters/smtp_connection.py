@@ -7,7 +7,7 @@ import ssl
 from collections import deque
 from typing import Self, cast
 
-from services.relay.domain.reply_lines import Reply, ReplyReader
+from services.relay.domain.reply_lines import RemoteReply, ReplyReader
 
 _MAX_UNREAD = 1000
 _SERVICE_NOT_AVAILABLE = 421
@@ -17,13 +17,13 @@ class PeerGone(Exception):
     """Raised when the connection is lost or unusable. It is closed."""
 
 
-class SmtpConnection(asyncio.Protocol):
+class SmtpClientConnection(asyncio.Protocol):
     """Is opened by `open`; its owner must call `abort` at the end."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._reader = ReplyReader()
-        self._replies: deque[Reply] = deque()
+        self._replies: deque[RemoteReply] = deque()
         self._changed = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -49,7 +49,7 @@ class SmtpConnection(asyncio.Protocol):
         connection.is_encrypted = tls is not None
         return connection
 
-    async def command(self, line: str, *, seconds: float) -> Reply:
+    async def command(self, line: str, *, seconds: float) -> RemoteReply:
         """Send a command and read its reply. Raises `PeerGone`, also after an unsolicited reply."""
         self.write_lines([line])
         return await self.reply(seconds)
@@ -64,7 +64,7 @@ class SmtpConnection(asyncio.Protocol):
             )
         self._write("".join(f"{_clean(line)}\r\n" for line in lines).encode())
 
-    async def reply(self, seconds: float) -> Reply:
+    async def reply(self, seconds: float) -> RemoteReply:
         """Read the next reply. Raises `PeerGone` and closes the connection when none arrives in time."""
         try:
             async with asyncio.timeout(seconds):

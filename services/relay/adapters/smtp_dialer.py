@@ -9,8 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from services.relay.adapters.smtp_connection import PeerGone, SmtpConnection
-from services.relay.domain.reply_lines import Reply
+from services.relay.adapters.smtp_connection import PeerGone, SmtpClientConnection
+from services.relay.domain.reply_lines import RemoteReply
 from services.relay.ports import Host
 
 Tls = Literal["none", "opportunistic", "encrypted", "required"]
@@ -18,7 +18,7 @@ _SUBMISSIONS = 465  # RFC 8314 3.3: TLS from the first octet
 
 
 @dataclass(frozen=True, slots=True)
-class Timeouts:
+class SmtpClientTimeouts:
     """The time limits of RFC 5321 4.5.3.2, in its order."""
 
     connection: timedelta = timedelta(seconds=30)
@@ -28,7 +28,7 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class SmtpLogin:
     """The login at a smarthost. It is sent over verified TLS only, whatever else is configured."""
 
     user: str
@@ -40,11 +40,11 @@ class HostUnavailable(Exception):
 
 
 @dataclass(slots=True)
-class Line:
+class ReadyConnection:
     """A connection that is ready for mail. `extensions` are the keywords of EHLO with their parameters."""
 
     host: Host
-    connection: SmtpConnection
+    connection: SmtpClientConnection
     extensions: dict[str, str]
 
     def offers(self, keyword: str) -> bool:
@@ -59,8 +59,8 @@ class Dialer:
         *,
         hostname: str,
         tls: Tls,
-        timeouts: Timeouts,
-        login: Login | None = None,
+        timeouts: SmtpClientTimeouts,
+        login: SmtpLogin | None = None,
         implicit_tls: bool = False,
         ca_file: Path | None = None,
     ) -> None:
@@ -71,21 +71,21 @@ class Dialer:
         self.timeouts = timeouts
         self.context = _verifying(ca_file) if self._tls == "required" else _any_certificate()
 
-    async def dial(self, host: Host) -> Line:
+    async def dial(self, host: Host) -> ReadyConnection:
         """Open a session. Raises `HostUnavailable`."""
         try:
             return await self._dialled(host, encrypted=self._tls != "none")
         except PeerGone as error:
             raise HostUnavailable(str(error)) from error
 
-    async def _dialled(self, host: Host, *, encrypted: bool) -> Line:
+    async def _dialled(self, host: Host, *, encrypted: bool) -> ReadyConnection:
         implicit = encrypted and (self._implicit_tls or host.port == _SUBMISSIONS)
-        connection = await SmtpConnection.open(
+        connection = await SmtpClientConnection.open(
             host.address, host.port, name=host.name, tls=self.context if implicit else None,
             seconds=self.timeouts.connection.total_seconds(),
         )  # fmt: skip
         try:
-            line = Line(host, connection, await self._greeted(connection))
+            line = ReadyConnection(host, connection, await self._greeted(connection))
             if encrypted and not implicit and not await self._encrypt(line):
                 connection.abort()
                 # RFC 7435 3: where plain text is allowed, broken TLS must not stop the mail.
@@ -97,13 +97,13 @@ class Dialer:
             raise
         return line
 
-    async def _greeted(self, connection: SmtpConnection) -> dict[str, str]:
+    async def _greeted(self, connection: SmtpClientConnection) -> dict[str, str]:
         greeting = await connection.reply(self.timeouts.command.total_seconds())
         if not greeting.is_positive:
             raise HostUnavailable(_reply_text(greeting))
         return await self._introduce(connection)
 
-    async def _introduce(self, connection: SmtpConnection) -> dict[str, str]:
+    async def _introduce(self, connection: SmtpClientConnection) -> dict[str, str]:
         """Send EHLO, or HELO to a server that does not know EHLO (RFC 5321 3.2)."""
         seconds = self.timeouts.command.total_seconds()
         reply = await connection.command(f"EHLO {self._hostname}", seconds=seconds)
@@ -115,7 +115,7 @@ class Dialer:
             raise HostUnavailable(_reply_text(reply))
         return {}
 
-    async def _encrypt(self, line: Line) -> bool:
+    async def _encrypt(self, line: ReadyConnection) -> bool:
         """Start TLS; False when the session must be opened again without it. Raises `HostUnavailable` if that is not
         allowed."""
         must = self._tls in ("encrypted", "required")
@@ -136,7 +136,7 @@ class Dialer:
             return False
         return True
 
-    async def _log_in(self, line: Line, login: Login) -> None:
+    async def _log_in(self, line: ReadyConnection, login: SmtpLogin) -> None:
         if not line.connection.is_encrypted:
             raise HostUnavailable("a login leaves over TLS only")
         offered = line.extensions.get("AUTH", "").upper().split()
@@ -159,7 +159,7 @@ def _keyword(line: str) -> tuple[str, str]:
     return word.upper(), parameters
 
 
-def _reply_text(reply: Reply) -> str:
+def _reply_text(reply: RemoteReply) -> str:
     return f"{reply.code} {reply.text}" if reply.code else f"not SMTP: {reply.text}"
 
 

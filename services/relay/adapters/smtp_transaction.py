@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp_connection import PeerGone
-from services.relay.adapters.smtp_dialer import Line, Timeouts
+from services.relay.adapters.smtp_dialer import ReadyConnection, SmtpClientTimeouts
 from services.relay.domain.replies import Outcome, Result, deferred, judge
-from services.relay.domain.reply_lines import Reply
+from services.relay.domain.reply_lines import RemoteReply
 from services.relay.domain.smtp_payload import Payload, payload_for, rcpt_options
 
 _DOT = re.compile(rb"(?m)^\.")
@@ -28,10 +28,10 @@ class HostLost(Exception):
         self.results = dict(results or {})
 
 
-class Transaction:
+class SmtpClientTransaction:
     """A transaction over a connection that is not shared."""
 
-    def __init__(self, line: Line, timeouts: Timeouts) -> None:
+    def __init__(self, line: ReadyConnection, timeouts: SmtpClientTimeouts) -> None:
         self._line = line
         self._connection = line.connection
         self._server = line.host.name
@@ -76,7 +76,7 @@ class Transaction:
             self._note(recipient.address, refused or self._result(reply), reply, taken)
         return taken
 
-    def _note(self, address: str, result: Result, reply: Reply, taken: list[str]) -> None:
+    def _note(self, address: str, result: Result, reply: RemoteReply, taken: list[str]) -> None:
         if result.outcome is Outcome.SENT:
             taken.append(address)
         elif reply.code == _TOO_MANY and taken:
@@ -84,7 +84,7 @@ class Transaction:
         else:
             self._results[address] = result
 
-    async def _reply(self, command: str | None) -> Reply:
+    async def _reply(self, command: str | None) -> RemoteReply:
         """The reply to `command`, or the next one of a group. Earlier replies of a server that closes still count."""
         if command is not None:
             self._connection.write_lines([command])
@@ -123,7 +123,7 @@ class Transaction:
     def _conclude(self, taken: Sequence[str], result: Result) -> None:
         self._results |= dict.fromkeys(taken, result)
 
-    def _result(self, reply: Reply) -> Result:
+    def _result(self, reply: RemoteReply) -> Result:
         return judge(reply.code, reply.text, server=self._server, reports_onward=self._line.offers("DSN"))
 
     def _unknown(self, text: str) -> Result:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from libs.envelope import Recipient
 from services.relay.domain.replies import Outcome, Result
-from services.relay.domain.reporting import Event
+from services.relay.domain.reporting import ReportEvent
 
 
 class State(StrEnum):
@@ -69,7 +69,7 @@ class Transition:
     state: State
     next_at: datetime
     reply: str
-    tell: Event | None = None
+    tell: ReportEvent | None = None
 
 
 def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, jitter: float = 0.0) -> Transition:
@@ -78,13 +78,13 @@ def after(entry: Entry, result: Result, schedule: Schedule, *, now: datetime, ji
         case Outcome.SENT:
             # A server is never asked to report for the members of a list: relay reports for the list itself.
             is_told_there = result.reports_onward and not entry.to.expanded
-            return Transition(State.SENT, now, result.text, tell=None if is_told_there else Event.RELAYED)
+            return Transition(State.SENT, now, result.text, tell=None if is_told_there else ReportEvent.RELAYED)
         case Outcome.FAILED:
-            return Transition(State.FAILED, now, result.text, tell=Event.FAILED)
+            return Transition(State.FAILED, now, result.text, tell=ReportEvent.FAILED)
         case Outcome.DEFERRED:
             age = now - entry.created_at
             if age >= schedule.give_up_after:
-                return Transition(State.FAILED, now, result.text, tell=Event.FAILED)
+                return Transition(State.FAILED, now, result.text, tell=ReportEvent.FAILED)
             late = age >= schedule.delay_notice_after and not entry.notified_delay
             again = now + schedule.delay(entry.attempts, jitter=jitter)
-            return Transition(State.QUEUED, again, result.text, tell=Event.DELAYED if late else None)
+            return Transition(State.QUEUED, again, result.text, tell=ReportEvent.DELAYED if late else None)

@@ -14,7 +14,7 @@ MAX_REPLY_OCTETS = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class RemoteReply:
     """A reply. `code` is 0 where the peer does not speak SMTP. `is_whole` is False where the reply was cut by its
     length, the end of the connection or the time limit."""
 
@@ -45,9 +45,9 @@ class ReplyReader:
         """Whether no octet of the next reply has arrived."""
         return not self._octets
 
-    def feed(self, octets: bytes) -> list[Reply]:
+    def feed(self, octets: bytes) -> list[RemoteReply]:
         """Return the replies that `octets` complete."""
-        replies: list[Reply] = []
+        replies: list[RemoteReply] = []
         start = 0
         while start < len(octets):
             end = octets.find(b"\n", start)
@@ -62,7 +62,7 @@ class ReplyReader:
                 replies.append(reply)
         return replies
 
-    def cut(self) -> Reply | None:
+    def cut(self) -> RemoteReply | None:
         """End an unfinished reply; None when no octet of it has arrived."""
         if self.is_empty:
             return None
@@ -71,7 +71,7 @@ class ReplyReader:
             self._keep(bytes(self._line))
         return self._finish(code, is_whole=False)
 
-    def _end_line(self) -> Reply | None:
+    def _end_line(self) -> RemoteReply | None:
         line = bytes(self._line).rstrip(b"\r\n")
         self._line.clear()
         code = _code(line)
@@ -84,11 +84,11 @@ class ReplyReader:
         if len(self._lines) < KEPT_LINES:
             self._lines.append(_decoded(line))
 
-    def _finish(self, code: int, *, is_whole: bool) -> Reply:
+    def _finish(self, code: int, *, is_whole: bool) -> RemoteReply:
         texts = tuple(line[4:] if code else line for line in self._lines)
         self._lines, self._octets = [], 0
         self._line.clear()
-        return Reply(code, texts, is_whole)
+        return RemoteReply(code, texts, is_whole)
 
 
 def _code(line: bytes) -> int:

@@ -15,7 +15,7 @@ from libs.mail.dsn import DsnAction, FailedRecipient
 from libs.postmaster import NotifyEvent, is_known_sender, is_notified, is_spam, requests_notification
 
 
-class Event(StrEnum):
+class ReportEvent(StrEnum):
     """The event to report. `relayed`: a server without DSN support accepted the message (RFC 3461 5.2.2)."""
 
     FAILED = "failed"
@@ -32,10 +32,10 @@ class ReportTarget(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class DeliveryReport:
     """A pending report for one entry. Reports of one `group` are sent in one notification."""
 
-    event: Event
+    event: ReportEvent
     target: ReportTarget
     status: str
     text: str
@@ -45,26 +45,34 @@ class Report:
     group: str = ""
 
 
-_NEWS = {Event.FAILED: NotifyEvent.FAILURE, Event.DELAYED: NotifyEvent.DELAY, Event.RELAYED: NotifyEvent.SUCCESS}
-_ACTIONS = {Event.FAILED: DsnAction.FAILED, Event.DELAYED: DsnAction.DELAYED, Event.RELAYED: DsnAction.RELAYED}
+_NEWS = {
+    ReportEvent.FAILED: NotifyEvent.FAILURE,
+    ReportEvent.DELAYED: NotifyEvent.DELAY,
+    ReportEvent.RELAYED: NotifyEvent.SUCCESS,
+}
+_ACTIONS = {
+    ReportEvent.FAILED: DsnAction.FAILED,
+    ReportEvent.DELAYED: DsnAction.DELAYED,
+    ReportEvent.RELAYED: DsnAction.RELAYED,
+}
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 
 
-def report_target(envelope: Envelope, recipient: Recipient, event: Event) -> ReportTarget | None:
+def report_target(envelope: Envelope, recipient: Recipient, event: ReportEvent) -> ReportTarget | None:
     """Who is told of `event`; None when no report was requested, or when the event is not final."""
     if is_notified(envelope, recipient, _NEWS[event], elsewhere=True):
         return ReportTarget.SENDER
-    if event is not Event.FAILED or (
+    if event is not ReportEvent.FAILED or (
         is_known_sender(envelope) and not requests_notification(recipient, NotifyEvent.FAILURE)
     ):
         return None
     return ReportTarget.OWNER if _has_owner(envelope, recipient) else ReportTarget.DEAD_LETTER
 
 
-def reported(recipient: Recipient, report: Report) -> FailedRecipient:
+def reported(recipient: Recipient, report: DeliveryReport) -> FailedRecipient:
     """The fields of a notification for `recipient`."""
-    is_list = recipient.expanded and report.event is Event.RELAYED
+    is_list = recipient.expanded and report.event is ReportEvent.RELAYED
     return FailedRecipient(
         # RFC 3461 5.2.7.2: a success report of a list does not reveal its members.
         address=recipient.original if is_list else recipient.address,

@@ -15,7 +15,7 @@ from services.router.authentication import AccountSuspended, Authentication
 from services.router.directory import Directory
 from services.router.domain.explanation import explain
 from services.router.domain.resolution import Resolution
-from services.router.resolver import Resolver
+from services.router.resolver import RouteResolver
 
 
 class DeliveryView(BaseModel):
@@ -112,7 +112,7 @@ class SenderRights(BaseModel):
     may_send: bool = Field(description="Whether it may send at all.")
 
 
-def question_routes(resolver: Resolver, authentication: Authentication, directory: Directory) -> APIRouter:
+def question_routes(resolver: RouteResolver, authentication: Authentication, directory: Directory) -> APIRouter:
     """Routes that change nothing."""
     router = APIRouter(prefix="/v1", tags=["questions"])
     cursor = Cursor("junk-keeps")

@@ -13,7 +13,7 @@ import pytest
 from libs.authentication.spf import check_host
 from libs.authentication.spf.evaluation import SpfSession
 from libs.dns import CachingResolver, ResolverLimits
-from libs.dns.wire import Server
+from libs.dns.wire import NameServer
 from libs.envelope import queues
 from libs.network import parsed
 from tests.servers.spf_suite import Case, cases
@@ -130,7 +130,7 @@ async def test_the_suite_for_rfc_7208_passes_over_the_wire_too(zone_server: Zone
     for group in by_zone.values():
         zone_server.zone = group[0].zone
         zone_server.zone.hasten()
-        resolver = CachingResolver([Server("127.0.0.1", zone_server.port)], ResolverLimits(lookup=30.0, probe=30.0))
+        resolver = CachingResolver([NameServer("127.0.0.1", zone_server.port)], ResolverLimits(lookup=30.0, probe=30.0))
         done = await asyncio.gather(*(passes(case, resolver) for case in group))
         wrong += [case.name for case, right in zip(group, done, strict=True) if not right]
         count += len(done)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Temporary, queues
-from services.antispam.engines.engine_address import EngineAddress
+from services.antispam.engines.engine_address import SpamdAddress
 from services.antispam.engines.rspamd import Rspamd
 from services.antispam.engines.spamd import Spamd
 from services.antispam.images.model import ImageLimits
@@ -47,7 +47,7 @@ def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RspamdServer]:
 
 def asking_spamd(address: str, deadline: timedelta = PATIENCE) -> Spamd:
     return Spamd(
-        EngineAddress.parse(address), hostname="mx.example.org", connections=2, limit_bytes=100_000, deadline=deadline
+        SpamdAddress.parse(address), hostname="mx.example.org", connections=2, limit_bytes=100_000, deadline=deadline
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
 from services.antispam.learning.learner import IsSureOf, Learner
-from services.antispam.learning.model import MailClass, Model, ModelCache
+from services.antispam.learning.model import BayesModel, MailClass, ModelCache
 from services.antispam.learning.mongo import MongoBayes
 from services.antispam.learning.samples import TrainingSample
 
@@ -32,7 +32,7 @@ def sample(digest: str, kind: MailClass | None, *tokens: str, scope: str = SCOPE
     return TrainingSample(scope, digest, kind, frozenset(tokens))
 
 
-async def model_of(store: MongoBayes, scope: str = SCOPE) -> Model:
+async def model_of(store: MongoBayes, scope: str = SCOPE) -> BayesModel:
     """Restore the model as at a start, from snapshot and log."""
     model = await store.snapshot(scope, (await store.states())[scope])
     async for change in store.changes(scope, since=model.revision):

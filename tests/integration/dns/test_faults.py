@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from libs.dns import CachingResolver, ResolverLimits, open_resolver
-from libs.dns.wire import Server
+from libs.dns.wire import NameServer
 from libs.envelope import Temporary
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
@@ -21,15 +21,15 @@ QUICK = ResolverLimits(question=0.2, lookup=60.0, failure_ttl=0.0, probe=0.2, pa
 
 
 @pytest.fixture
-def silent() -> Iterator[Server]:
+def silent() -> Iterator[NameServer]:
     """A server that takes questions and says nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
-        yield Server("127.0.0.1", deaf.getsockname()[1])
+        yield NameServer("127.0.0.1", deaf.getsockname()[1])
 
 
-def living(zone_server: ZoneServer) -> Server:
-    return Server("127.0.0.1", zone_server.port)
+def living(zone_server: ZoneServer) -> NameServer:
+    return NameServer("127.0.0.1", zone_server.port)
 
 
 class Clock:
@@ -47,11 +47,11 @@ async def test_a_long_answer_comes_over_tcp(zone_server: ZoneServer) -> None:
         assert (len(found.records), zone_server.over_tcp) == (50, times)
 
 
-async def test_the_next_server_is_asked_when_one_fails(zone_server: ZoneServer, silent: Server) -> None:
+async def test_the_next_server_is_asked_when_one_fails(zone_server: ZoneServer, silent: NameServer) -> None:
     zone_server.zone = Zone("a.example A 192.0.2.1")
     failing = ZoneServer(Zone("a.example SERVFAIL"))
     failing.start()
-    resolver = CachingResolver([silent, Server("127.0.0.1", failing.port), living(zone_server)], QUICK)
+    resolver = CachingResolver([silent, NameServer("127.0.0.1", failing.port), living(zone_server)], QUICK)
     assert (await resolver.a("a.example")).records
     failing.stop()
     tries = resolver.servers.tries
@@ -75,7 +75,9 @@ async def test_a_failure_is_remembered_for_a_short_time_and_an_answer_for_its_tt
     assert not (await resolver.a("b.example")).exists
 
 
-async def test_a_silent_server_is_left_alone_until_it_is_tried_again(zone_server: ZoneServer, silent: Server) -> None:
+async def test_a_silent_server_is_left_alone_until_it_is_tried_again(
+    zone_server: ZoneServer, silent: NameServer
+) -> None:
     clock = Clock()
     resolver = CachingResolver([silent], QUICK, now=clock)
     for n in range(2):
@@ -104,7 +106,7 @@ async def test_dead_domains_of_strangers_do_not_silence_a_server_that_lives(zone
     assert (await resolver.a("good.example")).records
 
 
-async def test_a_look_up_ends_in_its_time_whatever_servers_do(silent: Server) -> None:
+async def test_a_look_up_ends_in_its_time_whatever_servers_do(silent: NameServer) -> None:
     resolver = CachingResolver([silent] * 50, ResolverLimits(question=5.0, lookup=0.3))
     with pytest.raises(Temporary, match=r"no answer within 0\.3 s"):
         await resolver.a("a.example")

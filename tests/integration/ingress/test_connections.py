@@ -77,7 +77,7 @@ async def test_old_tls_is_refused(ingress: Any, version: ssl.TLSVersion) -> None
 
 @pytest.mark.parametrize("listener", ["mx", "submissions"])
 async def test_no_handshake_is_lost_however_early_its_octets_come(ingress: Any, listener: str) -> None:
-    for _ in range(200):
+    for _ in range(60):
         peer = await ingress.connect(listener)
         if listener == "mx":
             await peer.say("EHLO client.example.net", expect=250)

@@ -18,7 +18,7 @@ from services.relay.adapters.queue import MongoQueue, Settlement
 from services.relay.adapters.queue_views import QueueViews
 from services.relay.adapters.report_queue import ReportQueue
 from services.relay.domain.entries import Entry, State, Transition
-from services.relay.domain.reporting import Event, Report, ReportTarget
+from services.relay.domain.reporting import DeliveryReport, ReportEvent, ReportTarget
 from tests import builders
 from tests.integration.relay.running import Start, starting
 from tests.servers.dns import DnsServer
@@ -70,17 +70,17 @@ class Replica:
     async def claim(self, destination: str = "far.example", **more: Any) -> list[Entry]:
         return await self.queue.claim(destination, **{"now": self.clock(), "messages": 20, **more})
 
-    async def settle(self, entries: list[Entry], state: State, *, tell: Event | None = None) -> None:
+    async def settle(self, entries: list[Entry], state: State, *, tell: ReportEvent | None = None) -> None:
         await self.queue.settle([self.settlement(entry, state, tell=tell) for entry in entries], now=self.clock())
 
     def settlement(
-        self, entry: Entry, state: State, *, tell: Event | None = None, target: ReportTarget = ReportTarget.SENDER
+        self, entry: Entry, state: State, *, tell: ReportEvent | None = None, target: ReportTarget = ReportTarget.SENDER
     ) -> Settlement:
         now = self.clock()
         again = now + timedelta(minutes=5) if state is State.QUEUED else now
         report = None
         if tell:
-            report = Report(event=tell, target=target, status="5.1.1", text="550 5.1.1 no", created_at=now)
+            report = DeliveryReport(event=tell, target=target, status="5.1.1", text="550 5.1.1 no", created_at=now)
         return Settlement(entry, Transition(state, again, "said"), report)
 
     async def look_after_the_dead(self) -> list[str]:

@@ -14,7 +14,7 @@ import uvloop
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp import SmtpSession
-from services.relay.adapters.smtp_dialer import Dialer, Login, Timeouts
+from services.relay.adapters.smtp_dialer import Dialer, SmtpClientTimeouts, SmtpLogin
 from services.relay.domain.replies import Result
 from services.relay.ports import Host
 from tests import builders
@@ -23,7 +23,7 @@ from tests.servers.hostile_smtp import DROP, ENDLESS, SILENCE, HostileServer
 
 CASES = Path(__file__).parents[2] / "specimens" / "relay"
 RAW = b"Subject: x\r\n\r\n.dot\r\nbody\r\n"
-SHORT = Timeouts(*[timedelta(seconds=0.5)] * 4)
+SHORT = SmtpClientTimeouts(*[timedelta(seconds=0.5)] * 4)
 HUGE = b"x" * 600_000
 CLOSING = b"421 4.3.2 closing\r\n"
 
@@ -256,7 +256,7 @@ async def test_a_server_with_a_name_that_tls_cannot_hold_gets_the_mail(name: str
         assert only(results) == ("sent", "2.0.0")
 
 
-@pytest.mark.parametrize("login", [None, Login("user", "secret")], ids=["required", "login"])
+@pytest.mark.parametrize("login", [None, SmtpLogin("user", "secret")], ids=["required", "login"])
 @pytest.mark.parametrize(
     ("says", "certificate", "word"),
     [
@@ -269,7 +269,7 @@ async def test_a_server_with_a_name_that_tls_cannot_hold_gets_the_mail(name: str
     ],
 )
 async def test_without_verified_tls_neither_a_login_nor_the_message_leaves(
-    says: dict[str, bytes], certificate: str | None, word: str, login: Login | None, certificates: Certificates
+    says: dict[str, bytes], certificate: str | None, word: str, login: SmtpLogin | None, certificates: Certificates
 ) -> None:
     context = certificates.server(certificate) if certificate else None
     async with HostileServer(says, tls=context) as server:
@@ -290,7 +290,7 @@ async def test_a_login_leaves_over_verified_tls(implicit: bool, methods: bytes, 
     async with server:
         # The mode of the setting does not count: with a login it is always verified TLS.
         results = await send(
-            server, tls="none", login=Login("user", "secret"), implicit_tls=implicit, ca_file=certificates.authority
+            server, tls="none", login=SmtpLogin("user", "secret"), implicit_tls=implicit, ca_file=certificates.authority
         )
         assert only(results) == ("sent", "2.0.0")
 
@@ -298,7 +298,7 @@ async def test_a_login_leaves_over_verified_tls(implicit: bool, methods: bytes, 
 async def test_a_refused_login_leaves_no_connection_open(certificates: Certificates) -> None:
     says = {"EHLO": TLS_OFFERED, "AUTH": b"535 5.7.8 no\r\n"}
     async with HostileServer(says, tls=certificates.server("localhost")) as server:
-        results = await send(server, login=Login("user", "wrong"), ca_file=certificates.authority)
+        results = await send(server, login=SmtpLogin("user", "wrong"), ca_file=certificates.authority)
         assert only(results) == ("deferred", "4.4.1")
         await closed(server)
 

@@ -11,7 +11,7 @@ import pytest
 
 from libs.envelope import Envelope, Recipient
 from services.relay.adapters.smtp import SmtpSession
-from services.relay.adapters.smtp_dialer import Dialer, Timeouts
+from services.relay.adapters.smtp_dialer import Dialer, SmtpClientTimeouts
 from services.relay.domain.replies import Result
 from services.relay.ports import Host
 from tests.servers.hostile_smtp import HostileServer
@@ -23,7 +23,9 @@ RAW = b"Subject: " + b"mot " * 500 + b"fin\r\nFrom: s@sender.example\r\n\r\n" + 
 
 
 async def send(host: str, port: int, raw: bytes) -> Mapping[str, Result]:
-    session = SmtpSession(Dialer(hostname="us.example", tls="none", timeouts=Timeouts(*[timedelta(seconds=10)] * 4)))
+    session = SmtpSession(
+        Dialer(hostname="us.example", tls="none", timeouts=SmtpClientTimeouts(*[timedelta(seconds=10)] * 4))
+    )
     to = Recipient(address=LUC)
     envelope = Envelope(
         id="m", received_at=datetime(2026, 1, 1, tzinfo=UTC), mail_from="s@sender.example", recipients=(to,),

@@ -11,7 +11,7 @@ import pytest
 from services.relay.adapters.bodies import REST
 from services.relay.adapters.leases import LEASE
 from services.relay.domain.entries import State
-from services.relay.domain.reporting import Event
+from services.relay.domain.reporting import ReportEvent
 from tests.integration.relay.conftest import Clock, Replica, a_mail
 
 Replicas = Callable[[], Replica]
@@ -192,7 +192,7 @@ async def test_a_message_goes_with_its_last_entry_and_not_by_a_clock(replica: Re
         await relay.queue.bodies.collect(now=clock())
         clock.move(2 * REST)
     assert await relay.queue.bodies.get(["m1"])
-    await relay.settle(await relay.claim("near.example"), State.FAILED, tell=Event.FAILED)
+    await relay.settle(await relay.claim("near.example"), State.FAILED, tell=ReportEvent.FAILED)
     for _ in range(2):
         await relay.queue.bodies.collect(now=clock())
         clock.move(2 * REST)
@@ -236,7 +236,7 @@ async def test_a_report_is_due_with_its_outcome_and_is_the_same_letter_each_time
 ) -> None:
     relay = replica()
     await relay.add(*(f"r{n}@far.example" for n in range(3)))
-    await relay.settle(await relay.claim(), State.FAILED, tell=Event.FAILED)
+    await relay.settle(await relay.claim(), State.FAILED, tell=ReportEvent.FAILED)
     [letter] = await relay.reports.claim(now=clock())
     assert len(letter) == 3
     assert await relay.reports.claim(now=clock()) == [], "it is in flight"
@@ -252,13 +252,13 @@ async def test_a_report_is_due_with_its_outcome_and_is_the_same_letter_each_time
 async def test_a_failure_overtakes_a_delay_that_was_not_told_yet(replica: Replicas, clock: Clock) -> None:
     relay = replica()
     await relay.add("a@far.example")
-    await relay.settle(await relay.claim(), State.QUEUED, tell=Event.DELAYED)
+    await relay.settle(await relay.claim(), State.QUEUED, tell=ReportEvent.DELAYED)
     [delayed] = await relay.reports.claim(now=clock())
     clock.move(timedelta(minutes=6))
-    await relay.settle(await relay.claim(), State.FAILED, tell=Event.FAILED)
+    await relay.settle(await relay.claim(), State.FAILED, tell=ReportEvent.FAILED)
     await relay.reports.mark_sent(delayed, now=clock())
     [failed] = await relay.reports.claim(now=clock())
-    assert [due.report.event for due in failed] == [Event.FAILED]
+    assert [due.report.event for due in failed] == [ReportEvent.FAILED]
 
 
 async def test_a_claim_of_which_the_answer_was_lost_is_found_and_given_back(replica: Replicas, clock: Clock) -> None:

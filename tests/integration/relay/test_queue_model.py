@@ -24,7 +24,7 @@ from libs.mongo import Mongo
 from services.relay.adapters.leases import LEASE
 from services.relay.adapters.queue import Settlement
 from services.relay.domain.entries import Entry, State
-from services.relay.domain.reporting import Event
+from services.relay.domain.reporting import ReportEvent
 from services.relay.outcome_writer import OutcomeWriter
 from tests.integration.relay.conftest import Clock, Replica
 from tests.servers.databases import drop_all
@@ -138,7 +138,7 @@ class Queue(RuleBasedStateMachine):
             self._write(process, Settlement(entry, known.transition, known.report), "taken")
         elif outcome != "released":
             state = {"taken": State.SENT, "refused": State.FAILED, "later": State.QUEUED}[outcome]
-            tell = Event.FAILED if outcome == "refused" else None
+            tell = ReportEvent.FAILED if outcome == "refused" else None
             self._write(process, process.replica.settlement(entry, state, tell=tell), outcome)
         elif process.is_cut_off:
             process.has[id] = entry

@@ -9,7 +9,7 @@ import pytest
 
 from libs.envelope import Mail, Temporary, Verdict
 from services.antispam.handlers import Judge
-from services.relay.handlers import Acceptance
+from services.relay.handlers import RelayHandler
 from services.router.handlers import RoutingHandler
 from services.store.handlers import DeliveryHandler
 from tests import builders
@@ -26,7 +26,7 @@ def a_mail(*, action: str = "none", purpose: str = "") -> Mail:
 # None of them has a neighbour: to ask one before the values are understood would fail in another target.
 ACTING: dict[str, Callable[[Mail], Awaitable[Any]]] = {
     "router": RoutingHandler(NOTHING).route,
-    "relay": Acceptance(NOTHING, NOTHING, NOTHING).accept,
+    "relay": RelayHandler(NOTHING, NOTHING, NOTHING).accept,
     "store": lambda mail: DeliveryHandler(*[NOTHING] * 12)._place(mail.envelope, NOTHING),
 }
 

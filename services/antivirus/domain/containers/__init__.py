@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.compressed import open_bzip2, open_gzip, open_lzip, open_lzma, open_xz
 from services.antivirus.domain.containers.mail import open_mail
 from services.antivirus.domain.containers.ole import open_ole
@@ -23,7 +23,7 @@ from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection
 from services.antivirus.domain.file_formats import FileFormat
 
-Opener = Callable[[ScanContent, Budget], Iterator[ScanContent | Detection]]
+Opener = Callable[[ScanContent, ScanBudget], Iterator[ScanContent | Detection]]
 
 OPENERS: Mapping[FileFormat, Opener] = {
     FileFormat.MAIL: open_mail,

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 
 _HEADER = 512
 _MINI_SECTOR = 64
@@ -33,7 +33,7 @@ class Stream:
 class CompoundFile:
     """Raises `ValueError` where there is no directory to be found."""
 
-    def __init__(self, octets: bytes, budget: Budget) -> None:
+    def __init__(self, octets: bytes, budget: ScanBudget) -> None:
         if len(octets) < _HEADER:
             raise ValueError("cut off in its header")
         shift, directory, mini_fat, difat = _HEADER_FIELDS.unpack_from(octets)

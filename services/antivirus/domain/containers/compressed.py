@@ -6,7 +6,7 @@ import bz2
 import lzma
 from collections.abc import Callable, Iterator
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.inflating import MEMORY_LIMIT, Buffered, Decompressor, Inflater, expand
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
@@ -14,20 +14,20 @@ from services.antivirus.domain.detections import Detection, DetectionKind, detec
 _SHORTER = {".tgz": ".tar", ".tbz": ".tar", ".tbz2": ".tar", ".txz": ".tar", ".tlz": ".tar"}
 
 
-def open_gzip(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_gzip(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """All members as one file, as gunzip gives them."""
     return _streams(content, budget, lambda: Inflater(31))
 
 
-def open_bzip2(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_bzip2(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     return _streams(content, budget, lambda: Buffered(bz2.BZ2Decompressor()))
 
 
-def open_xz(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_xz(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     return _streams(content, budget, lambda: Buffered(lzma.LZMADecompressor(lzma.FORMAT_XZ, MEMORY_LIMIT)))
 
 
-def open_lzma(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_lzma(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """The format of before xz, without a mark of its own: what cannot be unpacked at all is something else."""
     alone = Buffered(lzma.LZMADecompressor(lzma.FORMAT_ALONE, MEMORY_LIMIT))
     stream = expand(alone, content.octets, 0, len(content.octets), budget)
@@ -36,7 +36,7 @@ def open_lzma(content: ScanContent, budget: Budget) -> Iterator[ScanContent | De
     yield ScanContent(stream.octets, _inner_name(content.name))
 
 
-def open_lzip(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_lzip(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Members of 6 octets, an LZMA stream, and 20 octets (CRC, sizes), all as one file."""
     octets, position = content.octets, 0
     pieces: list[bytes] = []
@@ -66,7 +66,7 @@ def _lzip_filter(coded: int) -> dict[str, int]:
 
 
 def _streams(
-    content: ScanContent, budget: Budget, begin: Callable[[], Decompressor]
+    content: ScanContent, budget: ScanBudget, begin: Callable[[], Decompressor]
 ) -> Iterator[ScanContent | Detection]:
     octets, end = content.octets, len(content.octets)
     pieces: list[bytes] = []

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 
 STEP = 256 * 1024
 _SLICE = 64 * 1024  # zlib copies the input that it has not used at each step
@@ -78,7 +78,7 @@ class Expanded:
     whole: bool
 
 
-def expand(decompressor: Decompressor, octets: bytes, start: int, end: int, budget: Budget) -> Expanded:
+def expand(decompressor: Decompressor, octets: bytes, start: int, end: int, budget: ScanBudget) -> Expanded:
     """One stream of `octets[start:end]`. Damage is told by `whole`; raises `Exceeded`."""
     pieces: list[bytes] = []
     total, position = 0, start

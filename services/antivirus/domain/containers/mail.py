@@ -12,7 +12,7 @@ from libs.mail.message import Message, Part, parse
 from libs.mail.readings import is_ambiguous, other_readings
 from libs.mail.recognition import message_in
 from libs.mail.transfer import ENCODINGS, uuencoded_files
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.content import Role, ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
@@ -37,7 +37,7 @@ _LIMITS: Mapping[Defect, DetectionKind] = {
 _ONCE = ("Content-Type", "Content-Transfer-Encoding", "Content-Disposition")
 
 
-def open_mail(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_mail(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Its leaves decoded, each with what its structure says, in every way in which readers may take the message."""
     message = content.message or parse(_octets_of(content))
     # Many texts look like a message, so the ambiguity of an embedded one is no detection.
@@ -62,7 +62,7 @@ def open_mail(content: ScanContent, budget: Budget) -> Iterator[ScanContent | De
         yield detection(DetectionKind.MIME_LIMIT, Defect.TOO_MANY_PARTS)
 
 
-def pieces(message: Message, budget: Budget) -> Iterator[bytes]:
+def pieces(message: Message, budget: ScanBudget) -> Iterator[bytes]:
     """What readers find in a message on which they may differ, decoded; nothing of one that is clear.
 
     For engines that take messages apart themselves: theirs is one reading too.
@@ -97,7 +97,7 @@ def _detections(part: Part, meaning: Mapping[Defect, DetectionKind]) -> Iterator
 
 
 def _seen_by_others(
-    message: Message, budget: Budget, meaning: Mapping[Defect, DetectionKind]
+    message: Message, budget: ScanBudget, meaning: Mapping[Defect, DetectionKind]
 ) -> Iterator[ScanContent | Detection]:
     """Yield parts that only other readers find; an attachment among them makes the message ambiguous."""
     known: set[tuple[bytes, str, bool]] = set()
@@ -119,7 +119,7 @@ def _seen_by_others(
 
 
 def _if_new(
-    content: ScanContent, known: set[tuple[bytes, str, bool]], budget: Budget, *, is_told: bool
+    content: ScanContent, known: set[tuple[bytes, str, bool]], budget: ScanBudget, *, is_told: bool
 ) -> Iterator[ScanContent | Detection]:
     """Add the part to `known`."""
     identity = digest, _, is_text = _identity(content)

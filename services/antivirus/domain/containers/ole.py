@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.compound_file import CompoundFile, Stream
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
@@ -21,7 +21,7 @@ from services.antivirus.domain.vba_source import modules
 _PACKAGE = "\x01Ole10Native"  # MS-OLEDS 2.3.6: a file that was dropped into a document
 
 
-def open_ole(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_ole(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Yield each stream, embedded files under their names, the source of macros, and their detections."""
     name = content.name or "document"
     if ole_has_macros(content.octets):
@@ -60,7 +60,7 @@ def _marks(stream: Stream, name: str) -> Iterator[Detection]:
                 yield detection(DetectionKind.AUTO_MACRO, start, "in", name)
 
 
-def _macros(stream: Stream, name: str, budget: Budget) -> Iterator[ScanContent | Detection]:
+def _macros(stream: Stream, name: str, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     for source in modules(stream.octets, budget):
         yield detection(DetectionKind.MACRO, name)
         if start := starts_by_itself(source):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
@@ -13,7 +13,7 @@ _FILE = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
 _HEADER = 36
 
 
-def open_onenote(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_onenote(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Yield each file. Its name stands elsewhere in the section, so its octets alone tell its format."""
     octets, position = content.octets, 0
     while (at := octets.find(_FILE, position)) >= 0:

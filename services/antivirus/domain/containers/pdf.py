@@ -7,7 +7,7 @@ import zlib
 from binascii import a2b_hex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.inflating import Inflater, expand
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
@@ -22,10 +22,10 @@ _FILE = re.compile(rb"/U?F\s*(?:\(((?:[^()\\]|\\.){1,1024})\)|<([0-9A-Fa-f\s]{2,
 _ENCRYPT = re.compile(b"/" + b"".join(b"(?:%c|#(?i:%02x))" % (octet, octet) for octet in b"Encrypt") + rb"\b")
 _BOM = b"\xfe\xff"
 
-Filter = Callable[[bytes, Budget], bytes]
+Filter = Callable[[bytes, ScanBudget], bytes]
 
 
-def open_pdf(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_pdf(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Yield each stream, whether or not the cross-reference table lists it: readers repair broken tables."""
     octets, name = content.octets, content.name or "PDF"
     if _is_encrypted(octets):
@@ -81,7 +81,7 @@ def _filters(dictionary: bytes) -> Sequence[str]:
     return [name for name in names if name in _FILTERS]
 
 
-def _unpacked(octets: bytes, filters: Sequence[str], budget: Budget) -> bytes | None:
+def _unpacked(octets: bytes, filters: Sequence[str], budget: ScanBudget) -> bytes | None:
     """None where a filter cannot be undone at all; images stay as they are."""
     for name in filters:
         undo = _FILTERS[name]
@@ -95,7 +95,7 @@ def _unpacked(octets: bytes, filters: Sequence[str], budget: Budget) -> bytes | 
     return octets
 
 
-def _inflated(octets: bytes, budget: Budget) -> bytes:
+def _inflated(octets: bytes, budget: ScanBudget) -> bytes:
     """Readers accept the output before the damage, and streams without the header of zlib."""
     start = len(octets) - len(octets.lstrip(b"\r\n"))
     for window_bits in (zlib.MAX_WBITS, -zlib.MAX_WBITS):
@@ -104,12 +104,12 @@ def _inflated(octets: bytes, budget: Budget) -> bytes:
     return b""
 
 
-def _from_hex(octets: bytes, _: Budget | None) -> bytes:
+def _from_hex(octets: bytes, _: ScanBudget | None) -> bytes:
     digits = re.sub(rb"[^0-9A-Fa-f]", b"", octets.partition(b">")[0])
     return a2b_hex(digits + b"0" * (len(digits) % 2))
 
 
-def _from_ascii85(octets: bytes, budget: Budget) -> bytes:
+def _from_ascii85(octets: bytes, budget: ScanBudget) -> bytes:
     out = bytearray()
     group: list[int] = []
     for octet in octets.partition(b"~")[0]:
@@ -133,7 +133,7 @@ def _five(digits: Sequence[int]) -> bytes:
     return (number & 0xFFFFFFFF).to_bytes(4, "big")
 
 
-def _from_run_lengths(octets: bytes, budget: Budget) -> bytes:
+def _from_run_lengths(octets: bytes, budget: ScanBudget) -> bytes:
     """7.4.5: a length, then so many octets, or one octet to be repeated."""
     out, at = bytearray(), 0
     while at < len(octets) and octets[at] != 128:
@@ -145,7 +145,7 @@ def _from_run_lengths(octets: bytes, budget: Budget) -> bytes:
     return bytes(out)
 
 
-def _from_lzw(octets: bytes, budget: Budget) -> bytes:
+def _from_lzw(octets: bytes, budget: ScanBudget) -> bytes:
     """7.4.4: codes of 9 to 12 bits; 256 clears the table, 257 ends."""
     out, table, width = bytearray(), [bytes([code]) for code in range(256)] + [b"", b""], 9
     before, bits, held = b"", 0, 0

@@ -7,7 +7,7 @@ from binascii import a2b_hex
 from collections.abc import Iterator
 from itertools import pairwise
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.ole import dropped_file
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection
@@ -21,7 +21,7 @@ _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _PACKAGE = b"Package\0"
 
 
-def open_rtf(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_rtf(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Each object: whole, as the compound file or the dropped file in it."""
     octets = content.octets
     starts = [found.end() for found in _OBJECT.finditer(octets)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
@@ -33,7 +33,7 @@ class _Extended:
                 self.size = int(text[:20])
 
 
-def open_tar(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_tar(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Yield every entry with octets, of any type, under its longest name."""
     octets, position, extended = content.octets, 0, _Extended()
     while position + _BLOCK <= len(octets):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.mapi import (
     DISPLAY_NAME,
     FILENAME,
@@ -46,7 +46,7 @@ class _Attachment:
         yield from (ScanContent(b"", name) for name in dict.fromkeys(self.names) if name != shown or not self.files)
 
 
-def open_tnef(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_tnef(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """Yield each attachment under the name that Outlook shows, and the contents of MAPI properties."""
     octets, position = content.octets, 6
     attachment = _Attachment()
@@ -73,7 +73,7 @@ def open_tnef(content: ScanContent, budget: Budget) -> Iterator[ScanContent | De
     yield from attachment.contents()
 
 
-def _of_properties(value: bytes, attachment: _Attachment, budget: Budget) -> Iterator[ScanContent | Detection]:
+def _of_properties(value: bytes, attachment: _Attachment, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     names: dict[int, str] = {}
     try:
         for found in properties(value):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import Detection, DetectionKind, detection
 
@@ -14,7 +14,7 @@ _HEADER_MARK = b"\x8e\xad\xe8\x01"
 _CPIO_END = b"TRAILER!!!"
 
 
-def open_ar(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_ar(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """ar(5): name (16 octets), time, owners, mode, size (10 digits), end mark; members stand at even places."""
     octets, position = content.octets, _AR_START
     while position + _AR_HEADER <= len(octets):
@@ -42,7 +42,7 @@ def _bsd_name(field: bytes, value: bytes) -> tuple[str, bytes]:
     return field.strip().removesuffix(b"/").decode("utf-8", "replace"), value
 
 
-def open_cpio(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_cpio(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """cpio(5): the "newc" format (hexadecimal, aligned to 4) and the older "odc" (octal)."""
     octets, position = content.octets, 0
     while (read := _cpio_header(octets, position)) is not None:
@@ -77,7 +77,7 @@ def _aligned(position: int, alignment: int) -> int:
     return -(-position // alignment) * alignment
 
 
-def open_rpm(content: ScanContent, budget: Budget) -> Iterator[ScanContent | Detection]:
+def open_rpm(content: ScanContent, budget: ScanBudget) -> Iterator[ScanContent | Detection]:
     """The payload behind the lead, the signature (padded to 8) and the header; it says itself how it is packed."""
     octets, position = content.octets, _LEAD
     for padding in (8, 1):

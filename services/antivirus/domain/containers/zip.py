@@ -9,7 +9,7 @@ import struct
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.antivirus.domain.budget import Budget
+from services.antivirus.domain.budget import ScanBudget
 from services.antivirus.domain.containers.inflating import Expanded, expand
 from services.antivirus.domain.containers.zip_methods import decompressor_for
 from services.antivirus.domain.content import ScanContent
@@ -40,7 +40,7 @@ class _Entry:
     packed_size: int
 
 
-def open_zip(content: ScanContent, budget: Budget) -> Iterator[Found]:
+def open_zip(content: ScanContent, budget: ScanBudget) -> Iterator[Found]:
     """Every file in the directory, then every file outside of it."""
     octets = content.octets
     spans: list[tuple[int, int]] = []
@@ -102,7 +102,7 @@ def _gaps(spans: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, in
     yield position, size
 
 
-def _open(octets: bytes, start: int, entry: _Entry | None, budget: Budget) -> Generator[Found, None, int]:
+def _open(octets: bytes, start: int, entry: _Entry | None, budget: ScanBudget) -> Generator[Found, None, int]:
     """The file whose local header is at `start`; returns where it ends."""
     if not octets.startswith(_LOCAL, start) or start + _LOCAL_FIELDS.size > len(octets):
         yield detection(
@@ -134,7 +134,7 @@ def _open(octets: bytes, start: int, entry: _Entry | None, budget: Budget) -> Ge
 
 
 def _expand(
-    octets: bytes, span: tuple[int, int], name: str, method: int, budget: Budget
+    octets: bytes, span: tuple[int, int], name: str, method: int, budget: ScanBudget
 ) -> Generator[Found, None, int]:
     """The content of one file; returns where its stream ends."""
     begin, end = span

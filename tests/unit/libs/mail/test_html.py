@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.mail.html import MAX_CHARACTERS, Link, links, links_of_text, text_of_html
+from libs.mail.html import MAX_CHARACTERS, HtmlLink, links, links_of_text, text_of_html
 
 
 @pytest.mark.parametrize(
@@ -44,26 +44,30 @@ def test_text_is_what_may_be_visible(html: str, text: str) -> None:
     ("html", "expected"),
     [
         pytest.param(
-            '<a href="http://x.example/">go <b>there</b></a>', [Link("http://x.example/", "go there", "a")], id="a"
+            '<a href="http://x.example/">go <b>there</b></a>', [HtmlLink("http://x.example/", "go there", "a")], id="a"
         ),
-        pytest.param("<A class=x HREF=http://x.example>y", [Link("http://x.example", "y", "a")], id="unquoted, open"),
-        pytest.param("<a href='a?x=1&amp;y=2'>z</a>", [Link("a?x=1&y=2", "z", "a")], id="entity in a URL"),
-        pytest.param('<a href=" java\nscript:x ">z</a>', [Link("javascript:x", "z", "a")], id="line break in a URL"),
         pytest.param(
-            "<a href=b>c<a href=d>e</a>", [Link("b", "c", "a"), Link("d", "e", "a")], id="anchors do not nest"
+            "<A class=x HREF=http://x.example>y", [HtmlLink("http://x.example", "y", "a")], id="unquoted, open"
         ),
-        pytest.param('<img alt="x" src="cid:1"/>', [Link("cid:1", "", "img")], id="image"),
-        pytest.param("<form action=http://x>", [Link("http://x", "", "form")], id="form"),
+        pytest.param("<a href='a?x=1&amp;y=2'>z</a>", [HtmlLink("a?x=1&y=2", "z", "a")], id="entity in a URL"),
+        pytest.param(
+            '<a href=" java\nscript:x ">z</a>', [HtmlLink("javascript:x", "z", "a")], id="line break in a URL"
+        ),
+        pytest.param(
+            "<a href=b>c<a href=d>e</a>", [HtmlLink("b", "c", "a"), HtmlLink("d", "e", "a")], id="anchors do not nest"
+        ),
+        pytest.param('<img alt="x" src="cid:1"/>', [HtmlLink("cid:1", "", "img")], id="image"),
+        pytest.param("<form action=http://x>", [HtmlLink("http://x", "", "form")], id="form"),
         pytest.param(
             '<a href="http://good.example" data-href=x>http://good.example</a>',
-            [Link("http://good.example", "http://good.example", "a")],
+            [HtmlLink("http://good.example", "http://good.example", "a")],
             id="data attribute is none",
         ),
         pytest.param("<a name=x>y</a><p>z", [], id="no link"),
         pytest.param("<!-- <a href=x> --><script>'<a href=y>'</script>", [], id="in comments and scripts"),
     ],
 )
-def test_links_are_found_with_what_is_shown_for_them(html: str, expected: list[Link]) -> None:
+def test_links_are_found_with_what_is_shown_for_them(html: str, expected: list[HtmlLink]) -> None:
     assert links(html) == expected
 
 

@@ -10,13 +10,13 @@ import pytest
 from libs.envelope import Temporary
 from services.antivirus import statistics as module
 from services.antivirus.domain.detections import Detection, DetectionKind, EngineReport
-from services.antivirus.domain.inspection import Attachment
-from services.antivirus.domain.judgement import Judgement, judge
+from services.antivirus.domain.inspection import InspectedAttachment
+from services.antivirus.domain.judgement import ScanJudgement, judge
 from services.antivirus.settings import Settings
 from services.antivirus.statistics import ScanStatistics
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-ONE, OTHER = Attachment(b"1" * 32, 10), Attachment(b"2" * 32, 20)
+ONE, OTHER = InspectedAttachment(b"1" * 32, 10), InspectedAttachment(b"2" * 32, 20)
 
 
 class Written:
@@ -38,7 +38,7 @@ class Written:
         self.events.append(dict(counts))
 
 
-def a_judgement() -> Judgement:
+def a_judgement() -> ScanJudgement:
     detections = (
         Detection(DetectionKind.VIRUS, "Worm.A"),
         Detection(DetectionKind.MACRO, "a"),
@@ -78,6 +78,6 @@ async def test_while_the_database_is_away_memory_stays_bounded(monkeypatch: pyte
     monkeypatch.setattr(module, "MAX_WAITING", 2)
     written = Written()
     statistics = ScanStatistics(written, lambda: NOW)
-    statistics.saw([ONE, OTHER, Attachment(b"3" * 32, 30), ONE])
+    statistics.saw([ONE, OTHER, InspectedAttachment(b"3" * 32, 30), ONE])
     await statistics.write()
     assert written.attachments == [{ONE.digest: (2, 10), OTHER.digest: (1, 20)}]

@@ -12,7 +12,7 @@ from libs.envelope.model import utc_now
 from services.router.domain.resolution import AddressRoute, ExpansionLimits
 from services.router.handlers import RoutingHandler
 from services.router.ports import DomainRoutes
-from services.router.resolver import Resolver
+from services.router.resolver import RouteResolver
 
 MEMBERS = tuple(f"member{number}@example.org" for number in range(9000))
 
@@ -29,7 +29,7 @@ class Table:
 
 async def test_a_message_to_nine_thousand_members_leaves_its_turns_to_others() -> None:
     limits = ExpansionLimits(addresses=10_000)
-    routing = RoutingHandler(Resolver(Table(), limits, cached_routes=20_000, ttl=timedelta(hours=1)))
+    routing = RoutingHandler(RouteResolver(Table(), limits, cached_routes=20_000, ttl=timedelta(hours=1)))
     envelope = Envelope(
         id="1", received_at=utc_now(), recipients=(Recipient(address="all@example.org"),), size_bytes=1, sha256=""
     )

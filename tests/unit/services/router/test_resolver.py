@@ -10,7 +10,7 @@ import pytest
 from libs.envelope import Temporary
 from services.router.domain.resolution import AddressRoute, ExpansionLimits
 from services.router.ports import DomainRoutes
-from services.router.resolver import Resolver
+from services.router.resolver import RouteResolver
 
 
 class Table:
@@ -47,11 +47,11 @@ def an_alias(name: str, *targets: str) -> AddressRoute:
     return AddressRoute(f"{name}@o.example", "alias", targets=tuple(f"{target}@o.example" for target in targets))
 
 
-def a_resolver(table: Table, *, postmaster: str = "") -> Resolver:
-    return Resolver(table, ExpansionLimits(), cached_routes=100, ttl=timedelta(minutes=5), postmaster=postmaster)
+def a_resolver(table: Table, *, postmaster: str = "") -> RouteResolver:
+    return RouteResolver(table, ExpansionLimits(), cached_routes=100, ttl=timedelta(minutes=5), postmaster=postmaster)
 
 
-async def ends(resolver: Resolver, address: str) -> list[str]:
+async def ends(resolver: RouteResolver, address: str) -> list[str]:
     return [delivery.address for delivery in (await resolver.resolve(address)).deliveries]
 
 

@@ -12,7 +12,7 @@ import pytest
 from libs.authentication.spf import SpfCheck, SpfResult, check_host
 from libs.authentication.spf.evaluation import SpfSession
 from libs.authentication.spf.macros import DomainSpec
-from libs.dns import Answer
+from libs.dns import DnsAnswer
 from tests.servers.zone import Zone
 
 
@@ -83,7 +83,7 @@ async def test_many_names_of_a_peer_cost_ten_look_ups_and_are_no_error() -> None
 
 async def test_slow_answers_end_in_a_temperror_in_time() -> None:
     class Slow(Zone):
-        async def txt(self, name: str) -> Answer[bytes]:
+        async def txt(self, name: str) -> DnsAnswer[bytes]:
             await asyncio.Event().wait()
             raise AssertionError
 

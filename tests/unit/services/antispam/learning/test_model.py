@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from services.antispam.learning.model import Model, ModelCache, ModelChange
+from services.antispam.learning.model import BayesModel, ModelCache, ModelChange
 
 A, AB = frozenset("a"), frozenset("ab")
 
 
 def test_changes_add_up_once_each_and_in_order() -> None:
-    model = Model()
+    model = BayesModel()
     for change in (ModelChange(1, 1, 0, AB), ModelChange(2, 1, 0, A), ModelChange(2, 1, 0, A), ModelChange(3, 0, 1, A)):
         model.apply(change)
     assert (model.spam, model.ham, model.revision) == (2, 1, 3)
@@ -24,7 +24,7 @@ def test_changes_add_up_once_each_and_in_order() -> None:
 
 
 def test_the_rarest_tokens_are_discarded_the_oldest_first() -> None:
-    model = Model(5, 5, 9)
+    model = BayesModel(5, 5, 9)
     model.put([(f"rare{n}", 1, 0) for n in range(10)] + [(f"common{n}", 5, 5) for n in range(5)])
     kept = model.copy().pruned(8)
     assert [token for token, _, _ in kept.rows()] == [*("rare7", "rare8", "rare9"), *(f"common{n}" for n in range(5))]
@@ -34,7 +34,7 @@ def test_the_rarest_tokens_are_discarded_the_oldest_first() -> None:
 
 
 def test_a_copy_stays_as_it_was_whatever_is_learned_later() -> None:
-    model = Model()
+    model = BayesModel()
     model.apply(ModelChange(1, 1, 0, AB))
     taken = model.copy()
     model.apply(ModelChange(2, 0, 1, frozenset("bc")))
@@ -42,8 +42,8 @@ def test_a_copy_stays_as_it_was_whatever_is_learned_later() -> None:
 
 
 def test_domains_used_longest_ago_make_room_and_the_common_model_stays() -> None:
-    def of(tokens: int) -> Model:
-        model = Model()
+    def of(tokens: int) -> BayesModel:
+        model = BayesModel()
         model.put((f"t{n}", 1, 0) for n in range(tokens))
         return model
 

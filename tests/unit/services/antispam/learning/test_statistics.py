@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.antispam.chain import CHAIN
-from services.antispam.learning.model import Model, ModelCache, ModelChange
+from services.antispam.learning.model import BayesModel, ModelCache, ModelChange
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.content import tokens_of
 from services.antispam.message.report import Report
@@ -16,17 +16,17 @@ HAM = a_message()
 OTHER = a_message("quarterly report attached for your review", **{"from": "x@y.example", "subject": "report"})
 
 
-def taught(*lessons: tuple[bytes, int, int], model: Model | None = None) -> Model:
+def taught(*lessons: tuple[bytes, int, int], model: BayesModel | None = None) -> BayesModel:
     """Return a model that learned each (raw, times as spam, times as ham)."""
-    model = model or Model()
+    model = model or BayesModel()
     for number, (raw, spam, ham) in enumerate(lessons, start=1):
         model.apply(ModelChange(number, spam, ham, tokens_of(raw)))
     return model
 
 
-def models(common: Model | None = None, **domains: Model) -> ModelCache:
+def models(common: BayesModel | None = None, **domains: BayesModel) -> ModelCache:
     made = ModelCache(always="default", capacity=10_000)
-    for scope, model in {"default": common or Model(), **{f"{k}.example": m for k, m in domains.items()}}.items():
+    for scope, model in {"default": common or BayesModel(), **{f"{k}.example": m for k, m in domains.items()}}.items():
         made.keep(scope, model)
     made.learned = {scope: (model.spam, model.ham) for scope, model in made.loaded().items()}
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.antivirus.domain.budget import ArchiveLimits, Budget, LimitExceeded, NeedsThread
+from services.antivirus.domain.budget import ArchiveLimits, LimitExceeded, NeedsThread, ScanBudget
 
 LIMITS = ArchiveLimits(depth=2, entries=3, expanded_bytes=1000, ratio=10, ratio_floor_bytes=100, seconds=5)
 
@@ -18,14 +18,14 @@ class Clock:
 
 
 def test_containers_beyond_the_depth_exceed_it() -> None:
-    budget = Budget(LIMITS)
+    budget = ScanBudget(LIMITS)
     budget.enter(2)
     with pytest.raises(LimitExceeded, match="nested more than 2 deep"):
         budget.enter(3)
 
 
 def test_entries_are_counted_over_all_containers() -> None:
-    budget = Budget(LIMITS)
+    budget = ScanBudget(LIMITS)
     for _ in range(3):
         budget.entry()
     with pytest.raises(LimitExceeded, match="more than 3 entries"):
@@ -33,14 +33,14 @@ def test_entries_are_counted_over_all_containers() -> None:
 
 
 def test_the_output_of_all_entries_counts_together() -> None:
-    budget = Budget(LIMITS)
+    budget = ScanBudget(LIMITS)
     budget.grown(600, total=600, packed=600)
     with pytest.raises(LimitExceeded, match="more than 1000 octets"):
         budget.grown(600, total=600, packed=600)
 
 
 def test_a_ratio_counts_above_the_floor_alone() -> None:
-    budget = Budget(LIMITS)
+    budget = ScanBudget(LIMITS)
     budget.grown(100, total=100, packed=1)
     with pytest.raises(LimitExceeded, match="more than 10 times"):
         budget.grown(1, total=101, packed=1)
@@ -48,7 +48,7 @@ def test_a_ratio_counts_above_the_floor_alone() -> None:
 
 def test_time_ends_and_other_readings_begin_in_its_first_part() -> None:
     clock = Clock()
-    budget = Budget(LIMITS, clock)
+    budget = ScanBudget(LIMITS, clock)
     assert not budget.is_late
     clock.seconds = 2
     assert budget.is_late
@@ -58,6 +58,6 @@ def test_time_ends_and_other_readings_begin_in_its_first_part() -> None:
 
 
 def test_a_light_budget_demands_a_thread_for_heavy_work() -> None:
-    Budget(LIMITS).heavy()
+    ScanBudget(LIMITS).heavy()
     with pytest.raises(NeedsThread):
-        Budget(LIMITS, light=True).heavy()
+        ScanBudget(LIMITS, light=True).heavy()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.budget import ArchiveLimits, ScanBudget
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import DetectionKind
 from services.antivirus.domain.inspection import inspect
@@ -107,7 +107,9 @@ def test_what_is_loaded_from_another_host_is_seen(kind: str, target: str, seen: 
 
 def test_the_text_of_macros_and_every_stream_are_contents_of_their_own() -> None:
     document = office.word({"word/vbaProject.bin": office.vba_project(office.AUTO_OPEN * 90)})
-    found = [found for found in walk(ScanContent(document), Budget(ArchiveLimits())) if isinstance(found, ScanContent)]
+    found = [
+        found for found in walk(ScanContent(document), ScanBudget(ArchiveLimits())) if isinstance(found, ScanContent)
+    ]
     assert ("Module1", office.AUTO_OPEN * 90) in [(content.name, content.octets) for content in found]
 
 
@@ -129,7 +131,7 @@ def test_compressed_macro_text_is_expanded_as_the_specification_shows() -> None:
         "012FB000236161616263646582660070616768696A013808616B6C00306D6E6F700671027004107273747576107778797A003C"
     )
     expected = b"#aaabcdefaaaaghijaaaaaklaaamnopqaaaaaaaaaaaarstuvwxyzaaa"  # MS-OVBA 3.2.2
-    assert expand_container(container, 0, Budget(ArchiveLimits())) == (expected, len(container))
+    assert expand_container(container, 0, ScanBudget(ArchiveLimits())) == (expected, len(container))
 
 
 DOCUMENTS = [
@@ -149,7 +151,7 @@ def test_no_damage_makes_a_document_fail_or_spend_more_than_it_may(
     for at, value in changes:
         octets[at % len(octets)] = value
     limits = ArchiveLimits(expanded_bytes=2**20)
-    found = walk(ScanContent(bytes(octets)), Budget(limits))
+    found = walk(ScanContent(bytes(octets)), ScanBudget(limits))
     assert sum(len(content.octets) for content in found if isinstance(content, ScanContent)) < 2 * 2**20
 
 

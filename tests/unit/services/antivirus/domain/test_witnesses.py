@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 
 from libs.mail.message import parse
-from services.antivirus.domain.budget import ArchiveLimits, Budget
+from services.antivirus.domain.budget import ArchiveLimits, ScanBudget
 from services.antivirus.domain.content import ScanContent
 from services.antivirus.domain.detections import DetectionKind
 from services.antivirus.domain.inspection import inspect
@@ -32,7 +32,7 @@ def test_a_virus_that_a_reader_finds_is_found(raw: bytes) -> None:
 def test_what_readers_find_in_mail_of_other_systems_is_scanned(raw: bytes) -> None:
     contents = [
         found
-        for found in walk(ScanContent(raw, message=parse(raw)), Budget(ArchiveLimits()))
+        for found in walk(ScanContent(raw, message=parse(raw)), ScanBudget(ArchiveLimits()))
         if isinstance(found, ScanContent)
     ]
     scanned = {without_line_ends(content.octets) for content in contents}

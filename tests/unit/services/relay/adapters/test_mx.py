@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
 
-from libs.dns import Answer
+from libs.dns import DnsAnswer
 from libs.envelope import Permanent, Temporary
 from services.relay.adapters.mx import MAX_EXCHANGERS, MailExchangers
 from tests.servers.zone import Zone
@@ -99,7 +99,7 @@ async def test_one_exchanger_that_cannot_be_looked_up_does_not_hide_the_others()
 
 async def test_a_failing_look_up_of_ipv6_does_not_hide_the_address_that_is_known() -> None:
     class NoIpv6(Zone):
-        async def aaaa(self, name: str) -> Answer[IPv6Address]:
+        async def aaaa(self, name: str) -> DnsAnswer[IPv6Address]:
             raise Temporary(f"DNS AAAA {name}: SERVFAIL")
 
     zone = NoIpv6("v4.example MX 10 only4.example.\nonly4.example A 192.0.2.4")
@@ -111,7 +111,7 @@ async def test_an_endless_list_of_exchangers_is_cut_and_asked_for_at_once() -> N
     class Counting(Zone):
         running = most = 0
 
-        async def a(self, name: str) -> Answer[IPv4Address]:
+        async def a(self, name: str) -> DnsAnswer[IPv4Address]:
             self.running += 1
             self.most = max(self.most, self.running)
             await asyncio.sleep(0.01)

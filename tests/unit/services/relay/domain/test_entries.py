@@ -9,7 +9,7 @@ from libs.envelope import Envelope, Peer, Recipient, Verdict
 from services.relay.domain.entries import Entry, Schedule, State, after
 from services.relay.domain.message_copy import copy_of, subject_tag, with_strict_line_ends
 from services.relay.domain.replies import Outcome, Result, deferred, failed, judge, unroutable
-from services.relay.domain.reporting import Event, ReportTarget, report_target
+from services.relay.domain.reporting import ReportEvent, ReportTarget, report_target
 
 NOW = datetime(2026, 1, 10, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -34,18 +34,18 @@ def test_delays_double_up_to_the_longest(attempts: int, delay: timedelta) -> Non
 @pytest.mark.parametrize(
     ("result", "entry", "state", "tell", "word"),
     [
-        (judge(250, "2.0.0 ok", server="mx"), an_entry(), State.SENT, Event.RELAYED, "taken"),
+        (judge(250, "2.0.0 ok", server="mx"), an_entry(), State.SENT, ReportEvent.RELAYED, "taken"),
         (judge(250, "ok", server="mx", reports_onward=True), an_entry(), State.SENT, None, "taken with its DSN wishes"),
-        (judge(550, "5.1.1 no", server="mx"), an_entry(), State.FAILED, Event.FAILED, "refused for ever"),
+        (judge(550, "5.1.1 no", server="mx"), an_entry(), State.FAILED, ReportEvent.FAILED, "refused for ever"),
         (judge(450, "4.2.0 later", server="mx"), an_entry(), State.QUEUED, None, "refused for now"),
-        (deferred("x"), an_entry(age=5 * HOUR), State.QUEUED, Event.DELAYED, "waits for long"),
+        (deferred("x"), an_entry(age=5 * HOUR), State.QUEUED, ReportEvent.DELAYED, "waits for long"),
         (deferred("x"), an_entry(age=5 * HOUR, notified=True), State.QUEUED, None, "the delay was told before"),
-        (deferred("x"), an_entry(age=6 * DAY, notified=True), State.FAILED, Event.FAILED, "five days are over"),
-        (failed("5.1.2 x", status="5.1.2"), an_entry(), State.FAILED, Event.FAILED, "no such domain"),
+        (deferred("x"), an_entry(age=6 * DAY, notified=True), State.FAILED, ReportEvent.FAILED, "five days are over"),
+        (failed("5.1.2 x", status="5.1.2"), an_entry(), State.FAILED, ReportEvent.FAILED, "no such domain"),
     ],
 )
 def test_a_try_decides_what_becomes_of_the_entry(
-    result: Result, entry: Entry, state: State, tell: Event | None, word: str
+    result: Result, entry: Entry, state: State, tell: ReportEvent | None, word: str
 ) -> None:
     then = after(entry, result, SCHEDULE, now=NOW)
     assert (then.state, then.tell) == (state, tell), word
@@ -114,7 +114,7 @@ def test_whoever_can_be_told_hears_and_else_an_operator(
         id="m", received_at=NOW, mail_from=sender, recipients=(to,), size_bytes=0, sha256="", peer=peer,
         listener=listener, verdicts={"spam.example": SPAM},
     )  # fmt: skip
-    assert report_target(envelope, to, Event(event)) == (ReportTarget(target) if target else None), word
+    assert report_target(envelope, to, ReportEvent(event)) == (ReportTarget(target) if target else None), word
 
 
 @pytest.mark.parametrize(

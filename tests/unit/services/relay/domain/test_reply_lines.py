@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.relay.domain.reply_lines import KEPT_LINE_OCTETS, KEPT_LINES, MAX_REPLY_OCTETS, Reply, ReplyReader
+from services.relay.domain.reply_lines import KEPT_LINE_OCTETS, KEPT_LINES, MAX_REPLY_OCTETS, RemoteReply, ReplyReader
 
 pieces = st.lists(
     st.binary(max_size=60) | st.sampled_from([b"250 ok\r\n", b"250-more\r\n", b"421", b"\r\n"]), max_size=12
@@ -34,8 +34,8 @@ def test_no_octets_become_what_a_database_or_a_log_cannot_hold(octets: bytes) ->
 
 def test_a_reply_of_several_lines_is_one() -> None:
     assert ReplyReader().feed(b"250-one\r\n250-two\n250 three\r\n421 bye\r\n") == [
-        Reply(250, ("one", "two", "three")),
-        Reply(421, ("bye",)),
+        RemoteReply(250, ("one", "two", "three")),
+        RemoteReply(421, ("bye",)),
     ]
 
 
