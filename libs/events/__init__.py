@@ -14,7 +14,7 @@ from libs.bus.ports import Event
 from libs.envelope import Permanent
 
 
-class Unreadable(Permanent):
+class UnreadableEvent(Permanent):
     """The payload is no such fact, and no further try will read it: a dead letter at once."""
 
 
@@ -29,13 +29,13 @@ class Fact(BaseModel):
 
     @classmethod
     def from_bus(cls, event: Event) -> Self:
-        """Raises `Unreadable` when the payload is no such fact."""
+        """Raises `UnreadableEvent` when the payload is no such fact."""
         try:
             return cls.model_validate_json(event.payload)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise Unreadable(f"{event.name} is not readable: {where} {first['msg']}".replace("  ", " ")) from error
+            raise UnreadableEvent(f"{event.name} is not readable: {where} {first['msg']}".replace("  ", " ")) from error
 
 
 class DomainChanged(Fact):

@@ -32,7 +32,7 @@ class PeerBan:
     reason: str
 
 
-class PeerBans(Protocol):
+class BanStore(Protocol):
     """Where a service keeps its bans. All raise `Temporary`."""
 
     async def page(self, *, after: str, limit: int) -> Sequence[PeerBan]:
@@ -68,7 +68,7 @@ class BlacklistedPeerView(BaseModel):
 InPath = Annotated[str, Path(description="IP address or network.")]
 
 
-def blacklisted_peer_routes(bans: PeerBans, clock: Callable[[], datetime]) -> APIRouter:
+def blacklisted_peer_routes(bans: BanStore, clock: Callable[[], datetime]) -> APIRouter:
     """The resource over `bans`."""
     router = APIRouter(prefix="/v1/blacklisted-peers", tags=[TAG], dependencies=[Depends(require(ADMIN))])
 

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 LOG_EVERY_SECONDS = 10.0
 
 
-class Connection(Protocol):
+class HttpConnection(Protocol):
     """A connection as the limits see it."""
 
     peer: str
@@ -35,10 +35,10 @@ class Connections:
     def __init__(self, *, limit: int, limit_per_network: int, metrics: Metrics | None = None) -> None:
         self._limit = limit
         self._limit_per_network = limit_per_network
-        self._strangers: dict[Connection, str] = {}
+        self._strangers: dict[HttpConnection, str] = {}
         self._of_network: Counter[str] = Counter()
         # Strangers that wait for a request, by network; a dictionary keeps the order in which they began to wait.
-        self._waiting: dict[Connection, None] = {}
+        self._waiting: dict[HttpConnection, None] = {}
         self._open = 0
         metrics = metrics or Metrics()
         self._gauge = metrics.gauge("facteur_http_connections", "HTTP connections that are open now.")
@@ -47,7 +47,7 @@ class Connections:
         )
         self._next_line = 0.0
 
-    def admit(self, connection: Connection) -> bool:
+    def admit(self, connection: HttpConnection) -> bool:
         """Take a new connection in, for which another may have to go. False: there is no room."""
         network = network_of(connection.peer) if connection.peer else ""
         if self._of_network[network] >= self._limit_per_network and not self._make_room(network):
@@ -61,28 +61,28 @@ class Connections:
         self._waiting[connection] = None
         return True
 
-    def asks(self, connection: Connection) -> None:
+    def asks(self, connection: HttpConnection) -> None:
         """A whole request came in: it is answered before the connection may go."""
         self._waiting.pop(connection, None)
 
-    def waits(self, connection: Connection, *, trusted: bool) -> None:
+    def waits(self, connection: HttpConnection, *, trusted: bool) -> None:
         """Its last request is answered; `trusted` when that request came with a known token."""
         if trusted:
             self._forget_stranger(connection)
         elif connection in self._strangers:
             self._waiting[connection] = None
 
-    def gone(self, connection: Connection) -> None:
+    def gone(self, connection: HttpConnection) -> None:
         """It is closed. Only for a connection that was admitted."""
         self._forget_stranger(connection)
         self._open -= 1
         self._gauge.set(self._open)
 
-    def ended(self, reason: str, connection: Connection) -> None:
+    def ended(self, reason: str, connection: HttpConnection) -> None:
         """Count a connection that a deadline or a limit of the protocol ended."""
         self._told(reason, connection.peer)
 
-    def _forget_stranger(self, connection: Connection) -> None:
+    def _forget_stranger(self, connection: HttpConnection) -> None:
         self._waiting.pop(connection, None)
         network = self._strangers.pop(connection, None)
         if network is not None:

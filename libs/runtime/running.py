@@ -27,7 +27,7 @@ from libs.runtime.neighbour_readiness import wait_until_ready
 from libs.runtime.periodic import MustEnd, Periodic, PeriodicRunner, periodic
 from libs.runtime.queue_depths import PERIOD as DEPTHS_PERIOD
 from libs.runtime.queue_depths import QueueDepths
-from libs.runtime.service import EventHandler, Listener, Service
+from libs.runtime.service import EventHandler, Service, ServiceListener
 from libs.runtime.shared import Shared
 from libs.runtime.worker import Worker
 from libs.tasks import cancelled
@@ -48,7 +48,7 @@ class RunningService:
         self._service = service
         self._shared = shared
         self._consumers: list[Consumer] = []
-        self._listeners: list[Listener] = []
+        self._listeners: list[ServiceListener] = []
         self._in_flight: set[asyncio.Task[Any]] = set()
         self._background: list[asyncio.Task[None]] = []
         # Readiness is a promise about the whole service: it is given when the last listener is up.

@@ -92,7 +92,7 @@ class EventHandler(Generic[F]):
         return f"{self.group}.{'-'.join(self.names)}"
 
 
-class Listener(Protocol):
+class ServiceListener(Protocol):
     """A socket of its own besides HTTP (SMTP, IMAP ...)."""
 
     async def start(self) -> None:
@@ -118,7 +118,7 @@ class Service:
     needs: Sequence[str] = ()
     queue_handlers: Sequence[QueueHandler] = ()
     event_handlers: Sequence[EventHandler[Any]] = ()
-    listeners: Sequence[Listener] = ()
+    listeners: Sequence[ServiceListener] = ()
     background: Sequence[Periodic | Loop] = ()
     body_limit_bytes: int = DEFAULT_BODY_LIMIT_BYTES
     public: str = ""

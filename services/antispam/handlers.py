@@ -26,7 +26,7 @@ from services.antispam.feedback.screening import PURPOSES, TRAINING
 from services.antispam.feedback.special_recipients import SpecialRecipients, is_special, without_special
 from services.antispam.filtering.authentication_results import authentication_results_of
 from services.antispam.filtering.compose import FilteringSlice
-from services.antispam.filtering.context import Context, FilterEnvironment
+from services.antispam.filtering.context import FilterContext, FilterEnvironment
 from services.antispam.filtering.counters import Counters
 from services.antispam.filtering.rulebook_cache import DomainRules, RulebookCache
 from services.antispam.filtering.runner import Judgement, Runner
@@ -88,7 +88,7 @@ class Judge:
         rules = await self._rulebooks.rules_for(scope)
         domain = "" if scope in (DEFAULT, OUTGOING) else scope
         await self._learner.load_domain(domain)
-        context = Context(domain, rules.policy, rules.books, self._environment.without_counting(), self._clock())
+        context = FilterContext(domain, rules.policy, rules.books, self._environment.without_counting(), self._clock())
         return rules, await self._runner.without_counting().run(await _view_of(mail, unknown), context, rules.plan)
 
     async def _verdicts(self, mail: Mail) -> tuple[Mapping[str, Verdict], str | None]:
@@ -104,7 +104,7 @@ class Judge:
         async with self._runner.open_run(view) as chain_run:
             for domain, rules in rules_by_domain.items():
                 await self._learner.load_domain(domain)
-                context = Context(domain, rules.policy, rules.books, self._environment, self._clock())
+                context = FilterContext(domain, rules.policy, rules.books, self._environment, self._clock())
                 judgement = await chain_run.run(context, rules.plan)
                 verdict = verdict_of(judgement, rules.policy)
                 verdicts[domain] = verdict if domain else _for_remote(verdict)

@@ -16,9 +16,9 @@ from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import AcceptedRecipient, Submitter, canonical_of, is_relay_trick
 from services.ingress.ports import (
-    Directory,
+    AddressResolution,
     Quotas,
-    Resolution,
+    RecipientDirectory,
     Screening,
     ScreeningRequest,
     ScreeningResult,
@@ -47,11 +47,11 @@ class AdmissionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class SmtpAdmission:
     """Decides with the answers of the router, the quota service and antispam. All methods raise `CommandRefused`."""
 
     policy: AdmissionPolicy
-    directory: Directory
+    directory: RecipientDirectory
     quotas: Quotas
     sends: SendLimits
     screening: Screening
@@ -137,7 +137,7 @@ class Admission:
         self,
         asked: RcptArguments,
         address: str,
-        found: Resolution,
+        found: AddressResolution,
         submitter: Submitter,
         size_bytes: int,
         purpose: str,
@@ -166,7 +166,7 @@ class Admission:
             limit,
         )
 
-    async def _purpose(self, address: str, found: Resolution, submitter: Submitter, sender: str) -> str:
+    async def _purpose(self, address: str, found: AddressResolution, submitter: Submitter, sender: str) -> str:
         """Return `honeypot` for strangers, `training` for accounts that may train, otherwise an empty string.
 
         A training address is not the address of a mailbox.

@@ -15,7 +15,7 @@ from services.ingress import compose
 from services.ingress.adapters.antispam import CachedScreening
 from services.ingress.adapters.quota import CachedQuotas
 from services.ingress.adapters.router import CachedDirectory
-from services.ingress.admission import Admission
+from services.ingress.admission import SmtpAdmission
 from services.ingress.api import ABOUT
 from services.ingress.api.messages import message_routes
 from services.ingress.api.operation import operation_routes, peer_routes
@@ -49,7 +49,7 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
     unconfirmed = compose.unconfirmed(settings)
     smtp = SmtpContext(
         settings=settings,
-        admission=Admission(compose.policy(settings), directory, quotas, QuotaClient(quota), screening),
+        admission=SmtpAdmission(compose.policy(settings), directory, quotas, QuotaClient(quota), screening),
         acceptance=compose.acceptance(settings),
         authenticator=compose.authenticator(settings, directory, bans),
         publisher=MessagePublisher(shared.outbox, shared.blobs, shared.clock, settings.publish_timeout, unconfirmed),

@@ -14,7 +14,7 @@ from libs.mail import replies
 from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import Login
 from services.ingress.domain.throttle import Throttle, delay
-from services.ingress.ports import Directory
+from services.ingress.ports import RecipientDirectory
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ class Authenticator:
     `on_abuse` is called with an address from which too many attempts failed. Delays are seconds.
     """
 
-    directory: Directory
+    directory: RecipientDirectory
     addresses: Throttle
     accounts: Throttle
     first_delay: float

@@ -18,7 +18,7 @@ from services.ingress.domain.throttle import Throttle
 from services.ingress.domain.timeouts import Timeouts
 from services.ingress.domain.unconfirmed import Unconfirmed
 from services.ingress.peer_bans import PeerBans
-from services.ingress.ports import Directory
+from services.ingress.ports import RecipientDirectory
 from services.ingress.settings import Settings
 
 MAX_KEYS = 100_000
@@ -97,7 +97,7 @@ def timeouts(settings: Settings) -> Timeouts:
     )
 
 
-def authenticator(settings: Settings, directory: Directory, bans: PeerBans) -> Authenticator:
+def authenticator(settings: Settings, directory: RecipientDirectory, bans: PeerBans) -> Authenticator:
     def throttle(limit: int) -> Throttle:
         window = settings.auth_window.total_seconds()
         return Throttle(limit=limit, window=window, max_keys=MAX_KEYS, clock=time.monotonic)

@@ -11,7 +11,7 @@ from services.ingress.domain.relaying import Login, SendClass
 
 
 @dataclass(frozen=True, slots=True)
-class Resolution:
+class AddressResolution:
     """What the router knows of an address.
 
     `domain` is the main domain of a local address, `account` is set for a mailbox. `reason` explains an unknown address
@@ -25,10 +25,10 @@ class Resolution:
     reason: str = ""
 
 
-class Directory(Protocol):
+class RecipientDirectory(Protocol):
     """The router: addresses, passwords, senders."""
 
-    async def recipient(self, address: str) -> Resolution: ...
+    async def recipient(self, address: str) -> AddressResolution: ...
 
     async def is_ours(self, domain: str) -> bool: ...
 

@@ -11,9 +11,9 @@ from libs.http import Once
 from libs.http.idempotency import Kept, Keys
 from libs.mail import replies
 from libs.mail.address import Path
-from services.ingress.admission import Admission
+from services.ingress.admission import SmtpAdmission
 from services.ingress.domain.acceptance import FAULT_REPLIES, Acceptance
-from services.ingress.domain.content import MessageContent
+from services.ingress.domain.content import IncomingContent
 from services.ingress.domain.parameters import RcptArguments
 from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import AcceptedRecipient, Login, Submitter
@@ -41,7 +41,7 @@ class HttpSubmission:
 class SubmissionHandler:
     """Checks and publishes messages that arrive over HTTP."""
 
-    admission: Admission
+    admission: SmtpAdmission
     acceptance: Acceptance
     publisher: MessagePublisher
     keys: Keys
@@ -95,8 +95,10 @@ class SubmissionHandler:
             admitted[recipient.key] = recipient
         return list(admitted.values())
 
-    def _content(self, submission: HttpSubmission, admitted: Sequence[AcceptedRecipient]) -> MessageContent:
-        content = MessageContent(max_bytes=min(each.max_size_bytes for each in admitted), max_line=self.max_line_octets)
+    def _content(self, submission: HttpSubmission, admitted: Sequence[AcceptedRecipient]) -> IncomingContent:
+        content = IncomingContent(
+            max_bytes=min(each.max_size_bytes for each in admitted), max_line=self.max_line_octets
+        )
         content.append(submission.raw)
         content.finish()
         if content.fault is not None:

@@ -19,7 +19,7 @@ from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
 from services.quota.domain.storage import Usage
 from services.quota.handlers import UsageHandler
-from services.quota.ports import Directory
+from services.quota.ports import KnownAccounts
 from services.quota.settings import Settings
 
 # What most addresses are, and what is in normal form as it stands.
@@ -105,7 +105,7 @@ def routes(
     settings: Settings,
     usage: MongoUsage,
     sends: MongoSends,
-    directory: Directory,
+    directory: KnownAccounts,
     handler: UsageHandler,
     *,
     changed: Callable[[str], Awaitable[None]],

@@ -27,7 +27,7 @@ class MailboxCounter(Protocol):
         """Count the messages anew; None when there is no such mailbox. Raises `Temporary`."""
 
 
-class Directory(Protocol):
+class KnownAccounts(Protocol):
     """The router, which owns the accounts."""
 
     async def is_account(self, address: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from libs.settings import ServiceSettings
-from services.quota.domain.sending import SendLimits
+from services.quota.domain.sending import ClassLimits
 
 GB = 1024**3
 
@@ -17,10 +17,10 @@ class SendClasses(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    webmail: SendLimits = SendLimits(50, 100, 500, 1000)
-    internal: SendLimits = SendLimits(100, 200, 500, 1000)
-    external: SendLimits = SendLimits(50, 50, 250, 500)
-    relay: SendLimits = SendLimits(50, 100, None, None)
+    webmail: ClassLimits = ClassLimits(50, 100, 500, 1000)
+    internal: ClassLimits = ClassLimits(100, 200, 500, 1000)
+    external: ClassLimits = ClassLimits(50, 50, 250, 500)
+    relay: ClassLimits = ClassLimits(50, 100, None, None)
 
 
 class Settings(ServiceSettings):

@@ -13,7 +13,7 @@ from libs.http import Client, MongoKeys
 from libs.runtime import QueueHandler, Service, Shared
 from libs.telemetry import Metrics
 from services.store.accounts import Accounts
-from services.store.api import ABOUT, Context, routes
+from services.store.api import ABOUT, StoreContext, routes
 from services.store.api.quarantine_pages import page_routes
 from services.store.handlers import DeliveryHandler
 from services.store.mailboxes.cleanup import cleanup_rounds
@@ -109,8 +109,8 @@ def _handler(
     )
 
 
-def _context(shared: Shared, mailboxes: Mailboxes, quarantine: QuarantineService, keys: MongoKeys) -> Context:
-    return Context(
+def _context(shared: Shared, mailboxes: Mailboxes, quarantine: QuarantineService, keys: MongoKeys) -> StoreContext:
+    return StoreContext(
         mailboxes=mailboxes.mailboxes,
         messages=mailboxes.messages,
         changes=mailboxes.changes,

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from libs.envelope import Envelope, Mail, Peer
-from services.antispam.filtering.context import Context, FilterEnvironment, LookupSettings
+from services.antispam.filtering.context import FilterContext, FilterEnvironment, LookupSettings
 from services.antispam.learning.model import ModelCache
 from services.antispam.learning.statistics import BayesStatistics
 from services.antispam.message.mail_view import MailView
@@ -151,5 +151,5 @@ class Friends:
 
 def a_context(
     *books: Rulebook, policy: Policy = DEFAULT_POLICY, environment: FilterEnvironment | None = None
-) -> Context:
-    return Context("example.org", policy, books or (a_rulebook(),), environment or an_environment(), NOW)
+) -> FilterContext:
+    return FilterContext("example.org", policy, books or (a_rulebook(),), environment or an_environment(), NOW)

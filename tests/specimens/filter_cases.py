@@ -10,7 +10,7 @@ import pytest
 
 from libs.envelope import Peer, Recipient
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.report import Report
 from services.antispam.policy.rulebook import Rulebook
 from services.antispam.reputation.complaints import ComplaintSubject
@@ -31,7 +31,7 @@ class Case:
     word: str
     raw: bytes | None = None
     envelope: Mapping[str, Any] = field(default_factory=dict)
-    context: Callable[[], Context] = a_context
+    context: Callable[[], FilterContext] = a_context
 
     def __str__(self) -> str:
         return f"{self.filter}: {self.word}"
@@ -76,7 +76,7 @@ def unlisted_cases(filter: str, book: Rulebook) -> tuple[Case, Case]:
     )
 
 
-def complained_about(kind: Literal["peer", "sender", "domain"], value: str, complainants: int = 2) -> Context:
+def complained_about(kind: Literal["peer", "sender", "domain"], value: str, complainants: int = 2) -> FilterContext:
     environment = an_environment()
     environment.complaints.replace({ComplaintSubject(kind, value): complainants})  # type: ignore[attr-defined]
     return a_context(environment=environment)

@@ -9,7 +9,7 @@ import dkim
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.servers.zone import Zone
 from tests.specimens.antispam import a_context, a_message, an_environment
 
@@ -20,12 +20,12 @@ _PEM = _KEY.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncr
 _PUBLIC = base64.b64encode(_KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
-def resolving(*records: str, trusted: str = "") -> Context:
+def resolving(*records: str, trusted: str = "") -> FilterContext:
     sealers = frozenset({trusted})
     return a_context(environment=replace(an_environment(zone=Zone("\n".join(records))), arc_trusted_sealers=sealers))
 
 
-def with_key(domain: str, *more: str, trusted: str = "") -> Context:
+def with_key(domain: str, *more: str, trusted: str = "") -> FilterContext:
     halves = " ".join(f'"{piece}"' for piece in (f"v=DKIM1; p={_PUBLIC[:100]}", _PUBLIC[100:]))
     return resolving(f"s1._domainkey.{domain} TXT {halves}", *more, trusted=trusted)
 

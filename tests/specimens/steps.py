@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.runner import Runner, all_results
 from services.antispam.filtering.steps import Check, Kind, Step, plan
 from services.antispam.filtering.verdicts import verdict_of
@@ -15,7 +15,7 @@ from tests.specimens.antispam import a_context, a_view
 
 
 def a_filter(report: Report | BaseException) -> Check:
-    async def check(mail: MailView, context: Context) -> Report:
+    async def check(mail: MailView, context: FilterContext) -> Report:
         if isinstance(report, BaseException):
             raise report
         return report

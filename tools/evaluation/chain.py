@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from libs.envelope import Envelope, Mail, Recipient
 from libs.mail.dates import read_date
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.context import Context, FilterEnvironment
+from services.antispam.filtering.context import FilterContext, FilterEnvironment
 from services.antispam.filtering.runner import Judgement, Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.learning.classifier import BayesScore, TokenCounts, score
@@ -85,7 +85,7 @@ async def _all(mails: Sequence[Mail], environment: Sequence[FilterEnvironment]) 
     books = (a_rulebook(),)
     found = []
     for mail, known in zip(mails, environment, strict=True):
-        context = Context("example.org", DEFAULT_POLICY, books, known, mail.envelope.received_at)
+        context = FilterContext("example.org", DEFAULT_POLICY, books, known, mail.envelope.received_at)
         found.append(await _RUNNER.run(MailView(mail), context, _OFFLINE))
     return found
 

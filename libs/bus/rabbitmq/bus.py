@@ -25,7 +25,7 @@ from libs.bus.ports import (
 )
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.broadcast import RabbitBroadcastSubscriber
-from libs.bus.rabbitmq.connection import Connection, connect
+from libs.bus.rabbitmq.connection import AmqpConnection, connect
 from libs.bus.rabbitmq.consumer import ConsumerContext, Handler, RabbitConsumer
 from libs.bus.rabbitmq.dead_letters import DeadLetters
 from libs.bus.rabbitmq.groups import Groups
@@ -143,7 +143,7 @@ class RabbitBus:
     async def consume(self, queue: str, handler: Handler, *, prefetch: int = 50) -> Consumer:
         link = await self._link()
 
-        async def declare(connection: Connection) -> str:
+        async def declare(connection: AmqpConnection) -> str:
             await self._topology.declare_work_queue(connection, queue)
             await self._topology.bind_group(connection, queue, self._members.get(queue, ()))
             return queue
@@ -231,11 +231,11 @@ class RabbitBus:
     async def purge(self, queue: str, id: str) -> bool:
         return await self._dead_letters.purge(await self._connection(), queue, id)
 
-    async def _connect(self, direction: str) -> Connection:
+    async def _connect(self, direction: str) -> AmqpConnection:
         name = f"{self._name} {direction}"
         return await connect(self._url, name=name, heartbeat=self._heartbeat, timeout=self._timeout)
 
-    async def _prepare(self, connection: Connection) -> None:
+    async def _prepare(self, connection: AmqpConnection) -> None:
         """Declare all targets of publications, also on a broker that lost its data."""
         await self._topology.declare_events(connection)
         for queue in self._declared:
@@ -271,7 +271,7 @@ class RabbitBus:
             raise NotPublished("the bus is not running")
         return self._incoming
 
-    async def _connection(self) -> Connection:
+    async def _connection(self) -> AmqpConnection:
         return await (await self._link()).ready()
 
 
@@ -285,5 +285,5 @@ def _check(url: str) -> None:
         raise ValueError("bus address: there is no host in it")
 
 
-async def _nothing(connection: Connection) -> None:
+async def _nothing(connection: AmqpConnection) -> None:
     """The consuming connection needs no preparation: each subscription declares what it consumes."""

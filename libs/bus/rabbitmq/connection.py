@@ -27,7 +27,7 @@ class DeclaredDifferently(Refused):
     """Raised when a queue exists already, with other arguments."""
 
 
-class Connection:
+class AmqpConnection:
     """`control` declares and queries; the channels that carry mail use `demux`."""
 
     def __init__(self, driver: aio_pika.Connection, demux: FrameDemux, *, timeout: timedelta) -> None:
@@ -57,7 +57,7 @@ class Connection:
             self.demux.abort()
 
 
-async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> Connection:
+async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedelta) -> AmqpConnection:
     """Open a connection. Raises `Unavailable`."""
     factory = DemuxTransportFactory()
     address = URL(url).update_query(heartbeat=int(heartbeat.total_seconds()), name=name)
@@ -74,7 +74,7 @@ async def connect(url: str, *, name: str, heartbeat: timedelta, timeout: timedel
             if factory.demux is not None:
                 factory.demux.abort()
     assert factory.demux is not None, "aio-pika asks the factory for its transport"
-    return Connection(driver, factory.demux, timeout=timeout)
+    return AmqpConnection(driver, factory.demux, timeout=timeout)
 
 
 async def bounded(work: Coroutine[Any, Any, T], limit: timedelta) -> T:

@@ -16,7 +16,7 @@ from libs.bus.ports import Delivery
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
 from libs.bus.rabbitmq.confirm_channel import NoQueue
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.link import Link
 from libs.bus.rabbitmq.publisher import Publisher
@@ -53,7 +53,7 @@ class RabbitConsumer:
     def __init__(
         self,
         link: Link,
-        declare: Callable[[Connection], Awaitable[str]],
+        declare: Callable[[AmqpConnection], Awaitable[str]],
         handler: Handler,
         *,
         queue: str,

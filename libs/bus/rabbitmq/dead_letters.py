@@ -22,7 +22,7 @@ import structlog
 from libs.bus.ports import DeadLetter, Refused, Replayed, Unavailable
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.publisher import Publisher
 from libs.bus.rabbitmq.subscription import ConsumerChannel
 from libs.bus.rabbitmq.topology import dead_queue, message_count
@@ -53,7 +53,7 @@ class DeadLetters:
         # The lock on the broker excludes other connections; this one excludes other callers of this process.
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def page(self, connection: Connection, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
+    async def page(self, connection: AmqpConnection, queue: str, *, after: str | None, limit: int) -> list[DeadLetter]:
         """A page behind `after`; from the front when `after` no longer exists."""
         front: list[DeadLetter] = []
         behind: list[DeadLetter] = []
@@ -68,7 +68,7 @@ class DeadLetters:
                 passed = passed or found.id == after
         return behind if passed else front
 
-    async def replay(self, connection: Connection, queue: str, id: str, publisher: Publisher) -> bool:
+    async def replay(self, connection: AmqpConnection, queue: str, id: str, publisher: Publisher) -> bool:
         async with self.scan(connection, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
@@ -79,7 +79,7 @@ class DeadLetters:
 
     async def replay_many(
         self,
-        connection: Connection,
+        connection: AmqpConnection,
         queue: str,
         matches: Callable[[DeadLetter], bool],
         publisher: Publisher,
@@ -102,7 +102,7 @@ class DeadLetters:
                 await asyncio.sleep(pause)
             return Replayed(count, more=scan.is_cut)
 
-    async def purge(self, connection: Connection, queue: str, id: str) -> bool:
+    async def purge(self, connection: AmqpConnection, queue: str, id: str) -> bool:
         async with self.scan(connection, dead_queue(queue)) as scan:
             found = await scan.find(id)
             if found is not None:
@@ -113,7 +113,7 @@ class DeadLetters:
         return messages.dead_letter(queue, found.id, found.properties, found.body)
 
     @asynccontextmanager
-    async def scan(self, connection: Connection, name: str) -> AsyncIterator[Scan]:
+    async def scan(self, connection: AmqpConnection, name: str) -> AsyncIterator[Scan]:
         """Scan the queue `name`, for one caller in the cluster at a time."""
         async with self._locks[name], _locked(connection, name, self._timeout):
             waiting = await message_count(connection, name)
@@ -128,7 +128,7 @@ class DeadLetters:
 class Scan:
     """One pass over a queue from its front, under an exclusive lock."""
 
-    def __init__(self, connection: Connection, name: str, waiting: int, timeout: timedelta) -> None:
+    def __init__(self, connection: AmqpConnection, name: str, waiting: int, timeout: timedelta) -> None:
         self._connection = connection
         self._name = name
         self._waiting = min(waiting, MAX_SCANNED)
@@ -193,7 +193,7 @@ class Scan:
 
 
 @asynccontextmanager
-async def _locked(connection: Connection, name: str, limit: timedelta) -> AsyncIterator[None]:
+async def _locked(connection: AmqpConnection, name: str, limit: timedelta) -> AsyncIterator[None]:
     """Hold the lock of the cluster. Raises `Unavailable` when another caller keeps it too long."""
     lock = f"lock.{name}"
     loop = asyncio.get_running_loop()
@@ -214,7 +214,7 @@ async def _locked(connection: Connection, name: str, limit: timedelta) -> AsyncI
             await _unlock(connection, lock)
 
 
-async def _unlock(connection: Connection, lock: str) -> None:
+async def _unlock(connection: AmqpConnection, lock: str) -> None:
     """Release the lock, also under another cancellation. The lock of another connection stays."""
     unlocking = asyncio.ensure_future(connection.control(lambda channel: channel.queue_delete(lock)))
     try:
@@ -232,7 +232,7 @@ def _report(unlocking: asyncio.Future[Any]) -> None:
         log.warning("dead_letters_unlock_failed", reason=str(error))
 
 
-async def _try_lock(connection: Connection, lock: str) -> bool:
+async def _try_lock(connection: AmqpConnection, lock: str) -> bool:
     try:
         await connection.control(lambda channel: channel.declare_queue(lock, exclusive=True))
     except Refused:

@@ -16,7 +16,7 @@ import structlog
 from libs.bus.ports import Refused
 from libs.bus.rabbitmq import messages
 from libs.bus.rabbitmq.codec import Properties, decode_properties
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.dead_letters import DeadLetters, ScannedLetter
 from libs.bus.rabbitmq.publisher import Publisher
 from libs.bus.rabbitmq.subscription import ConsumerChannel
@@ -41,7 +41,7 @@ class Groups:
         self._timeout = timeout
 
     async def reconcile(
-        self, connection: Connection, service: str, rows: Rows, former: Rows, publisher: Publisher
+        self, connection: AmqpConnection, service: str, rows: Rows, former: Rows, publisher: Publisher
     ) -> None:
         """As `Bus.reconcile_groups`."""
         known = await self._remember(connection, f"registry.{service}", rows, publisher)
@@ -53,7 +53,7 @@ class Groups:
                 await self._retire(connection, group, names, rows, publisher)
 
     async def _remember(
-        self, connection: Connection, registry: str, rows: Rows, publisher: Publisher
+        self, connection: AmqpConnection, registry: str, rows: Rows, publisher: Publisher
     ) -> dict[str, list[str]]:
         """Register `rows`, and return all groups that the service ever had before this call."""
         await self._topology.declare_plain(connection, registry)
@@ -68,7 +68,7 @@ class Groups:
         return known
 
     async def _retire(
-        self, connection: Connection, group: str, names: Collection[str], rows: Rows, publisher: Publisher
+        self, connection: AmqpConnection, group: str, names: Collection[str], rows: Rows, publisher: Publisher
     ) -> None:
         queue = group_queue(group)
         try:
@@ -90,7 +90,7 @@ class Groups:
             log.warning("events_moved", group=group, events=moved)
 
     async def _move(
-        self, connection: Connection, source: str, count: int, copies: _Copies, publisher: Publisher
+        self, connection: AmqpConnection, source: str, count: int, copies: _Copies, publisher: Publisher
     ) -> int:
         """Move at most `count` messages, each durable elsewhere before it is deleted here, and return their number."""
         arrived: asyncio.Queue[tuple[int, bytes, bytes]] = asyncio.Queue()

@@ -15,7 +15,7 @@ import structlog
 
 from libs.bus.isolation import IsolationGate
 from libs.bus.ports import Refused, Unavailable
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.consumer import RabbitConsumer
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.messages import DELIVERY_LIMIT, redeliveries, total_redeliveries
@@ -37,7 +37,7 @@ class IsolatedDispatcher:
 
     def __init__(
         self,
-        connection: Callable[[], Awaitable[Connection]],
+        connection: Callable[[], Awaitable[AmqpConnection]],
         consumers: list[RabbitConsumer],
         isolation: IsolationGate,
         can_publish: Callable[[], bool],
@@ -96,13 +96,13 @@ class IsolatedDispatcher:
                     await self._drain(connection, queue)
         return True
 
-    async def _waiting(self, connection: Connection, queue: str) -> int:
+    async def _waiting(self, connection: AmqpConnection, queue: str) -> int:
         try:
             return await message_count(connection, isolation_queue(queue))
         except Refused:
             return 0  # the queue does not exist
 
-    async def _drain(self, connection: Connection, queue: str) -> None:
+    async def _drain(self, connection: AmqpConnection, queue: str) -> None:
         self._pending.discard(queue)  # first, since a message may be isolated at any moment
         emptied = False
         try:
@@ -114,7 +114,7 @@ class IsolatedDispatcher:
             if not emptied:
                 self._pending.add(queue)
 
-    async def _emptied(self, connection: Connection, queue: str) -> bool:
+    async def _emptied(self, connection: AmqpConnection, queue: str) -> bool:
         """Handle a batch; False when messages may be left."""
         channel = ConsumerChannel(connection.demux, _unexpected, timeout=self._timeout)
         await channel.open()

@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from libs.bus.ports import NotPublished, Refused, Unavailable
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.tasks import cancelled
 
 log = structlog.get_logger(__name__)
@@ -25,8 +25,8 @@ class Link:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[Connection]],
-        on_up: Callable[[Connection], Awaitable[None]],
+        connect: Callable[[], Awaitable[AmqpConnection]],
+        on_up: Callable[[AmqpConnection], Awaitable[None]],
         *,
         heartbeat: timedelta,
         patience: timedelta,
@@ -36,7 +36,7 @@ class Link:
         self._heartbeat = heartbeat.total_seconds()
         self._patience = patience.total_seconds()
         self._loop = asyncio.get_running_loop()
-        self._connection: Connection | None = None
+        self._connection: AmqpConnection | None = None
         self._up = asyncio.Event()
         self._usable = asyncio.Event()
         self._unusable_since = self._loop.time()
@@ -48,13 +48,13 @@ class Link:
         """Whether it is connected and the broker accepts messages."""
         return self._usable.is_set()
 
-    async def connection(self) -> Connection:
+    async def connection(self) -> AmqpConnection:
         """Wait for a connection, and return it."""
         while self._connection is None:
             await self._up.wait()
         return self._connection
 
-    async def ready(self) -> Connection:
+    async def ready(self) -> AmqpConnection:
         """Return the connection if it is usable now or soon. Raises `NotPublished`."""
         left = self._unusable_since + self._patience - self._loop.time()
         if not self.usable and left > 0:
@@ -78,7 +78,7 @@ class Link:
     async def _run(self) -> None:
         pause = FIRST_PAUSE
         while True:
-            connection: Connection | None = None
+            connection: AmqpConnection | None = None
             try:
                 connection = await self._connect()
                 await self._on_up(connection)
@@ -101,7 +101,7 @@ class Link:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def _came_up(self, connection: Connection) -> None:
+    def _came_up(self, connection: AmqpConnection) -> None:
         connection.demux.on_blocked = self._blocked
         self._connection = connection
         self._up.set()
@@ -128,7 +128,7 @@ class Link:
         else:
             self._usable.clear()
 
-    async def _watch(self, connection: Connection) -> None:
+    async def _watch(self, connection: AmqpConnection) -> None:
         """Return when the connection is lost. The broker sends a frame at least every half heartbeat."""
         while not connection.demux.closed.done():
             await asyncio.wait({connection.demux.closed}, timeout=self._heartbeat / 4)

@@ -11,7 +11,7 @@ import structlog
 from libs.bus.ports import MAX_MESSAGE_BYTES, NotPublished, Refused, Unavailable
 from libs.bus.rabbitmq.codec import Properties
 from libs.bus.rabbitmq.confirm_channel import ConfirmChannel, Nacked
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.link import Link
 
 log = structlog.get_logger(__name__)
@@ -30,8 +30,8 @@ class Publisher:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[Connection]],
-        prepare: Callable[[Connection], Awaitable[None]],
+        connect: Callable[[], Awaitable[AmqpConnection]],
+        prepare: Callable[[AmqpConnection], Awaitable[None]],
         waiting: Callable[[str], Awaitable[int]],
         *,
         max_messages: int,
@@ -105,12 +105,12 @@ class Publisher:
         log.warning("broker_refused_everything", seconds=round(now - since, 1))
         channel.drop("the broker refuses everything")
 
-    async def _on_up(self, connection: Connection) -> None:
+    async def _on_up(self, connection: AmqpConnection) -> None:
         await self._prepare(connection)
         self._to_queues = await self._open(connection)
         self._to_exchanges = await self._open(connection)
 
-    async def _open(self, connection: Connection) -> ConfirmChannel:
+    async def _open(self, connection: AmqpConnection) -> ConfirmChannel:
         channel = ConfirmChannel(connection.demux, timeout=self._timeout, frame_size=connection.frame_size)
         await channel.open()
 

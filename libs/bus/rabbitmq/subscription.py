@@ -12,7 +12,7 @@ from pamqp import commands
 from libs.bus.ports import Refused, Unavailable
 from libs.bus.rabbitmq import codec
 from libs.bus.rabbitmq.channel import AmqpChannel
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.frame_demux import FrameDemux
 from libs.bus.rabbitmq.link import FIRST_PAUSE, LONGEST_PAUSE, Link
 from libs.tasks import cancelled
@@ -71,7 +71,7 @@ class Subscription:
     def __init__(
         self,
         link: Link,
-        declare: Callable[[Connection], Awaitable[str]],
+        declare: Callable[[AmqpConnection], Awaitable[str]],
         arrived: OnDelivery,
         *,
         prefetch: int,

@@ -27,7 +27,7 @@ from aio_pika.abc import AbstractChannel
 from pamqp.common import FieldTable
 
 from libs.bus.ports import Limits
-from libs.bus.rabbitmq.connection import Connection, DeclaredDifferently
+from libs.bus.rabbitmq.connection import AmqpConnection, DeclaredDifferently
 from libs.bus.rabbitmq.messages import DELIVERY_LIMIT
 from libs.bus.subscribers import MAX_QUEUED_EVENTS, is_group_queue
 
@@ -70,14 +70,14 @@ class Topology:
         self._dead_events: FieldTable = {**self._dead, **bounds, **_DROP_HEAD}
         self._differing: set[str] = set()
 
-    async def declare_work_queue(self, connection: Connection, queue: str) -> None:
+    async def declare_work_queue(self, connection: AmqpConnection, queue: str) -> None:
         dead, of_group = dead_queue(queue), is_group_queue(queue)
         await self._declare(connection, dead, self._dead_events if of_group else self._dead)
         await self.declare_plain(connection, isolation_queue(queue))
         arguments = self._events if of_group else self._work
         await self._declare(connection, queue, {**arguments, "x-dead-letter-routing-key": dead})
 
-    async def declare_retry_queue(self, connection: Connection, queue: str, delay: timedelta) -> None:
+    async def declare_retry_queue(self, connection: AmqpConnection, queue: str, delay: timedelta) -> None:
         arguments: FieldTable = {
             **_QUORUM,
             **_AT_LEAST_ONCE,
@@ -87,15 +87,15 @@ class Topology:
         }
         await self._declare(connection, retry_queue(queue, delay), arguments)
 
-    async def declare_plain(self, connection: Connection, name: str) -> None:
+    async def declare_plain(self, connection: AmqpConnection, name: str) -> None:
         """Declare a queue without bounds, whose messages the broker never dead-letters."""
         await self._declare(connection, name, {**_QUORUM, "x-delivery-limit": NO_LIMIT})
 
-    async def declare_events(self, connection: Connection) -> None:
+    async def declare_events(self, connection: AmqpConnection) -> None:
         """Declare the exchange of events."""
         await connection.control(lambda channel: channel.declare_exchange(EVENTS, ExchangeType.TOPIC, durable=True))
 
-    async def bind_group(self, connection: Connection, queue: str, names: Iterable[str]) -> None:
+    async def bind_group(self, connection: AmqpConnection, queue: str, names: Iterable[str]) -> None:
         """Bind `queue` to the events called `names`."""
 
         async def bind(channel: AbstractChannel) -> None:
@@ -105,7 +105,7 @@ class Topology:
 
         await connection.control(bind)
 
-    async def unbind_group(self, connection: Connection, queue: str, names: Iterable[str]) -> None:
+    async def unbind_group(self, connection: AmqpConnection, queue: str, names: Iterable[str]) -> None:
         """Unbind `queue` from the events called `names`."""
 
         async def unbind(channel: AbstractChannel) -> None:
@@ -115,7 +115,7 @@ class Topology:
 
         await connection.control(unbind)
 
-    async def _declare(self, connection: Connection, name: str, arguments: FieldTable) -> None:
+    async def _declare(self, connection: AmqpConnection, name: str, arguments: FieldTable) -> None:
         """Declare a queue. One with other arguments is used as it is: a changed limit must not stop a service.
 
         A broker never changes the arguments of a queue; its policies can (docs/operating.md).
@@ -128,7 +128,7 @@ class Topology:
                 log.warning("queue_declared_differently", queue=name, reason=error.reason)
 
 
-async def declare_broadcast_queue(connection: Connection, names: Iterable[str]) -> str:
+async def declare_broadcast_queue(connection: AmqpConnection, names: Iterable[str]) -> str:
     """Declare an exclusive queue for the events `names`. The broker names it, and drops it with the connection."""
     arguments: FieldTable = {"x-max-length": MAX_QUEUED_EVENTS, "x-overflow": "drop-head"}
 
@@ -141,12 +141,12 @@ async def declare_broadcast_queue(connection: Connection, names: Iterable[str]) 
     return await connection.control(declare)
 
 
-async def message_count(connection: Connection, queue: str) -> int:
+async def message_count(connection: AmqpConnection, queue: str) -> int:
     """The number of messages that wait in `queue`. Raises `Refused` if the queue does not exist."""
     return (await queue_counts(connection, queue))[0]
 
 
-async def queue_counts(connection: Connection, queue: str) -> tuple[int, int]:
+async def queue_counts(connection: AmqpConnection, queue: str) -> tuple[int, int]:
     """The numbers of waiting messages and of consumers of `queue`. Raises `Refused` if it does not exist."""
 
     async def ask(channel: AbstractChannel) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from libs.authentication.spf import SpfCheck, SpfResult, check_host
 from libs.authentication.spf.evaluation import SpfSession
 from libs.dns import Resolver
 from libs.mail.address_list import parse_addresses
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.registered_domain import registered_domain
 
@@ -25,7 +25,7 @@ _MAX_AUTHORS = 10_000  # in one field; more do not fit into a header
 _SPF_IDENTITIES = frozenset({"sender", "helo"})  # RFC 7208 2.3, RFC 7208 2.4: HELO counts where MAIL FROM is empty
 
 
-async def spf_of(mail: MailView, context: Context) -> SpfCheck:
+async def spf_of(mail: MailView, context: FilterContext) -> SpfCheck:
     """Check SPF; the result is none for mail of our own machines and authenticated clients. Never raises for DNS."""
     if not context.environment.is_stranger(mail):
         return SpfCheck(SpfResult.NONE, reason="not checked: not from a stranger")
@@ -34,7 +34,7 @@ async def spf_of(mail: MailView, context: Context) -> SpfCheck:
     return await mail.fetch_once("spf", lambda: _check_spf(mail, context))
 
 
-async def _check_spf(mail: MailView, context: Context) -> SpfCheck:
+async def _check_spf(mail: MailView, context: FilterContext) -> SpfCheck:
     """RFC 7208 2.4: the identity is MAIL FROM, or postmaster at the HELO name for the null sender."""
     assert mail.peer is not None
     helo = mail.envelope.peer.helo
@@ -50,24 +50,24 @@ async def _check_spf(mail: MailView, context: Context) -> SpfCheck:
     return await check_host(domain, session, context.environment.dns)
 
 
-async def dkim_results_of(mail: MailView, context: Context) -> Sequence[SignatureResult]:
+async def dkim_results_of(mail: MailView, context: FilterContext) -> Sequence[SignatureResult]:
     """Verify each DKIM signature. Never raises for DNS."""
     txt = _txt(context.environment.dns)
     return await mail.fetch_once("dkim", lambda: dkim.verify(_message(mail), txt=txt, now=_moment(mail, context)))
 
 
-async def arc_chain_of(mail: MailView, context: Context) -> ArcChain:
+async def arc_chain_of(mail: MailView, context: FilterContext) -> ArcChain:
     """Validate the ARC chain. Never raises for DNS."""
     txt = _txt(context.environment.dns)
     return await mail.fetch_once("arc", lambda: arc.verify(_message(mail), txt=txt, now=_moment(mail, context)))
 
 
-async def dmarc_result_of(mail: MailView, context: Context) -> DmarcResult:
+async def dmarc_result_of(mail: MailView, context: FilterContext) -> DmarcResult:
     """Evaluate DMARC over SPF and DKIM. Never raises for DNS."""
     return await mail.fetch_once("dmarc", lambda: _evaluate_dmarc(mail, context))
 
 
-async def _evaluate_dmarc(mail: MailView, context: Context) -> DmarcResult:
+async def _evaluate_dmarc(mail: MailView, context: FilterContext) -> DmarcResult:
     return await dmarc.evaluate(
         authors_of(mail),
         _identifiers(mail, context),
@@ -86,7 +86,7 @@ def authors_of(mail: MailView) -> list[str]:
     return authors
 
 
-async def _identifiers(mail: MailView, context: Context) -> Sequence[AuthenticatedIdentifier]:
+async def _identifiers(mail: MailView, context: FilterContext) -> Sequence[AuthenticatedIdentifier]:
     spf, signed = await asyncio.gather(spf_of(mail, context), dkim_results_of(mail, context))
     found = [
         AuthenticatedIdentifier("dkim", each.domain, each.outcome)
@@ -104,7 +104,7 @@ def organizational(domain: str) -> str:
     return registered_domain(domain) or ""
 
 
-def _moment(mail: MailView, context: Context) -> datetime:
+def _moment(mail: MailView, context: FilterContext) -> datetime:
     """RFC 6376 3.5 `x=`: the time of receipt counts, not how long the message waited in our queues."""
     return min(context.now, mail.envelope.received_at)
 

@@ -151,7 +151,7 @@ class FilterEnvironment:
 
 
 @dataclass(slots=True)
-class Context:
+class FilterContext:
     """What one run of the chain uses: the domain, its policy, its rulebooks (of all domains first, then its own)."""
 
     domain: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from libs.dns import DnsAnswer, Ip, Resolver
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 
 _NAMES = 5  # the owner of an address may publish thousands of names for it
@@ -21,7 +21,7 @@ class PeerNames:
     confirmed: tuple[str, ...] = ()
 
 
-async def peer_names_of(mail: MailView, context: Context) -> PeerNames:
+async def peer_names_of(mail: MailView, context: FilterContext) -> PeerNames:
     """Look up the names of the peer, which must be known, once per message. Raises `Temporary`."""
     peer = mail.peer
     assert peer is not None

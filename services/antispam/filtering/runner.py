@@ -12,7 +12,7 @@ import structlog
 
 from libs.envelope import Temporary
 from libs.tasks import cancelled
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.steps import Kind, Plan, PlannedStep, Step
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import FilterOutcome, Report, one_line
@@ -67,7 +67,7 @@ class Runner:
         """Return a runner for dry runs, which counts for itself."""
         return Runner(self._chain)
 
-    async def run(self, mail: MailView, context: Context, plan: Plan) -> Judgement:
+    async def run(self, mail: MailView, context: FilterContext, plan: Plan) -> Judgement:
         """Run the chain over a message for one domain."""
         async with self.open_run(mail) as chain_run:
             return await chain_run.run(context, plan)
@@ -90,7 +90,7 @@ class ChainRun:
         self._totals = totals
         self._in_progress: dict[str, asyncio.Task[tuple[Report, float]]] = {}
 
-    async def run(self, context: Context, plan: Plan) -> Judgement:
+    async def run(self, context: FilterContext, plan: Plan) -> Judgement:
         """Run the steps of `plan` that are on, up to the first that ends the chain."""
         judgement = Judgement()
         scores: dict[str, float] = {}
@@ -124,7 +124,7 @@ class ChainRun:
         if self._in_progress:
             await cancelled(self._in_progress.values())
 
-    def _start(self, context: Context, plan: Plan) -> None:
+    def _start(self, context: FilterContext, plan: Plan) -> None:
         """Start the filters that ask outside at the turn of the first: a chain that ends before asks nothing."""
         for planned in plan:
             step = planned.step
@@ -140,7 +140,7 @@ class ChainRun:
             if step.name not in self._mail.reports and step.needs_lookup(self._mail, context):
                 self._in_progress[step.name] = asyncio.create_task(self._check(step, context, asked=True))
 
-    async def _report(self, step: Step, context: Context) -> tuple[Report, float]:
+    async def _report(self, step: Step, context: FilterContext) -> tuple[Report, float]:
         """Return the report and the seconds that the filter took, which is not how long the chain waited for it."""
         if self._mail.unknown and (missing := step.required & self._mail.unknown):
             return Report("miss", f"not judged: the {', '.join(sorted(missing))} is unknown"), 0.0
@@ -151,7 +151,7 @@ class ChainRun:
             return await pending
         return await self._check(step, context)
 
-    async def _check(self, step: Step, context: Context, *, asked: bool = False) -> tuple[Report, float]:
+    async def _check(self, step: Step, context: FilterContext, *, asked: bool = False) -> tuple[Report, float]:
         started = time.perf_counter()
         mail = self._mail
         try:

@@ -11,16 +11,16 @@ from inspect import cleandoc
 from types import ModuleType
 from typing import Any
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import Report
 from services.antispam.policy.policy import Policy
 
 # A filter. It may raise: the runner makes that a finding with an error, and the chain goes on.
-Check = Callable[[MailView, Context], Awaitable[Report]]
+Check = Callable[[MailView, FilterContext], Awaitable[Report]]
 
 # Whether a filter that asks DNS, an engine or an image process has a question about this message. Cheap, asks nothing.
-LookupTest = Callable[[MailView, Context], bool]
+LookupTest = Callable[[MailView, FilterContext], bool]
 
 
 class Kind(Enum):

@@ -24,7 +24,7 @@ from services.antispam.filtering.authentication import (
     dmarc_result_of,
     organizational,
 )
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 
 _LONGEST = timedelta(seconds=11)  # a signer whose DNS is dead, perhaps on purpose, does not delay the result of SPF
@@ -34,7 +34,7 @@ _IN_COMMENT = re.compile(r"[()]|\\.|\\|[^()\\]++", re.DOTALL)  # RFC 5322 3.2.2:
 _RESULT = re.compile(r"(?:\A|[;\s])(dkim|dmarc|spf)\s*=\s*pass(?=[\s;]|\Z)", re.IGNORECASE)
 
 
-async def voucher_of(mail: MailView, context: Context) -> str:
+async def voucher_of(mail: MailView, context: FilterContext) -> str:
     """Say in words what vouches for the message; empty if nothing does. Never raises for DNS."""
     try:
         async with asyncio.timeout(_LONGEST.total_seconds()):
@@ -52,7 +52,7 @@ async def voucher_of(mail: MailView, context: Context) -> str:
     return f"DKIM of {signers[0]} passes" if all(signers) else ""
 
 
-async def trusted_results(mail: MailView, context: Context) -> tuple[str, frozenset[str]]:
+async def trusted_results(mail: MailView, context: FilterContext) -> tuple[str, frozenset[str]]:
     """The last sealer of a valid and trusted ARC chain, and the methods that it saw pass. Raises `Temporary`."""
     chain = await arc_chain_of(mail, context)
     if chain.outcome == "temperror":
@@ -72,7 +72,7 @@ def passed_methods(results: str) -> frozenset[str]:
     return frozenset(word.lower() for word in _RESULT.findall("".join(words)))
 
 
-def is_sender_unauthenticated(mail: MailView, context: Context) -> bool:
+def is_sender_unauthenticated(mail: MailView, context: FilterContext) -> bool:
     """Whether SPF fails for the envelope sender and no result so far vouches for its organization: it may be forged.
 
     A voucher of the message vouches for its author, who need not be the sender.
@@ -86,14 +86,14 @@ def is_sender_unauthenticated(mail: MailView, context: Context) -> bool:
     return chain is None or "spf" not in _trusted_methods(chain, context)
 
 
-def _trusted_methods(chain: ArcChain, context: Context) -> frozenset[str]:
+def _trusted_methods(chain: ArcChain, context: FilterContext) -> frozenset[str]:
     """The methods that the last sealer saw pass. Anybody can seal anything, so only trusted sealers are believed."""
     if chain.outcome != "pass" or chain.sealers[-1] not in context.environment.arc_trusted_sealers:
         return frozenset()
     return passed_methods(chain.results)
 
 
-async def _sealed(mail: MailView, context: Context) -> str:
+async def _sealed(mail: MailView, context: FilterContext) -> str:
     if "ARC-Seal" not in mail.headers:
         return ""
     try:

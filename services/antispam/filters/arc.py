@@ -7,18 +7,18 @@ See: RFC 8617.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.vouching import trusted_results
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only sealed mail of strangers is checked."""
     return context.environment.is_stranger(mail) and "ARC-Seal" in mail.headers
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not needs_lookup(mail, context):
         return MISS
     sealer, methods = await trusted_results(mail, context)

@@ -5,12 +5,12 @@ The finding of the antivirus travels in the envelope, so that no attachment is h
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     for finding in mail.envelope.findings:
         if (finding.stage, finding.name, finding.outcome) == ("antivirus", "fingerprint", "spam"):
             return hit(finding.reason)

@@ -6,14 +6,14 @@ one author and the policy allows it (`whitelist_from_header`).
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.vouching import is_sender_unauthenticated
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 from services.antispam.reputation.correspondents import is_eligible
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not context.domain or mail.is_submitted:
         return MISS
     known = context.environment.correspondents
@@ -23,7 +23,7 @@ async def check(mail: MailView, context: Context) -> Report:
     return MISS
 
 
-def _senders(mail: MailView, context: Context) -> list[tuple[str, str]]:
+def _senders(mail: MailView, context: FilterContext) -> list[tuple[str, str]]:
     senders = [] if is_sender_unauthenticated(mail, context) else [("envelope sender", mail.sender)]
     if (
         context.policy.whitelist_from_header

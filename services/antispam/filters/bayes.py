@@ -6,12 +6,12 @@ It abstains while too little was learned. Both ends count: a clear ham has a neg
 from __future__ import annotations
 
 from services.antispam.filtering.bayes_levels import level_of, strength_of
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     learned = context.environment.statistics.judge(mail, context.domain if context.policy.learns else "")
     if learned is None:
         return MISS

@@ -8,7 +8,7 @@ See: RFC 5322 2, RFC 2045.
 from __future__ import annotations
 
 from libs.mail.message import Defect
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -23,7 +23,7 @@ _TELLING = frozenset(
 )
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     _ = mail.text  # the encodings of the texts are known once they were decoded
     found = [defect for defect in mail.message.defects if defect in _TELLING]
     return hit(", ".join(found), 1.0 if len(found) > 1 else 0.6) if found else MISS

@@ -5,12 +5,12 @@ Ingress refuses such peers when they connect; this filter stops the mail that wa
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if mail.peer is None:
         return MISS
     reason = context.environment.peers.reason(mail.peer, context.now)

@@ -5,12 +5,12 @@ It counts recipients, not messages: one message with thirty recipients is the sa
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if mail.is_submitted:
         return MISS
     envelope, counter = mail.envelope, context.environment.mass_mailings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.content import AUTHORS_LIMIT
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
@@ -15,7 +15,7 @@ from services.antispam.message.report import MISS, Report, hit
 _ADDRESS = re.compile(r"[^\s@<>\"']{1,64}@((?:[a-z0-9-]{1,63}\.){1,10}[a-z]{2,20})\b", re.IGNORECASE)
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     for name, address in mail.headers.addresses("From")[:AUTHORS_LIMIT]:
         shown = _ADDRESS.search(name[:400])
         domain = address.rpartition("@")[2].lower()

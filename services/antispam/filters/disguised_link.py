@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -16,7 +16,7 @@ _HOST = re.compile(
 )
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     for link in mail.links:
         if link.tag != "a":
             continue

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from libs.envelope import Temporary
 from services.antispam.filtering.authentication import dkim_results_of
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only signed mail of strangers is checked."""
     return context.environment.is_stranger(mail) and "DKIM-Signature" in mail.headers
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not needs_lookup(mail, context):
         return MISS
     signed = await dkim_results_of(mail, context)

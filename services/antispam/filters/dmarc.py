@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from libs.envelope import Temporary
 from services.antispam.filtering.authentication import dmarc_result_of
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -19,12 +19,12 @@ REQUIRED = frozenset({"sender"})
 _STRENGTHS = {"reject": 1.0, "quarantine": 0.8, "none": 0.1}
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only mail of strangers is checked."""
     return context.environment.is_stranger(mail)
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not needs_lookup(mail, context):
         return MISS
     found = await dmarc_result_of(mail, context)

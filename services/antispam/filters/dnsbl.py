@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from libs.dns import reverse_name
 from libs.envelope import Temporary
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.blocklists import look_up
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only mail of strangers is checked, where lists are configured."""
     return bool(context.environment.lookups.dnsbl) and context.environment.is_stranger(mail)
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     peer = mail.peer
     if peer is None or not needs_lookup(mail, context):
         return MISS

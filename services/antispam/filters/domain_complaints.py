@@ -6,12 +6,12 @@ complainants. Senders on the automatic whitelist are exempt.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     domain = mail.sender.rpartition("@")[2]
     if mail.is_submitted or not domain or "automatic_whitelist" in context.scores:
         return MISS

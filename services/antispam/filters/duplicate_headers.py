@@ -7,7 +7,7 @@ See: RFC 5322 3.6, RFC 5322 3.6.2.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -15,7 +15,7 @@ from services.antispam.message.report import MISS, Report, hit
 _ONCE = ("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID")
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     twice = [name for name in _ONCE if mail.headers.count(name) > 1]
     if twice:
         return hit(f"more than one {', '.join(twice)} header", 1.0 if "From" in twice else 0.6)

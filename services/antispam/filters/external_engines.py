@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -12,7 +12,7 @@ _AT_LEAST = -0.5
 _SYMBOLS = 12  # in the reason
 
 
-async def spamassassin(mail: MailView, context: Context) -> Report:
+async def spamassassin(mail: MailView, context: FilterContext) -> Report:
     """Asks SpamAssassin for its score, by its daemon spamd, where one is configured.
 
     The strength is 1 at the engine's own threshold, and negative where the engine takes the message for ham.
@@ -22,7 +22,7 @@ async def spamassassin(mail: MailView, context: Context) -> Report:
     return await _report(mail, context, "spamassassin")
 
 
-async def rspamd(mail: MailView, context: Context) -> Report:
+async def rspamd(mail: MailView, context: FilterContext) -> Report:
     """Asks Rspamd for its score, by its HTTP interface, where one is configured.
 
     The strength is 1 at the engine's own threshold, and negative where the engine takes the message for ham.
@@ -32,21 +32,21 @@ async def rspamd(mail: MailView, context: Context) -> Report:
     return await _report(mail, context, "rspamd")
 
 
-def asks_spamassassin(mail: MailView, context: Context) -> bool:
+def asks_spamassassin(mail: MailView, context: FilterContext) -> bool:
     return _asks(mail, context, "spamassassin")
 
 
-def asks_rspamd(mail: MailView, context: Context) -> bool:
+def asks_rspamd(mail: MailView, context: FilterContext) -> bool:
     return _asks(mail, context, "rspamd")
 
 
-def _asks(mail: MailView, context: Context, name: str) -> bool:
+def _asks(mail: MailView, context: FilterContext, name: str) -> bool:
     """Whether the engine is configured and takes a message of this size."""
     engine = context.environment.engines.get(name)
     return engine is not None and mail.envelope.size_bytes <= engine.limit_bytes
 
 
-async def _report(mail: MailView, context: Context, name: str) -> Report:
+async def _report(mail: MailView, context: FilterContext, name: str) -> Report:
     """A miss where the engine is not asked, or its score is 0."""
     if not _asks(mail, context, name):
         return MISS

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 _BY = re.compile(r"\bby\s+([a-z0-9.-]{1,255})", re.IGNORECASE)
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     peer, environment = mail.peer, context.environment
     if peer is None or environment.trusts(peer):
         return MISS

@@ -7,12 +7,12 @@ See: RFC 6647.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     for recipient in mail.envelope.recipients:
         if recipient.screened and recipient.domain == context.domain:
             return hit(recipient.screened, 0.0)

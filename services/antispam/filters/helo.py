@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from libs.mail.address import InvalidAddress, normalise_domain
 from libs.network import Ip, parsed
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.peer_names import addresses_of, peer_names_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.registered_domain import registered_domain
@@ -21,12 +21,12 @@ from services.antispam.message.report import MISS, Report, hit
 REQUIRED = frozenset({"helo"})
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only a stranger whose HELO could be its name is looked up."""
     return context.environment.is_stranger(mail) and _without_lookup(mail, context) is MISS
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not context.environment.is_stranger(mail):
         return MISS
     report = _without_lookup(mail, context)
@@ -37,7 +37,7 @@ def _name(mail: MailView) -> str:
     return mail.envelope.peer.helo.lower().removesuffix(".")
 
 
-def _without_lookup(mail: MailView, context: Context) -> Report:
+def _without_lookup(mail: MailView, context: FilterContext) -> Report:
     name = _name(mail)
     if name in context.environment.own_names:
         return hit(f"{name} is a name of this site")
@@ -63,7 +63,7 @@ def _is_literal_of(name: str, peer: Ip | None) -> bool:
     return parsed(name.strip("[]").removeprefix("ipv6:")) == peer
 
 
-async def _against_dns(mail: MailView, context: Context) -> Report:
+async def _against_dns(mail: MailView, context: FilterContext) -> Report:
     """RFC 5321 4.1.4 forbids refusing mail for a mismatch, so it is a weak sign; a missing name is a stronger one."""
     assert mail.peer is not None
     name = _name(mail)

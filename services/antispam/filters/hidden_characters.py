@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -23,7 +23,7 @@ _MIXED = re.compile("[\u0370-\u03ff\u0400-\u04ff](?<=[a-zA-Z].)(?=[a-zA-Z])")
 _LEAST = 3  # one soft hyphen is a typesetter's
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     text = f"{mail.subject}\n{mail.plain}\n{mail.html}"
     if text.isascii():
         return MISS

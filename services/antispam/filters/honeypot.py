@@ -5,11 +5,11 @@ It protects the honest recipients of the same message; the honeypot keeps its ow
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     trapped = sum(recipient.purpose == "honeypot" for recipient in mail.envelope.recipients)
     return hit(f"{trapped} of {len(mail.envelope.recipients)} recipients are honeypots") if trapped else MISS

@@ -5,13 +5,13 @@ No image is read where none is known for the domain.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.images.model import has_images, nearest
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     reader = context.environment.images
     known = {image for book in context.books for image in book.images}
     if reader is None or not known or not has_images(mail):

@@ -5,14 +5,14 @@ The strength is the sum of the scores of the rules that match. No image is read 
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.matching import AREA_LIMIT
 from services.antispam.images.model import has_images
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     reader = context.environment.images
     books = [book for book in context.books if "body" in book.keywords.by_area]
     if reader is None or not reader.reads_text or not books or not has_images(mail):

@@ -8,19 +8,19 @@ See: RFC 5321 5.1, RFC 7505.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 REQUIRED = frozenset({"sender"})
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only mail of strangers is checked, unless it is of the null sender."""
     return context.environment.is_stranger(mail) and "@" in mail.sender
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not needs_lookup(mail, context):
         return MISS
     domain, dns = mail.sender.rpartition("@")[2], context.environment.dns

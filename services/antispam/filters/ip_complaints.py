@@ -6,12 +6,12 @@ complainants.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     complaints = context.environment.complaints
     if mail.peer is None or not (count := complaints.about_peer(mail.peer)) or context.environment.trusts(mail.peer):
         return MISS

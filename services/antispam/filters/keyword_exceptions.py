@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.matching import matching_rules
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, one_line
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     found: list[str] = []
     exempts: set[str] = set()
     for book in context.books:

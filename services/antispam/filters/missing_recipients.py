@@ -7,12 +7,12 @@ See: RFC 5322 3.6.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if mail.headers.get("To") or mail.headers.get("Cc"):
         return MISS
     return hit("no recipient in the headers")

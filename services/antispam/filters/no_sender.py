@@ -7,7 +7,7 @@ See: RFC 5321 4.5.5, RFC 3834 5, RFC 6522.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -18,7 +18,7 @@ _REPORT = "multipart/report"
 _NOTIFIERS = ("mailer-daemon@", "postmaster@")
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if mail.sender or mail.is_submitted:
         return MISS
     recipients = len(mail.envelope.recipients)

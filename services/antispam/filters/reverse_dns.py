@@ -7,18 +7,18 @@ See: RFC 1912 2.1, RFC 8601 2.7.3.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.peer_names import peer_names_of
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only mail of strangers is checked."""
     return context.environment.is_stranger(mail)
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not needs_lookup(mail, context):
         return MISS
     names = await peer_names_of(mail, context)

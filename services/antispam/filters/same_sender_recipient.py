@@ -8,14 +8,14 @@ See: RFC 2919.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 REQUIRED = frozenset({"recipients"})
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if mail.is_submitted or _is_from_list(mail):
         return MISS
     recipients = {(to.original or to.address).lower() for to in mail.envelope.recipients}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -15,7 +15,7 @@ _SHARE = 0.2
 _LEAST = 5  # letters: a name or a quoted word is not "written in"
 
 
-async def cyrillic(mail: MailView, context: Context) -> Report:
+async def cyrillic(mail: MailView, context: FilterContext) -> Report:
     """Detects a text of which at least a fifth is in Cyrillic letters.
 
     It is for domains whose people do not read them. It weighs more when most of the letters are Cyrillic.
@@ -23,7 +23,7 @@ async def cyrillic(mail: MailView, context: Context) -> Report:
     return _share(_CYRILLIC, mail, "Cyrillic")
 
 
-async def han(mail: MailView, context: Context) -> Report:
+async def han(mail: MailView, context: FilterContext) -> Report:
     """Detects a text of which at least a fifth is in Han characters.
 
     It is for domains whose people do not read them. It weighs more when most of the letters are Han.

@@ -5,12 +5,12 @@ Every author counts: one listed address among several is enough.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     for book in context.books:
         if mail.sender and (entry := book.black.entry_for_sender(mail.sender)):
             return hit(f"envelope sender, listed as {entry}")

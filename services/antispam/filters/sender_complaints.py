@@ -6,12 +6,12 @@ automatic whitelist and exempt.
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if mail.is_submitted or "automatic_whitelist" in context.scores:
         return MISS
     for address in dict.fromkeys((mail.sender, *(mail.authors if len(mail.authors) == 1 else ()))):

@@ -6,13 +6,13 @@ From counts only with exactly one author, since readers disagree which of two it
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.vouching import is_sender_unauthenticated
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     counts = bool(mail.sender) and not is_sender_unauthenticated(mail, context)
     for book in context.books:
         if counts and (entry := book.white.entry_for_sender(mail.sender)):

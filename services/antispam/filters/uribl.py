@@ -10,19 +10,19 @@ import asyncio
 from functools import partial
 
 from libs.envelope import Temporary
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.blocklists import look_up
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.named_domains import named_domains
 from services.antispam.message.report import MISS, Report, hit
 
 
-def needs_lookup(mail: MailView, context: Context) -> bool:
+def needs_lookup(mail: MailView, context: FilterContext) -> bool:
     """Only mail of strangers is checked, where lists are configured."""
     return bool(context.environment.lookups.uribl) and context.environment.is_stranger(mail)
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     if not needs_lookup(mail, context):
         return MISS
     lookups, dns = context.environment.lookups, context.environment.dns

@@ -10,14 +10,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from libs.mail.dates import read_date
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
 _TOLERANCE = timedelta(hours=26)  # a day, and two hours for clocks with a wrong time zone
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     text = mail.headers.get("Date")
     if not text:
         return MISS

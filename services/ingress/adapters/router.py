@@ -11,7 +11,7 @@ from hashlib import sha256
 from libs.caching import LoadingCache, TtlCache
 from libs.neighbours import RouterClient
 from services.ingress.domain.relaying import Login
-from services.ingress.ports import Resolution
+from services.ingress.ports import AddressResolution
 
 _MAX_ENTRIES = 50_000
 _INDIRECT = ":indirect"  # no address and no domain
@@ -27,7 +27,7 @@ class CachedDirectory:
     def __init__(self, router: RouterClient, *, ttl: timedelta, clock: Callable[[], float]) -> None:
         self._router = router
         seconds = ttl.total_seconds()
-        self._recipients: LoadingCache[str, Resolution] = LoadingCache(
+        self._recipients: LoadingCache[str, AddressResolution] = LoadingCache(
             self._ask_recipient, ttl=seconds, max_entries=_MAX_ENTRIES, clock=clock, tags=_depends_on
         )
         # There are many strangers and few changes; those are told by events. The answer is our main domain, if any.
@@ -41,7 +41,7 @@ class CachedDirectory:
         self._ttl = seconds
         self._key = os.urandom(32)
 
-    async def recipient(self, address: str) -> Resolution:
+    async def recipient(self, address: str) -> AddressResolution:
         return await self._recipients.get(address)
 
     async def is_ours(self, domain: str) -> bool:
@@ -79,9 +79,9 @@ class CachedDirectory:
         self._domains.forget(*names)
         self._domains.forget_tagged(domain)
 
-    async def _ask_recipient(self, address: str) -> Resolution:
+    async def _ask_recipient(self, address: str) -> AddressResolution:
         found = await self._router.recipient(address)
-        return Resolution(found.status, found.domain, found.account, found.max_size_bytes, found.reason)
+        return AddressResolution(found.status, found.domain, found.account, found.max_size_bytes, found.reason)
 
     async def _ask_domain(self, domain: str) -> str:
         """Our main domain of that name; empty when it is none of ours."""
@@ -94,7 +94,7 @@ class CachedDirectory:
         return frozenset(sender.addresses) if sender is not None and sender.may_send else frozenset()
 
 
-def _depends_on(address: str, found: Resolution) -> tuple[str, ...]:
+def _depends_on(address: str, found: AddressResolution) -> tuple[str, ...]:
     """The tags of an answer: the address as peers write it and as it is kept, both domains, and whether others count.
 
     An alias leads over other addresses, and so does a name that nobody has because what it leads to is gone: any change

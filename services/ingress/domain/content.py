@@ -21,7 +21,7 @@ class ContentFault(StrEnum):
     NO_ROOM = "no_memory"
 
 
-class MessageContent:
+class IncomingContent:
     """A message as it grows. After a fault nothing of it is kept."""
 
     __slots__ = ("_held", "_kept", "_line", "_max_bytes", "_max_line", "_sha256", "_whole", "fault", "size_bytes")

@@ -6,7 +6,7 @@ bare CR or LF once its true end has arrived.
 
 from __future__ import annotations
 
-from services.ingress.domain.content import MessageContent
+from services.ingress.domain.content import IncomingContent
 
 _END = b"\r\n.\r\n"
 _BEGINNINGS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
@@ -17,7 +17,7 @@ class DotUnstuffer:
 
     __slots__ = ("_content", "_skip", "_tail")
 
-    def __init__(self, content: MessageContent) -> None:
+    def __init__(self, content: IncomingContent) -> None:
         self._content = content
         # The line end of the DATA command counts as the first half of the end: an empty message is a lone dot.
         self._tail = b"\r\n"

@@ -8,7 +8,7 @@ from libs.envelope import Tls
 from libs.envelope.model import Listener
 from libs.mail import replies
 from libs.mail.replies import Reply
-from services.ingress.domain.content import MessageContent
+from services.ingress.domain.content import IncomingContent
 from services.ingress.domain.parameters import MailArguments
 from services.ingress.domain.relaying import AcceptedRecipient, Login
 from services.ingress.domain.timeouts import Progress
@@ -36,7 +36,7 @@ class Transaction:
     mail: MailArguments
     mail_from: str
     recipients: dict[str, AcceptedRecipient] = field(default_factory=dict)
-    chunks: MessageContent | None = None
+    chunks: IncomingContent | None = None
     progress: Progress | None = None
     failed: bool = False
 

@@ -7,7 +7,7 @@ import re
 from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.acceptance import FAULT_REPLIES
-from services.ingress.domain.content import MessageContent
+from services.ingress.domain.content import IncomingContent
 from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.session_state import Transaction, before_content
 from services.ingress.domain.timeouts import Progress
@@ -41,7 +41,7 @@ async def bdat(session: Session, argument: str) -> Reply:
     return replies.OK.because(f"{size} octets received")
 
 
-async def _content(session: Session) -> MessageContent:
+async def _content(session: Session) -> IncomingContent:
     """Return the message that the chunks add to; the first chunk begins it. Raises `CommandRefused`."""
     if problem := before_content(session.state, chunked=True):
         raise CommandRefused(problem)
@@ -63,7 +63,7 @@ def _fail_transaction(transaction: Transaction | None) -> None:
         transaction.failed = True
 
 
-async def _read(session: Session, size: int, content: MessageContent | None) -> None:
+async def _read(session: Session, size: int, content: IncomingContent | None) -> None:
     """Read exactly `size` octets; without `content` they are discarded. Raises `Disconnected`, `PeerTimeout`."""
     reader, transaction, left = session.connection.reader, session.state.transaction, size
     # The chunks of a message share one credit, however small they are; a chunk that is refused has its own.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from libs.tls import Certificates
-from services.ingress.admission import Admission
+from services.ingress.admission import SmtpAdmission
 from services.ingress.authentication import Authenticator
 from services.ingress.domain.acceptance import Acceptance
 from services.ingress.domain.blacklist import Blacklist
@@ -23,7 +23,7 @@ class SmtpContext:
     """Built once, in `app.py`. `healthy` tells whether the bus accepts messages."""
 
     settings: Settings
-    admission: Admission
+    admission: SmtpAdmission
     acceptance: Acceptance
     authenticator: Authenticator
     publisher: MessagePublisher

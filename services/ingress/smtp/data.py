@@ -7,7 +7,7 @@ from libs.mail import replies
 from libs.mail.replies import Reply
 from services.ingress.domain.acceptance import FAULT_REPLIES
 from services.ingress.domain.budget import BudgetShare
-from services.ingress.domain.content import ContentFault, MessageContent
+from services.ingress.domain.content import ContentFault, IncomingContent
 from services.ingress.domain.dot_stuffing import DotUnstuffer
 from services.ingress.domain.duplicates import message_key
 from services.ingress.domain.refusal import CommandRefused
@@ -32,7 +32,7 @@ async def data(session: Session, argument: str) -> Reply:
     return await finish_message(session, content)
 
 
-async def begin_content(session: Session) -> tuple[MessageContent, BudgetShare]:
+async def begin_content(session: Session) -> tuple[IncomingContent, BudgetShare]:
     """Count the message against the send limits, and reserve memory for it. Raises `CommandRefused`."""
     transaction = session.state.transaction
     assert transaction is not None
@@ -42,10 +42,10 @@ async def begin_content(session: Session) -> tuple[MessageContent, BudgetShare]:
     if share is None:
         raise CommandRefused(replies.STORAGE_FULL, "load")
     session.share = share
-    return MessageContent(max_bytes=transaction.max_size_bytes, max_line=context.settings.max_line_octets), share
+    return IncomingContent(max_bytes=transaction.max_size_bytes, max_line=context.settings.max_line_octets), share
 
 
-async def _receive(session: Session, stream: DotUnstuffer, content: MessageContent, share: BudgetShare) -> None:
+async def _receive(session: Session, stream: DotUnstuffer, content: IncomingContent, share: BudgetShare) -> None:
     """Read the message to its end.
 
     Raises `Disconnected`, `PeerTimeout`, and `CommandRefused` for a message that does not end.
@@ -68,7 +68,7 @@ async def _receive(session: Session, stream: DotUnstuffer, content: MessageConte
             raise CommandRefused(session.hang_up(replies.MESSAGE_TOO_LARGE), "size")
 
 
-def reserve_memory(content: MessageContent, share: BudgetShare, octets: int) -> None:
+def reserve_memory(content: IncomingContent, share: BudgetShare, octets: int) -> None:
     """Count incoming octets against the memory of all sessions; without room the message is rejected."""
     if content.fault is not None:
         share.shrink()
@@ -76,7 +76,7 @@ def reserve_memory(content: MessageContent, share: BudgetShare, octets: int) -> 
         content.reject(ContentFault.NO_ROOM)
 
 
-async def finish_message(session: Session, content: MessageContent) -> Reply:
+async def finish_message(session: Session, content: IncomingContent) -> Reply:
     """Check and publish a complete message. The transaction ends in every case."""
     transaction, context = session.state.transaction, session.context
     assert transaction is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 from libs.envelope import Temporary
 from libs.mongo import DuplicateKey, mongo_errors
-from services.quota.domain.sending import HOUR, SendDecision, SendLimits, Sent, decide, recent
+from services.quota.domain.sending import HOUR, ClassLimits, SendOutcome, Sent, decide, recent
 
 _TRIES = 50
 
@@ -24,7 +24,7 @@ class MongoSends:
         with mongo_errors("send counters"):
             await self._sends.create_index("expires_at", expireAfterSeconds=0)
 
-    async def check_and_count(self, key: str, recipients: int, limits: SendLimits, *, now: datetime) -> SendDecision:
+    async def check_and_count(self, key: str, recipients: int, limits: ClassLimits, *, now: datetime) -> SendOutcome:
         """Decide, and count the attempt if it is allowed, in one step. Raises `Temporary`."""
         for _ in range(_TRIES):
             with mongo_errors("send counters"):

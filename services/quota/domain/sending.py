@@ -11,7 +11,7 @@ QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
-class SendLimits:
+class ClassLimits:
     """Of one class of client; None is no limit."""
 
     recipients_per_message: int | None
@@ -29,7 +29,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class SendDecision:
+class SendOutcome:
     """`retry_at` is None when no waiting helps (too many recipients for one message)."""
 
     allowed: bool
@@ -37,11 +37,11 @@ class SendDecision:
     retry_at: datetime | None = None
 
 
-def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: datetime) -> SendDecision:
+def decide(log: Sequence[Sent], recipients: int, limits: ClassLimits, *, now: datetime) -> SendOutcome:
     """May a message to `recipients` go now, after those in `log` (oldest first)?"""
     most = limits.recipients_per_message
     if most is not None and recipients > most:
-        return SendDecision(False, f"more than {most} recipients in a message")
+        return SendOutcome(False, f"more than {most} recipients in a message")
     messages = [(sent.at, 1) for sent in log]
     addressed = [(sent.at, sent.recipients) for sent in log]
     windows = (
@@ -50,11 +50,11 @@ def decide(log: Sequence[Sent], recipients: int, limits: SendLimits, *, now: dat
         (HOUR, addressed, limits.recipients_per_hour, recipients, "recipients an hour"),
     )
     refusals = [
-        SendDecision(False, f"more than {limit} {what}", at)
+        SendOutcome(False, f"more than {limit} {what}", at)
         for window, costs, limit, cost, what in windows
         if limit is not None and (at := _free_at(costs, window, limit - cost, now=now)) is not None
     ]
-    return max(refusals, key=lambda refusal: refusal.retry_at or now, default=SendDecision(True))
+    return max(refusals, key=lambda refusal: refusal.retry_at or now, default=SendOutcome(True))
 
 
 def recent(log: Sequence[Sent], *, now: datetime) -> list[Sent]:

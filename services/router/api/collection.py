@@ -10,7 +10,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from libs.http import Cursor, Page
-from services.router.api.exchange import Creation, Edit, Exchange
+from services.router.api.exchange import Creation, Exchange, RecordEdit
 from services.router.domain.records import AddressRecord, DirectoryRecord, Domain
 
 R = TypeVar("R", bound=DirectoryRecord)
@@ -37,7 +37,7 @@ class Collection(Generic[R, V]):
         asked.locate(self.path, self.name(record))
         return self.shown(asked, record)
 
-    def changed(self, asked: Edit, record: R, **what: object) -> V:
+    def changed(self, asked: RecordEdit, record: R, **what: object) -> V:
         asked.did(f"{self.noun}_changed", **what)
         return self.shown(asked, record)
 

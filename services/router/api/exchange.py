@@ -48,7 +48,7 @@ class Creation(Exchange):
 
 
 @dataclass(frozen=True, slots=True)
-class Edit(Exchange):
+class RecordEdit(Exchange):
     """With the precondition (If-Match)."""
 
     match: Match
@@ -62,9 +62,9 @@ async def _creation(asked: Annotated[Exchange, Depends(_read)], once: Idempotenc
     return Creation(asked.role, asked.peer, asked.response, once)
 
 
-async def _edit(asked: Annotated[Exchange, Depends(_read)], if_match: IfMatch) -> Edit:
+async def _edit(asked: Annotated[Exchange, Depends(_read)], if_match: IfMatch) -> RecordEdit:
     match: Match = (lambda record: if_match.holds(tag_of(record))) if if_match.tags is not None else None
-    return Edit(asked.role, asked.peer, asked.response, match)
+    return RecordEdit(asked.role, asked.peer, asked.response, match)
 
 
 def tag_of(record: DirectoryRecord) -> str:
@@ -74,4 +74,4 @@ def tag_of(record: DirectoryRecord) -> str:
 
 Reading = Annotated[Exchange, Depends(_read)]
 Creating = Annotated[Creation, Depends(_creation)]
-Editing = Annotated[Edit, Depends(_edit)]
+Editing = Annotated[RecordEdit, Depends(_edit)]

@@ -8,13 +8,13 @@ from libs.http import About
 from services.store.api.appending import appending_routes
 from services.store.api.changes import change_routes
 from services.store.api.contents import content_routes
-from services.store.api.context import Context
+from services.store.api.context import StoreContext
 from services.store.api.folders import folder_routes
 from services.store.api.messages import message_routes
 from services.store.api.quarantine import quarantine_routes
 from services.store.api.usage import usage_routes
 
-__all__ = ["ABOUT", "Context", "routes"]
+__all__ = ["ABOUT", "StoreContext", "routes"]
 
 ABOUT = About(
     description="Mailboxes with their folders and messages, and the quarantine.",
@@ -28,7 +28,7 @@ ABOUT = About(
 )
 
 
-def routes(context: Context) -> list[APIRouter]:
+def routes(context: StoreContext) -> list[APIRouter]:
     """Routes with fixed words under `/messages/` come before those with an id in their place."""
     return [
         folder_routes(context),

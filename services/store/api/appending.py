@@ -13,21 +13,21 @@ from libs.http import Idempotency, Problem
 from libs.http.idempotency import MadeAndGone
 from libs.http.openapi import raw_body
 from libs.mail.headers import Headers
-from services.store.api.context import Context, Mailbox, router, tag_of_message
+from services.store.api.context import Mailbox, StoreContext, router, tag_of_message
 from services.store.api.views import MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import FlagChange
-from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, Message, summarise
+from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, StoredMessage, summarise
 from services.store.mailboxes.refusals import Conflict, NotFound
 
 RFC822 = "message/rfc822"
 BODY = raw_body(RFC822, "The message (RFC 5322).")
 
 
-def appending_routes(context: Context) -> APIRouter:
+def appending_routes(context: StoreContext) -> APIRouter:
     api = router("messages")
 
-    async def again(address: str, key: str) -> Message:
+    async def again(address: str, key: str) -> StoredMessage:
         """What was appended under `key`; nothing is appended twice, also when it was expunged since."""
         try:
             return await context.messages.by_key(address, key)
@@ -42,7 +42,7 @@ def appending_routes(context: Context) -> APIRouter:
             raise Problem(422, "the message is empty")
         return raw
 
-    def tagged(message: Message, address: str, response: Response) -> MessageView:
+    def tagged(message: StoredMessage, address: str, response: Response) -> MessageView:
         response.headers["ETag"] = tag_of_message(message)
         response.headers["Location"] = f"/v1/mailboxes/{quote(address, safe='@')}/messages/{message.id}"
         return MessageView.of(message)

@@ -13,11 +13,11 @@ from libs.http import Idempotency, IfMatch, Precondition, RequestBody
 from libs.http.idempotency import MadeAndGone
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
-from services.store.api.context import Context, Mailbox, router, tag_of_message
+from services.store.api.context import Mailbox, StoreContext, router, tag_of_message
 from services.store.api.views import MailboxTotals, MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import MAX_FLAGS, FlagChange
-from services.store.mailboxes.messages import Message
+from services.store.mailboxes.messages import StoredMessage
 from services.store.mailboxes.mongo_changes import Changed
 from services.store.mailboxes.mongo_transaction_steps import MAX_BATCH
 
@@ -69,7 +69,7 @@ class MessageChanges(BaseModel):
     usage: MailboxTotals = Field(description="Totals of the mailbox.")
 
 
-def change_routes(context: Context) -> APIRouter:
+def change_routes(context: StoreContext) -> APIRouter:
     api = router("messages")
 
     def answer(changed: Changed) -> MessageChanges:
@@ -77,7 +77,7 @@ def change_routes(context: Context) -> APIRouter:
         items = [MessageView.of(message) for message in changed.messages]
         return MessageChanges(items=items, usage=MailboxTotals.of(changed.usage))
 
-    def matching(if_match: Precondition) -> Callable[[Message], bool]:
+    def matching(if_match: Precondition) -> Callable[[StoredMessage], bool]:
         return lambda message: if_match.holds(tag_of_message(message))
 
     async def folder_id(address: str, name: str) -> str:

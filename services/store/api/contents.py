@@ -16,8 +16,8 @@ from libs.http.openapi import raw_response
 from libs.mail.headers import Headers
 from libs.mail.message import Part, parse
 from libs.mail.render import rendered
-from services.store.api.context import Context, Mailbox, router
-from services.store.mailboxes.messages import Message
+from services.store.api.context import Mailbox, StoreContext, router
+from services.store.mailboxes.messages import StoredMessage
 
 RAW = raw_response("message/rfc822", "The message (RFC 5322).")
 PART = raw_response("application/octet-stream", "The decoded part.")
@@ -48,7 +48,7 @@ class MessagePart(BaseModel):
     defects: list[str] = Field(description="Ways in which the part violates MIME.")
 
 
-def content_routes(context: Context) -> list[APIRouter]:
+def content_routes(context: StoreContext) -> list[APIRouter]:
     api, for_antispam = router("contents"), router("contents", "antispam")
 
     async def whole(address: str, id: str) -> bytes:
@@ -113,7 +113,7 @@ def content_routes(context: Context) -> list[APIRouter]:
     return [for_antispam, api]
 
 
-async def stream(context: Context, message: Message) -> AsyncGenerator[bytes]:
+async def stream(context: StoreContext, message: StoredMessage) -> AsyncGenerator[bytes]:
     """The rendered message in pieces; the first holds the whole header block."""
     edits = message.edits
     prefix = message.prefix

@@ -14,7 +14,7 @@ from libs.http import ADMIN, MongoKeys, Problem, entity_tag, require
 from libs.mail.address import InvalidAddress, canonical
 from services.store.mailboxes.folders import Folder
 from services.store.mailboxes.junk_feedback import JunkFeedback
-from services.store.mailboxes.messages import Message
+from services.store.mailboxes.messages import StoredMessage
 from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.mongo_changes import MongoChanges
 from services.store.mailboxes.mongo_delivery import MongoDelivery
@@ -31,7 +31,7 @@ _STATUS: dict[type[Refusal], int] = {NotFound: 404, Conflict: 409, PreconditionF
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class StoreContext:
     """The adapters behind the API."""
 
     mailboxes: MongoMailboxes
@@ -87,7 +87,7 @@ def _canonical(address: Annotated[str, Path(description="Address of the account,
 Mailbox = Annotated[str, Depends(_canonical)]
 
 
-def tag_of_message(message: Message) -> str:
+def tag_of_message(message: StoredMessage) -> str:
     """A modification sequence number counts the changes of one folder: the folder is part of the version."""
     return entity_tag(message.modseq, message.folder)
 

@@ -14,7 +14,7 @@ from libs.http import IfMatch, Page, Precondition, RequestBody
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
 from libs.http.resources import created
-from services.store.api.context import Context, Mailbox, router, tag_of_folder
+from services.store.api.context import Mailbox, StoreContext, router, tag_of_folder
 from services.store.api.views import FolderCounts, FolderView, FolderWithCounts, MailboxTotals
 from services.store.mailboxes.folders import SPECIAL, Folder
 
@@ -34,7 +34,7 @@ class VanishedMessages(BaseModel):
     highestmodseq: int = Field(description="Highest modification sequence number of the folder.")
 
 
-def folder_routes(context: Context) -> APIRouter:
+def folder_routes(context: StoreContext) -> APIRouter:
     api = router("folders")
 
     def matching(if_match: Precondition) -> Callable[[Folder], bool]:

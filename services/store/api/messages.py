@@ -10,11 +10,11 @@ from pydantic import AwareDatetime, Field
 
 from libs.http import After, Cursor, Page, PageLimit, Problem, QueryModel, audited
 from libs.http.pages import MAX_CURSOR_CHARACTERS
-from services.store.api.context import Context, Mailbox, router, tag_of_message
+from services.store.api.context import Mailbox, StoreContext, router, tag_of_message
 from services.store.api.views import MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import clean_flag
-from services.store.mailboxes.messages import Message
+from services.store.mailboxes.messages import StoredMessage
 from services.store.mailboxes.search import SearchCriteria, contains_text
 
 READ_AT_ONCE = 200  # messages whose text is searched for one page
@@ -41,7 +41,7 @@ class SearchQuery(QueryModel):
     limit: int = Field(50, ge=1, le=200, description="Most items of the page.")
 
 
-def message_routes(context: Context) -> APIRouter:
+def message_routes(context: StoreContext) -> APIRouter:
     api = router("messages")
 
     @api.get("/messages", summary="List messages", response_model_by_alias=True)
@@ -89,7 +89,7 @@ def message_routes(context: Context) -> APIRouter:
     return api
 
 
-async def _criteria(context: Context, address: str, query: SearchQuery) -> SearchCriteria:
+async def _criteria(context: StoreContext, address: str, query: SearchQuery) -> SearchCriteria:
     known = await context.mailboxes.folders(address)
     return SearchCriteria(
         folder=folders.find(known, query.folder).id if query.folder else "",
@@ -107,8 +107,8 @@ async def _criteria(context: Context, address: str, query: SearchQuery) -> Searc
 
 
 async def _search(
-    context: Context, address: str, criteria: SearchCriteria, query: SearchQuery
-) -> tuple[list[Message], str | None]:
+    context: StoreContext, address: str, criteria: SearchCriteria, query: SearchQuery
+) -> tuple[list[StoredMessage], str | None]:
     """The page and the cursor of the next one. A page is empty only where there is nothing more to find.
 
     A search for text reads bodies: after so many of them a page holds what was found. One that has found nothing for
@@ -128,10 +128,10 @@ async def _search(
 
 
 async def _some(
-    context: Context, address: str, criteria: SearchCriteria, *, after: str, limit: int, most: int
-) -> tuple[list[Message], str | None]:
+    context: StoreContext, address: str, criteria: SearchCriteria, *, after: str, limit: int, most: int
+) -> tuple[list[StoredMessage], str | None]:
     """What is found among the next `most` messages, and the last of them; None for it when there are no more."""
-    found: list[Message] = []
+    found: list[StoredMessage] = []
     looked_at = read_bytes = 0
     last = ""
     async for message in context.messages.matching(address, criteria, after=after, limit=most):
@@ -144,7 +144,7 @@ async def _some(
     return found, last if looked_at == most else None
 
 
-async def _holds(context: Context, message: Message, text: str) -> bool:
+async def _holds(context: StoreContext, message: StoredMessage, text: str) -> bool:
     if not text:
         return True
     return await asyncio.to_thread(contains_text, await context.bodies.raw(message.body), text)

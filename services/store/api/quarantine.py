@@ -14,7 +14,7 @@ from libs.http.names import Address, DomainName, MailboxAddress
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
 from services.store.api.contents import HARMLESS, RAW
-from services.store.api.context import Context, router
+from services.store.api.context import StoreContext, router
 from services.store.quarantine.model import QuarantinedMessage, QuarantineFilter, split
 
 _PAGES = Cursor("quarantine")
@@ -87,7 +87,7 @@ class BlockResult(BaseModel):
     deleted: bool = Field(description="Whether the message was deleted.")
 
 
-def quarantine_routes(context: Context) -> APIRouter:
+def quarantine_routes(context: StoreContext) -> APIRouter:
     api = router("quarantine", prefix="/v1/quarantine")
     held, actions = context.quarantine, context.actions
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from services.store.api.context import Context, Mailbox, router
+from services.store.api.context import Mailbox, StoreContext, router
 from services.store.api.views import MailboxTotals
 
 
-def usage_routes(context: Context) -> APIRouter:
+def usage_routes(context: StoreContext) -> APIRouter:
     api = router("usage", "quota")
 
     @api.get("/usage", summary="Get the totals of a mailbox")

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.store.mailboxes.folders import Folder
-from services.store.mailboxes.messages import Message, Usage
+from services.store.mailboxes.messages import MailboxUsage, StoredMessage
 
 
 class FolderView(BaseModel):
@@ -78,7 +78,7 @@ class MessageView(BaseModel):
     received_at: datetime = Field(description="Internal date.")
 
     @classmethod
-    def of(cls, message: Message) -> Self:
+    def of(cls, message: StoredMessage) -> Self:
         return cls(
             id=message.id,
             uid=message.uid,
@@ -104,5 +104,5 @@ class MailboxTotals(BaseModel):
     version: int = Field(description="Grows with each change of the totals.")
 
     @classmethod
-    def of(cls, usage: Usage) -> Self:
+    def of(cls, usage: MailboxUsage) -> Self:
         return cls(used_bytes=usage.used_bytes, messages=usage.messages, version=usage.version)

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 MAX_MESSAGES = 20_000  # in one round, so that it ends
 
 
-class JunkRetention(Protocol):
+class JunkRetentionDirectory(Protocol):
     """The router, which knows the retention of junk of each domain."""
 
     async def junk_retentions(self) -> Mapping[str, timedelta]:
@@ -26,7 +26,11 @@ class JunkRetention(Protocol):
 
 
 def junk_expiry(
-    keeps: JunkRetention, folders: MongoJunkFolders, usage_publisher: UsagePublisher, *, clock: Callable[[], datetime]
+    keeps: JunkRetentionDirectory,
+    folders: MongoJunkFolders,
+    usage_publisher: UsagePublisher,
+    *,
+    clock: Callable[[], datetime],
 ) -> Work:
     """Return a job that expunges old junk and publishes the usage. A failing mailbox does not hold up the others."""
 

@@ -99,7 +99,7 @@ class MailboxDelivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class MailboxUsage:
     """Exact totals of a mailbox. `version` grows with every change. `made_at` is when its account was created, if
     known.
     """
@@ -123,7 +123,7 @@ class DeliveryOutcome:
     up.
     """
 
-    usages: tuple[Usage, ...]
+    usages: tuple[MailboxUsage, ...]
     over_quota: frozenset[str] = frozenset()
     gone: frozenset[str] = frozenset()
     unknown: frozenset[str] = frozenset()
@@ -146,7 +146,7 @@ class DeliveryOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class StoredMessage:
     """A message in a mailbox. `id` survives moves; `uid` and `modseq` belong to its folder."""
 
     id: str

@@ -11,12 +11,12 @@ from typing import Any
 from libs.envelope import new_id
 from libs.mongo import DuplicateKey, Mongo, mongo_errors
 from services.store.mailboxes.flags import SEEN, FlagChange
-from services.store.mailboxes.messages import Message, Usage
+from services.store.mailboxes.messages import MailboxUsage, StoredMessage
 from services.store.mailboxes.mongo_transaction_steps import MongoTransactionSteps, counters_in, counters_out
 from services.store.mailboxes.refusals import Conflict, NotFound, PreconditionFailed
 from services.store.mailboxes.schema import LIST_PROJECTION, Collections, message_of, usage_of
 
-Match = Callable[[Message], bool]
+Match = Callable[[StoredMessage], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Changed:
     `origins` are the source folders of moved and copied messages, by id.
     """
 
-    messages: tuple[Message, ...]
-    usage: Usage
+    messages: tuple[StoredMessage, ...]
+    usage: MailboxUsage
     origins: Mapping[str, str] = field(default_factory=dict)
 
 

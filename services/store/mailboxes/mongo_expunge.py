@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.mongo import Mongo, mongo_errors
 from services.store.mailboxes.folders import JUNK
-from services.store.mailboxes.messages import Usage, least_id_at
+from services.store.mailboxes.messages import MailboxUsage, least_id_at
 from services.store.mailboxes.mongo_bodies import MongoBodies
 from services.store.mailboxes.mongo_changes import Changed, Match, check_unchanged
 from services.store.mailboxes.mongo_transaction_steps import MAX_BATCH, MongoTransactionSteps, counters_out
@@ -53,7 +53,9 @@ class MongoExpunge:
         await self._bodies.unref(session, (document["body"] for document in documents))
         return Changed(tuple(map(message_of, documents)), usage_of(state))
 
-    async def folder(self, mailbox: str, folder: str, *, last_uid: int, before: datetime | None = None) -> Usage | None:
+    async def folder(
+        self, mailbox: str, folder: str, *, last_uid: int, before: datetime | None = None
+    ) -> MailboxUsage | None:
         """Expunge the messages of the folder up to `last_uid` (received before `before`); None if there were none.
 
         It works in steps, so that deliveries continue; each step is exact.
@@ -86,11 +88,11 @@ class MongoExpunge:
             )
         return found is not None
 
-    async def stored_before(self, mailbox: str, moment: datetime) -> Usage | None:
+    async def stored_before(self, mailbox: str, moment: datetime) -> MailboxUsage | None:
         """Expunge messages stored before `moment`, by their time-ordered ids; None if there were none."""
         return await self._expunge_all(mailbox, {"mailbox": mailbox, "_id": {"$lt": least_id_at(moment)}})
 
-    async def _expunge_all(self, mailbox: str, wanted: Mapping[str, Any]) -> Usage | None:
+    async def _expunge_all(self, mailbox: str, wanted: Mapping[str, Any]) -> MailboxUsage | None:
         usage = None
         tried: list[str] = []
         while ids := await self._some(wanted):

@@ -9,7 +9,7 @@ from typing import Any
 from libs.envelope import new_id
 from libs.mongo import Mongo, UpdateOne, mongo_errors
 from services.store.mailboxes.folders import Folder, check_deletable, names_to_create, renamed
-from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.messages import MailboxUsage
 from services.store.mailboxes.refusals import Conflict, NotFound, PreconditionFailed
 from services.store.mailboxes.schema import Collections, folders_of, new_folder, new_mailbox, usage_of
 
@@ -37,7 +37,7 @@ class MongoMailboxes:
         """Return the folders by id."""
         return folders_of(await self._get(address))
 
-    async def usage(self, address: str) -> Usage:
+    async def usage(self, address: str) -> MailboxUsage:
         return usage_of(await self._get(address))
 
     async def create_folder(self, address: str, name: str) -> Folder:
@@ -98,11 +98,11 @@ class MongoMailboxes:
             raise NotFound("there is no such folder")
         check_deletable(folders, id)
 
-    async def recount(self, address: str) -> Usage:
+    async def recount(self, address: str) -> MailboxUsage:
         """Recount the messages and repair the counters in one transaction."""
         return await self._mongo.transaction(lambda session: self._recount(session, address))
 
-    async def _recount(self, session: Any, address: str) -> Usage:
+    async def _recount(self, session: Any, address: str) -> MailboxUsage:
         folders = folders_of(await self._read(session, address))
         totals = {
             "messages": {"$sum": 1},
@@ -156,7 +156,7 @@ class MongoPublishedUsage:
         self._published = collections.told
         self._mailboxes = collections.mailboxes
 
-    async def mark_published(self, usages: Sequence[Usage]) -> None:
+    async def mark_published(self, usages: Sequence[MailboxUsage]) -> None:
         """`$max`: replicas may write in any order."""
         if not usages:
             return
@@ -164,7 +164,7 @@ class MongoPublishedUsage:
         with mongo_errors("note usage"):
             await self._published.bulk_write(writes, ordered=False)
 
-    async def unpublished(self) -> AsyncIterator[Usage]:
+    async def unpublished(self) -> AsyncIterator[MailboxUsage]:
         known = {"from": self._published.name, "localField": "_id", "foreignField": "_id", "as": "told"}
         newest_told = {"$ifNull": [{"$first": "$told.version"}, 0]}
         pipeline = [

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from libs.mongo import mongo_errors
-from services.store.mailboxes.messages import Message
+from services.store.mailboxes.messages import StoredMessage
 from services.store.mailboxes.refusals import NotFound
 from services.store.mailboxes.schema import LIST_PROJECTION, SEARCH_INDEX, Collections, message_of
 from services.store.mailboxes.search import SearchCriteria
@@ -20,7 +20,7 @@ class MongoMessages:
         self._messages = collections.messages
         self._tombstones = collections.tombstones
 
-    async def get(self, mailbox: str, id: str) -> Message:
+    async def get(self, mailbox: str, id: str) -> StoredMessage:
         """Return a message with its rendered headers. Raises `NotFound`."""
         with mongo_errors("read message"):
             found = await self._messages.find_one({"_id": id, "mailbox": mailbox})
@@ -28,7 +28,7 @@ class MongoMessages:
             raise NotFound("there is no such message")
         return message_of(found)
 
-    async def by_key(self, mailbox: str, key: str) -> Message:
+    async def by_key(self, mailbox: str, key: str) -> StoredMessage:
         """Return the message stored under `key`. Raises `NotFound` when it has been deleted since."""
         with mongo_errors("read message"):
             found = await self._messages.find_one({"key": key, "mailbox": mailbox}, LIST_PROJECTION)
@@ -38,7 +38,7 @@ class MongoMessages:
 
     async def page(
         self, mailbox: str, folder: str, *, after: int | None, limit: int, newest_first: bool, changed_since: int = 0
-    ) -> list[Message]:
+    ) -> list[StoredMessage]:
         """Return at most `limit` messages in UID order, behind the UID `after`."""
         wanted: dict[str, Any] = {"mailbox": mailbox, "folder": folder}
         if after is not None:
@@ -51,7 +51,7 @@ class MongoMessages:
 
     async def matching(
         self, mailbox: str, criteria: SearchCriteria, *, after: str, limit: int
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncIterator[StoredMessage]:
         """What fits all criteria but `text`, newest first, behind the message id `after`."""
         wanted = {"mailbox": mailbox, **_filter(criteria)}
         if after:

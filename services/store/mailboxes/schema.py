@@ -37,7 +37,7 @@ from libs.envelope import new_id
 from libs.mail.render import Edit
 from libs.mongo import mongo_errors
 from services.store.mailboxes.folders import JUNK, SPECIAL, Folder
-from services.store.mailboxes.messages import Copy, Message, Summary, Usage
+from services.store.mailboxes.messages import Copy, MailboxUsage, StoredMessage, Summary
 
 # Newest first, with the texts in the keys: a search of a large mailbox reads the index, not the documents.
 SEARCH_INDEX = [("mailbox", 1), ("_id", -1), ("folder", 1), ("subject", 1), ("from", 1)]
@@ -157,8 +157,8 @@ def folders_of(mailbox: dict[str, Any]) -> dict[str, Folder]:
     return {id: Folder(id=id, **document) for id, document in mailbox["folders"].items()}
 
 
-def usage_of(mailbox: dict[str, Any]) -> Usage:
-    return Usage(
+def usage_of(mailbox: dict[str, Any]) -> MailboxUsage:
+    return MailboxUsage(
         mailbox["_id"], mailbox["used_bytes"], mailbox["messages"], mailbox["version"], mailbox.get("account_made_at")
     )
 
@@ -189,9 +189,9 @@ def message_document(copy: Copy, body: str, *, uid: int, modseq: int, now: datet
     return document
 
 
-def message_of(document: dict[str, Any]) -> Message:
+def message_of(document: dict[str, Any]) -> StoredMessage:
     """Return a message; `prefix` and `edits` are empty where they were not read (`LIST_PROJECTION`)."""
-    return Message(
+    return StoredMessage(
         id=document["_id"],
         mailbox=document["mailbox"],
         folder=document["folder"],

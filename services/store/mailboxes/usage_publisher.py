@@ -18,7 +18,7 @@ from libs.envelope import Temporary
 from libs.events import MailboxUsageChanged
 from libs.runtime import Periodic
 from libs.runtime.periodic import reason_of
-from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.messages import MailboxUsage
 
 log = structlog.get_logger(__name__)
 
@@ -28,10 +28,10 @@ MAX_CONCURRENT_EVENTS = 50
 class PublishedUsage(Protocol):
     """The record of the usage that was published."""
 
-    async def mark_published(self, usages: Sequence[Usage]) -> None:
+    async def mark_published(self, usages: Sequence[MailboxUsage]) -> None:
         """Record these totals. Raises `Temporary`."""
 
-    def unpublished(self) -> AsyncIterator[Usage]:
+    def unpublished(self) -> AsyncIterator[MailboxUsage]:
         """Yield totals without an event. Raises `Temporary`."""
 
 
@@ -43,10 +43,10 @@ class UsagePublisher:
         self._memory = memory
         self._window = window.total_seconds()
         self._recheck = recheck.total_seconds()
-        self._waiting: dict[str, Usage] = {}
+        self._waiting: dict[str, MailboxUsage] = {}
         self._something = asyncio.Event()
 
-    def enqueue(self, usages: Iterable[Usage]) -> None:
+    def enqueue(self, usages: Iterable[MailboxUsage]) -> None:
         """Queue these totals for publishing."""
         for usage in usages:
             known = self._waiting.get(usage.address)
@@ -93,7 +93,7 @@ class UsagePublisher:
                 self.enqueue([*now, *batch])  # a repeated event does no harm
                 raise
 
-    async def _publish(self, usages: Sequence[Usage]) -> None:
+    async def _publish(self, usages: Sequence[MailboxUsage]) -> None:
         results = await asyncio.gather(*map(self._emit, usages), return_exceptions=True)
         done = []
         for usage, result in zip(usages, results, strict=True):
@@ -108,7 +108,7 @@ class UsagePublisher:
             if result is not None and not isinstance(result, TypeError | ValueError):
                 raise result
 
-    async def _emit(self, usage: Usage) -> None:
+    async def _emit(self, usage: MailboxUsage) -> None:
         fact = MailboxUsageChanged(
             address=usage.address,
             used_bytes=usage.used_bytes,

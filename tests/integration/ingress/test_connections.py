@@ -18,7 +18,7 @@ import pytest
 
 from libs.events import PeerBlacklisted
 from services.ingress.adapters.self_signed import self_signed
-from services.ingress.admission import Admission
+from services.ingress.admission import SmtpAdmission
 
 Eventually = Callable[..., Awaitable[None]]
 
@@ -407,7 +407,7 @@ async def test_a_session_that_swallows_its_cancellation_has_ended_before_the_lis
                 swallowed.append("a cancellation")
         await asyncio.sleep(30)
 
-    monkeypatch.setattr(Admission, "admit_recipient", recipient)
+    monkeypatch.setattr(SmtpAdmission, "admit_recipient", recipient)
     peer = await ingress.mx()
     await peer.say("MAIL FROM:<someone@example.net>", expect=250)
     await peer.send(b"RCPT TO:<jean.toto@example.org>\r\n")

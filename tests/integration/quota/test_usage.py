@@ -10,7 +10,7 @@ from libs.envelope import Temporary
 from libs.mongo import Mongo
 from services.quota.adapters.sends import MongoSends
 from services.quota.adapters.usage import MongoUsage
-from services.quota.domain.sending import SendLimits
+from services.quota.domain.sending import ClassLimits
 from services.quota.ports import MailboxTotals
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -164,7 +164,7 @@ async def test_each_mailbox_is_recounted_once_in_a_period(usage: MongoUsage) -> 
 async def test_concurrent_senders_of_one_key_never_exceed_the_limit(mongo: Mongo) -> None:
     replicas = [MongoSends(mongo.database("quota")) for _ in range(2)]
     await replicas[0].prepare()
-    limits = SendLimits(50, 10, None, None)
+    limits = ClassLimits(50, 10, None, None)
     decisions = await asyncio.gather(
         *(replicas[n % 2].check_and_count("external:a", 1, limits, now=NOW) for n in range(30))
     )

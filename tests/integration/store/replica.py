@@ -11,7 +11,7 @@ from libs.envelope import Mail
 from libs.envelope.model import utc_now
 from libs.mongo import Mongo
 from services.store.mailboxes.delivery import build_delivery, recipients_by_mailbox
-from services.store.mailboxes.messages import Body, DeliveryOutcome, Message
+from services.store.mailboxes.messages import Body, DeliveryOutcome, StoredMessage
 from services.store.mailboxes.missing_mailboxes import MissingMailboxes
 from services.store.mailboxes.mongo_account_deletion import MongoAccountDeletion
 from services.store.mailboxes.mongo_bodies import MongoBodies, MongoBodyCollector
@@ -58,7 +58,7 @@ class Replica:
         delivery = build_delivery(mail.envelope, Body.of(mail.raw), limits=wanted, hostname="mail.example.org")
         return await self.deliveries.deliver(delivery)
 
-    async def all_of(self, mailbox: str) -> list[Message]:
+    async def all_of(self, mailbox: str) -> list[StoredMessage]:
         """Every message of the mailbox, folder by folder."""
         pages = await asyncio.gather(
             *(

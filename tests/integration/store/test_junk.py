@@ -19,7 +19,7 @@ from libs.runtime import Shared
 from services.router import app as router_app
 from services.store.mailboxes.cleanup import Work
 from services.store.mailboxes.junk_expiry import junk_expiry
-from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.messages import MailboxUsage
 from services.store.mailboxes.mongo_expunge import MongoJunkFolders
 from services.store.mailboxes.schema import Collections
 from services.store.mailboxes.usage_publisher import UsagePublisher
@@ -36,9 +36,9 @@ class RecordedUsage:
     """The usage that the neighbours hear of."""
 
     def __init__(self) -> None:
-        self.usages: dict[str, Usage] = {}
+        self.usages: dict[str, MailboxUsage] = {}
 
-    def enqueue(self, usages: Iterable[Usage]) -> None:
+    def enqueue(self, usages: Iterable[MailboxUsage]) -> None:
         self.usages |= {usage.address: usage for usage in usages}
 
 

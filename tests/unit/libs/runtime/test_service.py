@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libs.bus import Event
-from libs.events import AccountChanged, AccountDeleted, Fact, Unreadable
+from libs.events import AccountChanged, AccountDeleted, Fact, UnreadableEvent
 from libs.runtime import EventHandler
 
 
@@ -31,7 +31,7 @@ async def test_a_handler_gets_the_event_that_was_emitted_as_an_object() -> None:
 async def test_an_unreadable_event_does_not_reach_the_handler() -> None:
     recorder = Recorder()
     row = EventHandler(AccountChanged, recorder.handle)
-    with pytest.raises(Unreadable, match="AccountChanged is not readable"):
+    with pytest.raises(UnreadableEvent, match="AccountChanged is not readable"):
         await row.dispatch(Event("AccountChanged", b"{}"))
     assert not recorder.handled
     assert row.subscription is None

@@ -11,7 +11,7 @@ from services.ingress.authentication import Authenticator
 from services.ingress.domain.refusal import CommandRefused
 from services.ingress.domain.relaying import Login
 from services.ingress.domain.throttle import Throttle
-from services.ingress.ports import Resolution
+from services.ingress.ports import AddressResolution
 
 
 class Table:
@@ -28,8 +28,8 @@ class Table:
             raise Temporary("away")
         return Login("jean@example.org") if (login.lower(), password) == ("jean", "right") else None
 
-    async def recipient(self, address: str) -> Resolution:
-        return Resolution("unknown")
+    async def recipient(self, address: str) -> AddressResolution:
+        return AddressResolution("unknown")
 
     async def is_ours(self, domain: str) -> bool:
         return False

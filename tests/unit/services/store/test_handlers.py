@@ -15,7 +15,7 @@ from libs.bus import Event
 from libs.envelope import Envelope, Mail, Permanent, Recipient, Temporary
 from libs.telemetry import Metrics
 from services.store.handlers import DeliveryHandler
-from services.store.mailboxes.messages import Body, DeliveryOutcome, MailboxDelivery, Usage
+from services.store.mailboxes.messages import Body, DeliveryOutcome, MailboxDelivery, MailboxUsage
 from services.store.mailboxes.undelivered import NotDelivered
 
 NOON = datetime(2030, 1, 1, 12, 0, tzinfo=UTC)
@@ -30,7 +30,7 @@ class World:
         self.outcome = outcome or DeliveryOutcome(())
         self.held = held
         self.waiting: list[Temporary] = []
-        self.published: list[Usage] = []
+        self.published: list[MailboxUsage] = []
         self.missed: frozenset[str] = frozenset()
         self.events: list[str] = []
         self.fetched: list[str] = []
@@ -42,7 +42,7 @@ class World:
     async def deliver(self, delivery: MailboxDelivery) -> DeliveryOutcome:
         return self.outcome
 
-    def enqueue(self, usages: Iterable[Usage]) -> None:
+    def enqueue(self, usages: Iterable[MailboxUsage]) -> None:
         self.published += usages
 
     async def wait(self, envelope: Envelope, raw: bytes, error: Temporary) -> None:
@@ -95,7 +95,7 @@ def counted(handler: DeliveryHandler, outcome: str) -> float:
 
 async def test_recipients_without_a_copy_wait_and_are_counted_by_reason() -> None:
     marie, jean, luc = (f"{name}@example.org" for name in NAMES)
-    outcome = DeliveryOutcome((Usage(luc, 1, 1, 1),), over_quota=frozenset({marie}), gone=frozenset({jean}))
+    outcome = DeliveryOutcome((MailboxUsage(luc, 1, 1, 1),), over_quota=frozenset({marie}), gone=frozenset({jean}))
     world = World(outcome)
     handler = a_handler(world)
     await handler.deliver(a_mail())

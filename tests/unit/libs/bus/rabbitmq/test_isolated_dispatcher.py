@@ -14,7 +14,7 @@ from libs.bus.isolation import IsolationGate
 from libs.bus.ports import NotPublished
 from libs.bus.rabbitmq import isolated_dispatcher as module
 from libs.bus.rabbitmq.codec import decode_properties
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.consumer import RabbitConsumer
 from libs.bus.rabbitmq.delivery import RabbitDelivery
 from libs.bus.rabbitmq.isolated_dispatcher import IsolatedDispatcher
@@ -60,7 +60,7 @@ class Broker:
     async def get(self, queue: str) -> tuple[int, bytes, bytes] | None:
         return (1, EMPTY_PROPERTIES, self.waiting.pop(0)) if self.waiting else None
 
-    async def count(self, _: Connection, queue: str) -> int:
+    async def count(self, _: AmqpConnection, queue: str) -> int:
         return len(self.waiting) if self.counts else 0
 
 
@@ -76,8 +76,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 @asynccontextmanager
 async def running(broker: Broker, consumer: OneConsumer) -> AsyncIterator[IsolatedDispatcher]:
-    async def connection() -> Connection:
-        return cast(Connection, broker)
+    async def connection() -> AmqpConnection:
+        return cast(AmqpConnection, broker)
 
     dispatcher = IsolatedDispatcher(
         connection,

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 
 from libs.bus import Unavailable
-from libs.bus.rabbitmq.connection import Connection
+from libs.bus.rabbitmq.connection import AmqpConnection
 from libs.bus.rabbitmq.link import Link
 
 SECOND = timedelta(seconds=1)
 
 
-async def nothing(connection: Connection) -> None:
+async def nothing(connection: AmqpConnection) -> None:
     """No preparation."""
 
 
@@ -28,7 +28,7 @@ async def nothing(connection: Connection) -> None:
 async def test_whatever_ends_a_try_there_is_another_and_a_reason(error: Exception, reason: str) -> None:
     tries = asyncio.Semaphore(0)
 
-    async def connect() -> Connection:
+    async def connect() -> AmqpConnection:
         tries.release()
         raise error
 

@@ -12,7 +12,7 @@ import pytest
 from libs.envelope import Peer, Temporary
 from services.antispam.filtering.authentication import spf_of
 from services.antispam.filtering.authentication_results import authentication_results_of
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filters import (
     arc,
     automatic_whitelist,
@@ -31,10 +31,10 @@ PASSES = ("example.net", "v=spf1 ip4:192.0.2.1 -all")
 
 
 @pytest.fixture
-def context(zone: Any) -> Callable[..., Context]:
+def context(zone: Any) -> Callable[..., FilterContext]:
     """With the keys that signatures left in `zone`, and more records."""
 
-    def of(*more: tuple[str, str], trusted: str = "") -> Context:
+    def of(*more: tuple[str, str], trusted: str = "") -> FilterContext:
         kept = [(name, record) for name, records in zone.records.items() for record in records]
         dns = Dns("\n".join(f"{name} TXT {_strings(record)}" for name, record in (*kept, *more)))
         for name in zone.broken:
@@ -114,7 +114,7 @@ def forged(raw: bytes, mail_from: str = "jean@example.net") -> Any:
 DISOWNED = ("example.net", "v=spf1 -all")
 
 
-async def spf_says(view: Any, where: Context) -> list[str]:
+async def spf_says(view: Any, where: FilterContext) -> list[str]:
     return [(await check(view, where)).outcome for check in (spf.spf, spf.spf_strict, spf.spf_vouched)]
 
 

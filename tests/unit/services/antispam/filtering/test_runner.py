@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from libs.envelope import Temporary
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import Check, Kind, Step, plan
 from services.antispam.message.mail_view import MailView
@@ -52,7 +52,7 @@ async def test_a_filter_that_raises_is_a_finding_and_the_chain_goes_on() -> None
 
 
 async def test_a_filter_that_is_late_is_a_finding() -> None:
-    async def check(mail: MailView, context: Context) -> Report:
+    async def check(mail: MailView, context: FilterContext) -> Report:
         await asyncio.Event().wait()
         return hit()
 
@@ -81,7 +81,7 @@ async def test_what_knows_no_domain_runs_once_a_message() -> None:
     runs: list[str] = []
 
     def counting(name: str) -> Check:
-        async def check(mail: MailView, context: Context) -> Report:
+        async def check(mail: MailView, context: FilterContext) -> Report:
             runs.append(name)
             return MISS
 
@@ -103,7 +103,7 @@ class Outside:
         self._barrier = asyncio.Barrier(together)
 
     def step(self, name: str, report: Report = MISS, **more: Any) -> Step:
-        async def check(mail: MailView, context: Context) -> Report:
+        async def check(mail: MailView, context: FilterContext) -> Report:
             self.began.append(name)
             try:
                 await self._barrier.wait()
@@ -135,7 +135,7 @@ async def test_nobody_is_asked_when_the_chain_ends_before_and_the_rest_is_cancel
     before = await judged(a_step("white", hit(), Kind.ACCEPT), outside.step("one"))
     assert (before[2], outside.began) == ([("white", "hit"), ("one", "unreached")], [])
 
-    async def refuse(mail: MailView, context: Context) -> Report:
+    async def refuse(mail: MailView, context: FilterContext) -> Report:
         await asyncio.sleep(0)  # the others begin
         return hit()
 
@@ -163,7 +163,7 @@ async def test_a_filter_with_nothing_to_ask_is_not_started_before_its_turn() -> 
     order: list[str] = []
 
     def noting(name: str, **more: Any) -> Step:
-        async def check(mail: MailView, context: Context) -> Report:
+        async def check(mail: MailView, context: FilterContext) -> Report:
             order.append(name)
             return MISS
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.steps import Kind, Step
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report
@@ -23,7 +23,7 @@ def test_a_step_is_called_and_documented_as_its_module() -> None:
 
 
 def test_a_step_of_a_function_has_its_name_and_its_documentation() -> None:
-    async def example_strict(mail: MailView, context: Context) -> Report:
+    async def example_strict(mail: MailView, context: FilterContext) -> Report:
         """What it detects."""
         return MISS
 

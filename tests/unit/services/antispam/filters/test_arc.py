@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.specimens.filter_cases import Case, filter_tests
 from tests.specimens.signed_mail import sealed, with_key
 
 
-def trusting() -> Context:
+def trusting() -> FilterContext:
     return with_key("lists.example", trusted="lists.example")
 
 

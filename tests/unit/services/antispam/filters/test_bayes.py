@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.learning.classifier import BayesScore
 from services.antispam.message.mail_view import MailView
 from tests.specimens.antispam import a_context, an_environment
@@ -19,7 +19,7 @@ class Statistics:
         return BayesScore(self.log_odds, 0.5, 20)
 
 
-def knowing(log_odds: float) -> Context:
+def knowing(log_odds: float) -> FilterContext:
     return a_context(environment=replace(an_environment(), statistics=Statistics(log_odds)))
 
 

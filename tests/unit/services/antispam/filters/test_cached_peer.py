@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.specimens.antispam import NOW, a_context, a_view, an_environment
 from tests.specimens.filter_cases import OTHER, OTHER_WAY, STEPS, Case, filter_tests
 
 
-def blacklisted() -> Context:
+def blacklisted() -> FilterContext:
     environment = an_environment()
     environment.peers.blacklist("192.0.2.1", NOW.replace(hour=13), "honeypot", NOW)  # type: ignore[attr-defined]
     return a_context(environment=environment)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.specimens.filter_cases import Case, filter_tests
 from tests.specimens.signed_mail import signed, with_key
 
 
-def own_key() -> Context:
+def own_key() -> FilterContext:
     return with_key("elsewhere.example")
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.specimens.filter_cases import OTHER, OTHER_WAY, SIGNED_IN, Case, complained_about, filter_tests
 
 
-def complained() -> Context:
+def complained() -> FilterContext:
     return complained_about("domain", "elsewhere.example")
 
 

@@ -9,7 +9,7 @@ import pytest
 from libs.envelope import Temporary
 from services.antispam.chain import CHAIN
 from services.antispam.engines.model import EngineResult
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.message.mail_view import MailView
@@ -35,7 +35,7 @@ class Engine:
     async def close(self) -> None: ...
 
 
-def asking(engine: Engine) -> Context:
+def asking(engine: Engine) -> FilterContext:
     return a_context(environment=replace(an_environment(), engines={"spamassassin": engine, "rspamd": engine}))
 
 

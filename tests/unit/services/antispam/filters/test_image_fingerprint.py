@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.images.model import ImageFacts
 from tests.specimens.antispam import a_context, a_rulebook, a_view, an_environment
 from tests.specimens.filter_cases import STEPS, Case, filter_tests
@@ -17,7 +17,7 @@ WITH_IMAGE = a_message_with(b"any octets")
 KNOWN = 0x0123456789ABCDEF
 
 
-def seeing(reader: Reader, *known: int) -> Context:
+def seeing(reader: Reader, *known: int) -> FilterContext:
     book = replace(a_rulebook(), images=frozenset(known))
     return a_context(book, environment=replace(an_environment(), images=reader))
 

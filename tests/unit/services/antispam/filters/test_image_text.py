@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.images.model import ImageFacts
 from services.antispam.policy.rules import KeywordRule
 from tests.specimens.antispam import a_context, a_rulebook, a_view, an_environment
@@ -16,7 +16,7 @@ WITH_IMAGE = a_message_with(b"any octets")
 WATCHES = KeywordRule(pattern="(?i)cheap watches", score=3)
 
 
-def seeing(reader: Reader) -> Context:
+def seeing(reader: Reader) -> FilterContext:
     book = replace(a_rulebook(rules={"watches": WATCHES}), images=frozenset({1}))
     return a_context(book, environment=replace(an_environment(), images=reader))
 

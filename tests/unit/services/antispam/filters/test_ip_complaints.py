@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from libs.envelope import Peer
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.specimens.antispam import a_view
 from tests.specimens.filter_cases import OTHER, OTHER_WAY, SIGNED_IN, STEPS, Case, complained_about, filter_tests
 
 
-def complained() -> Context:
+def complained() -> FilterContext:
     return complained_about("peer", "192.0.2.1")
 
 

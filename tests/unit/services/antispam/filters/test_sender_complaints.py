@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.antispam.chain import CHAIN
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.filtering.runner import Runner
 from services.antispam.filtering.steps import plan
 from services.antispam.policy.policy import Policy
@@ -11,7 +11,7 @@ from tests.specimens.antispam import a_view
 from tests.specimens.filter_cases import OTHER, OTHER_WAY, SIGNED_IN, Case, complained_about, filter_tests
 
 
-def complained() -> Context:
+def complained() -> FilterContext:
     return complained_about("sender", "jean@elsewhere.example")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from libs.envelope import Temporary
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from tests.specimens.filter_cases import SIGNED_IN, Case, filter_tests, helo, report_on
 from tests.specimens.signed_mail import signed, with_key
 
 
-def forwarded() -> Context:
+def forwarded() -> FilterContext:
     return with_key("elsewhere.example", 'elsewhere.example TXT "v=spf1 -all"')
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.content import ContentFault, MessageContent
+from services.ingress.domain.content import ContentFault, IncomingContent
 from services.ingress.domain.dot_stuffing import DotUnstuffer
 
 octets = st.lists(
@@ -27,8 +27,8 @@ def pieces(whole: bytes, sizes: list[int]) -> list[bytes]:
     return found
 
 
-def content(max_bytes: int = 10_000, max_line: int = 998) -> MessageContent:
-    return MessageContent(max_bytes=max_bytes, max_line=max_line)
+def content(max_bytes: int = 10_000, max_line: int = 998) -> IncomingContent:
+    return IncomingContent(max_bytes=max_bytes, max_line=max_line)
 
 
 @given(octets, cuts)

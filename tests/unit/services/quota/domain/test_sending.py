@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.quota.domain.sending import HOUR, QUARTER, SendLimits, Sent, decide, recent
+from services.quota.domain.sending import HOUR, QUARTER, ClassLimits, Sent, decide, recent
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-EXTERNAL = SendLimits(50, 50, 250, 500)
+EXTERNAL = ClassLimits(50, 50, 250, 500)
 
 
 def sent(minutes_ago: float, recipients: int = 1) -> Sent:
@@ -37,7 +37,7 @@ def test_an_attempt_is_decided_by_the_log(
 
 
 def test_a_class_without_recipient_windows_counts_messages_only() -> None:
-    assert decide([sent(1, 50)] * 99, 50, SendLimits(50, 100, None, None), now=NOW).allowed
+    assert decide([sent(1, 50)] * 99, 50, ClassLimits(50, 100, None, None), now=NOW).allowed
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 
 from services.store.mailboxes import junk_expiry as module
 from services.store.mailboxes.junk_expiry import junk_expiry
-from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.messages import MailboxUsage
 from services.store.mailboxes.mongo_changes import Changed
 
 NOON = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
@@ -35,9 +35,9 @@ class World:
         if mailbox == self.broken:
             raise LookupError("a bug")
         self.expunged.append((mailbox, before))
-        yield Changed(cast(Any, (None,) * self.size), Usage(mailbox, 0, 0, 1))
+        yield Changed(cast(Any, (None,) * self.size), MailboxUsage(mailbox, 0, 0, 1))
 
-    def enqueue(self, usages: Iterable[Usage]) -> None:
+    def enqueue(self, usages: Iterable[MailboxUsage]) -> None:
         self.published += [usage.address for usage in usages]
 
 

@@ -14,7 +14,7 @@ from libs.envelope import Temporary
 from libs.events import MailboxUsageChanged
 from libs.runtime.periodic import PeriodicRunner
 from libs.telemetry import Metrics
-from services.store.mailboxes.messages import Usage
+from services.store.mailboxes.messages import MailboxUsage
 from services.store.mailboxes.usage_publisher import UsagePublisher
 
 
@@ -25,7 +25,7 @@ class Wire:
         self.emitted: list[tuple[str, int]] = []
         self.remembered: list[tuple[str, int]] = []
         self.broken: set[str] = set()
-        self.lost: list[Usage] = []
+        self.lost: list[MailboxUsage] = []
 
     async def emit(self, event: Event) -> None:
         fact = MailboxUsageChanged.from_bus(event)
@@ -33,16 +33,16 @@ class Wire:
             raise Temporary("broken")
         self.emitted.append((fact.address, fact.version))
 
-    async def mark_published(self, usages: Sequence[Usage]) -> None:
+    async def mark_published(self, usages: Sequence[MailboxUsage]) -> None:
         self.remembered += [(usage.address, usage.version) for usage in usages]
 
-    async def unpublished(self) -> AsyncIterator[Usage]:
+    async def unpublished(self) -> AsyncIterator[MailboxUsage]:
         for usage in self.lost:
             yield usage
 
 
-def usage(address: str, version: int) -> Usage:
-    return Usage(address, version * 10, version, version)
+def usage(address: str, version: int) -> MailboxUsage:
+    return MailboxUsage(address, version * 10, version, version)
 
 
 @pytest.fixture

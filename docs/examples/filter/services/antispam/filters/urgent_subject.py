@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from services.antispam.filtering.context import Context
+from services.antispam.filtering.context import FilterContext
 from services.antispam.message.mail_view import MailView
 from services.antispam.message.report import MISS, Report, hit
 
@@ -15,7 +15,7 @@ _URGES = re.compile(r"(?i)\b(?:urgent|act now|last (?:warning|reminder)|within 2
 _ANSWER = re.compile(r"(?i)^\s*(?:re|aw|tr|fwd?)\s*:")
 
 
-async def check(mail: MailView, context: Context) -> Report:
+async def check(mail: MailView, context: FilterContext) -> Report:
     """Report a hit with the words that urge; they are shown to the administrator as the reason."""
     if _ANSWER.match(mail.subject):
         return MISS
