@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.mail.dsn import DsnAction, FailedRecipient, delivery_status, notice
+from libs.mail.dsn import DsnAction, FailedRecipient, delivery_status, may_return, notice
 from libs.mail.message import Message, parse
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -178,3 +178,24 @@ def test_any_failure_makes_a_lawful_report(address: str, diagnostic: str, origin
         address=address, status=diagnostic, diagnostic=diagnostic, original=address, remote_mta=diagnostic
     )
     a_status(recipient, original_headers=original, envelope_id=diagnostic)
+
+
+@pytest.mark.parametrize(
+    ("raw", "ret", "limit_bytes", "returned"),
+    [
+        pytest.param(ORIGINAL, "full", 1000, True, id="asked for"),
+        pytest.param(ORIGINAL, "HDRS", 1000, False, id="the header alone is asked for"),
+        pytest.param(ORIGINAL, "", 1000, False, id="not asked for"),
+        pytest.param(ORIGINAL, "FULL", 10, False, id="too large"),
+        pytest.param(ORIGINAL + b"\0", "FULL", 1000, False, id="NUL"),
+        pytest.param(ORIGINAL + b"x" * 2000, "FULL", 9999, False, id="a line that SMTP cannot carry"),
+    ],
+)
+def test_a_message_is_returned_whole_only_on_request_and_where_a_letter_can_carry_it(
+    raw: bytes, ret: str, limit_bytes: int, returned: bool
+) -> None:
+    assert may_return(raw, ret=ret, limit_bytes=limit_bytes) is returned
+
+
+def test_an_address_that_a_careless_reader_would_decode_is_left_to_the_envelope() -> None:
+    assert parse(a_notice(to='"=?utf-8?q?a?="@example.org')).headers.get("To") is None

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.mail.folding import recipient
 from libs.mail.headers import Headers, fold, mailbox
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=300)
@@ -94,3 +95,16 @@ def test_every_display_name_comes_back(display: str) -> None:
     (shown, address), (_, other) = headers.addresses("To")
     assert (address, other) == ("jean@example.org", "marie@example.org")
     assert shown.split() == display.split()
+
+
+@pytest.mark.parametrize(
+    ("address", "field"),
+    [
+        ("jean@example.org", "jean@example.org"),
+        ("jéan@example.org", "=?utf-8?q?j=C3=A9an=40example=2Eorg?= :;"),
+        ("=?utf-8?q?a?=@example.org", "=?utf-8?b?PT91dGYtOD9xP2E/PUBleGFtcGxlLm9yZw==?= :;"),
+        ("\0", "=?utf-8?q?recipient?= :;"),
+    ],
+)
+def test_any_envelope_address_has_a_form_for_the_to_field(address: str, field: str) -> None:
+    assert recipient(address) == field

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.mail.xtext import decode, encode
+from libs.mail.xtext import decode, encode, encode_orcpt
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,15 @@ def test_any_text_survives_and_travels_as_printable_ascii_without_spaces(text: s
     travelling = encode(text)
     assert decode(travelling) == text
     assert all("!" <= character <= "~" and character != "=" for character in travelling)
+
+
+@pytest.mark.parametrize(
+    ("orcpt", "parameter"),
+    [
+        ("rfc822;a+b=c@example.org", "rfc822;a+2Bb+3Dc@example.org"),
+        ("X400;/g=jean/", "X400;/g+3Djean/"),
+        ("jean@example.org", "rfc822;jean@example.org"),
+    ],
+)
+def test_the_type_of_an_orcpt_stays_and_is_added_where_it_is_missing(orcpt: str, parameter: str) -> None:
+    assert encode_orcpt(orcpt) == parameter

@@ -56,3 +56,17 @@ def test_a_password_is_seen_without_opening_the_archive(octets: bytes, kind: Det
 @given(st.sampled_from([RAR_4, RAR_5, SEVEN_ZIP]), st.binary(max_size=500))
 def test_no_octets_make_it_fail(start: bytes, rest: bytes) -> None:
     assert closed_archive_detection(start + rest, "a").kind in (DetectionKind.CLOSED_ARCHIVE, DetectionKind.ENCRYPTED)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        pytest.param(RAR_4, id="RAR 4 cut behind its mark"),
+        pytest.param(rar_4(*[(0x74, 0x8000, b"x")] * 60, (0x74, 0x8004, b"x")), id="RAR 4: a password too late"),
+        pytest.param(rar_5((2, b"\0\0")), id="RAR 5 with an empty record"),
+        pytest.param(rar_5(*[(2, b"\x02\x02x")] * 60, (4, b"")), id="RAR 5: a password too late"),
+        pytest.param(rar_5((2, b"\x01\x02" * 60)), id="RAR 5 with more records than are read"),
+    ],
+)
+def test_damage_and_long_archives_end_the_search(octets: bytes) -> None:
+    assert closed_archive_detection(octets, "a.rar").kind is DetectionKind.CLOSED_ARCHIVE

@@ -78,3 +78,29 @@ def test_whoever_stands_behind_a_crowd_of_authors_is_looked_at_or_refused(separa
     header = b"From: " + separator.join([b"<a@example.org>"] * crowd + [b"<ceo@bank.example>"])
     assert verdict(acceptance, header + b"\r\n\r\nbody\r\n", frozenset({"a@example.org"})).startswith("5")
     assert verdict(acceptance, header + b"\r\n\r\nbody\r\n").startswith("5")
+
+
+@pytest.mark.parametrize(
+    ("author", "answer"),
+    [
+        (b"From: Jean <Jean@example.org>", "250"),
+        (b"Subject: without an author", "250"),
+        (b"From: marie@example.org", "550 5.7.1"),
+        (b"From: jean@example.org, marie@example.org", "550 5.7.1"),
+        (b"From: nobody", "550 5.7.1"),
+    ],
+)
+def test_an_authenticated_sender_writes_as_itself_only(author: bytes, answer: str) -> None:
+    assert verdict(ACCEPTANCE, author + b"\r\n\r\nbody\r\n", frozenset({"jean@example.org"})) == answer
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (b"X: y\r\n" * 13, "5"),
+        (b"X: " + b"y" * 500 + b"\r\n", "5"),
+        (b"Received: x\r\n" * 4, "554"),
+    ],
+)
+def test_a_header_beyond_a_limit_is_refused(header: bytes, code: str) -> None:
+    assert verdict(ACCEPTANCE, header + b"\r\nbody\r\n").startswith(code)

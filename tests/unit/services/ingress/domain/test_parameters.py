@@ -74,3 +74,44 @@ def test_without_ehlo_there_are_no_parameters() -> None:
 )
 def test_what_rcpt_does_not_allow_is_refused(text: str, status: str) -> None:
     assert refusal_of_rcpt(text) == status
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM:<a@example.net> AUTH=" + "x" * 501,
+        "FROM:<a@example.net> SIZE=x",
+        "FROM:<a@example.net> =x",
+        "FROM:<a@example.net> RET",
+        "FROM:<a@example.net> RET=ALL",
+        "FROM:<a@example.net> ENVID=" + "x" * 101,
+        "FROM:<a@example.net> ENVID=+00",
+    ],
+)
+def test_a_malformed_parameter_of_mail_is_refused(text: str) -> None:
+    assert refusal_of_mail(text) == "501 5.5.4"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "TO:<a@example.org> NOTIFY=NEVER,SUCCESS",
+        "TO:<a@example.org> NOTIFY=LATER",
+        "TO:<a@example.org> ORCPT=a@example.org",
+        "TO:<a@example.org> ORCPT=rfc822;é@example.org",
+        "TO:<a@example.org> ORCPT=rfc822;" + "x" * 500,
+        "TO:<a@example.org> ORCPT=rfc822;a+0Ab@example.org",
+    ],
+)
+def test_a_malformed_parameter_of_rcpt_is_refused(text: str) -> None:
+    assert refusal_of_rcpt(text) == "501 5.5.4"
+
+
+def test_parameters_need_ehlo_and_a_path_has_no_tab() -> None:
+    assert refusal_of_mail("FROM:<a@example.net> SIZE=1", extended=False) == "555 5.5.4"
+    assert refusal_of_mail("FROM:<a\tb@example.net>").startswith("5")
+
+
+def test_an_internationalised_orcpt_is_kept_in_its_ascii_form() -> None:
+    asked = rcpt_arguments("TO:<a@example.org> ORCPT=utf-8;é@example.org", extended=True, smtputf8=True)
+    assert asked.orcpt == r"utf-8;\x{E9}@example.org"

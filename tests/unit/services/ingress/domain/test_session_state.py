@@ -87,3 +87,31 @@ def test_starttls_comes_once_and_everything_before_it_is_forgotten() -> None:
 )
 def test_the_protocol_of_the_received_field(state: SessionState, keyword: str) -> None:
     assert state.protocol == keyword
+
+
+def test_the_protocol_names_what_the_session_used() -> None:
+    assert SessionState("x").protocol == "SMTP"
+    assert SessionState("x", extended=True).protocol == "ESMTP"
+    assert SessionState("x", extended=True, tls=TLS, login=LOGIN).protocol == "ESMTPSA"
+    arguments = mail_arguments("FROM:<a@example.net> SMTPUTF8", extended=True)
+    utf8 = Transaction(arguments, arguments.path.address)
+    assert SessionState("x", extended=True, tls=TLS, transaction=utf8).protocol == "UTF8SMTPS"
+
+
+def test_what_was_said_before_starttls_is_forgotten() -> None:
+    state = SessionState("x", extended=True, transaction=a_transaction())
+    state.start_anew()
+    assert state == SessionState()
+
+
+def test_content_needs_a_transaction() -> None:
+    assert [code(before_content(SessionState(helo), chunked=False)) for helo in ("", "x")] == [503, 503]
+
+
+def test_authentication_needs_a_greeting_over_tls_at_a_port_that_offers_it() -> None:
+    assert code(before_auth(SessionState("x"), SUBMISSION)) == 538
+    assert code(before_auth(SessionState("x", tls=TLS), MX)) == 503
+    assert code(before_auth(SessionState("", tls=TLS), SUBMISSION)) == 503
+    assert code(before_auth(SessionState("x", tls=TLS, login=LOGIN), SUBMISSION)) == 503
+    assert code(before_auth(SessionState("x", tls=TLS, transaction=a_transaction()), SUBMISSION)) == 503
+    assert code(before_auth(SessionState("x", tls=TLS), SUBMISSION)) == 0

@@ -111,3 +111,35 @@ def test_a_site_that_is_full_in_the_cluster_is_asked_again_at_the_next_look() ->
     assert opened(scheduler) == []
     scheduler.retry_full_groups()
     assert [connection.mx_group for connection in opened(scheduler)] == [first.mx_group]
+
+
+def test_a_full_mx_group_is_not_tried_until_the_next_poll() -> None:
+    scheduler = busy("a", "b", limit=1)
+    full = opened(scheduler)[0]
+    scheduler.expect("a", "more.example")
+    scheduler.close(full, is_full=True)
+    assert "a" not in [connection.mx_group for connection in opened(scheduler)]
+    scheduler.retry_full_groups()
+    assert [connection.mx_group for connection in opened(scheduler)] == ["a"]
+
+
+def test_a_group_has_work_while_a_destination_waits_and_each_is_served_once() -> None:
+    scheduler = busy("a")
+    scheduler.expect("a", "second.example")
+    assert (scheduler.has_work("a"), scheduler.has_work("b")) == (True, False)
+    served = [scheduler.next_destination("a") for _ in range(3)]
+    assert served == ["a.example", "second.example", None]
+    assert not scheduler.has_work("a")
+
+
+def test_an_idle_connection_closes_in_favour_of_a_group_without_one_and_only_then() -> None:
+    scheduler = busy("a", limit=1, total=1)
+    [connection] = opened(scheduler)
+    scheduler.next_destination("a")
+    connection.busy_since = None
+    assert scheduler.idle() is None
+    scheduler.expect("b", "b.example")
+    assert scheduler.idle() is connection
+    connection.must_close = True
+    assert scheduler.idle() is None
+    assert scheduler.must_yield(connection, now=0)

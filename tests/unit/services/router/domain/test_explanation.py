@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from services.router.domain.explanation import explain
 from services.router.domain.resolution import AddressRoute, ExpansionLimits, resolve
 
@@ -33,3 +35,26 @@ def test_every_address_has_its_step_and_a_loop_follows_them() -> None:
 def test_a_limit_that_was_hit_is_told() -> None:
     assert [kind for _, kind, _ in told("list", depth=1)][-1] in ("limit", "loop")
     assert "limit" in [kind for _, kind, _ in told("list", depth=1)]
+
+
+def a_step(route: AddressRoute) -> str:
+    resolution = resolve(route.address, lambda _: route, ExpansionLimits(depth=1, addresses=10))
+    return explain(resolution)[0].text
+
+
+@pytest.mark.parametrize(
+    ("route", "text"),
+    [
+        (
+            AddressRoute("a", "account", keeps_copy=False, targets=("b",)),
+            "account, redirected to b without a local copy",
+        ),
+        (AddressRoute("a", "account", keeps_copy=True), "account: delivered to its mailbox"),
+        (AddressRoute("a", "forward", targets=("b",)), "forwarded to b"),
+        (AddressRoute("a", "catch-all", targets=("b",)), "no such address; the catch-all of its domain is b"),
+        (AddressRoute("a", "postmaster", targets=("b",)), "an address that every domain has; here it is b"),
+        (AddressRoute("a", "unknown"), "no such address"),
+    ],
+)
+def test_every_kind_of_address_is_told_in_a_sentence(route: AddressRoute, text: str) -> None:
+    assert a_step(route) == text

@@ -23,3 +23,13 @@ def test_an_alias_has_no_details() -> None:
     record = AddressRecord(address="a@example.org", domain="example.org", kind="alias", created_at=NOW)
     with pytest.raises(LookupError):
         _ = record.details
+
+
+def test_details_change_in_a_copy() -> None:
+    details = AccountDetails(login="toto-j", official_address="j@example.org")
+    record = AddressRecord(
+        address="j@example.org", domain="example.org", kind="account", created_at=NOW, account=details
+    )
+    suspended = record.with_details(suspended=True)
+    assert (record.details.suspended, suspended.details.suspended) == (False, True)
+    assert suspended.details.login == "toto-j"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from services.store.quarantine.pages import language_of
+from services.store.mailboxes.messages import Summary
+from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.pages import Pages, language_of
+from services.store.quarantine.texts import TEXTS, Language
+from tests import builders
 
 
 @pytest.mark.parametrize(
@@ -13,3 +19,27 @@ from services.store.quarantine.pages import language_of
 )
 def test_the_language_is_the_first_that_we_speak(accepted: str, language: str) -> None:
     assert language_of(accepted) == language
+
+
+NOON = datetime(2030, 1, 2, 12, 0, tzinfo=UTC)
+HOSTILE = '<script>alert("x")</script>'
+
+
+def a_held_message(subject: str) -> QuarantinedMessage:
+    return QuarantinedMessage("1-a", builders.an_envelope(), "", Summary(subject, HOSTILE, "", "", None), NOON, NOON)
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_values_of_the_message_are_escaped_and_the_page_names_its_language(language: Language) -> None:
+    page = Pages(language).own(a_held_message(HOSTILE), [HOSTILE])
+    assert "<script" not in page
+    assert f'<html lang="{language}">' in page
+    assert page.count("<h1>") == 1
+    assert page.count("<button ") == 2
+
+
+def test_a_message_without_a_subject_says_so_and_a_long_subject_is_cut() -> None:
+    assert TEXTS["en"]["no_subject"] in Pages("en").own(a_held_message(""), [])
+    page = Pages("en").own(a_held_message("s" * 1000), [])
+    assert "s" * 200 in page
+    assert "s" * 201 not in page
