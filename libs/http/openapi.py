@@ -26,6 +26,13 @@ _JSON: Final = "application/json"
 _SCHEMAS: Final = "#/components/schemas/"
 _METHODS: Final = frozenset({"get", "put", "post", "patch", "delete"})
 
+# The generic models with what a schema that is made of one is.
+_GENERIC: Mapping[str, str] = {
+    "Page": "A page of a list.",
+    "BatchResults": "The results of all items of a batch, in the order of the request.",
+    "BatchResult": "The result of one item of a batch: the resource, or the problem.",
+}
+
 # A description that a route gives is kept; these are the others.
 _REASONS: Mapping[str, str] = {
     "401": "There is no bearer token, or it is unknown.",
@@ -134,7 +141,7 @@ def _routes(routers: Sequence[APIRouter]) -> Iterator[APIRoute]:
 
 def _problem_schemas() -> dict[str, Any]:
     schema = ProblemDocument.model_json_schema(ref_template=_SCHEMAS + "{model}")
-    return {**schema.pop("$defs"), "Problem": schema}
+    return {**schema.pop("$defs"), "ProblemDocument": schema}
 
 
 def _complete(operation: dict[str, Any], method: str, path: str, route: APIRoute, document: dict[str, Any]) -> None:
@@ -174,7 +181,7 @@ def _complete(operation: dict[str, Any], method: str, path: str, route: APIRoute
 def _declare_problem(status: str, response: dict[str, Any]) -> None:
     if not response.get("description"):
         response["description"] = _REASONS[status]
-    response["content"] = {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+    response["content"] = {MEDIA_TYPE: {"schema": {"$ref": f"{_SCHEMAS}ProblemDocument"}}}
     if status in ("429", "503"):
         response.setdefault("headers", {})["Retry-After"] = _header("Seconds after which to try again.", "integer")
     if status == "401":
@@ -261,7 +268,7 @@ def _renamed(document: dict[str, Any]) -> dict[str, Any]:
         return {key: _new_value(key, value, names, renamed) for key, value in node.items()}
 
     document["components"]["schemas"] = {
-        names[name]: {"description": "A page of a list.", **renamed(schema), "title": names[name]}
+        names[name]: {"description": _GENERIC.get(name.partition("_")[0], ""), **renamed(schema), "title": names[name]}
         for name, schema in sorted(schemas.items())
     }
     return {key: value if key == "components" else renamed(value) for key, value in document.items()}
@@ -277,6 +284,6 @@ def _new_value(key: str, value: Any, names: Mapping[str, str], renamed: Callable
 
 def public_name(name: str) -> str:
     """The name of a schema in the document, of the name that the framework gives it."""
-    if page := re.fullmatch(r"Page_(\w+)_", name):
-        return f"{public_name(page[1])}Page"
-    return name.rpartition("__")[2].removesuffix("View")
+    if generic := re.fullmatch(rf"({'|'.join(_GENERIC)})_(\w+)_", name):
+        return public_name(generic[2]) + generic[1]
+    return "Problem" if name == "ProblemDocument" else name.rpartition("__")[2].removesuffix("View")

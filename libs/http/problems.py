@@ -118,16 +118,32 @@ class ProblemDocument(BaseModel):
     errors: list[ProblemError] | None = Field(None, description="Each error of an invalid request.")
 
 
-def problem_response(problem: Problem) -> JSONResponse:
-    """`application/problem+json` with type, title, status and detail."""
-    document = {
+def problem_document(problem: Problem) -> dict[str, Any]:
+    """The document with type, title, status and detail."""
+    return {
         "type": f"{URN}{problem.kind}" if problem.kind else "about:blank",
         "title": KINDS[problem.kind] if problem.kind else HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
         **problem.more,
     }
+
+
+def problem_response(problem: Problem) -> JSONResponse:
+    """The answer to a request that has a problem."""
+    document = problem_document(problem)
     return JSONResponse(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
+
+
+def problem_of(error: Problem | Temporary | Permanent) -> Problem:
+    """The problem that an expected error is for a caller. The reason of a `Temporary` is for the log only."""
+    match error:
+        case Temporary():
+            return Problem(503, "temporarily unavailable, try again", headers={"Retry-After": "5"})
+        case Permanent():
+            return Problem(422, error.reason)
+        case _:
+            return error
 
 
 def invalid(errors: Iterable[Mapping[str, Any]], detail: str = "the request is not valid") -> Problem:
@@ -171,11 +187,11 @@ def install_problems(app: FastAPI) -> None:
     @app.exception_handler(Temporary)
     async def temporary(request: Request, error: Temporary) -> JSONResponse:
         log.warning("request_deferred", path=request.url.path, reason=error.reason)
-        return problem_response(Problem(503, "temporarily unavailable, try again", headers={"Retry-After": "5"}))
+        return problem_response(problem_of(error))
 
     @app.exception_handler(Permanent)
     async def permanent(request: Request, error: Permanent) -> JSONResponse:
-        return problem_response(Problem(422, error.reason))
+        return problem_response(problem_of(error))
 
 
 class LastResort:

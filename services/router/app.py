@@ -67,8 +67,8 @@ async def build(settings: Settings, shared: Shared) -> AsyncIterator[Service]:
             routers=(
                 api.domain_routes(directory, shared.clock),
                 api.alias_domain_routes(directory, shared.clock),
-                api.account_routes(directory, shared.clock),
-                api.alias_routes(directory),
+                api.account_routes(directory, keys, shared.clock),
+                api.alias_routes(directory, keys),
                 api.forward_routes(directory),
                 api.redirect_routes(directory),
                 api.replication_routes(directory, max_replications=settings.expansion_limit),

@@ -10,11 +10,13 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field, SecretStr
 
 from libs.http import After, Cursor, Page, PageLimit, RequestBody
+from libs.http.idempotency import Keys
 from libs.http.names import Address, DomainName, PrintableText
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
+from services.router.api.batches import EACH_ALONE, MAX_ITEMS, Batch, BatchResult, BatchResults, batch_answers
 from services.router.api.collection import address_of
-from services.router.api.exchange import Creating, Editing, Exchange, OfDomain, Reading
+from services.router.api.exchange import Creating, Creation, Editing, Exchange, OfDomain, Reading
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
 from services.router.domain.records import AddressRecord
@@ -40,6 +42,23 @@ class NewAccount(RequestBody):
     login: str | None = Field(None, pattern=f"^{LOGIN.pattern}$", description="Null: surname, dash, initials.")
     suspended: bool = Field(False, description="Whether the account cannot log in and send.")
     may_send: bool = Field(True, description="Whether the account may send.")
+
+
+class NewAccounts(RequestBody):
+    """Accounts to create."""
+
+    model_config = example(
+        {
+            "items": [
+                {"address": "jean@example.org", "password": "correct horse 7", "surname": "Toto"},
+                {"address": "marie@example.org", "password": "battery staple 8", "surname": "Dupont"},
+            ]
+        }
+    )
+
+    items: list[Annotated[NewAccount, EACH_ALONE]] = Field(
+        min_length=1, max_length=MAX_ITEMS, description="Each as the body of a single creation."
+    )
 
 
 class AccountChanges(RequestBody):
@@ -90,10 +109,28 @@ class AccountView(BaseModel):
     created_at: datetime = Field(description="When it was created.")
 
 
-def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRouter:
+_EXAMPLE = {
+    "address": "jean@example.org",
+    "official_address": "jean@example.org",
+    "addresses": [],
+    "domain": "example.org",
+    "login": "toto-j",
+    "surname": "Toto",
+    "given_names": "Jean",
+    "profile": "standard",
+    "suspended": False,
+    "may_send": True,
+    "redirect": None,
+    "replications": [],
+    "created_at": "2026-11-02T08:00:00Z",
+}
+
+
+def account_routes(directory: Directory, keys: Keys, clock: Callable[[], datetime]) -> APIRouter:
     """`/v1/accounts`."""
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     addresses = directory.addresses
+    batch = Batch(keys, BatchResult[AccountView], BatchResults[AccountView])
     cursor = Cursor("accounts")
 
     async def view(entry: AddressRecord) -> AccountView:
@@ -103,9 +140,7 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         asked.tag(entry)
         return await view(entry)
 
-    @router.post("", status_code=201, summary="Create an account")
-    async def create_account(body: NewAccount, asked: Creating) -> AccountView:
-        """Creates a mailbox with a login. Its folders are made within a moment."""
+    async def create(body: NewAccount, asked: Creation) -> AccountView:
         if (body.address is None) == (body.domain is None):
             raise Unprocessable("give either the address, or the domain that numbers it")
         address = body.address or await directory.numbered_address(body.domain or "")
@@ -121,6 +156,24 @@ def account_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRo
         asked.did("account_made", address=made.address, **fields)
         asked.locate("accounts", made.address)
         return await shown(asked, made)
+
+    @router.post("", status_code=201, summary="Create an account")
+    async def create_account(body: NewAccount, asked: Creating) -> AccountView:
+        """Creates a mailbox with a login. Its folders are made within a moment."""
+        return await create(body, asked)
+
+    @router.post(
+        "/batch",
+        summary="Create several accounts",
+        responses=batch_answers(_EXAMPLE, "accounts"),
+        response_model_exclude_unset=True,
+    )
+    async def create_accounts(body: NewAccounts, asked: Creating) -> BatchResults[AccountView]:
+        """Creates up to 200 accounts, one after the other. Each item has a result: the account, or the problem that
+        its single creation would have. An item that fails does not stop the others. The same request with the same
+        Idempotency-Key answers what was created, and tries again what was not.
+        """
+        return await batch.create(body.items, asked, create)
 
     @router.get("", summary="List accounts")
     async def list_accounts(

@@ -9,11 +9,13 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from libs.http import After, Page, PageLimit, RequestBody
+from libs.http.idempotency import Keys
 from libs.http.names import Address
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
+from services.router.api.batches import EACH_ALONE, MAX_ITEMS, Batch, BatchResult, BatchResults, batch_answers
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Creating, Editing, OfDomain, Reading
+from services.router.api.exchange import Creating, Creation, Editing, OfDomain, Reading
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 from services.router.refusals import AlreadyExists
@@ -35,6 +37,23 @@ class NewAlias(AliasTargets):
     address: Address = Field(description="Address of the alias, in a main domain.")
 
 
+class NewAliases(RequestBody):
+    """Aliases to create."""
+
+    model_config = example(
+        {
+            "items": [
+                {"address": "team@example.org", "targets": ["jean@example.org", "marie@example.org"]},
+                {"address": "sales@example.org", "targets": ["marie@example.org"]},
+            ]
+        }
+    )
+
+    items: list[Annotated[NewAlias, EACH_ALONE]] = Field(
+        min_length=1, max_length=MAX_ITEMS, description="Each as the body of a single creation."
+    )
+
+
 class AliasView(BaseModel):
     """`owner` is the account whose other address this is, else null."""
 
@@ -45,20 +64,45 @@ class AliasView(BaseModel):
     created_at: datetime = Field(description="When it was created.")
 
 
-def alias_routes(directory: Directory) -> APIRouter:
+_EXAMPLE = {
+    "address": "team@example.org",
+    "targets": ["jean@example.org", "marie@example.org"],
+    "replications": [],
+    "owner": None,
+    "created_at": "2026-11-02T08:00:00Z",
+}
+
+
+def alias_routes(directory: Directory, keys: Keys) -> APIRouter:
     """`/v1/aliases`."""
+    batch = Batch(keys, BatchResult[AliasView], BatchResults[AliasView])
     router = APIRouter(prefix="/v1/aliases", tags=["aliases"])
     addresses = directory.addresses
     aliases = Collection("aliases", "alias", address_of, _view)
 
+    async def create(body: NewAlias, asked: Creation) -> AliasView:
+        entry = await directory.entry(body.address, kind="alias")
+        targets = await directory.targets(body.targets, of=entry.address)
+        made = await addresses.create(entry.model_copy(update={"targets": targets}), once=asked.once)
+        return aliases.made(asked, made, address=made.address, targets=made.targets)
+
     @router.post("", status_code=201, summary="Create an alias")
     async def create_alias(body: NewAlias, asked: Creating) -> AliasView:
         """Creates an address whose mail goes to one or several others."""
-        entry = await directory.entry(body.address, kind="alias")
-        targets = await directory.targets(body.targets, of=entry.address)
-        alias = entry.model_copy(update={"targets": targets})
-        made = await addresses.create(alias, once=asked.once)
-        return aliases.made(asked, made, address=made.address, targets=made.targets)
+        return await create(body, asked)
+
+    @router.post(
+        "/batch",
+        summary="Create several aliases",
+        responses=batch_answers(_EXAMPLE, "aliases"),
+        response_model_exclude_unset=True,
+    )
+    async def create_aliases(body: NewAliases, asked: Creating) -> BatchResults[AliasView]:
+        """Creates up to 200 aliases, one after the other. Each item has a result: the alias, or the problem that
+        its single creation would have. An item that fails does not stop the others. The same request with the same
+        Idempotency-Key answers what was created, and tries again what was not.
+        """
+        return await batch.create(body.items, asked, create)
 
     @router.get("", summary="List aliases")
     async def list_aliases(
