@@ -14,7 +14,7 @@ from libs.http.idempotency import Keys
 from libs.http.names import Address, DomainName, PrintableText
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
-from services.router.api.batches import EACH_ALONE, MAX_ITEMS, Batch, BatchResult, BatchResults, batch_answers
+from services.router.api.batches import EACH_ALONE, MAX_ITEMS, BatchCreation, BatchResult, BatchResults, batch_answers
 from services.router.api.collection import address_of
 from services.router.api.exchange import Creating, Creation, Editing, Exchange, OfDomain, Reading
 from services.router.directory import Directory, new_details
@@ -130,7 +130,7 @@ def account_routes(directory: Directory, keys: Keys, clock: Callable[[], datetim
     """`/v1/accounts`."""
     router = APIRouter(prefix="/v1/accounts", tags=["accounts"])
     addresses = directory.addresses
-    batch = Batch(keys, BatchResult[AccountView], BatchResults[AccountView])
+    batch = BatchCreation(keys, BatchResult[AccountView], BatchResults[AccountView])
     cursor = Cursor("accounts")
 
     async def view(entry: AddressRecord) -> AccountView:

@@ -13,7 +13,7 @@ from libs.http.idempotency import Keys
 from libs.http.names import Address
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
-from services.router.api.batches import EACH_ALONE, MAX_ITEMS, Batch, BatchResult, BatchResults, batch_answers
+from services.router.api.batches import EACH_ALONE, MAX_ITEMS, BatchCreation, BatchResult, BatchResults, batch_answers
 from services.router.api.collection import Collection, address_of
 from services.router.api.exchange import Creating, Creation, Editing, OfDomain, Reading
 from services.router.directory import Directory
@@ -75,7 +75,7 @@ _EXAMPLE = {
 
 def alias_routes(directory: Directory, keys: Keys) -> APIRouter:
     """`/v1/aliases`."""
-    batch = Batch(keys, BatchResult[AliasView], BatchResults[AliasView])
+    batch = BatchCreation(keys, BatchResult[AliasView], BatchResults[AliasView])
     router = APIRouter(prefix="/v1/aliases", tags=["aliases"])
     addresses = directory.addresses
     aliases = Collection("aliases", "alias", address_of, _view)

@@ -70,7 +70,7 @@ class BatchResults(BaseModel, Generic[V]):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch(Generic[V]):
+class BatchCreation(Generic[V]):
     """Creates one item after the other. `result` and `results` are the models of the answer."""
 
     keys: Keys
