@@ -5,7 +5,7 @@ from __future__ import annotations
 import smtplib
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from tests.servers.facteur import ACCOUNTS, Facteur
 
 pytestmark = pytest.mark.timeout(300)
 
-IDLE = 1500
+IDLE = 1100
 REQUEST = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -27,12 +27,17 @@ def facteur(tmp_path: Path) -> Iterator[Facteur]:
 
 
 def test_idle_http_connections_keep_no_mail_out(facteur: Facteur) -> None:
+    connections: list[socket.socket] = []
     with ExitStack() as stack:
         for number in range(IDLE):
             service = ("ingress", "router", "store")[number % 3]
             port = int(facteur.url(service).rpartition(":")[2])
-            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=60))
             connection.sendall(REQUEST)
+            connections.append(connection)
+        for connection in connections:  # answered or closed: from now on they are idle
+            with suppress(ConnectionResetError):
+                connection.recv(1)
         for number in range(20):
             with smtplib.SMTP("127.0.0.1", facteur.port("mx"), timeout=20) as smtp:
                 content = f"From: a@example.net\r\nTo: {ACCOUNTS[0]}\r\nSubject: n{number}\r\n\r\nBonjour\r\n"

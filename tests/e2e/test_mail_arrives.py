@@ -181,7 +181,7 @@ def test_an_odd_line_before_the_fields_carries_no_virus_into_a_mailbox(facteur: 
 
     def held() -> bool:
         items = facteur.get("store", "/v1/quarantine", limit=100)["items"]
-        return sorted(item["size"] for item in items if item["size"] in sizes) == sizes
+        return sorted(item["size_bytes"] for item in items if item["size_bytes"] in sizes) == sizes
 
     wait_for(held, what=lambda: facteur.log()[-3000:])
     arrived = [item for item in facteur.messages(JEAN) if item["id"] not in before]
