@@ -11,6 +11,7 @@ from libs.events import AccountChanged, AccountDeleted, Fact, RoutesChanged
 from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.changes import DirectoryChange, DirectoryChanges
+from services.router.adapters.search import FIELDS, matching
 from services.router.domain.records import AddressRecord, Domain, Kind
 from services.router.ports import Match
 from services.router.refusals import AlreadyExists, LoginExists, NotFound, PreconditionFailed, Unprocessable
@@ -126,10 +127,13 @@ class MongoAddresses:
         with mongo_errors("find login names"):
             return {found["account"]["login"] async for found in self._addresses.find(wanted, {"account.login": 1})}
 
-    async def page(self, kind: Kind, *, domain: str | None, after: str, limit: int) -> Sequence[AddressRecord]:
-        """Return records by address, behind `after`."""
+    async def page(
+        self, kind: Kind, *, domain: str | None, text: str | None, after: str, limit: int
+    ) -> Sequence[AddressRecord]:
+        """Return records by address, behind `after`; with `text`, those that have each of its words."""
         within = {"domain": domain} if domain else {}
-        return await self._many({"kind": kind, "_id": {"$gt": after}, **within}, limit)
+        wanted = {"kind": kind, "_id": {"$gt": after}, **within, **matching(text, *FIELDS[kind])}
+        return await self._many(wanted, limit)
 
     async def redirected(self, *, after: str, limit: int) -> Sequence[AddressRecord]:
         """Return accounts with a redirect, as `page` does."""

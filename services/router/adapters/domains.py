@@ -9,6 +9,7 @@ from libs.events import DomainChanged
 from libs.http import Once
 from libs.mongo import DuplicateKey, ReturnDocument, mongo_errors
 from services.router.adapters.changes import DirectoryChange, DirectoryChanges
+from services.router.adapters.search import matching
 from services.router.domain.records import Domain
 from services.router.ports import Match
 from services.router.refusals import AlreadyExists, NotFound, PreconditionFailed, Unprocessable
@@ -63,9 +64,12 @@ class MongoDomains:
             found = await self._domains.find_one({"_id": name})
         return _domain(found) if found else None
 
-    async def page(self, *, aliases: bool, of: str | None, after: str, limit: int) -> Sequence[Domain]:
-        """Return domains by name, behind `after`."""
-        wanted: dict[str, Any] = {"_id": {"$gt": after}, "alias_of": {"$ne": None} if aliases else None}
+    async def page(
+        self, *, aliases: bool, of: str | None = None, text: str | None = None, after: str, limit: int
+    ) -> Sequence[Domain]:
+        """Return domains by name, behind `after`; with `text`, those whose names have each of its words."""
+        of_kind = {"$ne": None} if aliases else None
+        wanted: dict[str, Any] = {"_id": {"$gt": after}, "alias_of": of_kind, **matching(text, "_id")}
         if of is not None:
             wanted["alias_of"] = of
         return await self._many(wanted, limit)

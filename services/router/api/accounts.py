@@ -16,7 +16,7 @@ from libs.http.openapi import CONFLICT
 from libs.http.requests import example
 from services.router.api.batches import EACH_ALONE, MAX_ITEMS, BatchCreation, BatchResult, BatchResults, batch_answers
 from services.router.api.collection import address_of
-from services.router.api.exchange import Creating, Creation, Editing, Exchange, OfDomain, Reading
+from services.router.api.exchange import Creating, Creation, Editing, Exchange, OfDomain, Reading, SearchText
 from services.router.directory import Directory, new_details
 from services.router.domain.names import LOGIN
 from services.router.domain.records import AddressRecord
@@ -177,10 +177,12 @@ def account_routes(directory: Directory, keys: Keys, clock: Callable[[], datetim
 
     @router.get("", summary="List accounts")
     async def list_accounts(
-        _: Reading, domain: OfDomain = None, after: After = None, limit: PageLimit = 50
+        _: Reading, domain: OfDomain = None, text: SearchText = None, after: After = None, limit: PageLimit = 50
     ) -> Page[AccountView]:
-        """Accounts of one domain or of all, in the order of their addresses."""
-        found = await addresses.page("account", domain=domain, after=cursor.text(after), limit=limit)
+        """Accounts of one domain or of all, in the order of their addresses. `q` searches address, official address,
+        login, surname and given names.
+        """
+        found = await addresses.page("account", domain=domain, text=text, after=cursor.text(after), limit=limit)
         items = [await view(item) for item in found]
         return Page(items=items, next=cursor.behind(found, limit, address_of))
 

@@ -15,7 +15,7 @@ from libs.http.openapi import CONFLICT
 from libs.http.requests import example
 from services.router.api.batches import EACH_ALONE, MAX_ITEMS, BatchCreation, BatchResult, BatchResults, batch_answers
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Creating, Creation, Editing, OfDomain, Reading
+from services.router.api.exchange import Creating, Creation, Editing, OfDomain, Reading, SearchText
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 from services.router.refusals import AlreadyExists
@@ -106,12 +106,12 @@ def alias_routes(directory: Directory, keys: Keys) -> APIRouter:
 
     @router.get("", summary="List aliases")
     async def list_aliases(
-        _: Reading, domain: OfDomain = None, after: After = None, limit: PageLimit = 50
+        _: Reading, domain: OfDomain = None, text: SearchText = None, after: After = None, limit: PageLimit = 50
     ) -> Page[AliasView]:
-        """Aliases of one domain or of all, in the order of their addresses."""
-        return aliases.page(
-            await addresses.page("alias", domain=domain, after=aliases.cursor.text(after), limit=limit), limit
-        )
+        """Aliases of one domain or of all, in the order of their addresses. `q` searches address and targets."""
+        place = aliases.cursor.text(after)
+        found = await addresses.page("alias", domain=domain, text=text, after=place, limit=limit)
+        return aliases.page(found, limit)
 
     @router.get("/{address:path}", summary="Get an alias")
     async def get_alias(

@@ -14,7 +14,7 @@ from libs.http.names import Address, DomainName
 from libs.http.openapi import CONFLICT
 from libs.http.requests import example
 from services.router.api.collection import Collection, name_of
-from services.router.api.exchange import Creating, Editing, Reading
+from services.router.api.exchange import Creating, Editing, Reading, SearchText
 from services.router.directory import Directory
 from services.router.domain.names import PREFIX
 from services.router.domain.records import Domain
@@ -97,9 +97,11 @@ def domain_routes(directory: Directory, clock: Callable[[], datetime]) -> APIRou
         return main_domains.made(asked, made, domain=made.name)
 
     @router.get("", summary="List domains")
-    async def list_domains(_: Reading, after: After = None, limit: PageLimit = 50) -> Page[DomainWithCounts]:
-        """Main domains with their counts, in the order of their names."""
-        found = await domains.page(aliases=False, of=None, after=main_domains.cursor.text(after), limit=limit)
+    async def list_domains(
+        _: Reading, text: SearchText = None, after: After = None, limit: PageLimit = 50
+    ) -> Page[DomainWithCounts]:
+        """Main domains with their counts, in the order of their names. `q` searches the name (in A-labels)."""
+        found = await domains.page(aliases=False, text=text, after=main_domains.cursor.text(after), limit=limit)
         return Page(items=[_row(domain) for domain in found], next=main_domains.cursor.behind(found, limit, name_of))
 
     @router.get("/{name}", summary="Get a domain")

@@ -10,12 +10,21 @@ import structlog
 from fastapi import Depends, Query, Request, Response
 
 from libs.http import ADMIN, Idempotency, IfMatch, Once, entity_tag, require
-from libs.http.names import DomainName
+from libs.http.names import DomainName, PrintableText
 from services.router.domain.records import DirectoryRecord
 from services.router.ports import Match
 
 log = structlog.get_logger(__name__)
 
+# Of so few characters that a query of as many words stays cheap.
+SearchText = Annotated[
+    PrintableText | None,
+    Query(
+        alias="q",
+        max_length=100,
+        description="Only what has each of these words as part of a searched member, in upper or lower case.",
+    ),
+]
 OfDomain = Annotated[DomainName | None, Query(description="Of this domain only.")]
 
 

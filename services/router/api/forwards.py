@@ -12,7 +12,7 @@ from libs.http import After, Page, PageLimit, RequestBody
 from libs.http.names import Address
 from libs.http.requests import example
 from services.router.api.collection import Collection, address_of
-from services.router.api.exchange import Creating, Editing, OfDomain, Reading
+from services.router.api.exchange import Creating, Editing, OfDomain, Reading, SearchText
 from services.router.directory import Directory
 from services.router.domain.records import AddressRecord
 
@@ -57,12 +57,12 @@ def forward_routes(directory: Directory) -> APIRouter:
 
     @router.get("", summary="List forwards")
     async def list_forwards(
-        _: Reading, domain: OfDomain = None, after: After = None, limit: PageLimit = 50
+        _: Reading, domain: OfDomain = None, text: SearchText = None, after: After = None, limit: PageLimit = 50
     ) -> Page[ForwardView]:
-        """Forwards of one domain or of all, in the order of their addresses."""
-        return forwards.page(
-            await addresses.page("forward", domain=domain, after=forwards.cursor.text(after), limit=limit), limit
-        )
+        """Forwards of one domain or of all, in the order of their addresses. `q` searches address and target."""
+        place = forwards.cursor.text(after)
+        found = await addresses.page("forward", domain=domain, text=text, after=place, limit=limit)
+        return forwards.page(found, limit)
 
     @router.get("/{address:path}", summary="Get a forward")
     async def get_forward(
