@@ -3,68 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field
 
-from libs.envelope import Peer, new_id
-from libs.http import ADMIN, APPLICATION, IdempotencyKey, Once, Problem, RequestBody, once_of, require
+from libs.envelope import Peer
+from libs.http import ADMIN, APPLICATION, IdempotencyKey, Once, Problem, once_of, require
 from libs.http.openapi import model_of
-from libs.http.problems import invalid_body
-from libs.http.requests import check_json, example
-from libs.mail.address import InvalidAddress, Path, parse_path
-from libs.mail.address_list import parse_addresses
 from libs.mail.replies import Reply
+from services.ingress.api.drafts import NewMessage, account_of, composed, path_of
 from services.ingress.domain.budget import Budget
-from services.ingress.domain.composing import Attachment, Draft, compose
 from services.ingress.domain.refusal import CommandRefused
-from services.ingress.domain.relaying import canonical_of
 from services.ingress.metrics import IngressMetrics
 from services.ingress.submission import HttpSubmission, SubmissionHandler
-
-
-def _decoded(value: object) -> bytes:
-    """The lenient decoders of the standard library drop what they do not know."""
-    if not isinstance(value, str):
-        raise ValueError("base64 is needed")
-    return b64decode("".join(value.split()), validate=True)
-
-
-class NewAttachment(RequestBody):
-    """A file in base64."""
-
-    filename: str = Field(min_length=1, max_length=200, description="Name of the file.")
-    content_type: str = Field("application/octet-stream", description="Media type of the file.")
-    content: Annotated[bytes, BeforeValidator(_decoded)] = Field(description="base64, line ends allowed.")
-
-
-class NewMessage(RequestBody):
-    """A message in pieces. Addresses are `local@domain` or `Name <local@domain>`."""
-
-    model_config = example(
-        {"from": "Jean <jean@example.org>", "to": ["marie@example.org"], "subject": "Hello", "text": "Hello Marie"}
-    )
-
-    sender: str = Field(
-        alias="from",
-        max_length=1000,
-        description="Author and envelope sender: `local@domain` or `Name <local@domain>`.",
-    )
-    to: list[str] = Field(min_length=1, max_length=10_000, description="Recipients; a single one may be a string.")
-    subject: str = Field("", max_length=10_000, description="Text of the Subject field.")
-    text: str | None = Field(None, description="Plain text of the message.")
-    html: str | None = Field(None, description="HTML of the message; with `text`, both are alternatives.")
-    attachments: list[NewAttachment] = Field([], max_length=100, description="Files that are attached.")
-    account: str | None = Field(None, description="The account that this is sent for; its limits and addresses count.")
-
-    @field_validator("to", mode="before")
-    @classmethod
-    def _one_or_many(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
 
 
 class AcceptedMessage(BaseModel):
@@ -130,7 +84,7 @@ def message_routes(
                     submission = _raw(body, sender, to, account, once, _peer(request))
                 case "application/json":
                     submission = await asyncio.to_thread(
-                        _composed, body, once, _peer(request), now=clock(), hostname=hostname
+                        composed, body, once, _peer(request), now=clock(), hostname=hostname
                     )
                 case _:
                     raise Problem(415, "send message/rfc822 or application/json")
@@ -180,47 +134,8 @@ def _raw(
         raise Problem(422, "a raw message needs from and to in the query")
     # HTTP carries files as they are on disk; on the wire of mail a line ends with CR LF (RFC 2046 5.2.1).
     raw = body.replace(b"\n", b"\r\n") if b"\r" not in body else body
-    paths = [_path("to", recipient) for recipient in to]
-    return HttpSubmission(_path("from", sender), paths, raw, peer, account=_account(account), once=once)
-
-
-def _composed(body: bytes, once: Once | None, peer: Peer, *, now: datetime, hostname: str) -> HttpSubmission:
-    """Parses and renders, which takes a while for large attachments: call it off the loop."""
-    try:
-        check_json(body)
-        given = NewMessage.model_validate_json(body, strict=True)
-        author = _mailbox("from", given.sender)
-        recipients = [_mailbox("to", recipient) for recipient in given.to]
-        files = [Attachment(each.filename, each.content_type, each.content) for each in given.attachments]
-        draft = Draft(author, recipients, given.subject, given.text, given.html, files)
-        raw = compose(draft, id=new_id(now), now=now, hostname=hostname)
-    except ValidationError as error:
-        raise invalid_body(error.errors(), "the message is not valid") from None
-    except ValueError as error:
-        raise Problem(422, str(error)) from None
-    paths = [_path("to", address) for _, address in recipients]
-    return HttpSubmission(_path("from", author[1]), paths, raw, peer, account=_account(given.account), once=once)
-
-
-def _mailbox(field: str, text: str) -> tuple[str, str]:
-    if not text.isprintable():
-        raise Problem(422, f"{field}: control characters are not allowed")
-    found = parse_addresses(text, 2)
-    if len(found) != 1:
-        raise Problem(422, f"{field}: one address is needed")
-    name, address = found[0]
-    return name, _path(field, address).address  # a header takes the domain in A-labels only (RFC 6532 3.1)
-
-
-def _path(field: str, address: str) -> Path:
-    try:
-        return parse_path(f"<{address}>", smtputf8=True)
-    except InvalidAddress as error:
-        raise Problem(422, f"{field}: {error}") from None
-
-
-def _account(address: str | None) -> str | None:
-    return None if address is None else canonical_of(_path("account", address))
+    paths = [path_of("to", recipient) for recipient in to]
+    return HttpSubmission(path_of("from", sender), paths, raw, peer, account=account_of(account), once=once)
 
 
 def _peer(request: Request) -> Peer:

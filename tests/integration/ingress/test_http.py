@@ -77,6 +77,20 @@ async def test_a_message_in_parts_is_composed_and_published(ingress: Any, api: A
     assert message.defects == []
 
 
+async def test_copies_reach_the_envelope_and_blind_ones_no_header(
+    ingress: Any, api: Api, eventually: Eventually
+) -> None:
+    await api.send(to="a@example.com", cc=["Copy <c@example.com>"], bcc=["blind@example.com"], reply_to="r@example.org")
+
+    await eventually(lambda: len(ingress.received) == 1)
+    envelope, raw = ingress.received[0].envelope, ingress.received[0].raw
+    assert [each.address for each in envelope.recipients] == ["a@example.com", "c@example.com", "blind@example.com"]
+    message = message_from_bytes(raw, policy=policy.default)
+    assert (message["To"], message["Cc"], message["Bcc"]) == ("a@example.com", "Copy <c@example.com>", None)
+    assert message["Reply-To"] == "r@example.org"
+    assert b"blind" not in raw
+
+
 async def test_a_raw_message_is_published_unchanged(
     ingress: Any, api: Api, specimen: bytes, eventually: Eventually
 ) -> None:
@@ -156,7 +170,7 @@ async def test_a_domain_outside_ascii_is_taken_in_its_other_form(
 
 
 BAD: list[tuple[str, str, Any]] = [
-    ("POST", "/v1/messages", {**LETTER, "cc": "x@example.com"}),
+    ("POST", "/v1/messages", {**LETTER, "carbon_copy": "x@example.com"}),
     ("POST", "/v1/messages", {**LETTER, "subject": 5}),
     ("POST", "/v1/messages", {**LETTER, "to": [5]}),
     ("POST", "/v1/messages?colour=red", LETTER),
@@ -188,7 +202,16 @@ REFUSED: list[dict[str, Any]] = [
     {"attachments": [{"filename": "a", "content": "no base64!"}]},
     {"attachments": [{"filename": "a", "content": "eA==", "content_type": "text/html\r\nX: y"}]},
     {"attachments": [{"filename": "a", "content": "eA==", "content_type": "multipart/mixed"}]},
-    {"bcc": ["victim@example.com"]},
+    {"bcc": ["nobody@example.org"]},
+    {"cc": [f"{JEAN}\r\nBcc: victim@example.com"]},
+    {"reply_to": ["x@example.org, y@example.org"]},
+    {"in_reply_to": "<a@b>\r\nBcc: victim@example.com"},
+    {"references": ["no id"]},
+    {"headers": {"Bcc": "victim@example.com"}},
+    {"headers": {"X-A": "b\r\nBcc: victim@example.com"}},
+    {"headers": {"X-A: b\r\nBcc": "victim@example.com"}},
+    {"headers": {"X-Facteur-Id": "x"}},
+    {"attachments": [{"filename": "a", "content": "eA==", "disposition": "inline", "content_id": "a@b"}]},
     {"account": JEAN, "from": "marie.dupont@example.org"},
     {"account": JEAN, "from": f"{JEAN}, marie.dupont@example.org"},
     {"account": "nobody@example.org"},
