@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from libs.http import ADMIN, After, Cursor, Page, PageLimit, Problem, RequestBody, require
 from libs.http.requests import example
+from libs.http.resources import created
 from libs.mail.address import InvalidAddress, normalise
 from services.antispam.api.scopes import scope_of
 from services.antispam.reputation.automatic_whitelist import AutomaticWhitelist
@@ -29,7 +30,7 @@ class NewKnownSender(RequestBody):
 
 
 class KnownSenderView(BaseModel):
-    """`times` counts messages of our users that it took; it is forgotten at `until` unless something comes between."""
+    """A sender that is on the automatic whitelist of a domain."""
 
     address: str = Field(description="Address of the sender.")
     validated: bool = Field(description="Whether the sender solved the challenge of the validation page.")
@@ -42,7 +43,7 @@ class KnownSenderView(BaseModel):
 def correspondent_routes(
     correspondents: AutomaticWhitelist, store: MongoCorrespondents, clock: Callable[[], datetime]
 ) -> APIRouter:
-    """The validation page adds here; what our users write is added by itself."""
+    """`/v1/automatic-whitelist`; recipients of local users are added without a request."""
     router = APIRouter(
         prefix="/v1/automatic-whitelist/{domain}",
         tags=["automatic whitelist"],
@@ -59,21 +60,34 @@ def correspondent_routes(
         found = await store.page(scope_of(domain), clock(), after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(item) for item in found], next=_PAGES.behind(found, limit, lambda item: item.address))
 
-    @router.post("", status_code=204, summary="Add a known sender")
+    @router.post(
+        "",
+        status_code=201,
+        summary="Add a known sender",
+        responses={200: {"description": "The sender was known already; now it is validated."}},
+    )
     async def create_known_sender(
-        domain: Annotated[str, Path(description="Main domain in which the senders are known.")], new: NewKnownSender
-    ) -> Response:
-        """A sender has proved to be a person. The answer is 422 for addresses of the domain itself."""
-        if not await correspondents.record(scope_of(domain), [_address(new.address)], validated=True):
+        domain: Annotated[str, Path(description="Main domain in which the senders are known.")],
+        new: NewKnownSender,
+        response: Response,
+    ) -> KnownSenderView:
+        """Records that a sender proved to be a person. The answer is 422 for addresses of the domain itself."""
+        known = CorrespondentKey(scope_of(domain), _address(new.address))
+        before = await store.entry(known, clock())
+        if not await correspondents.record(known.domain, [known.address], validated=True):
             raise Problem(422, "an address of the domain itself is never whitelisted automatically")
-        return Response(status_code=204)
+        entry = await store.entry(known, clock())
+        if entry is None:
+            raise Problem(404, "the sender was deleted at the same time")
+        created(response, f"/v1/automatic-whitelist/{known.domain}", known.address, is_new=before is None)
+        return _view(entry)
 
     @router.delete("/{address:path}", status_code=204, summary="Delete a known sender")
     async def delete_known_sender(
         domain: Annotated[str, Path(description="Main domain in which the senders are known.")],
         address: Annotated[str, Path(description="Address of the sender.")],
     ) -> Response:
-        """The sender is unknown again."""
+        """Makes a sender unknown again."""
         known = CorrespondentKey(scope_of(domain), _address(address))
         if not await store.delete(known):
             raise Problem(404, "there is no such sender")

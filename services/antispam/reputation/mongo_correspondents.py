@@ -65,6 +65,12 @@ class MongoCorrespondents:
             cursor = self._correspondents.find({"_id": between, "until": {"$gt": now}}).sort("_id", 1).limit(limit)
             return [_listed(found) async for found in cursor]
 
+    async def entry(self, one: CorrespondentKey, now: datetime) -> WhitelistEntry | None:
+        """Return the entry of one correspondent; None when there is none."""
+        with mongo_errors("correspondents"):
+            found = await self._correspondents.find_one({"_id": _id(one), "until": {"$gt": now}})
+        return _listed(found) if found else None
+
     async def delete(self, one: CorrespondentKey) -> bool:
         """Delete a correspondent; False when there was none."""
         with mongo_errors("correspondents"):

@@ -115,16 +115,24 @@ async def _submit(submitting: SubmissionHandler, submission: HttpSubmission, met
 
 def _problem(reply: Reply) -> Problem:
     """The reply that a peer would hear by SMTP, in the words of HTTP."""
+    status, kind = _status_and_kind(reply)
+    return Problem(status, reply.text, kind=kind, smtp=f"{reply.code} {reply.enhanced}")
+
+
+def _status_and_kind(reply: Reply) -> tuple[int, str]:
+    """Without a kind, the problem has the general one of its status."""
     match reply.code, reply.enhanced:
         case 552, _:
-            status = 413
+            return 413, ""
         case 450, _:
-            status = 429
-        case _, "4.5.3":  # a peer would send the others a second message; whoever composes one must not
-            status = 422
+            return 429, ""
+        # A peer would send the others a second message; a program that composes a message must not.
+        case _, "4.5.3":
+            return 422, ""
+        case _, "4.2.2":
+            return 503, "over-quota"
         case code, _:
-            status = 503 if code < 500 else 422
-    return Problem(status, reply.text, smtp=f"{reply.code} {reply.enhanced}")
+            return (503, "") if code < 500 else (422, "mail-refused")
 
 
 def _raw(

@@ -18,7 +18,7 @@ from services.store.api.views import MessageView
 from services.store.mailboxes import folders
 from services.store.mailboxes.flags import FlagChange
 from services.store.mailboxes.messages import Body, Copy, MailboxDelivery, StoredMessage, summarise
-from services.store.mailboxes.refusals import Conflict, NotFound
+from services.store.mailboxes.refusals import MailboxOverQuota, NotFound
 
 RFC822 = "message/rfc822"
 BODY = raw_body(RFC822, "The message (RFC 5322).")
@@ -87,7 +87,7 @@ def appending_routes(context: StoreContext) -> APIRouter:
         if outcome.gone or outcome.unknown:
             raise NotFound("there is no such mailbox")
         if outcome.over_quota:
-            raise Conflict("the mailbox is over its quota")
+            raise MailboxOverQuota
         context.usage_publisher.enqueue(outcome.usages)
         if once is None:
             return tagged(await context.messages.by_key(address, key), address, response)

@@ -22,12 +22,28 @@ from services.store.mailboxes.mongo_expunge import MongoExpunge
 from services.store.mailboxes.mongo_mailboxes import MongoMailboxes
 from services.store.mailboxes.mongo_messages import MongoMessages
 from services.store.mailboxes.ports import MailboxLimits
-from services.store.mailboxes.refusals import Conflict, InvalidRequest, NotFound, PreconditionFailed, Refusal
+from services.store.mailboxes.refusals import (
+    Conflict,
+    InfectedMessage,
+    InvalidRequest,
+    MailboxOverQuota,
+    NotFound,
+    PreconditionFailed,
+    Refusal,
+)
 from services.store.mailboxes.usage_publisher import UsagePublisher
 from services.store.quarantine.actions import QuarantineActions
 from services.store.quarantine.mongo_quarantine import MongoQuarantine
 
-_STATUS: dict[type[Refusal], int] = {NotFound: 404, Conflict: 409, PreconditionFailed: 412, InvalidRequest: 422}
+# Status and kind of the problem; without a kind, it is the general one of the status.
+_PROBLEMS: dict[type[Refusal], tuple[int, str]] = {
+    NotFound: (404, ""),
+    Conflict: (409, ""),
+    MailboxOverQuota: (409, "over-quota"),
+    InfectedMessage: (409, "infected"),
+    PreconditionFailed: (412, ""),
+    InvalidRequest: (422, ""),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +82,8 @@ class _Refusing(APIRoute):
             try:
                 response: Response = await handle(request)
             except Refusal as refusal:
-                raise Problem(_STATUS[type(refusal)], str(refusal)) from refusal
+                status, kind = _PROBLEMS[type(refusal)]
+                raise Problem(status, str(refusal), kind=kind) from refusal
             return response
 
         return refusing

@@ -123,7 +123,7 @@ async def _search(
             return found, _IDS.write(last) if last else None
         if clock() > end:
             detail = f"nothing within {SEARCH_SECONDS:g} s: narrow the search, or go on with this next as after"
-            raise Problem(422, detail, next=_IDS.write(last))
+            raise Problem(422, detail, kind="search-timeout", next=_IDS.write(last))
         place = last
 
 

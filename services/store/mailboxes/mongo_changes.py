@@ -13,7 +13,7 @@ from libs.mongo import DuplicateKey, Mongo, mongo_errors
 from services.store.mailboxes.flags import SEEN, FlagChange
 from services.store.mailboxes.messages import MailboxUsage, StoredMessage
 from services.store.mailboxes.mongo_transaction_steps import MongoTransactionSteps, counters_in, counters_out
-from services.store.mailboxes.refusals import Conflict, NotFound, PreconditionFailed
+from services.store.mailboxes.refusals import MailboxOverQuota, NotFound, PreconditionFailed
 from services.store.mailboxes.schema import LIST_PROJECTION, Collections, message_of, usage_of
 
 Match = Callable[[StoredMessage], bool]
@@ -111,7 +111,7 @@ class MongoChanges:
         counts["messages"] = len(documents)
         state = await self._steps.update_counters(session, mailbox, counts, {folder}, target=folder)
         if limit is not None and state["used_bytes"] > limit:
-            raise Conflict("the mailbox is over its quota")
+            raise MailboxOverQuota
         target = state["folders"][folder]
         origins = {}
         for uid, document in enumerate(documents, start=target["last_uid"] - len(documents) + 1):

@@ -15,6 +15,20 @@ class Conflict(Refusal):
     """The request conflicts with the present state: a name in use, a special folder, a full mailbox."""
 
 
+class MailboxOverQuota(Conflict):
+    """The mailbox would be over its quota."""
+
+    def __init__(self) -> None:
+        super().__init__("the mailbox is over its quota")
+
+
+class InfectedMessage(Conflict):
+    """The message is malware, and its release was not forced."""
+
+    def __init__(self) -> None:
+        super().__init__("an engine found malware in this message; add force=true to release it all the same")
+
+
 class InvalidRequest(Refusal):
     """The request itself is invalid: a malformed name or flag."""
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from libs.envelope import Envelope, Recipient, Verdict
 from libs.mail.address import InvalidAddress, domain_of
 from services.store.mailboxes.messages import Summary
-from services.store.mailboxes.refusals import Conflict, NotFound
+from services.store.mailboxes.refusals import InfectedMessage, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def split(
     Raises `Conflict` for malware without `force`, `NotFound` when the message is held for none of the recipients.
     """
     if held.infected and not force:
-        raise Conflict("an engine found malware in this message; add force=true to release it all the same")
+        raise InfectedMessage
     chosen = tuple(r for r in held.envelope.recipients if addresses is None or r.address in addresses)
     if not chosen:
         raise NotFound("the message is held for none of these recipients")

@@ -58,7 +58,12 @@ async def test_the_hits_of_a_rule_are_outside_of_what_has_a_tag(replica: Any) ->
 
 
 async def test_an_address_with_a_slash_has_a_path(replica: Any) -> None:
-    await replica.call("POST", "/v1/automatic-whitelist/a.example", json={"address": "a/b@far.example"}, expect=204)
+    body = {"address": "a/b@far.example"}
+    made = await replica.call("POST", "/v1/automatic-whitelist/a.example", json=body, expect=201)
+    assert made.headers["Location"] == "/v1/automatic-whitelist/a.example/a%2Fb@far.example"
+    assert made.json()["validated"] is True
+    again = await replica.call("POST", "/v1/automatic-whitelist/a.example", json=body, expect=200)
+    assert again.json()["first_at"] == made.json()["first_at"]
     await replica.call("DELETE", "/v1/automatic-whitelist/a.example/a%2Fb@far.example", expect=204)
     await replica.call("POST", "/v1/honeypots", json={"address": "a/b@a.example"}, expect=201)
     await replica.call("DELETE", "/v1/honeypots/a%2Fb@a.example", expect=204)

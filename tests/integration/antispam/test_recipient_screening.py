@@ -194,7 +194,7 @@ async def test_recipients_of_local_users_and_validated_senders_are_whitelisted(
 
     await eventually(known)
     path = "/v1/automatic-whitelist/a.example"
-    await replica.call("POST", path, json={"address": "Eve@far.example"}, expect=204)
+    await replica.call("POST", path, json={"address": "Eve@far.example"}, expect=201)
     await replica.call("POST", path, json={"address": "eve@a.example"}, expect=422)
     await replica.call("POST", path, json={"address": "eve"}, expect=422)
     items = (await replica.get(path))["items"]

@@ -222,6 +222,8 @@ REFUSED: list[dict[str, Any]] = [
 async def test_what_could_add_a_header_or_lead_nowhere_is_refused(ingress: Any, api: Api) -> None:
     for fields in REFUSED:
         await api.send(expect=422, **fields)
+    unknown = await api.send(expect=422, to=["nobody@example.org"])
+    assert unknown["type"] == "urn:facteur:problem:mail-refused"
     assert ingress.received == []
 
 
