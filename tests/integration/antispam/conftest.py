@@ -11,18 +11,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from libs.blobs import open_blobs
 from libs.bus import Delivery
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Envelope, Mail, Peer, Recipient, decode, new_id, queues
 from libs.mongo import Mongo
-from libs.runtime import Outbox, Service, Shared
-from libs.runtime.process import RunningService
+from libs.runtime import Outbox, Shared
 from services.antispam import app
-from tests.servers.tokens import tokens_in
+from tests.servers.replicas import Replica, api_client, service_process, shared_in
 from tests.servers.zone import Zone, ZoneServer
 from tests.specimens.antispam import ZONE
 
@@ -37,24 +34,8 @@ here are the minutes of our meeting of Tuesday, with the list of what is left to
 """
 
 
-@dataclass
-class Replica:
-    """One process of antispam; its calls are those of an administrator unless they name another caller."""
-
-    service: Service
-    http: httpx.AsyncClient
-    running: RunningService
-
-    async def call(self, method: str, path: str, *, expect: int = 200, token: str = "admin", **options: Any) -> Any:
-        headers = {"Authorization": f"Bearer {token}", **options.pop("headers", {})}
-        response = await self.http.request(method, path, headers=headers, **options)
-        assert response.status_code == expect, response.text
-        if expect >= 400:
-            assert response.headers["content-type"] == "application/problem+json"
-        return response
-
-    async def get(self, path: str, **params: Any) -> Any:
-        return (await self.call("GET", path, params=params)).json()
+class AntispamReplica(Replica):
+    """One process of antispam."""
 
     async def check(self, raw: bytes = HAM, **params: Any) -> Any:
         return (await self.call("POST", "/v1/check", content=raw, params=params)).json()
@@ -102,21 +83,12 @@ def a_mail(raw: bytes, *to: str, **fields: Any) -> Mail:
     return Mail(envelope, raw)
 
 
-Start = Callable[..., Awaitable[Replica]]
-
-
-@pytest.fixture
-async def bus(tmp_path: Path) -> AsyncIterator[EmbeddedBus]:
-    bus = EmbeddedBus(tmp_path / "bus")
-    await bus.start()
-    yield bus
-    await bus.close()
+Start = Callable[..., Awaitable[AntispamReplica]]
 
 
 @pytest.fixture
 def shared(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> Shared:
-    blobs = open_blobs(f"file:{tmp_path}/blobs", mongo)
-    return Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100_000))
+    return shared_in(tmp_path, mongo, bus, inline_limit_bytes=100_000)
 
 
 @pytest.fixture
@@ -125,26 +97,19 @@ async def start(shared: Shared, free_port: Callable[[], int], zone_server: ZoneS
     zone_server.zone = Zone(ZONE)
     async with AsyncExitStack() as stack:
 
-        async def one_more(**settings: Any) -> Replica:
+        async def one_more(**settings: Any) -> AntispamReplica:
             port = free_port()
             quick: dict[str, Any] = {"port_base": port - 8003, "flush_period": timedelta(milliseconds=50)}
             quick |= {"dns_servers": ("127.0.0.1",), "dns_port": zone_server.port}
             given = app.Settings(**{**quick, **settings})
-            service = await stack.enter_async_context(app.build(given, shared.of(app.NAME, given)))
-            running = RunningService(service, shared)
-            failed = asyncio.Event()
-            stack.push_async_callback(running.stop)
-            stack.push_async_callback(running.drain)
-            await running.start(on_failure=failed.set)
-            http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False)
-            await stack.enter_async_context(http)
-            return Replica(service, http, running)
+            process = await stack.enter_async_context(service_process(app, given, shared))
+            return AntispamReplica(process, await stack.enter_async_context(api_client(given, app.NAME)))
 
         yield one_more
 
 
 @pytest.fixture
-async def replica(start: Start) -> Replica:
+async def replica(start: Start) -> AntispamReplica:
     return await start()
 
 

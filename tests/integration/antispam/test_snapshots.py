@@ -43,7 +43,7 @@ async def store(mongo: Mongo, database: Any) -> MongoBayes:
     return store
 
 
-class Replica:
+class LearnerReplica:
     """One process with its statistics in memory."""
 
     def __init__(self, store: MongoBayes, bus: EmbeddedBus, *, limit: int = 10_000) -> None:
@@ -78,7 +78,7 @@ def rows_of(*numbers: int) -> list[Row]:
 async def test_a_snapshot_that_is_saved_while_samples_come_in_is_complete_and_nothing_is_lost(
     store: MongoBayes, bus: EmbeddedBus, limit: int
 ) -> None:
-    replica = Replica(store, bus, limit=limit)
+    replica = LearnerReplica(store, bus, limit=limit)
     await replica.teach(*range(20))
 
     async def teach_on() -> None:
@@ -93,7 +93,7 @@ async def test_a_snapshot_that_is_saved_while_samples_come_in_is_complete_and_no
     teaching = asyncio.create_task(teach_on())
     await asyncio.gather(teaching, save_on())
     with capture_logs() as logs:
-        late = Replica(store, bus)
+        late = LearnerReplica(store, bus)
         await late.learning.refresh()
     assert (logs, late.rows()) == ([], replica.rows())
     # Rare tokens may be thrown away; what is common was counted by every sample.
@@ -105,14 +105,14 @@ async def test_a_snapshot_that_is_saved_while_samples_come_in_is_complete_and_no
 async def test_two_replicas_that_save_the_same_revision_do_not_mix_their_parts(
     store: MongoBayes, bus: EmbeddedBus
 ) -> None:
-    one, other = Replica(store, bus), Replica(store, bus)
+    one, other = LearnerReplica(store, bus), LearnerReplica(store, bus)
     await one.teach(*range(20))
     await other.learning.refresh()
     model = other.models.get(SCOPE)
     assert model is not None
     model.tokens = dict(reversed(model.tokens.items()))  # as with another seed of hashes
     await asyncio.gather(one.learning.save_snapshots(), other.learning.save_snapshots())
-    late = Replica(store, bus)
+    late = LearnerReplica(store, bus)
     await late.learning.refresh()
     assert late.rows() == rows_of(*range(20))
 
@@ -165,13 +165,13 @@ async def without_a_log(database: Any) -> None:
 async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_one_line(
     store: MongoBayes, bus: EmbeddedBus, database: Any, damage: Damage
 ) -> None:
-    first = Replica(store, bus)
+    first = LearnerReplica(store, bus)
     for numbers in (range(20), range(20, 25)):
         await first.teach(*numbers)
         await first.learning.save_snapshots()
     await damage(database)
     with capture_logs() as logs:
-        second = Replica(store, bus)
+        second = LearnerReplica(store, bus)
         await second.learning.refresh()
     assert second.rows() == rows_of(*range(25))
     assert [line["event"] for line in logs] == ["bayes_statistics_repaired"]
@@ -180,7 +180,7 @@ async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_
     await second.learning.save_snapshots()
     await second.teach(26)
     with capture_logs() as logs:
-        third = Replica(store, bus)
+        third = LearnerReplica(store, bus)
         await third.learning.refresh()
     assert (third.rows(), logs) == (rows_of(*range(27)), [])
 
@@ -188,11 +188,11 @@ async def test_a_replica_starts_over_a_wrong_snapshot_repairs_it_and_says_so_in_
 async def test_lessons_may_come_while_the_statistics_are_repaired(
     store: MongoBayes, bus: EmbeddedBus, database: Any
 ) -> None:
-    first = Replica(store, bus)
+    first = LearnerReplica(store, bus)
     await first.teach(*range(20))
     await first.learning.save_snapshots()
     await without_any(database)
-    second = Replica(store, bus)
+    second = LearnerReplica(store, bus)
 
     async def teach_on() -> None:
         for number in range(20, 40):
@@ -207,7 +207,7 @@ async def test_a_lesson_that_cannot_be_learned_does_not_keep_the_others_from_bei
     store: MongoBayes, bus: EmbeddedBus, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.antispam.learning.learner._PAUSE", 0.0)
-    replica = Replica(store, bus)
+    replica = LearnerReplica(store, bus)
     await replica.teach(*range(6))
     learn = store.learn
 
@@ -227,7 +227,7 @@ async def test_a_lesson_that_cannot_be_learned_does_not_keep_the_others_from_bei
 async def test_a_scope_that_cannot_be_saved_does_not_keep_the_others(
     store: MongoBayes, bus: EmbeddedBus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replica = Replica(store, bus)
+    replica = LearnerReplica(store, bus)
     await replica.teach(*range(20))
     other = [TrainingSample("a.example", str(number), "spam", frozenset({"common"})) for number in range(20)]
     await asyncio.gather(*(replica.learning.learn(sample) for sample in other))

@@ -21,18 +21,17 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI, Request, Response
 
-from libs.blobs.files import FileBlobs
 from libs.bus import Delivery
 from libs.bus.embedded import EmbeddedBus
 from libs.envelope import Mail, decode
 from libs.envelope.queues import ANTIVIRUS
 from libs.mongo import Mongo
-from libs.runtime import Outbox, Service, Shared
+from libs.runtime import Service, Shared
 from libs.runtime.process import RunningService
 from libs.settings import API_PORTS
 from services.ingress import app
 from tests.servers.facteur import free_port_base
-from tests.servers.tokens import tokens_in
+from tests.servers.replicas import service_process, shared_in
 
 PORTS = {"mx": 2525, "submission": 2587, "submissions": 2465}
 
@@ -312,27 +311,21 @@ async def start(
             await bus.start()
             stack.push_async_callback(bus.close)
             await bus.declare(ANTIVIRUS)
-            blobs = FileBlobs(tmp_path / "blobs")
-            shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
+            shared = shared_in(tmp_path, mongo, bus)
             received: list[Mail] = []
 
             async def take(delivery: Delivery) -> None:
                 mail = decode(delivery.body)
                 blob = mail.envelope.blob
-                received.append(Mail(mail.envelope, await blobs.get(blob)) if blob else mail)
+                received.append(Mail(mail.envelope, await shared.blobs.get(blob)) if blob else mail)
                 await delivery.ack()
 
             consumer = await bus.consume(ANTIVIRUS, take, prefetch=50)
             stack.push_async_callback(consumer.stop)
             given = {"port_base": port_base, "var_dir": var_dir, "auth_failure_delay": timedelta(0), **settings}
             own = app.Settings(**given)
-            shared = shared.of(app.NAME, own)
-            service = await stack.enter_async_context(app.build(own, shared))
-            running = RunningService(service, shared)
-            stack.push_async_callback(running.stop)
-            stack.push_async_callback(running.drain)
-            await running.start(on_failure=lambda: None)
-            return Ingress(service, running, shared, port_base, received, stack)
+            process = await stack.enter_async_context(service_process(app, own, shared))
+            return Ingress(process.service, process.running, shared, port_base, received, stack)
 
         yield run
 

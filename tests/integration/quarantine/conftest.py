@@ -9,14 +9,12 @@ from datetime import timedelta
 import pytest
 import pytest_asyncio
 
-from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
 from libs.mongo import Mongo
-from libs.runtime import Outbox, Shared
 from tests.integration.quarantine.people import MODULES, Clock, People
 from tests.servers.databases import drop_all
 from tests.servers.facteur import free_port_base
-from tests.servers.tokens import tokens_in
+from tests.servers.replicas import shared_in
 
 STORE = {
     "notice_period": timedelta(milliseconds=100),
@@ -32,10 +30,9 @@ STORE = {
 async def people(mongo_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[People]:
     directory = tmp_path_factory.mktemp("people")
     mongo, clock = Mongo(mongo_url, prefix=f"t{uuid.uuid4().hex[:12]}_"), Clock()
-    bus, blobs = EmbeddedBus(directory / "bus"), FileBlobs(directory / "blobs")
+    bus = EmbeddedBus(directory / "bus")
     await bus.start()
-    outbox = Outbox(bus, blobs, inline_limit_bytes=256 * 1024)
-    shared = Shared(bus, blobs, mongo, tokens_in(directory), outbox, clock=clock)
+    shared = shared_in(directory, mongo, bus, clock=clock)
     common = {"port_base": free_port_base(), "var_dir": directory, "drain_deadline": timedelta(seconds=2)}
     settings = {
         name: module.Settings(**common, **(STORE if name == "store" else {})) for name, module in MODULES.items()

@@ -26,7 +26,6 @@ from libs.http import Client
 from libs.mongo import Mongo
 from libs.neighbours import AntispamClient, IngressClient
 from libs.runtime import Shared
-from libs.runtime.process import RunningService
 from libs.telemetry import Metrics
 from services.antispam import app as antispam_app
 from services.ingress import app as ingress_app
@@ -41,6 +40,7 @@ from services.store.quarantine.letters import QuarantineLetters
 from services.store.quarantine.links import TokenSigner
 from services.store.quarantine.mongo_digests import MongoDigests
 from services.store.quarantine.mongo_rate_limits import MongoRateLimits
+from tests.servers.replicas import service_process
 from tests.waiting import eventually
 
 MODULES: dict[str, ModuleType] = {
@@ -98,13 +98,7 @@ class People:
     async def start(self, *names: str) -> None:
         for name in names:
             stack = AsyncExitStack()
-            settings = self.settings[name]
-            own = self.shared.of(name, settings)
-            service = await stack.enter_async_context(MODULES[name].build(settings, own))
-            process = RunningService(service, own)
-            stack.push_async_callback(process.stop)
-            stack.push_async_callback(process.drain)
-            await process.start(on_failure=lambda: None)
+            await stack.enter_async_context(service_process(MODULES[name], self.settings[name], self.shared))
             self.running[name] = stack
 
     async def stop(self, *names: str) -> None:

@@ -47,7 +47,7 @@ class Clock:
 
 
 @dataclass
-class Replica:
+class QueueReplica:
     """What a process of relay has of the queue."""
 
     name: str
@@ -109,14 +109,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def replica(mongo: Mongo, clock: Clock) -> Callable[[], Replica]:
+async def replica(mongo: Mongo, clock: Clock) -> Callable[[], QueueReplica]:
     """Each is another process, on the same database and with the same clock."""
     database = mongo.database("relay")
     numbers = itertools.count(1)
-    first = Replica("first", database, clock)
+    first = QueueReplica("first", database, clock)
     await first.queue.prepare()
     await first.leases.prepare()
-    return lambda: Replica(f"r{next(numbers)}", database, clock)
+    return lambda: QueueReplica(f"r{next(numbers)}", database, clock)
 
 
 @pytest.fixture(scope="module")

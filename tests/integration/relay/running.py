@@ -14,15 +14,13 @@ import httpx
 import uvicorn
 from fastapi import APIRouter, Request, Response
 
-from libs.blobs import open_blobs
 from libs.bus import open_bus
 from libs.envelope import Envelope, Mail, Peer, Recipient, new_id, queues
 from libs.envelope.model import utc_now
 from libs.http import application
 from libs.http.probes import Checks
 from libs.mongo import Mongo
-from libs.runtime import Outbox, Shared
-from libs.runtime.process import RunningService
+from libs.runtime import Shared
 from libs.telemetry import Metrics
 from services.relay import app
 from services.relay.adapters.bodies import Bodies
@@ -30,7 +28,7 @@ from services.relay.body_retention import BodyRetention
 from services.relay.settings import Settings
 from tests.servers.dns import DnsServer
 from tests.servers.facteur import free_port_base
-from tests.servers.tokens import tokens_in
+from tests.servers.replicas import ServiceProcess, service_process, shared_in
 from tests.waiting import eventually
 
 RAW = b"From: jean@example.org\r\nSubject: bonjour\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\n\r\nfin\r\n"
@@ -46,7 +44,7 @@ class Relay:
         self.report_tries = 0
         self.ingress_is_away = self.ingress_refuses = False
         self.envelopes: dict[str, Envelope] = {}
-        self.service: RunningService | None = None
+        self.process: ServiceProcess | None = None
         self._database = shared.mongo.database("relay")
         self._http = httpx.AsyncClient(base_url=settings.url_of("relay"), trust_env=False)
 
@@ -114,10 +112,8 @@ class Relay:
 
     async def stop(self) -> None:
         """SIGTERM."""
-        service, self.service = self.service, None
-        if service is not None:
-            await service.drain()
-            await service.stop()
+        assert self.process is not None
+        await self.process.stop()
 
     async def _entries(self) -> list[dict[str, Any]]:
         items = (await self.call("GET", "/v1/queue?limit=200")).json()["items"]
@@ -134,8 +130,7 @@ def starting(mongo: Mongo, directory: Path, dns: DnsServer) -> Start:
     async def running(**settings: Any) -> AsyncIterator[Relay]:
         bus = open_bus(f"embedded:{directory}/bus")
         await bus.start()
-        blobs = open_blobs(f"file:{directory}/blobs", mongo)
-        shared = Shared(bus, blobs, mongo, tokens_in(directory), Outbox(bus, blobs, inline_limit_bytes=100_000))
+        shared = shared_in(directory, mongo, bus, inline_limit_bytes=100_000)
         options = {
             "port_base": free_port_base(),
             "dns_servers": ["127.0.0.1"],
@@ -147,15 +142,11 @@ def starting(mongo: Mongo, directory: Path, dns: DnsServer) -> Start:
             **settings,
         }
         relay = Relay(shared, Settings(**options))
-        own = shared.of(app.NAME, relay.settings)
-        async with _ingress(relay), app.build(relay.settings, own) as built:
-            relay.service = RunningService(built, shared)
-            try:
-                await relay.service.start(on_failure=lambda: None)
+        try:
+            async with _ingress(relay), service_process(app, relay.settings, shared) as relay.process:
                 yield relay
-            finally:
-                await relay.stop()
-                await bus.close()
+        finally:
+            await bus.close()
 
     return running
 

@@ -12,9 +12,9 @@ from services.relay.adapters.bodies import REST
 from services.relay.adapters.leases import LEASE
 from services.relay.domain.entries import State
 from services.relay.domain.reporting import ReportEvent
-from tests.integration.relay.conftest import Clock, Replica, a_mail
+from tests.integration.relay.conftest import Clock, QueueReplica, a_mail
 
-Replicas = Callable[[], Replica]
+Replicas = Callable[[], QueueReplica]
 
 
 async def test_a_message_that_comes_again_for_others_is_sent_to_these_others(replica: Replicas) -> None:

@@ -26,7 +26,7 @@ from services.relay.adapters.queue import Settlement
 from services.relay.domain.entries import Entry, State
 from services.relay.domain.reporting import ReportEvent
 from services.relay.outcome_writer import OutcomeWriter
-from tests.integration.relay.conftest import Clock, Replica
+from tests.integration.relay.conftest import Clock, QueueReplica
 from tests.servers.databases import drop_all
 
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Process:
     """
 
     def __init__(self, name: str, database: Any, clock: Clock) -> None:
-        self.replica = Replica(name, database, clock)
+        self.replica = QueueReplica(name, database, clock)
         self.outcomes = OutcomeWriter(self.replica.queue, clock)
         self.has: dict[str, Entry] = {}
         self.unwritten: dict[str, tuple[Entry, str]] = {}
@@ -284,7 +284,7 @@ def test_whatever_happens_nothing_is_sent_twice_knowingly_and_nothing_ends_unhea
             return Mongo(mongo_url, prefix=f"t{uuid.uuid4().hex[:12]}_")
 
         Queue.runner, Queue.mongo = runner, runner.run(connected())
-        runner.run(Replica("first", Queue.mongo.database("relay"), Clock()).queue.prepare())
+        runner.run(QueueReplica("first", Queue.mongo.database("relay"), Clock()).queue.prepare())
         chosen = settings(
             max_examples=16,
             stateful_step_count=25,

@@ -8,9 +8,9 @@ from typing import Any
 
 from libs.mongo import Mongo
 from services.relay.adapters.legacy_migration import LegacyMigration
-from tests.integration.relay.conftest import BYTES, DONE_RETENTION, Clock, Replica, a_mail
+from tests.integration.relay.conftest import BYTES, DONE_RETENTION, Clock, QueueReplica, a_mail
 
-Replicas = Callable[[], Replica]
+Replicas = Callable[[], QueueReplica]
 FOUND = {"attempts": 3, "last_reply": "450 4.2.0 later", "notified_delay": True}
 
 

@@ -15,16 +15,15 @@ from typing import Any
 import httpx
 import pytest
 
-from libs.blobs.files import FileBlobs
 from libs.bus.embedded import EmbeddedBus
 from libs.events import AccountChanged
 from libs.mongo import Mongo
-from libs.runtime import Outbox, Shared
-from libs.runtime.process import RunningService
+from libs.runtime import Shared
 from services.quota import app as quota_app
 from services.store import app as store_app
 from tests.integration.store.building import MARIE, Store
-from tests.servers.tokens import bearer, tokens_in
+from tests.servers.replicas import service_process, shared_in
+from tests.servers.tokens import bearer
 
 
 @pytest.fixture
@@ -44,11 +43,8 @@ def _are_free(*ports: int) -> bool:
 
 
 @pytest.fixture
-async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
-    bus, blobs = EmbeddedBus(tmp_path / "bus"), FileBlobs(tmp_path / "blobs")
-    await bus.start()
-    yield Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=256 * 1024))
-    await bus.close()
+def shared(tmp_path: Path, mongo: Mongo, bus: EmbeddedBus) -> Shared:
+    return shared_in(tmp_path, mongo, bus)
 
 
 @asynccontextmanager
@@ -56,15 +52,8 @@ async def running(module: ModuleType, shared: Shared, **given: Any) -> AsyncIter
     """The service of `module` with everything of it, until the end of the block."""
     with TemporaryDirectory() as var_dir:
         settings = module.Settings(**{"var_dir": Path(var_dir), **given})
-        own = shared.of(module.NAME, settings)
-        async with module.build(settings, own) as service:
-            process = RunningService(service, own)
-            try:
-                await process.start(on_failure=lambda: None)
-                yield settings
-            finally:
-                await process.drain()
-                await process.stop()
+        async with service_process(module, settings, shared):
+            yield settings
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class Accounts:
         return self.known.get(address)
 
 
-class Replica:
+class MailboxReplica:
     """`bodies` may be given to watch or disturb what a delivery does with them."""
 
     def __init__(self, mongo: Mongo, *, bodies: type[MongoBodies] = MongoBodies) -> None:

@@ -13,24 +13,24 @@ from libs.envelope import Mail
 from libs.envelope.model import utc_now
 from libs.mongo import Mongo
 from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
-from tests.integration.store.replica import Replica
+from tests.integration.store.replica import MailboxReplica
 
 NOW = utc_now().replace(microsecond=0)
 FIRST, END, SECOND = NOW - timedelta(hours=3), NOW - timedelta(hours=2), NOW - timedelta(hours=1)
 
 
 @pytest.fixture
-async def replicas(mongo: Mongo, mongo_url: str) -> AsyncIterator[list[Replica]]:
+async def replicas(mongo: Mongo, mongo_url: str) -> AsyncIterator[list[MailboxReplica]]:
     """Two store processes on one database; both hear the same router."""
     other = Mongo(mongo_url, prefix=mongo._prefix)
-    made = [Replica(mongo), Replica(other)]
+    made = [MailboxReplica(mongo), MailboxReplica(other)]
     made[1].directory.known = made[0].directory.known
     await made[0].collections.prepare()
     yield made
     await other.close()
 
 
-async def subjects(replica: Replica, mailbox: str = MARIE) -> list[str]:
+async def subjects(replica: MailboxReplica, mailbox: str = MARIE) -> list[str]:
     return sorted(message.summary.subject for message in await replica.all_of(mailbox))
 
 
@@ -40,7 +40,7 @@ def taken_at(moment: datetime, subject: str, *to: str) -> Mail:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(["first", "end", "second"])))
 async def test_in_whatever_order_and_however_often_it_is_told_the_next_account_begins_empty(
-    replicas: list[Replica], order: tuple[str, ...]
+    replicas: list[MailboxReplica], order: tuple[str, ...]
 ) -> None:
     one, two = replicas
     await one.account_deletion.assign(MARIE, made_at=FIRST)
@@ -49,7 +49,7 @@ async def test_in_whatever_order_and_however_often_it_is_told_the_next_account_b
     before = (await one.mailboxes.folders(MARIE))["inbox"].uidvalidity
     one.directory.known[MARIE] = SECOND
 
-    async def tell(replica: Replica, what: str) -> None:
+    async def tell(replica: MailboxReplica, what: str) -> None:
         match what:
             case "first":
                 await replica.account_deletion.assign(MARIE, made_at=FIRST)
@@ -74,7 +74,7 @@ async def test_in_whatever_order_and_however_often_it_is_told_the_next_account_b
 
 
 async def test_what_comes_for_the_next_account_while_thousands_of_messages_are_removed_stays(
-    replicas: list[Replica],
+    replicas: list[MailboxReplica],
 ) -> None:
     one, two = replicas
     await one.account_deletion.assign(MARIE, made_at=FIRST)
@@ -86,7 +86,7 @@ async def test_what_comes_for_the_next_account_while_thousands_of_messages_are_r
         ids += [message.id for message in changed.messages]
     one.directory.known[MARIE] = SECOND
 
-    async def deliver(replica: Replica, number: int) -> None:
+    async def deliver(replica: MailboxReplica, number: int) -> None:
         mail = taken_at(SECOND + timedelta(seconds=number), f"new {number:02}")
         while (outcome := await replica.deliver(mail)).unknown:  # as its queue does
             await asyncio.sleep(0.01)
@@ -102,7 +102,7 @@ async def test_what_comes_for_the_next_account_while_thousands_of_messages_are_r
     assert await one.drift(MARIE) == {}
 
 
-async def test_mail_that_waited_for_a_deleted_account_brings_no_mailbox_back(replicas: list[Replica]) -> None:
+async def test_mail_that_waited_for_a_deleted_account_brings_no_mailbox_back(replicas: list[MailboxReplica]) -> None:
     one, two = replicas
     await one.account_deletion.assign(MARIE, made_at=FIRST)
     await one.account_deletion.delete_account(MARIE, END)
@@ -124,7 +124,7 @@ async def test_mail_that_waited_for_a_deleted_account_brings_no_mailbox_back(rep
     assert await one.drift(MARIE) == {}
 
 
-async def test_what_a_crash_left_half_empty_is_emptied(replicas: list[Replica]) -> None:
+async def test_what_a_crash_left_half_empty_is_emptied(replicas: list[MailboxReplica]) -> None:
     one, two = replicas
     await one.account_deletion.assign(MARIE, made_at=FIRST)
     await one.deliver(taken_at(FIRST, "of the former"))

@@ -26,20 +26,20 @@ from services.store.mailboxes.refusals import Refusal
 from services.store.mailboxes.schema import Collections
 from services.store.mailboxes.usage_publisher import UsagePublisher
 from tests.integration.store.building import JEAN, MARIE, Store, a_mail, a_message
-from tests.integration.store.replica import Replica
+from tests.integration.store.replica import MailboxReplica
 
 
 @pytest.fixture
-async def replicas(mongo: Mongo, mongo_url: str) -> AsyncIterator[list[Replica]]:
+async def replicas(mongo: Mongo, mongo_url: str) -> AsyncIterator[list[MailboxReplica]]:
     """Two store processes on one database."""
     other = Mongo(mongo_url, prefix=mongo._prefix)
-    made = [Replica(mongo), Replica(other)]
+    made = [MailboxReplica(mongo), MailboxReplica(other)]
     await made[0].collections.prepare()
     yield made
     await other.close()
 
 
-async def test_two_replicas_give_unique_uids_that_become_visible_in_their_order(replicas: list[Replica]) -> None:
+async def test_two_replicas_give_unique_uids_that_become_visible_in_their_order(replicas: list[MailboxReplica]) -> None:
     one, two = replicas
     mails = [a_mail(a_message(f"no {n}")) for n in range(200)]
     done = asyncio.Event()
@@ -63,7 +63,7 @@ async def test_two_replicas_give_unique_uids_that_become_visible_in_their_order(
     assert await one.drift(MARIE) == {}
 
 
-async def test_a_message_that_cannot_be_written_fails_alone(replicas: list[Replica]) -> None:
+async def test_a_message_that_cannot_be_written_fails_alone(replicas: list[MailboxReplica]) -> None:
     replica = replicas[0]
     good = [a_mail(a_message(f"no {n}")) for n in range(10)]
     body = Body.of(a_message("poison"))
@@ -78,7 +78,9 @@ async def test_a_message_that_cannot_be_written_fails_alone(replicas: list[Repli
     assert await replica.drift(MARIE) == {}
 
 
-async def test_over_quota_copies_leave_the_others_gapless_and_the_counters_exact(replicas: list[Replica]) -> None:
+async def test_over_quota_copies_leave_the_others_gapless_and_the_counters_exact(
+    replicas: list[MailboxReplica],
+) -> None:
     replica = replicas[0]
     mails = [a_mail(a_message(f"no {n:03}"), MARIE, JEAN) for n in range(20)]
     size = (await replica.deliver(mails[0])).usages[0].used_bytes
@@ -90,7 +92,7 @@ async def test_over_quota_copies_leave_the_others_gapless_and_the_counters_exact
     assert await replica.drift(MARIE) == await replica.drift(JEAN) == {}
 
 
-async def test_the_collector_never_takes_a_body_that_a_delivery_is_about_to_use(replicas: list[Replica]) -> None:
+async def test_the_collector_never_takes_a_body_that_a_delivery_is_about_to_use(replicas: list[MailboxReplica]) -> None:
     """The same message comes, goes and comes again, while a collector without grace runs all the time."""
     one, two = replicas
     raw = a_message("again and again")
@@ -128,7 +130,7 @@ async def test_the_collector_never_takes_a_body_that_a_delivery_is_about_to_use(
 
 
 async def test_a_large_body_that_was_collected_before_its_message_is_written_again(
-    mongo: Mongo, replicas: list[Replica]
+    mongo: Mongo, replicas: list[MailboxReplica]
 ) -> None:
     collector = replicas[1].collector
     rounds: list[int] = []
@@ -141,7 +143,7 @@ async def test_a_large_body_that_was_collected_before_its_message_is_written_aga
             if len(rounds) < 1:
                 rounds.append(await collector.collect())
 
-    replica = Replica(mongo, bodies=Collected)
+    replica = MailboxReplica(mongo, bodies=Collected)
     mail = a_mail(a_message(size=5_000_000))
     await replica.deliver(mail)
     assert rounds == [1]
@@ -151,7 +153,7 @@ async def test_a_large_body_that_was_collected_before_its_message_is_written_aga
     assert await replica.bodies.raw(message.body) == mail.raw
 
 
-async def test_a_large_body_whose_delivery_died_is_collected_with_its_chunks(replicas: list[Replica]) -> None:
+async def test_a_large_body_whose_delivery_died_is_collected_with_its_chunks(replicas: list[MailboxReplica]) -> None:
     replica = replicas[0]
     await replica.bodies.write_large([Body.of(a_message(size=9_000_000))])
     assert await replica.collections.chunks.count_documents({}) == 3
@@ -160,14 +162,16 @@ async def test_a_large_body_whose_delivery_died_is_collected_with_its_chunks(rep
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_any_mix_of_concurrent_changes_leaves_every_counter_exact(replicas: list[Replica], seed: int) -> None:
+async def test_any_mix_of_concurrent_changes_leaves_every_counter_exact(
+    replicas: list[MailboxReplica], seed: int
+) -> None:
     chance = random.Random(seed)
     await replicas[0].mailboxes.ensure([MARIE])
     boxes = ["inbox", "junk", "trash", (await replicas[0].mailboxes.create_folder(MARIE, "Work")).id]
     bodies = [a_message(f"text {n}") for n in range(5)]
     junk = Verdict(spam=True, score=9, required=7, action="junk")
 
-    async def step(replica: Replica) -> None:
+    async def step(replica: MailboxReplica) -> None:
         known = [message.id for message in await replica.all_of(MARIE)]
         some = chance.sample(known, min(len(known), chance.randint(1, 4)))
         match chance.choice(["deliver", "deliver", "junk", "flag", "flag", "move", "copy", "expunge", "empty"]):
@@ -187,7 +191,7 @@ async def test_any_mix_of_concurrent_changes_leaves_every_counter_exact(replicas
             case "empty":
                 await replica.expunge.folder(MARIE, "trash", last_uid=1000)
 
-    async def work(replica: Replica) -> None:
+    async def work(replica: MailboxReplica) -> None:
         for _ in range(25):
             with contextlib.suppress(Refusal):  # its messages went while it chose
                 await step(replica)
@@ -202,7 +206,7 @@ async def test_any_mix_of_concurrent_changes_leaves_every_counter_exact(replicas
         assert await replicas[0].bodies.raw(message.body) in bodies
 
 
-async def test_a_list_reads_no_more_than_its_page(replicas: list[Replica]) -> None:
+async def test_a_list_reads_no_more_than_its_page(replicas: list[MailboxReplica]) -> None:
     """A folder of any size is listed in pages."""
     replica = replicas[0]
     await asyncio.gather(*(replica.deliver(a_mail(a_message(f"no {n}"))) for n in range(120)))
@@ -235,7 +239,7 @@ async def test_a_primary_that_steps_down_delays_deliveries_and_loses_none(store:
 
 async def test_usage_that_a_crash_left_untold_is_told_at_the_next_start(mongo: Mongo, store: Store) -> None:
     """Fault 7: killed after the commit, before the event."""
-    outcome = await Replica(mongo).deliver(a_mail(a_message(), "crashed@example.org"))
+    outcome = await MailboxReplica(mongo).deliver(a_mail(a_message(), "crashed@example.org"))
     memory = MongoPublishedUsage(Collections.of(mongo.database("store")))
     restarted = UsagePublisher(store.shared.bus, memory, window=timedelta(0), recheck=timedelta(hours=1))
 

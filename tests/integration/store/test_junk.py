@@ -25,7 +25,7 @@ from services.store.mailboxes.schema import Collections
 from services.store.mailboxes.usage_publisher import UsagePublisher
 from tests.integration.store.building import JEAN, MARIE, a_mail, a_message
 from tests.integration.store.conftest import running
-from tests.integration.store.replica import Replica
+from tests.integration.store.replica import MailboxReplica
 from tests.servers.facteur import free_port_base
 from tests.servers.tokens import bearer
 
@@ -51,8 +51,8 @@ class Clock:
 
 
 @pytest.fixture
-async def replica(mongo: Mongo) -> Replica:
-    replica = Replica(mongo)
+async def replica(mongo: Mongo) -> MailboxReplica:
+    replica = MailboxReplica(mongo)
     await replica.collections.prepare()
     return replica
 
@@ -73,7 +73,9 @@ async def router(shared: Shared) -> AsyncIterator[Client]:
         await client.close()
 
 
-async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(replica: Replica, router: Client) -> None:
+async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(
+    replica: MailboxReplica, router: Client
+) -> None:
     told, clock = RecordedUsage(), Clock()
     folders = MongoJunkFolders(replica.collections, replica.expunge)
     work: Work = junk_expiry(RouterClient(router), folders, cast(UsagePublisher, told), clock=clock)
@@ -91,7 +93,7 @@ async def test_what_has_been_in_junk_for_too_long_goes_and_frees_its_room(replic
     assert await replica.drift(MARIE) == await replica.drift(KEPT) == {}
 
 
-async def test_an_old_message_that_was_moved_into_junk_today_stays_there_for_its_days(replica: Replica) -> None:
+async def test_an_old_message_that_was_moved_into_junk_today_stays_there_for_its_days(replica: MailboxReplica) -> None:
     folders = MongoJunkFolders(replica.collections, replica.expunge)
     await replica.deliver(a_mail(a_message("old")))
     before_the_move = utc_now() + timedelta(milliseconds=2)
@@ -104,7 +106,9 @@ async def test_an_old_message_that_was_moved_into_junk_today_stays_there_for_its
     assert [gone.id for gone in changed.messages] == [message.id]
 
 
-async def test_a_mailbox_of_before_there_were_domains_has_its_own_after_a_start(mongo: Mongo, replica: Replica) -> None:
+async def test_a_mailbox_of_before_there_were_domains_has_its_own_after_a_start(
+    mongo: Mongo, replica: MailboxReplica
+) -> None:
     await replica.mailboxes.ensure([MARIE])
     mailboxes = mongo.database("store").mailboxes
     await mailboxes.update_many({}, {"$unset": {"domain": ""}})

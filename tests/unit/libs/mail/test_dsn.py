@@ -199,3 +199,26 @@ def test_a_message_is_returned_whole_only_on_request_and_where_a_letter_can_carr
 
 def test_an_address_that_a_careless_reader_would_decode_is_left_to_the_envelope() -> None:
     assert parse(a_notice(to='"=?utf-8?q?a?="@example.org')).headers.get("To") is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "encoding"),
+    [
+        (b"Subject: x\r\n\r\nbody\n", "message/rfc822", "7bit"),
+        ("Subject: x\r\n\r\nété\n".encode(), "message/rfc822", "8bit"),
+        ("Subject: été\r\n\r\nbody\n".encode(), "message/global", "8bit"),
+    ],
+)
+def test_a_returned_message_is_never_encoded(raw: bytes, kind: str, encoding: str) -> None:
+    part = delivery_status(
+        to="jean@example.net",
+        author="mailer-daemon@mx.example.org",
+        recipients=[FailedRecipient(address="marie@far.example", status="5.1.1")],
+        reporting_mta="mx.example.org",
+        original_headers=ORIGINAL,
+        returned=raw,
+        now=NOW,
+        message_id="<dsn-1@mx.example.org>",
+    )
+    assert f"Content-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() in part
+    assert b"\r\n\r\n" + raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n") in part

@@ -103,3 +103,7 @@ def test_the_sender_s_wishes_for_notifications_go_on_where_the_server_knows_dsn(
 def test_a_list_reports_the_delivery_itself_so_that_its_members_do_not() -> None:
     member = Recipient(address="jean@far.example", notify=("SUCCESS", "FAILURE"), expanded=True)
     assert rcpt_options(ALL, member) == ["NOTIFY=FAILURE"]
+
+
+def test_a_header_that_has_no_short_lines_fails() -> None:
+    assert failure(b"To: " + b"x" * 1200 + b"@far.example\r\n\r\nbody\r\n", "8BITMIME") == "5.6.3"

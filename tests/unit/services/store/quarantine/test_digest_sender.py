@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from libs.envelope import Envelope, Permanent, Recipient, Temporary
 from libs.telemetry import Metrics
@@ -110,3 +112,33 @@ async def test_an_account_that_is_gone_ends_nothing() -> None:
     schedule, post = Ledger(), MailSubmission({"marie@example.org": Permanent("no such mailbox")})
     await digests(schedule, post, NOON).round()
     assert (len(post.sent), len(schedule.accounts), len(schedule.finished)) == (2, 3, 1)
+
+
+@dataclass
+class Policies:
+    """Answers with a policy, or fails."""
+
+    answer: NoticePolicy | Exception
+
+    async def of(self, domain: str) -> NoticePolicy:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "failed"),
+    [
+        pytest.param(NoticePolicy(digest="off"), 0, id="the domain wants none"),
+        pytest.param(Permanent("no such domain"), 0, id="a remote domain, to which outgoing mail was held"),
+        pytest.param(ValueError("a bug"), 1, id="a bug"),
+    ],
+)
+async def test_a_domain_without_a_policy_for_digests_gets_none_and_ends_no_round(
+    answer: NoticePolicy | Exception, failed: int
+) -> None:
+    schedule, post = Ledger(), MailSubmission()
+    sender = replace(digests(schedule, post, NOON), policies=Policies(answer))
+    await sender.round()
+    assert (post.sent, schedule.finished) == ([], [])
+    assert sender.outcomes.labels("failed")._value.get() == failed

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from libs.envelope import Envelope, Finding, Recipient, Verdict
+from libs.envelope import Envelope, Finding, Peer, Recipient, Verdict
 from libs.mail.headers import Headers
 from libs.network import network_of
 from services.store.quarantine.notice import NoticePlan, NoticePolicy, is_automatic, no_notice_reason, plan_notice
@@ -106,3 +106,21 @@ def test_own_senders_are_those_of_any_name_of_the_domain(sender: str) -> None:
 )
 def test_an_ipv6_peer_counts_as_its_network(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"findings": (Finding(stage="antivirus", name="clamav", outcome="infected"),)}, "malware"),
+        ({"verdicts": {}}, "not_spam"),
+        ({"peer": Peer(account="luc@example.org")}, "own_user"),
+        ({"listener": "submission"}, "own_user"),
+        ({"findings": (Finding(stage="antispam", name="honeypot", outcome="hit"),)}, "banned"),
+    ],
+)
+def test_mail_that_gets_no_notice_whatever_the_policy(fields: dict[str, Any], reason: str) -> None:
+    assert no_notice_reason(envelope(**fields), Headers(b"\r\n")) == reason
+
+
+def test_an_automatic_message_gets_no_notice() -> None:
+    assert no_notice_reason(envelope(), Headers(b"Precedence: list\r\n\r\n")) == "automatic"

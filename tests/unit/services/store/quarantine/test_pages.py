@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 import pytest
 
 from services.store.mailboxes.messages import Summary
+from services.store.quarantine.captcha import Challenge
 from services.store.quarantine.model import QuarantinedMessage
+from services.store.quarantine.notice import NoticePlan
 from services.store.quarantine.pages import Pages, language_of
+from services.store.quarantine.sender_validation import CaptchaPrompt
 from services.store.quarantine.texts import TEXTS, Language
 from tests import builders
 
@@ -43,3 +46,20 @@ def test_a_message_without_a_subject_says_so_and_a_long_subject_is_cut() -> None
     page = Pages("en").own(a_held_message("s" * 1000), [])
     assert "s" * 200 in page
     assert "s" * 201 not in page
+
+
+def a_prompt() -> CaptchaPrompt:
+    to = builders.a_recipient("marie@example.org")
+    held = QuarantinedMessage("1-a", builders.an_envelope(to), "", Summary("s", "", "", "", None), NOON, NOON)
+    return CaptchaPrompt(held, NoticePlan((to.address,), (), "en"), Challenge(HOSTILE, "nonce", "ABC"), b"drawing")
+
+
+def test_the_captcha_page_names_a_contact_and_announces_an_error() -> None:
+    page = Pages("en").validation(a_prompt())
+    assert "postmaster@example.org" in page
+    assert "<script" not in page
+    assert 'role="alert"' not in page
+    assert "ABC" not in page
+    page = Pages("en").validation(a_prompt(), error="wrong")
+    assert '<p role="alert" id="error">' in page
+    assert 'aria-describedby="error"' in page
