@@ -146,15 +146,15 @@ def speechless(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], None]:
 
 async def test_a_confirm_that_is_lost_makes_no_second_message(desk: Desk, eventually: Eventually) -> None:
     warm = await desk.take_until_taken()  # the channel is open: what is published now reaches the broker
-    await eventually(lambda: desk.ids() == [warm], limit=30)
+    await eventually(lambda: desk.ids() == [warm], seconds=30)
     desk.proxy.deaf = True
     with pytest.raises(Unavailable):
         await desk.take()
-    await eventually(lambda: len(desk.published) == 2, limit=30)
+    await eventually(lambda: len(desk.published) == 2, seconds=30)
     assert await desk.blobs.get(desk.published[1].envelope.blob or "") == RAW
     desk.proxy.deaf = False
     id = await desk.take_until_taken()
-    await eventually(lambda: len(desk.published) > 2, limit=30)
+    await eventually(lambda: len(desk.published) > 2, seconds=30)
     assert set(desk.ids()[1:]) == {id}
     assert await desk.take_until_taken() != id
 
