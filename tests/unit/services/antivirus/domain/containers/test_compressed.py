@@ -21,6 +21,7 @@ from tests.specimens.opened import INNER, contents_of, kinds_of
         (formats.lzip(INNER), FileFormat.LZIP),
         (lzma.compress(INNER, lzma.FORMAT_ALONE), FileFormat.LZMA),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

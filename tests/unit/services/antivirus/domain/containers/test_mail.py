@@ -16,6 +16,7 @@ from tests.specimens.opened import INNER, contents_of
         (antivirus.multipart(antivirus.a_part(INNER, name="a", encoding="quoted-printable")), FileFormat.MAIL),
         (antivirus.multipart(antivirus.a_part(INNER, name="a", encoding="8bit")), FileFormat.MAIL),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

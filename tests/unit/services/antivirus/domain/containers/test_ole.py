@@ -15,6 +15,7 @@ from tests.specimens.opened import INNER, contents_of
         (office.compound_file({"Contents": INNER}), FileFormat.OLE),
         (office.old_word(b"Attribute VB_Name\r\n" + INNER), FileFormat.OLE),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

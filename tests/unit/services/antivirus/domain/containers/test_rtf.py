@@ -15,6 +15,7 @@ from tests.specimens.opened import INNER, contents_of
         (formats.rtf(INNER), FileFormat.RTF),
         (formats.rtf(INNER, between=b"\r\n"), FileFormat.RTF),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

@@ -18,6 +18,7 @@ from tests.specimens.opened import INNER, contents_of
         (formats.tar(INNER, "pax"), FileFormat.TAR),
         (formats.tar(INNER, "gnu"), FileFormat.TAR),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

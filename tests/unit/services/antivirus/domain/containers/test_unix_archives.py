@@ -17,6 +17,7 @@ from tests.specimens.opened import INNER, contents_of
         (formats.old_cpio({"a": INNER}), FileFormat.CPIO),
         (formats.rpm(formats.cpio({"a": INNER})), FileFormat.RPM),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

@@ -14,6 +14,7 @@ from tests.specimens.opened import INNER, contents_of
     [
         (b"See below.\r\n" + antivirus.uuencoded(INNER, "a.bin"), FileFormat.UUENCODED),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))

@@ -24,6 +24,7 @@ from tests.specimens.opened import INNER, contents_of, kinds_of, opened
         (antivirus.streamed_zip({"a": INNER}), FileFormat.ZIP),
         (antivirus.zip64({"a": INNER}), FileFormat.ZIP),
     ],
+    ids=lambda value: value.name if isinstance(value, FileFormat) else "packed",
 )
 def test_the_file_inside_comes_out(octets: bytes, form: FileFormat) -> None:
     assert any(INNER in found for found in contents_of(octets, form))
