@@ -1,4 +1,4 @@
-"""HTTP as every service speaks it: application factory, problem documents, bearer tokens, server, typed client.
+"""HTTP for all services: application factory, problem documents, bearer tokens, server, typed client.
 
 What goes in is read strictly: `RequestBody` and `QueryModel` are the bases of what requests hold, `names` has the types
 of addresses, domains, peers and moments, `Cursor` those of pages, `IfMatch` and `Idempotency` the headers of changes.

@@ -27,13 +27,13 @@ _UNDERSTOOD = frozenset({200, 201, 202, 204, 409, 410, 412})
 
 
 def audited(endpoint: F) -> F:
-    """Marks a GET that shows mail of somebody: to read what is not one's own is written down like a change."""
+    """Marks a GET that shows the mail of a user: the administrator's reading is written down like a change."""
     endpoint.audited = True  # type: ignore[attr-defined]
     return endpoint
 
 
 def question(endpoint: F) -> F:
-    """Marks a POST that only asks. Services ask all day long; for them no line is written."""
+    """Marks a POST that changes nothing: it is written down for the administrator only, since services send many."""
     endpoint.audited = False  # type: ignore[attr-defined]
     return endpoint
 

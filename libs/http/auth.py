@@ -67,14 +67,14 @@ class Tokens:
         return text.decode()
 
     def check(self) -> None:
-        """Raises `OSError` when the administrator's token or one of our own is not there."""
+        """Raises `OSError` when the token of the administrator or of a service of this process cannot be read."""
         if not self._token(self._admin).text:
             raise OSError(f"{self._admin} holds no token")
         for service in self._own:
             self.own(service)
 
     def caller_of(self, token: str) -> str | None:
-        """Who sent `token`: `admin`, the name of a service, or `application:NAME`; None for an unknown token.
+        """Return the caller of `token`: `admin`, the name of a service, or `application:NAME`; None when it is unknown.
 
         The token is compared by digest, in constant time, with every known one.
         """

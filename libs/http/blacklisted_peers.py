@@ -33,13 +33,13 @@ class PeerBan:
 
 
 class BanStore(Protocol):
-    """Where a service keeps its bans. All raise `Temporary`."""
+    """The bans that a service stores. All methods raise `Temporary`."""
 
     async def page(self, *, after: str, limit: int) -> Sequence[PeerBan]:
-        """Those in force, by address, behind `after`."""
+        """Return the bans in force, ordered by address, behind `after`."""
 
     async def holds(self, address: str) -> bool:
-        """Whether a ban of this very address is in force."""
+        """Tell whether a ban of exactly this address is in force."""
 
     async def put(self, ban: PeerBan) -> None:
         """Keep the ban and tell all replicas; a moment that is over ends the ban."""
@@ -69,12 +69,12 @@ InPath = Annotated[str, Path(description="IP address or network.")]
 
 
 def blacklisted_peer_routes(bans: BanStore, clock: Callable[[], datetime]) -> APIRouter:
-    """The resource over `bans`."""
+    """Create the routes of the resource for `bans`."""
     router = APIRouter(prefix="/v1/blacklisted-peers", tags=[TAG], dependencies=[Depends(require(ADMIN))])
 
     @router.get("", summary="List blacklisted peers")
     async def list_blacklisted_peers(after: After = None, limit: PageLimit = 50) -> Page[BlacklistedPeerView]:
-        """Peers that are refused now, in the order of their addresses."""
+        """Lists the peers that are refused now, in the order of their addresses."""
         found = await bans.page(after=_PAGES.text(after), limit=limit)
         return Page(items=[_view(ban) for ban in found], next=_PAGES.behind(found, limit, lambda ban: ban.address))
 
@@ -94,7 +94,7 @@ def blacklisted_peer_routes(bans: BanStore, clock: Callable[[], datetime]) -> AP
 
     @router.delete("/{address:path}", status_code=204, summary="Delete a blacklisted peer")
     async def delete_blacklisted_peer(address: InPath) -> Response:
-        """The peer may connect again."""
+        """Ends the ban; the peer may connect again."""
         network = _normal(address)
         if not await bans.holds(network):
             raise Problem(404, "this peer is not refused")

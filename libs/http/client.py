@@ -70,7 +70,7 @@ class Client:
         content: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """One call, tried twice where that is safe. `path` is percent-encoded; `json` takes the place of `content`.
+        """Send one request, twice where that is safe. `path` is percent-encoded; `json` takes the place of `content`.
 
         Raises `Temporary` when there is no answer within the deadline, a 5xx, a 408, 425 or 429, or when the
         neighbour does not take our token; `Permanent` when the path is none. Any other 4xx is returned: it may be the
@@ -92,7 +92,7 @@ class Client:
         return response
 
     async def model(self, kind: type[M], method: str, path: str, **options: Any) -> M:
-        """The answer as `kind`. Raises `Temporary`, or `Permanent` for a 4xx or an answer that does not fit."""
+        """Return the answer as `kind`. Raises `Temporary`, or `Permanent` for a 4xx or an answer that does not fit."""
         return read_answer(kind, f"{method} {path}", await self.call(method, path, **options))
 
     def _request(
@@ -143,7 +143,7 @@ class Client:
 
 
 def read_answer(kind: type[M], what: str, response: Response) -> M:
-    """The content of `response` as `kind`. Raises `Permanent` when it is none; `what` was asked for."""
+    """Return the content of `response` as `kind`. Raises `Permanent` when it does not fit; `what` names the request."""
     if response.status_code >= 300:
         raise Permanent(f"{what}: {response.status_code} {response.text[:200]}")
     try:

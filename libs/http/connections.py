@@ -1,4 +1,4 @@
-"""How many connections one port holds: a cap for all, and one for the strangers of a network.
+"""Limits of the connections of one port: one for all, and one for the unauthenticated connections of a network.
 
 A connection that has shown a token is kept until it ends. One without may be closed while it waits for its next
 request: the one that has waited longest makes room for a new one, so that idle connections keep no caller out.
@@ -21,7 +21,7 @@ LOG_EVERY_SECONDS = 10.0
 
 
 class HttpConnection(Protocol):
-    """A connection as the limits see it."""
+    """What the limits need of a connection."""
 
     peer: str
 
@@ -48,7 +48,7 @@ class Connections:
         self._next_line = 0.0
 
     def admit(self, connection: HttpConnection) -> bool:
-        """Take a new connection in, for which another may have to go. False: there is no room."""
+        """Admit a new connection, for which another one may be closed. Return False when there is no room."""
         network = network_of(connection.peer) if connection.peer else ""
         if self._of_network[network] >= self._limit_per_network and not self._make_room(network):
             return self._told("network", network)
@@ -62,7 +62,7 @@ class Connections:
         return True
 
     def asks(self, connection: HttpConnection) -> None:
-        """A whole request came in: it is answered before the connection may go."""
+        """Note that a whole request came in: it is answered before the connection may be closed."""
         self._waiting.pop(connection, None)
 
     def waits(self, connection: HttpConnection, *, trusted: bool) -> None:
@@ -73,7 +73,7 @@ class Connections:
             self._waiting[connection] = None
 
     def gone(self, connection: HttpConnection) -> None:
-        """It is closed. Only for a connection that was admitted."""
+        """Forget a closed connection that was admitted."""
         self._forget_stranger(connection)
         self._open -= 1
         self._gauge.set(self._open)
@@ -91,7 +91,7 @@ class Connections:
                 del self._of_network[network]
 
     def _make_room(self, network: str | None) -> bool:
-        """Close the stranger that has waited longest, of `network` or of any."""
+        """Close the unauthenticated connection that has waited longest, of `network` or of any network."""
         longest = next((one for one in self._waiting if network is None or self._strangers[one] == network), None)
         if longest is None:
             return False
@@ -101,7 +101,7 @@ class Connections:
         return True
 
     def _told(self, reason: str, peer: str) -> bool:
-        """Always False, for the caller to return."""
+        """Count a refused or closed connection. Return False, for the caller to return."""
         self._ended.labels(reason).inc()
         now = time.monotonic()
         if now >= self._next_line:

@@ -32,7 +32,7 @@ class KeyMisused(Problem):
 
 
 class MadeAndGone(Problem):
-    """What was made with this key is not there any more; the key makes nothing twice."""
+    """The resource that was created with this key was deleted; the key creates nothing twice."""
 
     def __init__(self) -> None:
         super().__init__(410, "what was made with this Idempotency-Key was deleted since: use a new key")
@@ -48,25 +48,25 @@ class Once:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of the first request with a key. `result` is what the service needs to answer the others."""
+    """The outcome of the first request with a key. `result` has what the service needs to answer its repetitions."""
 
     result: Any
     is_done: bool
 
 
 class Keys(Protocol):
-    """Where a service keeps keys, for a bounded time. All raise `Temporary`, and `KeyMisused`."""
+    """The keys that a service stores, for a bounded time. All methods raise `Temporary` and `KeyMisused`."""
 
     async def find(self, once: Once) -> Kept | None: ...
 
     async def claim(self, once: Once, result: Any) -> Kept:
-        """Keeps `result` unless the key is known, and returns what is kept: of any number at once, one is first."""
+        """Store `result` unless the key is known; return the stored one. Of concurrent requests, one is first."""
 
     async def finish(self, once: Once) -> None:
-        """The first request was carried out."""
+        """Record that the first request was carried out."""
 
     async def write(self, once: Once, result: Any, *, now: datetime, session: Any) -> None:
-        """In the transaction that carries the request out. Raises `DuplicateKey` when another was first."""
+        """Store `result` in the transaction of the request. Raises `DuplicateKey` when another request was first."""
 
 
 async def _key(
@@ -94,7 +94,7 @@ Idempotency = Annotated[Once | None, Depends(_once)]
 
 
 def once_of(request: Request, key: str, body: bytes) -> Once:
-    """The request with its key. For a route that reads its body itself; others ask for `Idempotency`."""
+    """Return the request with its key, for a route that reads its body itself; other routes depend on `Idempotency`."""
     caller = str(getattr(request.state, "caller", ""))
     return Once(
         key=sha256(f"{caller}\n{key}".encode()).hexdigest(),
@@ -103,9 +103,9 @@ def once_of(request: Request, key: str, body: bytes) -> Once:
 
 
 def _what(request: Request, body: bytes) -> bytes:
-    """The request as a whole; a JSON body by what it says, since a retry may write its members in another order."""
+    """Return the whole request; a JSON body is normalised, since a retry may write its members in another order."""
     if body and len(body) <= MAX_COMPARED_OCTETS and is_json(request):
-        with suppress(ValueError, RecursionError):  # what is no JSON is refused by the route
+        with suppress(ValueError, RecursionError):  # the route refuses invalid JSON
             body = json.dumps(json.loads(body), sort_keys=True).encode()
     head = "\n".join((request.method, request.url.path, request.url.query, ""))
     return head.encode("utf-8", "surrogatepass") + body

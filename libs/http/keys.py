@@ -22,7 +22,7 @@ class MongoKeys:
         self._clock = clock
 
     async def prepare(self) -> None:
-        """The index that forgets. Raises `Temporary`."""
+        """Create the TTL index. Raises `Temporary`."""
         with mongo_errors("idempotency index"):
             await self._keys.create_index("expires_at", expireAfterSeconds=0)
 

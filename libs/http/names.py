@@ -15,7 +15,7 @@ from libs.http.parameters import moment
 from libs.http.requests import GREATEST_INTEGER
 from libs.mail.address import InvalidAddress, canonical, normalise, normalise_domain
 
-MAX_ADDRESS_CHARACTERS = 320  # what is longer is refused before it is parsed
+MAX_ADDRESS_CHARACTERS = 320  # a longer text is refused before it is parsed
 
 
 def domain_name(text: str) -> str:
@@ -50,9 +50,9 @@ def _printable(text: str) -> str:
     return text.strip()
 
 
-# Any address, ours or elsewhere: the domain in A-labels, the local part as it is written.
+# Any address, local or remote: the domain in A-labels, the local part as it is written.
 Address = Annotated[str, Field(max_length=MAX_ADDRESS_CHARACTERS), AfterValidator(normalise)]
-# The key of a mailbox of ours: the local part in lower case besides.
+# The key of a local mailbox: the local part is in lower case, too.
 MailboxAddress = Annotated[str, Field(max_length=MAX_ADDRESS_CHARACTERS), AfterValidator(canonical)]
 DomainName = Annotated[str, Field(max_length=255), AfterValidator(domain_name)]
 # Where mail goes: a domain, or an address literal.

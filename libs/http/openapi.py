@@ -38,7 +38,7 @@ _REASONS: Mapping[str, str] = {
     "401": "There is no bearer token, or it is unknown.",
     "403": "The caller may not use this operation.",
     "404": "The resource does not exist.",
-    "409": "The request contradicts what is there.",
+    "409": "The request conflicts with the present state.",
     "410": "What was made with this Idempotency-Key was deleted since.",
     "412": "If-Match names another version than the present one.",
     "413": "The body is too large.",
@@ -59,7 +59,7 @@ class About:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-# The `responses` of a route that may contradict what is there; for what makes a resource, it is understood.
+# The `responses` of a route that may conflict with the present state; a creation has them without being told.
 CONFLICT: Final[dict[int | str, dict[str, Any]]] = {409: {}}
 
 _SHARED_TAGS: Mapping[str, str] = {

@@ -66,7 +66,7 @@ def day(text: str) -> date:
 
 
 def to_milliseconds(given: datetime) -> datetime:
-    """As MongoDB keeps it: what is answered at once and what is read later are the same moment."""
+    """Truncate to milliseconds, as MongoDB does: the moment in the answer is the moment that is read later."""
     return given.replace(microsecond=given.microsecond // 1000 * 1000)
 
 
@@ -102,7 +102,7 @@ class Parameters:
         self._path = dict(_known(fields, ParamTypes.path))
 
     def check(self, request: Request) -> None:
-        """Raises `RequestValidationError` that names what is wrong."""
+        """Raises `RequestValidationError` that names each error."""
         errors = [*self._errors_of_query(request), *self._errors_of_path(request)]
         if errors:
             raise RequestValidationError(errors)

@@ -20,24 +20,24 @@ MAX_CHARACTERS = 2000
 
 
 def birth_mark() -> str:
-    """Random, given once to a thing when it is made."""
+    """Return a random mark, which a resource gets once when it is created."""
     return secrets.token_hex(6)
 
 
 def entity_tag(version: int, *marks: str) -> str:
-    """A strong tag. `marks` are birth marks, or whatever else tells one thing of this name from another."""
+    """Return a strong tag. `marks` are birth marks, or other values that distinguish resources of one name."""
     return f'"{"-".join((str(version), *marks))}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """If-Match: `tags` are those that are accepted, None when any version is."""
+    """The condition of If-Match: `tags` are the accepted tags, None when any version is accepted."""
 
     tags: frozenset[str] | None = None
     is_given: bool = False
 
     def holds(self, tag: str) -> bool:
-        """For the tag of what is there now."""
+        """Tell whether the condition holds for the tag of the present version."""
         return self.tags is None or tag in self.tags
 
     def check(self, tag: str | None) -> None:
@@ -55,7 +55,7 @@ def _precondition(
         ),
     ] = None,
 ) -> Precondition:
-    """A weak tag never matches, nor does what is no tag."""
+    """Return the tags of the field; a weak tag and an invalid one never match."""
     if if_match is None:
         return Precondition()
     if if_match.strip() == "*":

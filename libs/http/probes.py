@@ -1,4 +1,4 @@
-"""What probes and scrapers ask: `/healthz`, `/readyz` and `/metrics`, alike in every service.
+"""Routes for probes and scrapers: `/healthz`, `/readyz` and `/metrics`, the same in every service.
 
 Ready means that the service can answer, even if the answer is 451: a service whose broker or database is away still
 answers from its caches, defers, and shows its dead letters, so that no balancer may take it away. What it needs
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 # Raises `Temporary` when what it looks at is not fit for work.
 Check = Callable[[], Awaitable[None]]
 
-# Below the time that a probe of Kubernetes waits, so that the answer says what is missing.
+# Below the time that a probe of Kubernetes waits, so that the answer names the cause.
 READINESS_DEADLINE = timedelta(seconds=2)
 
 
@@ -47,7 +47,7 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether a service is ready, and what is missing. The last two members are there with `verbose` only."""
+    """Whether a service is ready, and why not. The last two members are there with `verbose` only."""
 
     status: Literal["ready", "not ready"] = Field(description="Whether the service can answer.")
     missing: dict[str, str] = Field(description="Reason by name of what does not work.")
@@ -59,12 +59,12 @@ _METRICS = {"text/plain": {"schema": {"type": "string"}}}
 
 
 def probe_routes(checks: Checks, metrics: Metrics) -> APIRouter:
-    """The three paths."""
+    """Create the routes `/healthz`, `/readyz` and `/metrics`."""
     router = APIRouter(tags=["operation"])
 
     @router.get("/healthz", summary="Tell whether the process is alive", response_model=Health)
     async def get_health() -> dict[str, str]:
-        """The process lives, and its event loop is not stuck. No token is needed."""
+        """Shows that the process and its event loop run. No token is needed."""
         return {"status": "ok"}
 
     @router.get(
@@ -113,13 +113,13 @@ async def _states(checks: Checks, not_ready: Mapping[str, str]) -> dict[str, obj
 
 
 async def missing(checks: Mapping[str, Check], deadline: timedelta = READINESS_DEADLINE) -> dict[str, str]:
-    """Those of `checks` that are not fit for work, each with its reason."""
+    """Return the failed `checks`, each with its reason."""
     reasons = await asyncio.gather(*(_reason(name, check, deadline) for name, check in checks.items()))
     return {name: reason for name, reason in zip(checks, reasons, strict=True) if reason}
 
 
 async def _reason(name: str, check: Check, deadline: timedelta) -> str:
-    """Why it is not fit for work; empty when it is."""
+    """Return why the check fails; empty when it succeeds."""
     try:
         async with asyncio.timeout(deadline.total_seconds()):
             await check()

@@ -75,7 +75,7 @@ _KIND_OF_STATUS: Mapping[int, str] = {
 
 
 class Problem(Exception):
-    """An answer that is an error. `detail` is for the caller; nothing secret belongs there.
+    """An error response. `detail` is for the caller and has no secrets.
 
     `kind` is one of `KINDS`; by default, it is the general one of the status.
     """
@@ -119,7 +119,7 @@ class ProblemDocument(BaseModel):
 
 
 def problem_document(problem: Problem) -> dict[str, Any]:
-    """The document with type, title, status and detail."""
+    """Return the document with type, title, status and detail."""
     return {
         "type": f"{URN}{problem.kind}" if problem.kind else "about:blank",
         "title": KINDS[problem.kind] if problem.kind else HTTPStatus(problem.status).phrase,
@@ -130,13 +130,13 @@ def problem_document(problem: Problem) -> dict[str, Any]:
 
 
 def problem_response(problem: Problem) -> JSONResponse:
-    """The answer to a request that has a problem."""
+    """Return the response with the document of `problem`."""
     document = problem_document(problem)
     return JSONResponse(document, status_code=problem.status, media_type=MEDIA_TYPE, headers=problem.headers)
 
 
 def problem_of(error: Problem | Temporary | Permanent) -> Problem:
-    """The problem that an expected error is for a caller. The reason of a `Temporary` is for the log only."""
+    """Return the problem for an expected error. The reason of a `Temporary` is for the log only."""
     match error:
         case Temporary():
             return Problem(503, "temporarily unavailable, try again", headers={"Retry-After": "5"})

@@ -32,11 +32,11 @@ def example(body: dict[str, Any]) -> ConfigDict:
 
 
 class Unreadable(ValueError):
-    """The text is no JSON, or is not unambiguous; `str()` says why, for the caller."""
+    """The text is not JSON, or is ambiguous; `str()` tells the caller why."""
 
 
 def check_json(octets: bytes) -> None:
-    """Raises `Unreadable` for what is no JSON, or for what two readers would read in two ways."""
+    """Raises `Unreadable` for invalid JSON, and for JSON that two parsers would read in two ways."""
     try:
         json.loads(
             octets.decode(),
@@ -54,7 +54,7 @@ def check_json(octets: bytes) -> None:
 
 
 def validated(adapter: TypeAdapter[Any], octets: bytes) -> Any:
-    """The JSON document `octets` as the type of `adapter`. Raises `RequestValidationError` that names each field."""
+    """Return the JSON in `octets` as the type of `adapter`. Raises `RequestValidationError` that names each field."""
     try:
         check_json(octets)
         document = adapter.validate_json(octets, strict=True)
@@ -70,7 +70,7 @@ def validated(adapter: TypeAdapter[Any], octets: bytes) -> Any:
 
 
 def is_json(request: Request) -> bool:
-    """Whether the request says that its body is JSON (RFC 6839 3.1)."""
+    """Tell whether the Content-Type of the request is JSON (RFC 6839 3.1)."""
     message = Message()
     message["content-type"] = request.headers.get("content-type", "")
     kind, subtype = message.get_content_maintype(), message.get_content_subtype()
@@ -102,7 +102,7 @@ def _constant(text: str) -> float:
 
 
 def _check_texts(document: Any) -> None:
-    """NUL ends names and patterns of MongoDB, and no mail has it. What is secret is compared and never stored."""
+    """Refuse NUL, which ends names and patterns of MongoDB. Secrets may have it: they are compared and never stored."""
     waiting = [document]
     while waiting:
         value = waiting.pop()

@@ -17,7 +17,7 @@ from libs.http.tls import TlsListener
 from libs.network import bound
 from libs.tls import Certificates
 
-# Longer than clients of ours keep a connection, so that they never send on one that closes.
+# Longer than the clients in `libs.http` keep a connection, so that they never send on one that closes.
 KEEP_ALIVE_SECONDS = 60
 
 
@@ -74,7 +74,7 @@ class Server:
             self._secured.start()
 
     async def stop(self) -> None:
-        """End after the requests in hand, at most after the grace."""
+        """Stop after the requests in progress, at most after the grace period."""
         if self._secured is not None:
             await self._secured.stop()
         self._server.should_exit = True
@@ -84,7 +84,7 @@ class Server:
 
 class _Server(uvicorn.Server):
     def protocol(self) -> HttpProtocol:
-        """What its own listeners make for each connection."""
+        """Return a protocol for a new connection, as the listeners of uvicorn do."""
         made: HttpProtocol = self.config.http_protocol_class(  # type: ignore[call-arg, assignment]
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )

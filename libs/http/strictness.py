@@ -53,7 +53,7 @@ def _strict_handler_of(route: APIRoute) -> Callable[[], Handler]:
 
 
 async def _refusing(handle: Handler, request: Request, error: RequestValidationError) -> Response:
-    """Whether the caller may do this at all comes first (403), and is looked at by the framework."""
+    """Let the framework check the caller first (403), and then raise `error`."""
     request._json = ""  # is never the body of a route
     try:
         return await handle(request)

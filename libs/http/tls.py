@@ -104,7 +104,7 @@ class _Handshake:
         self.accepted.close()
 
     def leave(self) -> None:
-        """It is not counted as a handshake any more."""
+        """Stop counting the connection as a handshake."""
         if self.is_admitted:
             self.is_admitted = False
             self._connections.gone(self)

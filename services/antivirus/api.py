@@ -93,7 +93,7 @@ def routes(
     stale_after: timedelta,
     clock: Callable[[], datetime],
 ) -> APIRouter:
-    """The API of antivirus, fingerprints apart."""
+    """Create the routes of antivirus, without those of fingerprints."""
     router = APIRouter(prefix="/v1", tags=["antivirus"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post("/scan", summary="Scan content", openapi_extra=_RAW_BODY)
@@ -106,7 +106,7 @@ def routes(
 
     @router.get("/engines", summary="List the engines")
     async def list_engines() -> Page[EngineView]:
-        """The configured engines, whether they answer, and how old their signatures are."""
+        """Lists the configured engines, whether they answer, and the age of their signatures."""
         return Page(items=[EngineView.of(state, clock(), stale_after) for state in engines.states()], next=None)
 
     @router.get("/statistics", summary="List scan statistics")
@@ -114,7 +114,7 @@ def routes(
         since: Annotated[date | None, Query(description="First day (UTC); by default the last day.")] = None,
         until: Annotated[date | None, Query(description="Last day (UTC); by default the present day.")] = None,
     ) -> Page[DailyScanCount]:
-        """Number of messages, viruses and findings by day (UTC). Without parameters, the present day."""
+        """Counts messages, viruses and findings by day (UTC); without parameters, of the present day."""
         until = until or clock().date()
         since = since or until
         if not timedelta(0) <= until - since <= _LONGEST_SPAN:

@@ -115,7 +115,7 @@ def fingerprint_routes(
 
     @router.delete("/fingerprints/{sha256}", status_code=204, summary="Delete a fingerprint")
     async def delete_fingerprint(sha256: InPath) -> Response:
-        """The attachment is not known any more. Messages that are being scanned may still be stopped."""
+        """Deletes one fingerprint. Messages that are being scanned may still be stopped."""
         if not await known.delete(bytes.fromhex(sha256)):
             raise Problem(404, "this attachment is not known")
         return Response(status_code=204)

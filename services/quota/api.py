@@ -22,7 +22,7 @@ from services.quota.handlers import UsageHandler
 from services.quota.ports import KnownAccounts
 from services.quota.settings import Settings
 
-# What most addresses are, and what is in normal form as it stands.
+# Most addresses: those that are in normal form already.
 _PLAIN = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9]+(?:[.-][a-z0-9]+)*\.[a-z]{2,63}")
 _PLAIN_CHARACTERS = 64
 
@@ -65,7 +65,7 @@ class StorageLimit(BaseModel):
 
 
 class LimitQuery(RequestBody):
-    """Many mailboxes at once, in any form of their addresses."""
+    """Mailboxes to ask for, in any form of their addresses."""
 
     model_config = example({"addresses": ["jean@example.org"]})
 
@@ -111,13 +111,13 @@ def routes(
     changed: Callable[[str], Awaitable[None]],
     clock: Callable[[], datetime],
 ) -> APIRouter:
-    """The API of quota. `changed(address)` tells the neighbours of a new limit."""
+    """Create the routes of quota. `changed(address)` tells the other services of a new limit."""
     router = APIRouter(prefix="/v1", tags=["quota"])
     admin, ingress, store = (Depends(require(ADMIN, *callers)) for callers in ((), ("ingress",), ("store",)))
 
     @router.get("/usage/{address:path}", dependencies=[ingress], summary="Get the usage of a mailbox")
     async def get_usage(address: Annotated[MailboxAddress, Path(description="Address of the mailbox.")]) -> UsageView:
-        """What a mailbox holds and what it may hold."""
+        """Shows the usage and the limit of a mailbox."""
         found = await usage.get(address)
         if found is None and await directory.is_account(address):
             found = Usage(address, 0, 0, (await usage.limits_of([address]))[address])
@@ -198,7 +198,7 @@ def routes(
 
 
 def _address(text: str) -> str:
-    """In the form in which mailboxes are known; empty for what is no address. Asked of thousands at a time."""
+    """Return the normal form of a mailbox address; empty for an invalid one. It is called thousands of times."""
     if len(text) <= _PLAIN_CHARACTERS and _PLAIN.fullmatch(text):
         return text
     try:

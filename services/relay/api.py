@@ -32,7 +32,7 @@ class QueueEntryView(BaseModel):
     id: str = Field(description="Id of the entry, `MESSAGE_ID:RECIPIENT`.")
     message_id: str = Field(description="Id of the message in the cluster.")
     recipient: str = Field(description="Address of the recipient.")
-    destination: str = Field(description="The domain in A-labels; the top-level name invalid for what is no address.")
+    destination: str = Field(description="The domain in A-labels; `invalid` for an invalid address.")
     state: State = Field(description="State of the entry.")
     attempts: int = Field(description="Number of attempts.")
     created_at: datetime = Field(description="When the entry was made.")
@@ -88,14 +88,14 @@ def routes(views: QueueViews, queue_runner: QueueRunner, *, clock: Callable[[], 
 
     @router.delete("/queue/{id:path}", summary="Cancel an entry")
     async def cancel_queue_entry(id: Annotated[str, Path(description="Id of the entry.")]) -> Response:
-        """Never tries a waiting entry again; the sender is not told. The answer is 404 when it does not wait."""
+        """Gives a waiting entry up; the sender is not told. The answer is 404 when it does not wait."""
         if not await views.cancel(id, now=clock()):
             raise Problem(404, "no such entry waits")
         return Response(status_code=204)
 
     @router.get("/destinations", summary="List destinations")
     async def list_destinations() -> Page[Destination]:
-        """Destinations for which mail waits, and suspended ones."""
+        """Lists destinations for which mail waits, and suspended ones."""
         return Page(items=[Destination(**found) for found in await views.destinations()], next=None)
 
     @router.get("/destinations/{domain}", summary="Get a destination")

@@ -25,7 +25,7 @@ from services.antispam.message.report import FilterOutcome
 
 
 class FilterResult(BaseModel):
-    """One filter's word on the message; `ms` is the time that it took."""
+    """The result of one filter; `ms` is the time that it took."""
 
     filter: str = Field(description="Name of the filter.")
     outcome: FilterOutcome = Field(description="What the filter found.")
@@ -36,7 +36,7 @@ class FilterResult(BaseModel):
 
 
 class CheckResult(BaseModel):
-    """The verdict and how it came about; scores in the convention of the domain."""
+    """The verdict with the results of the filters; scores are in the convention of the domain."""
 
     spam: bool = Field(description="Whether the message is spam under the policy.")
     score: float = Field(description="Sum of the scores, on the scale of the policy.")
@@ -77,7 +77,7 @@ _RAW_BODY = raw_body("message/rfc822", "The message.")
 
 
 def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable[[], datetime]) -> APIRouter:
-    """The API of the chain. `is_trusted` tells machines of ours."""
+    """Create the routes of the chain. `is_trusted` tells whether a peer belongs to the cluster."""
     router = APIRouter(prefix="/v1", tags=["chain"], dependencies=[Depends(require(ADMIN, APPLICATION))])
 
     @router.post(
@@ -110,7 +110,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
 
     @router.get("/filters", summary="List the filters")
     async def list_filters() -> Page[FilterView]:
-        """The filters in the order in which they run."""
+        """Lists the filters in the order in which they run."""
         items = [
             FilterView(
                 name=step.name,
@@ -126,7 +126,7 @@ def check_routes(judge: Judge, is_trusted: Callable[[Ip], bool], clock: Callable
 
     @router.get("/facts", summary="List the facts")
     async def list_facts() -> Page[FactView]:
-        """What the expressions of logic rules may name, besides filters."""
+        """Lists the values that expressions of logic rules may name besides filters."""
         return Page(items=[FactView(name=name, description=text) for name, text in FACTS.items()], next=None)
 
     return router

@@ -56,7 +56,7 @@ def complaint_routes(
     ) -> Response:
         """Forgets all complaints about one peer, sender or domain."""
         if not await store.clear(ComplaintSubject(kind, _normal(kind, value))):
-            raise Problem(404, "nobody complained about it")
+            raise Problem(404, "there are no complaints about it")
         await refresh()
         return Response(status_code=204)
 

@@ -20,7 +20,7 @@ _PAGES = Cursor("honeypots")
 
 
 class NewHoneypot(RequestBody):
-    """An address in one of our main domains that nobody has and nobody is told of."""
+    """An unused and unpublished address in a main domain."""
 
     model_config = example({"address": "trap@example.org", "comment": "hidden on the contact page"})
 
@@ -70,7 +70,7 @@ def honeypot_routes(
 
     @router.delete("/{address:path}", status_code=204, summary="Delete a honeypot")
     async def delete_honeypot(address: Annotated[str, Path(description="Address of the honeypot.")]) -> Response:
-        """The address is no honeypot any more."""
+        """Deletes a honeypot; the address is an ordinary one again."""
         gone = await honeypots.delete(address_of(address))
         if gone is None:
             raise Problem(404, "there is no such honeypot")

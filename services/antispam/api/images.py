@@ -32,7 +32,7 @@ class NewImage(RequestBody):
     model_config = example({"fingerprint": "9f1c3a7e5b2d4860", "comment": "watches"})
 
     fingerprint: Fingerprint = Field(description="64 bits in hex, as `learn` gives it.")
-    domain: str = Field("", description="Domain of ours that it counts for; empty: all.")
+    domain: str = Field("", description="Main domain for which it counts; empty: all domains.")
     comment: str = Field("", max_length=500, description="Note for people.")
 
 
@@ -105,7 +105,7 @@ def image_routes(
 
     @router.delete("/{id}", status_code=204, summary="Delete a known image")
     async def delete_image(id: Annotated[str, Path(description="Id of the entry.")]) -> Response:
-        """The image is not known any more."""
+        """Deletes one entry; the image is unknown again."""
         image = _there(await images.delete(id))
         await changed(image.scope)
         return Response(status_code=204)

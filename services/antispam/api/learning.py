@@ -27,7 +27,7 @@ class LearningResult(BaseModel):
 
 
 class LearningProgress(BaseModel):
-    """Messages learned, and whether, with those for all, they are enough for the filter to speak."""
+    """Numbers of learned messages, and whether they suffice (with those for all domains) for the filter."""
 
     domain: str = Field(description="Domain; empty for all domains.")
     spam: int = Field(description="Number of spam samples.")
@@ -76,12 +76,12 @@ def learning_routes(learner: Learner, user_feedback: Feedback, *, is_active: Cal
 
     @router.post("/unlearn", summary="Remove a message from the training", openapi_extra=message)
     async def unlearn_message(request: Request, domain: str = whose, by: str = complainant) -> LearningResult:
-        """Takes back what the classifier was trained with this raw message."""
+        """Reverts the training of the classifier with this raw message."""
         return await taught(request, domain, None, by)
 
     @router.get("/learned", summary="Count the training samples")
     async def get_learned(domain: str = whose) -> LearningProgress:
-        """How many messages the classifier was trained with, for a domain or for all domains."""
+        """Counts the messages with which the classifier was trained, for a domain or for all domains."""
         scope = scope_of(domain)
         spam, ham = learner.learned(scope)
         return LearningProgress(domain=domain_of(scope), spam=spam, ham=ham, active=is_active(scope))

@@ -41,7 +41,7 @@ class LessonLine(BaseModel):
 
 
 class LessonImport(BaseModel):
-    """How many lessons came in, and how many of them were new or said otherwise than before."""
+    """The number of lessons that came in, and of those that were new or changed an earlier one."""
 
     domain: str = Field(description="Domain; empty for all domains.")
     lessons: int = Field(description="Number of samples that were read.")
@@ -60,7 +60,9 @@ def lesson_routes(learner: Learner, store: MongoBayes) -> APIRouter:
         responses=raw_response(_NDJSON, "The samples."),
     )
     async def export_lessons(domain: str = whose) -> StreamingResponse:
-        """All samples, a JSON object a line. The last line is `{"end": N}`; without it, the export is not complete."""
+        """Exports all samples, a JSON object in each line. The last line is `{"end": N}`; without it, the export is
+        incomplete.
+        """
         return StreamingResponse(_lines(store, scope_of(domain)), media_type=_NDJSON)
 
     @router.post(

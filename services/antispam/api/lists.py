@@ -21,7 +21,7 @@ _PAGES = Cursor("entries")
 
 
 class NewListEntry(RequestBody):
-    """What to list, for whom."""
+    """An entry to add to a list."""
 
     model_config = example({"value": "example.net", "domain": "example.org", "comment": "partner"})
 
@@ -30,7 +30,7 @@ class NewListEntry(RequestBody):
         description="Senders: `a@example.org`, `example.org`, or `.example.org` with all under it. "
         "Peers: an address or a network.",
     )
-    domain: str = Field("", description="Domain of ours that it counts for; empty: all.")
+    domain: str = Field("", description="Main domain for which it counts; empty: all domains.")
     comment: str = Field("", max_length=500, description="Note for people.")
 
 

@@ -36,7 +36,7 @@ class EffectivePolicy(BaseModel):
 
 
 def _describe_changes(schema: dict[str, Any]) -> None:
-    """The members of a policy, each of which may be null, and so may be the members of those that are objects."""
+    """The members of a policy; each of them may be null, as may the members of its objects."""
     members: dict[str, Any] = Policy.model_json_schema()["properties"]
     for member in members.values():
         member.pop("default", None)
@@ -101,7 +101,7 @@ def policy_routes(policies: MongoPolicies, changed: Changed) -> APIRouter:
         response: Response,
         if_match: IfMatch,
     ) -> Response:
-        """The domain inherits all fields again."""
+        """Deletes the fields of the domain; it inherits all of them again."""
         await editor.change(scope_of(domain), lambda own: {}, if_match, response)
         return Response(status_code=204)
 
@@ -141,7 +141,7 @@ class _Editor:
         raise Temporary(f"policy {scope}: too many writers")
 
     async def _inherited(self, scope: str) -> StoredPolicy:
-        """What the policy of `scope` is laid over, under its own name: a constant of ours has revision 0."""
+        """Return the policy from which `scope` inherits, under its own name; a built-in constant has revision 0."""
         if scope in (OUTGOING, DEFAULT):
             return StoredPolicy(scope, {}, 0)
         return await self._policies.read(DEFAULT)
@@ -156,7 +156,7 @@ _TRIES = 50
 
 
 def _tag_of(stored: StoredPolicy, under: StoredPolicy) -> str:
-    """What is inherited is shown too: another version of it is another version of what is shown."""
+    """Return the ETag, which covers the inherited policy: it is a part of the answer."""
     return entity_tag(stored.revision, stored.birth, str(under.revision), under.birth)
 
 

@@ -62,7 +62,7 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
     async def get_reception(
         domain: Annotated[str, Path(description="Main domain of the recipient.")],
     ) -> ReceptionRules:
-        """What ingress must know of a domain when a message comes in."""
+        """Shows the settings of a domain that ingress needs when a message comes in."""
         scope = scope_of(domain)
         return ReceptionRules.model_validate(
             {"greylists": await screening.is_greylisting(scope), "purposes": await screening.special_addresses(scope)}
@@ -90,7 +90,7 @@ def reception_routes(screening: RecipientScreening, greylist: MongoGreylist) -> 
     async def delete_greylisted_network(
         peer: Annotated[IPv4Address | IPv6Address, Path(description="IP address in the network.")],
     ) -> Response:
-        """The network of the peer is unknown to greylisting again, for all recipients."""
+        """Makes the network of a peer unknown to greylisting again, for all recipients."""
         if not await greylist.forget(greylisted_network(peer)):
             raise Problem(404, "greylisting does not know the network of this peer")
         return Response(status_code=204)

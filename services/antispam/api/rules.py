@@ -74,7 +74,7 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
     async def get_rule_counts(
         kind: Annotated[Kind, Path(description="Kind of the rule.")], name: str = named
     ) -> RuleCounts:
-        """The number of messages that the rule matched."""
+        """Counts the messages that the rule matched."""
         return RuleCounts(hits=_there(await rules.get(kind, name)).hits)
 
     @router.delete("/{kind}/{name}", status_code=204, summary="Delete a rule")
@@ -106,7 +106,7 @@ def rule_routes(rules: MongoRules, changed: Changed) -> APIRouter:
                 raise Problem(409, "another kind of rule has this name")
         raise Temporary(f"rule {name}: too many writers")
 
-    domain_query = Query("", description="Domain of ours that it counts for; empty: all.")
+    domain_query = Query("", description="Main domain for which it counts; empty: all domains.")
 
     @router.put("/keyword/{name}", summary="Create or replace a keyword rule", responses=CONFLICT)
     async def replace_keyword_rule(

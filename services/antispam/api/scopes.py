@@ -1,4 +1,4 @@
-"""The part of an address or a body that says whose rules are meant: a domain of ours, or all."""
+"""The scope of a rule or list in a path or body: one main domain, or all domains."""
 
 from __future__ import annotations
 

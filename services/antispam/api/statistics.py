@@ -25,7 +25,7 @@ class DailyFilterCounts(BaseModel):
     """
 
     day: date = Field(description="The day (UTC).")
-    counts: dict[str, int] = Field(description="Number of messages by what is counted.")
+    counts: dict[str, int] = Field(description="Number of messages by counter.")
 
 
 def statistics_routes(counters: MongoCounters, clock: Callable[[], datetime]) -> APIRouter:

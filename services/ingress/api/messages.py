@@ -96,8 +96,8 @@ def message_routes(
 
 
 def _once(request: Request, key: str | None, caller: str, body: bytes) -> Once | None:
-    """A key of a service stands for what its draft is about: the draft is composed anew for a retry, with another
-    date. Everybody else's stands for one message, octet by octet.
+    """A key of a service stands for the subject of its draft: the draft is composed anew for a retry, with another
+    date. The key of another caller stands for one message, octet by octet.
     """
     return None if key is None else once_of(request, key, b"" if caller in _SERVICES else body)
 
@@ -114,7 +114,7 @@ async def _submit(submitting: SubmissionHandler, submission: HttpSubmission, met
 
 
 def _problem(reply: Reply) -> Problem:
-    """The reply that a peer would hear by SMTP, in the words of HTTP."""
+    """Return the problem for the reply that an SMTP client would get."""
     status, kind = _status_and_kind(reply)
     return Problem(status, reply.text, kind=kind, smtp=f"{reply.code} {reply.enhanced}")
 

@@ -1,4 +1,4 @@
-"""What operators see and do: connections now, and the peers that are refused at connect."""
+"""Operation of ingress: present connections, and peers that are refused at connect."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def operation_routes(sessions: Callable[[], Mapping[str, int]]) -> APIRouter:
 
     @router.get("/sessions", summary="Count the SMTP connections")
     async def get_sessions() -> SessionsView:
-        """The connections of this process now, by listener."""
+        """Counts the present connections of this process by listener."""
         now = sessions()
         return SessionsView(listeners=now, total=sum(now.values()))
 

@@ -26,7 +26,7 @@ class AliasTargets(RequestBody):
 
     model_config = example({"targets": ["jean@example.org"]})
 
-    targets: list[Address] = Field(description="Where it leads: addresses of ours or elsewhere, at least one.")
+    targets: list[Address] = Field(description="Addresses that get its mail, local or remote; at least one.")
 
 
 class NewAlias(AliasTargets):

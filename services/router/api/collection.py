@@ -1,4 +1,4 @@
-"""One shape for the collections of the directory: what is made, shown, changed, deleted and listed alike."""
+"""Shared answers of the collections of the directory: created, shown, changed, deleted and listed records."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Collection(Generic[R, V]):
     view: Callable[[R], V]
 
     def shown(self, asked: Exchange, record: R) -> V:
-        """With its ETag."""
+        """Return the view of a record, and set its ETag."""
         asked.tag(record)
         return self.view(record)
 
     def made(self, asked: Creation, record: R, **what: object) -> V:
-        """With its Location, written down as `what`."""
+        """Return the view of a new record, set its Location, and write `what` to the audit trail."""
         asked.did(f"{self.noun}_made", **what)
         asked.locate(self.path, self.name(record))
         return self.shown(asked, record)
@@ -50,15 +50,15 @@ class Collection(Generic[R, V]):
 
     @property
     def cursor(self) -> Cursor:
-        """Of its listing, by name."""
+        """Return the cursor of the list, by name."""
         return Cursor(self.path)
 
 
 def address_of(entry: AddressRecord) -> str:
-    """The name of an account, an alias or a forward."""
+    """Return the address of an account, an alias or a forward."""
     return entry.address
 
 
 def name_of(domain: Domain) -> str:
-    """That of a domain or an alias domain."""
+    """Return the name of a domain or an alias domain."""
     return domain.name

@@ -22,7 +22,7 @@ from services.router.refusals import NotFound, Unprocessable
 
 
 class DomainChanges(RequestBody):
-    """What can be changed of a domain; a field that is absent stays as it is, null unsets it."""
+    """Changes of a domain; a field that is absent stays as it is, and null unsets it."""
 
     model_config = example({"max_accounts": 200, "catch_all": None})
 
@@ -35,7 +35,7 @@ class DomainChanges(RequestBody):
     catch_all: Address | None = Field(None, description="Gets mail for addresses that do not exist.")
     postmaster: Address | None = Field(None, description="Gets mail for postmaster@ and abuse@.")
     junk_keep_days: int | None = Field(
-        None, ge=1, le=3650, description="Days after which what is in Junk is deleted; null: never."
+        None, ge=1, le=3650, description="Days after which mail in Junk is deleted; null: never."
     )
 
 
@@ -65,7 +65,7 @@ class DomainView(BaseModel):
 
 
 class DomainCounts(BaseModel):
-    """What changes without a change of the domain: its accounts, and all of its addresses, theirs among them."""
+    """Counts that change without a change of the domain: accounts, and all addresses including theirs."""
 
     accounts: int = Field(description="Number of accounts.")
     addresses: int = Field(description="Number of all addresses, those of accounts among them.")

@@ -1,4 +1,4 @@
-"""What the requests to the directory share: who asks, preconditions, idempotency keys, ETags, the audit trail."""
+"""Shared parts of requests to the directory: caller, preconditions, idempotency keys, ETags, audit trail."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ class Exchange:
     response: Response
 
     def did(self, event: str, **what: object) -> None:
-        """A line of the audit trail; passwords are never in `what`."""
+        """Write a line of the audit trail; passwords are never in `what`."""
         log.info(event, audit=True, by=self.role, peer=self.peer, **what)
 
     def locate(self, collection: str, name: str) -> None:
-        """The Location of what was made; an address may have any character of Unicode."""
+        """Set the Location of the created resource; an address may have any character of Unicode."""
         self.response.headers["Location"] = f"/v1/{collection}/{quote(name, safe='@')}"
 
     def tag(self, record: DirectoryRecord) -> None:
-        """The ETag of what is answered."""
+        """Set the ETag of the answer."""
         self.response.headers["ETag"] = tag_of(record)
 
 
 @dataclass(frozen=True, slots=True)
 class Creation(Exchange):
-    """With the Idempotency-Key."""
+    """A creation, with its Idempotency-Key."""
 
     once: Once | None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEdit(Exchange):
-    """With the precondition (If-Match)."""
+    """A change, with its precondition (If-Match)."""
 
     match: Match
 
@@ -77,7 +77,7 @@ async def _edit(asked: Annotated[Exchange, Depends(_read)], if_match: IfMatch) -
 
 
 def tag_of(record: DirectoryRecord) -> str:
-    """Of what the API shows of a record: everything of it that does not count something."""
+    """Return the ETag of a record; it does not depend on counters."""
     return entity_tag(record.version, record.birth)
 
 

@@ -1,4 +1,4 @@
-"""What others ask: where an address leads, whether a recipient exists, who somebody is."""
+"""Questions of other services: routes of an address, status of a recipient, login of an account."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ResolutionView(BaseModel):
 
 
 class RecipientStatus(BaseModel):
-    """`account` is the mailbox whose quota counts; null when mail goes to several or to none of ours."""
+    """`account` is the mailbox whose quota counts; null when mail goes to several mailboxes or to no local one."""
 
     status: Literal["local", "unknown", "not_ours"] = Field(
         description="`not_ours` is an address elsewhere, to which mail is relayed for authenticated senders only."
@@ -73,7 +73,7 @@ class RecipientStatus(BaseModel):
 
 
 class JunkRetention(BaseModel):
-    """What is older is deleted from the Junk folders of the domain's accounts."""
+    """The retention of Junk: older mail is deleted from the Junk folders of the domain's accounts."""
 
     domain: str = Field(description="Name of the domain.")
     days: int = Field(description="Days after which mail in Junk is deleted.")
@@ -104,7 +104,7 @@ class AccountBirth(BaseModel):
 
 
 class SenderRights(BaseModel):
-    """As what an account may send."""
+    """Lists the addresses from which an account may send."""
 
     account: str = Field(description="Address of the account.")
     profile: str = Field(description="`manager` may train the filters of its domain.")
@@ -113,7 +113,7 @@ class SenderRights(BaseModel):
 
 
 def question_routes(resolver: RouteResolver, authentication: Authentication, directory: Directory) -> APIRouter:
-    """Routes that change nothing."""
+    """Create the routes that change nothing."""
     router = APIRouter(prefix="/v1", tags=["questions"])
     cursor = Cursor("junk-keeps")
     for_ingress = [Depends(require(ADMIN, "ingress"))]
@@ -142,7 +142,7 @@ def question_routes(resolver: RouteResolver, authentication: Authentication, dir
     async def get_recipient_status(
         address: Annotated[str, Path(description="Address of the recipient.")],
     ) -> RecipientStatus:
-        """Whether mail for an address can be accepted, and whose limits count."""
+        """Tells whether mail for an address can be accepted, and the limits of which account count."""
         view = _recipient(await resolver.resolve(address))
         domain = await directory.domains.find(view.domain) if view.status == "local" else None
         return view.model_copy(update={"max_size_bytes": domain.max_message_bytes}) if domain else view
@@ -185,7 +185,7 @@ def question_routes(resolver: RouteResolver, authentication: Authentication, dir
     async def get_account_birth(
         account: Annotated[Address, Path(description="An address of the account.")],
     ) -> AccountBirth:
-        """Tells an account from another one that had its address before."""
+        """Shows when an account was created, which distinguishes it from an earlier account of its address."""
         entry = await directory.found(account, "account")
         return AccountBirth(account=entry.address, made_at=entry.created_at)
 
@@ -197,7 +197,7 @@ def question_routes(resolver: RouteResolver, authentication: Authentication, dir
     async def get_sender_rights(
         account: Annotated[Address, Path(description="An address of the account.")],
     ) -> SenderRights:
-        """The addresses from which an account may send."""
+        """Lists the addresses from which an account may send."""
         entry = await directory.found(account, "account")
         return SenderRights(
             account=entry.address,
@@ -220,7 +220,7 @@ def _recipient(resolution: Resolution) -> RecipientStatus:
 
 
 def _account(resolution: Resolution) -> str | None:
-    """Whose quota counts: the account that was asked for, or the only mailbox that an alias leads to."""
+    """Return the account whose quota counts: the recipient itself, or the only mailbox that an alias leads to."""
     first, deliveries = resolution.first, resolution.deliveries
     if first.kind == "account" and first.keeps_copy:
         return first.address

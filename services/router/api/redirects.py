@@ -21,7 +21,7 @@ from services.router.refusals import AlreadyExists, NotFound
 class RedirectTargets(RequestBody):
     """Where the mail of an account goes."""
 
-    targets: list[Address] = Field(description="Where the mail goes: addresses of ours or elsewhere.")
+    targets: list[Address] = Field(description="Addresses that get the mail, local or remote.")
     keep_copy: bool = Field(True, description="Whether the mailbox of the account still gets the mail.")
 
 
@@ -102,7 +102,7 @@ def redirect_routes(directory: Directory) -> APIRouter:
     async def delete_redirect(
         address: Annotated[Address, Path(description="An address of the account.")], asked: Editing
     ) -> Response:
-        """The mailbox of the account gets its mail again."""
+        """Deletes a redirect; the mailbox of the account gets its mail again."""
         account = await directory.found(address, "account")
         ended = {"targets": (), "keep_copy": True}
         await addresses.edit(

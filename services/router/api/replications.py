@@ -24,7 +24,7 @@ class NewReplication(RequestBody):
     model_config = example({"address": "jean@example.org", "target": "archive@example.com"})
 
     address: Address = Field(description="An existing account, alias or forward.")
-    target: Address = Field(description="Gets a copy of all of its mail: an address of ours or elsewhere.")
+    target: Address = Field(description="Address that gets a copy of all of its mail, local or remote.")
 
 
 class ReplicationView(BaseModel):

@@ -1,4 +1,4 @@
-"""Messages that come by the API and not by mail: drafts, sent mail, imports."""
+"""Messages that are added over the API: drafts, sent mail, imports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def appending_routes(context: StoreContext) -> APIRouter:
     api = router("messages")
 
     async def again(address: str, key: str) -> StoredMessage:
-        """What was appended under `key`; nothing is appended twice, also when it was expunged since."""
+        """Return the message that was appended under `key`. An expunged message is not appended again."""
         try:
             return await context.messages.by_key(address, key)
         except NotFound:

@@ -63,7 +63,7 @@ class MessagePlacement(MessageSelection):
 
 
 class MessageChanges(BaseModel):
-    """The messages as they are now, those that were not there left out; and the totals of the mailbox."""
+    """The present state of the messages that exist, and the totals of the mailbox."""
 
     items: list[MessageView] = Field(description="The changed messages, as they are now.")
     usage: MailboxTotals = Field(description="Totals of the mailbox.")

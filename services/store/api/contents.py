@@ -1,4 +1,4 @@
-"""What is in a message: raw, header fields, MIME parts."""
+"""The content of a message: raw, header fields, MIME parts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def content_routes(context: StoreContext) -> list[APIRouter]:
         id: Annotated[str, Path(description="Id of the message.")],
         decoded: Annotated[bool, Query(description="Decode RFC 2047 words.")] = False,
     ) -> Page[HeaderField]:
-        """The header fields from the top."""
+        """Lists the header fields from the top."""
         message = await context.messages.get(address, id)
         pieces = stream(context, message)
         block = Headers(await anext(pieces))
@@ -85,7 +85,7 @@ def content_routes(context: StoreContext) -> list[APIRouter]:
     async def list_message_parts(
         address: Mailbox, id: Annotated[str, Path(description="Id of the message.")]
     ) -> Page[MessagePart]:
-        """The MIME parts without their content."""
+        """Lists the MIME parts without their content."""
         octets = await whole(address, id)
         return Page(items=await asyncio.to_thread(_views, octets))
 

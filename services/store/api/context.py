@@ -1,4 +1,4 @@
-"""What the routes work with, and what they share."""
+"""The context of the routes, and their shared dependencies."""
 
 from __future__ import annotations
 
@@ -110,5 +110,5 @@ def tag_of_message(message: StoredMessage) -> str:
 
 
 def tag_of_folder(folder: Folder) -> str:
-    """Of all of a folder but its counters. Where special folders are made again, their UIDVALIDITY is another one."""
+    """Return the ETag of a folder, without its counters. A folder that is created again has another UIDVALIDITY."""
     return entity_tag(folder.revision, folder.id, str(folder.uidvalidity))

@@ -42,7 +42,7 @@ def folder_routes(context: StoreContext) -> APIRouter:
 
     @api.get("/folders", summary="List folders")
     async def list_folders(address: Mailbox) -> Page[FolderWithCounts]:
-        """All folders with their counts: special ones first, then the others by name."""
+        """Lists all folders with their counts: special ones first, then the others by name."""
         folders = (await context.mailboxes.folders(address)).values()
         order = list(SPECIAL)
         ordered = sorted(folders, key=lambda f: (order.index(f.id) if f.id in SPECIAL else len(order), f.name))
@@ -69,7 +69,7 @@ def folder_routes(context: StoreContext) -> APIRouter:
     async def get_folder_counts(
         address: Mailbox, id: Annotated[str, Path(description="Id of the folder.")]
     ) -> FolderCounts:
-        """What changes in a folder with each of its messages."""
+        """Shows the counts of a folder, which change with each of its messages."""
         return FolderCounts.of(await context.folder(address, id))
 
     @api.patch("/folders/{id}", summary="Rename a folder", responses=CONFLICT)
@@ -106,7 +106,9 @@ def folder_routes(context: StoreContext) -> APIRouter:
         address: Mailbox,
         id: Annotated[str, Path(description="Id of the folder.")],
         if_match: IfMatch,
-        older_than_days: Annotated[int | None, Query(ge=0, le=36500, description="Only what is older.")] = None,
+        older_than_days: Annotated[
+            int | None, Query(ge=0, le=36500, description="Only messages that are older.")
+        ] = None,
     ) -> MailboxTotals:
         """Expunges all messages that are in the folder now; they count no more towards the quota."""
         folder = await context.folder(address, id)
@@ -125,7 +127,7 @@ def folder_routes(context: StoreContext) -> APIRouter:
         id: Annotated[str, Path(description="Id of the folder.")],
         since: Annotated[int, Query(ge=0, description="Modification sequence number after which they left.")] = 0,
     ) -> VanishedMessages:
-        """UIDs that left the folder after a modification sequence number, as for QRESYNC (RFC 7162)."""
+        """Lists the UIDs that left the folder after a modification sequence number, as for QRESYNC (RFC 7162)."""
         folder = await context.folder(address, id)
         uids = await context.messages.vanished(address, id, since=since)
         return VanishedMessages(uids=uids, highestmodseq=folder.modseq)

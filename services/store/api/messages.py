@@ -24,7 +24,7 @@ _UIDS, _IDS = Cursor("messages", (int,)), Cursor("search")
 
 
 class SearchQuery(QueryModel):
-    """What to look for: all that is given must fit. Texts are found anywhere, in any case."""
+    """The criteria of a search, all of which have to fit. Texts are found anywhere, in upper or lower case."""
 
     folder: str = Field("", description="Name; empty: everywhere.")
     subject: str = Field("", max_length=200, description="In the subject.")
@@ -130,7 +130,7 @@ async def _search(
 async def _some(
     context: StoreContext, address: str, criteria: SearchCriteria, *, after: str, limit: int, most: int
 ) -> tuple[list[StoredMessage], str | None]:
-    """What is found among the next `most` messages, and the last of them; None for it when there are no more."""
+    """Return the matches among the next `most` messages, and the last of these; None for it when there are no more."""
     found: list[StoredMessage] = []
     looked_at = read_bytes = 0
     last = ""

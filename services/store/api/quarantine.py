@@ -31,7 +31,7 @@ class QuarantinedMessageView(BaseModel):
     reason: str = Field(description="Why it is in the quarantine.")
     infected: bool = Field(description="Whether it is malware.")
     mail_from: str = Field(description="Envelope sender; empty for the null sender.")
-    recipients: list[str] = Field(description="Those who still wait for it.")
+    recipients: list[str] = Field(description="Recipients for which it still waits.")
     subject: str = Field(description="Decoded text of the Subject field.")
     sender: str = Field(alias="from", description="Decoded text of the From field.")
     size_bytes: int = Field(description="Size of the message.")
@@ -43,7 +43,7 @@ class QuarantinedMessageView(BaseModel):
 
 
 class ReleaseRequest(RequestBody):
-    """Only these of the recipients; null: all."""
+    """The recipients to release for; null: all."""
 
     model_config = example({"recipients": ["jean@example.org"], "whitelist": "sender"})
 
@@ -71,7 +71,7 @@ class BlockRequest(RequestBody):
 
 
 class ReleaseResult(BaseModel):
-    """What was released."""
+    """The released message."""
 
     id: str = Field(description="Id of the quarantined message.")
     recipients: list[str] = Field(description="Recipients that get the message.")
@@ -79,7 +79,7 @@ class ReleaseResult(BaseModel):
 
 
 class BlockResult(BaseModel):
-    """What was added to the black lists."""
+    """The entries that were added to the black lists."""
 
     id: str = Field(description="Id of the quarantined message.")
     blacklisted: str = Field(description="What is in the black list now.")
@@ -136,7 +136,7 @@ def quarantine_routes(context: StoreContext) -> APIRouter:
     ) -> ReleaseResult:
         """Delivers a message in spite of the filters. The answer is 409 for malware, unless `force` is true."""
         item, wanted = await held.get(id), body or ReleaseRequest()
-        split(item, wanted.recipients, force=force)  # what cannot be released whitelists nobody
+        split(item, wanted.recipients, force=force)  # a message that cannot be released adds no whitelist entry
         value = ""
         if wanted.whitelist != "no":
             whole = wanted.whitelist == "domain"

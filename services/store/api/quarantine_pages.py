@@ -29,7 +29,7 @@ Work = Callable[[Pages], Awaitable[tuple[int, str]]]
 
 
 def page_routes(sender_validation: SenderValidation, *, proxies: Sequence[Network]) -> APIRouter:
-    """`proxies` are those whose X-Forwarded-For is believed."""
+    """Create the pages. The X-Forwarded-For of `proxies` is trusted."""
     api = APIRouter(include_in_schema=False)
 
     @api.api_route(PATHS["validate"] + "/{token}", methods=["GET", "HEAD"])
@@ -85,7 +85,7 @@ def page_routes(sender_validation: SenderValidation, *, proxies: Sequence[Networ
 
 
 async def _answered(request: Request, work: Work) -> Response:
-    """Every outcome is a page; why a link is good for nothing is nobody's business."""
+    """Return a page for every outcome; it does not tell why a link is invalid."""
     pages = Pages(language_of(request.headers.get("accept-language", "")))
     more: dict[str, str] = {}
     try:
@@ -121,7 +121,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 
 def client_of(request: Request, proxies: Sequence[Network]) -> str:
-    """Who asks: the peer, or the last address of X-Forwarded-For that none of our `proxies` has."""
+    """Return the client: the peer, or the last address of X-Forwarded-For that is not one of `proxies`."""
     chain = [hop.strip() for hop in request.headers.get("x-forwarded-for", "").split(",") if hop.strip()]
     peer = request.client.host if request.client else ""
     while chain and is_in(peer, proxies):

@@ -18,7 +18,7 @@ def usage_routes(context: StoreContext) -> APIRouter:
         address: Mailbox,
         recount: Annotated[bool, Query(description="Count the messages anew and repair the counters.")] = False,
     ) -> MailboxTotals:
-        """The exact number of octets and messages of a mailbox."""
+        """Counts the octets and messages of a mailbox exactly."""
         if not recount:
             return MailboxTotals.of(await context.mailboxes.usage(address))
         usage = await context.mailboxes.recount(address)

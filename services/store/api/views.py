@@ -1,4 +1,4 @@
-"""What the API shows."""
+"""The models of the answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class FolderView(BaseModel):
 
 
 class FolderCounts(BaseModel):
-    """What changes with each message of a folder. Sizes are bytes."""
+    """The counts of a folder, which change with each message. Sizes are in bytes."""
 
     messages: int = Field(description="Number of messages.")
     unseen: int = Field(description="Messages without the flag \\Seen.")
