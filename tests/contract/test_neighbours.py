@@ -15,9 +15,9 @@ from libs.bus.embedded import EmbeddedBus
 from libs.http import Checks
 from libs.mongo import Mongo
 from libs.neighbours import antispam, ingress, quota, router, store
-from libs.runtime import Outbox, Shared
+from libs.runtime import Shared
 from libs.runtime.http_server import http_server
-from tests.servers.tokens import tokens_in
+from tests.servers.replicas import shared_in
 
 CLIENTS = {module.__name__.rpartition(".")[2]: module for module in (antispam, ingress, quota, router, store)}
 Schema = Mapping[str, Any]
@@ -27,7 +27,7 @@ Schema = Mapping[str, Any]
 async def shared(tmp_path: Path, mongo: Mongo) -> AsyncIterator[Shared]:
     bus, blobs = EmbeddedBus(tmp_path / "bus"), FileBlobs(tmp_path / "blobs")
     await bus.start()
-    yield Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=1000))
+    yield shared_in(tmp_path, mongo, bus, blobs=blobs, inline_limit_bytes=1000)
     await bus.close()
 
 

@@ -27,7 +27,6 @@ from libs.neighbours import IngressClient
 from libs.runtime import (
     EventHandler,
     MustEnd,
-    Outbox,
     Periodic,
     QueueHandler,
     Route,
@@ -41,7 +40,7 @@ from libs.runtime.shared import open_shared
 from libs.settings import ServiceSettings
 from libs.telemetry import Metrics
 from tests.servers.facteur import free_port_base
-from tests.servers.tokens import tokens_in
+from tests.servers.replicas import shared_in
 from tests.waiting import eventually
 
 QUEUES = ("mail.one", "mail.two")
@@ -124,7 +123,7 @@ NOW = datetime(2024, 5, 17, tzinfo=UTC)
 async def world(tmp_path: Path, mongo: Mongo) -> AsyncIterator[World]:
     bus, blobs = EmbeddedBus(tmp_path / "bus", retry_delays=[timedelta(milliseconds=5)]), FileBlobs(tmp_path / "blobs")
     await bus.start()
-    shared = Shared(bus, blobs, mongo, tokens_in(tmp_path), Outbox(bus, blobs, inline_limit_bytes=100))
+    shared = shared_in(tmp_path, mongo, bus, blobs=blobs, inline_limit_bytes=100)
     settings = ServiceSettings(port_base=free_port_base(), drain_deadline=timedelta(seconds=5))
     yield World(shared.of("quota", settings), blobs, tmp_path / "blobs", settings)
     await bus.close()
