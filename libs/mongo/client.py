@@ -39,12 +39,14 @@ class Mongo:
         prefix: str,
         deadline: timedelta = _PATIENCE,
         revive: Callable[[], Awaitable[bool]] | None = None,
+        kill: Callable[[], None] | None = None,
     ) -> None:
-        """`revive` starts a server of our own again when it has ended, and says whether it had."""
+        """`revive` starts a server of our own again when it has ended, and says whether it had; `kill` kills it."""
         milliseconds = int(deadline.total_seconds() * 1000)
         self._prefix = prefix
         self._deadline = deadline
         self._revive = revive
+        self._kill = kill
         self._client: Any = AsyncMongoClient(
             url,
             w="majority",
@@ -71,6 +73,11 @@ class Mongo:
     async def revive(self) -> bool:
         """Restart the server if it is a child process and has ended. Raises `Temporary` when that fails."""
         return self._revive is not None and await self._revive()
+
+    def kill_server(self) -> None:
+        """Kill the server if it is a child process; safe in any thread."""
+        if self._kill is not None:
+            self._kill()
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Run `work(session)` in a transaction; again from its start on a write conflict. See `in_transaction`."""

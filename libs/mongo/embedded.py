@@ -106,6 +106,11 @@ class EmbeddedMongod:
             except subprocess.TimeoutExpired:
                 await self.kill()
 
+    def kill_now(self) -> None:
+        """Kill the process without waiting: the last act of a process that could not shut down in time."""
+        if self._process is not None:
+            self._process.kill()
+
     async def kill(self) -> None:
         """Kill the process and wait for its end."""
         if self._process is not None:

@@ -37,7 +37,7 @@ async def open_mongo(url: str, *, prefix: str, port_base: int, start_deadline: t
     server = EmbeddedMongod(_directory(url), port=_port(port_base))
     try:
         await server.start(deadline=start_deadline)
-        mongo = Mongo(server.url, prefix=prefix, revive=server.revive)
+        mongo = Mongo(server.url, prefix=prefix, kill=server.kill_now, revive=server.revive)
         try:
             yield mongo
         finally:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
@@ -44,17 +44,20 @@ async def within(limit: timedelta, name: str, step: Coroutine[Any, Any, Any]) ->
         log.error("shutdown_step_failed", step=name, exc_info=error)
 
 
-def exit_after(limit: timedelta) -> threading.Timer:
-    """Exit the process after `limit`, unless the returned timer is cancelled."""
-    timer = threading.Timer(limit.total_seconds(), _exit_now, [limit])
+def exit_after(limit: timedelta, last: Callable[[], None]) -> threading.Timer:
+    """Call `last` and exit the process after `limit`, unless the returned timer is cancelled."""
+    timer = threading.Timer(limit.total_seconds(), _exit_now, [limit, last])
     timer.daemon = True
     timer.start()
     return timer
 
 
-def _exit_now(limit: timedelta) -> None:
+def _exit_now(limit: timedelta, last: Callable[[], None]) -> None:
     """Exit at once. Nothing is lost: messages in flight are not acknowledged, and are redelivered."""
     threads = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
     line = f"facteur: ended hard, not down within {limit.total_seconds():g} s; threads: {', '.join(threads)}"
     print(line, file=sys.stderr, flush=True)  # noqa: T201
-    os._exit(1)
+    try:
+        last()
+    finally:
+        os._exit(1)

@@ -97,6 +97,7 @@ class _Process:
         self._ready = ready
         self._over = asyncio.Event()
         self._up = False
+        self._shared: Shared | None = None
         self._running: list[RunningService] = []
         self._failures: list[str] = []
 
@@ -123,12 +124,18 @@ class _Process:
         if not self._over.is_set():
             self._over.set()
             longest = max(settings.drain_deadline for _, settings in self._chosen)
-            closing.exit_after(longest + closing.CLOSING)
+            closing.exit_after(longest + closing.CLOSING, self._kill_database)
+
+    def _kill_database(self) -> None:
+        """Kill the embedded database, which may be stopped and would keep its port: the next start needs it."""
+        if self._shared is not None:
+            self._shared.mongo.kill_server()
 
     async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
             services = [module.NAME for module, _ in self._chosen]
             shared = await _opened(stack, open_shared(self._first, services))
+            self._shared = shared
             await self._build(stack, shared)
             await self._start(stack, shared)
             if self._ready is not None:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ class Facteur:
         self._limited = [] if descriptors is None else ["prlimit", f"--nofile={descriptors}:{descriptors}"]
         self._running: dict[tuple[str, ...], subprocess.Popen[bytes]] = {}
         self._http = httpx.Client(timeout=30, trust_env=False)
+        self.before_close: list[Callable[[], None]] = []  # what else ends with it: the peers
 
     def start(self, *services: str, deadline: float = 90) -> None:
         """Start all processes, or those of `services`, and wait until everything that runs is ready."""
@@ -147,6 +148,8 @@ class Facteur:
         return "".join(path.read_text(errors="replace") for path in sorted(self.directory.glob("*.log")))
 
     def close(self) -> None:
+        for end in self.before_close:
+            end()
         self.stop()
         self._http.close()
 

@@ -7,7 +7,6 @@ import threading
 import time
 import uuid
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 from tests.servers import ledger
 from tests.servers.facteur import Facteur
@@ -26,27 +25,36 @@ class Peer:
         self._facteur = facteur
         self._recipient = recipient
         self._connections = connections
-        self._pool = ThreadPoolExecutor(connections)
+        self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._numbers = iter(range(10**9))
         self._stop = threading.Event()
+        facteur.before_close.append(self.close)
 
     def start(self, count: int) -> None:
         """Begin to send `count` messages in the background."""
         per_connection = -(-count // self._connections)
-        self._work = [self._pool.submit(self._session, per_connection) for _ in range(self._connections)]
+        # Threads of a daemon: after a test that failed they must not keep its process from its end.
+        self._threads = [
+            threading.Thread(target=self._session, args=(per_connection,), daemon=True)
+            for _ in range(self._connections)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def finish(self, deadline: float = 250) -> None:
-        """Until all are accepted."""
-        for work in self._work:
-            work.result(timeout=deadline)
+        """Wait until all are accepted."""
+        end = time.monotonic() + deadline
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
+            assert not thread.is_alive(), f"not accepted within {deadline} s: {self.refusals}"
 
     def wait_for_accepted(self, count: int, deadline: float = 60) -> None:
         wait_for(lambda: len(self.accepted) >= count, deadline=deadline, what=lambda: f"{len(self.accepted)} accepted")
 
     def close(self) -> None:
+        """Send no more; a try that is under way ends by itself."""
         self._stop.set()
-        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def send(self, subject: str, *, size: int = 2000) -> int:
         """One try; the reply code, 0 when the connection broke."""
@@ -63,6 +71,8 @@ class Peer:
 
     def _session(self, count: int) -> None:
         for _ in range(count):
+            if self._stop.is_set():
+                return
             with self._lock:
                 subject = f"{self.run}-{next(self._numbers)}"
             while not self._stop.is_set():
