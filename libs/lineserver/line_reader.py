@@ -24,7 +24,8 @@ class LineReader:
         self._start = 0  # octets before it were read
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
+        self._timer_due = 0.0
         self._ended = False
         self._transport: asyncio.Transport | None = None
         self._paused = False
@@ -124,7 +125,7 @@ class LineReader:
         if self._paused:
             self.resume()
         self._deadline = deadline
-        if self._timer is None or self._timer.when() > deadline:
+        if self._timer is None or self._timer_due > deadline:
             self._set_timer()
         self._waiter = self._loop.create_future()
         received = self.chunks_received
@@ -142,6 +143,8 @@ class LineReader:
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        # uvloop answers a handle without `when` where the deadline is now.
+        self._timer_due = self._deadline
         self._timer = self._loop.call_at(self._deadline, self._on_timer)
 
     def _on_timer(self) -> None:

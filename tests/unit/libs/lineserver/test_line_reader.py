@@ -6,6 +6,7 @@ import asyncio
 from typing import cast
 
 import pytest
+import uvloop
 
 from libs.lineserver import Disconnected, LineReader, LineTooLong, MalformedLine, PeerTimeout
 from libs.lineserver.line_reader import HIGH_WATER
@@ -98,3 +99,15 @@ async def test_a_deadline_that_moved_back_is_kept(reader: LineReader) -> None:
     with pytest.raises(PeerTimeout):
         await reader.wait(began + 0.06)
     assert loop.time() - began >= 0.06
+
+
+def test_a_deadline_that_is_nearly_now_is_kept_on_the_loop_of_the_product() -> None:
+    """uvloop answers a handle that has no time where the deadline rounds to now."""
+
+    async def run() -> None:
+        reader = LineReader(asyncio.get_running_loop())
+        for _ in range(200):
+            with pytest.raises(PeerTimeout):
+                await reader.wait(asyncio.get_running_loop().time() + 0.0004)
+
+    uvloop.run(run())
