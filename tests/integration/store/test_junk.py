@@ -68,7 +68,7 @@ async def router(shared: Shared) -> AsyncIterator[Client]:
         domains = shared.mongo.database("router").domains
         one = await domains.find_one({"_id": "example.org"})
         await domains.insert_many([{**one, "_id": f"a{number}.example"} for number in range(200)])
-        client = Client(settings.url_of("router"), token=lambda: "store")
+        client = Client(settings.url_of("router"), token=lambda: "store", deadline=timedelta(seconds=30))
         yield client
         await client.close()
 
