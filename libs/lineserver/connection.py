@@ -25,7 +25,7 @@ class TlsParameters(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """Feeds a `LineReader`, sends what is written, upgrades to TLS.
+    """A connection feeds a `LineReader`, sends output and upgrades to TLS.
 
     `on_open` is called once, when the peer is connected. A peer that does not read is disconnected after
     `write_timeout` seconds.
@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
             self._receive_encrypted(data)
 
     def eof_received(self) -> bool:
-        """Keep a half-closed connection (RFC 9293 3.6.1) open, so that what was sent before is answered.
+        """Keep a half-closed connection (RFC 9293 3.6.1) open to answer the commands before the close.
 
         Under TLS a peer announces its end by close_notify, and a connection that ends otherwise is broken.
         """
@@ -97,7 +97,7 @@ class Connection(asyncio.Protocol):
         self._unsent.append(octets)
 
     async def flush(self) -> None:
-        """Send what was written. Raises `Disconnected`, also when the peer does not read for the write timeout."""
+        """Send the buffered output. Raises `Disconnected`, also after the write timeout."""
         if self._unsent:
             octets = self._unsent[0] if len(self._unsent) == 1 else b"".join(self._unsent)
             self._unsent.clear()
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
             self._wire.close()
 
     def close(self) -> None:
-        """Close after what was written has gone out.
+        """Close the connection after the buffered output is sent.
 
         Under TLS the sending side is closed first, so that the close_notify of the peer does not reset the connection.
         """

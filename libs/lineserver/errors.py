@@ -1,4 +1,4 @@
-"""How reading from a peer ends without what was asked for."""
+"""Errors of reading from a peer."""
 
 from __future__ import annotations
 

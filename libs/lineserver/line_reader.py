@@ -120,7 +120,7 @@ class LineReader:
         """Wait until the peer sends more. Raises `PeerTimeout` at `deadline` (loop time), `Disconnected`."""
         if self._ended:
             raise Disconnected
-        if self._loop.time() >= deadline:  # a peer that floods the connection would outrun the timer for ever
+        if self._loop.time() >= deadline:  # input at full speed starves the timer
             raise PeerTimeout
         if self._paused:
             self.resume()

@@ -82,7 +82,7 @@ class Listener:
         """Listen on all addresses. Raises `OSError` when the port of one is taken; then none is bound."""
         options, loop = self.options, asyncio.get_running_loop()
         for listening in bound(options.addresses, options.port):
-            # Connections inherit what is set on a listening socket (tcp(7)).
+            # Accepted connections inherit the options of the listening socket (tcp(7)).
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in _KEEPALIVE:
                 listening.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class DeliveryOwner(Protocol):
-    """The consumer of a delivery: what is unsettled, and where its message goes next."""
+    """The consumer of a delivery; it tracks unsettled deliveries and publishes retries and dead letters."""
 
     queue: str
     unsettled: set[RabbitDelivery]

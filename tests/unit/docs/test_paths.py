@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -13,7 +14,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "doc
 OURS = re.compile(r"`((?:libs|services|tests|tools|docs|k8s)/[\w./-]*[\w/])`")
 LINKS = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 ID = re.compile(r"\bR-(?:IN|AV|SPAM|RT|OUT|ST|AC|QT|AD|OPS)-\d")
-FOREIGN = re.compile(r"/work/|/tmp/|\.\./shared|shared/design")
+# Paths of the machine on which the tests run, and folders beside the repository.
+FOREIGN = re.compile("|".join([*map(re.escape, (f"{ROOT.parent}/", f"{gettempdir()}/")), r"\.\./shared|shared/design"]))
 HISTORY = "CHANGELOG.md"
 # Files that a reader makes, or that are written with a name to be filled in.
 TO_BE_MADE = {
